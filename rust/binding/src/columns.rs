@@ -1,0 +1,209 @@
+//! Positions as Python sees them: one by one, or as NumPy columns.
+
+use numpy::{IntoPyArray, PyArray1};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use tallystick_engine::account::{ALL, Account, VISIBLE};
+use tallystick_engine::balance::Balance;
+
+fn optional(name: &str) -> Option<&str> {
+    Some(name).filter(|name| !name.is_empty())
+}
+
+/// One position. Quantities are integers in thousandths of a unit.
+#[pyclass(frozen, module = "tallystick._engine")]
+pub(crate) struct Position(pub(crate) Balance);
+
+#[pymethods]
+impl Position {
+    #[getter]
+    fn sku(&self) -> &str {
+        &self.0.key.sku
+    }
+
+    #[getter]
+    fn location(&self) -> &str {
+        &self.0.key.location
+    }
+
+    #[getter]
+    fn lot(&self) -> Option<&str> {
+        optional(&self.0.key.lot)
+    }
+
+    #[getter]
+    fn owner(&self) -> Option<&str> {
+        optional(&self.0.key.owner)
+    }
+
+    #[getter]
+    fn on_hand(&self) -> i64 {
+        self.0.account(Account::OnHand)
+    }
+
+    #[getter]
+    fn reserved(&self) -> i64 {
+        self.0.account(Account::Reserved)
+    }
+
+    #[getter]
+    fn allocated(&self) -> i64 {
+        self.0.account(Account::Allocated)
+    }
+
+    #[getter]
+    fn picked(&self) -> i64 {
+        self.0.account(Account::Picked)
+    }
+
+    #[getter]
+    fn in_transit(&self) -> i64 {
+        self.0.account(Account::InTransit)
+    }
+
+    #[getter]
+    fn quarantine(&self) -> i64 {
+        self.0.account(Account::Quarantine)
+    }
+
+    #[getter]
+    fn damaged(&self) -> i64 {
+        self.0.account(Account::Damaged)
+    }
+
+    #[getter]
+    fn safety_stock(&self) -> i64 {
+        self.0.safety_stock
+    }
+
+    #[getter]
+    fn atp(&self) -> i64 {
+        self.0.atp()
+    }
+
+    #[getter]
+    fn version(&self) -> u64 {
+        self.0.version
+    }
+
+    /// All fields by name; lot and owner only where there are some.
+    fn as_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let fields = PyDict::new(py);
+        fields.set_item("sku", self.sku())?;
+        fields.set_item("location", self.location())?;
+        for (name, value) in [("lot", self.lot()), ("owner", self.owner())] {
+            if let Some(value) = value {
+                fields.set_item(name, value)?;
+            }
+        }
+        for account in &ALL[..VISIBLE] {
+            fields.set_item(account.name(), self.0.account(*account))?;
+        }
+        fields.set_item("safety_stock", self.0.safety_stock)?;
+        fields.set_item("atp", self.0.atp())?;
+        fields.set_item("version", self.0.version)?;
+        Ok(fields)
+    }
+
+    fn __repr__(&self) -> String {
+        let key = &self.0.key;
+        format!(
+            "Position(sku={:?}, location={:?}, atp={}, on_hand={})",
+            key.sku,
+            key.location,
+            self.atp(),
+            self.on_hand()
+        )
+    }
+}
+
+/// Positions as columns of one length. Quantities are int64 in thousandths of a unit, versions uint64.
+#[pyclass(frozen, module = "tallystick._engine")]
+pub(crate) struct Positions(pub(crate) Vec<Balance>);
+
+impl Positions {
+    fn quantities<'py>(&self, py: Python<'py>, of: impl Fn(&Balance) -> i64) -> Bound<'py, PyArray1<i64>> {
+        self.0.iter().map(of).collect::<Vec<_>>().into_pyarray(py)
+    }
+
+    fn account<'py>(&self, py: Python<'py>, account: Account) -> Bound<'py, PyArray1<i64>> {
+        self.quantities(py, |balance| balance.account(account))
+    }
+}
+
+#[pymethods]
+impl Positions {
+    #[getter]
+    fn sku<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(py, self.0.iter().map(|balance| &balance.key.sku))
+    }
+
+    #[getter]
+    fn location<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(py, self.0.iter().map(|balance| &balance.key.location))
+    }
+
+    #[getter]
+    fn lot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(py, self.0.iter().map(|balance| optional(&balance.key.lot)))
+    }
+
+    #[getter]
+    fn owner<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(py, self.0.iter().map(|balance| optional(&balance.key.owner)))
+    }
+
+    #[getter]
+    fn on_hand<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        self.account(py, Account::OnHand)
+    }
+
+    #[getter]
+    fn reserved<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        self.account(py, Account::Reserved)
+    }
+
+    #[getter]
+    fn allocated<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        self.account(py, Account::Allocated)
+    }
+
+    #[getter]
+    fn picked<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        self.account(py, Account::Picked)
+    }
+
+    #[getter]
+    fn in_transit<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        self.account(py, Account::InTransit)
+    }
+
+    #[getter]
+    fn quarantine<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        self.account(py, Account::Quarantine)
+    }
+
+    #[getter]
+    fn damaged<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        self.account(py, Account::Damaged)
+    }
+
+    #[getter]
+    fn safety_stock<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        self.quantities(py, |balance| balance.safety_stock)
+    }
+
+    #[getter]
+    fn atp<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        self.quantities(py, Balance::atp)
+    }
+
+    #[getter]
+    fn version<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u64>> {
+        self.0.iter().map(|balance| balance.version).collect::<Vec<_>>().into_pyarray(py)
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
+}

@@ -1,0 +1,280 @@
+//! The engine behind one lock and one door: every call releases the GIL once, takes the lock, and turns a panic into one exception.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
+use pyo3::types::PyBytes;
+use tallystick_engine::account::{ALL, Account};
+use tallystick_engine::balance::{Balance, PositionKey};
+use tallystick_engine::config::Config;
+use tallystick_engine::engine as core;
+use tallystick_engine::outcome::Outcome;
+
+use crate::batch::{Batch, Flush};
+use crate::columns::{Position, Positions};
+use crate::errors::{ConfigError, EngineFault, of_sequence, of_snapshot};
+use crate::input::{Bytes, LogTimes, Messages};
+
+/// The engine, with the order of its positions once somebody asked for sorted lines.
+struct State {
+    engine: core::Engine,
+    /// The sequence at which `sorted` was made.
+    sorted_at: u64,
+    sorted: Vec<u32>,
+}
+
+/// The ledger of one log. Safe to share between threads.
+#[pyclass(frozen, module = "tallystick._engine")]
+pub(crate) struct Engine {
+    state: Mutex<State>,
+}
+
+impl Engine {
+    fn around(engine: core::Engine) -> Self {
+        Self { state: Mutex::new(State { engine, sorted_at: 0, sorted: Vec::new() }) }
+    }
+
+    /// The only way in: without the GIL, under the lock. A panic poisons the lock, so that a broken engine gives no further answers.
+    fn enter<R: Send>(&self, py: Python<'_>, f: impl FnOnce(&mut State) -> R + Send) -> PyResult<R> {
+        let entered = py.detach(|| {
+            catch_unwind(AssertUnwindSafe(|| self.state.lock().map(|mut state| f(&mut state)).map_err(|_| ())))
+        });
+        match entered {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(())) => {
+                Err(EngineFault::new_err("the engine failed before; restore a new one from the last snapshot"))
+            }
+            Err(panic) => {
+                let what = panic
+                    .downcast_ref::<String>()
+                    .map(String::as_str)
+                    .or_else(|| panic.downcast_ref::<&str>().copied());
+                let what = what.unwrap_or("unknown");
+                Err(EngineFault::new_err(format!(
+                    "the engine failed: {what}; restore a new one from the last snapshot"
+                )))
+            }
+        }
+    }
+
+    fn ask<R: Send>(&self, py: Python<'_>, f: impl FnOnce(&core::Engine) -> R + Send) -> PyResult<R> {
+        self.enter(py, |state| f(&state.engine))
+    }
+}
+
+#[pymethods]
+impl Engine {
+    #[new]
+    #[pyo3(signature = (config = "", *, key = None))]
+    fn new(config: &str, key: Option<&[u8]>) -> PyResult<Self> {
+        let config = Config::parse(config).map_err(ConfigError::new_err)?;
+        let mut secret = [0; 16];
+        match key {
+            Some(key) => secret = key.try_into().map_err(|_| PyValueError::new_err("key must be 16 bytes"))?,
+            None => {
+                getrandom::fill(&mut secret).map_err(|error| EngineFault::new_err(format!("no randomness: {error}")))?;
+            }
+        }
+        Ok(Self::around(core::Engine::new(config, secret)))
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (snapshot, config = ""))]
+    fn restore(py: Python<'_>, snapshot: Bytes, config: &str) -> PyResult<Self> {
+        let config = Config::parse(config).map_err(ConfigError::new_err)?;
+        let engine = py.detach(|| core::Engine::restore(&snapshot, config)).map_err(of_snapshot)?;
+        Ok(Self::around(engine))
+    }
+
+    #[getter]
+    fn sequence(&self, py: Python<'_>) -> PyResult<u64> {
+        self.ask(py, core::Engine::sequence)
+    }
+
+    #[getter]
+    fn log_time_ns(&self, py: Python<'_>) -> PyResult<Option<i64>> {
+        self.ask(py, core::Engine::log_time_ns)
+    }
+
+    #[getter]
+    fn config_fingerprint(&self, py: Python<'_>) -> PyResult<String> {
+        self.ask(py, |engine| hex(engine.config().fingerprint()))
+    }
+
+    #[getter]
+    fn notes(&self, py: Python<'_>) -> PyResult<BTreeMap<String, String>> {
+        self.ask(py, |engine| engine.notes.clone())
+    }
+
+    fn set_note(&self, py: Python<'_>, name: String, value: String) -> PyResult<()> {
+        self.enter(py, |state| {
+            state.engine.notes.insert(name, value);
+        })
+    }
+
+    #[pyo3(signature = (messages, first_sequence, log_time_ns = None, *, hold_output = false, keys = false))]
+    fn apply(
+        &self,
+        py: Python<'_>,
+        messages: Messages,
+        first_sequence: u64,
+        log_time_ns: Option<&Bound<'_, PyAny>>,
+        hold_output: bool,
+        keys: bool,
+    ) -> PyResult<Batch> {
+        let times = LogTimes::read(log_time_ns, &messages)?;
+        let applied = self.enter(py, |state| {
+            let engine = &mut state.engine;
+            let mut batch = if keys { core::Batch::with_keys() } else { core::Batch::new() };
+            match &messages {
+                Messages::Lines(lines) => engine.apply_ndjson(lines, first_sequence, times.of_lines(), &mut batch)?,
+                Messages::List(list) => {
+                    for (place, (sequence, message)) in (first_sequence..).zip(list).enumerate() {
+                        engine.apply_message(message, sequence, times.at(place), &mut batch)?;
+                    }
+                }
+            }
+            if hold_output {
+                engine.hold_exceptions(&mut batch);
+                return Ok((batch, None));
+            }
+            let changed = engine.take_changed();
+            Ok((batch, Some(changed)))
+        })?;
+        let (batch, changed) = applied.map_err(of_sequence)?;
+        Batch::new(py, batch, changed)
+    }
+
+    #[pyo3(signature = (stream, *, positions_per_message = 500, bytes_per_message = 524_288))]
+    fn flush(
+        &self,
+        py: Python<'_>,
+        stream: &str,
+        positions_per_message: usize,
+        bytes_per_message: usize,
+    ) -> PyResult<Flush> {
+        self.enter(py, |state| state.engine.flush(stream, positions_per_message, bytes_per_message)).map(Flush)
+    }
+
+    #[pyo3(signature = (sku, location, lot = None, owner = None))]
+    fn position(
+        &self,
+        py: Python<'_>,
+        sku: String,
+        location: String,
+        lot: Option<String>,
+        owner: Option<String>,
+    ) -> PyResult<Option<Position>> {
+        let key = PositionKey { sku, location, lot: lot.unwrap_or_default(), owner: owner.unwrap_or_default() };
+        Ok(self.ask(py, |engine| engine.find(&key))?.map(Position))
+    }
+
+    fn positions(&self, py: Python<'_>, keys: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<Option<Position>>> {
+        let keys = keys.iter().map(position_key).collect::<PyResult<Vec<_>>>()?;
+        let found: Vec<_> = self.ask(py, |engine| keys.iter().map(|key| engine.find(key)).collect())?;
+        Ok(found.into_iter().map(|balance: Option<Balance>| balance.map(Position)).collect())
+    }
+
+    fn positions_of(&self, py: Python<'_>, sku: &str) -> PyResult<Vec<Position>> {
+        Ok(self.ask(py, |engine| engine.balances_of(sku))?.into_iter().map(Position).collect())
+    }
+
+    #[pyo3(signature = (start = 0, stop = None))]
+    fn columns(&self, py: Python<'_>, start: usize, stop: Option<usize>) -> PyResult<Positions> {
+        let balances = self.ask(py, |engine| {
+            let all = engine.ledger().positions();
+            let stop = stop.unwrap_or(all.len()).min(all.len());
+            all[start.min(stop)..stop].iter().map(|position| engine.balance(position)).collect()
+        })?;
+        Ok(Positions(balances))
+    }
+
+    #[pyo3(signature = (start = 0, count = 65_536))]
+    fn balance_lines<'py>(&self, py: Python<'py>, start: usize, count: usize) -> PyResult<Bound<'py, PyBytes>> {
+        let lines = self.enter(py, |state| {
+            let engine = &state.engine;
+            if state.sorted_at != engine.sequence() || state.sorted.len() != engine.ledger().positions().len() {
+                state.sorted = engine.sorted_places();
+                state.sorted_at = engine.sequence();
+            }
+            let mut out = Vec::new();
+            for place in state.sorted.iter().skip(start).take(count) {
+                engine.balance(engine.ledger().position(*place)).write_json(&mut out);
+                out.push(b'\n');
+            }
+            out
+        })?;
+        Ok(PyBytes::new(py, &lines))
+    }
+
+    fn state_hash(&self, py: Python<'_>) -> PyResult<String> {
+        self.ask(py, |engine| engine.state_hash().to_string())
+    }
+
+    fn outcome_totals(&self, py: Python<'_>) -> PyResult<BTreeMap<&'static str, u64>> {
+        self.ask(py, |engine| engine.totals().map(|(outcome, count): (Outcome, u64)| (outcome.name(), count)).collect())
+    }
+
+    fn trial_balance(&self, py: Python<'_>) -> PyResult<BTreeMap<&'static str, i128>> {
+        self.ask(py, |engine| {
+            let mut sums: BTreeMap<_, _> = ALL.iter().map(|account| (account.name(), 0_i128)).collect();
+            for position in engine.ledger().positions() {
+                for account in ALL {
+                    let amount = |account: Account| account.slot().map(|slot| i128::from(position.accounts[slot]));
+                    let claims =
+                        || -> i128 { [Account::Reserved, Account::Allocated].into_iter().filter_map(amount).sum() };
+                    *sums.entry(account.name()).or_default() += amount(account).unwrap_or_else(|| -claims());
+                }
+            }
+            sums
+        })
+    }
+
+    fn memory(&self, py: Python<'_>) -> PyResult<BTreeMap<&'static str, usize>> {
+        self.ask(py, |engine| {
+            let parts = engine.memory_bytes();
+            let total = parts.iter().map(|(_, bytes)| bytes).sum();
+            let counts = [
+                ("total", total),
+                ("keys_count", engine.keys()),
+                ("positions_count", engine.ledger().positions().len()),
+            ];
+            parts.into_iter().chain(counts).collect()
+        })
+    }
+
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let image = self.ask(py, |engine| if engine.has_effects() { None } else { Some(engine.snapshot()) })?;
+        let image =
+            image.ok_or_else(|| PyValueError::new_err("output is held that a snapshot would lose; flush() first"))?;
+        Ok(PyBytes::new(py, &image))
+    }
+
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        self.ask(py, |engine| engine.ledger().positions().len())
+    }
+}
+
+/// A position's key from `(sku, location)` or `(sku, location, lot, owner)`.
+fn position_key(key: &Bound<'_, PyAny>) -> PyResult<PositionKey> {
+    type Names = (PyBackedStr, PyBackedStr, Option<PyBackedStr>, Option<PyBackedStr>);
+    let (sku, location, lot, owner): Names = match key.extract::<(PyBackedStr, PyBackedStr)>() {
+        Ok((sku, location)) => (sku, location, None, None),
+        Err(_) => key.extract()?,
+    };
+    let text = |name: Option<PyBackedStr>| name.map(|name| name.to_string()).unwrap_or_default();
+    Ok(PositionKey { sku: sku.to_string(), location: location.to_string(), lot: text(lot), owner: text(owner) })
+}
+
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("text grows");
+        text
+    })
+}

@@ -1,0 +1,72 @@
+//! `tallystick._engine`: the engine as a Python extension. The only crate that knows PyO3 and NumPy; it converts and releases the GIL, nothing else.
+#![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
+
+mod batch;
+mod columns;
+mod engine;
+mod errors;
+mod input;
+mod record;
+mod reference;
+
+use pyo3::prelude::*;
+
+/// The compiled engine of Tallystick.
+#[pymodule]
+mod _engine {
+    use pyo3::prelude::*;
+    use pyo3::types::PyDict;
+    use tallystick_engine::{config::Config, limits, outcome, rules, snapshot};
+
+    #[pymodule_export]
+    use crate::batch::{Batch, Flush};
+    #[pymodule_export]
+    use crate::columns::{Position, Positions};
+    #[pymodule_export]
+    use crate::engine::Engine;
+    #[pymodule_export]
+    use crate::errors::{ConfigError, EngineFault, SequenceError, SnapshotError, TallystickError};
+    use crate::input::Bytes;
+    #[pymodule_export]
+    use crate::record::ExceptionRecord;
+    #[pymodule_export]
+    use crate::reference::Reference;
+
+    /// Checks the tables that change results and gives their fingerprint.
+    #[pyfunction]
+    fn check_config(config: &str) -> PyResult<String> {
+        let config = Config::parse(config).map_err(ConfigError::new_err)?;
+        Ok(crate::engine::hex(config.fingerprint()))
+    }
+
+    /// The built-in rule table, as TOML.
+    #[pyfunction]
+    fn default_rules() -> &'static str {
+        rules::DEFAULT_RULES
+    }
+
+    /// Verifies a snapshot whole, without loading it.
+    #[pyfunction]
+    fn verify_snapshot(py: Python<'_>, snapshot: Bytes) -> PyResult<Bound<'_, PyDict>> {
+        let head = py.detach(|| snapshot::verify(&snapshot)).map_err(crate::errors::of_snapshot)?;
+        let fields = PyDict::new(py);
+        fields.set_item("sequence", head.sequence)?;
+        fields.set_item("log_time_ns", head.log_time_ns)?;
+        fields.set_item("config_fingerprint", crate::engine::hex(&head.fingerprint))?;
+        fields.set_item("notes", head.notes)?;
+        Ok(fields)
+    }
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("SCALE", limits::SCALE)?;
+        module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
+        module.add("SNAPSHOT_FORMAT", snapshot::FORMAT)?;
+        module.add("BUILD_PROFILE", if cfg!(debug_assertions) { "debug" } else { "release" })?;
+        let outcomes = PyDict::new(module.py());
+        for outcome in outcome::ALL {
+            outcomes.set_item(outcome.name(), outcome.number())?;
+        }
+        module.add("OUTCOMES", outcomes)
+    }
+}

@@ -1,0 +1,128 @@
+//! Exceptions as Python records.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use tallystick_engine::exception::ExceptionRecord as Record;
+
+/// What a person has to look at.
+#[pyclass(frozen, module = "tallystick._engine")]
+pub(crate) struct ExceptionRecord(pub(crate) Record);
+
+#[pymethods]
+impl ExceptionRecord {
+    #[getter]
+    fn code(&self) -> &str {
+        &self.0.code
+    }
+
+    #[getter]
+    fn outcome(&self) -> &'static str {
+        self.0.outcome.name()
+    }
+
+    #[getter]
+    fn team(&self) -> &'static str {
+        self.0.team.name()
+    }
+
+    #[getter]
+    fn sequence(&self) -> u64 {
+        self.0.sequence
+    }
+
+    #[getter]
+    fn index(&self) -> u32 {
+        self.0.index
+    }
+
+    #[getter]
+    fn log_time_ns(&self) -> i64 {
+        self.0.log_time_ns
+    }
+
+    #[getter]
+    fn source(&self) -> Option<&str> {
+        self.0.source.as_deref()
+    }
+
+    #[getter]
+    fn id(&self) -> Option<&str> {
+        self.0.id.as_deref()
+    }
+
+    #[getter]
+    fn correlation_id(&self) -> Option<&str> {
+        self.0.correlation_id.as_deref()
+    }
+
+    #[getter]
+    fn causation_id(&self) -> Option<&str> {
+        self.0.causation_id.as_deref()
+    }
+
+    #[getter]
+    fn sku(&self) -> Option<&str> {
+        self.0.sku.as_deref()
+    }
+
+    #[getter]
+    fn location(&self) -> Option<&str> {
+        self.0.location.as_deref()
+    }
+
+    #[getter]
+    fn cause(&self) -> &str {
+        &self.0.cause
+    }
+
+    #[getter]
+    fn cure(&self) -> &'static str {
+        self.0.cure
+    }
+
+    #[getter]
+    fn fields(&self) -> Vec<&'static str> {
+        self.0.fields.clone()
+    }
+
+    #[getter]
+    fn event<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.event)
+    }
+
+    #[getter]
+    fn event_bytes_total(&self) -> u64 {
+        self.0.event_bytes_total
+    }
+
+    /// All fields by name.
+    fn as_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let fields = PyDict::new(py);
+        fields.set_item("code", self.code())?;
+        fields.set_item("outcome", self.outcome())?;
+        fields.set_item("team", self.team())?;
+        fields.set_item("sequence", self.sequence())?;
+        fields.set_item("index", self.index())?;
+        fields.set_item("log_time_ns", self.log_time_ns())?;
+        fields.set_item("source", self.source())?;
+        fields.set_item("id", self.id())?;
+        fields.set_item("correlation_id", self.correlation_id())?;
+        fields.set_item("causation_id", self.causation_id())?;
+        fields.set_item("sku", self.sku())?;
+        fields.set_item("location", self.location())?;
+        fields.set_item("cause", self.cause())?;
+        fields.set_item("cure", self.cure())?;
+        fields.set_item("fields", self.fields())?;
+        fields.set_item("event", self.event(py))?;
+        fields.set_item("event_bytes_total", self.event_bytes_total())?;
+        Ok(fields)
+    }
+
+    fn __repr__(&self) -> String {
+        let record = &self.0;
+        format!(
+            "ExceptionRecord(code={:?}, sequence={}, index={}, cause={:?})",
+            record.code, record.sequence, record.index, record.cause
+        )
+    }
+}

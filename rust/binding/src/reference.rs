@@ -1,0 +1,81 @@
+//! The slow, obvious twin, for proofs from Python.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use tallystick_engine::config::Config;
+use tallystick_engine::reference as core;
+
+use crate::errors::ConfigError;
+use crate::input::{LogTimes, Messages};
+
+/// Same contract, no speed.
+#[pyclass(frozen, module = "tallystick._engine")]
+pub(crate) struct Reference {
+    state: Mutex<core::Reference>,
+}
+
+impl Reference {
+    fn state(&self) -> MutexGuard<'_, core::Reference> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl Reference {
+    #[new]
+    #[pyo3(signature = (config = ""))]
+    fn new(config: &str) -> PyResult<Self> {
+        let config = Config::parse(config).map_err(ConfigError::new_err)?;
+        Ok(Self { state: Mutex::new(core::Reference::new(config)) })
+    }
+
+    /// Applies messages as the engine does, and gives the names of their outcomes.
+    #[pyo3(signature = (messages, first_sequence, log_time_ns = None))]
+    fn apply(
+        &self,
+        py: Python<'_>,
+        messages: Messages,
+        first_sequence: u64,
+        log_time_ns: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Vec<&'static str>> {
+        let times = LogTimes::read(log_time_ns, &messages)?;
+        Ok(py.detach(|| {
+            let mut state = self.state();
+            let answers = match &messages {
+                Messages::Lines(lines) => state.apply_ndjson(lines, first_sequence, times.of_lines()),
+                Messages::List(list) => {
+                    let places = (first_sequence..).zip(list).enumerate();
+                    places
+                        .flat_map(|(place, (sequence, message))| {
+                            state.apply_message(message, sequence, times.at(place))
+                        })
+                        .collect()
+                }
+            };
+            answers.iter().map(|answer| answer.outcome.name()).collect()
+        }))
+    }
+
+    /// The balances file.
+    fn balances<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let lines = py.detach(|| {
+            let mut out = Vec::new();
+            for balance in self.state().balances() {
+                balance.write_json(&mut out);
+                out.push(b'\n');
+            }
+            out
+        });
+        PyBytes::new(py, &lines)
+    }
+
+    fn state_hash(&self, py: Python<'_>) -> String {
+        py.detach(|| self.state().state_hash().to_string())
+    }
+
+    fn __len__(&self, py: Python<'_>) -> usize {
+        py.detach(|| self.state().balances().len())
+    }
+}

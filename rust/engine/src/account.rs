@@ -1,0 +1,86 @@
+//! The accounts of a position. Physical accounts and claims are two separate double-entry books: a posting never crosses them.
+
+/// An account that a posting can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Account {
+    /// Sellable stock.
+    OnHand = 0,
+    /// Soft claims on `on_hand`.
+    Reserved = 1,
+    /// Hard claims on `on_hand`.
+    Allocated = 2,
+    /// Left the shelf, not yet shipped.
+    Picked = 3,
+    /// A transfer on its way to this location.
+    InTransit = 4,
+    /// Held for inspection.
+    Quarantine = 5,
+    /// Not sellable.
+    Damaged = 6,
+    /// Outside: where receipts come from.
+    Supplier = 7,
+    /// Outside: where sales go.
+    Customer = 8,
+    /// Outside: counts and corrections.
+    Adjustment = 9,
+    /// Outside of the claims: what nobody claims. Always `−reserved − allocated`, so it is derived and never stored.
+    Free = 10,
+}
+
+/// Accounts that a position stores.
+pub const STORED: usize = 10;
+/// The first of them are what a position shows; the rest are the outside accounts.
+pub const VISIBLE: usize = 7;
+
+/// All accounts in the order of their numbers.
+pub const ALL: [Account; 11] = [
+    Account::OnHand,
+    Account::Reserved,
+    Account::Allocated,
+    Account::Picked,
+    Account::InTransit,
+    Account::Quarantine,
+    Account::Damaged,
+    Account::Supplier,
+    Account::Customer,
+    Account::Adjustment,
+    Account::Free,
+];
+
+impl Account {
+    /// The name in rule tables and outputs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OnHand => "on_hand",
+            Self::Reserved => "reserved",
+            Self::Allocated => "allocated",
+            Self::Picked => "picked",
+            Self::InTransit => "in_transit",
+            Self::Quarantine => "quarantine",
+            Self::Damaged => "damaged",
+            Self::Supplier => "supplier",
+            Self::Customer => "customer",
+            Self::Adjustment => "adjustment",
+            Self::Free => "free",
+        }
+    }
+
+    /// The account with a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        ALL.into_iter().find(|account| account.name() == name)
+    }
+
+    /// Where a position stores it; nothing for `free`, which is derived.
+    pub const fn slot(self) -> Option<usize> {
+        match self {
+            Self::Free => None,
+            stored => Some(stored as usize),
+        }
+    }
+
+    /// Whether the account belongs to the book of claims rather than to the physical one.
+    pub const fn is_claim(self) -> bool {
+        matches!(self, Self::Reserved | Self::Allocated | Self::Free)
+    }
+}

@@ -1,0 +1,66 @@
+//! What an application of messages gives back, in buffers that the caller owns and reuses.
+
+use crate::event::Event;
+use crate::exception::ExceptionRecord;
+use crate::outcome::Outcome;
+
+/// Source and id of an element, as far as they could be read.
+pub type Key = (Option<Box<str>>, Option<Box<str>>);
+
+/// Outcomes in log order, as columns, and the exceptions among them.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Log sequence of each element's message.
+    pub sequences: Vec<u64>,
+    /// Index of each element within its message.
+    pub indices: Vec<u32>,
+    /// What became of each element.
+    pub outcomes: Vec<Outcome>,
+    /// What a person has to look at, in log order.
+    pub exceptions: Vec<ExceptionRecord>,
+    /// Source and id of each element, if asked for.
+    pub keys: Option<Vec<Key>>,
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty batch that will also hold the keys.
+    pub fn with_keys() -> Self {
+        Self { keys: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// Elements in the batch.
+    pub fn len(&self) -> usize {
+        self.outcomes.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.outcomes.is_empty()
+    }
+
+    /// Empties the buffers and keeps their room.
+    pub fn clear(&mut self) {
+        self.sequences.clear();
+        self.indices.clear();
+        self.outcomes.clear();
+        self.exceptions.clear();
+        if let Some(keys) = &mut self.keys {
+            keys.clear();
+        }
+    }
+
+    /// Adds an element.
+    pub(crate) fn push(&mut self, sequence: u64, index: u32, outcome: Outcome, event: &Event<'_>) {
+        self.sequences.push(sequence);
+        self.indices.push(index);
+        self.outcomes.push(outcome);
+        if let Some(keys) = &mut self.keys {
+            keys.push((event.source.as_deref().map(Into::into), event.id.as_deref().map(Into::into)));
+        }
+    }
+}

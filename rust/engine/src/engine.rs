@@ -1,0 +1,530 @@
+//! The state machine: messages in, outcomes and effects out. Each event runs down a column of early returns in the documented precedence to a
+//! point of no return, and only then changes anything. Time, sequence and configuration are inputs; there is no clock and no IO here.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::balance::Balance;
+pub use crate::batch::Batch;
+use crate::body::{Body, BodyBuilder};
+use crate::config::{Config, NegativeStock};
+use crate::decode::{Malformed, decode};
+use crate::dedup::{Dedup, fingerprint};
+use crate::effect::{Covers, Effects, Message, Tracing, encode_availability, encode_exceptions};
+use crate::event::{Event, EventTime};
+use crate::exception::ExceptionRecord;
+use crate::explain::{Findings, cause_of_code, cause_of_outcome, cure};
+use crate::intern::{Interner, NONE};
+use crate::ledger::{Barrier, Draft, Ledger, Names, Touch};
+use crate::legs::{Legs, Statuses, check_form, check_quantity};
+use crate::limits::EVENT_BYTES_MAX;
+use crate::outcome::Outcome;
+use crate::rules::{QuantityRule, Rule};
+use crate::split::{Framing, split, split_lines};
+
+/// Room for outcome numbers; the largest is 27.
+pub(crate) const OUTCOME_NUMBERS: usize = 32;
+
+/// A log sequence that does not follow the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SequenceError {
+    /// The sequence that was offered.
+    pub offered: u64,
+    /// The last sequence that the state reflects.
+    pub last: u64,
+}
+
+impl std::fmt::Display for SequenceError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "sequence {} does not follow {}, the last one that the ledger reflects", self.offered, self.last)
+    }
+}
+
+impl std::error::Error for SequenceError {}
+
+/// Everything that changed since the last flush, encoded.
+#[derive(Debug)]
+pub struct Flush {
+    /// The sequence through which all was flushed before.
+    pub from: u64,
+    /// The last sequence that this flush reflects.
+    pub through: u64,
+    /// Changed positions.
+    pub positions: usize,
+    /// Availability messages.
+    pub availability: Vec<Message>,
+    /// Exception messages.
+    pub exceptions: Vec<Message>,
+}
+
+/// Where the log's time comes from.
+#[derive(Debug, Clone, Copy)]
+enum Clock {
+    /// The message's timestamp.
+    Message(i64),
+    /// Each event's own time, as in a replay from a file.
+    Event,
+}
+
+/// An element's place in the log.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    sequence: u64,
+    index: u32,
+    clock: Clock,
+}
+
+/// An event that passed every check of its own form.
+struct Checked<'a, 'e> {
+    event: &'e Event<'a>,
+    rule: &'e Rule,
+    statuses: Statuses,
+    /// Thousandths.
+    quantity: i64,
+    /// Effective time, in nanoseconds since 1970.
+    time_ns: i64,
+    sequence: u64,
+}
+
+/// The engine.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) config: Arc<Config>,
+    pub(crate) secret: [u8; 16],
+    pub(crate) seed: u64,
+    pub(crate) names: Interner,
+    pub(crate) ledger: Ledger,
+    pub(crate) dedup: Dedup,
+    pub(crate) meanings: Dedup,
+    pub(crate) effects: Effects,
+    pub(crate) log_time_ns: Option<i64>,
+    pub(crate) sequence: u64,
+    pub(crate) flushed: u64,
+    /// By outcome number.
+    pub(crate) totals: [u64; OUTCOME_NUMBERS],
+    /// What the caller wants to find again in a snapshot.
+    pub notes: BTreeMap<String, String>,
+    ranges: Vec<Range<usize>>,
+}
+
+impl Engine {
+    /// An empty engine. The secret keys the hashes of names and idempotency keys, so that nobody can craft collisions; it changes no result.
+    pub fn new(config: Config, secret: [u8; 16]) -> Self {
+        let (half, _) = secret.split_first_chunk::<8>().expect("16 bytes have a first half");
+        let seed = u64::from_le_bytes(*half);
+        Self {
+            names: Interner::new(seed),
+            ledger: Ledger::new(config.history_max, seed),
+            dedup: Dedup::new(config.dedup_window_ns, config.dedup_keys_max),
+            meanings: Dedup::new(config.dedup_window_ns, config.dedup_keys_max),
+            effects: Effects::default(),
+            log_time_ns: None,
+            sequence: 0,
+            flushed: 0,
+            totals: [0; OUTCOME_NUMBERS],
+            notes: BTreeMap::new(),
+            ranges: Vec::new(),
+            config: Arc::new(config),
+            secret,
+            seed,
+        }
+    }
+
+    /// Applies one message of the bus: an object, an array or NDJSON.
+    ///
+    /// # Errors
+    /// When the sequence does not follow the last one. Nothing was changed.
+    pub fn apply_message(
+        &mut self,
+        message: &[u8],
+        sequence: u64,
+        log_time_ns: i64,
+        batch: &mut Batch,
+    ) -> Result<(), SequenceError> {
+        self.check_sequence(sequence)?;
+        let config = Arc::clone(&self.config);
+        let clock = Clock::Message(log_time_ns);
+        let mut ranges = std::mem::take(&mut self.ranges);
+        ranges.clear();
+        match split(message, &mut ranges) {
+            Framing::Elements => {
+                for (index, range) in ranges.iter().enumerate() {
+                    let index = u32::try_from(index).expect("a message has fewer than 2^32 elements");
+                    self.apply_element(&config, &message[range.clone()], Place { sequence, index, clock }, batch);
+                }
+            }
+            Framing::Broken(what) => {
+                self.tick(clock, EventTime::Absent);
+                let findings = Findings { malformed: Some(Malformed::of_element(what)), ..Findings::default() };
+                self.record(
+                    &config,
+                    message,
+                    Place { sequence, index: 0, clock },
+                    (Outcome::Malformed, &Event::default(), findings),
+                    batch,
+                );
+            }
+        }
+        self.ranges = ranges;
+        self.tick(clock, EventTime::Absent);
+        self.sequence = sequence;
+        Ok(())
+    }
+
+    /// Applies NDJSON as `replay` does: each line that is not blank is an element with a sequence of its own. Without a log time, each event's
+    /// own time is the log's.
+    ///
+    /// # Errors
+    /// When the first sequence does not follow the last one. Nothing was changed.
+    pub fn apply_ndjson(
+        &mut self,
+        buffer: &[u8],
+        first_sequence: u64,
+        log_time_ns: Option<i64>,
+        batch: &mut Batch,
+    ) -> Result<(), SequenceError> {
+        self.check_sequence(first_sequence)?;
+        let config = Arc::clone(&self.config);
+        let clock = log_time_ns.map_or(Clock::Event, Clock::Message);
+        let mut ranges = std::mem::take(&mut self.ranges);
+        ranges.clear();
+        split_lines(buffer, &mut ranges);
+        for (sequence, range) in (first_sequence..).zip(&ranges) {
+            self.apply_element(&config, &buffer[range.clone()], Place { sequence, index: 0, clock }, batch);
+            self.sequence = sequence;
+        }
+        self.ranges = ranges;
+        Ok(())
+    }
+
+    fn check_sequence(&self, offered: u64) -> Result<(), SequenceError> {
+        if offered > self.sequence { Ok(()) } else { Err(SequenceError { offered, last: self.sequence }) }
+    }
+
+    fn apply_element(&mut self, config: &Config, element: &[u8], place: Place, batch: &mut Batch) {
+        let mut event = Event::default();
+        let mut findings = Findings::default();
+        let outcome = self.judge(config, element, &mut event, place, &mut findings);
+        self.record(config, element, place, (outcome, &event, findings), batch);
+    }
+
+    /// The column of early returns, in the precedence of `docs/events.md` §8.
+    fn judge<'a>(
+        &mut self,
+        config: &Config,
+        element: &'a [u8],
+        event: &mut Event<'a>,
+        place: Place,
+        findings: &mut Findings,
+    ) -> Outcome {
+        if element.len() > EVENT_BYTES_MAX {
+            return Outcome::TooLarge;
+        }
+        if let Err(malformed) = decode(element, event) {
+            findings.malformed = Some(malformed);
+            return Outcome::Malformed;
+        }
+        let Some(number) = config.rules.find(event.kind.as_deref().unwrap_or_default()) else {
+            self.tick(place.clock, event.time);
+            return Outcome::UnknownType;
+        };
+        let rule = config.rules.rule(number);
+        let statuses = match check_form(event, rule) {
+            Ok(statuses) => statuses,
+            Err(malformed) => {
+                findings.malformed = Some(malformed);
+                return Outcome::Malformed;
+            }
+        };
+        let log_time_ns = self.tick(place.clock, event.time);
+        let quantity = match check_quantity(event, rule) {
+            Ok(quantity) => quantity,
+            Err(outcome) => return outcome,
+        };
+        // Order `arrival` asks for no sequence; the orders that do refuse here.
+        self.dedup.advance(log_time_ns);
+        let key = fingerprint(
+            &self.secret,
+            event.source.as_deref().unwrap_or_default(),
+            event.id.as_deref().unwrap_or_default(),
+        );
+        let body = body_of(self.seed, event, rule, statuses, quantity);
+        if let Some(known) = self.dedup.find(key) {
+            if known.means(body) {
+                return known.answer_again();
+            }
+            findings.fields = known.differences(body);
+            return Outcome::Conflict;
+        }
+        let Some(time_ns) = self.effective_time(config, event, log_time_ns) else {
+            return Outcome::TimeOutOfBounds;
+        };
+        // Ownership, and the orders that hold, take their places here.
+        let checked = Checked { event, rule, statuses, quantity, time_ns, sequence: place.sequence };
+        let outcome = self.post(config, &checked, findings).unwrap_or_else(|refusal| refusal);
+        if outcome.is_remembered() {
+            self.dedup.remember(key, body.with_answer(outcome));
+        }
+        if config.duplicate_suspect && matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
+            self.suspect_duplicate(&checked, log_time_ns, findings);
+        }
+        outcome
+    }
+
+    /// Moves the log's time, which never goes backwards, and gives it.
+    fn tick(&mut self, clock: Clock, time: EventTime) -> i64 {
+        let offered = match (clock, time) {
+            (Clock::Message(ns), _) | (Clock::Event, EventTime::At(ns)) => Some(ns),
+            (Clock::Event, EventTime::Absent | EventTime::BeyondRange) => None,
+        };
+        self.log_time_ns = self.log_time_ns.max(offered);
+        self.log_time_ns.unwrap_or(0)
+    }
+
+    /// The event's effective time, unless it lies outside the source's bounds.
+    fn effective_time(&self, config: &Config, event: &Event<'_>, log_time_ns: i64) -> Option<i64> {
+        let time_ns = match event.time {
+            EventTime::Absent => return Some(log_time_ns),
+            EventTime::BeyondRange => return None,
+            EventTime::At(ns) => ns,
+        };
+        let bounds = config.bounds(event.source.as_deref().unwrap_or_default());
+        if time_ns > log_time_ns.saturating_add(bounds.max_ahead_ns) {
+            return None;
+        }
+        let Some(max_age_ns) = bounds.max_age_ns else {
+            return Some(time_ns);
+        };
+        let oldest_ns = log_time_ns.saturating_sub(max_age_ns).max(self.dedup.floor_ns());
+        (time_ns >= oldest_ns).then_some(time_ns)
+    }
+
+    /// Posts an event: drafts what it would do, refuses, or writes it.
+    ///
+    /// # Errors
+    /// The refusal, if the state asks for one. Nothing was changed.
+    fn post(
+        &mut self,
+        config: &Config,
+        checked: &Checked<'_, '_>,
+        findings: &mut Findings,
+    ) -> Result<Outcome, Outcome> {
+        let event = checked.event;
+        if !self.ledger.has_room() {
+            return Err(Outcome::Overflow);
+        }
+        let mut near_names = [NONE; 4];
+        for (slot, name) in near_names.iter_mut().zip([&event.sku, &event.location, &event.lot, &event.owner]) {
+            *slot = self.names.intern(name.as_deref().unwrap_or_default()).ok_or(Outcome::Overflow)?;
+        }
+        if checked.rule.quantity == QuantityRule::Count {
+            return self.post_count(config, checked, near_names, findings);
+        }
+        let mut far_names = None;
+        if checked.rule.needs_to_location() {
+            let location =
+                self.names.intern(event.to_location.as_deref().unwrap_or_default()).ok_or(Outcome::Overflow)?;
+            far_names = Some([near_names[0], location, near_names[2], near_names[3]]);
+        }
+        let legs = Legs::lay_out(checked.rule, checked.statuses);
+        let mut near = self.ledger.draft(near_names);
+        let near_touch = self.ledger.draft_legs(&mut near, legs.as_slice(), false, checked.quantity, checked.time_ns);
+        // A transfer to its own location changes one position, not two.
+        let mut far = far_names.filter(|names| *names != near_names).map(|names| self.ledger.draft(names));
+        let far_touch = far_names.map_or(Touch::Nothing, |_| {
+            self.ledger.draft_legs(
+                far.as_mut().unwrap_or(&mut near),
+                legs.as_slice(),
+                true,
+                checked.quantity,
+                checked.time_ns,
+            )
+        });
+        for draft in std::iter::once(&near).chain(&far) {
+            Ledger::check_range(draft)?;
+        }
+        for draft in std::iter::once(&near).chain(&far) {
+            check_negative(config, draft)?;
+        }
+
+        // From here on nothing can refuse the event.
+        for (draft, location) in [(Some(near), &event.location), (far, &event.to_location)] {
+            let Some(draft) = draft else { continue };
+            let place = self.ledger.write(&draft, checked.time_ns, checked.sequence);
+            self.touch(place, event);
+            raise_crossing(config, &draft, location.as_deref(), findings);
+        }
+        if let Some(code) = &checked.rule.exception {
+            findings.raised.push((code.clone(), None));
+        }
+        let touches = [near_touch, far_touch];
+        let absorbed = touches.contains(&Touch::Absorbed) && !touches.contains(&Touch::Live);
+        Ok(if absorbed { Outcome::Absorbed } else { Outcome::Applied })
+    }
+
+    fn post_count(
+        &mut self,
+        config: &Config,
+        checked: &Checked<'_, '_>,
+        names: Names,
+        findings: &mut Findings,
+    ) -> Result<Outcome, Outcome> {
+        let event = checked.event;
+        let count = Barrier {
+            time_ns: checked.time_ns,
+            quantity: checked.quantity,
+            source: event.source.as_deref().unwrap_or_default().into(),
+            id: event.id.as_deref().unwrap_or_default().into(),
+        };
+        let mut draft = self.ledger.draft(names);
+        self.ledger.draft_count(&mut draft, &count)?;
+        Ledger::check_range(&draft)?;
+        check_negative(config, &draft)?;
+
+        // From here on nothing can refuse the count.
+        let place = self.ledger.write_count(&draft, count, checked.sequence);
+        self.touch(place, event);
+        raise_crossing(config, &draft, event.location.as_deref(), findings);
+        if let Some(code) = &checked.rule.exception {
+            findings.raised.push((code.clone(), None));
+        }
+        Ok(Outcome::Applied)
+    }
+
+    fn touch(&mut self, place: u32, event: &Event<'_>) {
+        let tracing = Tracing {
+            correlation: event.correlation_id.as_deref().map(Into::into),
+            causation: event.causation_id.as_deref().map(Into::into),
+        };
+        self.effects.touch(place, tracing);
+    }
+
+    /// Raises `duplicate_suspect` when an event under another key said the same.
+    fn suspect_duplicate(&mut self, checked: &Checked<'_, '_>, log_time_ns: i64, findings: &mut Findings) {
+        let event = checked.event;
+        let Some(document) = &event.document else { return };
+        let meaning = format!(
+            "{}\0{:?}\0{:?}\0{:?}\0{:?}\0{document}\0{:?}\0{}",
+            checked.rule.name, event.sku, event.location, event.lot, event.owner, event.line, checked.quantity
+        );
+        self.meanings.advance(log_time_ns);
+        let print = fingerprint(&self.secret, "", &meaning);
+        if self.meanings.find(print).is_some() {
+            findings.raised.push(("duplicate_suspect".into(), None));
+        } else {
+            self.meanings.remember(print, Body::default());
+        }
+    }
+
+    /// Writes down what became of an element, with the exceptions that follow from it.
+    fn record(
+        &mut self,
+        config: &Config,
+        element: &[u8],
+        place: Place,
+        judged: (Outcome, &Event<'_>, Findings),
+        batch: &mut Batch,
+    ) {
+        let (outcome, event, mut findings) = judged;
+        self.totals[usize::from(outcome.number())] += 1;
+        batch.push(place.sequence, place.index, outcome, event);
+        let log_time_ns = match place.clock {
+            Clock::Message(ns) => self.log_time_ns.unwrap_or(ns).max(ns),
+            Clock::Event => self.log_time_ns.unwrap_or(0),
+        };
+        let exception =
+            |code: &str, location: Option<Box<str>>, cause: String, fields: Vec<&'static str>| ExceptionRecord {
+                code: code.into(),
+                outcome,
+                team: config.team(code),
+                sequence: place.sequence,
+                index: place.index,
+                log_time_ns,
+                source: event.source.as_deref().map(Into::into),
+                id: event.id.as_deref().map(Into::into),
+                correlation_id: event.correlation_id.as_deref().map(Into::into),
+                causation_id: event.causation_id.as_deref().map(Into::into),
+                sku: event.sku.as_deref().map(Into::into),
+                location: location.or_else(|| event.location.as_deref().map(Into::into)),
+                cause,
+                cure: cure(code),
+                fields,
+                event: element[..element.len().min(EVENT_BYTES_MAX)].into(),
+                event_bytes_total: element.len() as u64,
+            };
+        if !matches!(outcome, Outcome::Applied | Outcome::Duplicate | Outcome::Absorbed) {
+            let cause = cause_of_outcome(outcome, event, &findings, config, log_time_ns, element.len());
+            let fields = std::mem::take(&mut findings.fields);
+            batch.exceptions.push(exception(outcome.name(), None, cause, fields));
+        }
+        for (code, location) in findings.raised {
+            let cause = cause_of_code(&code).to_owned();
+            batch.exceptions.push(exception(&code, location, cause, Vec::new()));
+        }
+    }
+
+    /// Keeps a batch's exceptions for the next flush.
+    pub fn hold_exceptions(&mut self, batch: &mut Batch) {
+        self.effects.exceptions.append(&mut batch.exceptions);
+    }
+
+    /// Takes the positions that changed since they were last taken or flushed.
+    pub fn take_changed(&mut self) -> Vec<Balance> {
+        let changed = self.effects.take_changed();
+        changed.iter().map(|(place, _)| self.balance(self.ledger.position(*place))).collect()
+    }
+
+    /// Encodes everything that changed since the last flush, for the bus.
+    pub fn flush(&mut self, stream: &str, positions_max: usize, bytes_max: usize) -> Flush {
+        let changed = self.effects.take_changed();
+        let records = std::mem::take(&mut self.effects.exceptions);
+        let (from, through) = (self.flushed, self.sequence);
+        let covers = Covers { stream, from, through, log_time_ns: self.log_time_ns.unwrap_or(0) };
+        let balances = changed.iter().map(|(place, tracing)| (self.balance(self.ledger.position(*place)), tracing));
+        let availability = encode_availability(covers, balances, positions_max, bytes_max);
+        let exceptions = encode_exceptions(covers, &records, positions_max, bytes_max);
+        self.flushed = through;
+        Flush { from, through, positions: changed.len(), availability, exceptions }
+    }
+}
+
+/// Refuses a draft that lowers `on_hand` below zero, where the configuration asks for it.
+fn check_negative(config: &Config, draft: &Draft) -> Result<(), Outcome> {
+    if config.negative_stock == NegativeStock::Refuse && draft.lowers_below_zero() {
+        Err(Outcome::NegativeStock)
+    } else {
+        Ok(())
+    }
+}
+
+fn raise_crossing(config: &Config, draft: &Draft, location: Option<&str>, findings: &mut Findings) {
+    if config.negative_stock == NegativeStock::Flag && draft.crosses_below_zero() {
+        findings.raised.push(("negative_stock".into(), location.map(Into::into)));
+    }
+}
+
+/// The digest of what an event says (`docs/events.md` §7).
+fn body_of(seed: u64, event: &Event<'_>, rule: &Rule, statuses: Statuses, quantity: i64) -> Body {
+    let mut body = BodyBuilder::new(seed);
+    let texts = [&event.sku, &event.location, &event.lot, &event.owner, &event.to_location];
+    body.text(0, Some(&rule.name));
+    for (place, text) in (1..).zip(texts) {
+        body.text(place, text.as_deref());
+    }
+    body.number(6, Some(quantity));
+    body.number(
+        7,
+        match event.time {
+            EventTime::Absent => None,
+            EventTime::At(ns) => Some(ns),
+            EventTime::BeyondRange => Some(i64::MAX),
+        },
+    );
+    body.choice(8, statuses.from.map(|account| account as u8));
+    body.choice(9, statuses.to.map(|account| account as u8));
+    body.text(10, event.document.as_deref());
+    body.number(11, event.line);
+    body.text(12, event.due.as_deref());
+    body.finish()
+}

@@ -1,0 +1,43 @@
+//! Exceptions: what a person has to look at, with the original bytes, the place in the log, the cause and the cure.
+
+use crate::config::Team;
+use crate::outcome::Outcome;
+
+/// One exception.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExceptionRecord {
+    /// Why: an outcome's name, or `negative_stock`, `short_pick`, `duplicate_suspect` beside an applied event.
+    pub code: Box<str>,
+    /// What became of the event.
+    pub outcome: Outcome,
+    /// Who works on it.
+    pub team: Team,
+    /// Place in the log: sequence of the message.
+    pub sequence: u64,
+    /// Place in the log: index within the message.
+    pub index: u32,
+    /// The log's time there, in nanoseconds since 1970.
+    pub log_time_ns: i64,
+    /// Who spoke, if that could be read.
+    pub source: Option<Box<str>>,
+    /// Its idempotency key, if that could be read.
+    pub id: Option<Box<str>>,
+    /// Carried through from the event.
+    pub correlation_id: Option<Box<str>>,
+    /// Carried through from the event.
+    pub causation_id: Option<Box<str>>,
+    /// The position, if that could be read.
+    pub sku: Option<Box<str>>,
+    /// The position, if that could be read.
+    pub location: Option<Box<str>>,
+    /// What happened, in words.
+    pub cause: String,
+    /// What to do about it, in words.
+    pub cure: &'static str,
+    /// For a conflict: the fields that differ from what was first sent under the key.
+    pub fields: Vec<&'static str>,
+    /// The original bytes, at most 64 KiB of them.
+    pub event: Box<[u8]>,
+    /// How many bytes the original has.
+    pub event_bytes_total: u64,
+}

@@ -1,0 +1,103 @@
+//! Exceptions in words: the cause, said with the event's own values, and the cure.
+
+use crate::config::{Config, TimeBounds};
+use crate::decode::Malformed;
+use crate::event::{Event, EventTime};
+use crate::instant;
+use crate::limits::EVENT_BYTES_MAX;
+use crate::outcome::Outcome;
+
+/// What was learned about an element on its way, beyond its outcome.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    /// Why it is malformed.
+    pub(crate) malformed: Option<Malformed>,
+    /// In what it differs from what its key said first.
+    pub(crate) fields: Vec<&'static str>,
+    /// What a person should see although the event was applied: code and location.
+    pub(crate) raised: Vec<(Box<str>, Option<Box<str>>)>,
+}
+
+/// Why an event was refused.
+pub(crate) fn cause_of_outcome(
+    outcome: Outcome,
+    event: &Event<'_>,
+    findings: &Findings,
+    config: &Config,
+    log_time_ns: i64,
+    bytes: usize,
+) -> String {
+    let kind = event.kind.as_deref().unwrap_or_default();
+    match outcome {
+        Outcome::Malformed => {
+            findings.malformed.map_or_else(|| "not an event".to_owned(), |malformed| malformed.to_string())
+        }
+        Outcome::UnknownType => format!("type {kind:?} stands in no rule table and is no alias"),
+        Outcome::QuantityInvalid => {
+            let rule = config.rules.find(kind).map_or("", |number| config.rules.rule(number).quantity.in_words());
+            format!(
+                "`quantity` of {kind} must be {rule}, with at most 3 fraction digits and a magnitude of at most 10^12"
+            )
+        }
+        Outcome::Conflict => {
+            format!("this key was sent before with another body; different: {}", findings.fields.join(", "))
+        }
+        Outcome::TimeOutOfBounds => {
+            out_of_bounds(event, config.bounds(event.source.as_deref().unwrap_or_default()), log_time_ns)
+        }
+        Outcome::Overflow => "an account of the position would exceed 10^15 units".to_owned(),
+        Outcome::NegativeStock => "`on_hand` would fall below zero, and negative_stock is \"refuse\"".to_owned(),
+        Outcome::CountBeyondHistory => format!(
+            "the count reaches back further than the {} movements that the position remembers",
+            config.history_max
+        ),
+        Outcome::TooLarge => format!("{bytes} bytes; an event has at most {EVENT_BYTES_MAX}"),
+        other => other.name().to_owned(),
+    }
+}
+
+fn out_of_bounds(event: &Event<'_>, bounds: TimeBounds, log_time_ns: i64) -> String {
+    let EventTime::At(time_ns) = event.time else {
+        return "`time` is centuries away from the log's time".to_owned();
+    };
+    let (time, log_time) = (instant::format(time_ns), instant::format(log_time_ns));
+    if time_ns > log_time_ns {
+        return format!(
+            "`time` {time} is ahead of the log's time {log_time} by more than max_ahead ({} s)",
+            bounds.max_ahead_ns / 1_000_000_000
+        );
+    }
+    format!("`time` {time} is older than what the keys are remembered for at the log's time {log_time}")
+}
+
+/// Why an applied event raised an exception.
+pub(crate) fn cause_of_code(code: &str) -> &'static str {
+    match code {
+        "negative_stock" => "`on_hand` went below zero",
+        "short_pick" => "less was on the shelf than was allocated",
+        "duplicate_suspect" => "an event under another key said the same: document, line, type, position and quantity",
+        _ => "the type raises an exception each time",
+    }
+}
+
+/// What to do about an exception.
+pub(crate) fn cure(code: &str) -> &'static str {
+    match code {
+        "malformed" => "correct the event at its source and send it again under the same key",
+        "unknown_type" => "add the type or an alias for it to [types], or correct the source, and send the event again",
+        "quantity_invalid" => "correct the quantity at its source and send the event again under the same key",
+        "conflict" => {
+            "the source must use a new id for a new event; find out which of the two is right and send a correction under a new key"
+        }
+        "time_out_of_bounds" => {
+            "correct the clock of the source, or declare it as a load of history (max_age = \"none\")"
+        }
+        "overflow" => "check the unit of measure and the history of this position",
+        "negative_stock" => "count the position, or find the receipt that is missing",
+        "count_beyond_history" => "count again now, or raise engine.history_max",
+        "too_large" => "send a smaller event; unknown fields count too",
+        "short_pick" => "count the location and allocate the rest of the order elsewhere",
+        "duplicate_suspect" => "compare the two events; if it is one, send the opposite movement under a new key",
+        _ => "look at the original event and its source",
+    }
+}

@@ -1,0 +1,215 @@
+//! The recent movements of `on_hand` per position, for counts that arrive late. Pooled by size class, so that quiet positions cost little.
+
+use crate::limits::HISTORY_MAX;
+
+/// A movement of `on_hand`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Movement {
+    /// Effective time, in nanoseconds since 1970.
+    pub time_ns: i64,
+    /// Change of `on_hand`, in thousandths.
+    pub quantity: i64,
+}
+
+/// A position's place in the pool: a ring in ascending order of time. All zero means empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HistoryHandle {
+    slot: u32,
+    head: u16,
+    len: u16,
+    /// Size class plus one; zero for none.
+    class: u8,
+}
+
+impl HistoryHandle {
+    /// Movements kept.
+    pub const fn len(self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether none is kept.
+    pub const fn is_empty(self) -> bool {
+        self.len == 0
+    }
+}
+
+/// The smallest ring.
+const RING_MIN: usize = 4;
+/// Rings of 4, 8, 16, … up to the largest history that can be configured.
+const CLASSES: usize = (HISTORY_MAX as usize / RING_MIN).ilog2() as usize + 1;
+
+/// All rings of one size.
+#[derive(Debug, Default)]
+struct Class {
+    movements: Vec<Movement>,
+    free: Vec<u32>,
+}
+
+/// The pool of all positions' movements.
+#[derive(Debug)]
+pub struct History {
+    classes: [Class; CLASSES],
+    kept_max: usize,
+}
+
+impl History {
+    /// A pool that keeps at most `kept_max` movements per position.
+    pub fn new(kept_max: u16) -> Self {
+        Self { classes: std::array::from_fn(|_| Class::default()), kept_max: usize::from(kept_max) }
+    }
+
+    /// Adds a movement. Gives the time of the movement that had to be dropped for it (which may be itself), if any.
+    pub fn insert(&mut self, handle: &mut HistoryHandle, movement: Movement) -> Option<i64> {
+        let mut dropped = None;
+        if handle.len() == self.kept_max {
+            let oldest = self.get(*handle, 0);
+            if movement.time_ns <= oldest.time_ns {
+                return Some(movement.time_ns);
+            }
+            Self::pop_front(handle);
+            dropped = Some(oldest.time_ns);
+        }
+        if handle.class == 0 || handle.len() == capacity(*handle) {
+            self.grow(handle);
+        }
+        let mut place = handle.len();
+        handle.len += 1;
+        // Most movements arrive in order, so the search for the place begins at the end.
+        while place > 0 {
+            let before = self.get(*handle, place - 1);
+            if before.time_ns <= movement.time_ns {
+                break;
+            }
+            self.set(*handle, place, before);
+            place -= 1;
+        }
+        self.set(*handle, place, movement);
+        dropped
+    }
+
+    /// The sum of the movements effective after a time, in thousandths.
+    pub fn sum_after(&self, handle: HistoryHandle, time_ns: i64) -> i64 {
+        (0..handle.len())
+            .rev()
+            .map(|place| self.get(handle, place))
+            .take_while(|movement| movement.time_ns > time_ns)
+            .map(|movement| movement.quantity)
+            .sum()
+    }
+
+    /// Drops the movements effective at or before a time: a count made them history.
+    pub fn drop_through(&mut self, handle: &mut HistoryHandle, time_ns: i64) {
+        while !handle.is_empty() && self.get(*handle, 0).time_ns <= time_ns {
+            Self::pop_front(handle);
+        }
+        if handle.is_empty() {
+            self.release(handle);
+        }
+    }
+
+    /// The movements of a position, oldest first.
+    pub fn movements(&self, handle: HistoryHandle) -> impl Iterator<Item = Movement> + '_ {
+        (0..handle.len()).map(move |place| self.get(handle, place))
+    }
+
+    /// Bytes held.
+    pub fn memory_bytes(&self) -> usize {
+        self.classes
+            .iter()
+            .map(|class| class.movements.capacity() * size_of::<Movement>() + class.free.capacity() * size_of::<u32>())
+            .sum()
+    }
+
+    fn index(handle: HistoryHandle, place: usize) -> usize {
+        let ring = capacity(handle);
+        handle.slot as usize * ring + (usize::from(handle.head) + place) % ring
+    }
+
+    fn get(&self, handle: HistoryHandle, place: usize) -> Movement {
+        self.classes[usize::from(handle.class) - 1].movements[Self::index(handle, place)]
+    }
+
+    fn set(&mut self, handle: HistoryHandle, place: usize, movement: Movement) {
+        self.classes[usize::from(handle.class) - 1].movements[Self::index(handle, place)] = movement;
+    }
+
+    fn pop_front(handle: &mut HistoryHandle) {
+        let ring = capacity(*handle);
+        handle.head = u16::try_from((usize::from(handle.head) + 1) % ring).expect("a ring is shorter than 65,536");
+        handle.len -= 1;
+    }
+
+    /// Moves a full ring into the next larger size.
+    fn grow(&mut self, handle: &mut HistoryHandle) {
+        let mut larger = HistoryHandle { slot: 0, head: 0, len: handle.len, class: handle.class + 1 };
+        larger.slot = self.classes[usize::from(larger.class) - 1].take(capacity(larger));
+        for place in 0..handle.len() {
+            let movement = self.get(*handle, place);
+            self.set(larger, place, movement);
+        }
+        self.release(handle);
+        *handle = larger;
+    }
+
+    fn release(&mut self, handle: &mut HistoryHandle) {
+        if handle.class != 0 {
+            self.classes[usize::from(handle.class) - 1].free.push(handle.slot);
+        }
+        *handle = HistoryHandle::default();
+    }
+}
+
+impl Class {
+    fn take(&mut self, ring: usize) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            let slot = u32::try_from(self.movements.len() / ring).expect("fewer rings than positions");
+            self.movements.resize(self.movements.len() + ring, Movement::default());
+            slot
+        })
+    }
+}
+
+const fn capacity(handle: HistoryHandle) -> usize {
+    RING_MIN << (handle.class - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_greatest_times_are_kept_in_order() {
+        for kept_max in [1_u16, 3, 4, 5, 64, 100] {
+            let mut history = History::new(kept_max);
+            let mut handles = [HistoryHandle::default(); 3];
+            let mut kept: [Vec<Movement>; 3] = Default::default();
+            let mut dropped_max = [i64::MIN; 3];
+            let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+            for _ in 0..5_000 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let which = (state >> 60) as usize % 3;
+                let movement = Movement { time_ns: (state >> 40) as i64 % 500, quantity: (state >> 33) as i64 % 90 };
+                if state >> 20 & 63 == 0 {
+                    history.drop_through(&mut handles[which], movement.time_ns);
+                    kept[which].retain(|known| known.time_ns > movement.time_ns);
+                } else {
+                    if let Some(time) = history.insert(&mut handles[which], movement) {
+                        dropped_max[which] = dropped_max[which].max(time);
+                    }
+                    kept[which].push(movement);
+                    kept[which].sort_by_key(|known| known.time_ns);
+                    if kept[which].len() > usize::from(kept_max) {
+                        let oldest = kept[which].remove(0);
+                        assert!(dropped_max[which] >= oldest.time_ns);
+                    }
+                }
+                let times: Vec<_> = history.movements(handles[which]).map(|known| known.time_ns).collect();
+                assert_eq!(times, kept[which].iter().map(|known| known.time_ns).collect::<Vec<_>>());
+                let probe = dropped_max[which].max(movement.time_ns - 50);
+                let expected: i64 =
+                    kept[which].iter().filter(|known| known.time_ns > probe).map(|known| known.quantity).sum();
+                assert_eq!(history.sum_after(handles[which], probe), expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! A cursor over the text of one JSON value: checks the grammar (RFC 8259), gives strings and numbers, skips the rest. Builds no tree.
+
+use std::borrow::Cow;
+
+use crate::limits::NESTING_MAX;
+
+/// Where and why a text is not JSON, or not JSON that we take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    /// What is wrong there.
+    pub what: &'static str,
+    /// Bytes before the place.
+    pub offset: usize,
+}
+
+/// What kind of value comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `{`
+    Object,
+    /// `[`
+    Array,
+    /// `"`
+    String,
+    /// A digit or `-`.
+    Number,
+    /// `true` or `false`.
+    Bool,
+    /// `null`
+    Null,
+}
+
+/// The text of a string: borrowed, or unescaped; nothing if it has an unpaired surrogate and so is no text.
+pub type Text<'a> = Option<Cow<'a, str>>;
+
+/// A cursor.
+#[derive(Debug)]
+pub struct Cursor<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// A cursor at the beginning of a text.
+    pub const fn new(text: &'a str) -> Self {
+        Self { text, at: 0, depth: 0 }
+    }
+
+    /// Bytes before the cursor.
+    pub const fn offset(&self) -> usize {
+        self.at
+    }
+
+    /// A fault here.
+    pub const fn fault(&self, what: &'static str) -> Fault {
+        Fault { what, offset: self.at }
+    }
+
+    /// What comes next, past white space.
+    ///
+    /// # Errors
+    /// When no value begins there.
+    pub fn kind(&mut self) -> Result<Kind, Fault> {
+        self.skip_space();
+        match self.peek() {
+            Some(b'{') => Ok(Kind::Object),
+            Some(b'[') => Ok(Kind::Array),
+            Some(b'"') => Ok(Kind::String),
+            Some(b'-' | b'0'..=b'9') => Ok(Kind::Number),
+            Some(b't' | b'f') => Ok(Kind::Bool),
+            Some(b'n') => Ok(Kind::Null),
+            Some(_) => Err(self.fault("no JSON value begins here")),
+            None => Err(self.fault("the JSON ends where a value is expected")),
+        }
+    }
+
+    /// Enters an object or array, whose bracket comes next.
+    ///
+    /// # Errors
+    /// When it is nested too deeply.
+    pub fn enter(&mut self) -> Result<(), Fault> {
+        self.at += 1;
+        self.depth += 1;
+        if self.depth > NESTING_MAX {
+            return Err(self.fault("nested more than 16 levels deep"));
+        }
+        Ok(())
+    }
+
+    /// Steps to the next member's name, or leaves the object. `first` tells whether a comma must stand before it.
+    ///
+    /// # Errors
+    /// When the object goes on in another way than JSON does.
+    pub fn next_member(&mut self, first: bool) -> Result<Option<Text<'a>>, Fault> {
+        if !self.next_slot(first, b'}', "expected `,` or `}` in an object")? {
+            return Ok(None);
+        }
+        if self.peek() != Some(b'"') {
+            return Err(self.fault("a member's name must be a string"));
+        }
+        let name = self.string()?;
+        self.skip_space();
+        if self.peek() != Some(b':') {
+            return Err(self.fault("expected `:` behind a member's name"));
+        }
+        self.at += 1;
+        Ok(Some(name))
+    }
+
+    /// Steps to the next value's place behind a bracket or comma, or leaves through the closing bracket.
+    fn next_slot(&mut self, first: bool, close: u8, otherwise: &'static str) -> Result<bool, Fault> {
+        self.skip_space();
+        match self.peek() {
+            Some(byte) if byte == close => {
+                self.at += 1;
+                self.depth -= 1;
+                return Ok(false);
+            }
+            Some(b',') if !first => {
+                self.at += 1;
+                self.skip_space();
+                if self.peek() == Some(close) {
+                    return Err(self.fault("a comma with nothing behind it"));
+                }
+            }
+            _ if first => {}
+            _ => return Err(self.fault(otherwise)),
+        }
+        Ok(true)
+    }
+
+    /// Reads a string, whose quote comes next.
+    ///
+    /// # Errors
+    /// When it is not terminated, has a raw control character or an escape that JSON does not know.
+    pub fn string(&mut self) -> Result<Text<'a>, Fault> {
+        self.at += 1;
+        let start = self.at;
+        let escaped = self.scan_string()?;
+        let inner = &self.text[start..self.at - 1];
+        Ok(if escaped { unescape(inner).map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) })
+    }
+
+    /// Moves behind the closing quote; tells whether there was an escape.
+    fn scan_string(&mut self) -> Result<bool, Fault> {
+        let bytes = self.text.as_bytes();
+        let mut escaped = false;
+        loop {
+            match bytes.get(self.at) {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(escaped);
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    self.at += match bytes.get(self.at + 1) {
+                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
+                        Some(b'u')
+                            if bytes
+                                .get(self.at + 2..self.at + 6)
+                                .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) =>
+                        {
+                            6
+                        }
+                        _ => return Err(self.fault("an escape that JSON does not know")),
+                    };
+                }
+                Some(0..=0x1F) => return Err(self.fault("a raw control character in a string")),
+                Some(_) => self.at += 1,
+                None => return Err(self.fault("a string that is not terminated")),
+            }
+        }
+    }
+
+    /// Reads a number's text, which comes next.
+    ///
+    /// # Errors
+    /// When it is not in JSON's grammar.
+    pub fn number(&mut self) -> Result<&'a str, Fault> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        match self.peek() {
+            Some(b'0') => self.at += 1,
+            Some(b'1'..=b'9') => self.skip_digits(),
+            _ => return Err(self.fault("a digit is missing")),
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.expect_digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.expect_digits()?;
+        }
+        Ok(&self.text[start..self.at])
+    }
+
+    /// Skips a value of any kind, checking its grammar.
+    ///
+    /// # Errors
+    /// When it is not JSON or nested too deeply.
+    pub fn skip_value(&mut self) -> Result<(), Fault> {
+        match self.kind()? {
+            Kind::Object => {
+                self.enter()?;
+                let mut first = true;
+                while self.next_member(first)?.is_some() {
+                    first = false;
+                    self.skip_value()?;
+                }
+                Ok(())
+            }
+            Kind::Array => {
+                self.enter()?;
+                let mut first = true;
+                while self.next_slot(first, b']', "expected `,` or `]` in an array")? {
+                    first = false;
+                    self.skip_value()?;
+                }
+                Ok(())
+            }
+            Kind::String => {
+                self.at += 1;
+                self.scan_string().map(|_| ())
+            }
+            Kind::Number => self.number().map(|_| ()),
+            Kind::Bool if self.peek() == Some(b't') => self.literal("true"),
+            Kind::Bool => self.literal("false"),
+            Kind::Null => self.literal("null"),
+        }
+    }
+
+    /// Checks that nothing but white space follows.
+    ///
+    /// # Errors
+    /// When something does.
+    pub fn finish(&mut self) -> Result<(), Fault> {
+        self.skip_space();
+        if self.at == self.text.len() { Ok(()) } else { Err(self.fault("something follows the JSON value")) }
+    }
+
+    fn literal(&mut self, word: &str) -> Result<(), Fault> {
+        if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
+            return Err(self.fault("no JSON value begins here"));
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn expect_digits(&mut self) -> Result<(), Fault> {
+        if !self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            return Err(self.fault("a digit is missing"));
+        }
+        self.skip_digits();
+        Ok(())
+    }
+
+    fn skip_digits(&mut self) {
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+            self.at += 1;
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+}
+
+/// The text behind escapes whose form was checked; nothing if a surrogate is unpaired.
+fn unescape(inner: &str) -> Option<String> {
+    let mut out = String::with_capacity(inner.len());
+    let mut rest = inner;
+    while let Some(place) = rest.find('\\') {
+        out.push_str(&rest[..place]);
+        let escape = rest.as_bytes()[place + 1];
+        rest = &rest[place + 2..];
+        match escape {
+            b'u' => {
+                let (unit, after) = code_unit(rest)?;
+                rest = after;
+                let code = match unit {
+                    0xD800..=0xDBFF => {
+                        let (low, after) = rest.strip_prefix("\\u").and_then(code_unit)?;
+                        if !(0xDC00..=0xDFFF).contains(&low) {
+                            return None;
+                        }
+                        rest = after;
+                        0x1_0000 + ((unit - 0xD800) << 10) + (low - 0xDC00)
+                    }
+                    other => other,
+                };
+                out.push(char::from_u32(code)?);
+            }
+            b'b' => out.push('\u{8}'),
+            b'f' => out.push('\u{c}'),
+            b'n' => out.push('\n'),
+            b'r' => out.push('\r'),
+            b't' => out.push('\t'),
+            other => out.push(char::from(other)),
+        }
+    }
+    out.push_str(rest);
+    Some(out)
+}
+
+fn code_unit(text: &str) -> Option<(u32, &str)> {
+    let unit = u32::from_str_radix(text.get(..4)?, 16).ok()?;
+    Some((unit, &text[4..]))
+}

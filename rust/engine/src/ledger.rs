@@ -1,0 +1,309 @@
+//! Positions and their double-entry accounts. A change is drafted first and written only when nothing can refuse it any more.
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::account::{Account, STORED};
+use crate::history::{History, HistoryHandle, Movement};
+use crate::intern::NameId;
+use crate::legs::Leg;
+use crate::limits::{ACCOUNT_MAX, POSITIONS_MAX};
+use crate::outcome::Outcome;
+
+const ON_HAND: usize = Account::OnHand as usize;
+const ADJUSTMENT: usize = Account::Adjustment as usize;
+
+/// The names of a position: sku, location, lot, owner.
+pub type Names = [NameId; 4];
+
+/// The latest count of a position: a barrier that absorbs what is effective at or before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Barrier {
+    /// Effective time of the count, in nanoseconds since 1970.
+    pub time_ns: i64,
+    /// What was counted, in thousandths.
+    pub quantity: i64,
+    /// Who counted; with the id it breaks ties of time.
+    pub source: Box<str>,
+    /// The count's key.
+    pub id: Box<str>,
+}
+
+/// One position.
+#[derive(Debug, Clone)]
+pub struct Position {
+    /// Its names.
+    pub names: Names,
+    /// Its accounts, by [`Account::slot`], in thousandths.
+    pub accounts: [i64; STORED],
+    /// The log sequence that it reflects.
+    pub version: u64,
+    /// Movements at or before this time were dropped from the history for want of room.
+    pub dropped_ns: i64,
+    /// Its recent movements.
+    pub history: HistoryHandle,
+    /// Its latest count: a place in the ledger's barriers plus one, zero for none.
+    pub barrier: u32,
+}
+
+/// What an event would do to one position.
+#[derive(Debug, Clone, Copy)]
+pub struct Draft {
+    names: Names,
+    /// The position, if it exists.
+    place: Option<u32>,
+    /// `on_hand` before.
+    before: i64,
+    accounts: [i64; STORED],
+    /// The part of the change of `on_hand` that lies after the latest count.
+    moved: i64,
+}
+
+impl Draft {
+    /// Whether `on_hand` goes from zero or more to less.
+    pub const fn crosses_below_zero(&self) -> bool {
+        self.before >= 0 && self.accounts[ON_HAND] < 0
+    }
+
+    /// Whether `on_hand` is lowered and ends below zero.
+    pub const fn lowers_below_zero(&self) -> bool {
+        self.accounts[ON_HAND] < self.before && self.accounts[ON_HAND] < 0
+    }
+
+    fn overflows(&self) -> bool {
+        self.accounts.iter().any(|amount| amount.unsigned_abs() > ACCOUNT_MAX.unsigned_abs())
+    }
+}
+
+/// All positions.
+#[derive(Debug)]
+pub struct Ledger {
+    positions: Vec<Position>,
+    places: HashTable<u32>,
+    history: History,
+    barriers: Vec<Barrier>,
+    /// The positions of each SKU as a chain: its newest position by SKU, and behind each position the one before it; one more than the place, zero ends.
+    sku_newest: Vec<u32>,
+    sku_before: Vec<u32>,
+    seed: u64,
+}
+
+impl Ledger {
+    /// An empty ledger.
+    pub fn new(history_max: u16, seed: u64) -> Self {
+        Self {
+            positions: Vec::new(),
+            places: HashTable::new(),
+            history: History::new(history_max),
+            barriers: Vec::new(),
+            sku_newest: Vec::new(),
+            sku_before: Vec::new(),
+            seed,
+        }
+    }
+
+    /// The place of a position.
+    pub fn find(&self, names: Names) -> Option<u32> {
+        self.places.find(hash(self.seed, names), |place| self.positions[*place as usize].names == names).copied()
+    }
+
+    /// The position at a place.
+    pub fn position(&self, place: u32) -> &Position {
+        &self.positions[place as usize]
+    }
+
+    /// All positions, in the order in which they came into being.
+    pub fn positions(&self) -> &[Position] {
+        &self.positions
+    }
+
+    /// The positions of a SKU, newest first.
+    pub fn positions_of(&self, sku: NameId) -> impl Iterator<Item = &Position> + '_ {
+        let link = |place: Option<&u32>| place.and_then(|place| place.checked_sub(1));
+        std::iter::successors(link(self.sku_newest.get(sku as usize)), move |place| {
+            link(self.sku_before.get(*place as usize))
+        })
+        .map(|place| self.position(place))
+    }
+
+    /// The latest count of a position.
+    pub fn barrier(&self, position: &Position) -> Option<&Barrier> {
+        self.barriers.get((position.barrier as usize).checked_sub(1)?)
+    }
+
+    /// The movements that a position remembers, oldest first.
+    pub fn movements(&self, position: &Position) -> impl Iterator<Item = Movement> + '_ {
+        self.history.movements(position.history)
+    }
+
+    /// Whether there is room for the positions of one more event.
+    pub fn has_room(&self) -> bool {
+        self.positions.len() + 2 <= POSITIONS_MAX
+    }
+
+    /// A draft that changes nothing yet.
+    pub fn draft(&self, names: Names) -> Draft {
+        let place = self.find(names);
+        let accounts = place.map_or([0; STORED], |place| self.position(place).accounts);
+        Draft { names, place, before: accounts[ON_HAND], accounts, moved: 0 }
+    }
+
+    /// Drafts the legs of a movement that fall on one side. Gives whether there were `on_hand` legs, and whether they lie after the latest count.
+    pub fn draft_legs(&self, draft: &mut Draft, legs: &[Leg], remote: bool, quantity: i64, time_ns: i64) -> Touch {
+        let absorbed = self.is_absorbed(draft, time_ns);
+        let mut touch = Touch::Nothing;
+        for leg in legs.iter().filter(|leg| leg.remote == remote) {
+            let amount = if leg.gives { -quantity } else { quantity };
+            let mut slot = leg.slot;
+            if slot == ON_HAND {
+                touch = if absorbed { Touch::Absorbed } else { Touch::Live };
+                if absorbed {
+                    // The count has the last word on `on_hand`; what the movement brings changes the count's variance instead.
+                    slot = ADJUSTMENT;
+                } else {
+                    draft.moved += amount;
+                }
+            }
+            draft.accounts[slot] += amount;
+        }
+        touch
+    }
+
+    /// Drafts a count: `on_hand` = what was counted + the movements effective after it.
+    ///
+    /// # Errors
+    /// `absorbed` for a count that is not the latest, `count_beyond_history` for one that needs movements that were dropped.
+    pub fn draft_count(&self, draft: &mut Draft, count: &Barrier) -> Result<(), Outcome> {
+        let on_hand = match draft.place.map(|place| self.position(place)) {
+            None => count.quantity,
+            Some(position) => match self.barrier(position) {
+                Some(latest)
+                    if (count.time_ns, &count.source, &count.id) <= (latest.time_ns, &latest.source, &latest.id) =>
+                {
+                    return Err(Outcome::Absorbed);
+                }
+                // The movements after both counts are the same, so none has to be known.
+                Some(latest) if count.time_ns == latest.time_ns => draft.before - latest.quantity + count.quantity,
+                _ if count.time_ns < position.dropped_ns => return Err(Outcome::CountBeyondHistory),
+                _ => count.quantity + self.history.sum_after(position.history, count.time_ns),
+            },
+        };
+        draft.accounts[ADJUSTMENT] -= on_hand - draft.before;
+        draft.accounts[ON_HAND] = on_hand;
+        Ok(())
+    }
+
+    /// Whether a draft leaves the range of an account.
+    ///
+    /// # Errors
+    /// `overflow`.
+    pub fn check_range(draft: &Draft) -> Result<(), Outcome> {
+        if draft.overflows() { Err(Outcome::Overflow) } else { Ok(()) }
+    }
+
+    /// Writes a draft of a movement. Gives the position's place.
+    pub fn write(&mut self, draft: &Draft, time_ns: i64, version: u64) -> u32 {
+        let place = self.place_of(draft);
+        let position = &mut self.positions[place as usize];
+        position.accounts = draft.accounts;
+        position.version = version;
+        if draft.moved != 0 {
+            let movement = Movement { time_ns, quantity: draft.moved };
+            if let Some(dropped_ns) = self.history.insert(&mut position.history, movement) {
+                position.dropped_ns = position.dropped_ns.max(dropped_ns);
+            }
+        }
+        place
+    }
+
+    /// Writes a draft of a count, which becomes the latest. Gives the position's place.
+    pub fn write_count(&mut self, draft: &Draft, count: Barrier, version: u64) -> u32 {
+        let place = self.place_of(draft);
+        let position = &mut self.positions[place as usize];
+        position.accounts = draft.accounts;
+        position.version = version;
+        self.history.drop_through(&mut position.history, count.time_ns);
+        if let Some(known) = (position.barrier as usize).checked_sub(1) {
+            self.barriers[known] = count;
+        } else {
+            self.barriers.push(count);
+            position.barrier = u32::try_from(self.barriers.len()).expect("no more barriers than positions");
+        }
+        place
+    }
+
+    /// Puts back a position of a snapshot.
+    pub fn put_back(&mut self, mut position: Position, barrier: Option<Barrier>, movements: &[Movement]) {
+        position.history = HistoryHandle::default();
+        for movement in movements {
+            self.history.insert(&mut position.history, *movement);
+        }
+        position.barrier = barrier.map_or(0, |barrier| {
+            self.barriers.push(barrier);
+            u32::try_from(self.barriers.len()).expect("no more barriers than positions")
+        });
+        self.insert(position);
+    }
+
+    /// Bytes held, by part.
+    pub fn memory_bytes(&self) -> [(&'static str, usize); 5] {
+        let barrier_names: usize = self.barriers.iter().map(|barrier| barrier.source.len() + barrier.id.len()).sum();
+        [
+            ("positions", self.positions.capacity() * size_of::<Position>()),
+            ("position_index", self.places.allocation_size()),
+            ("sku_chains", (self.sku_newest.capacity() + self.sku_before.capacity()) * size_of::<u32>()),
+            ("history", self.history.memory_bytes()),
+            ("counts", self.barriers.capacity() * size_of::<Barrier>() + barrier_names),
+        ]
+    }
+
+    fn is_absorbed(&self, draft: &Draft, time_ns: i64) -> bool {
+        draft.place.and_then(|place| self.barrier(self.position(place))).is_some_and(|latest| time_ns <= latest.time_ns)
+    }
+
+    fn place_of(&mut self, draft: &Draft) -> u32 {
+        draft.place.unwrap_or_else(|| {
+            self.insert(Position {
+                names: draft.names,
+                accounts: [0; STORED],
+                version: 0,
+                dropped_ns: i64::MIN,
+                history: HistoryHandle::default(),
+                barrier: 0,
+            })
+        })
+    }
+
+    fn insert(&mut self, position: Position) -> u32 {
+        let place = u32::try_from(self.positions.len()).expect("fewer positions than their limit");
+        let code = hash(self.seed, position.names);
+        let sku = position.names[0] as usize;
+        if sku >= self.sku_newest.len() {
+            self.sku_newest.resize(sku + 1, 0);
+        }
+        self.sku_before.push(std::mem::replace(&mut self.sku_newest[sku], place + 1));
+        self.positions.push(position);
+        let Self { positions, places, seed, .. } = self;
+        places.insert_unique(code, place, |known| hash(*seed, positions[*known as usize].names));
+        place
+    }
+}
+
+/// What a movement does to a position's `on_hand`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Touch {
+    /// It has no leg there.
+    Nothing,
+    /// Its legs lie at or before the latest count.
+    Absorbed,
+    /// Its legs lie after the latest count.
+    Live,
+}
+
+fn hash(seed: u64, names: Names) -> u64 {
+    let mut bytes = [0_u8; 16];
+    for (chunk, name) in bytes.chunks_exact_mut(4).zip(names) {
+        chunk.copy_from_slice(&name.to_le_bytes());
+    }
+    xxh3_64_with_seed(&bytes, seed)
+}

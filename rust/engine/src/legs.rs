@@ -1,0 +1,106 @@
+//! An event under its rule: statuses resolved, postings laid out as signed legs on accounts. Checks form and quantity; knows no ledger.
+
+use crate::account::Account;
+use crate::decode::Malformed;
+use crate::event::{Event, EventQuantity, Field};
+use crate::limits::POSTINGS_MAX;
+use crate::outcome::Outcome;
+use crate::rules::{End, Rule, StatusRule};
+
+/// One end of a posting, on a stored account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leg {
+    /// Whether it falls on the position at `to_location`.
+    pub remote: bool,
+    /// The account's place in a position.
+    pub slot: usize,
+    /// Whether the account gives (else it takes).
+    pub gives: bool,
+}
+
+/// Statuses after defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Statuses {
+    /// Where the quantity comes from.
+    pub from: Option<Account>,
+    /// Where it goes.
+    pub to: Option<Account>,
+}
+
+/// The legs of one event; `free` has none, since it is derived.
+#[derive(Debug, Clone, Copy)]
+pub struct Legs {
+    legs: [Leg; 2 * POSTINGS_MAX],
+    count: usize,
+}
+
+impl Legs {
+    /// The legs as a slice.
+    pub fn as_slice(&self) -> &[Leg] {
+        &self.legs[..self.count]
+    }
+
+    /// Lays out the postings of a rule.
+    pub fn lay_out(rule: &Rule, statuses: Statuses) -> Self {
+        let mut legs = Self { legs: [Leg { remote: false, slot: 0, gives: false }; 2 * POSTINGS_MAX], count: 0 };
+        for posting in &rule.postings {
+            for (end, remote, gives) in
+                [(posting.from, posting.from_remote, true), (posting.to, posting.to_remote, false)]
+            {
+                let account = match end {
+                    End::Fixed(account) => Some(account),
+                    End::FromStatus => statuses.from,
+                    End::ToStatus => statuses.to,
+                };
+                if let Some(slot) = account.and_then(Account::slot) {
+                    legs.legs[legs.count] = Leg { remote, slot, gives };
+                    legs.count += 1;
+                }
+            }
+        }
+        legs
+    }
+}
+
+/// Checks what only shows with the type: required fields and statuses.
+///
+/// # Errors
+/// The first field that breaks the type's form.
+pub fn check_form(event: &Event<'_>, rule: &Rule) -> Result<Statuses, Malformed> {
+    let required = [
+        (Field::Sku, event.sku.is_some()),
+        (Field::Location, event.location.is_some()),
+        (Field::Quantity, event.quantity.is_some()),
+        (Field::ToLocation, event.to_location.is_some() || !rule.needs_to_location()),
+    ];
+    if let Some((field, _)) = required.into_iter().find(|(_, given)| !given) {
+        return Err(Malformed::of_field(field, "is required by this type"));
+    }
+    Ok(Statuses {
+        from: resolve(Field::FromStatus, event.from_status.as_deref(), rule.from_status.as_ref())?,
+        to: resolve(Field::ToStatus, event.to_status.as_deref(), rule.to_status.as_ref())?,
+    })
+}
+
+fn resolve(field: Field, said: Option<&str>, rule: Option<&StatusRule>) -> Result<Option<Account>, Malformed> {
+    match (said, rule) {
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(Malformed::of_field(field, "is not used by this type")),
+        (None, Some(rule)) => rule.default.map(Some).ok_or(Malformed::of_field(field, "is required by this type")),
+        (Some(said), Some(rule)) => Account::from_name(said)
+            .filter(|account| rule.allowed.contains(account))
+            .map(Some)
+            .ok_or(Malformed::of_field(field, "is no status that this type lists")),
+    }
+}
+
+/// The quantity in thousandths, if it keeps its rule.
+///
+/// # Errors
+/// `quantity_invalid`.
+pub fn check_quantity(event: &Event<'_>, rule: &Rule) -> Result<i64, Outcome> {
+    match event.quantity {
+        Some(EventQuantity::Exact(thousandths)) if rule.quantity.admits(thousandths) => Ok(thousandths),
+        _ => Err(Outcome::QuantityInvalid),
+    }
+}

@@ -1,0 +1,54 @@
+//! The state machine of Tallystick: inventory events in, a double-entry ledger, outcomes and effects out.
+//!
+//! Deterministic: the same snapshot and the same log give the same outcomes, effects and state hash, on any machine and for any batch size.
+//! No Python, no NATS, no clock, no IO, no thread of its own, no unsafe code.
+//!
+//! ```
+//! use tallystick_engine::{batch::Batch, config::Config, engine::Engine, outcome::Outcome};
+//!
+//! let mut engine = Engine::new(Config::default(), [0; 16]);
+//! let mut batch = Batch::new();
+//! let event = br#"{"id":"1","source":"wms","type":"stock.received","sku":"A","location":"L","quantity":12.5}"#;
+//! engine.apply_message(event, 1, 0, &mut batch).unwrap();
+//! engine.apply_message(event, 2, 0, &mut batch).unwrap();
+//! assert_eq!(batch.outcomes, [Outcome::Applied, Outcome::Duplicate]);
+//! assert_eq!(engine.balances()[0].atp(), 12_500);
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod limits;
+
+pub mod instant;
+pub mod quantity;
+
+pub mod decode;
+pub mod event;
+pub mod json;
+pub mod split;
+
+pub mod body;
+pub mod dedup;
+pub mod intern;
+
+pub mod account;
+pub mod config;
+pub mod legs;
+pub mod order;
+pub mod rules;
+
+pub mod history;
+pub mod ledger;
+
+pub mod balance;
+pub mod batch;
+pub mod effect;
+pub mod exception;
+mod explain;
+pub mod outcome;
+pub mod state_hash;
+
+pub mod engine;
+pub mod query;
+pub mod reference;
+pub mod snapshot;
+pub mod wire;

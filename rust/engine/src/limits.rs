@@ -1,0 +1,54 @@
+//! Every bound of the engine, by name and with its unit. Nothing here is a tuning knob: what a user may
+//! change stands in [`crate::config`], within these limits.
+
+/// Largest event, in bytes of JSON without surrounding white space.
+pub const EVENT_BYTES_MAX: usize = 64 * 1024;
+/// Deepest nesting of arrays and objects in one event; the event itself is level 1.
+pub const NESTING_MAX: usize = 16;
+
+/// Longest `id`, in bytes.
+pub const ID_BYTES_MAX: usize = 128;
+/// Longest `source`, in bytes.
+pub const SOURCE_BYTES_MAX: usize = 64;
+/// Longest `type`, in bytes.
+pub const TYPE_BYTES_MAX: usize = 96;
+/// Longest `correlationid` and `causationid`, in bytes.
+pub const CORRELATION_BYTES_MAX: usize = 128;
+/// Longest `sku`, `location`, `to_location`, `lot`, `owner`, `document` and `reason`, in bytes.
+pub const NAME_BYTES_MAX: usize = 64;
+
+/// Fixed point: thousandths of a unit.
+pub const SCALE: i64 = 1_000;
+/// Digits after the decimal point that a quantity may have.
+pub const FRACTION_DIGITS_MAX: i64 = 3;
+/// Largest magnitude of one quantity, in thousandths (10¹² units).
+pub const QUANTITY_MAX: i64 = 1_000_000_000_000 * SCALE;
+/// Largest magnitude of one account of one position, in thousandths (10¹⁵ units). Far enough below 2⁶³ that sums of a few accounts
+/// cannot overflow either.
+pub const ACCOUNT_MAX: i64 = 1_000_000_000_000_000 * SCALE;
+
+/// Movements that a position remembers, unless configured.
+pub const HISTORY_DEFAULT: u16 = 64;
+/// Most movements that a position can be configured to remember.
+pub const HISTORY_MAX: u16 = 4_096;
+
+/// Idempotency keys remembered, unless configured.
+pub const DEDUP_KEYS_DEFAULT: u64 = 100_000_000;
+/// Generations that a dedup window is divided into: a key is remembered between one window and 25/24 of it.
+pub const DEDUP_GENERATIONS: i64 = 24;
+
+/// One second in the unit of all times, nanoseconds.
+pub const SECOND_NS: i64 = 1_000_000_000;
+/// Default of the dedup window and of `max_age`.
+pub const DAY_NS: i64 = 86_400 * SECOND_NS;
+/// Default of `max_ahead`.
+pub const AHEAD_DEFAULT_NS: i64 = 300 * SECOND_NS;
+
+/// Distinct strings (SKUs, locations, lots, owners together).
+pub const STRINGS_MAX: usize = u32::MAX as usize - 1;
+/// Positions in one engine.
+pub const POSITIONS_MAX: usize = u32::MAX as usize - 1;
+/// Longest configuration text, in bytes.
+pub const CONFIG_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Postings in one rule.
+pub const POSTINGS_MAX: usize = 4;

@@ -1,0 +1,206 @@
+//! Exact fixed-point quantities: parsed from decimal text, kept in thousandths, printed without loss. Never a float.
+
+use crate::limits::{FRACTION_DIGITS_MAX, QUANTITY_MAX, SCALE};
+
+/// What a decimal number turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parsed {
+    /// Within the limits: thousandths of a unit.
+    Exact(i64),
+    /// A number, but one with more than three fraction digits or a magnitude above 10¹².
+    Unrepresentable,
+    /// Not a decimal number in JSON's grammar.
+    NotANumber,
+}
+
+/// Reads a number in JSON's grammar (`-? int frac? exp?`) by its value: `12`, `12.0`, `1.2e1` and `1200e-2` are the same.
+pub fn parse(text: &[u8]) -> Parsed {
+    let Some(number) = Decimal::scan(text) else {
+        return Parsed::NotANumber;
+    };
+    number.to_thousandths().map_or(Parsed::Unrepresentable, Parsed::Exact)
+}
+
+/// The parts of a decimal number, before its value is judged.
+struct Decimal<'a> {
+    negative: bool,
+    integer: &'a [u8],
+    fraction: &'a [u8],
+    exponent: i64,
+}
+
+impl<'a> Decimal<'a> {
+    fn scan(text: &'a [u8]) -> Option<Self> {
+        let (negative, rest) = match text.split_first()? {
+            (b'-', rest) => (true, rest),
+            _ => (false, text),
+        };
+        let (integer, rest) = digits(rest);
+        if integer.is_empty() || (integer[0] == b'0' && integer.len() > 1) {
+            return None;
+        }
+        let (fraction, rest) = match rest.split_first() {
+            Some((b'.', after)) => {
+                let (fraction, rest) = digits(after);
+                if fraction.is_empty() {
+                    return None;
+                }
+                (fraction, rest)
+            }
+            _ => (&rest[..0], rest),
+        };
+        let exponent = scan_exponent(rest)?;
+        Some(Self { negative, integer, fraction, exponent })
+    }
+
+    /// The value in thousandths, or nothing where it would have to be rounded or exceeds the limit.
+    fn to_thousandths(&self) -> Option<i64> {
+        let mut significand: i64 = 0;
+        let mut trailing_zeros: i64 = 0;
+        for digit in self.integer.iter().chain(self.fraction) {
+            // Zeros are kept back until another digit follows, so that `1.000…0` of any length stays small.
+            if *digit == b'0' {
+                trailing_zeros += i64::from(significand != 0);
+                continue;
+            }
+            for _ in 0..=trailing_zeros {
+                significand = significand.checked_mul(10)?;
+            }
+            trailing_zeros = 0;
+            significand = significand.checked_add(i64::from(digit - b'0'))?;
+        }
+        if significand == 0 {
+            return Some(0);
+        }
+        let fraction_digits = i64::try_from(self.fraction.len()).ok()?;
+        let shift = self
+            .exponent
+            .checked_sub(fraction_digits)?
+            .checked_add(trailing_zeros)?
+            .checked_add(FRACTION_DIGITS_MAX)?;
+        // A significand without trailing zeros cannot be shifted right without losing a digit.
+        let power = u32::try_from(shift).ok().filter(|power| *power <= 18)?;
+        let magnitude = significand.checked_mul(10_i64.pow(power))?;
+        (magnitude <= QUANTITY_MAX).then_some(if self.negative { -magnitude } else { magnitude })
+    }
+}
+
+fn digits(text: &[u8]) -> (&[u8], &[u8]) {
+    text.split_at(text.iter().take_while(|byte| byte.is_ascii_digit()).count())
+}
+
+/// The exponent, zero where there is none; an absurdly long one saturates, since its value no longer matters.
+fn scan_exponent(rest: &[u8]) -> Option<i64> {
+    let Some((marker, rest)) = rest.split_first() else {
+        return Some(0);
+    };
+    if !matches!(marker, b'e' | b'E') {
+        return None;
+    }
+    let (negative, rest) = match rest.split_first()? {
+        (b'-', rest) => (true, rest),
+        (b'+', rest) => (false, rest),
+        _ => (false, rest),
+    };
+    let (exponent, rest) = digits(rest);
+    if exponent.is_empty() || !rest.is_empty() {
+        return None;
+    }
+    let magnitude = exponent
+        .iter()
+        .fold(0_i64, |value, digit| value.saturating_mul(10).saturating_add(i64::from(digit - b'0')).min(1 << 40));
+    Some(if negative { -magnitude } else { magnitude })
+}
+
+/// Appends the quantity as an exact JSON number: `12`, `-0.5`, `3.125`.
+pub fn write(out: &mut Vec<u8>, thousandths: i64) {
+    if thousandths < 0 {
+        out.push(b'-');
+    }
+    let magnitude = thousandths.unsigned_abs();
+    let scale = SCALE.unsigned_abs();
+    write_digits(out, magnitude / scale);
+    let fraction = magnitude % scale;
+    if fraction == 0 {
+        return;
+    }
+    out.push(b'.');
+    let mut place = scale / 10;
+    let mut rest = fraction;
+    while rest > 0 {
+        write_digits(out, rest / place);
+        rest %= place;
+        place /= 10;
+    }
+}
+
+/// Appends an unsigned integer in decimal.
+pub fn write_digits(out: &mut Vec<u8>, mut value: u64) {
+    let mut buffer = [0_u8; 20];
+    let mut start = buffer.len();
+    loop {
+        start -= 1;
+        buffer[start] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&buffer[start..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_judged_not_spellings() {
+        for (text, expected) in [
+            ("12", Parsed::Exact(12_000)),
+            ("12.0", Parsed::Exact(12_000)),
+            ("1.2e1", Parsed::Exact(12_000)),
+            ("1200e-2", Parsed::Exact(12_000)),
+            ("1.2340", Parsed::Exact(1_234)),
+            ("-0", Parsed::Exact(0)),
+            ("0e999999999999999999999", Parsed::Exact(0)),
+            ("0.001", Parsed::Exact(1)),
+            ("1E-3", Parsed::Exact(1)),
+            ("1000000000000", Parsed::Exact(QUANTITY_MAX)),
+            ("1e12", Parsed::Exact(QUANTITY_MAX)),
+            ("-1e+12", Parsed::Exact(-QUANTITY_MAX)),
+            ("0.0001", Parsed::Unrepresentable),
+            ("1.0005", Parsed::Unrepresentable),
+            ("1000000000000.001", Parsed::Unrepresentable),
+            ("1e13", Parsed::Unrepresentable),
+            ("1e400", Parsed::Unrepresentable),
+            ("1e-400", Parsed::Unrepresentable),
+            ("99999999999999999999999999", Parsed::Unrepresentable),
+        ] {
+            assert_eq!(parse(text.as_bytes()), expected, "{text}");
+        }
+        for text in ["", "-", "+1", "01", ".5", "5.", "1e", "1e+", "0x10", "NaN", "Infinity", "1 ", " 1", "1_0", "1,5"]
+        {
+            assert_eq!(parse(text.as_bytes()), Parsed::NotANumber, "{text}");
+        }
+    }
+
+    #[test]
+    fn long_runs_of_zeros_lose_nothing() {
+        let text = format!("1.{}", "0".repeat(5_000));
+        assert_eq!(parse(text.as_bytes()), Parsed::Exact(1_000));
+        let text = format!("1{}e-5000", "0".repeat(5_000));
+        assert_eq!(parse(text.as_bytes()), Parsed::Exact(1_000));
+    }
+
+    #[test]
+    fn writing_is_the_inverse_of_parsing() {
+        for thousandths in [0, 1, -1, 10, 100, 1_000, -1_500, 12_345, QUANTITY_MAX, -QUANTITY_MAX, 999, -999_999] {
+            let mut text = Vec::new();
+            write(&mut text, thousandths);
+            assert_eq!(parse(&text), Parsed::Exact(thousandths));
+        }
+        let mut text = Vec::new();
+        write(&mut text, -500);
+        assert_eq!(text, b"-0.5");
+    }
+}

@@ -1,0 +1,114 @@
+//! Questions to the engine: balances, state hash, totals, memory. Changes nothing.
+
+use crate::balance::{Balance, PositionKey};
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::intern::Interner;
+use crate::ledger::{Ledger, Position};
+use crate::outcome::{self, Outcome};
+use crate::state_hash::StateHash;
+
+impl Engine {
+    /// The balance of a position.
+    pub fn balance(&self, position: &Position) -> Balance {
+        let [sku, location, lot, owner] = position.names.map(|name| self.names.name(name));
+        let whole = lot.is_empty() && owner.is_empty();
+        Balance {
+            safety_stock: if whole { self.config.safety_stock(sku, location) } else { 0 },
+            key: PositionKey {
+                sku: sku.to_owned(),
+                location: location.to_owned(),
+                lot: lot.to_owned(),
+                owner: owner.to_owned(),
+            },
+            accounts: position.accounts,
+            version: position.version,
+        }
+    }
+
+    /// The balance of a position by its names; an empty lot or owner means none.
+    pub fn find(&self, key: &PositionKey) -> Option<Balance> {
+        let names = [&key.sku, &key.location, &key.lot, &key.owner].map(|name| self.names.find(name));
+        let [Some(sku), Some(location), Some(lot), Some(owner)] = names else { return None };
+        self.ledger.find([sku, location, lot, owner]).map(|place| self.balance(self.ledger.position(place)))
+    }
+
+    /// The balances of a SKU at all locations, sorted by their names.
+    pub fn balances_of(&self, sku: &str) -> Vec<Balance> {
+        let Some(sku) = self.names.find(sku) else { return Vec::new() };
+        let mut all: Vec<_> = self.ledger.positions_of(sku).map(|position| self.balance(position)).collect();
+        all.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        all
+    }
+
+    /// The places of all positions, sorted by their names.
+    pub fn sorted_places(&self) -> Vec<u32> {
+        let positions = self.ledger.positions();
+        let names = |place: &u32| self.ledger.position(*place).names.map(|name| self.names.name(name));
+        let mut places: Vec<_> = (0..u32::try_from(positions.len()).expect("places have 32 bits")).collect();
+        places.sort_unstable_by(|a, b| names(a).cmp(&names(b)));
+        places
+    }
+
+    /// All balances, sorted by their names.
+    pub fn balances(&self) -> Vec<Balance> {
+        self.sorted_places().into_iter().map(|place| self.balance(self.ledger.position(place))).collect()
+    }
+
+    /// The state hash: equal for equal balances.
+    pub fn state_hash(&self) -> StateHash {
+        let mut hash = StateHash::default();
+        self.ledger.positions().iter().for_each(|position| hash.add(&self.balance(position)));
+        hash
+    }
+
+    /// The positions.
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The names.
+    pub const fn names(&self) -> &Interner {
+        &self.names
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The last sequence that the state reflects.
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The log's time, in nanoseconds since 1970, once there is one.
+    pub const fn log_time_ns(&self) -> Option<i64> {
+        self.log_time_ns
+    }
+
+    /// How many elements got each outcome since the beginning of the log.
+    pub fn totals(&self) -> impl Iterator<Item = (Outcome, u64)> + '_ {
+        outcome::ALL
+            .into_iter()
+            .map(|outcome| (outcome, self.totals[usize::from(outcome.number())]))
+            .filter(|(_, count)| *count > 0)
+    }
+
+    /// Idempotency keys remembered.
+    pub fn keys(&self) -> usize {
+        self.dedup.len()
+    }
+
+    /// Bytes held, by part.
+    pub fn memory_bytes(&self) -> Vec<(&'static str, usize)> {
+        let mut parts = vec![
+            ("names", self.names.memory_bytes()),
+            ("dedup", self.dedup.memory_bytes()),
+            ("meanings", self.meanings.memory_bytes()),
+            ("effects", self.effects.memory_bytes()),
+        ];
+        parts.extend(self.ledger.memory_bytes());
+        parts
+    }
+}

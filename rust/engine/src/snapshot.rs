@@ -1,0 +1,207 @@
+//! One atomic image of everything that the engine knows: names, positions with history and counts, idempotency keys, log place, totals, notes and
+//! the fingerprint of the configuration. Turns state into bytes and back; writes no file.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::body::Body;
+use crate::config::Config;
+use crate::dedup::{Dedup, Fingerprint};
+use crate::engine::Engine;
+use crate::history::{HistoryHandle, Movement};
+use crate::intern::NameId;
+use crate::ledger::{Barrier, Position};
+use crate::limits::HISTORY_MAX;
+pub use crate::wire::{FORMAT, SnapshotError};
+use crate::wire::{Reader, Writer};
+
+/// What a snapshot says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotHead {
+    /// BLAKE3 of the configuration under which it was made.
+    pub fingerprint: [u8; 32],
+    /// The last log sequence that it reflects.
+    pub sequence: u64,
+    /// The log's time there, once there was one.
+    pub log_time_ns: Option<i64>,
+    /// What the caller noted.
+    pub notes: BTreeMap<String, String>,
+}
+
+/// Verifies a snapshot whole, without loading it.
+///
+/// # Errors
+/// Why it cannot be loaded.
+pub fn verify(bytes: &[u8]) -> Result<SnapshotHead, SnapshotError> {
+    read_head(&mut Reader::open(bytes)?)
+}
+
+fn read_head(reader: &mut Reader<'_>) -> Result<SnapshotHead, SnapshotError> {
+    let mut fingerprint = [0; 32];
+    reader.fill(&mut fingerprint)?;
+    let sequence = reader.u64()?;
+    let log_time_ns = (reader.u8()? == 1).then_some(reader.i64()?);
+    let mut notes = BTreeMap::new();
+    for _ in 0..reader.count(16)? {
+        notes.insert(reader.text()?, reader.text()?);
+    }
+    Ok(SnapshotHead { fingerprint, sequence, log_time_ns, notes })
+}
+
+impl Engine {
+    /// The image. What waits to be flushed is not in it: flush first.
+    pub fn snapshot(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        writer.raw(self.config.fingerprint());
+        writer.u64(self.sequence);
+        writer.u8(u8::from(self.log_time_ns.is_some()));
+        writer.i64(self.log_time_ns.unwrap_or_default());
+        writer.u64(self.notes.len() as u64);
+        for (name, value) in &self.notes {
+            writer.bytes(name.as_bytes());
+            writer.bytes(value.as_bytes());
+        }
+        writer.raw(&self.secret);
+        self.totals.iter().for_each(|count| writer.u64(*count));
+        writer.u64(self.names.len() as u64 - 1);
+        for id in 1..self.names.len() {
+            writer.bytes(self.names.name(NameId::try_from(id).expect("ids have 32 bits")).as_bytes());
+        }
+        writer.u64(self.ledger.positions().len() as u64);
+        for position in self.ledger.positions() {
+            self.write_position(&mut writer, position);
+        }
+        write_dedup(&mut writer, &self.dedup);
+        write_dedup(&mut writer, &self.meanings);
+        writer.finish()
+    }
+
+    /// Whether effects wait that a snapshot would lose.
+    pub fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
+    }
+
+    /// The engine of an image. It must have been made under the same configuration.
+    ///
+    /// # Errors
+    /// Why the image cannot be loaded.
+    pub fn restore(bytes: &[u8], config: Config) -> Result<Self, SnapshotError> {
+        let mut reader = Reader::open(bytes)?;
+        let head = read_head(&mut reader)?;
+        if head.fingerprint != *config.fingerprint() {
+            return Err(SnapshotError::OtherConfiguration);
+        }
+        let mut secret = [0; 16];
+        reader.fill(&mut secret)?;
+        let mut engine = Self::new(config, secret);
+        engine.sequence = head.sequence;
+        engine.flushed = head.sequence;
+        engine.log_time_ns = head.log_time_ns;
+        engine.notes = head.notes;
+        for total in &mut engine.totals {
+            *total = reader.u64()?;
+        }
+        for id in 1..=reader.count(8)? {
+            let name = reader.text()?;
+            if engine.names.intern(&name).map(|known| known as usize) != Some(id) {
+                return Err(SnapshotError::Damaged("a name stands in it twice"));
+            }
+        }
+        for _ in 0..reader.count(100)? {
+            engine.read_position(&mut reader)?;
+        }
+        read_dedup(&mut reader, &mut engine.dedup)?;
+        read_dedup(&mut reader, &mut engine.meanings)?;
+        reader.finish()?;
+        Ok(engine)
+    }
+
+    fn write_position(&self, writer: &mut Writer, position: &Position) {
+        position.names.iter().for_each(|name| writer.u32(*name));
+        position.accounts.iter().for_each(|amount| writer.i64(*amount));
+        writer.u64(position.version);
+        writer.i64(position.dropped_ns);
+        writer.u32(u32::try_from(position.history.len()).expect("a history is short"));
+        for movement in self.ledger.movements(position) {
+            writer.i64(movement.time_ns);
+            writer.i64(movement.quantity);
+        }
+        let barrier = self.ledger.barrier(position);
+        writer.u8(u8::from(barrier.is_some()));
+        if let Some(barrier) = barrier {
+            writer.i64(barrier.time_ns);
+            writer.i64(barrier.quantity);
+            writer.bytes(barrier.source.as_bytes());
+            writer.bytes(barrier.id.as_bytes());
+        }
+    }
+
+    fn read_position(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
+        let mut names = [0; 4];
+        for name in &mut names {
+            *name = reader.u32()?;
+            if *name as usize >= self.names.len() {
+                return Err(SnapshotError::Damaged("a position has a name that is not there"));
+            }
+        }
+        if self.ledger.find(names).is_some() {
+            return Err(SnapshotError::Damaged("a position stands in it twice"));
+        }
+        let mut accounts = [0; crate::account::STORED];
+        for amount in &mut accounts {
+            *amount = reader.i64()?;
+        }
+        let (version, dropped_ns) = (reader.u64()?, reader.i64()?);
+        let count = reader.u32()?;
+        if count > u32::from(HISTORY_MAX) {
+            return Err(SnapshotError::Damaged("a history is longer than histories get"));
+        }
+        let mut movements = Vec::new();
+        for _ in 0..count {
+            movements.push(Movement { time_ns: reader.i64()?, quantity: reader.i64()? });
+        }
+        let barrier = if reader.u8()? == 1 {
+            let (time_ns, quantity) = (reader.i64()?, reader.i64()?);
+            Some(Barrier { time_ns, quantity, source: reader.text()?.into(), id: reader.text()?.into() })
+        } else {
+            None
+        };
+        let position = Position { names, accounts, version, dropped_ns, history: HistoryHandle::default(), barrier: 0 };
+        self.ledger.put_back(position, barrier, &movements);
+        Ok(())
+    }
+}
+
+fn write_dedup(writer: &mut Writer, dedup: &Dedup) {
+    let (floor_ns, current, generations) = dedup.parts();
+    writer.i64(floor_ns);
+    writer.i64(current);
+    writer.u64(generations.len() as u64);
+    for (number, count) in generations {
+        writer.i64(number);
+        writer.u64(count);
+    }
+    let keys = dedup.sorted();
+    writer.u64(keys.len() as u64);
+    for (fingerprint, body) in keys {
+        fingerprint.0.iter().for_each(|half| writer.u64(*half));
+        writer.u128(body.to_bits());
+    }
+}
+
+fn read_dedup(reader: &mut Reader<'_>, dedup: &mut Dedup) -> Result<(), SnapshotError> {
+    let (floor_ns, current) = (reader.i64()?, reader.i64()?);
+    let mut generations = VecDeque::new();
+    for _ in 0..reader.count(16)? {
+        generations.push_back((reader.i64()?, reader.u64()?));
+    }
+    let count = reader.count(32)?;
+    if generations.iter().map(|(_, keys)| u128::from(*keys)).sum::<u128>() != count as u128 {
+        return Err(SnapshotError::Damaged("its generations do not add up to its keys"));
+    }
+    dedup.put_back(floor_ns, current, generations, count);
+    for _ in 0..count {
+        let fingerprint = Fingerprint([reader.u64()?, reader.u64()?]);
+        dedup.put_back_key(fingerprint, Body::from_bits(reader.u128()?));
+    }
+    Ok(())
+}

@@ -1,0 +1,287 @@
+//! The bytes of a snapshot: chunks with a checksum each, and a seal over all. Knows nothing of what is in them.
+//!
+//! Layout: magic (8), format (u32), then chunks of `length u32 · CRC32C u32 · bytes`, a chunk of length zero, and 32 bytes of BLAKE3 over everything
+//! before them. All integers little endian. Every length is bounded before it is believed.
+
+/// First bytes of every snapshot.
+pub const MAGIC: [u8; 8] = *b"TALLYSNP";
+/// The format that this version writes, and the newest that it reads.
+pub const FORMAT: u32 = 1;
+
+const CHUNK_BYTES: usize = 1 << 20;
+const SEAL_BYTES: usize = 32;
+const SEAL_CONTEXT: &str = "tallystick 2026 snapshot seal v1";
+
+/// Why bytes are no snapshot that can be loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SnapshotError {
+    /// Not a snapshot at all.
+    Foreign,
+    /// Written by a newer version.
+    NewerFormat(u32),
+    /// Cut short, flipped, or otherwise not what was written.
+    Damaged(&'static str),
+    /// Written under another configuration.
+    OtherConfiguration,
+}
+
+impl std::fmt::Display for SnapshotError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Foreign => f.write_str("this is no Tallystick snapshot"),
+            Self::NewerFormat(format) => {
+                write!(f, "the snapshot has format {format} and this version reads up to {FORMAT}; run the version that wrote it, or a newer one")
+            }
+            Self::Damaged(what) => write!(f, "the snapshot is damaged: {what}"),
+            Self::OtherConfiguration => f.write_str(
+                "the snapshot was made under another configuration of [engine], [sources], [types], [safety_stock] or [exceptions]; restore that configuration, or rebuild from the log without the snapshot",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for SnapshotError {}
+
+/// Writes values into chunks.
+#[derive(Debug)]
+pub struct Writer {
+    out: Vec<u8>,
+    chunk: Vec<u8>,
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        let mut out = MAGIC.to_vec();
+        out.extend_from_slice(&FORMAT.to_le_bytes());
+        Self { out, chunk: Vec::with_capacity(CHUNK_BYTES) }
+    }
+}
+
+impl Writer {
+    /// Appends raw bytes.
+    pub fn raw(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(CHUNK_BYTES - self.chunk.len()));
+            self.chunk.extend_from_slice(now);
+            bytes = later;
+            if self.chunk.len() == CHUNK_BYTES {
+                self.close_chunk();
+            }
+        }
+    }
+
+    /// Appends bytes with their length.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.u64(bytes.len() as u64);
+        self.raw(bytes);
+    }
+
+    /// Appends an integer.
+    pub fn u8(&mut self, value: u8) {
+        self.raw(&[value]);
+    }
+
+    /// Appends an integer.
+    pub fn u32(&mut self, value: u32) {
+        self.raw(&value.to_le_bytes());
+    }
+
+    /// Appends an integer.
+    pub fn u64(&mut self, value: u64) {
+        self.raw(&value.to_le_bytes());
+    }
+
+    /// Appends an integer.
+    pub fn i64(&mut self, value: i64) {
+        self.raw(&value.to_le_bytes());
+    }
+
+    /// Appends an integer.
+    pub fn u128(&mut self, value: u128) {
+        self.raw(&value.to_le_bytes());
+    }
+
+    /// Seals and gives the snapshot.
+    pub fn finish(mut self) -> Vec<u8> {
+        if !self.chunk.is_empty() {
+            self.close_chunk();
+        }
+        self.out.extend_from_slice(&0_u32.to_le_bytes());
+        let seal = seal(&self.out);
+        self.out.extend_from_slice(&seal);
+        self.out
+    }
+
+    fn close_chunk(&mut self) {
+        let length = u32::try_from(self.chunk.len()).expect("a chunk is at most 1 MiB");
+        self.out.extend_from_slice(&length.to_le_bytes());
+        self.out.extend_from_slice(&crc32c::crc32c(&self.chunk).to_le_bytes());
+        self.out.append(&mut self.chunk);
+    }
+}
+
+fn seal(bytes: &[u8]) -> [u8; SEAL_BYTES] {
+    *blake3::Hasher::new_derive_key(SEAL_CONTEXT).update(bytes).finalize().as_bytes()
+}
+
+/// Reads values from the chunks of a verified snapshot.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    chunks: Vec<&'a [u8]>,
+    next_chunk: usize,
+    current: &'a [u8],
+    left: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Verifies magic, format, seal and every checksum, and reads from the beginning.
+    ///
+    /// # Errors
+    /// Why the bytes cannot be loaded.
+    pub fn open(bytes: &'a [u8]) -> Result<Self, SnapshotError> {
+        let (magic, rest) = bytes.split_first_chunk::<8>().ok_or(SnapshotError::Foreign)?;
+        if *magic != MAGIC {
+            return Err(SnapshotError::Foreign);
+        }
+        let (format, _) = rest.split_first_chunk::<4>().ok_or(SnapshotError::Damaged("it ends within its head"))?;
+        // The format comes first: how a newer one is sealed is not known here.
+        let format = u32::from_le_bytes(*format);
+        if format > FORMAT {
+            return Err(SnapshotError::NewerFormat(format));
+        }
+        let body_end = bytes
+            .len()
+            .checked_sub(SEAL_BYTES)
+            .filter(|end| *end >= 12)
+            .ok_or(SnapshotError::Damaged("it is cut short"))?;
+        if seal(&bytes[..body_end]) != bytes[body_end..] {
+            return Err(SnapshotError::Damaged("its seal does not match its bytes"));
+        }
+        if format != FORMAT {
+            return Err(SnapshotError::Damaged("it names a format that never was"));
+        }
+        let chunks = chunks(&bytes[12..body_end])?;
+        let left = chunks.iter().map(|chunk| chunk.len()).sum();
+        Ok(Self { chunks, next_chunk: 0, current: &[], left })
+    }
+
+    /// Reads raw bytes into a buffer.
+    ///
+    /// # Errors
+    /// When the snapshot ends before.
+    pub fn fill(&mut self, mut out: &mut [u8]) -> Result<(), SnapshotError> {
+        self.left =
+            self.left.checked_sub(out.len()).ok_or(SnapshotError::Damaged("it ends before its content does"))?;
+        while !out.is_empty() {
+            if self.current.is_empty() {
+                self.current = self.chunks[self.next_chunk];
+                self.next_chunk += 1;
+            }
+            let count = out.len().min(self.current.len());
+            let (now, later) = out.split_at_mut(count);
+            now.copy_from_slice(&self.current[..count]);
+            self.current = &self.current[count..];
+            out = later;
+        }
+        Ok(())
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], SnapshotError> {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Reads an integer.
+    ///
+    /// # Errors
+    /// When the snapshot ends before.
+    pub fn u8(&mut self) -> Result<u8, SnapshotError> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    /// Reads an integer.
+    ///
+    /// # Errors
+    /// When the snapshot ends before.
+    pub fn u32(&mut self) -> Result<u32, SnapshotError> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    /// Reads an integer.
+    ///
+    /// # Errors
+    /// When the snapshot ends before.
+    pub fn u64(&mut self) -> Result<u64, SnapshotError> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    /// Reads an integer.
+    ///
+    /// # Errors
+    /// When the snapshot ends before.
+    pub fn i64(&mut self) -> Result<i64, SnapshotError> {
+        self.array().map(i64::from_le_bytes)
+    }
+
+    /// Reads an integer.
+    ///
+    /// # Errors
+    /// When the snapshot ends before.
+    pub fn u128(&mut self) -> Result<u128, SnapshotError> {
+        self.array().map(u128::from_le_bytes)
+    }
+
+    /// Reads a number of things that take at least `bytes_each` bytes, so that no false count can claim more memory than the snapshot has bytes.
+    ///
+    /// # Errors
+    /// When there cannot be so many.
+    pub fn count(&mut self, bytes_each: usize) -> Result<usize, SnapshotError> {
+        let count = usize::try_from(self.u64()?).unwrap_or(usize::MAX);
+        if count.saturating_mul(bytes_each) > self.left {
+            return Err(SnapshotError::Damaged("it counts more than it holds"));
+        }
+        Ok(count)
+    }
+
+    /// Reads bytes with their length, which must be text.
+    ///
+    /// # Errors
+    /// When the snapshot ends before, or the bytes are not UTF-8.
+    pub fn text(&mut self) -> Result<String, SnapshotError> {
+        let mut bytes = vec![0; self.count(1)?];
+        self.fill(&mut bytes)?;
+        String::from_utf8(bytes).map_err(|_| SnapshotError::Damaged("a name is not UTF-8"))
+    }
+
+    /// Checks that everything was read.
+    ///
+    /// # Errors
+    /// When something is left.
+    pub const fn finish(&self) -> Result<(), SnapshotError> {
+        if self.left == 0 { Ok(()) } else { Err(SnapshotError::Damaged("it holds more than its content")) }
+    }
+}
+
+/// The chunks between head and seal, each with its checksum verified.
+fn chunks(mut body: &[u8]) -> Result<Vec<&[u8]>, SnapshotError> {
+    const TORN: SnapshotError = SnapshotError::Damaged("a chunk is torn");
+    let mut chunks = Vec::new();
+    loop {
+        let (length, rest) = body.split_first_chunk::<4>().ok_or(TORN)?;
+        let length = u32::from_le_bytes(*length) as usize;
+        if length == 0 {
+            return if rest.is_empty() { Ok(chunks) } else { Err(TORN) };
+        }
+        let (sum, rest) = rest.split_first_chunk::<4>().ok_or(TORN)?;
+        if length > CHUNK_BYTES || length > rest.len() {
+            return Err(TORN);
+        }
+        let (chunk, rest) = rest.split_at(length);
+        if crc32c::crc32c(chunk) != u32::from_le_bytes(*sum) {
+            return Err(SnapshotError::Damaged("a chunk's checksum does not match"));
+        }
+        chunks.push(chunk);
+        body = rest;
+    }
+}
