@@ -76,7 +76,8 @@ impl Engine {
         match key {
             Some(key) => secret = key.try_into().map_err(|_| PyValueError::new_err("key must be 16 bytes"))?,
             None => {
-                getrandom::fill(&mut secret).map_err(|error| EngineFault::new_err(format!("no randomness: {error}")))?;
+                getrandom::fill(&mut secret)
+                    .map_err(|error| EngineFault::new_err(format!("no randomness: {error}")))?;
             }
         }
         Ok(Self::around(core::Engine::new(config, secret)))

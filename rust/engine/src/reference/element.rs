@@ -9,9 +9,11 @@ struct Brackets {
 }
 
 impl Brackets {
-    /// Nothing where the outermost bracket does not close exactly at the end.
+    /// Nothing where the outermost bracket does not close exactly at the end. Inside, brackets are counted whatever their kind: an
+    /// element that mixes them up is malformed, and its neighbours are not.
     fn read(text: &[u8]) -> Option<Self> {
-        let mut open = Vec::new();
+        let is_array = text.first() == Some(&b'[');
+        let mut depth = 0;
         let mut brackets = Self { commas: Vec::new(), depth_max: 0 };
         let mut is_string = false;
         let mut is_escaped = false;
@@ -23,14 +25,16 @@ impl Brackets {
             }
             match byte {
                 b'"' => is_string = true,
-                b'{' => open.push(b'}'),
-                b'[' => open.push(b']'),
-                b'}' | b']' if open.pop() != Some(*byte) => return None,
-                b'}' | b']' if open.is_empty() => return (place + 1 == text.len()).then_some(brackets),
-                b',' if open.len() == 1 => brackets.commas.push(place),
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                b',' if depth == 1 => brackets.commas.push(place),
                 _ => {}
             }
-            brackets.depth_max = brackets.depth_max.max(open.len());
+            if depth == 0 {
+                let is_end = place + 1 == text.len() && (!is_array || *byte == b']');
+                return is_end.then_some(brackets);
+            }
+            brackets.depth_max = brackets.depth_max.max(depth);
         }
         None
     }
@@ -45,7 +49,8 @@ pub(super) fn elements(message: &[u8]) -> Option<Vec<&[u8]>> {
         Some(b'{') => {
             let first_balances = Brackets::read(lines(text)[0]).is_some();
             let later_begins = text.split(|byte| *byte == b'\n').skip(1).any(|line| line.starts_with(b"{"));
-            (first_balances || later_begins).then(|| lines(text))
+            // Neither form: one element, and no JSON.
+            Some(if first_balances || later_begins { lines(text) } else { vec![text] })
         }
         _ => None,
     }

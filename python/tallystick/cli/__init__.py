@@ -1,0 +1,43 @@
+"""Command line: turns arguments into calls and results into text. It alone ends the process.
+
+Needs the extra `cli` (typer and rich); without it there is a short usage and a hint how to install it.
+"""
+
+import sys
+from collections.abc import Sequence
+
+USAGE = """\
+Usage: tallystick COMMAND [OPTIONS]
+
+  Tallystick turns inventory events into one ledger that can be trusted.
+
+  demo       a year of real sales through bus, daemon and proof
+  run        the daemon: events on the bus become balances and ATP
+  replay     the same engine over NDJSON files
+  publish    puts an NDJSON file onto the event stream
+  atp        asks the daemon what can be promised
+  config     checks or shows a configuration
+  version    prints the versions in use
+
+The command line needs two more packages:  pip install 'tallystick[cli]'
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits with its status (see `tallystick --help`)."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        from tallystick.cli.app import execute
+    except ModuleNotFoundError as error:
+        if error.name not in ("typer", "rich"):
+            raise
+        sys.exit(_without_extra(arguments))
+    sys.exit(execute(arguments))
+
+
+def _without_extra(arguments: Sequence[str]) -> int:
+    if not arguments or "--help" in arguments:
+        print(USAGE, end="")
+        return 0
+    print("tallystick: the command line is not installed; pip install 'tallystick[cli]'", file=sys.stderr)
+    return 2

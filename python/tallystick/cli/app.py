@@ -1,0 +1,94 @@
+"""App: the commands, and the one place where a failure becomes a line on standard error and an exit status."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from tallystick.cli import atp, config, demo, publish, replay, run, version
+from tallystick.errors import OperationError
+
+DESCRIPTION = """
+**Tallystick** turns the inventory events of many systems into one ledger that can be trusted.
+
+See it work: `tallystick demo --small`. Take a file through the engine: `tallystick replay events.ndjson`.
+Run the daemon with a server of its own: `tallystick run --embedded`.
+"""
+
+EPILOG = """
+**Exit status:** 0 all went well · 1 anything not listed here · 2 bad usage or configuration ·
+3 no usable server · 4 a stream cannot keep the promises · 5 snapshots do not fit or cannot be written ·
+6 messages of the event stream are missing · 7 somebody else writes to an output stream ·
+8 the engine found a fault in itself · 130 interrupted.
+"""
+
+app = typer.Typer(
+    name="tallystick",
+    help=DESCRIPTION,
+    epilog=EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("demo")(demo.demo)
+app.command("run")(run.run)
+app.command("replay")(replay.replay)
+app.command("publish")(publish.publish)
+app.command("atp")(atp.atp)
+app.add_typer(config.app, name="config")
+app.command("version")(version.version)
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Runs one command and returns its exit status. Every failure is one line on standard error, never a traceback."""
+    try:
+        status = app(args=list(arguments), prog_name="tallystick", standalone_mode=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
+    except OperationError as error:
+        return _failed(str(error), error.exit_code)
+    except typer.TyperException as error:
+        # `no_args_is_help` arrives here too, with its help already printed and no message.
+        message = error.format_message().rstrip(".")
+        return _failed(f"{message}; see --help" if message else "", error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return _failed("interrupted", 130)
+    except BrokenPipeError:
+        # The reader of our output has gone, as `head` does; what is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except ModuleNotFoundError as error:
+        if error.name == "tallystick._engine":
+            return _failed("the compiled engine is missing; build it with: pip install .", 2)
+        extra = "demo" if "demo" in arguments else "cli"
+        return _failed(f"the package {error.name} is not installed; pip install 'tallystick[{extra}]'", 2)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _failed(f"{place}{error.strerror or error}", 1)
+    except Exception as error:  # noqa: BLE001  # the last line of defence between a bug and a traceback
+        if status := _engine_status(error):
+            return _failed(str(error), status)
+        return _failed(f"unexpected {type(error).__name__}: {error}; please report it with the command line", 1)
+
+
+def _engine_status(error: Exception) -> int | None:
+    """The exit status of an error that the compiled engine raised, or None for any other error."""
+    from tallystick import errors
+
+    module = sys.modules.get("tallystick._engine")  # not loaded: then it cannot have raised anything
+    if module is None or not isinstance(error, module.TallystickError):
+        return None
+    statuses = {
+        module.ConfigError: errors.ConfigurationError.exit_code,
+        module.SnapshotError: errors.SnapshotUnfit.exit_code,
+        module.EngineFault: errors.EngineFailed.exit_code,
+    }
+    return statuses.get(type(error), OperationError.exit_code)
+
+
+def _failed(message: str, status: int) -> int:
+    if message:
+        print(f"tallystick: {' '.join(message.split())}", file=sys.stderr)
+    return status

@@ -1,0 +1,89 @@
+"""`tallystick atp`: asks the daemon what can be promised."""
+
+import json
+from decimal import Decimal
+from typing import Annotated, Any
+
+import typer
+
+from tallystick.cli import options
+from tallystick.cli.bus import connected
+from tallystick.event_loop import run_loop
+
+_ACCOUNTS = ("on_hand", "reserved", "allocated", "picked", "in_transit", "quarantine", "damaged")
+
+
+def atp(
+    sku: Annotated[str, typer.Argument(metavar="SKU", help="What.", show_default=False)],
+    location: Annotated[
+        str | None, typer.Argument(metavar="[LOCATION]", help="Where.", show_default="everywhere")
+    ] = None,
+    config: options.Config = None,
+    server: options.Server = None,
+    timeout_s: Annotated[
+        float, typer.Option(envvar="TALLYSTICK_ATP_TIMEOUT_S", min=0.1, help="How long to wait for the daemon.")
+    ] = 2.0,
+    as_json: options.Json = False,
+) -> None:
+    """Asks the running daemon for the ATP of a SKU, at one location or at all.
+
+    ATP = on hand − reserved − allocated − safety stock. An unknown SKU has no positions; that is no failure.
+
+    Examples:
+
+        tallystick atp 1082185
+
+        tallystick atp 1082185 367 --json
+    """
+    answer = run_loop(_ask(sku, location, config, server, timeout_s))
+    if as_json:
+        typer.echo(answer)
+    else:
+        _print_table(sku, location, answer)
+
+
+async def _ask(sku: str, location: str | None, config: options.Config, server: str | None, timeout_s: float) -> bytes:
+    import orjson
+    from nats.errors import NoRespondersError
+    from nats.errors import TimeoutError as NatsTimeoutError
+
+    from tallystick import config as configuration
+    from tallystick.errors import BusError, UsageError
+    from tallystick.service import ATP_SUBJECT
+
+    settings = configuration.load(config)
+    question = {"sku": sku} if location is None else {"sku": sku, "location": location}
+    async with connected(settings.nats, server) as connection:
+        try:
+            reply = await connection.request(ATP_SUBJECT, orjson.dumps(question), timeout_s)
+        except (NoRespondersError, NatsTimeoutError) as error:
+            raise BusError(
+                f"no daemon answers at {connection.connected_url.netloc if connection.connected_url else server}; "
+                "start one with: tallystick run"
+            ) from error
+    if reply.headers and (problem := reply.headers.get("Nats-Service-Error")):
+        raise UsageError(f"the daemon refuses the question: {problem}")
+    return reply.data
+
+
+def _print_table(sku: str, location: str | None, reply: bytes) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    # Quantities are exact decimal numbers, which a float is not.
+    answer: dict[str, Any] = json.loads(reply, parse_float=Decimal)
+    positions = answer["positions"]
+    if not positions:
+        typer.echo(f"{sku}{f' at {location}' if location else ''}: no stock was ever seen (log {answer['sequence']})")
+        return
+    table = Table(title=f"{sku} as of log sequence {answer['sequence']:,}")
+    table.add_column("location")
+    dimensions = [name for name in ("lot", "owner") if any(position.get(name) for position in positions)]
+    for name in dimensions:
+        table.add_column(name)
+    for name in ("atp", *_ACCOUNTS):
+        table.add_column(name.replace("_", " "), justify="right", style="bold" if name == "atp" else None)
+    for position in positions:
+        numbers = [f"{position[name]:,}" for name in ("atp", *_ACCOUNTS)]
+        table.add_row(position["location"], *(position.get(name) or "" for name in dimensions), *numbers)
+    Console().print(table)

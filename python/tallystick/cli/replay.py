@@ -1,0 +1,88 @@
+"""`tallystick replay`: files through the engine."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tallystick.cli import options
+from tallystick.cli.progress import byte_progress
+
+
+def replay(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE", show_default=False, help="NDJSON files, or - for standard input.")
+    ],
+    config: options.Config = None,
+    balances: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="TALLYSTICK_REPLAY_BALANCES",
+            metavar="OUT",
+            show_default="not written",
+            help="Write the balances as NDJSON, sorted by sku, location, lot and owner.",
+        ),
+    ] = None,
+    outcomes: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="TALLYSTICK_REPLAY_OUTCOMES",
+            metavar="OUT",
+            show_default="not written",
+            help="Write the final outcome of each event as NDJSON, in the order of the input.",
+        ),
+    ] = None,
+    reference: Annotated[
+        bool,
+        typer.Option(
+            "--reference",
+            envvar="TALLYSTICK_REPLAY_REFERENCE",
+            show_default="off",
+            help="Run the slow reference beside the engine and compare every outcome and balance.",
+        ),
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Applies the events of files, in memory, and says what became of them.
+
+    Each line is one event. The log's time is the events' own. Refused events are data: the exit status stays 0.
+
+    Examples:
+
+        tallystick replay monday.ndjson tuesday.ndjson
+
+        zcat events.ndjson.gz | tallystick replay - --balances balances.ndjson --json
+    """
+    from tallystick import config as configuration
+    from tallystick.errors import OperationError
+    from tallystick.replay import replay as replay_files
+    from tallystick.replay import total_bytes
+
+    engine_config = configuration.load(config).engine_json if config is not None else ""
+    started = time.monotonic()
+    with byte_progress("Replaying", total_bytes(files)) as on_progress:
+        replayed = replay_files(
+            files,
+            config=engine_config,
+            balances=balances,
+            outcomes=outcomes,
+            reference=reference,
+            on_progress=on_progress,
+        )
+    seconds = time.monotonic() - started
+    if as_json:
+        import orjson
+
+        typer.echo(orjson.dumps(replayed.as_dict()).decode())
+    else:
+        summary = replayed.as_dict()
+        typer.echo(f"{replayed.events:,} events in {seconds:.2f} s, {replayed.events / seconds:,.0f} a second")
+        for name, count in replayed.engine.outcome_totals().items():
+            if count:
+                typer.echo(f"  {count:>14,}  {name}")
+        typer.echo(f"{summary['positions']:,} positions, state hash {summary['state_hash']}")
+        if reference and replayed.difference is None:
+            typer.echo("The reference agrees on every outcome, every balance and the state hash.")
+    if replayed.difference is not None:
+        raise OperationError(f"engine and reference disagree: {replayed.difference}; please report it with the input")

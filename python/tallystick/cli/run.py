@@ -1,0 +1,107 @@
+"""`tallystick run`: the daemon in the foreground."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tallystick.cli import options
+
+if TYPE_CHECKING:
+    from tallystick.pipeline import Progress
+
+_ACCEPTED = ("applied", "absorbed", "duplicate")
+_log = logging.getLogger("tallystick")
+
+
+def run(
+    config: options.Config = None,
+    server: options.Server = None,
+    embedded: Annotated[
+        bool,
+        typer.Option(
+            "--embedded",
+            envvar="TALLYSTICK_EMBEDDED",
+            show_default="off",
+            help="Start a nats-server of its own, at the port of nats.url.",
+        ),
+    ] = False,
+    report_every_s: Annotated[
+        float,
+        typer.Option(
+            envvar="TALLYSTICK_REPORT_EVERY_S",
+            min=0.5,
+            help="Time between two progress lines, where there is no terminal.",
+        ),
+    ] = 10.0,
+) -> None:
+    """Runs the daemon: events on the bus become balances, availability and exceptions.
+
+    It goes on where its newest snapshot ends. SIGTERM or Ctrl-C: it applies what has arrived, publishes, saves, and
+    exits with 0. After a kill -9 the next start goes on exactly where the log says.
+
+    Examples:
+
+        tallystick run --embedded
+
+        tallystick run --config tallystick.toml
+    """
+    from tallystick import config as configuration
+    from tallystick.pipeline import run_until_signal
+
+    settings = configuration.load(config)
+    if server is not None:
+        settings = replace(settings, nats=replace(settings.nats, url=server))
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=settings.process.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(message)s",
+    )
+    with _progress(report_every_s) as on_progress:
+        report = run_until_signal(settings, embedded=embedded, on_progress=on_progress)
+    typer.echo(
+        f"stopped cleanly at log sequence {report.sequence:,}: {report.events_total:,} events, "
+        f"{report.positions:,} positions, state hash {report.state_hash}"
+    )
+
+
+@contextmanager
+def _progress(report_every_s: float) -> Iterator[Callable[["Progress"], None]]:
+    """A line that renews itself on a terminal; a log line every now and then anywhere else."""
+    if not sys.stderr.isatty():
+        reported_at = time.monotonic()
+        last_sequence = -1
+
+        def log_line(progress: "Progress") -> None:
+            nonlocal reported_at, last_sequence
+            now = time.monotonic()
+            if now - reported_at >= report_every_s and progress.sequence != last_sequence:
+                reported_at, last_sequence = now, progress.sequence
+                _log.info("%s", describe(progress))
+
+        yield log_line
+        return
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    console = Console(stderr=True)
+    # Log lines go through the same console, so that they do not tear the status line.
+    logging.getLogger().handlers[:] = [RichHandler(console=console, show_path=False)]
+    with console.status("starting") as status:
+        yield lambda progress: status.update(describe(progress))
+
+
+def describe(progress: "Progress") -> str:
+    """One line about how far the daemon is."""
+    duplicates = progress.outcomes.get("duplicate", 0)
+    refused = sum(count for name, count in progress.outcomes.items() if name not in _ACCEPTED)
+    return (
+        f"sequence {progress.sequence:,} · lag {progress.lag:,} · {progress.events_per_s:,.0f} events/s · "
+        f"{progress.events_total:,} events, {duplicates:,} duplicates, {refused:,} refused · "
+        f"{progress.positions:,} positions"
+    )

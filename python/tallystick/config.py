@@ -1,0 +1,356 @@
+"""Configuration: a TOML file and the environment become one frozen, validated `Config`, once.
+
+Settings of the process are checked here. Settings that change results (`[engine]`, `[sources]`, `[types]`,
+`[safety_stock]`, `[exceptions]`) are checked by the engine, which also gives their fingerprint. Nothing else in the
+package reads the environment.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, get_type_hints
+from urllib.parse import urlsplit, urlunsplit
+
+from tallystick import config_text
+from tallystick.config_text import SourceText, did_you_mean, render, render_key
+from tallystick.errors import ConfigurationError
+
+ENGINE_TABLES: Final = ("engine", "sources", "types", "safety_stock", "exceptions")
+HIDDEN: Final = "***"
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SUBJECT: Final = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")
+_FILTER: Final = re.compile(r"([^\s.*>]+|\*)(\.([^\s.*>]+|\*))*(\.>)?|>")
+
+
+def _option(default: Any, about: str, *, check: Callable[[Any], str | None] | None = None, secret: bool = False) -> Any:
+    return field(default=default, metadata={"about": about, "check": check, "secret": secret})
+
+
+def _within(least: float, most: float) -> Callable[[Any], str | None]:
+    return lambda value: None if least <= value <= most else f"give a value from {least:,} to {most:,}"
+
+
+def _stream_name(value: str) -> str | None:
+    return None if _TOKEN.fullmatch(value) else "give 1 to 64 letters, digits, - or _"
+
+
+def _subject(value: str) -> str | None:
+    return None if _SUBJECT.fullmatch(value) else "give a subject without wildcards and spaces"
+
+
+def _subjects(value: tuple[str, ...]) -> str | None:
+    bad = [subject for subject in value if not _FILTER.fullmatch(subject)]
+    if bad or not value:
+        return f"{render(bad[0]) if bad else 'nothing'} is no subject; give subjects such as inventory.events.>"
+    return None
+
+
+def _server_url(value: str) -> str | None:
+    parts = urlsplit(value)
+    good = parts.scheme in ("nats", "tls", "ws", "wss") and parts.hostname
+    return None if good else "give an address such as nats://127.0.0.1:4222"
+
+
+def _duration(value: str) -> str | None:
+    return None if duration_s(value) is not None else 'give a whole number with s, m, h or d, such as "7d", or "none"'
+
+
+def _one_of(*choices: str) -> Callable[[Any], str | None]:
+    return lambda value: None if value in choices else f"give one of {', '.join(choices)}"
+
+
+def duration_s(text: str) -> int | None:
+    """Seconds of a duration such as `7d`; 0 for `none` (without end), nothing for what is no duration."""
+    found = re.fullmatch(r"(\d{1,9})([smhd])", text)
+    return 0 if text == "none" else int(found[1]) * _SECONDS[found[2]] if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Nats:
+    """`[nats]`: the server, and how to be let in."""
+
+    url: str = _option("nats://127.0.0.1:4222", "address of the server", check=_server_url)
+    name: str = _option("tallystick", "name of this client in the server's lists", check=_stream_name)
+    user: str | None = _option(None, "user name")
+    password: str | None = _option(None, "password of the user", secret=True)
+    token: str | None = _option(None, "token", secret=True)
+    credentials: Path | None = _option(None, "credentials file (JWT and key)")
+    tls_ca: Path | None = _option(None, "certificate authority that signed the server's certificate")
+    tls_certificate: Path | None = _option(None, "certificate of this client")
+    tls_key: Path | None = _option(None, "key of the client's certificate")
+    connect_timeout_s: float = _option(5.0, "how long the first connection may take", check=_within(0.1, 600))
+    embedded_folder: Path = _option(Path("tallystick-data/nats"), "where an embedded server keeps its streams")
+    embedded_sync: str = _option(
+        "always", "when an embedded server makes its files durable: always, or an interval such as 10s"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """`[input]`: the event stream."""
+
+    stream: str = _option("TALLYSTICK_EVENTS", "name of the event stream", check=_stream_name)
+    subjects: tuple[str, ...] = _option(
+        ("tallystick.events", "tallystick.events.>"), "its subjects, when it is created", check=_subjects
+    )
+    replicas: int = _option(1, "its replicas, when it is created", check=_within(1, 5))
+
+    @property
+    def subject(self) -> str:
+        """The subject that `tallystick publish` uses: the first one without wildcards, or made from the first."""
+        exact = [subject for subject in self.subjects if _SUBJECT.fullmatch(subject)]
+        return exact[0] if exact else self.subjects[0].replace("*", "events").replace(">", "events")
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """`[output]`: the streams of availability and exceptions, and how they are written."""
+
+    availability_stream: str = _option("TALLYSTICK_AVAILABILITY", "stream of availability", check=_stream_name)
+    availability_subject: str = _option("tallystick.availability", "its subject", check=_subject)
+    availability_max_age: str = _option(
+        "7d", 'age of its oldest message, when it is created, or "none"', check=_duration
+    )
+    exceptions_stream: str = _option("TALLYSTICK_EXCEPTIONS", "stream of exceptions", check=_stream_name)
+    exceptions_subject: str = _option("tallystick.exceptions", "its subject", check=_subject)
+    exceptions_max_age: str = _option(
+        "none", 'age of its oldest message, when it is created, or "none"', check=_duration
+    )
+    replicas: int = _option(1, "replicas of both streams, when they are created", check=_within(1, 5))
+    publish_interval_ms: int = _option(
+        100, "changes of one position within it become one; sent at once when nothing waits", check=_within(1, 60_000)
+    )
+    positions_per_message: int = _option(500, "most positions in one message", check=_within(1, 5_000))
+    window_messages: int = _option(64, "most messages of a stream that wait for their ack", check=_within(1, 1_000))
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshots:
+    """`[snapshots]`: where and when the state is saved."""
+
+    folder: Path = _option(Path("tallystick-data/snapshots"), "folder of the snapshots; of one daemon alone")
+    interval_s: float = _option(60.0, "time between two snapshots", check=_within(0.1, 86_400))
+    keep: int = _option(3, "how many are kept", check=_within(1, 100))
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """`[process]`: bounds of this process; none of them changes a result."""
+
+    pull_messages: int = _option(5_000, "most messages per pull request; two are under way", check=_within(1, 50_000))
+    pull_bytes: int = _option(16 << 20, "most bytes per pull request", check=_within(2 << 20, 256 << 20))
+    queue_messages: int = _option(
+        100_000, "messages waiting for the engine before pulling stops", check=_within(1, 1 << 24)
+    )
+    queue_bytes: int = _option(64 << 20, "their bytes", check=_within(1 << 20, 4 << 30))
+    stop_timeout_s: float = _option(
+        30.0, "how long a clean stop may take to publish what is left", check=_within(0.1, 600)
+    )
+    log_level: str = _option(
+        "info", "debug, info, warning or error", check=_one_of("debug", "info", "warning", "error")
+    )
+
+
+PROCESS_TABLES: Final[Mapping[str, type[Any]]] = {
+    "nats": Nats,
+    "input": Input,
+    "output": Output,
+    "snapshots": Snapshots,
+    "process": Process,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting for people: its value as TOML (secrets hidden) and where it comes from."""
+
+    table: str
+    key: str
+    value: str | None
+    """None: not set."""
+    origin: str
+    """`default`, `file:line`, or the environment variable."""
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings, validated."""
+
+    path: Path | None
+    nats: Nats
+    input: Input
+    output: Output
+    snapshots: Snapshots
+    process: Process
+    engine_json: str
+    """The settings that change results, as JSON text for `Engine(config)`."""
+    fingerprint: str
+    """Of the settings that change results; stands in every snapshot."""
+    settings: tuple[Setting, ...] = field(repr=False)
+
+    def describe(self) -> tuple[Setting, ...]:
+        """Every setting with its value and its origin, secrets hidden."""
+        return self.settings
+
+    def as_toml_text(self) -> str:
+        """The configuration in force as TOML, each line with its origin; secrets hidden."""
+        lines: list[str] = []
+        table = None
+        for setting in self.settings:
+            if setting.table != table:
+                table = setting.table
+                lines += ["", f"[{table}]"]
+            text = f"{render_key(setting.key)} = {setting.value}" if setting.value is not None else f"# {setting.key} ="
+            lines.append(f"{text}  # {setting.origin}")
+        return "\n".join(lines[1:]) + "\n"
+
+
+def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Config:
+    """Reads and validates the configuration; without a path, defaults and environment alone.
+
+    Relative folders and files are relative to the folder of the configuration file. Raises ConfigurationError with
+    one line that names file, line, key and cure.
+    """
+    source = config_text.read(path)
+    known = {*PROCESS_TABLES, *ENGINE_TABLES}
+    for table, content in source.tables.items():
+        if table not in known:
+            raise ConfigurationError(f"{source.place(table)}: unknown table [{table}]; {did_you_mean(table, known)}")
+        if not isinstance(content, dict):
+            raise ConfigurationError(f"{source.place('', table)}: {table} must be a table; write [{table}]")
+    keys: dict[str, list[str]] = {name: [item.name for item in fields(kind)] for name, kind in PROCESS_TABLES.items()}
+    overrides = config_text.from_environment(
+        os.environ if environment is None else environment, keys | {"engine": [], "safety_stock": ["default"]}
+    )
+    folder = path.parent if path else Path()
+    settings: list[Setting] = []
+    tables = {
+        name: _process_table(name, kind, source, overrides.get(name, {}), folder, settings)
+        for name, kind in PROCESS_TABLES.items()
+    }
+    engine_json, fingerprint = _engine_tables(source, overrides, settings)
+    config = Config(path, **tables, engine_json=engine_json, fingerprint=fingerprint, settings=tuple(settings))
+    _check_together(config, source)
+    return config
+
+
+def _process_table(
+    name: str,
+    kind: type[Any],
+    source: SourceText,
+    overrides: Mapping[str, str],
+    folder: Path,
+    settings: list[Setting],
+) -> Any:
+    content: Mapping[str, Any] = source.tables.get(name, {})
+    hints = get_type_hints(kind)
+    for key in content:
+        if key not in hints:
+            raise ConfigurationError(
+                f'{source.place(name, key)}: [{name}] has no key "{key}"; {did_you_mean(key, hints)}'
+            )
+    values: dict[str, Any] = {}
+    for item in fields(kind):
+        value, origin = item.default, "default"
+        assert value is not MISSING, "every setting has a default"
+        variable = f"{config_text.ENVIRONMENT_PREFIX}{name}_{item.name}".upper()
+        if item.name in overrides:
+            origin, value = variable, _from_text(hints[item.name], overrides[item.name])
+        elif item.name in content:
+            origin, value = source.place(name, item.name), content[item.name]
+        if origin != "default":
+            value, mistake = _typed(hints[item.name], value)
+            if mistake is None and item.metadata["check"] is not None and value is not None:
+                mistake = item.metadata["check"](value)
+            if mistake is not None:
+                shown = HIDDEN if item.metadata["secret"] else _shown(item.name, value)
+                place = f"environment: {variable}" if origin == variable else origin
+                raise ConfigurationError(f"{place}: {name}.{item.name} = {shown} does not do; {mistake}")
+        if isinstance(value, Path):
+            value = folder / value.expanduser()
+        values[item.name] = value
+        visible = HIDDEN if item.metadata["secret"] else _shown(item.name, value)
+        settings.append(Setting(name, item.name, None if value is None else visible, origin, item.metadata["about"]))
+    return kind(**values)
+
+
+def _shown(key: str, value: Any) -> str:
+    if key == "url" and isinstance(value, str):
+        parts = urlsplit(value)
+        if "@" in parts.netloc:
+            value = urlunsplit(parts._replace(netloc=f"{HIDDEN}@{parts.netloc.rpartition('@')[2]}"))
+    return render(value)
+
+
+def _from_text(kind: Any, text: str) -> Any:
+    """An environment value in the form that TOML would have given."""
+    if kind == tuple[str, ...]:
+        return [part.strip() for part in text.split(",")]
+    return config_text.toml_value(text) if kind in (int, float, bool) else text
+
+
+def _typed(kind: Any, value: Any) -> tuple[Any, str | None]:
+    """The value in the setting's own type, or what to give instead."""
+    if kind == tuple[str, ...]:
+        good = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        return (tuple(value), None) if good else (value, "give a list of texts")
+    if kind in (int, float):
+        good = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
+        return (kind(value), None) if good else (value, f"give a {'whole ' if kind is int else ''}number")
+    if not isinstance(value, str) or not value:
+        return value, "give a text in quotes that is not empty"
+    return (Path(value) if kind in (Path, Path | None) else value), None
+
+
+def _engine_tables(
+    source: SourceText, overrides: Mapping[str, Mapping[str, str]], settings: list[Setting]
+) -> tuple[str, str]:
+    from tallystick._engine import ConfigError, check_config
+
+    tables: dict[str, dict[str, Any]] = {
+        name: dict(source.tables[name]) for name in ENGINE_TABLES if name in source.tables
+    }
+    for table in ENGINE_TABLES:
+        for key, text in overrides.get(table, {}).items():
+            tables.setdefault(table, {})[key] = config_text.toml_value(text)
+        for key, value in tables.get(table, {}).items():
+            variable = f"{config_text.ENVIRONMENT_PREFIX}{table}_{key}".upper()
+            origin = variable if key in overrides.get(table, {}) else source.place(table, key)
+            settings.append(Setting(table, key, render(value), origin, "changes results"))
+    try:
+        text = json.dumps(tables, allow_nan=False)
+        return text, check_config(text)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{source.place('engine')}: {error}; give texts, whole numbers and true or false"
+        ) from error
+    except ConfigError as error:
+        # The engine saw JSON made from the file, so its own line numbers would mislead.
+        message = re.sub(r" at line \d+ column \d+$", "", str(error))
+        word = re.search(r"`([^`]+)`|^(?:[\w\".-]+\.)?(\w+)(?:\[\d+\])?:", message)
+        place = source.place_of_word((word[1] or word[2]) if word else "")
+        raise ConfigurationError(f"{place}: {message}") from error
+
+
+def _check_together(config: Config, source: SourceText) -> None:
+    """Rules between settings."""
+    nats, names = config.nats, (config.input.stream, config.output.availability_stream, config.output.exceptions_stream)
+    if len(set(names)) != len(names):
+        raise ConfigurationError(
+            f"{source.place('output')}: input, availability and exceptions need three different streams, not {names}"
+        )
+    if nats.password is not None and nats.user is None:
+        raise ConfigurationError(f"{source.place('nats', 'password')}: nats.password needs nats.user")
+    if (nats.tls_certificate is None) != (nats.tls_key is None):
+        raise ConfigurationError(f"{source.place('nats')}: nats.tls_certificate and nats.tls_key go together")
+    if sum(way is not None for way in (nats.user, nats.token, nats.credentials)) > 1:
+        raise ConfigurationError(f"{source.place('nats')}: give one of nats.user, nats.token, nats.credentials")
+    if re.fullmatch(r"always|\d{1,6}(ms|s|m)", nats.embedded_sync) is None:
+        raise ConfigurationError(
+            f'{source.place("nats", "embedded_sync")}: nats.embedded_sync: give "always" or an interval such as "10s"'
+        )

@@ -1,0 +1,186 @@
+"""Peak: the canonical synthetic workload, a distributor's worst hour, drawn from a seed.
+
+100,000 SKUs at 20 locations, SKUs by Zipf 1.1, all warehouse and shop movements mixed, 3 % duplicates within 5,000
+events, 1 % out of order within 1,000, 0.1 % that must be refused. The expectation is a group-by over the drawn numbers.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from tallystick.demo.workload import Workload, json_object, quoted, shuffled, write_lines
+
+SKUS = 100_000
+LOCATIONS = 20
+ZIPF_EXPONENT = 1.1
+OUT_OF_ORDER_SHARE = 0.01
+OUT_OF_ORDER_WINDOW = 1_000
+DUPLICATE_WINDOW = 5_000
+REFUSED_SHARE = 0.001
+
+ENGINE_CONFIG = """\
+# The drawn times lie in the past, so every source is a load of history. Stock is drawn at random and goes below
+# zero at will: that is no finding here.
+[engine]
+max_age = "none"
+negative_stock = "allow"
+"""
+
+_START = np.datetime64("2026-01-05T08:00:00.000", "ms")
+_STEP_MS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One row of the mix: what it posts, as (account, sign, at the other location?)."""
+
+    type: str
+    share: float
+    postings: tuple[tuple[str, int, bool], ...]
+    quantity_max: int = 5
+    from_status: str | None = None
+
+
+MIX = (
+    Kind("stock.reserved", 0.35, (("reserved", 1, False),)),
+    Kind("stock.allocated", 0.10, (("reserved", -1, False), ("allocated", 1, False)), from_status="reserved"),
+    Kind("stock.picked", 0.12, (("on_hand", -1, False), ("picked", 1, False), ("allocated", -1, False))),
+    Kind("stock.shipped", 0.12, (("picked", -1, False),)),
+    Kind("stock.unreserved", 0.08, (("reserved", -1, False),)),
+    Kind("stock.received", 0.08, (("on_hand", 1, False),), quantity_max=60),
+    Kind("stock.sold", 0.06, (("on_hand", -1, False),)),
+    Kind("stock.adjusted", 0.03, (("on_hand", 1, False),)),
+    Kind("transfer.dispatched", 0.015, (("on_hand", -1, False), ("in_transit", 1, True))),
+    Kind("transfer.received", 0.015, (("in_transit", -1, False), ("on_hand", 1, False))),
+    Kind("stock.returned", 0.02, (("quarantine", 1, False),)),
+    Kind("stock.counted", 0.01, (), quantity_max=100),
+)
+ACCOUNTS = ("on_hand", "reserved", "allocated", "picked", "in_transit", "quarantine")
+_COUNTED = len(MIX) - 1
+_REFUSALS = {1: "quantity_invalid", 2: "unknown_type", 3: "malformed"}
+
+
+def peak(folder: Path, *, events: int, seed: int) -> Workload:
+    """Draws about `events` events, duplicates included, and writes them into `folder`."""
+    rng = np.random.default_rng(seed)
+    drawn = _drawn(rng, round(events / 1.03))
+    valid = (drawn["refusal"] == 0).to_numpy()
+    # Only a few events leave their place, each by up to the window; the rest keep the order of their times.
+    late = np.where(rng.random(drawn.height) < OUT_OF_ORDER_SHARE, rng.uniform(0, OUT_OF_ORDER_WINDOW, drawn.height), 0)
+    ordered = drawn[np.argsort(np.arange(drawn.height) + late, kind="stable")]
+    lines, repeated = shuffled(
+        ordered.select(_line().alias("line")),
+        rng,
+        shuffle_window=0,
+        duplicate_window=DUPLICATE_WINDOW,
+        may_repeat=(ordered["refusal"] == 0).to_numpy(),
+    )
+    path = folder / "peak.ndjson"
+    write_lines(path, lines["line"])
+    return Workload(
+        name="peak",
+        title=f"a synthetic peak hour, {SKUS:,} SKUs at {LOCATIONS} locations",
+        path=path,
+        accepted=int(valid.sum()),
+        duplicates=repeated,
+        refused={name: int((drawn["refusal"] == code).sum()) for code, name in _REFUSALS.items()},
+        expected=expected_positions(drawn.filter(pl.Series(valid))),
+        engine_config=ENGINE_CONFIG,
+    )
+
+
+def _drawn(rng: np.random.Generator, events: int) -> pl.DataFrame:
+    """The events as plain numbers, in the order of their times."""
+    weights = np.arange(1, SKUS + 1, dtype=np.float64) ** -ZIPF_EXPONENT
+    kind = rng.choice(len(MIX), events, p=[kind.share for kind in MIX])
+    quantity = 1 + (rng.random(events) * np.array([kind.quantity_max for kind in MIX])[kind]).astype(np.int64)
+    signed = np.array([kind.type == "stock.adjusted" for kind in MIX])[kind]
+    quantity = np.where(signed & (rng.random(events) < 0.5), -quantity, quantity)
+    location = rng.integers(0, LOCATIONS, events)
+    refused = (rng.random(events) < REFUSED_SHARE) & (kind != _COUNTED)  # a count of zero is a good count
+    return pl.DataFrame(
+        {
+            "number": np.arange(events),
+            "kind": kind,
+            "sku": np.searchsorted(np.cumsum(weights) / weights.sum(), rng.random(events)),
+            "location": location,
+            "to_location": (location + rng.integers(1, LOCATIONS, events)) % LOCATIONS,
+            "quantity": quantity,
+            "time": _START + np.arange(events) * _STEP_MS,
+            "refusal": np.where(refused, rng.integers(1, 4, events), 0),
+        }
+    )
+
+
+def _line() -> pl.Expr:
+    kind = pl.col("kind")
+    types = kind.replace_strict(range(len(MIX)), [row.type for row in MIX], return_dtype=pl.String)
+    dispatched = kind == next(index for index, row in enumerate(MIX) if row.type == "transfer.dispatched")
+    claims = kind.is_in([index for index, row in enumerate(MIX) if row.from_status])
+    refusal = pl.col("refusal")
+    return json_object(
+        id=pl.concat_str([pl.lit('"e-'), _padded("number", 9), pl.lit('"')]),
+        source=pl.concat_str([pl.lit('"wms-'), _padded("location", 2), pl.lit('"')]),
+        type=pl.concat_str(
+            [pl.lit('"'), types, pl.when(refusal == 2).then(pl.lit(".unheard")).otherwise(pl.lit("")), pl.lit('"')]
+        ),
+        time=quoted(pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")),
+        sku=_sku(),
+        location=_location("location"),
+        document=pl.concat_str([pl.lit('"SO-'), _padded("number", 6), pl.lit('"')]),
+        # The fields that only some types have follow the quantity.
+        quantity=pl.concat_str(
+            [
+                pl.when(refusal == 1).then(pl.lit("0"))
+                .when(refusal == 3).then(pl.lit('"a dozen"'))
+                .otherwise(pl.col("quantity").cast(pl.String)),
+                pl.when(dispatched).then(pl.concat_str([pl.lit(',"to_location":'), _location("to_location")]))
+                .when(claims).then(pl.lit(',"from_status":"reserved"'))
+                .otherwise(pl.lit("")),
+            ]
+        ),
+    )  # fmt: skip
+
+
+def _padded(column: str, digits: int) -> pl.Expr:
+    return pl.col(column).cast(pl.String).str.zfill(digits)
+
+
+def _sku() -> pl.Expr:
+    return pl.concat_str([pl.lit('"SKU-'), _padded("sku", 6), pl.lit('"')])
+
+
+def _location(column: str) -> pl.Expr:
+    return pl.concat_str([pl.lit('"DC-'), _padded(column, 2), pl.lit('"')])
+
+
+def expected_positions(drawn: pl.DataFrame) -> pl.DataFrame:
+    """Balances by group-by: per position the latest count, then the movements after it; claims have no barrier."""
+    counts = (
+        drawn.filter(pl.col("kind") == _COUNTED)
+        .sort("time")
+        .group_by("sku", "location")
+        .agg(pl.col("time").last().alias("counted_at"), pl.col("quantity").last().alias("counted"))
+    )
+    legs = [counts.select("sku", "location", account=pl.lit("on_hand"), quantity="counted")]
+    for index, kind in enumerate(MIX):
+        events = drawn.filter(pl.col("kind") == index)
+        for account, sign, elsewhere in kind.postings:
+            place = "to_location" if elsewhere else "location"
+            leg = events.select("sku", "time", location=place, quantity=pl.col("quantity") * sign)
+            if account == "on_hand":
+                leg = leg.join(counts, on=["sku", "location"], how="left").with_columns(
+                    quantity=pl.when(pl.col("time") <= pl.col("counted_at")).then(0).otherwise(pl.col("quantity"))
+                )
+            legs.append(leg.select("sku", "location", account=pl.lit(account), quantity="quantity"))
+        # A shipment or a claim makes a position even if all its accounts come back to zero.
+        legs.append(events.select("sku", "location", account=pl.lit("on_hand"), quantity=pl.lit(0, pl.Int64)))
+    totals = pl.concat(legs).group_by("sku", "location")
+    sums = [pl.col("quantity").filter(pl.col("account") == account).sum().alias(account) for account in ACCOUNTS]
+    return totals.agg(sums).select(
+        pl.concat_str([pl.lit("SKU-"), _padded("sku", 6)]).alias("sku"),
+        pl.concat_str([pl.lit("DC-"), _padded("location", 2)]).alias("location"),
+        *ACCOUNTS,
+    )

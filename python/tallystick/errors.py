@@ -1,0 +1,86 @@
+"""What ends a command: one class per kind of failure, each with the exit status that `cli` gives back.
+
+Every message is one line that names the place and the cure. Refused events are data, not errors, and never appear here.
+
+| exit status | class | what it means |
+|---|---|---|
+| 1 | `OperationError`, `PublishError` | anything else |
+| 2 | `UsageError`, `ConfigurationError` | bad usage or configuration |
+| 3 | `BusError` | no server, no connection, or the server lacks what is needed |
+| 4 | `StreamError` | a stream cannot keep the promises, or is not the one that the snapshot remembers |
+| 5 | `SnapshotUnfit`, `SnapshotWriteError` | a snapshot belongs to something else, or cannot be written |
+| 6 | `LogGap` | messages of the event stream are missing |
+| 7 | `OutputFenced` | somebody else writes to an output stream |
+| 8 | `EngineFailed` | the engine found a fault in itself |
+"""
+
+from typing import ClassVar
+
+
+class OperationError(Exception):
+    """A failure that ends the command. The message is one line for people."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class PublishError(OperationError):
+    """Something could not be put onto a stream."""
+
+
+class UsageError(OperationError):
+    """The command was called with something that it cannot use."""
+
+    exit_code = 2
+
+
+class ConfigurationError(UsageError):
+    """The configuration cannot be used. Names file, line and key."""
+
+
+class BusError(OperationError):
+    """There is no usable server: none found, none reached, refused, too old, without JetStream, or lost for good."""
+
+    exit_code = 3
+
+
+class StreamError(OperationError):
+    """A stream cannot keep the promises, or is not the one that was read before."""
+
+    exit_code = 4
+
+
+class SnapshotUnfit(OperationError):
+    """The snapshots of the folder belong to another configuration or stream, or to another running daemon."""
+
+    exit_code = 5
+
+
+class SnapshotWriteError(OperationError):
+    """A snapshot could not be made durable. What the disk holds is unknown, so it is never tried again."""
+
+    exit_code = 5
+
+
+class LogGap(OperationError):
+    """Messages of the event stream are missing. Carries the exact range, both ends included."""
+
+    exit_code = 6
+
+    def __init__(self, stream: str, first: int, last: int) -> None:
+        self.stream, self.first, self.last = stream, first, last
+        missing = f"message {first}" if first == last else f"messages {first} to {last}"
+        super().__init__(
+            f"stream {stream}: {missing} missing; bring the stream back from a replica or a backup and start again"
+        )
+
+
+class OutputFenced(OperationError):
+    """Somebody else wrote to an output stream. Only one writer can keep its order, so this one stops."""
+
+    exit_code = 7
+
+
+class EngineFailed(OperationError):
+    """The engine found a fault in itself. Nothing is lost: the next start goes on from the last snapshot."""
+
+    exit_code = 8

@@ -1,0 +1,403 @@
+"""The daemon: restores the newest snapshot, reads the log on, applies, publishes, saves, and stops cleanly.
+
+The only module that brings configuration, ingestion, engine and publishing together. The offset lives in the snapshot
+alone: nothing is acknowledged to the bus, so nothing acknowledged can be lost. It prints nothing and never ends the
+process; `cli` does.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from tallystick.config import Config
+from tallystick.connection import connect
+from tallystick.embedded import EmbeddedServer
+from tallystick.errors import BusError, ConfigurationError, EngineFailed, SnapshotUnfit, StreamError
+from tallystick.event_loop import run_loop
+from tallystick.ingest import PullLimits, PullSource
+from tallystick.jetstream import JetStream, StreamInfo
+from tallystick.outputs import Origin
+from tallystick.progress import Progress, RunReport, report_progress
+from tallystick.publish import OutputStream, Publisher
+from tallystick.service import serve
+from tallystick.snapshots import SnapshotFolder, check_belongs
+from tallystick.source import MessageBatch
+from tallystick.streams import LogPosition, ensure_input, ensure_outputs, message_digest
+
+if TYPE_CHECKING:
+    from tallystick._engine import Engine
+
+WAIT_S: Final = 0.1
+"""How long the loop waits for messages before it looks around."""
+WAIT_UNPUBLISHED_S: Final = 0.005
+"""The same while there is something to publish."""
+MESSAGE_BYTES_MAX: Final = 1_000_000
+"""Room for the largest output message: an exception that carries an event of 64 KiB, escaped."""
+HELD_EVENTS_MAX: Final = 500_000
+"""Events whose output may wait for the flush before; then applying waits too."""
+__all__ = ["Pipeline", "Progress", "RunReport", "run", "run_until_signal"]
+_log: Final = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+def run_until_signal(
+    config: Config, *, embedded: bool = False, on_progress: Callable[[Progress], None] | None = None
+) -> RunReport:
+    """Runs the daemon until SIGTERM or SIGINT and returns after a clean stop. Raises OperationError."""
+
+    async def main() -> RunReport:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        return await run(config, embedded=embedded, on_progress=on_progress, stop=stop)
+
+    return run_loop(main())
+
+
+async def run(
+    config: Config,
+    *,
+    embedded: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+    stop: asyncio.Event | None = None,
+    until_sequence: int | None = None,
+    until_idle: bool = False,
+) -> RunReport:
+    """Runs the daemon until `stop` is set, until a log sequence is applied, or until the stream's end is reached.
+
+    With `embedded`, a nats-server of its own runs at the port of `nats.url`. `on_progress` is called twice a second in
+    the event loop. After a clean stop everything is published and saved. Raises OperationError; then the next start
+    goes on from the last snapshot, and nothing is lost or counted twice.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        folder = stack.enter_context(SnapshotFolder(config.snapshots.folder, keep=config.snapshots.keep))
+        server = stack.enter_context(_embedded_server(config)) if embedded else None
+        pipeline = Pipeline(config, folder, server, stop or asyncio.Event())
+        stack.push_async_callback(pipeline.close)
+        await pipeline.open()
+        if on_progress is not None:
+            reporter = asyncio.create_task(report_progress(pipeline.progress, on_progress))
+            stack.callback(reporter.cancel)
+        await pipeline.work(until_sequence, until_idle=until_idle)
+        report = await pipeline.finish()
+        if on_progress is not None:
+            on_progress(pipeline.progress())
+        return report
+
+
+def _embedded_server(config: Config) -> EmbeddedServer:
+    address = urlsplit(config.nats.url)
+    if address.hostname not in ("127.0.0.1", "localhost"):
+        raise ConfigurationError(
+            f"--embedded serves 127.0.0.1 only, and nats.url is {address.hostname}; change one of them"
+        )
+    return EmbeddedServer(config.nats.embedded_folder, port=address.port or 4222, sync=config.nats.embedded_sync)
+
+
+class Pipeline:
+    """One daemon: `open()`, `work()`, `finish()`, and in any case `close()`."""
+
+    def __init__(
+        self, config: Config, folder: SnapshotFolder, server: EmbeddedServer | None, stop: asyncio.Event
+    ) -> None:
+        self._config = config
+        self._folder = folder
+        self._server = server
+        self._stop = stop
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="engine")
+        self._closing = contextlib.AsyncExitStack()
+        self._engine: Engine
+        self._source: PullSource
+        self._publisher: Publisher
+        self._origin: Origin
+        self._outcomes: Counter[str] = Counter()
+        self._positions = 0
+        self._sequence = 0
+        self._digest = ""
+        self._held_events = 0
+        self._dirty = False
+        """Whether something was applied since the last flush."""
+        self._flushed_at = time.monotonic()
+        self._publishing: asyncio.Task[None] | None = None
+        self._saving: asyncio.Task[Any] | None = None
+        self._saved_at = time.monotonic()
+        self._saved_sequence = 0
+
+    @property
+    def events_total(self) -> int:
+        """Elements with an outcome so far."""
+        return self._outcomes.total()
+
+    def progress(self) -> Progress:
+        """How far the daemon is."""
+        return Progress(
+            self._sequence,
+            max(0, self._source.last_sequence - self._sequence),
+            self.events_total,
+            0.0,
+            dict(self._outcomes),
+            self._positions,
+            self._publisher.messages_total,
+            self._saved_sequence,
+        )
+
+    # Start
+
+    async def open(self) -> None:
+        """Connects, checks the streams, restores the newest valid snapshot and begins to read."""
+        client = await connect(self._config.nats, on_reconnect=self._reconnected)
+        self._closing.push_async_callback(client.close)
+        if client.max_payload < MESSAGE_BYTES_MAX:
+            raise BusError(f"the server takes messages of {client.max_payload:,} bytes at most; set max_payload to 1MB")
+        bus = JetStream(client)
+        info = await ensure_input(bus, self._config.input)
+        await ensure_outputs(bus, self._config.output)
+        position = await asyncio.to_thread(self._restore, info)
+        self._origin = Origin(info.name, info.created, self._config.fingerprint)
+        await self._open_source(bus, position)
+        await self._open_publisher(bus, info)
+        service = await serve(client, self._engine, self._status)
+        self._closing.push_async_callback(_stop_service, service, client)
+        _log.info("reading %s from message %d; it ends at %d", info.name, position.sequence + 1, info.last_sequence)
+
+    def _restore(self, info: StreamInfo) -> LogPosition:
+        """Makes the engine, from the newest snapshot if there is one, and says where its log goes on."""
+        from tallystick._engine import Engine, SnapshotError
+
+        snapshot = self._folder.newest()
+        if snapshot is None:
+            if self._folder.paths():
+                _log.warning("%s holds no valid snapshot; rebuilding from the stream", self._folder.folder)
+            self._engine = Engine(self._config.engine_json, key=self._folder.key())
+            return LogPosition(info.name, info.created, 0, "")
+        check_belongs(snapshot, fingerprint=self._config.fingerprint, stream=info.name)
+        try:
+            self._engine = Engine.restore(snapshot.data, self._config.engine_json)
+        except SnapshotError as error:
+            raise SnapshotUnfit(f"{snapshot.path}: {error}; move it away to use the one before") from error
+        self._sequence = self._saved_sequence = self._engine.sequence
+        self._outcomes.update(self._engine.outcome_totals())
+        self._positions = len(self._engine)
+        notes = self._engine.notes
+        self._digest = notes["input.digest"]
+        _log.info("restored %s: log sequence %d, %d positions", snapshot.path, self._sequence, self._positions)
+        return LogPosition(info.name, notes["input.created"], self._sequence, self._digest)
+
+    async def _open_source(self, bus: JetStream, position: LogPosition) -> None:
+        settings = self._config.process
+        limits = PullLimits(settings.pull_messages, settings.pull_bytes, settings.queue_messages, settings.queue_bytes)
+        self._source = PullSource(bus, position, limits)
+        self._closing.push_async_callback(self._source.close)
+        await self._source.start()
+
+    async def _open_publisher(self, bus: JetStream, info: StreamInfo) -> None:
+        settings = self._config.output
+        streams = [
+            OutputStream(bus, self._origin, stream, subject, window_messages=settings.window_messages, resend=resend)
+            for stream, subject, resend in (
+                (settings.availability_stream, settings.availability_subject, True),
+                (settings.exceptions_stream, settings.exceptions_subject, False),
+            )
+        ]
+        self._publisher = Publisher(*streams)
+        self._closing.push_async_callback(self._publisher.close)
+        await self._publisher.open()
+        for stream in streams:
+            if stream.position.through > info.last_sequence:
+                raise StreamError(
+                    f"stream {info.name} ends at message {info.last_sequence}, but {stream.stream} tells of message "
+                    f"{stream.position.through}; the server lost what it had acknowledged; restore the stream"
+                )
+            noted = int(self._engine.notes.get(f"output.{stream.stream}.{stream.created}", 0))
+            if stream.last_sequence < noted:
+                _log.warning(
+                    "stream %s lost its messages %d to %d; what they told is sent again with its next change",
+                    stream.stream,
+                    stream.last_sequence + 1,
+                    noted,
+                )
+
+    async def _reconnected(self) -> None:
+        if hasattr(self, "_source"):
+            self._source.reconnected()
+
+    def _status(self) -> dict[str, Any]:
+        progress = self.progress()
+        return {
+            "sequence": progress.sequence,
+            "lag": progress.lag,
+            "events": progress.events_total,
+            "outcomes": progress.outcomes,
+            "positions": progress.positions,
+            "snapshot_sequence": progress.snapshot_sequence,
+            "config_fingerprint": self._config.fingerprint,
+        }
+
+    # Work
+
+    async def work(self, until_sequence: int | None = None, *, until_idle: bool = False) -> None:
+        """Reads, applies, publishes and saves until it is told to stop. Raises OperationError."""
+        stopping = False
+        while until_sequence is None or self._sequence < until_sequence:
+            if self._server is not None:
+                self._server.check()
+            if self._stop.is_set() and not stopping:
+                stopping = True
+                _log.info("stopping: what has arrived is still applied")
+                await self._source.stop_pulling()
+            if stopping and not self._source.waiting:
+                return
+            batch = await self._source.next(WAIT_UNPUBLISHED_S if self._dirty else WAIT_S)
+            if batch is not None:
+                await self._apply(batch, until_sequence)
+            self._look_after_tasks()
+            await self._flush_if_due()
+            if time.monotonic() - self._saved_at >= self._config.snapshots.interval_s:
+                await self._save()
+            if until_idle and batch is None and await self._source.at_end():
+                return
+
+    async def _apply(self, batch: MessageBatch, until_sequence: int | None) -> None:
+        rest: MessageBatch | None = batch
+        while rest is not None and (until_sequence is None or self._sequence < until_sequence):
+            boundary = self._publisher.next_boundary(self._sequence)
+            last = min(boundary or rest.last_sequence, until_sequence or rest.last_sequence)
+            part, rest = rest.split(last)
+            apply = partial(self._engine.apply, part.messages, part.first_sequence, part.times_ns, hold_output=True)
+            applied = await self._in_worker(apply)
+            self._sequence = part.last_sequence
+            self._digest = message_digest(part.messages[-1])
+            self._outcomes.update(applied.counts)
+            self._positions = len(self._engine)
+            self._held_events += len(applied)
+            self._dirty = True
+            if self._sequence == boundary:
+                await self._flush()
+
+    async def _flush_if_due(self) -> None:
+        if not self._dirty or not self._publisher.may_flush(self._sequence):
+            return
+        crowded = self._held_events >= HELD_EVENTS_MAX
+        if self._publishing is not None and not self._publishing.done() and not crowded:
+            return
+        waited_ms = (time.monotonic() - self._flushed_at) * 1_000
+        caught_up = self._source.last_sequence <= self._sequence
+        if crowded or caught_up or waited_ms >= self._config.output.publish_interval_ms:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        """Takes what changed since the last flush out of the engine, and begins to publish it."""
+        await self._published()
+        settings = self._config.output
+        flush = await self._in_worker(
+            partial(self._engine.flush, self._origin.stream, positions_per_message=settings.positions_per_message)
+        )
+        self._dirty, self._held_events, self._flushed_at = False, 0, time.monotonic()
+        self._publishing = asyncio.create_task(self._publisher.publish(flush))
+
+    async def _published(self) -> None:
+        """Waits until everything that was flushed is stored."""
+        if self._publishing is not None:
+            await self._publishing
+            self._publishing = None
+
+    async def _save(self) -> None:
+        """Takes a snapshot, if there is something new and what was flushed fits to it, and begins to write it."""
+        self._saved_at = time.monotonic()
+        if self._sequence == self._saved_sequence or not self._publisher.may_flush(self._sequence):
+            return
+        await self._saved()
+        await self._flush()
+        # Outputs first: a snapshot that knew of unpublished output would have to publish it after a restart.
+        await self._published()
+        notes = {"input.stream": self._origin.stream, "input.created": self._origin.created}
+        notes["input.digest"] = self._digest
+        for stream in (self._publisher.availability, self._publisher.exceptions):
+            notes[f"output.{stream.stream}.{stream.created}"] = str(stream.last_sequence)
+        sequence = self._sequence
+        data = await self._in_worker(partial(self._snapshot, notes))
+        self._saving = asyncio.create_task(self._write(data, sequence))
+
+    def _snapshot(self, notes: dict[str, str]) -> bytes:
+        for name, value in notes.items():
+            self._engine.set_note(name, value)
+        return self._engine.snapshot()
+
+    async def _write(self, data: bytes, sequence: int) -> None:
+        path = await asyncio.to_thread(self._folder.write, data, sequence)
+        self._saved_sequence = sequence
+        _log.info("saved %s: %d bytes", path, len(data))
+
+    async def _saved(self) -> None:
+        if self._saving is not None:
+            await self._saving
+            self._saving = None
+
+    def _look_after_tasks(self) -> None:
+        """Raises what a task in the background failed with."""
+        for task in (self._publishing, self._saving):
+            if task is not None and task.done():
+                task.result()
+
+    async def _in_worker(self, work: Callable[[], _T]) -> _T:
+        """Calls the engine outside the event loop; it lets go of the GIL meanwhile."""
+        from tallystick._engine import TallystickError
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+        except TallystickError as error:
+            raise EngineFailed(
+                f"engine stopped after log sequence {self._sequence}: {error}; "
+                "start again from the last snapshot, and report it if it comes back"
+            ) from error
+
+    # End
+
+    async def finish(self) -> RunReport:
+        """Publishes and saves what is left. Raises BusError if that takes longer than `process.stop_timeout_s`."""
+        limit_s = self._config.process.stop_timeout_s
+        try:
+            await asyncio.wait_for(self._publish_rest(), limit_s)
+        except TimeoutError as error:
+            raise BusError(
+                f"what was applied could not be published within {limit_s:g} s, so no snapshot was taken; "
+                "the next start does it from the last one"
+            ) from error
+        await self._saved()
+        await self._save()
+        await self._saved()
+        state_hash = await self._in_worker(self._engine.state_hash)
+        _log.info("stopped at log sequence %d, state %s", self._sequence, state_hash)
+        return RunReport(self._sequence, self.events_total, dict(self._outcomes), self._positions, state_hash)
+
+    async def _publish_rest(self) -> None:
+        await self._source.stop_pulling()
+        if self._publisher.may_flush(self._sequence):
+            await self._flush()
+        await self._published()
+
+    async def close(self) -> None:
+        """Gives everything back, after success and failure alike."""
+        tasks = [task for task in (self._publishing, self._saving) if task is not None]
+        if self._publishing is not None:
+            self._publishing.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._closing.aclose()
+        self._worker.shutdown()
+
+
+async def _stop_service(service: Any, client: Any) -> None:
+    from nats.errors import Error
+
+    if client.is_connected:
+        with contextlib.suppress(Error):  # The connection may break while it says good-bye.
+            await service.stop()

@@ -1,0 +1,17 @@
+"""Quantities for people: the engine's whole thousandths as decimal numbers. It does no arithmetic on stock."""
+
+from decimal import Decimal
+from typing import Final
+
+_PLACES: Final = 3
+
+
+def to_decimal(thousandths: int) -> Decimal:
+    """Converts a quantity in thousandths of a unit to units, exactly and without trailing zeros.
+
+    >>> to_decimal(12500), to_decimal(12000), to_decimal(-1)
+    (Decimal('12.5'), Decimal('12'), Decimal('-0.001'))
+    """
+    units, rest = divmod(abs(int(thousandths)), 10**_PLACES)
+    digits = f"{units}.{rest:0{_PLACES}d}".rstrip("0").rstrip(".")
+    return Decimal(digits if thousandths >= 0 else f"-{digits}")

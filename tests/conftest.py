@@ -1,0 +1,51 @@
+"""What all tests share: a real nats-server, and the seed of this run."""
+
+import os
+import random
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from nats.aio.client import Client
+
+from tallystick.config import Nats
+from tallystick.connection import connect
+from tallystick.embedded import EmbeddedServer
+from tallystick.jetstream import JetStream
+
+
+def pytest_report_header() -> str:
+    return f"seed: {seed()} (set TALLYSTICK_TEST_SEED to run the same again)"
+
+
+def seed() -> int:
+    """One seed for the whole run; random unless it is given."""
+    return int(os.environ.setdefault("TALLYSTICK_TEST_SEED", str(random.randrange(1 << 32))))
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> random.Random:
+    """Randomness of this test: the run's seed and the test's name, so that one test alone replays."""
+    print(f"seed {seed()}")
+    return random.Random(f"{seed()} {request.node.name}")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """A nats-server of this test alone. It need not survive a power cut, so it syncs seldom."""
+    with EmbeddedServer(tmp_path / "nats", sync="1m") as running:
+        yield running
+
+
+@pytest.fixture
+async def client(server: EmbeddedServer) -> AsyncIterator[Client]:
+    """A connection to the server."""
+    connection = await connect(Nats(url=server.url))
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def bus(client: Client) -> JetStream:
+    """JetStream's API on that connection."""
+    return JetStream(client)

@@ -1,0 +1,152 @@
+"""Crashes: killed at random or at any publishing step, the daemon ends with the same state and the same outputs."""
+
+import asyncio
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tallystick.config import load
+from tallystick.embedded import EmbeddedServer
+from tallystick.errors import OperationError
+from tallystick.jetstream import JetStream
+from tallystick.outputs import OutputMessage
+from tallystick.publish import OutputStream
+from tests.integration.daemon import (
+    SMALL_STEPS,
+    configure,
+    has_reached,
+    prove,
+    publish,
+    random_messages,
+    run_to_end,
+    until,
+    write_config,
+)
+
+KILLS = 25
+MESSAGES = 1_500
+
+
+class Crash(OperationError):
+    """What the simulated crash raises."""
+
+
+def start(config: Path, *more: str) -> subprocess.Popen[bytes]:
+    """Starts a daemon process; what it says goes to a file with its process id in its name."""
+    command = [sys.executable, "-m", "tallystick", "run", "--config", str(config), *more]
+    with (config.parent / "daemon.log").open("wb") as log:
+        daemon = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    (config.parent / "daemon.log").rename(config.parent / f"daemon-{daemon.pid}.log")
+    return daemon
+
+
+def said(folder: Path, daemon: subprocess.Popen[bytes]) -> str:
+    return (folder / f"daemon-{daemon.pid}.log").read_text()
+
+
+async def has_begun(folder: Path, daemon: subprocess.Popen[bytes]) -> bool:
+    """Whether a daemon reads the stream, by what it says."""
+    assert daemon.poll() is None, said(folder, daemon)
+    return "reading TALLYSTICK_EVENTS" in said(folder, daemon)
+
+
+async def test_killed_at_random_it_ends_the_same(
+    tmp_path: Path, server: EmbeddedServer, bus: JetStream, rng: random.Random
+) -> None:
+    path = write_config(tmp_path, server.url, SMALL_STEPS)
+    messages = random_messages(rng, MESSAGES)
+    await publish(bus, messages[:100])
+    for kill in range(KILLS):
+        daemon = start(path)
+        if rng.random() < 0.9:  # The others are killed while they start.
+            await until(partial(has_begun, tmp_path, daemon))
+        await publish(bus, messages[max(100, MESSAGES * kill // KILLS) : MESSAGES * (kill + 1) // KILLS])
+        await asyncio.sleep(rng.random() * 0.4)
+        assert daemon.poll() is None, said(tmp_path, daemon)
+        daemon.send_signal(signal.SIGKILL)
+        daemon.wait()
+    config = load(path, {})
+    report = await run_to_end(config)
+    assert report.sequence == MESSAGES
+    await prove(bus, config, report)
+
+
+@pytest.mark.parametrize("stored_messages", [*range(8), 13, 21, 34])
+async def test_after_a_crash_at_any_publishing_step_outputs_are_there_once(
+    tmp_path: Path,
+    server: EmbeddedServer,
+    bus: JetStream,
+    rng: random.Random,
+    monkeypatch: pytest.MonkeyPatch,
+    stored_messages: int,
+) -> None:
+    one_by_one = {**SMALL_STEPS["output"], "positions_per_message": 1}
+    config = configure(tmp_path, server, {**SMALL_STEPS, "output": one_by_one})
+    await publish(bus, random_messages(rng, 300))
+    send, budget = OutputStream.send, stored_messages
+
+    async def send_some_and_crash(stream: OutputStream, messages: Sequence[OutputMessage]) -> None:
+        nonlocal budget
+        part = messages[: max(0, budget)]
+        budget -= len(messages)
+        await send(stream, part)
+        if len(part) < len(messages):
+            raise Crash("simulated")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OutputStream, "send", send_some_and_crash)
+        for _ in range(2):  # The second crash comes while the first one is being repaired.
+            with pytest.raises(Crash):
+                await run_to_end(config)
+            budget = min(3, stored_messages // 2)
+    await publish(bus, random_messages(rng, 20))
+    await prove(bus, config, await run_to_end(config))
+
+
+async def test_a_signal_drains_saves_and_exits_with_0(
+    tmp_path: Path, server: EmbeddedServer, bus: JetStream, rng: random.Random
+) -> None:
+    path = write_config(tmp_path, server.url)
+    await publish(bus, random_messages(rng, 200))
+    for number, expected in ((signal.SIGTERM, 200), (signal.SIGINT, 250)):
+        daemon = start(path)
+        await until(partial(has_reached, bus.client, expected))
+        daemon.send_signal(number)
+        assert daemon.wait(30) == 0, said(tmp_path, daemon)
+        assert (tmp_path / "snapshots" / f"snapshot-{expected:020}.tally").exists()
+        await publish(bus, random_messages(rng, 50))
+    config = load(path, {})
+    await prove(bus, config, await run_to_end(config))
+
+
+async def test_with_a_server_of_its_own_both_end_together(tmp_path: Path, server: EmbeddedServer) -> None:
+    url = server.url
+    server.stop()
+    path = write_config(tmp_path, url, {"nats": {"embedded_folder": "own"}})
+    daemon = start(path, "--embedded")
+    await until(partial(has_begun, tmp_path, daemon))
+    other = start(path, "--embedded")
+    assert other.wait(60) == 5, "the folder of snapshots is in use"
+    daemon.kill()
+    daemon.wait()
+    again = start(path, "--embedded")
+    await until(partial(has_begun, tmp_path, again))
+    again.terminate()
+    assert again.wait(30) == 0, said(tmp_path, again)
+
+
+def test_errors_are_one_line_with_their_exit_status(tmp_path: Path) -> None:
+    nowhere = {"nats": {"connect_timeout_s": 0.3}}
+    path = write_config(tmp_path, "nats://127.0.0.1:1", nowhere)
+    daemon = subprocess.run(
+        [sys.executable, "-m", "tallystick", "run", "--config", str(path)], capture_output=True, text=True, check=False
+    )
+    assert daemon.returncode == 3
+    assert "Traceback" not in daemon.stderr
+    assert "no connection to nats://127.0.0.1:1" in daemon.stderr

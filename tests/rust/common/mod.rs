@@ -1,0 +1,154 @@
+//! The engine and its twin behind one interface, so that every test runs both. Holds no test.
+
+// Every test program is built with a copy of this file and uses its own part of it.
+#![allow(dead_code)]
+
+use std::hash::BuildHasher;
+
+use serde_json::Value;
+
+use tallystick_engine::account::{ALL, Account};
+use tallystick_engine::balance::Balance;
+use tallystick_engine::batch::Batch;
+use tallystick_engine::config::Config;
+use tallystick_engine::engine::Engine;
+use tallystick_engine::outcome::Outcome;
+use tallystick_engine::reference::{Answer, Reference};
+
+/// Where the tables stand.
+pub(crate) const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/scenarios");
+
+/// What applies messages and can be asked for balances.
+pub(crate) trait Ledger {
+    fn with(config: Config) -> Self;
+    fn message(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> Vec<Answer>;
+    fn lines(&mut self, buffer: &[u8], first_sequence: u64) -> Vec<Answer>;
+    fn sorted(&self) -> Vec<Balance>;
+    fn hash(&self) -> String;
+}
+
+impl Ledger for Engine {
+    fn with(config: Config) -> Self {
+        Self::new(config, *b"b key of 16 byte")
+    }
+
+    fn message(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> Vec<Answer> {
+        let mut batch = Batch::with_keys();
+        self.apply_message(message, sequence, log_time_ns, &mut batch)
+            .expect("tests number their messages without gaps");
+        answers(&batch)
+    }
+
+    fn lines(&mut self, buffer: &[u8], first_sequence: u64) -> Vec<Answer> {
+        let mut batch = Batch::with_keys();
+        self.apply_ndjson(buffer, first_sequence, None, &mut batch).expect("tests number their lines without gaps");
+        answers(&batch)
+    }
+
+    fn sorted(&self) -> Vec<Balance> {
+        self.balances()
+    }
+
+    fn hash(&self) -> String {
+        self.state_hash().to_string()
+    }
+}
+
+impl Ledger for Reference {
+    fn with(config: Config) -> Self {
+        Self::new(config)
+    }
+
+    fn message(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> Vec<Answer> {
+        self.apply_message(message, sequence, log_time_ns).into_iter().map(in_one_order).collect()
+    }
+
+    fn lines(&mut self, buffer: &[u8], first_sequence: u64) -> Vec<Answer> {
+        self.apply_ndjson(buffer, first_sequence, None).into_iter().map(in_one_order).collect()
+    }
+
+    fn sorted(&self) -> Vec<Balance> {
+        self.balances()
+    }
+
+    fn hash(&self) -> String {
+        self.state_hash().to_string()
+    }
+}
+
+/// A batch in the form of the twin's answers.
+fn answers(batch: &Batch) -> Vec<Answer> {
+    let keys = batch.keys.as_ref().expect("the batch was made with keys");
+    let answer = |place: usize| {
+        let (sequence, index, outcome) = (batch.sequences[place], batch.indices[place], batch.outcomes[place]);
+        let here =
+            || batch.exceptions.iter().filter(|exception| (exception.sequence, exception.index) == (sequence, index));
+        in_one_order(Answer {
+            sequence,
+            index,
+            source: keys[place].0.as_deref().map(str::to_owned),
+            id: keys[place].1.as_deref().map(str::to_owned),
+            outcome,
+            codes: here().map(|exception| exception.code.to_string()).collect(),
+            fields: here().flat_map(|exception| exception.fields.clone()).collect(),
+        })
+    };
+    (0..batch.len()).map(answer).collect()
+}
+
+/// Neither the order of codes nor what can still be read of a malformed element is part of the contract.
+fn in_one_order(mut answer: Answer) -> Answer {
+    answer.codes.sort_unstable();
+    answer.fields.sort_unstable();
+    if matches!(answer.outcome, Outcome::Malformed | Outcome::TooLarge) {
+        (answer.source, answer.id) = (None, None);
+    }
+    answer
+}
+
+/// Fails unless each of the two books sums to zero over all positions.
+pub(crate) fn assert_books_balance(balances: &[Balance]) {
+    for is_claim in [false, true] {
+        let book = |balance: &Balance| -> i128 {
+            let accounts = ALL.iter().filter(|account| account.is_claim() == is_claim);
+            accounts.map(|account| i128::from(balance.account(*account))).sum()
+        };
+        assert_eq!(
+            balances.iter().map(book).sum::<i128>(),
+            0,
+            "the book of {} does not balance",
+            if is_claim { "claims" } else { "stock" }
+        );
+    }
+}
+
+/// The sum of one account over all positions.
+pub(crate) fn total(balances: &[Balance], account: Account) -> i64 {
+    balances.iter().map(|balance| balance.account(account)).sum()
+}
+
+/// The bytes that a table means by a text, or by a list of parts.
+pub(crate) fn bytes(text: &Value) -> Vec<u8> {
+    match text {
+        Value::String(text) => text.clone().into_bytes(),
+        Value::Array(parts) => parts.iter().flat_map(bytes).collect(),
+        part => match (part["repeat"].as_str(), part["hex"].as_str()) {
+            (Some(text), _) => text.repeat(usize::try_from(part["times"].as_u64().unwrap()).unwrap()).into_bytes(),
+            (_, Some(hex)) => hex
+                .as_bytes()
+                .chunks(2)
+                .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+                .collect(),
+            _ => panic!("a part of `text` is a text, or has `repeat` and `times`, or `hex`"),
+        },
+    }
+}
+
+/// The seed of this run: random unless it is given, and printed, so that a failure can be run again.
+pub(crate) fn seed() -> u64 {
+    let given =
+        std::env::var("TALLYSTICK_TEST_SEED").ok().map(|text| text.parse().expect("TALLYSTICK_TEST_SEED is a number"));
+    let seed = given.unwrap_or_else(|| std::collections::hash_map::RandomState::new().hash_one("seed") >> 32);
+    println!("TALLYSTICK_TEST_SEED={seed}");
+    seed
+}

@@ -1,0 +1,205 @@
+//! Properties of random logs: the engine equals its twin, whatever the cuts; order and repetition leave one state; nothing is lost by a
+//! snapshot; the books balance.
+
+mod common;
+mod stream;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config as Cases, RngSeed, TestRunner};
+
+use common::{Ledger, assert_books_balance, seed};
+use stream::{Draft, Form, Message, draft, logs, well_formed};
+use tallystick_engine::balance::Balance;
+use tallystick_engine::batch::Batch;
+use tallystick_engine::config::Config;
+use tallystick_engine::engine::Engine;
+use tallystick_engine::outcome::Outcome;
+use tallystick_engine::reference::{Answer, Reference};
+
+const CONFIGS: [&str; 6] = [
+    "",
+    "[engine]\nnegative_stock = \"refuse\"\nhistory_max = 2\n[sources.wms]\nmax_age = \"none\"\n",
+    "[engine]\nnegative_stock = \"allow\"\nhistory_max = 1\nduplicate_suspect = true\n[types.in]\nalias = \"stock.received\"\n",
+    "[engine]\ndedup_window = \"48s\"\nmax_age = \"10m\"\nhistory_max = 3\n",
+    "[engine]\ndedup_keys_max = 5\ndedup_window = \"24m\"\nmax_ahead = \"1s\"\n",
+    "[types.swap]\nquantity = \"signed\"\npostings = [[\"on_hand\", \"on_hand@to_location\"]]\nexception = \"swapped\"\n[safety_stock]\ndefault = 2\n",
+];
+
+/// Outcomes and codes that random logs must meet. Too large and overflow have scenarios of their own.
+const WANTED: [&str; 13] = [
+    "applied",
+    "duplicate",
+    "conflict",
+    "absorbed",
+    "malformed",
+    "unknown_type",
+    "quantity_invalid",
+    "time_out_of_bounds",
+    "negative_stock",
+    "count_beyond_history",
+    "short_pick",
+    "duplicate_suspect",
+    "swapped",
+];
+
+/// Runs a property on many values, seeded by the run.
+fn check<S: Strategy>(cases: u32, values: &S, property: impl Fn(S::Value))
+where
+    S::Value: Debug,
+{
+    let seed = seed();
+    let mut runner =
+        TestRunner::new(Cases { cases, rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..Cases::default() });
+    let result = runner.run(values, |value| {
+        property(value);
+        Ok(())
+    });
+    result.unwrap_or_else(|failure| panic!("TALLYSTICK_TEST_SEED={seed}: {failure}"));
+}
+
+fn config(number: usize) -> Config {
+    Config::parse(CONFIGS[number]).expect("the configurations of this test are valid")
+}
+
+fn run<L: Ledger>(ledger: &mut L, log: &[Message], first_sequence: u64) -> Vec<Answer> {
+    (first_sequence..)
+        .zip(log)
+        .flat_map(|(sequence, message)| ledger.message(&message.bytes(), sequence, message.log_time_ns))
+        .collect()
+}
+
+/// Balances without the log sequences that they reflect, which depend on how a log is cut.
+fn amounts(ledger: &impl Ledger) -> Vec<Balance> {
+    ledger.sorted().into_iter().map(|balance| Balance { version: 0, ..balance }).collect()
+}
+
+#[test]
+fn the_engine_equals_its_twin() {
+    let seen = RefCell::new(BTreeMap::<String, u32>::new());
+    check(1_500, &(0..CONFIGS.len(), logs(40)), |(number, log)| {
+        let mut engine = Engine::with(config(number));
+        let mut twin = Reference::with(config(number));
+        for (sequence, message) in (1..).zip(&log) {
+            let text = message.bytes();
+            let answers = engine.message(&text, sequence, message.log_time_ns);
+            let expected = twin.message(&text, sequence, message.log_time_ns);
+            assert_eq!(answers, expected, "(engine, reference) {}", String::from_utf8_lossy(&text));
+            for answer in answers {
+                *seen.borrow_mut().entry(answer.outcome.name().to_owned()).or_default() += 1;
+                for code in answer.codes.into_iter().filter(|code| code != answer.outcome.name()) {
+                    *seen.borrow_mut().entry(code).or_default() += 1;
+                }
+            }
+        }
+        assert_eq!(engine.sorted(), twin.sorted());
+        assert_eq!(engine.hash(), twin.hash());
+        assert_books_balance(&engine.sorted());
+    });
+    // Logs that never meet an outcome would prove nothing about it.
+    let seen = seen.into_inner();
+    println!("{seen:?}");
+    for name in WANTED {
+        assert!(seen.get(name).is_some_and(|count| *count >= 20), "{name} was met too seldom: {seen:?}");
+    }
+}
+
+#[test]
+fn the_engine_equals_its_twin_in_replay() {
+    check(800, &(0..CONFIGS.len(), prop::collection::vec(draft(), 0..120)), |(number, drafts)| {
+        let file = drafts.iter().map(Draft::json).collect::<Vec<_>>().join("\n");
+        let (mut engine, mut twin) = (Engine::with(config(number)), Reference::with(config(number)));
+        assert_eq!(engine.lines(file.as_bytes(), 1), twin.lines(file.as_bytes(), 1));
+        assert_eq!(engine.sorted(), twin.sorted());
+        assert_eq!(engine.hash(), twin.hash());
+    });
+}
+
+#[test]
+fn cuts_into_messages_change_nothing() {
+    let drafts = prop::collection::vec(draft().prop_filter("breaks no neighbour", |draft| !draft.is_torn()), 1..60);
+    check(500, &(0..CONFIGS.len(), drafts, 1_usize..10), |(number, drafts, size)| {
+        let cut = |size: usize, form: Form| {
+            let mut ledger = Engine::with(config(number));
+            let log: Vec<_> = drafts
+                .chunks(size)
+                .map(|drafts| Message { drafts: drafts.to_vec(), form, log_time_ns: stream::BASE_NS })
+                .collect();
+            let answers = run(&mut ledger, &log, 1);
+            let kept: Vec<_> = answers
+                .into_iter()
+                .map(|answer| (answer.source, answer.id, answer.outcome, answer.codes, answer.fields))
+                .collect();
+            (kept, amounts(&ledger), ledger.hash())
+        };
+        let single = cut(1, Form::One);
+        for form in [Form::Array, Form::Lines] {
+            assert_eq!(single, cut(size, form), "cut by {size} as {form:?}");
+            assert_eq!(single, cut(drafts.len(), form), "one message as {form:?}");
+        }
+    });
+}
+
+#[test]
+fn cuts_into_batches_change_nothing() {
+    check(300, &(0..CONFIGS.len(), logs(20)), |(number, log)| {
+        let mut whole = Engine::with(config(number));
+        let mut batch = Batch::new();
+        let mut apart = Engine::with(config(number));
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        for (sequence, message) in (1..).zip(&log) {
+            whole.apply_message(&message.bytes(), sequence, message.log_time_ns, &mut batch).unwrap();
+            outcomes.extend(
+                apart.message(&message.bytes(), sequence, message.log_time_ns).iter().map(|answer| answer.outcome),
+            );
+        }
+        assert_eq!(batch.outcomes, outcomes);
+        assert_eq!(whole.sorted(), apart.sorted());
+    });
+}
+
+#[test]
+fn order_and_repetition_leave_one_state() {
+    let shuffled = prop::collection::vec(well_formed(), 1..60).prop_flat_map(|mut drafts| {
+        for (id, draft) in drafts.iter_mut().enumerate() {
+            draft.id = format!("e{id}");
+        }
+        let repeated: Vec<Draft> = drafts.iter().chain(drafts.iter().step_by(3)).cloned().collect();
+        (Just(drafts), Just(repeated).prop_shuffle())
+    });
+    check(600, &shuffled, |(in_order, shuffled)| {
+        let file = |drafts: &[Draft]| drafts.iter().map(Draft::json).collect::<Vec<_>>().join("\n");
+        let mut first = Engine::with(Config::default());
+        first.lines(file(&in_order).as_bytes(), 1);
+        let mut second = Engine::with(Config::default());
+        let answers = second.lines(file(&shuffled).as_bytes(), 1);
+        let mut twin = Reference::with(Config::default());
+        twin.lines(file(&shuffled).as_bytes(), 1);
+        let duplicates = answers.iter().filter(|answer| answer.outcome == Outcome::Duplicate).count();
+        assert_eq!(duplicates, shuffled.len() - in_order.len());
+        assert_eq!(amounts(&first), amounts(&second));
+        assert_eq!(amounts(&second), amounts(&twin));
+        assert_eq!((first.hash(), second.hash()), (second.hash(), twin.hash()));
+        assert_books_balance(&second.sorted());
+    });
+}
+
+#[test]
+fn a_snapshot_in_the_middle_changes_nothing() {
+    check(400, &(0..CONFIGS.len(), logs(40), any::<prop::sample::Index>()), |(number, log, place)| {
+        let place = place.index(log.len());
+        let mut straight = Engine::with(config(number));
+        run(&mut straight, &log[..place], 1);
+        let image = straight.snapshot();
+        let mut restored = Engine::restore(&image, config(number)).expect("its own snapshot is valid");
+        assert_eq!(restored.snapshot(), image, "the image of an image");
+        let rest = place as u64 + 1;
+        assert_eq!(run(&mut straight, &log[place..], rest), run(&mut restored, &log[place..], rest));
+        assert_eq!(straight.sorted(), restored.sorted());
+        assert_eq!(straight.hash(), restored.hash());
+        assert_eq!(straight.snapshot(), restored.snapshot());
+    });
+}

@@ -1,0 +1,125 @@
+//! Snapshots: nothing is lost on the way, and nothing damaged is ever loaded.
+
+use tallystick_engine::config::Config;
+use tallystick_engine::engine::{Batch, Engine};
+use tallystick_engine::outcome::Outcome;
+use tallystick_engine::snapshot::{SnapshotError, verify};
+
+const LOG_TIME_NS: i64 = 1_767_225_600_000_000_000;
+/// Enough for every kind of content, few enough to flip every bit.
+const EVENTS: usize = 60;
+
+/// An engine with something of everything: lots, counts, history, refusals, notes.
+fn engine() -> Engine {
+    let mut engine = Engine::new(Config::parse("[engine]\nduplicate_suspect = true").unwrap(), [3; 16]);
+    let mut batch = Batch::new();
+    let types = ["stock.received", "stock.sold", "stock.counted", "stock.reserved", "stock.picked", "stock.returned"];
+    for n in 0..EVENTS {
+        let event = format!(
+            r#"{{"id":"{n}","source":"wms","type":"{}","time":"2025-12-31T23:{:02}:00Z","sku":"S{}","location":"L{}","lot":"{}","quantity":{},"document":"D{}"}}"#,
+            types[n % 6],
+            n * 37 % 60,
+            n % 5,
+            n % 3,
+            ["", "B1"][n % 2],
+            n % 7,
+            n % 11,
+        );
+        engine.apply_message(event.as_bytes(), n as u64 + 1, LOG_TIME_NS, &mut batch).unwrap();
+    }
+    engine.notes.insert("stream".to_owned(), "EVENTS".to_owned());
+    engine.flush("EVENTS", 100, 1 << 20);
+    engine
+}
+
+fn config() -> Config {
+    Config::parse("[engine]\nduplicate_suspect = true").unwrap()
+}
+
+#[test]
+fn everything_survives() {
+    let mut before = engine();
+    let image = before.snapshot();
+    let head = verify(&image).unwrap();
+    assert_eq!((head.sequence, head.log_time_ns), (EVENTS as u64, Some(LOG_TIME_NS)));
+    assert_eq!(head.notes["stream"], "EVENTS");
+    let mut after = Engine::restore(&image, config()).unwrap();
+    assert_eq!(after.balances(), before.balances());
+    assert_eq!(after.state_hash(), before.state_hash());
+    assert_eq!(after.totals().collect::<Vec<_>>(), before.totals().collect::<Vec<_>>());
+    assert_eq!(after.snapshot(), image);
+
+    // What comes next is judged the same: duplicates, conflicts, late counts that need the history, suspects.
+    for n in 0..200_usize {
+        let event = format!(
+            r#"{{"id":"{}","source":"wms","type":"{}","time":"2025-12-31T23:{:02}:30Z","sku":"S{}","location":"L{}","quantity":{},"document":"D{}"}}"#,
+            n + EVENTS / 2,
+            ["stock.counted", "stock.sold"][n % 2],
+            n % 60,
+            n % 5,
+            n % 3,
+            n % 7,
+            n % 11,
+        );
+        let (mut one, mut other) = (Batch::new(), Batch::new());
+        before.apply_message(event.as_bytes(), (EVENTS + n) as u64 + 1, LOG_TIME_NS, &mut one).unwrap();
+        after.apply_message(event.as_bytes(), (EVENTS + n) as u64 + 1, LOG_TIME_NS, &mut other).unwrap();
+        assert_eq!(one.outcomes, other.outcomes, "{event}");
+        assert_eq!(one.exceptions, other.exceptions, "{event}");
+    }
+    assert_eq!(after.state_hash(), before.state_hash());
+}
+
+#[test]
+fn every_flipped_bit_is_refused() {
+    let image = engine().snapshot();
+    for place in 0..image.len() {
+        for bit in 0..8 {
+            let mut damaged = image.clone();
+            damaged[place] ^= 1 << bit;
+            assert!(Engine::restore(&damaged, config()).is_err(), "byte {place}, bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn every_truncation_and_every_appendix_is_refused() {
+    let image = engine().snapshot();
+    for length in 0..image.len() {
+        assert!(Engine::restore(&image[..length], config()).is_err(), "{length} bytes");
+        assert!(verify(&image[..length]).is_err(), "{length} bytes");
+    }
+    let mut longer = image;
+    longer.push(0);
+    assert!(verify(&longer).is_err());
+}
+
+#[test]
+fn foreign_newer_and_otherwise_configured_ones_are_refused_by_name() {
+    let image = engine().snapshot();
+    let other = Config::parse("[engine]\nhistory_max = 63\nduplicate_suspect = true").unwrap();
+    assert_eq!(Engine::restore(&image, other).unwrap_err(), SnapshotError::OtherConfiguration);
+    assert_eq!(verify(b"GIF89a, and more than enough bytes").unwrap_err(), SnapshotError::Foreign);
+    let mut newer = image;
+    newer[8] = 9;
+    assert_eq!(verify(&newer).unwrap_err(), SnapshotError::NewerFormat(9));
+}
+
+#[test]
+fn a_large_image_has_many_chunks_and_loads() {
+    let mut engine = Engine::new(Config::default(), [9; 16]);
+    let mut batch = Batch::new();
+    let lines: String = (0..60_000)
+        .map(|n| format!("{{\"id\":\"{n}\",\"source\":\"erp\",\"type\":\"stock.received\",\"sku\":\"{}\",\"location\":\"L\",\"quantity\":1}}\n", n % 20_000))
+        .collect();
+    engine.apply_ndjson(lines.as_bytes(), 1, Some(LOG_TIME_NS), &mut batch).unwrap();
+    assert!(batch.outcomes.iter().all(|outcome| *outcome == Outcome::Applied));
+    let image = engine.snapshot();
+    assert!(image.len() > 3 << 20);
+    let mut restored = Engine::restore(&image, Config::default()).unwrap();
+    assert_eq!(restored.state_hash(), engine.state_hash());
+    assert_eq!(restored.snapshot(), image);
+    batch.clear();
+    restored.apply_ndjson(&lines.as_bytes()[..1_000], 60_001, Some(LOG_TIME_NS), &mut batch).unwrap();
+    assert_eq!(batch.outcomes[0], Outcome::Duplicate);
+}

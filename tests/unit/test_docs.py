@@ -1,0 +1,146 @@
+"""Holds the documents to what they describe: links, file maps, tables, examples, commands and statuses."""
+
+import inspect
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tallystick import OUTCOMES, Engine, config, errors
+from tallystick.cli.app import app
+from tests.sources import BINDING, ENGINE, PACKAGE, ROOT
+
+DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+README: Final = (ROOT / "README.md").read_text()
+EVENTS: Final = (ROOT / "docs" / "events.md").read_text()
+
+FOLDERS: Final = {"cli/", "demo/", "tests/", "benches/", "examples/", "scenarios/", "rust/", "unit/", "integration/"}
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced examples in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def rows(text: str, heading: str) -> list[list[str]]:
+    """The cells of the first table under a heading, header left out."""
+    section = text.split(f"\n{heading}\n", 1)[1]
+    table = re.search(r"(?:^\|.*\|\n)+", section, re.MULTILINE)
+    assert table is not None, heading
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[0].splitlines()[2:]]
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a document."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+def broken_links(document: Path) -> list[str]:
+    broken = []
+    for link in re.findall(r"\]\(([^)]+)\)", document.read_text()):
+        path, _, anchor = link.partition("#")
+        target = document.parent / path if path else document
+        if "://" not in link and (not target.exists() or (anchor and anchor not in anchors(target))):
+            broken.append(link)
+    return broken
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    assert broken_links(document) == []
+
+
+def test_broken_links_are_found(tmp_path: Path) -> None:
+    document = tmp_path / "a.md"
+    document.write_text("# One two\n[a](#one-two) [b](a.md#one) [c](b.md) [d](https://example.org)\n")
+    assert broken_links(document) == ["a.md#one", "b.md"]
+
+
+def test_file_map_is_complete_and_true() -> None:
+    section = README.split("\n## The files, in reading order\n")[1]
+    named = set(re.findall(r"`(\w+(?:\.(?:rs|toml|pyi?)|/))`", section))
+    engine = {path.name for path in (ENGINE / "src").glob("*.*")} - {"lib.rs"} | {"reference/"}
+    binding = {path.name for path in (BINDING / "src").glob("*.rs")} - {"lib.rs"}
+    package = {path.name for path in PACKAGE.glob("*.py*")} - {"__init__.py", "__main__.py", "py.typed"}
+    assert named == engine | binding | package | FOLDERS
+
+
+def test_library_example_runs() -> None:
+    (example,) = blocks(README, "python")
+    exec(compile(example, "README.md", "exec"), {})  # noqa: S102 (our own example)
+
+
+def test_configuration_example_is_accepted(tmp_path: Path) -> None:
+    (example,) = blocks(README, "toml")
+    path = tmp_path / "tallystick.toml"
+    path.write_text(example)
+    loaded = config.load(path, {})
+    assert loaded.fingerprint != config.load(None, {}).fingerprint
+    assert loaded.output.publish_interval_ms == 100
+
+
+def test_contract_examples_are_accepted() -> None:
+    (types,) = blocks(EVENTS, "toml")
+    received, same = blocks(EVENTS, "json")[0].split("\n\n")
+    engine = Engine(types)
+    log_time_ns = 1_772_354_400_000_000_000  # ten minutes after the events' own time
+    batch = engine.apply([received.encode(), same.encode()], first_sequence=1, log_time_ns=log_time_ns)
+    assert batch.outcomes.tolist() == [OUTCOMES["applied"], OUTCOMES["duplicate"]]
+
+
+def test_outcome_tables_are_true() -> None:
+    contract = {name.strip("`"): int(number) for number, name, _ in rows(EVENTS, "## 8. Outcomes")}
+    assert contract == OUTCOMES
+    shown = {row[0].strip("`"): int(row[1]) for row in rows(README, "## What becomes of an event")}
+    assert shown.items() <= OUTCOMES.items()
+
+
+def test_type_table_is_true() -> None:
+    heading = "## 4. Types and their postings (the default rule table)"
+    named = {name for row in rows(EVENTS, heading) for name in re.findall(r"`((?:stock|transfer)\.\w+)`", row[0])}
+    assert named == set(tomllib.loads((ENGINE / "src" / "default_rules.toml").read_text())["types"])
+
+
+def test_exit_statuses_are_true() -> None:
+    section = README.split("\n| exit status | meaning |")[1].split("\n\n")[0]
+    documented = {int(status) for status in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)}
+    classes = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
+    assert documented == {kind.exit_code for kind in classes if hasattr(kind, "exit_code")} | {0, 130}
+
+
+def commands() -> dict[str, set[str]]:
+    """Every command of the command line with its options."""
+    from typer.main import get_command
+
+    found: dict[str, set[str]] = {}
+
+    def add(prefix: str, command: Any) -> None:
+        found[prefix] = {option for parameter in command.params for option in parameter.opts}
+        for name, child in getattr(command, "commands", {}).items():
+            add(f"{prefix} {name}".strip(), child)
+
+    add("", get_command(app))
+    return found
+
+
+def test_commands_and_options_exist() -> None:
+    known = commands()
+    section = README.split("\n## The command line\n")[1]
+    shown = re.findall(r"^\| `tallystick .*$", section, re.MULTILINE)
+    named = set()
+    for usage in re.findall(r"`tallystick ([^`]+)`", "\n".join(shown)):
+        words = re.match(r"[a-z]+(?: [a-z]+)?", usage)
+        assert words is not None
+        named.add(words[0])
+        assert set(re.findall(r"--[\w-]+", usage)) <= known[words[0]], usage
+    assert named == {name for name in known if name not in ("", "config")}
+
+
+def test_no_figure_is_invented() -> None:
+    # A cell that holds nothing but its mark is waiting for a measured figure.
+    marks = re.findall(r"<!-- figure: (\w+) -->", README)
+    assert marks
+    assert len(marks) == len(set(marks))

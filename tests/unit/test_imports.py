@@ -1,0 +1,50 @@
+"""What a bare import may cost, and that the public names are there."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("numpy", "nats", "uvloop", "polars", "matplotlib")
+
+
+def _modules_after(code: str) -> set[str]:
+    script = f"import sys, json, contextlib, io\n{code}\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import tallystick",
+        "import tallystick, contextlib\nwith contextlib.suppress(AttributeError): tallystick.nothing",
+        (
+            "import tallystick.cli.app as app, contextlib\n"
+            "with contextlib.redirect_stdout(io.StringIO()): assert app.execute(['--help']) == 0"
+        ),
+        (
+            "import tallystick.cli.app as app, contextlib\n"
+            "with contextlib.redirect_stdout(io.StringIO()): assert app.execute(['run', '--help']) == 0"
+        ),
+    ],
+    ids=["import", "unknown name", "--help", "run --help"],
+)
+def test_nothing_heavy_is_imported(code: str) -> None:
+    assert _modules_after(code).isdisjoint(HEAVY)
+
+
+def test_a_bare_import_needs_no_extra() -> None:
+    assert _modules_after("import tallystick, tallystick.cli").isdisjoint({"typer", "rich", *HEAVY})
+
+
+def test_public_names() -> None:
+    import tallystick
+
+    assert set(tallystick.__all__) <= set(dir(tallystick))
+    for name in tallystick.__all__:
+        assert getattr(tallystick, name) is not None
+    assert tallystick.__version__
+    with pytest.raises(AttributeError, match="nothing"):
+        tallystick.nothing  # noqa: B018

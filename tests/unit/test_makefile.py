@@ -1,0 +1,130 @@
+"""Holds `make` to what it says: its targets, and one clear line for each thing that is missing. It builds nothing."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.sources import ROOT
+
+TARGETS: Final = {"help", "demo", "test", "lint", "bench", "clean"}
+TOOLS: Final = ("awk", "env", "find", "mkdir", "sh", "touch")
+
+
+def run_make(*arguments: str, folder: Path = ROOT, path: str | None = None) -> subprocess.CompletedProcess[str]:
+    make = shutil.which("make")
+    assert make is not None, "the tests of the Makefile need make"
+    # An outer make must not hand its own flags on.
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "MFLAGS"
+    }
+    environment["PATH"] = path or environment["PATH"]
+    return subprocess.run(
+        [make, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout where nothing was set up, with as much in it as the checks read."""
+    for name in ("Makefile", "constraints.txt", "pyproject.toml", "Cargo.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "rust").mkdir()
+    return tmp_path
+
+
+def tools(folder: Path, programs: Sequence[str]) -> str:
+    """A PATH with these programs and nothing else."""
+    folder.mkdir()
+    for program in programs:
+        found = shutil.which(program)
+        assert found is not None, program
+        (folder / program).symlink_to(found)
+    return str(folder)
+
+
+def set_up_tools(checkout: Path) -> None:
+    """Pretends that the environment is there, so that only the check for Rust remains."""
+    stamp = checkout / ".venv" / "stamps" / "tools"
+    stamp.parent.mkdir(parents=True)
+    stamp.touch()
+
+
+def test_help_is_the_default_and_lists_every_target() -> None:
+    shown = run_make()
+    assert shown.returncode == 0, shown.stderr
+    assert set(re.findall(r"^  make (\w+)", shown.stdout, re.MULTILINE)) == TARGETS
+    assert shown.stdout == run_make("help").stdout
+
+
+def test_documents_name_only_targets_that_exist() -> None:
+    documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / ".ci" / "run"]
+    named = {name for path in documents for name in re.findall(r"(?:^|`)make ([a-z]+)", path.read_text(), re.MULTILINE)}
+    assert named
+    assert named <= TARGETS
+
+
+def test_ci_runs_lint_tests_and_demo() -> None:
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    commands = re.findall(r"^make .*$", script.read_text(), re.MULTILINE)
+    assert commands == ["make lint", "make test", "make demo DEMO_ARGS=--small"]
+
+
+def test_missing_python_is_named(checkout: Path) -> None:
+    failed = run_make("test", "PYTHON=no-such-python", folder=checkout)
+    assert failed.returncode != 0
+    assert "make: no-such-python is not there. " in failed.stderr
+
+
+def test_old_python_is_named(checkout: Path) -> None:
+    old = checkout / "old-python"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    failed = run_make("test", f"PYTHON={old}", folder=checkout)
+    assert failed.returncode != 0
+    assert "is older than Python 3.11" in failed.stderr
+
+
+def test_python_without_venv_is_named(checkout: Path) -> None:
+    bare = checkout / "bare-python"
+    bare.write_text(f'#!/bin/sh\ncase "$2" in *ensurepip*) exit 1;; esac\nexec {sys.executable} "$@"\n')
+    bare.chmod(0o755)
+    failed = run_make("test", f"PYTHON={bare}", folder=checkout)
+    assert failed.returncode != 0
+    assert "lacks its venv module" in failed.stderr
+
+
+def test_missing_cargo_is_named(checkout: Path) -> None:
+    set_up_tools(checkout)
+    failed = run_make("test", folder=checkout, path=tools(checkout / "bin", TOOLS))
+    assert failed.returncode != 0
+    assert "make: cargo is not there. Get it from https://rustup.rs" in failed.stderr
+
+
+def test_old_cargo_is_named(checkout: Path) -> None:
+    set_up_tools(checkout)
+    path = tools(checkout / "bin", TOOLS)
+    cargo = checkout / "bin" / "cargo"
+    cargo.write_text("#!/bin/sh\necho 'cargo 1.87.0 (0000000 2025-05-01)'\n")
+    cargo.chmod(0o755)
+    failed = run_make("test", folder=checkout, path=path)
+    assert failed.returncode != 0
+    assert "this cargo is older than Rust 1.88" in failed.stderr
+
+
+def test_missing_linker_is_named(checkout: Path) -> None:
+    set_up_tools(checkout)
+    path = tools(checkout / "bin", TOOLS)
+    cargo = checkout / "bin" / "cargo"
+    cargo.write_text("#!/bin/sh\necho 'cargo 1.88.0 (0000000 2025-06-01)'\n")
+    cargo.chmod(0o755)
+    failed = run_make("test", folder=checkout, path=path)
+    assert failed.returncode != 0
+    assert "there is no C linker (cc)" in failed.stderr

@@ -1,0 +1,141 @@
+"""The streams: made as the promises need them, refused by the name of the setting, recognised after a restart."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tallystick.config import Input, Output
+from tallystick.errors import LogGap, StreamError
+from tallystick.jetstream import ApiError, JetStream, time_ns
+from tallystick.streams import LogPosition, check_position, covers, ensure_input, ensure_outputs, message_digest
+
+EVENTS = Input(stream="EVENTS", subjects=("events", "events.>"))
+FIT = {
+    "name": "EVENTS",
+    "subjects": ["events"],
+    "storage": "file",
+    "retention": "limits",
+    "deny_delete": True,
+    "deny_purge": True,
+    "allow_direct": True,
+}
+
+
+async def test_the_event_stream_is_made_once_and_cannot_be_purged(bus: JetStream) -> None:
+    made = await ensure_input(bus, EVENTS)
+    assert made.first_sequence == 1
+    assert made.last_sequence == 0
+    assert (await ensure_input(bus, EVENTS)).created == made.created
+    await bus.client.request("events", b"{}")
+    for operation, body in (("PURGE", {}), ("MSG.DELETE", {"seq": 1})):
+        with pytest.raises(ApiError):
+            await bus.request(f"STREAM.{operation}.EVENTS", body)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("retention", "workqueue"),
+        ("retention", "interest"),
+        ("storage", "memory"),
+        ("max_age", 3_600_000_000_000),
+        ("max_msgs", 1_000),
+        ("max_bytes", 1_000_000),
+        ("max_msgs_per_subject", 1),
+        ("deny_delete", False),
+        ("deny_purge", False),
+        ("allow_direct", False),
+        ("no_ack", True),
+        ("allow_msg_ttl", True),
+    ],
+)
+async def test_an_event_stream_that_cannot_keep_the_promises_is_refused(
+    bus: JetStream, setting: str, value: Any
+) -> None:
+    await bus.create_stream(FIT | {setting: value})
+    with pytest.raises(StreamError, match=rf"stream EVENTS: {setting} is .* must be .*; change it"):
+        await ensure_input(bus, EVENTS)
+
+
+async def test_a_fit_stream_of_other_making_is_taken(bus: JetStream) -> None:
+    await bus.create_stream(FIT)
+    assert (await ensure_input(bus, EVENTS)).name == "EVENTS"
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"retention": "workqueue"}, "retention"),
+        ({"storage": "memory"}, "storage"),
+        ({"duplicate_window": 1_000_000_000}, "duplicate_window"),
+        ({"max_msgs": 10, "discard": "new"}, "discard"),
+        ({"subjects": ["elsewhere"]}, "subjects elsewhere do not take tallystick.availability"),
+    ],
+)
+async def test_an_output_stream_that_cannot_keep_the_promises_is_refused(
+    bus: JetStream, change: dict[str, Any], named: str
+) -> None:
+    fit = {"name": "TALLYSTICK_AVAILABILITY", "subjects": ["tallystick.*"], "storage": "file"}
+    await bus.create_stream(fit | change)
+    with pytest.raises(StreamError, match=named):
+        await ensure_outputs(bus, Output())
+
+
+async def test_output_streams_may_have_limits(bus: JetStream) -> None:
+    availability, exceptions = await ensure_outputs(bus, Output(availability_max_age="1h"))
+    assert availability.config["max_age"] == 3_600_000_000_000
+    assert exceptions.config["max_age"] == 0
+    assert await ensure_outputs(bus, Output()) == (availability, exceptions)
+
+
+async def test_subjects_taken_by_another_stream_are_an_error_in_one_line(bus: JetStream) -> None:
+    await bus.create_stream({"name": "OTHER", "subjects": ["events.>"], "storage": "file"})
+    with pytest.raises(StreamError, match=r"^stream EVENTS cannot be created: subjects overlap .*$"):
+        await ensure_input(bus, EVENTS)
+
+
+async def test_a_position_holds_only_for_the_log_that_was_read(bus: JetStream) -> None:
+    info = await bus.create_stream(FIT | {"deny_delete": False, "deny_purge": False})
+    for number in range(1, 6):
+        await bus.client.request("events", b"message %d" % number)
+    read = LogPosition("EVENTS", info.created, 3, message_digest(b"message 3"))
+    assert (await check_position(bus, read)).last_sequence == 5
+
+    with pytest.raises(StreamError, match="message 3 is not the one that was read"):
+        await check_position(bus, replace(read, digest=message_digest(b"another")))
+    with pytest.raises(StreamError, match="was created at"):
+        await check_position(bus, replace(read, created="2020-01-01T00:00:00Z"))
+    with pytest.raises(StreamError, match="ends at message 5, but message 6 was read"):
+        await check_position(bus, replace(read, sequence=6))
+    with pytest.raises(StreamError, match="was deleted"):
+        await check_position(bus, replace(read, stream="GONE"))
+
+    await bus.request("STREAM.PURGE.EVENTS", {"seq": 4})
+    assert (await check_position(bus, read)).first_sequence == 4
+    await bus.request("STREAM.PURGE.EVENTS", {"seq": 5})
+    with pytest.raises(LogGap, match="stream EVENTS: message 4 missing"):
+        await check_position(bus, read)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "subject", "takes"),
+    [
+        ("a.b", "a.b", True),
+        ("a.*", "a.b", True),
+        ("a.>", "a.b.c", True),
+        (">", "a", True),
+        ("a.>", "a", False),
+        ("a.*", "a.b.c", False),
+        ("a.b", "a.c", False),
+        ("a.b.c", "a.b", False),
+    ],
+)
+def test_subject_patterns(pattern: str, subject: str, takes: bool) -> None:
+    assert covers(pattern, subject) is takes
+
+
+def test_times_keep_their_nanoseconds() -> None:
+    assert time_ns("1970-01-01T00:00:01Z") == 1_000_000_000
+    assert time_ns("2026-11-21T04:17:42.123456789Z") % 1_000_000_000 == 123_456_789
+    assert time_ns("2026-11-21T04:17:42.5Z") % 1_000_000_000 == 500_000_000
