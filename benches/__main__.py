@@ -35,6 +35,8 @@ def main() -> None:
             figures[name] = min(runs, key=lambda run: float(run["seconds"]))
             print(_row(name, figures[name]), flush=True)
     _compare(figures)
+    if options.tiny:
+        print("a tiny run shows that the benchmarks work; its figures mean nothing")
     report = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": f"python -m benches {' '.join(sys.argv[1:])}".strip(),

@@ -4,11 +4,35 @@ Quantities are integers in thousandths of a unit (`SCALE` = 1000 per unit), time
 integers in nanoseconds since 1970-01-01T00:00:00Z, sequences are log sequences.
 """
 
-from collections.abc import Buffer, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Buffer
+
+__all__ = [
+    "BUILD_PROFILE",
+    "OUTCOMES",
+    "SCALE",
+    "SNAPSHOT_FORMAT",
+    "VERSION",
+    "Batch",
+    "ConfigError",
+    "Engine",
+    "EngineFault",
+    "ExceptionRecord",
+    "Flush",
+    "Position",
+    "Positions",
+    "Reference",
+    "SequenceError",
+    "SnapshotError",
+    "TallystickError",
+    "check_config",
+    "default_rules",
+    "verify_snapshot",
+]
 
 SCALE: Final[int]
 VERSION: Final[str]

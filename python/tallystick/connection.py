@@ -6,7 +6,6 @@ It knows nothing of streams; see `jetstream`.
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from tallystick.config import Nats
@@ -21,16 +20,11 @@ RECONNECT_WAIT_S: Final = 0.25
 _log: Final = logging.getLogger(__name__)
 
 
-async def connect(
-    settings: Nats,
-    *,
-    on_reconnect: Callable[[], Awaitable[None]] | None = None,
-    on_close: Callable[[], Awaitable[None]] | None = None,
-) -> "Client":
+async def connect(settings: Nats) -> "Client":
     """Connects; afterwards the client reconnects without limit by itself.
 
-    `on_close` is called when the server will not have us any more, as with credentials that expired. Raises BusError
-    when there is no connection within `connect_timeout_s`, or the server is too old.
+    It is closed for good only when the server will not have us any more, as with credentials that expired. Raises
+    BusError when there is no connection within `connect_timeout_s`, or the server is too old.
     """
     from nats.aio.client import Client
 
@@ -50,8 +44,6 @@ async def connect(
 
     async def note_reconnect() -> None:
         _log.info("connected again to %s", settings.url.rpartition("@")[2])
-        if on_reconnect is not None:
-            await on_reconnect()
 
     try:
         await asyncio.wait_for(
@@ -62,7 +54,6 @@ async def connect(
                 error_cb=note_error,
                 disconnected_cb=note_disconnect,
                 reconnected_cb=note_reconnect,
-                closed_cb=on_close,
                 connect_timeout=max(1, int(settings.connect_timeout_s)),
                 ping_interval=PING_INTERVAL_S,
                 max_reconnect_attempts=-1,
@@ -73,12 +64,18 @@ async def connect(
     except TimeoutError as error:
         await client.close()
         reason = f": {last_error[0]}" if last_error else ""
-        raise BusError(
-            f"no connection to {settings.url.rpartition('@')[2]} within {settings.connect_timeout_s:g} s{reason}; "
-            "start a nats-server there, set nats.url, or use --embedded"
-        ) from error
+        cure = "start a nats-server there, set nats.url, or use --embedded"
+        if "authorization" in reason.lower():
+            cure = "set user and password, token or credentials in [nats]"
+        server = settings.url.rpartition("@")[2]
+        raise BusError(f"no connection to {server} within {settings.connect_timeout_s:g} s{reason}; {cure}") from error
     _check_version(client)
     return client
+
+
+def closed_for_good() -> BusError:
+    """What to raise when the client is closed though nobody asked for it."""
+    return BusError("the server closed the connection for good; check its log and the ways in of [nats]")
 
 
 def _check_version(client: "Client") -> None:

@@ -13,7 +13,8 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from tallystick.errors import BusError, LogGap, OperationError
+from tallystick.connection import closed_for_good
+from tallystick.errors import LogGap, OperationError
 from tallystick.jetstream import ApiError, JetStream
 from tallystick.source import MessageBatch
 from tallystick.streams import LogPosition, check_position, message_digest
@@ -73,6 +74,7 @@ class PullSource:
         self._hole_end = 0
         """Last message of a hole that a new consumer jumped over; 0: none."""
         self._rebuild_reason: str | None = "start"
+        self._reconnects = 0
         self._arrived_at = 0.0
         self._asked_at = 0.0
         self._silences = 0
@@ -107,10 +109,6 @@ class PullSource:
         """Whether everything that the stream holds now was handed out."""
         info = await self._bus.stream(self._position.stream)
         return info is not None and info.last_sequence < self._expected and not self._batches
-
-    def reconnected(self) -> None:
-        """To be called after a reconnect: what was on its way is gone, and the server may not be the same."""
-        self._demand_rebuild("reconnect")
 
     async def next(self, timeout_s: float) -> MessageBatch | None:
         """The next messages; None if none came in time. Raises OperationError when there can be no more."""
@@ -258,8 +256,12 @@ class PullSource:
         """Finds out, while nothing arrives, whether there is nothing or nothing gets through."""
         now = time.monotonic()
         if self._bus.client.is_closed:
-            raise BusError("the connection to the server is closed for good; check its log and [nats]")
+            raise closed_for_good()
         if not self._bus.client.is_connected:
+            return
+        if self._reconnects != self._bus.client.stats["reconnects"]:
+            # What was on its way is gone, and the server may not be the one it was.
+            self._demand_rebuild("reconnect")
             return
         if self._owed > 0 and self._owed_until < now:
             self._demand_rebuild("requests without an answer")
@@ -294,6 +296,7 @@ class PullSource:
             if self._stopping:
                 return
             await asyncio.sleep(0.05)
+        self._reconnects = self._bus.client.stats["reconnects"]
         reason, self._rebuild_reason = self._rebuild_reason, None
         self._generation += 1
         self._began_well = False

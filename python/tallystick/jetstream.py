@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from tallystick.connection import closed_for_good
 from tallystick.errors import BusError, StreamError
 
 if TYPE_CHECKING:
@@ -103,11 +104,6 @@ class JetStream:
         """Creates a stream. Raises ApiError."""
         return _stream_info(await self.request(f"STREAM.CREATE.{config['name']}", config))
 
-    async def last_message(self, stream: str) -> StoredMessage | None:
-        """The message at the end of a stream; None if it is empty or the last one has expired."""
-        info = await self.stream(stream)
-        return await self.message(stream, info.last_sequence) if info and info.last_sequence else None
-
     async def message(self, stream: str, sequence: int) -> StoredMessage | None:
         """One message, from the stream's leader; None if it is not there."""
         import base64
@@ -143,7 +139,7 @@ class JetStream:
             try:
                 return await self._ask_once(subject, payload)
             except ConnectionClosedError as error:
-                raise BusError("the connection to the server is closed for good; check its log and [nats]") from error
+                raise closed_for_good() from error
             except Error as error:  # No answer, nobody there, no connection right now: all may pass.
                 if not self.client.is_connected:
                     # The client reconnects without limit, so this waits without limit too.

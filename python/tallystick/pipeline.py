@@ -154,7 +154,7 @@ class Pipeline:
 
     async def open(self) -> None:
         """Connects, checks the streams, restores the newest valid snapshot and begins to read."""
-        client = await connect(self._config.nats, on_reconnect=self._reconnected)
+        client = await connect(self._config.nats)
         self._closing.push_async_callback(client.close)
         if client.max_payload < MESSAGE_BYTES_MAX:
             raise BusError(f"the server takes messages of {client.max_payload:,} bytes at most; set max_payload to 1MB")
@@ -225,10 +225,6 @@ class Pipeline:
                     stream.last_sequence + 1,
                     noted,
                 )
-
-    async def _reconnected(self) -> None:
-        if hasattr(self, "_source"):
-            self._source.reconnected()
 
     def _status(self) -> dict[str, Any]:
         progress = self.progress()

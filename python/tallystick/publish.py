@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from tallystick.connection import closed_for_good
 from tallystick.errors import BusError, OutputFenced, PublishError
 from tallystick.jetstream import JetStream
 from tallystick.outputs import NOTHING_STORED, Origin, OutputMessage, OutputPosition, read_position
@@ -122,7 +123,7 @@ class OutputStream:
                     message.headers(self._origin, self.stream, self._base + self._sent),
                 )
             except ConnectionClosedError as error:
-                raise BusError("the connection to the server is closed for good; check its log and [nats]") from error
+                raise closed_for_good() from error
             except Error as error:  # Lost meanwhile; what is unanswered goes out again.
                 _log.debug("publishing to %s: %s", self.stream, error)
                 self._unanswered = True
@@ -135,7 +136,7 @@ class OutputStream:
             await asyncio.wait_for(self._moved.wait(), _SILENCE_S / 10)
         except TimeoutError:
             if self._bus.client.is_closed:
-                raise BusError("the connection to the server is closed for good; check its log and [nats]") from None
+                raise closed_for_good() from None
         # What was on its way through a connection that broke may be lost, and so may be its acks.
         self._unanswered |= self._reconnects != self._bus.client.stats["reconnects"]
 

@@ -154,7 +154,8 @@ async def _create(bus: JetStream, config: Mapping[str, Any]) -> StreamInfo:
         info = await bus.create_stream(config)
     except ApiError as error:
         raise StreamError(
-            f"stream {config['name']} cannot be created: {error.description}; create it by hand or change its name or subjects"
+            f"stream {config['name']} cannot be created: {error.description}; "
+            "create it by hand, or change its name or subjects"
         ) from error
     _log.info("stream %s created", info.name)
     return info

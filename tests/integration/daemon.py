@@ -1,6 +1,7 @@
 """What the tests of the daemon share: seeded events, a configuration, and proofs against a plain library replay."""
 
 import asyncio
+import contextlib
 import json
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -11,7 +12,7 @@ from typing import Any
 from nats.aio.client import Client
 
 from tallystick._engine import Engine
-from tallystick.config import Config, load
+from tallystick.config import Config, Input, load
 from tallystick.embedded import EmbeddedServer
 from tallystick.jetstream import JetStream, StoredMessage
 from tallystick.pipeline import RunReport, run
@@ -80,12 +81,18 @@ def random_messages(rng: random.Random, count: int) -> list[bytes]:
 
 
 async def publish(bus: JetStream, messages: Iterable[bytes]) -> None:
-    """Puts messages onto the event stream, which is made if it is not there. For small numbers."""
-    from tallystick.config import Input
+    """Puts messages onto the event stream, each once, though the server may restart meanwhile. For small numbers."""
+    from nats.errors import Error
 
     await ensure_input(bus, Input())
     for message in messages:
-        await bus.client.request(SUBJECT, message, 10)
+        headers = {"Nats-Msg-Id": bus.client.new_inbox()}
+        async with asyncio.timeout(60):
+            while True:
+                with contextlib.suppress(Error):
+                    if b'"error"' not in (await bus.client.request(SUBJECT, message, 1, headers=headers)).data:
+                        break
+                await asyncio.sleep(0.05)
 
 
 async def stored(bus: JetStream, stream: str) -> list[StoredMessage]:

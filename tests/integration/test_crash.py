@@ -56,7 +56,7 @@ async def has_begun(folder: Path, daemon: subprocess.Popen[bytes]) -> bool:
     return "reading TALLYSTICK_EVENTS" in said(folder, daemon)
 
 
-async def test_killed_at_random_it_ends_the_same(
+async def test_killed_at_random_together_with_its_server_it_ends_the_same(
     tmp_path: Path, server: EmbeddedServer, bus: JetStream, rng: random.Random
 ) -> None:
     path = write_config(tmp_path, server.url, SMALL_STEPS)
@@ -69,8 +69,11 @@ async def test_killed_at_random_it_ends_the_same(
         await publish(bus, messages[max(100, MESSAGES * kill // KILLS) : MESSAGES * (kill + 1) // KILLS])
         await asyncio.sleep(rng.random() * 0.4)
         assert daemon.poll() is None, said(tmp_path, daemon)
-        daemon.send_signal(signal.SIGKILL)
+        daemon.kill()
         daemon.wait()
+        if rng.random() < 0.2:
+            server.kill()
+            server.start()
     config = load(path, {})
     report = await run_to_end(config)
     assert report.sequence == MESSAGES

@@ -2,13 +2,15 @@
 
 import asyncio
 import random
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
-from tallystick.config import Input
+from tallystick.config import Input, Nats
+from tallystick.connection import connect
 from tallystick.embedded import EmbeddedServer
 from tallystick.errors import LogGap, StreamError
 from tallystick.ingest import PullLimits, PullSource
@@ -114,7 +116,6 @@ async def test_a_restart_of_the_server_loses_nothing(server: EmbeddedServer, bus
         async with asyncio.timeout(30):
             while not bus.client.stats["reconnects"]:  # noqa: ASYNC110 (the client counts, it does not call)
                 await asyncio.sleep(0.02)
-        source.reconnected()
         await publish(bus, sent[200:])
         assert first + await read(source, 200, 201) == sent
 
@@ -197,3 +198,29 @@ async def test_a_stream_made_anew_while_reading_halts(bus: JetStream) -> None:
         await publish(bus, [b"x", b"y", b"z"])
         with pytest.raises(StreamError, match=r"was created at|was deleted"):
             await read(source, 1, 3)
+
+
+@pytest.mark.parametrize(("more", "expected"), [(0, "ends at message 100, but message 150"), (60, "is not the one")])
+async def test_a_server_that_forgot_what_it_acknowledged_is_found_out(
+    server: EmbeddedServer, bus: JetStream, more: int, expected: str
+) -> None:
+    info = await ensure_input(bus, EVENTS)
+    await publish(bus, [b"first %d" % number for number in range(100)])
+    store, copy = server.folder / "jetstream", server.folder / "copy"
+    server.stop()
+    shutil.copytree(store, copy)
+    server.start()
+    async with reading(bus, start(info)) as source:
+        while not bus.client.is_connected or not bus.client.stats["reconnects"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        await publish(bus, [b"second %d" % number for number in range(50)])
+        assert len(await read(source, 150)) == 150
+        server.kill()
+        shutil.rmtree(store)
+        copy.rename(store)
+        server.start()
+        other = await connect(Nats(url=server.url))
+        await publish(JetStream(other), [b"third %d" % number for number in range(more)])
+        await other.close()
+        with pytest.raises(StreamError, match=expected):
+            await read(source, 1, 151)

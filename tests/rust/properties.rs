@@ -26,7 +26,8 @@ const CONFIGS: [&str; 6] = [
     "[engine]\nnegative_stock = \"allow\"\nhistory_max = 1\nduplicate_suspect = true\n[types.in]\nalias = \"stock.received\"\n",
     "[engine]\ndedup_window = \"48s\"\nmax_age = \"10m\"\nhistory_max = 3\n",
     "[engine]\ndedup_keys_max = 5\ndedup_window = \"24m\"\nmax_ahead = \"1s\"\n",
-    "[types.swap]\nquantity = \"signed\"\npostings = [[\"on_hand\", \"on_hand@to_location\"]]\nexception = \"swapped\"\n[safety_stock]\ndefault = 2\n",
+    "[types.swap]\nquantity = \"signed\"\npostings = [[\"on_hand\", \"on_hand@to_location\"]]\nexception = \"swapped\"\n\
+     [safety_stock]\ndefault = 2\n",
 ];
 
 /// Outcomes and codes that random logs must meet. Too large and overflow have scenarios of their own.

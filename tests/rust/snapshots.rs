@@ -109,9 +109,11 @@ fn foreign_newer_and_otherwise_configured_ones_are_refused_by_name() {
 fn a_large_image_has_many_chunks_and_loads() {
     let mut engine = Engine::new(Config::default(), [9; 16]);
     let mut batch = Batch::new();
-    let lines: String = (0..60_000)
-        .map(|n| format!("{{\"id\":\"{n}\",\"source\":\"erp\",\"type\":\"stock.received\",\"sku\":\"{}\",\"location\":\"L\",\"quantity\":1}}\n", n % 20_000))
-        .collect();
+    let line = |n: u32| {
+        let sku = n % 20_000;
+        format!(r#"{{"id":"{n}","source":"erp","type":"stock.received","sku":"{sku}","location":"L","quantity":1}}"#)
+    };
+    let lines = (0..60_000).map(line).collect::<Vec<_>>().join("\n");
     engine.apply_ndjson(lines.as_bytes(), 1, Some(LOG_TIME_NS), &mut batch).unwrap();
     assert!(batch.outcomes.iter().all(|outcome| *outcome == Outcome::Applied));
     let image = engine.snapshot();

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-HEAVY = ("numpy", "nats", "uvloop", "polars", "matplotlib")
+HEAVY = ("numpy", "nats", "uvloop", "polars", "matplotlib", "asyncio")
 
 
 def _modules_after(code: str) -> set[str]:

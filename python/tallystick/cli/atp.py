@@ -8,7 +8,6 @@ import typer
 
 from tallystick.cli import options
 from tallystick.cli.bus import connected
-from tallystick.event_loop import run_loop
 
 _ACCOUNTS = ("on_hand", "reserved", "allocated", "picked", "in_transit", "quarantine", "damaged")
 
@@ -35,6 +34,8 @@ def atp(
 
         tallystick atp 1082185 367 --json
     """
+    from tallystick.event_loop import run_loop
+
     answer = run_loop(_ask(sku, location, config, server, timeout_s))
     if as_json:
         typer.echo(answer)

@@ -10,7 +10,6 @@ import typer
 from tallystick.cli import options
 from tallystick.cli.bus import connected
 from tallystick.cli.progress import byte_progress
-from tallystick.event_loop import run_loop
 
 if TYPE_CHECKING:
     from tallystick.config import Config
@@ -62,6 +61,7 @@ def publish(
     """
     from tallystick import config as configuration
     from tallystick.errors import PublishError
+    from tallystick.event_loop import run_loop
 
     settings = configuration.load(config)
     started = time.monotonic()

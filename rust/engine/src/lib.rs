@@ -48,6 +48,7 @@ pub mod outcome;
 pub mod state_hash;
 
 pub mod engine;
+mod post;
 pub mod query;
 pub mod reference;
 pub mod snapshot;

@@ -1,7 +1,8 @@
 //! Random events, messages and logs over small alphabets, so that keys, positions and times meet often. Holds no test.
 
+use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::sample::{Index, select};
 use tallystick_engine::instant;
 
 /// 2026-03-01T12:00:00Z, where random logs begin.
@@ -119,18 +120,19 @@ impl Message {
 
 /// Any event: mostly well-formed, now and then wrong in any of the ways that the contract names.
 pub(crate) fn draft() -> impl Strategy<Value = Draft> {
-    let kind = prop_oneof![30 => select(&TYPES[..]), 3 => Just("stock.returned"), 3 => select(&["in", "swap", "unknown.type"][..])];
+    let kind = prop_oneof![60 => select(&TYPES[..]), 3 => Just("stock.returned"), 3 => select(&["in", "swap", "unknown.type"][..])];
     let quantity = prop_oneof![20 => (1..20_i64).prop_map(|halves| format!("{}.{}", halves / 2, halves % 2 * 5)), 1 => select(
         &["0", "-1", "-2.5", "1e1", "\"3\"", "0.0001", "1e12", "\"x\"", "null", "true"][..]).prop_map(str::to_owned)];
     let time = prop_oneof![5 => Just(String::new()), 20 => near(), 1 => select(
         &["2026-02-01T00:00:00Z", "2026-04-01T00:00:00Z", "9999-12-31T23:59:59Z", "never"][..]).prop_map(str::to_owned)];
     let status =
         || prop_oneof![12 => Just(""), 8 => select(&PHYSICAL[..]), 1 => select(&["reserved", "picked", "nowhere"][..])];
-    let flaw = prop_oneof![60 => Just(Flaw::None), 10 => Just(Flaw::Data), 1 => Just(Flaw::Twice), 1 => Just(Flaw::Torn), 1 => Just(Flaw::Broken)];
+    let flaw = prop_oneof![60 => Just(Flaw::None), 10 => Just(Flaw::Data), 1 => Just(Flaw::Twice),
+        1 => Just(Flaw::Torn), 1 => Just(Flaw::Broken)];
     let source = select(&["wms", "erp"][..]);
     let document = prop_oneof![8 => Just(""), 3 => select(&["PO1", "PO2"][..])];
-    let line = prop_oneof![8 => Just(""), 2 => select(&["1", "2"][..]), 1 => Just("1.5")];
-    let parts = (0..60_u8, source, kind, place(), quantity, time, status(), status(), document, (line, flaw));
+    let line = prop_oneof![40 => Just(""), 10 => select(&["1", "2"][..]), 1 => Just("1.5")];
+    let parts = (0..200_u8, source, kind, place(), quantity, time, status(), status(), document, (line, flaw));
     parts.prop_map(|(id, source, kind, place, quantity, time, from, to, document, (line, flaw))| {
         let (from, to) = fitting(kind, from, to);
         Draft { id: id.to_string(), source, kind, place, quantity, time, statuses: [from, to], document, line, flaw }
@@ -156,15 +158,40 @@ pub(crate) fn well_formed() -> impl Strategy<Value = Draft> {
     })
 }
 
-/// A log of messages whose stamps mostly grow.
+/// How an event comes again.
+#[derive(Debug, Clone, Copy)]
+enum Repeat {
+    Same,
+    OtherBody,
+    OtherKey,
+}
+
+impl Repeat {
+    fn of(self, draft: &Draft, number: usize) -> Draft {
+        match self {
+            Self::Same => draft.clone(),
+            Self::OtherBody => Draft { quantity: "77".to_owned(), ..draft.clone() },
+            Self::OtherKey => Draft { id: format!("again-{number}"), ..draft.clone() },
+        }
+    }
+}
+
+/// A log of messages whose stamps mostly grow, in which events come again.
 pub(crate) fn logs(messages_max: usize) -> impl Strategy<Value = Vec<Message>> {
-    let step_s = prop_oneof![10 => 0..60_i64, 2 => -100..0_i64, 1 => 600..8_000_i64];
+    let step_s = prop_oneof![20 => 0..20_i64, 2 => -100..0_i64, 1 => 600..8_000_i64];
     let form = select(&[Form::One, Form::One, Form::Array, Form::Lines][..]);
-    let message = (prop::collection::vec(draft(), 1..6), form, step_s);
-    prop::collection::vec(message, 1..messages_max).prop_map(|messages| {
+    let repeat = (any::<Index>(), select(&[Repeat::Same, Repeat::Same, Repeat::OtherBody, Repeat::OtherKey][..]));
+    let message = (vec(draft(), 1..6), form, step_s, vec(repeat, 0..3));
+    vec(message, 1..messages_max).prop_map(|messages| {
         let mut log_time_ns = BASE_NS;
-        let stamped = messages.into_iter().map(|(drafts, form, step_s)| {
+        let mut earlier = Vec::new();
+        let stamped = messages.into_iter().map(|(mut drafts, form, step_s, repeats)| {
             log_time_ns += step_s * SECOND_NS;
+            earlier.extend(drafts.clone());
+            let again = repeats.into_iter().enumerate();
+            drafts.extend(
+                again.map(|(number, (place, repeat))| repeat.of(place.get(&earlier), earlier.len() * 4 + number)),
+            );
             Message { drafts, form, log_time_ns }
         });
         stamped.collect()

@@ -6,7 +6,7 @@ use crate::outcome::Outcome;
 use super::event::Event;
 
 /// A count. The latest is the greatest: by time, then by source and id.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone)]
 pub(super) struct Count {
     time_ns: i64,
     source: String,
@@ -17,6 +17,10 @@ pub(super) struct Count {
 impl Count {
     pub(super) fn new(time_ns: i64, event: &Event, quantity: i64) -> Self {
         Self { time_ns, source: event.source.clone(), id: event.id.clone(), quantity: quantity.into() }
+    }
+
+    fn rank(&self) -> (i64, &str, &str) {
+        (self.time_ns, &self.source, &self.id)
     }
 }
 
@@ -83,11 +87,10 @@ impl Position {
         self.posted[account as usize] += amount;
     }
 
-    /// Adds a count: absorbed behind a later one, refused where movements after it were dropped.
+    /// Adds a count: absorbed unless it is later than the latest, refused where movements after it were dropped.
     pub(super) fn count(&mut self, count: Count) -> Result<Outcome, Outcome> {
         let latest = self.latest_count();
-        if latest.is_some_and(|latest| count < *latest) {
-            self.counts.push(count);
+        if latest.is_some_and(|latest| count.rank() <= latest.rank()) {
             return Ok(Outcome::Absorbed);
         }
         // At the very time of the latest, the movements after it are those that the latest had.
@@ -101,6 +104,6 @@ impl Position {
     }
 
     fn latest_count(&self) -> Option<&Count> {
-        self.counts.iter().max()
+        self.counts.iter().max_by_key(|count| count.rank())
     }
 }

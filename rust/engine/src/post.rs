@@ -1,0 +1,157 @@
+//! The point of no return: an event that passed every check of its own is drafted against the ledger, refused by its state, or written.
+
+use crate::body::Body;
+use crate::config::{Config, NegativeStock};
+use crate::dedup::fingerprint;
+use crate::effect::Tracing;
+use crate::engine::Engine;
+use crate::event::Event;
+use crate::explain::Findings;
+use crate::intern::NONE;
+use crate::ledger::{Barrier, Draft, Ledger, Names, Touch};
+use crate::legs::{Legs, Statuses};
+use crate::outcome::Outcome;
+use crate::rules::{QuantityRule, Rule};
+
+/// An event that passed every check of its own form.
+pub(crate) struct Checked<'a, 'e> {
+    pub(crate) event: &'e Event<'a>,
+    pub(crate) rule: &'e Rule,
+    pub(crate) statuses: Statuses,
+    /// Thousandths.
+    pub(crate) quantity: i64,
+    /// Effective time, in nanoseconds since 1970.
+    pub(crate) time_ns: i64,
+    pub(crate) sequence: u64,
+}
+
+impl Engine {
+    /// Posts an event: drafts what it would do, refuses, or writes it.
+    ///
+    /// # Errors
+    /// The refusal, if the state asks for one. Nothing was changed.
+    pub(crate) fn post(
+        &mut self,
+        config: &Config,
+        checked: &Checked<'_, '_>,
+        findings: &mut Findings,
+    ) -> Result<Outcome, Outcome> {
+        let event = checked.event;
+        if !self.ledger.has_room() {
+            return Err(Outcome::Overflow);
+        }
+        let mut near_names = [NONE; 4];
+        for (slot, name) in near_names.iter_mut().zip([&event.sku, &event.location, &event.lot, &event.owner]) {
+            *slot = self.names.intern(name.as_deref().unwrap_or_default()).ok_or(Outcome::Overflow)?;
+        }
+        if checked.rule.quantity == QuantityRule::Count {
+            return self.post_count(config, checked, near_names, findings);
+        }
+        let mut far_names = None;
+        if checked.rule.needs_to_location() {
+            let location =
+                self.names.intern(event.to_location.as_deref().unwrap_or_default()).ok_or(Outcome::Overflow)?;
+            far_names = Some([near_names[0], location, near_names[2], near_names[3]]);
+        }
+        let legs = Legs::lay_out(checked.rule, checked.statuses);
+        let (quantity, time_ns) = (checked.quantity, checked.time_ns);
+        let mut near = self.ledger.draft(near_names);
+        // A transfer to its own location changes one position, not two.
+        let mut far = far_names.filter(|names| *names != near_names).map(|names| self.ledger.draft(names));
+        let apart = far.is_some();
+        let near_legs = legs.as_slice().iter().filter(|leg| !apart || !leg.remote);
+        let near_touch = self.ledger.draft_legs(&mut near, near_legs, quantity, time_ns);
+        let far_touch = far.as_mut().map_or(Touch::Nothing, |far| {
+            self.ledger.draft_legs(far, legs.as_slice().iter().filter(|leg| leg.remote), quantity, time_ns)
+        });
+        for draft in std::iter::once(&near).chain(&far) {
+            Ledger::check_range(draft)?;
+        }
+        for draft in std::iter::once(&near).chain(&far) {
+            check_negative(config, draft)?;
+        }
+
+        // From here on nothing can refuse the event.
+        for (draft, location) in [(Some(near), &event.location), (far, &event.to_location)] {
+            let Some(draft) = draft else { continue };
+            let place = self.ledger.write(&draft, checked.time_ns, checked.sequence);
+            self.touch(place, event);
+            raise_crossing(config, &draft, location.as_deref(), findings);
+        }
+        if let Some(code) = &checked.rule.exception {
+            findings.raised.push((code.clone(), None));
+        }
+        let touches = [near_touch, far_touch];
+        let absorbed = touches.contains(&Touch::Absorbed) && !touches.contains(&Touch::Live);
+        Ok(if absorbed { Outcome::Absorbed } else { Outcome::Applied })
+    }
+
+    fn post_count(
+        &mut self,
+        config: &Config,
+        checked: &Checked<'_, '_>,
+        names: Names,
+        findings: &mut Findings,
+    ) -> Result<Outcome, Outcome> {
+        let event = checked.event;
+        let count = Barrier {
+            time_ns: checked.time_ns,
+            quantity: checked.quantity,
+            source: event.source.as_deref().unwrap_or_default().into(),
+            id: event.id.as_deref().unwrap_or_default().into(),
+        };
+        let mut draft = self.ledger.draft(names);
+        self.ledger.draft_count(&mut draft, &count)?;
+        Ledger::check_range(&draft)?;
+        check_negative(config, &draft)?;
+
+        // From here on nothing can refuse the count.
+        let place = self.ledger.write_count(&draft, count, checked.sequence);
+        self.touch(place, event);
+        raise_crossing(config, &draft, event.location.as_deref(), findings);
+        if let Some(code) = &checked.rule.exception {
+            findings.raised.push((code.clone(), None));
+        }
+        Ok(Outcome::Applied)
+    }
+
+    fn touch(&mut self, place: u32, event: &Event<'_>) {
+        let tracing = Tracing {
+            correlation: event.correlation_id.as_deref().map(Into::into),
+            causation: event.causation_id.as_deref().map(Into::into),
+        };
+        self.effects.touch(place, tracing);
+    }
+
+    /// Raises `duplicate_suspect` when an event under another key said the same.
+    pub(crate) fn suspect_duplicate(&mut self, checked: &Checked<'_, '_>, log_time_ns: i64, findings: &mut Findings) {
+        let event = checked.event;
+        let Some(document) = &event.document else { return };
+        let meaning = format!(
+            "{}\0{:?}\0{:?}\0{:?}\0{:?}\0{document}\0{:?}\0{}",
+            checked.rule.name, event.sku, event.location, event.lot, event.owner, event.line, checked.quantity
+        );
+        self.meanings.advance(log_time_ns);
+        let print = fingerprint(&self.secret, "", &meaning);
+        if self.meanings.find(print).is_some() {
+            findings.raised.push(("duplicate_suspect".into(), None));
+        } else {
+            self.meanings.remember(print, Body::default());
+        }
+    }
+}
+
+/// Refuses a draft that lowers `on_hand` below zero, where the configuration asks for it.
+fn check_negative(config: &Config, draft: &Draft) -> Result<(), Outcome> {
+    if config.negative_stock == NegativeStock::Refuse && draft.lowers_below_zero() {
+        Err(Outcome::NegativeStock)
+    } else {
+        Ok(())
+    }
+}
+
+fn raise_crossing(config: &Config, draft: &Draft, location: Option<&str>, findings: &mut Findings) {
+    if config.negative_stock == NegativeStock::Flag && draft.crosses_below_zero() {
+        findings.raised.push(("negative_stock".into(), location.map(Into::into)));
+    }
+}
