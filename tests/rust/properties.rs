@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config as Cases, RngSeed, TestRunner};
+use proptest::test_runner::{Config as Cases, RngSeed, TestCaseResult, TestRunner};
 
 use common::{Ledger, assert_books_balance, seed};
 use stream::{Draft, Form, Message, draft, logs, well_formed};
@@ -48,17 +48,14 @@ const WANTED: [&str; 13] = [
 ];
 
 /// Runs a property on many values, seeded by the run.
-fn check<S: Strategy>(cases: u32, values: &S, property: impl Fn(S::Value))
+fn check<S: Strategy>(cases: u32, values: &S, property: impl Fn(S::Value) -> TestCaseResult)
 where
     S::Value: Debug,
 {
     let seed = seed();
     let mut runner =
         TestRunner::new(Cases { cases, rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..Cases::default() });
-    let result = runner.run(values, |value| {
-        property(value);
-        Ok(())
-    });
+    let result = runner.run(values, property);
     result.unwrap_or_else(|failure| panic!("TALLYSTICK_TEST_SEED={seed}: {failure}"));
 }
 
@@ -88,7 +85,7 @@ fn the_engine_equals_its_twin() {
             let text = message.bytes();
             let answers = engine.message(&text, sequence, message.log_time_ns);
             let expected = twin.message(&text, sequence, message.log_time_ns);
-            assert_eq!(answers, expected, "(engine, reference) {}", String::from_utf8_lossy(&text));
+            prop_assert_eq!(&answers, &expected, "(engine, reference) {}", String::from_utf8_lossy(&text));
             for answer in answers {
                 *seen.borrow_mut().entry(answer.outcome.name().to_owned()).or_default() += 1;
                 for code in answer.codes.into_iter().filter(|code| code != answer.outcome.name()) {
@@ -96,9 +93,10 @@ fn the_engine_equals_its_twin() {
                 }
             }
         }
-        assert_eq!(engine.sorted(), twin.sorted());
-        assert_eq!(engine.hash(), twin.hash());
+        prop_assert_eq!(engine.sorted(), twin.sorted());
+        prop_assert_eq!(engine.hash(), twin.hash());
         assert_books_balance(&engine.sorted());
+        Ok(())
     });
     // Logs that never meet an outcome would prove nothing about it.
     let seen = seen.into_inner();
@@ -113,9 +111,10 @@ fn the_engine_equals_its_twin_in_replay() {
     check(800, &(0..CONFIGS.len(), prop::collection::vec(draft(), 0..120)), |(number, drafts)| {
         let file = drafts.iter().map(Draft::json).collect::<Vec<_>>().join("\n");
         let (mut engine, mut twin) = (Engine::with(config(number)), Reference::with(config(number)));
-        assert_eq!(engine.lines(file.as_bytes(), 1), twin.lines(file.as_bytes(), 1));
-        assert_eq!(engine.sorted(), twin.sorted());
-        assert_eq!(engine.hash(), twin.hash());
+        prop_assert_eq!(engine.lines(file.as_bytes(), 1), twin.lines(file.as_bytes(), 1));
+        prop_assert_eq!(engine.sorted(), twin.sorted());
+        prop_assert_eq!(engine.hash(), twin.hash());
+        Ok(())
     });
 }
 
@@ -138,9 +137,10 @@ fn cuts_into_messages_change_nothing() {
         };
         let single = cut(1, Form::One);
         for form in [Form::Array, Form::Lines] {
-            assert_eq!(single, cut(size, form), "cut by {size} as {form:?}");
-            assert_eq!(single, cut(drafts.len(), form), "one message as {form:?}");
+            prop_assert_eq!(&single, &cut(size, form), "cut by {} as {:?}", size, form);
+            prop_assert_eq!(&single, &cut(drafts.len(), form), "one message as {:?}", form);
         }
+        Ok(())
     });
 }
 
@@ -157,8 +157,9 @@ fn cuts_into_batches_change_nothing() {
                 apart.message(&message.bytes(), sequence, message.log_time_ns).iter().map(|answer| answer.outcome),
             );
         }
-        assert_eq!(batch.outcomes, outcomes);
-        assert_eq!(whole.sorted(), apart.sorted());
+        prop_assert_eq!(batch.outcomes, outcomes);
+        prop_assert_eq!(whole.sorted(), apart.sorted());
+        Ok(())
     });
 }
 
@@ -180,11 +181,12 @@ fn order_and_repetition_leave_one_state() {
         let mut twin = Reference::with(Config::default());
         twin.lines(file(&shuffled).as_bytes(), 1);
         let duplicates = answers.iter().filter(|answer| answer.outcome == Outcome::Duplicate).count();
-        assert_eq!(duplicates, shuffled.len() - in_order.len());
-        assert_eq!(amounts(&first), amounts(&second));
-        assert_eq!(amounts(&second), amounts(&twin));
-        assert_eq!((first.hash(), second.hash()), (second.hash(), twin.hash()));
+        prop_assert_eq!(duplicates, shuffled.len() - in_order.len());
+        prop_assert_eq!(amounts(&first), amounts(&second));
+        prop_assert_eq!(amounts(&second), amounts(&twin));
+        prop_assert_eq!((first.hash(), second.hash()), (second.hash(), twin.hash()));
         assert_books_balance(&second.sorted());
+        Ok(())
     });
 }
 
@@ -196,11 +198,12 @@ fn a_snapshot_in_the_middle_changes_nothing() {
         run(&mut straight, &log[..place], 1);
         let image = straight.snapshot();
         let mut restored = Engine::restore(&image, config(number)).expect("its own snapshot is valid");
-        assert_eq!(restored.snapshot(), image, "the image of an image");
+        prop_assert_eq!(restored.snapshot(), image, "the image of an image");
         let rest = place as u64 + 1;
-        assert_eq!(run(&mut straight, &log[place..], rest), run(&mut restored, &log[place..], rest));
-        assert_eq!(straight.sorted(), restored.sorted());
-        assert_eq!(straight.hash(), restored.hash());
-        assert_eq!(straight.snapshot(), restored.snapshot());
+        prop_assert_eq!(run(&mut straight, &log[place..], rest), run(&mut restored, &log[place..], rest));
+        prop_assert_eq!(straight.sorted(), restored.sorted());
+        prop_assert_eq!(straight.hash(), restored.hash());
+        prop_assert_eq!(straight.snapshot(), restored.snapshot());
+        Ok(())
     });
 }

@@ -128,6 +128,12 @@ impl Body {
         Self(self.0 & !(((1 << GENERATION_BITS) - 1) << ANSWER_BITS) | bits << ANSWER_BITS)
     }
 
+    /// The generation in which it was remembered, seen from a later one fewer than 64 generations on.
+    pub fn generation(self, current: i64) -> i64 {
+        let own = i64::try_from((self.0 >> ANSWER_BITS) & ((1 << GENERATION_BITS) - 1)).expect("six bits fit");
+        current - current.wrapping_sub(own).rem_euclid(1 << GENERATION_BITS)
+    }
+
     /// Whether its generation is this one or one of the 31 after it.
     pub fn is_of_generation_since(self, oldest: i64) -> bool {
         let own = i64::try_from((self.0 >> ANSWER_BITS) & ((1 << GENERATION_BITS) - 1)).expect("six bits fit");

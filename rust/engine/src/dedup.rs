@@ -78,14 +78,34 @@ impl Dedup {
     pub fn remember(&mut self, fingerprint: Fingerprint, body: Body) {
         let body = body.with_generation(self.current);
         self.entries.insert_unique(fingerprint.0[0], Entry { fingerprint, body }, |entry| entry.fingerprint.0[0]);
-        match self.generations.back_mut() {
-            Some((number, count)) if *number == self.current => *count += 1,
-            _ => self.generations.push_back((self.current, 1)),
-        }
+        self.count_key();
         while self.entries.len() as u64 > self.keys_max && self.generations.len() > 1 {
             let (number, _) = self.generations[0];
             self.floor_ns = number.saturating_add(1).saturating_mul(self.span_ns);
             self.forget(1);
+        }
+    }
+
+    /// Remembers a known key from now on, as if it had just been sent. Gives whether it was known.
+    pub fn renew(&mut self, fingerprint: Fingerprint) -> bool {
+        let current = self.current;
+        let Some(entry) = self.entries.find_mut(fingerprint.0[0], |entry| entry.fingerprint == fingerprint) else {
+            return false;
+        };
+        let before = entry.body.generation(current);
+        entry.body = entry.body.with_generation(current);
+        if let Some((_, count)) = self.generations.iter_mut().find(|(number, _)| *number == before) {
+            *count -= 1;
+        }
+        self.count_key();
+        true
+    }
+
+    /// Counts one more key in the current generation.
+    fn count_key(&mut self) {
+        match self.generations.back_mut() {
+            Some((number, count)) if *number == self.current => *count += 1,
+            _ => self.generations.push_back((self.current, 1)),
         }
     }
 
@@ -168,6 +188,9 @@ mod tests {
             }
         }
         assert_eq!(dedup.len(), 25);
+        assert!(dedup.renew(key(75)) && !dedup.renew(key(1_000)));
+        dedup.advance(100 * 99 + 2_300);
+        assert!(dedup.find(key(75)).is_some() && dedup.find(key(76)).is_none() && dedup.find(key(98)).is_some());
         dedup.advance(1_000_000);
         assert!(dedup.is_empty());
         assert_eq!(dedup.floor_ns(), i64::MIN);

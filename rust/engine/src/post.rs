@@ -133,7 +133,7 @@ impl Engine {
         );
         self.meanings.advance(log_time_ns);
         let print = fingerprint(&self.secret, "", &meaning);
-        if self.meanings.find(print).is_some() {
+        if self.meanings.renew(print) {
             findings.raised.push(("duplicate_suspect".into(), None));
         } else {
             self.meanings.remember(print, Body::default());

@@ -271,7 +271,7 @@ fn touched(rule: &Rule, body: &Body) -> BTreeSet<PositionKey> {
     keys
 }
 
-/// What each account of each position gains. A posting from an account to itself has no legs, since it moves nothing.
+/// What each account of each position gains. A sum of zero moves nothing and is no leg.
 fn legs(rule: &Rule, body: &Body) -> BTreeMap<(PositionKey, Account), i128> {
     let account = |end: End| match end {
         End::Fixed(account) => account,
@@ -281,12 +281,9 @@ fn legs(rule: &Rule, body: &Body) -> BTreeMap<(PositionKey, Account), i128> {
     let key = |is_remote: bool| if is_remote { body.remote_key() } else { body.key() };
     let mut legs = BTreeMap::new();
     for posting in &rule.postings {
-        if account(posting.from) == account(posting.to) && posting.from_remote == posting.to_remote {
-            continue;
-        }
         *legs.entry((key(posting.from_remote), account(posting.from))).or_default() -= i128::from(body.quantity);
         *legs.entry((key(posting.to_remote), account(posting.to))).or_default() += i128::from(body.quantity);
     }
-    legs.retain(|(_, account), _| *account != Account::Free);
+    legs.retain(|(_, account), amount| *account != Account::Free && *amount != 0);
     legs
 }

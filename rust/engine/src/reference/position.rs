@@ -71,7 +71,7 @@ impl Position {
     /// Adds a movement of `on_hand`.
     pub(super) fn move_on_hand(&mut self, time_ns: i64, amount: i128, history_max: usize) {
         self.movements.push(Movement { time_ns, amount });
-        if amount == 0 || self.is_behind_count(time_ns) {
+        if self.is_behind_count(time_ns) {
             return;
         }
         self.history.push(time_ns);
