@@ -137,8 +137,8 @@ impl Dedup {
         if count == self.generations.len() {
             self.entries.clear();
         } else {
-            let kept_from = self.generations[count].0;
-            self.entries.retain(|entry| entry.body.is_of_generation_since(kept_from));
+            let (kept_from, current) = (self.generations[count].0, self.generations[self.generations.len() - 1].0);
+            self.entries.retain(|entry| entry.body.generation(current) >= kept_from);
         }
         self.generations.drain(..count);
     }

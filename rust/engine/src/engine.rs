@@ -365,6 +365,7 @@ impl Engine {
 fn body_of(seed: u64, event: &Event<'_>, rule: &Rule, statuses: Statuses, quantity: i64) -> Body {
     let mut body = BodyBuilder::new(seed);
     let texts = [&event.sku, &event.location, &event.lot, &event.owner, &event.to_location];
+    // The name, not the number: a newer version may number its types otherwise.
     body.text(0, Some(&rule.name));
     for (place, text) in (1..).zip(texts) {
         body.text(place, text.as_deref());

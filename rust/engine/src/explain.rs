@@ -39,6 +39,10 @@ pub(crate) fn cause_of_outcome(
                 "`quantity` of {kind} must be {rule}, with at most 3 fraction digits and a magnitude of at most 10^12"
             )
         }
+        Outcome::Conflict if findings.fields.is_empty() => {
+            "this key was sent before with another body; in which field it differs is not kept, compare the log"
+                .to_owned()
+        }
         Outcome::Conflict => {
             format!("this key was sent before with another body; different: {}", findings.fields.join(", "))
         }

@@ -184,7 +184,7 @@ fn write_dedup(writer: &mut Writer, dedup: &Dedup) {
     writer.u64(keys.len() as u64);
     for (fingerprint, body) in keys {
         fingerprint.0.iter().for_each(|half| writer.u64(*half));
-        writer.u128(body.to_bits());
+        body.to_words().iter().for_each(|word| writer.u64(*word));
     }
 }
 
@@ -194,14 +194,15 @@ fn read_dedup(reader: &mut Reader<'_>, dedup: &mut Dedup) -> Result<(), Snapshot
     for _ in 0..reader.count(16)? {
         generations.push_back((reader.i64()?, reader.u64()?));
     }
-    let count = reader.count(32)?;
+    let count = reader.count(40)?;
     if generations.iter().map(|(_, keys)| u128::from(*keys)).sum::<u128>() != count as u128 {
         return Err(SnapshotError::Damaged("its generations do not add up to its keys"));
     }
     dedup.put_back(floor_ns, current, generations, count);
     for _ in 0..count {
         let fingerprint = Fingerprint([reader.u64()?, reader.u64()?]);
-        dedup.put_back_key(fingerprint, Body::from_bits(reader.u128()?));
+        let words = [reader.u64()?, reader.u64()?, reader.u64()?];
+        dedup.put_back_key(fingerprint, Body::from_words(words));
     }
     Ok(())
 }

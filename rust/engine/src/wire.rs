@@ -96,11 +96,6 @@ impl Writer {
         self.raw(&value.to_le_bytes());
     }
 
-    /// Appends an integer.
-    pub fn u128(&mut self, value: u128) {
-        self.raw(&value.to_le_bytes());
-    }
-
     /// Seals and gives the snapshot.
     pub fn finish(mut self) -> Vec<u8> {
         if !self.chunk.is_empty() {
@@ -222,14 +217,6 @@ impl<'a> Reader<'a> {
     /// When the snapshot ends before.
     pub fn i64(&mut self) -> Result<i64, SnapshotError> {
         self.array().map(i64::from_le_bytes)
-    }
-
-    /// Reads an integer.
-    ///
-    /// # Errors
-    /// When the snapshot ends before.
-    pub fn u128(&mut self) -> Result<u128, SnapshotError> {
-        self.array().map(u128::from_le_bytes)
     }
 
     /// Reads a number of things that take at least `bytes_each` bytes, so that no false count can claim more memory than the snapshot has bytes.
