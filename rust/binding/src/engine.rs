@@ -134,9 +134,9 @@ impl Engine {
             match &messages {
                 Messages::Lines(lines) => engine.apply_ndjson(lines, first_sequence, times.of_lines(), &mut batch)?,
                 Messages::List(list) => {
-                    for (place, (sequence, message)) in (first_sequence..).zip(list).enumerate() {
-                        engine.apply_message(message, sequence, times.at(place), &mut batch)?;
-                    }
+                    let places = (first_sequence..).zip(list).enumerate();
+                    let messages = places.map(|(place, (sequence, message))| (sequence, times.at(place), &**message));
+                    engine.apply_messages(messages, &mut batch)?;
                 }
             }
             if hold_output {

@@ -8,6 +8,7 @@ use crate::instant;
 use crate::json::{Cursor, Fault, Kind, Text};
 use crate::limits::{CORRELATION_BYTES_MAX, ID_BYTES_MAX, NAME_BYTES_MAX, SOURCE_BYTES_MAX, TYPE_BYTES_MAX};
 use crate::quantity;
+use crate::shape::{Shapes, Value, ValueKind};
 
 /// Why an element is `malformed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,19 +49,29 @@ impl From<Fault> for Malformed {
 }
 
 /// Decodes an element. The event holds what could be read even when something is malformed, so that the exception can name its key.
+/// Events that are laid out like one before take the short way that [`Shapes`] remember; the answer is the same.
 ///
 /// # Errors
 /// The first fault in the element.
-pub fn decode<'a>(element: &'a [u8], event: &mut Event<'a>) -> Result<(), Malformed> {
+pub fn decode<'a>(element: &'a [u8], event: &mut Event<'a>, shapes: &mut Shapes) -> Result<(), Malformed> {
+    *event = Event::default();
     let text =
         std::str::from_utf8(element).map_err(|error| Fault { what: "not UTF-8", offset: error.valid_up_to() })?;
-    let mut decoder = Decoder { cursor: Cursor::new(text), event, seen: 0, problem: None };
+    let mut decoder = Decoder { cursor: Cursor::new(text), event, seen: 0, problem: None, values: Vec::new() };
+    if decoder.follow(shapes) {
+        return decoder.finish();
+    }
+    *decoder.event = Event::default();
+    decoder = Decoder { cursor: Cursor::new(text), problem: None, values: shapes.take_buffer(), ..decoder };
     if text.is_empty() || decoder.cursor.kind()? != Kind::Object {
         return Err(Malformed::of_element("an event is a JSON object"));
     }
-    decoder.object(Field::in_envelope)?;
+    decoder.object::<true>()?;
     decoder.cursor.finish()?;
-    decoder.problem.map_or_else(|| require_envelope(event), Err)
+    let values = std::mem::take(&mut decoder.values);
+    decoder.finish()?;
+    shapes.learn(text, values);
+    Ok(())
 }
 
 /// Whether a text holds a control character as CloudEvents defines them: U+0000–U+001F and U+007F–U+009F.
@@ -78,6 +89,8 @@ fn require_envelope(event: &Event<'_>) -> Result<(), Malformed> {
     Ok(())
 }
 
+const WRONG_TYPE: &str = "has the wrong JSON type";
+
 struct Decoder<'a, 'e> {
     cursor: Cursor<'a>,
     event: &'e mut Event<'a>,
@@ -85,55 +98,109 @@ struct Decoder<'a, 'e> {
     seen: u32,
     /// The first fault of a field; reading goes on behind it, for the sake of the key.
     problem: Option<Malformed>,
+    /// The values so far, for the shape.
+    values: Vec<Value>,
 }
 
 impl<'a> Decoder<'a, '_> {
-    fn object(&mut self, field_of: fn(&str) -> Option<Field>) -> Result<(), Malformed> {
+    /// Reads the element along a shape seen before. Gives whether it has one; if not, nothing that was read counts.
+    fn follow(&mut self, shapes: &Shapes) -> bool {
+        let mut node = Shapes::ROOT;
+        loop {
+            let Some(next) = shapes.step(node, &mut self.cursor) else {
+                return shapes.is_end(node, &self.cursor);
+            };
+            node = next;
+            let (kind, field) = shapes.value(node);
+            let offset = self.cursor.offset() - usize::from(kind == ValueKind::String);
+            let read = match (kind, field) {
+                (ValueKind::String, Some(field)) => match self.cursor.string_behind_quote() {
+                    Ok(text) => self.text(field, text),
+                    Err(_) => return false,
+                },
+                (ValueKind::Number, Some(field)) => match self.cursor.number() {
+                    Ok(text) => self.number(field, text),
+                    Err(_) => return false,
+                },
+                (ValueKind::String, None) if self.cursor.string_behind_quote().is_ok() => Ok(()),
+                (ValueKind::Number, None) if self.cursor.number().is_ok() => Ok(()),
+                _ => return false,
+            };
+            if let (Err(what), Some(field)) = (read, field) {
+                self.problem.get_or_insert(Malformed { field: Some(field), fault: Fault { what, offset } });
+            }
+        }
+    }
+
+    fn finish(self) -> Result<(), Malformed> {
+        self.problem.map_or_else(|| require_envelope(self.event), Err)
+    }
+
+    /// Reads an object: the envelope, or `data`.
+    fn object<const ENVELOPE: bool>(&mut self) -> Result<(), Malformed> {
+        let field_of = if ENVELOPE { Field::in_envelope } else { Field::in_data };
         self.cursor.enter()?;
         let mut first = true;
         while let Some(name) = self.cursor.next_member(first)? {
             first = false;
-            match name.as_deref().and_then(field_of) {
+            match name.value.as_deref().and_then(field_of) {
                 Some(field) => self.field(field)?,
-                None => self.cursor.skip_value()?,
+                None => self.unknown()?,
             }
         }
         Ok(())
     }
 
+    fn unknown(&mut self) -> Result<(), Malformed> {
+        let (kind, start) = (self.cursor.kind()?, self.cursor.offset());
+        self.cursor.skip_value()?;
+        self.trace(None, kind, start);
+        Ok(())
+    }
+
+    fn trace(&mut self, field: Option<Field>, kind: Kind, start: usize) {
+        self.values.push(Value { field, kind: ValueKind::of(kind), start, end: self.cursor.offset() });
+    }
+
     fn field(&mut self, field: Field) -> Result<(), Malformed> {
         let kind = self.cursor.kind()?;
         let offset = self.cursor.offset();
-        // CloudEvents' JSON format: a null is the same as no value.
-        if kind == Kind::Null {
-            return Ok(self.cursor.skip_value()?);
-        }
         if field == Field::Data && kind == Kind::Object {
-            self.object(Field::in_data)?;
+            self.object::<false>()?;
             self.note(field, offset, Ok(()));
             return Ok(());
         }
-        let read = match (field, kind) {
-            (Field::Quantity, Kind::Number) => {
-                let text = self.cursor.number()?;
-                self.quantity(text)
-            }
-            (Field::Sequence | Field::Line, Kind::Number) => {
-                let text = self.cursor.number()?;
-                self.integer(field, text)
-            }
-            (Field::Data | Field::Line, _)
-            | (_, Kind::Array | Kind::Object | Kind::Number | Kind::Bool | Kind::Null) => {
+        let read = match kind {
+            // CloudEvents' JSON format: a null is the same as no value.
+            Kind::Null => {
                 self.cursor.skip_value()?;
-                Err("has the wrong JSON type")
+                self.trace(Some(field), kind, offset);
+                return Ok(());
             }
-            (_, Kind::String) => {
+            Kind::Number => {
+                let text = self.cursor.number()?;
+                self.number(field, text)
+            }
+            Kind::String => {
                 let text = self.cursor.string()?;
                 self.text(field, text)
             }
+            Kind::Object | Kind::Array | Kind::Bool => {
+                self.cursor.skip_value()?;
+                Err(WRONG_TYPE)
+            }
         };
+        self.trace(Some(field), kind, offset);
         self.note(field, offset, read);
         Ok(())
+    }
+
+    fn number(&mut self, field: Field, text: &'a str) -> Result<(), &'static str> {
+        match field {
+            Field::Quantity => self.quantity(text),
+            Field::Sequence | Field::Line => self.integer(field, text),
+            _ => Err(WRONG_TYPE),
+        }
     }
 
     /// Remembers the first fault, and that the field had a value; a second value is ambiguous and so a fault too.
@@ -147,8 +214,9 @@ impl<'a> Decoder<'a, '_> {
     }
 
     fn text(&mut self, field: Field, text: Text<'a>) -> Result<(), &'static str> {
-        let text = text.ok_or("has an unpaired surrogate")?;
-        if has_control(&text) {
+        let is_plain = text.is_plain;
+        let text = text.value.ok_or("has an unpaired surrogate")?;
+        if !is_plain && has_control(&text) {
             return Err("has a control character");
         }
         let event = &mut *self.event;
@@ -176,7 +244,7 @@ impl<'a> Decoder<'a, '_> {
                 }
                 return self.integer(field, &text);
             }
-            Field::Data | Field::Line => return Err("has the wrong JSON type"),
+            Field::Data | Field::Line => return Err(WRONG_TYPE),
         }
         Ok(())
     }
@@ -227,4 +295,50 @@ fn time(text: &str) -> Result<EventTime, &'static str> {
 
 fn due(text: Cow<'_, str>) -> Result<Cow<'_, str>, &'static str> {
     if instant::is_date_or_time(text.as_bytes()) { Ok(text) } else { Err("is neither a date nor RFC 3339 with a zone") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVENTS: [&str; 6] = [
+        r#"{"id":"1","source":"wms","type":"stock.sold","time":"2026-03-01T10:00:00Z","sku":"A","location":"L","quantity":1}"#,
+        r#"{"id":"1","source":"wms","type":"stock.sold","sku":"A","location":"L","quantity":"1.5"}"#,
+        r#"{"specversion":"1.0", "id":"1","source":"wms","type":"stock.sold","data":{"sku":"A","location":"L","quantity":1,"note":"x"}}"#,
+        r#"{"id":"1","source":"wms","type":"transfer.dispatched","sku":"A","location":"L","quantity":1,"to_location":"M","line":3} "#,
+        r#"{"quantity":1e1,"id":"a\u0062","source":"wms","lot":null,"type":"t","unknown":7,"sequence":"0012"}"#,
+        r#"{"id":"1","source":"wms","type":"stock.sold","sku":"A","location":"L","quantity":1,"extra":[1]}"#,
+    ];
+
+    /// Reads a text with all care, and along the shapes of other events: both must find the same.
+    fn check(text: &[u8], shapes: &mut Shapes) {
+        let (mut careful, mut short) = (Event::default(), Event::default());
+        let expected = decode(text, &mut careful, &mut Shapes::default());
+        let found = decode(text, &mut short, shapes);
+        assert_eq!(found, expected, "{}", String::from_utf8_lossy(text));
+        assert_eq!(short, careful, "{}", String::from_utf8_lossy(text));
+    }
+
+    #[test]
+    fn a_shape_changes_no_answer() {
+        let mut shapes = Shapes::default();
+        for event in EVENTS.iter().chain(&EVENTS) {
+            check(event.as_bytes(), &mut shapes);
+        }
+        // Every byte of every event replaced by what means something to JSON, and every event cut short and spliced with another.
+        for event in EVENTS {
+            for place in 0..event.len() {
+                for byte in *b"\"\\{}[],:0 e-.\x00\x7f\xff" {
+                    let mut bytes = event.as_bytes().to_vec();
+                    bytes[place] = byte;
+                    check(&bytes, &mut shapes);
+                }
+                check(&event.as_bytes()[..place], &mut shapes);
+                for other in EVENTS {
+                    let spliced = [&event.as_bytes()[..place], &other.as_bytes()[place.min(other.len())..]].concat();
+                    check(&spliced, &mut shapes);
+                }
+            }
+        }
+    }
 }

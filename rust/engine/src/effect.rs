@@ -1,6 +1,8 @@
 //! What goes out: positions that changed since the last flush, merged per position (latest wins), and exceptions, encoded as CloudEvents in JSON.
 //! Knows no bus.
 
+use std::collections::BTreeMap;
+
 use crate::balance::{self, Balance};
 use crate::exception::ExceptionRecord;
 use crate::instant;
@@ -18,35 +20,41 @@ pub struct Tracing {
 /// Changed positions and exceptions that wait to be sent.
 #[derive(Debug, Default)]
 pub struct Effects {
-    changed: Vec<(u32, Tracing)>,
-    /// For each position, its place in `changed` plus one; zero if it is not there.
-    marks: Vec<u32>,
+    changed: Vec<u32>,
+    /// One bit per position: whether it stands in `changed`.
+    marks: Vec<u64>,
+    /// The ids that came with the latest change of a position, where there were any.
+    tracings: BTreeMap<u32, Tracing>,
     /// Exceptions held for the next flush.
     pub exceptions: Vec<ExceptionRecord>,
 }
 
 impl Effects {
     /// Notes that a position changed, and because of what.
-    pub fn touch(&mut self, position: u32, tracing: Tracing) {
-        let place = position as usize;
-        if place >= self.marks.len() {
-            self.marks.resize(place + 1, 0);
+    pub fn touch(&mut self, position: u32, tracing: Option<Tracing>) {
+        let (word, bit) = (position as usize / 64, 1 << (position % 64));
+        if word >= self.marks.len() {
+            self.marks.resize(word + 1, 0);
         }
-        if let Some(known) = (self.marks[place] as usize).checked_sub(1) {
-            self.changed[known].1 = tracing;
-        } else {
-            self.changed.push((position, tracing));
-            self.marks[place] = u32::try_from(self.changed.len()).expect("no more changes than positions");
+        if self.marks[word] & bit == 0 {
+            self.marks[word] |= bit;
+            self.changed.push(position);
+        }
+        match tracing {
+            Some(tracing) => drop(self.tracings.insert(position, tracing)),
+            None if self.tracings.is_empty() => {}
+            None => drop(self.tracings.remove(&position)),
         }
     }
 
     /// Takes the changed positions, in the order in which they first changed.
     pub fn take_changed(&mut self) -> Vec<(u32, Tracing)> {
         let changed = std::mem::take(&mut self.changed);
-        for (position, _) in &changed {
-            self.marks[*position as usize] = 0;
+        let mut tracings = std::mem::take(&mut self.tracings);
+        for position in &changed {
+            self.marks[*position as usize / 64] = 0;
         }
-        changed
+        changed.into_iter().map(|position| (position, tracings.remove(&position).unwrap_or_default())).collect()
     }
 
     /// Whether nothing waits to be sent.
@@ -57,8 +65,9 @@ impl Effects {
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
         let held: usize = self.exceptions.iter().map(|record| record.event.len()).sum();
-        self.marks.capacity() * size_of::<u32>()
-            + self.changed.capacity() * size_of::<(u32, Tracing)>()
+        self.marks.capacity() * size_of::<u64>()
+            + self.changed.capacity() * size_of::<u32>()
+            + self.tracings.len() * size_of::<(u32, Tracing)>()
             + self.exceptions.capacity() * size_of::<ExceptionRecord>()
             + held
     }

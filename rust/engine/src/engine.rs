@@ -9,8 +9,7 @@ use crate::balance::Balance;
 pub use crate::batch::Batch;
 use crate::body::{Body, BodyBuilder};
 use crate::config::Config;
-use crate::decode::{Malformed, decode};
-use crate::dedup::{Dedup, fingerprint};
+use crate::dedup::Dedup;
 use crate::effect::{Covers, Effects, Message, encode_availability, encode_exceptions};
 use crate::event::{Event, EventTime};
 use crate::exception::ExceptionRecord;
@@ -22,7 +21,9 @@ use crate::limits::EVENT_BYTES_MAX;
 use crate::outcome::Outcome;
 use crate::post::Checked;
 use crate::rules::Rule;
+use crate::shape::Shapes;
 use crate::split::{Framing, split, split_lines};
+use crate::wave::{Element, Seen, Wave};
 
 /// Room for outcome numbers; the largest is 27.
 pub(crate) const OUTCOME_NUMBERS: usize = 32;
@@ -61,7 +62,7 @@ pub struct Flush {
 
 /// Where the log's time comes from.
 #[derive(Debug, Clone, Copy)]
-enum Clock {
+pub(crate) enum Clock {
     /// The message's timestamp.
     Message(i64),
     /// Each event's own time, as in a replay from a file.
@@ -70,10 +71,10 @@ enum Clock {
 
 /// An element's place in the log.
 #[derive(Debug, Clone, Copy)]
-struct Place {
-    sequence: u64,
-    index: u32,
-    clock: Clock,
+pub(crate) struct Place {
+    pub(crate) sequence: u64,
+    pub(crate) index: u32,
+    pub(crate) clock: Clock,
 }
 
 /// The engine.
@@ -95,6 +96,7 @@ pub struct Engine {
     /// What the caller wants to find again in a snapshot.
     pub notes: BTreeMap<String, String>,
     ranges: Vec<Range<usize>>,
+    pub(crate) shapes: Shapes,
 }
 
 impl Engine {
@@ -114,6 +116,7 @@ impl Engine {
             totals: [0; OUTCOME_NUMBERS],
             notes: BTreeMap::new(),
             ranges: Vec::new(),
+            shapes: Shapes::default(),
             config: Arc::new(config),
             secret,
             seed,
@@ -131,34 +134,46 @@ impl Engine {
         log_time_ns: i64,
         batch: &mut Batch,
     ) -> Result<(), SequenceError> {
-        self.check_sequence(sequence)?;
-        let config = Arc::clone(&self.config);
-        let clock = Clock::Message(log_time_ns);
+        self.apply_messages(std::iter::once((sequence, log_time_ns, message)), batch)
+    }
+
+    /// Applies messages of the bus: sequence, the log's time in nanoseconds since 1970, and bytes of each.
+    ///
+    /// # Errors
+    /// When a sequence does not follow the one before. What stands before it was applied.
+    pub fn apply_messages<'a>(
+        &mut self,
+        messages: impl Iterator<Item = (u64, i64, &'a [u8])>,
+        batch: &mut Batch,
+    ) -> Result<(), SequenceError> {
+        let mut wave = Wave::default();
         let mut ranges = std::mem::take(&mut self.ranges);
-        ranges.clear();
-        match split(message, &mut ranges) {
-            Framing::Elements => {
-                for (index, range) in ranges.iter().enumerate() {
-                    let index = u32::try_from(index).expect("a message has fewer than 2^32 elements");
-                    self.apply_element(&config, &message[range.clone()], Place { sequence, index, clock }, batch);
+        let mut result = Ok(());
+        for (sequence, log_time_ns, message) in messages {
+            result = self.check_sequence(sequence);
+            if result.is_err() {
+                break;
+            }
+            let place = Place { sequence, index: 0, clock: Clock::Message(log_time_ns) };
+            ranges.clear();
+            match split(message, &mut ranges) {
+                Framing::Elements => {
+                    for (index, range) in (0..).zip(&ranges) {
+                        self.enqueue(&mut wave, Element::new(&message[range.clone()], Place { index, ..place }), batch);
+                    }
                 }
+                Framing::Broken(what) => self.enqueue(&mut wave, Element::broken(message, place, what), batch),
             }
-            Framing::Broken(what) => {
-                self.tick(clock, EventTime::Absent);
-                let findings = Findings { malformed: Some(Malformed::of_element(what)), ..Findings::default() };
-                self.record(
-                    &config,
-                    message,
-                    Place { sequence, index: 0, clock },
-                    (Outcome::Malformed, &Event::default(), findings),
-                    batch,
-                );
+            if ranges.is_empty() {
+                // A message without elements moves the log's time all the same, after what came before it.
+                self.run(&mut wave, batch);
+                self.tick(place.clock, EventTime::Absent);
             }
+            self.sequence = sequence;
         }
+        self.run(&mut wave, batch);
         self.ranges = ranges;
-        self.tick(clock, EventTime::Absent);
-        self.sequence = sequence;
-        Ok(())
+        result
     }
 
     /// Applies NDJSON as `replay` does: each line that is not blank is an element with a sequence of its own. Without a log time, each event's
@@ -174,15 +189,17 @@ impl Engine {
         batch: &mut Batch,
     ) -> Result<(), SequenceError> {
         self.check_sequence(first_sequence)?;
-        let config = Arc::clone(&self.config);
         let clock = log_time_ns.map_or(Clock::Event, Clock::Message);
+        let mut wave = Wave::default();
         let mut ranges = std::mem::take(&mut self.ranges);
         ranges.clear();
         split_lines(buffer, &mut ranges);
         for (sequence, range) in (first_sequence..).zip(&ranges) {
-            self.apply_element(&config, &buffer[range.clone()], Place { sequence, index: 0, clock }, batch);
+            let element = Element::new(&buffer[range.clone()], Place { sequence, index: 0, clock });
+            self.enqueue(&mut wave, element, batch);
             self.sequence = sequence;
         }
+        self.run(&mut wave, batch);
         self.ranges = ranges;
         Ok(())
     }
@@ -191,26 +208,19 @@ impl Engine {
         if offered > self.sequence { Ok(()) } else { Err(SequenceError { offered, last: self.sequence }) }
     }
 
-    fn apply_element(&mut self, config: &Config, element: &[u8], place: Place, batch: &mut Batch) {
-        let mut event = Event::default();
-        let mut findings = Findings::default();
-        let outcome = self.judge(config, element, &mut event, place, &mut findings);
-        self.record(config, element, place, (outcome, &event, findings), batch);
-    }
-
     /// The column of early returns, in the precedence of `docs/events.md` §8.
-    fn judge<'a>(
+    pub(crate) fn judge(
         &mut self,
         config: &Config,
-        element: &'a [u8],
-        event: &mut Event<'a>,
-        place: Place,
+        element: &Element<'_>,
+        seen: &Seen<'_>,
         findings: &mut Findings,
     ) -> Outcome {
-        if element.len() > EVENT_BYTES_MAX {
+        let (event, place) = (&seen.event, element.place);
+        if seen.is_too_large {
             return Outcome::TooLarge;
         }
-        if let Err(malformed) = decode(element, event) {
+        if let Err(malformed) = seen.decoded {
             findings.malformed = Some(malformed);
             return Outcome::Malformed;
         }
@@ -233,13 +243,8 @@ impl Engine {
         };
         // Order `arrival` asks for no sequence; the orders that do refuse here.
         self.dedup.advance(log_time_ns);
-        let key = fingerprint(
-            &self.secret,
-            event.source.as_deref().unwrap_or_default(),
-            event.id.as_deref().unwrap_or_default(),
-        );
         let body = body_of(self.seed, event, rule, statuses, quantity);
-        if let Some(known) = self.dedup.find(key) {
+        if let Some(known) = self.dedup.find(seen.key) {
             if known.means(body) {
                 return known.answer_again();
             }
@@ -250,10 +255,10 @@ impl Engine {
             return Outcome::TimeOutOfBounds;
         };
         // Ownership, and the orders that hold, take their places here.
-        let checked = Checked { event, rule, statuses, quantity, time_ns, sequence: place.sequence };
+        let checked = Checked { event, rule, statuses, quantity, time_ns, sequence: place.sequence, found: seen.found };
         let outcome = self.post(config, &checked, findings).unwrap_or_else(|refusal| refusal);
         if outcome.is_remembered() {
-            self.dedup.remember(key, body.with_answer(outcome));
+            self.dedup.remember(seen.key, body.with_answer(outcome));
         }
         if config.duplicate_suspect && matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
             self.suspect_duplicate(&checked, log_time_ns, findings);
@@ -262,7 +267,7 @@ impl Engine {
     }
 
     /// Moves the log's time, which never goes backwards, and gives it.
-    fn tick(&mut self, clock: Clock, time: EventTime) -> i64 {
+    pub(crate) fn tick(&mut self, clock: Clock, time: EventTime) -> i64 {
         let offered = match (clock, time) {
             (Clock::Message(ns), _) | (Clock::Event, EventTime::At(ns)) => Some(ns),
             (Clock::Event, EventTime::Absent | EventTime::BeyondRange) => None,
@@ -290,7 +295,7 @@ impl Engine {
     }
 
     /// Writes down what became of an element, with the exceptions that follow from it.
-    fn record(
+    pub(crate) fn record(
         &mut self,
         config: &Config,
         element: &[u8],

@@ -24,13 +24,17 @@ pub struct Interner {
 impl Interner {
     /// An interner that knows only the empty string. The seed keeps crafted names from piling up in one place.
     pub fn new(seed: u64) -> Self {
+        // The empty string has the first id and no place in the table: it is the name that is asked for most.
         let mut interner = Self { bytes: String::new(), ends: Vec::new(), ids: HashTable::new(), seed };
-        interner.intern("");
+        interner.ends.push(0);
         interner
     }
 
     /// The id of a name that is already known.
     pub fn find(&self, name: &str) -> Option<NameId> {
+        if name.is_empty() {
+            return Some(NONE);
+        }
         self.ids.find(self.hash(name), |id| self.name(*id) == name).copied()
     }
 

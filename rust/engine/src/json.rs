@@ -30,8 +30,22 @@ pub enum Kind {
     Null,
 }
 
-/// The text of a string: borrowed, or unescaped; nothing if it has an unpaired surrogate and so is no text.
-pub type Text<'a> = Option<Cow<'a, str>>;
+/// The text of a string.
+#[derive(Debug)]
+pub struct Text<'a> {
+    /// Borrowed, or unescaped; nothing if it has an unpaired surrogate and so is no text.
+    pub value: Option<Cow<'a, str>>,
+    /// Whether it is printable ASCII throughout, written without escapes; then it needs no further look.
+    pub is_plain: bool,
+}
+
+/// What a string was found to have on the way to its closing quote.
+#[derive(Debug, Clone, Copy, Default)]
+struct Found {
+    escapes: bool,
+    /// DEL or anything beyond ASCII.
+    extras: bool,
+}
 
 /// A cursor.
 #[derive(Debug)]
@@ -50,6 +64,19 @@ impl<'a> Cursor<'a> {
     /// Bytes before the cursor.
     pub const fn offset(&self) -> usize {
         self.at
+    }
+
+    /// Steps over a lead, if it comes next.
+    pub fn skip_lead(&mut self, lead: &str) -> bool {
+        let next = self.text.as_bytes()[self.at..].get(..lead.len());
+        let comes = next.is_some_and(|next| is_same(next, lead.as_bytes()));
+        self.at += if comes { lead.len() } else { 0 };
+        comes
+    }
+
+    /// Whether a tail is all that is left.
+    pub fn ends_with(&self, tail: &str) -> bool {
+        self.text.as_bytes()[self.at..] == *tail.as_bytes()
     }
 
     /// A fault here.
@@ -136,38 +163,42 @@ impl<'a> Cursor<'a> {
     /// When it is not terminated, has a raw control character or an escape that JSON does not know.
     pub fn string(&mut self) -> Result<Text<'a>, Fault> {
         self.at += 1;
-        let start = self.at;
-        let escaped = self.scan_string()?;
-        let inner = &self.text[start..self.at - 1];
-        Ok(if escaped { unescape(inner).map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) })
+        self.string_behind_quote()
     }
 
-    /// Moves behind the closing quote; tells whether there was an escape.
-    fn scan_string(&mut self) -> Result<bool, Fault> {
+    /// Reads a string whose quote was just passed.
+    ///
+    /// # Errors
+    /// As [`Self::string`].
+    pub fn string_behind_quote(&mut self) -> Result<Text<'a>, Fault> {
+        let start = self.at;
+        let found = self.scan_string()?;
+        let inner = &self.text[start..self.at - 1];
+        let value = if found.escapes { unescape(inner).map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) };
+        Ok(Text { value, is_plain: !found.escapes && !found.extras })
+    }
+
+    /// Moves behind the closing quote.
+    fn scan_string(&mut self) -> Result<Found, Fault> {
         let bytes = self.text.as_bytes();
-        let mut escaped = false;
+        let mut found = Found::default();
         loop {
+            self.at += plain_bytes(&bytes[self.at..]);
             match bytes.get(self.at) {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(escaped);
+                    return Ok(found);
                 }
                 Some(b'\\') => {
-                    escaped = true;
-                    self.at += match bytes.get(self.at + 1) {
-                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
-                        Some(b'u')
-                            if bytes
-                                .get(self.at + 2..self.at + 6)
-                                .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) =>
-                        {
-                            6
-                        }
-                        _ => return Err(self.fault("an escape that JSON does not know")),
-                    };
+                    found.escapes = true;
+                    self.at += escape_length(&bytes[self.at + 1..])
+                        .ok_or_else(|| self.fault("an escape that JSON does not know"))?;
                 }
                 Some(0..=0x1F) => return Err(self.fault("a raw control character in a string")),
-                Some(_) => self.at += 1,
+                Some(byte) => {
+                    found.extras |= *byte >= 0x7F;
+                    self.at += 1;
+                }
                 None => return Err(self.fault("a string that is not terminated")),
             }
         }
@@ -275,6 +306,48 @@ impl<'a> Cursor<'a> {
 
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
+    }
+}
+
+/// Whether two slices of one length are the same. Most leads have 8 to 16 bytes: two overlapping words are cheaper than a call.
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    let ends = |bytes: &[u8]| {
+        let (first, last) = (bytes.first_chunk::<8>()?, bytes.last_chunk::<8>()?);
+        Some((u64::from_le_bytes(*first), u64::from_le_bytes(*last)))
+    };
+    if a.len() <= 16 && a.len() >= 8 { ends(a) == ends(b) } else { a == b }
+}
+
+/// How many bytes at the beginning are certainly printable ASCII that needs no attention, eight at a time.
+fn plain_bytes(bytes: &[u8]) -> usize {
+    /// The same byte in all eight places.
+    const fn all(byte: u8) -> u64 {
+        u64::from_le_bytes([byte; 8])
+    }
+    /// Marks the lowest place whose byte is zero; places above it may be marked by the borrow, and do not matter.
+    const fn zeros(word: u64) -> u64 {
+        word.wrapping_sub(all(1)) & !word & all(0x80)
+    }
+    let mut plain = 0;
+    while let Some(chunk) = bytes[plain..].first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        let controls = word.wrapping_sub(all(0x20)) & !word & all(0x80);
+        let beyond = word & all(0x80) | zeros(word ^ all(0x7F));
+        let marks = controls | beyond | zeros(word ^ all(b'"')) | zeros(word ^ all(b'\\'));
+        if marks != 0 {
+            return plain + (marks.trailing_zeros() / 8) as usize;
+        }
+        plain += 8;
+    }
+    plain
+}
+
+/// How long an escape is, from what follows its backslash; nothing if JSON does not know it.
+fn escape_length(rest: &[u8]) -> Option<usize> {
+    match rest {
+        [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Some(2),
+        [b'u', a, b, c, d, ..] if [a, b, c, d].into_iter().all(u8::is_ascii_hexdigit) => Some(6),
+        _ => None,
     }
 }
 

@@ -29,8 +29,9 @@ pub struct Barrier {
     pub id: Box<str>,
 }
 
-/// One position.
+/// One position: two lines of cache.
 #[derive(Debug, Clone)]
+#[repr(align(64))]
 pub struct Position {
     /// Its names.
     pub names: Names,
@@ -143,7 +144,12 @@ impl Ledger {
 
     /// A draft that changes nothing yet.
     pub fn draft(&self, names: Names) -> Draft {
-        let place = self.find(names);
+        self.draft_at(names, None)
+    }
+
+    /// The same, where the position's place may be known already.
+    pub fn draft_at(&self, names: Names, place: Option<u32>) -> Draft {
+        let place = place.or_else(|| self.find(names));
         let accounts = place.map_or([0; STORED], |place| self.position(place).accounts);
         Draft { names, place, before: accounts[ON_HAND], accounts, moved: 0 }
     }

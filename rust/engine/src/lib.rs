@@ -24,6 +24,7 @@ pub mod quantity;
 pub mod decode;
 pub mod event;
 pub mod json;
+pub mod shape;
 pub mod split;
 
 pub mod body;
@@ -52,4 +53,5 @@ mod post;
 pub mod query;
 pub mod reference;
 pub mod snapshot;
+mod wave;
 pub mod wire;

@@ -12,6 +12,7 @@ use crate::ledger::{Barrier, Draft, Ledger, Names, Touch};
 use crate::legs::{Legs, Statuses};
 use crate::outcome::Outcome;
 use crate::rules::{QuantityRule, Rule};
+use crate::wave::Found;
 
 /// An event that passed every check of its own form.
 pub(crate) struct Checked<'a, 'e> {
@@ -23,6 +24,7 @@ pub(crate) struct Checked<'a, 'e> {
     /// Effective time, in nanoseconds since 1970.
     pub(crate) time_ns: i64,
     pub(crate) sequence: u64,
+    pub(crate) found: Found,
 }
 
 impl Engine {
@@ -40,10 +42,10 @@ impl Engine {
         if !self.ledger.has_room() {
             return Err(Outcome::Overflow);
         }
-        let mut near_names = [NONE; 4];
-        for (slot, name) in near_names.iter_mut().zip([&event.sku, &event.location, &event.lot, &event.owner]) {
-            *slot = self.names.intern(name.as_deref().unwrap_or_default()).ok_or(Outcome::Overflow)?;
-        }
+        let near_names = match checked.found.names {
+            Some(names) => names,
+            None => self.intern_names(event)?,
+        };
         if checked.rule.quantity == QuantityRule::Count {
             return self.post_count(config, checked, near_names, findings);
         }
@@ -55,7 +57,7 @@ impl Engine {
         }
         let legs = Legs::lay_out(checked.rule, checked.statuses);
         let (quantity, time_ns) = (checked.quantity, checked.time_ns);
-        let mut near = self.ledger.draft(near_names);
+        let mut near = self.ledger.draft_at(near_names, checked.found.place);
         // A transfer to its own location changes one position, not two.
         let mut far = far_names.filter(|names| *names != near_names).map(|names| self.ledger.draft(names));
         let apart = far.is_some();
@@ -86,6 +88,14 @@ impl Engine {
         Ok(if absorbed { Outcome::Absorbed } else { Outcome::Applied })
     }
 
+    fn intern_names(&mut self, event: &Event<'_>) -> Result<Names, Outcome> {
+        let mut names = [NONE; 4];
+        for (slot, name) in names.iter_mut().zip([&event.sku, &event.location, &event.lot, &event.owner]) {
+            *slot = self.names.intern(name.as_deref().unwrap_or_default()).ok_or(Outcome::Overflow)?;
+        }
+        Ok(names)
+    }
+
     fn post_count(
         &mut self,
         config: &Config,
@@ -100,7 +110,7 @@ impl Engine {
             source: event.source.as_deref().unwrap_or_default().into(),
             id: event.id.as_deref().unwrap_or_default().into(),
         };
-        let mut draft = self.ledger.draft(names);
+        let mut draft = self.ledger.draft_at(names, checked.found.place);
         self.ledger.draft_count(&mut draft, &count)?;
         Ledger::check_range(&draft)?;
         check_negative(config, &draft)?;
@@ -116,10 +126,11 @@ impl Engine {
     }
 
     fn touch(&mut self, place: u32, event: &Event<'_>) {
-        let tracing = Tracing {
+        let is_traced = event.correlation_id.is_some() || event.causation_id.is_some();
+        let tracing = is_traced.then(|| Tracing {
             correlation: event.correlation_id.as_deref().map(Into::into),
             causation: event.causation_id.as_deref().map(Into::into),
-        };
+        });
         self.effects.touch(place, tracing);
     }
 

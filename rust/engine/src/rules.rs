@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::account::Account;
 use crate::limits::{POSTINGS_MAX, TYPE_BYTES_MAX};
@@ -103,8 +105,8 @@ impl Rule {
 #[derive(Debug, Clone)]
 pub struct RuleTable {
     rules: Vec<Rule>,
-    /// Sorted by name, aliases included: the lookup is a binary search over a few dozen entries.
-    names: Vec<(Box<str>, u16)>,
+    /// By name, aliases included.
+    names: HashTable<(Box<str>, u16)>,
 }
 
 impl RuleTable {
@@ -137,20 +139,27 @@ impl RuleTable {
             };
             names.push((name.as_str().into(), *rule));
         }
-        names.sort_unstable();
-        Ok(Self { rules, names })
+        let mut table = HashTable::with_capacity(names.len());
+        for entry in names {
+            table.insert_unique(hash(&entry.0), entry, |(name, _)| hash(name));
+        }
+        Ok(Self { rules, names: table })
     }
 
     /// The number of the rule for a type or alias.
     pub fn find(&self, name: &str) -> Option<u16> {
-        let place = self.names.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
-        Some(self.names[place].1)
+        self.names.find(hash(name), |(known, _)| **known == *name).map(|(_, rule)| *rule)
     }
 
     /// A rule by its number.
     pub fn rule(&self, number: u16) -> &Rule {
         &self.rules[usize::from(number)]
     }
+}
+
+/// The configuration is no stranger's input, so the seed need not be secret.
+fn hash(name: &str) -> u64 {
+    xxh3_64_with_seed(name.as_bytes(), 0)
 }
 
 /// `[types]` as written.
