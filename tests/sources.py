@@ -14,6 +14,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 PACKAGE: Final = ROOT / "python" / "tallystick"
 ENGINE: Final = ROOT / "rust" / "engine"
+FRAMES: Final = ROOT / "rust" / "frames"
 BINDING: Final = ROOT / "rust" / "binding"
 CODE_FOLDERS: Final = ("python", "rust", "tests", "benches", "examples")
 

@@ -2,26 +2,28 @@
 
 Own pull requests on an own inbox, two ahead, none ever cancelled; an ephemeral consumer without acks. What decides is
 the contiguity of the stream's sequence: lower is dropped, a hole is filled from the stream or ends the daemon. The
-place in the log is kept by the snapshots, not here and not by the broker.
+messages themselves pass by: the tap leads them into the compiled inbox. The place in the log is kept by the snapshots,
+not here and not by the broker.
 """
 
 import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from tallystick.connection import closed_for_good
 from tallystick.errors import LogGap, OperationError
 from tallystick.jetstream import ApiError, JetStream
-from tallystick.source import MessageBatch
 from tallystick.streams import LogPosition, check_position, message_digest
+from tallystick.tap import Tap, attach
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
     from nats.aio.subscription import Subscription
+
+    from tallystick._engine import InboxBatch
 
 REQUESTS_AHEAD: Final = 2
 REQUEST_EXPIRES_S: Final = 1.0
@@ -34,8 +36,6 @@ _NANOSECONDS: Final = 1_000_000_000
 _REPAIR_MESSAGES_MAX: Final = 10_000
 _REPAIR_TRIES: Final = 3
 _STOP_WAIT_S: Final = 2.0
-BATCH_MESSAGES_MAX: Final = 16_384
-BATCH_BYTES_MAX: Final = 4 << 20
 _log: Final = logging.getLogger(__name__)
 
 
@@ -53,45 +53,48 @@ class PullSource:
     """Reads the event stream from a position on: a `MessageSource`."""
 
     def __init__(self, bus: JetStream, position: LogPosition, limits: PullLimits) -> None:
+        from tallystick._engine import Inbox
+
         self._bus = bus
         self._position = position
         """As of the start; `_log_position()` says how far it is now."""
         self._limits = limits
-        self._expected = position.sequence + 1
-        self._last_data: bytes | None = None
+        self._inbox = Inbox(position.sequence + 1)
+        self._noticed = position.sequence + 1
+        """The sequence that was expected when messages arrived last."""
         self._last_sequence = position.sequence
-        self._batches: deque[MessageBatch] = deque()
-        self._waiting_messages = 0
-        self._waiting_bytes = 0
-        self._owed = 0
-        """Messages that the server was asked for and has neither delivered nor declined."""
-        self._owed_until = 0.0
-        self._inbox = ""
+        self._asked = 0
+        """Messages that the current consumer was asked for, those that it declined left out."""
+        self._asked_until = 0.0
+        self._held_back = False
+        """Whether nothing more was asked for because too much waits."""
+        self._subject = ""
         self._consumer: str | None = None
         self._generation = 0
-        self._began_well = False
-        """Whether the current consumer delivered the message that was expected of it."""
         self._hole_end = 0
         """Last message of a hole that a new consumer jumped over; 0: none."""
         self._rebuild_reason: str | None = "start"
         self._reconnects = 0
         self._arrived_at = 0.0
-        self._asked_at = 0.0
+        self._looked_at = 0.0
         self._silences = 0
         self._stopping = False
         self._failure: OperationError | None = None
         self._arrived = asyncio.Event()
         self._attention = asyncio.Event()
         self._subscription: Subscription | None = None
+        self._tap: Tap | None = None
         self._puller: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begins to read. Raises OperationError if the stream is not the one of the position."""
-        self._inbox = self._bus.client.new_inbox()
+        client = self._bus.client
+        self._subject = client.new_inbox()
         # Nothing may be dropped as from a slow consumer: what can arrive is bounded by what was asked for.
-        self._subscription = await self._bus.client.subscribe(
-            f"{self._inbox}.*", cb=self._on_message, pending_msgs_limit=0, pending_bytes_limit=0
+        self._subscription = await client.subscribe(
+            f"{self._subject}.*", cb=self._on_message, pending_msgs_limit=0, pending_bytes_limit=0
         )
+        self._tap = attach(client, self._subscription, self._inbox, self._on_arrival)
         await self._rebuild()
         self._puller = asyncio.create_task(self._pull())
 
@@ -103,24 +106,24 @@ class PullSource:
     @property
     def waiting(self) -> bool:
         """Whether a batch can be had at once."""
-        return bool(self._batches)
+        return self._inbox.waiting_messages > 0
 
     async def at_end(self) -> bool:
         """Whether everything that the stream holds now was handed out."""
         info = await self._bus.stream(self._position.stream)
-        return info is not None and info.last_sequence < self._expected and not self._batches
+        return info is not None and info.last_sequence < self._inbox.expected and not self.waiting
 
-    async def next(self, timeout_s: float) -> MessageBatch | None:
+    async def next(self, timeout_s: float) -> "InboxBatch | None":
         """The next messages; None if none came in time. Raises OperationError when there can be no more."""
-        if not self._batches and self._failure is None:
+        batch = self._inbox.take()
+        if batch is None and self._failure is None:
             self._arrived.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._arrived.wait(), timeout_s)
-        if self._batches:
-            batch = self._batches.popleft()
-            self._waiting_messages -= len(batch.messages)
-            self._waiting_bytes -= batch.bytes_total
-            self._attention.set()
+            batch = self._inbox.take()
+        if batch is not None:
+            if self._held_back:
+                self._attention.set()
             return batch
         if self._failure is not None:
             raise self._failure
@@ -142,6 +145,8 @@ class PullSource:
         if self._puller is not None:
             self._puller.cancel()
             await asyncio.gather(self._puller, return_exceptions=True)
+        if self._tap is not None:
+            self._tap.detach()
         if self._bus.client.is_connected and self._subscription is not None:
             await self._delete_consumer()
             await self._subscription.unsubscribe()
@@ -149,46 +154,35 @@ class PullSource:
     # Arrival
 
     async def _on_message(self, message: "Msg") -> None:
+        """What the tap leaves to nats-py: statuses, and every message where there is no tap."""
         if not message.reply:
             self._on_status(message)
-            return
-        tokens = message.reply.split(".")
-        # $JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>.<consumer sequence>.<time>.<pending>, or with two
-        # tokens for domain and account behind $JS.ACK.
-        place = 5 if len(tokens) == 9 else 7
-        sequence = int(tokens[place])
-        missing_until = sequence - 1 if sequence > self._expected else 0
-        if sequence == self._expected:
-            self._accept(message.data, int(tokens[place + 2]))
-            self._last_sequence = max(self._last_sequence, sequence + int(tokens[place + 3]))
-        if tokens[place - 2] != self._consumer:
-            return
-        self._owed -= 1
-        if self._owed == self._limits.pull_messages:
+        elif self._inbox.deliver(message.reply, message.data):
+            self._on_arrival()
+
+    def _on_arrival(self) -> None:
+        """Looks at what messages did to the inbox: once per chunk of the connection's bytes, never per message."""
+        inbox = self._inbox
+        if inbox.expected != self._noticed:
+            self._noticed = inbox.expected
+            self._last_sequence = max(self._last_sequence, inbox.stream_end)
+            self._arrived_at = time.monotonic()
+            self._silences = 0
+            self._arrived.set()
+        if self._owed <= (REQUESTS_AHEAD - 1) * self._limits.pull_messages:
             self._attention.set()
-        if not missing_until:
-            self._began_well = True
-        elif self._began_well:
+        if not inbox.missing_until or self._rebuild_reason is not None:
+            return
+        if inbox.began_well:
             self._demand_rebuild("gap")  # Lost on the way or missing in the stream: a new consumer will tell.
         elif not self._hole_end:
-            self._hole_end = missing_until
+            self._hole_end = inbox.missing_until
             self._demand_rebuild("hole")
 
-    def _accept(self, data: bytes, time_ns: int) -> None:
-        batch = self._batches[-1] if self._batches else None
-        if batch is None or batch.bytes_total >= BATCH_BYTES_MAX or len(batch.messages) >= BATCH_MESSAGES_MAX:
-            batch = MessageBatch(self._expected)
-            self._batches.append(batch)
-        batch.messages.append(data)
-        batch.times_ns.append(time_ns)
-        batch.bytes_total += len(data)
-        self._waiting_messages += 1
-        self._waiting_bytes += len(data)
-        self._last_data = data
-        self._expected += 1
-        self._arrived_at = time.monotonic()
-        self._silences = 0
-        self._arrived.set()
+    @property
+    def _owed(self) -> int:
+        """Messages that the server was asked for and has neither delivered nor declined."""
+        return self._asked - self._inbox.delivered
 
     def _on_status(self, message: "Msg") -> None:
         headers = message.headers or {}
@@ -197,7 +191,7 @@ class PullSource:
             return
         if int(message.subject.rpartition(".")[2]) != self._generation:
             return
-        self._owed -= int(headers.get("Nats-Pending-Messages", 0))
+        self._asked -= int(headers.get("Nats-Pending-Messages", 0))
         self._attention.set()
         if status in {"404", "408"}:
             return
@@ -227,26 +221,24 @@ class PullSource:
         from nats.errors import Error
 
         limits, client = self._limits, self._bus.client
-        while (
-            self._owed <= (REQUESTS_AHEAD - 1) * limits.pull_messages
-            and self._waiting_messages < limits.queue_messages
-            and self._waiting_bytes < limits.queue_bytes
-            and client.is_connected
-            and not self._stopping
-        ):
+        while self._owed <= (REQUESTS_AHEAD - 1) * limits.pull_messages and client.is_connected and not self._stopping:
+            waiting, waiting_bytes = self._inbox.waiting_messages, self._inbox.waiting_bytes
+            self._held_back = waiting >= limits.queue_messages or waiting_bytes >= limits.queue_bytes
+            if self._held_back:
+                return
             body = {
                 "batch": limits.pull_messages,
                 # A message that is larger than the bound of a request would never be delivered.
                 "max_bytes": max(limits.pull_bytes, 2 * client.max_payload),
                 "expires": int(REQUEST_EXPIRES_S * _NANOSECONDS),
             }
-            self._owed += limits.pull_messages
-            self._owed_until = time.monotonic() + REQUEST_EXPIRES_S + _REQUEST_GRACE_S
+            self._asked += limits.pull_messages
+            self._asked_until = time.monotonic() + REQUEST_EXPIRES_S + _REQUEST_GRACE_S
             try:
                 await client.publish(
                     f"$JS.API.CONSUMER.MSG.NEXT.{self._position.stream}.{self._consumer}",
                     orjson.dumps(body),
-                    reply=f"{self._inbox}.{self._generation}",
+                    reply=f"{self._subject}.{self._generation}",
                 )
             except Error as error:  # The connection broke just now; what comes of it is seen by `_watch`.
                 _log.debug("asking for messages: %s", error)
@@ -263,16 +255,16 @@ class PullSource:
             # What was on its way is gone, and the server may not be the one it was.
             self._demand_rebuild("reconnect")
             return
-        if self._owed > 0 and self._owed_until < now:
+        if self._owed > 0 and self._asked_until < now:
             self._demand_rebuild("requests without an answer")
-        if now - max(self._arrived_at, self._asked_at) < _QUIET_CHECK_S:
+        if now - max(self._arrived_at, self._looked_at) < _QUIET_CHECK_S:
             return
-        self._asked_at = now
-        expected = self._expected
+        self._looked_at = now
+        expected = self._inbox.expected
         info = await self._bus.stream(self._position.stream)
         self._last_sequence = info.last_sequence if info else self._last_sequence
-        full = self._owed <= 0 and bool(self._batches)
-        if info is not None and (info.last_sequence < expected or self._expected > expected or full):
+        full = self._owed <= 0 and self.waiting
+        if info is not None and (info.last_sequence < expected or self._inbox.expected > expected or full):
             self._silences = 0
             return
         self._silences += 1
@@ -299,20 +291,20 @@ class PullSource:
         self._reconnects = self._bus.client.stats["reconnects"]
         reason, self._rebuild_reason = self._rebuild_reason, None
         self._generation += 1
-        self._began_well = False
-        self._owed = 0
+        self._inbox.follow("")
+        self._asked = 0
         if reason not in ("start", "reconnect"):
-            _log.info("reading stream %s anew from message %d: %s", self._position.stream, self._expected, reason)
+            _log.info("reading stream %s anew from message %d: %s", self._position.stream, self._inbox.expected, reason)
         await check_position(self._bus, self._log_position())
         if self._hole_end:
-            await self._fill_hole(min(self._hole_end, self._expected + _REPAIR_MESSAGES_MAX - 1))
+            await self._fill_hole(min(self._hole_end, self._inbox.expected + _REPAIR_MESSAGES_MAX - 1))
             self._hole_end = 0
         await self._delete_consumer()
-        name = f"tallystick-{self._inbox.rpartition('.')[2]}-{self._generation}"
+        name = f"tallystick-{self._subject.rpartition('.')[2]}-{self._generation}"
         config = {
             "name": name,
             "deliver_policy": "by_start_sequence",
-            "opt_start_seq": self._expected,
+            "opt_start_seq": self._inbox.expected,
             "ack_policy": "none",
             "replay_policy": "instant",
             "inactive_threshold": _CONSUMER_INACTIVE_S * _NANOSECONDS,
@@ -322,21 +314,24 @@ class PullSource:
         stream = self._position.stream
         body = {"stream_name": stream, "config": config, "action": "create"}
         await self._bus.request(f"CONSUMER.CREATE.{stream}.{name}", body)
+        self._inbox.follow(name)
         self._consumer = name
 
     async def _fill_hole(self, end: int) -> None:
         """Reads messages one by one up to `end`, or finds that they are gone. Raises LogGap with the exact range."""
         stream = self._position.stream
-        while self._expected <= end:
+        while self._inbox.expected <= end:
+            expected = self._inbox.expected
             found = None
             for _ in range(_REPAIR_TRIES):  # Any replica may answer, and one of them may have it.
-                found = found or await self._bus.direct_message(stream, self._expected)
+                found = found or await self._bus.direct_message(stream, expected)
             if found is None:
-                following = await self._bus.direct_message(stream, self._expected, or_next=True)
+                following = await self._bus.direct_message(stream, expected, or_next=True)
                 info = await self._bus.stream(stream)
                 last = following.sequence - 1 if following else info.last_sequence if info else end
-                raise LogGap(stream, self._expected, last)
-            self._accept(found.data, found.time_ns)
+                raise LogGap(stream, expected, last)
+            self._inbox.push(expected, found.time_ns, found.data)  # Dropped if it came by itself meanwhile.
+            self._on_arrival()
 
     async def _delete_consumer(self) -> None:
         name, self._consumer = self._consumer, None
@@ -346,6 +341,7 @@ class PullSource:
                 await self._bus.request(f"CONSUMER.DELETE.{self._position.stream}.{name}")
 
     def _log_position(self) -> LogPosition:
-        if self._last_data is None:
+        last = self._inbox.last_message
+        if last is None:
             return self._position
-        return replace(self._position, sequence=self._expected - 1, digest=message_digest(self._last_data))
+        return replace(self._position, sequence=self._inbox.expected - 1, digest=message_digest(last))

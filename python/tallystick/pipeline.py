@@ -29,11 +29,10 @@ from tallystick.progress import Progress, RunReport, report_progress
 from tallystick.publish import OutputStream, Publisher
 from tallystick.service import serve
 from tallystick.snapshots import SnapshotFolder, check_belongs
-from tallystick.source import MessageBatch
 from tallystick.streams import LogPosition, ensure_input, ensure_outputs, message_digest
 
 if TYPE_CHECKING:
-    from tallystick._engine import Engine
+    from tallystick._engine import Engine, InboxBatch
 
 WAIT_S: Final = 0.1
 """How long the loop waits for messages before it looks around."""
@@ -262,16 +261,15 @@ class Pipeline:
             if until_idle and batch is None and await self._source.at_end():
                 return
 
-    async def _apply(self, batch: MessageBatch, until_sequence: int | None) -> None:
-        rest: MessageBatch | None = batch
+    async def _apply(self, batch: "InboxBatch", until_sequence: int | None) -> None:
+        rest: InboxBatch | None = batch
         while rest is not None and (until_sequence is None or self._sequence < until_sequence):
             boundary = self._publisher.next_boundary(self._sequence)
             last = min(boundary or rest.last_sequence, until_sequence or rest.last_sequence)
             part, rest = rest.split(last)
-            apply = partial(self._engine.apply, part.messages, part.first_sequence, part.times_ns, hold_output=True)
-            applied = await self._in_worker(apply)
+            applied = await self._in_worker(partial(self._engine.apply_inbox, part, hold_output=True))
             self._sequence = part.last_sequence
-            self._digest = message_digest(part.messages[-1])
+            self._digest = message_digest(part.last_message)
             self._outcomes.update(applied.counts)
             self._positions = len(self._engine)
             self._held_events += len(applied)

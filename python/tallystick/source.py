@@ -1,33 +1,9 @@
 """What the pipeline needs of an ingestion path: batches of messages that follow each other in the stream."""
 
-from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-
-@dataclass(slots=True)
-class MessageBatch:
-    """Messages that follow each other in the stream."""
-
-    first_sequence: int
-    messages: list[bytes] = field(default_factory=list)
-    times_ns: list[int] = field(default_factory=list)
-    """When the stream stored each, in nanoseconds since 1970."""
-    bytes_total: int = 0
-
-    @property
-    def last_sequence(self) -> int:
-        """Sequence of the last message."""
-        return self.first_sequence + len(self.messages) - 1
-
-    def split(self, last_sequence: int) -> tuple["MessageBatch", "MessageBatch | None"]:
-        """The part up to and including `last_sequence`, and the rest if there is one."""
-        count = last_sequence - self.first_sequence + 1
-        if count >= len(self.messages):
-            return self, None
-        return (
-            MessageBatch(self.first_sequence, self.messages[:count], self.times_ns[:count]),
-            MessageBatch(last_sequence + 1, self.messages[count:], self.times_ns[count:]),
-        )
+if TYPE_CHECKING:
+    from tallystick._engine import InboxBatch
 
 
 class MessageSource(Protocol):
@@ -41,7 +17,7 @@ class MessageSource(Protocol):
     def waiting(self) -> bool:
         """Whether a batch can be had at once."""
 
-    async def next(self, timeout_s: float) -> MessageBatch | None:
+    async def next(self, timeout_s: float) -> "InboxBatch | None":
         """The next messages; None if none came in time. Raises OperationError when there can be no more."""
 
     async def stop_pulling(self) -> None:

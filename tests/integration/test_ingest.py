@@ -1,4 +1,7 @@
-"""Ingestion against a real server: every message once and in order, through restarts, holes and back-pressure."""
+"""Ingestion against a real server: every message once and in order, through restarts, holes and back-pressure.
+
+All of it by both ways in: through the tap, and message by message as with an unknown nats-py.
+"""
 
 import asyncio
 import random
@@ -6,9 +9,12 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from nats.protocol.parser import HMSG_RE, MSG_RE
 
+from tallystick import tap
 from tallystick.config import Input, Nats
 from tallystick.connection import connect
 from tallystick.embedded import EmbeddedServer
@@ -25,6 +31,15 @@ DELETABLE = {
     "storage": "file",
     "allow_direct": True,
 }
+
+
+@pytest.fixture(params=["tap", "plain"], autouse=True)
+def way_in(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """By which way messages come in."""
+    way: str = request.param
+    if way == "plain":
+        monkeypatch.setattr(tap, "KNOWN_VERSION", "none")
+    return way
 
 
 @asynccontextmanager
@@ -50,8 +65,8 @@ async def read(source: PullSource, count: int, first: int = 1) -> list[bytes]:
             batch = await source.next(1.0)
             if batch is not None:
                 assert batch.first_sequence == first + len(messages)
-                assert len(batch.times_ns) == len(batch.messages)
-                messages += batch.messages
+                assert len(batch.times_ns) == len(batch)
+                messages += batch.messages()
     return messages
 
 
@@ -59,7 +74,9 @@ def start(info: StreamInfo) -> LogPosition:
     return LogPosition(info.name, info.created, 0, "")
 
 
-async def test_everything_comes_once_and_in_order(bus: JetStream, rng: random.Random) -> None:
+async def test_everything_comes_once_and_in_order(
+    bus: JetStream, rng: random.Random, way_in: str, caplog: pytest.LogCaptureFixture
+) -> None:
     info = await ensure_input(bus, EVENTS)
     sent = [rng.randbytes(rng.choice([0, 1, 200, 5_000])) for _ in range(1_500)]
     await publish(bus, sent[:700])
@@ -69,6 +86,13 @@ async def test_everything_comes_once_and_in_order(bus: JetStream, rng: random.Ra
         assert await read(source, 800, 701) == sent[700:]
         assert await source.at_end()
         assert source.last_sequence == 1_500
+        warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+        if way_in == "tap":
+            assert source._tap is not None
+            assert warnings == []
+        else:
+            assert source._tap is None
+            assert ["not known to the fast way in" in warning for warning in warnings] == [True]
 
 
 async def test_reading_goes_on_after_a_position(bus: JetStream) -> None:
@@ -97,7 +121,7 @@ async def test_what_waits_is_bounded(bus: JetStream) -> None:
     limits = replace(LIMITS, pull_messages=20, queue_messages=50)
     async with reading(bus, start(info), limits) as source:
         await asyncio.sleep(1.5)
-        assert 50 <= source._waiting_messages <= 50 + 2 * 20
+        assert 50 <= source._inbox.waiting_messages <= 50 + 2 * 20
         assert await read(source, 600) == [b"%d" % number for number in range(600)]
 
 
@@ -130,25 +154,45 @@ async def test_a_lost_consumer_is_replaced(bus: JetStream) -> None:
         assert await read(source, 2, 2) == [b"b", b"c"]
 
 
+class LossyParser:
+    """Stands before what parses the connection's bytes, and loses some of the stream's messages."""
+
+    def __init__(self, parser: Any, rng: random.Random, lost_max: int) -> None:
+        self._parser, self._rng, self._lost_max = parser, rng, lost_max
+        self._bytes = bytearray()
+        self.lost = 0
+
+    async def parse(self, data: bytes = b"") -> None:
+        self._bytes += data
+        kept = bytearray()
+        while b"\r\n" in self._bytes:
+            message = MSG_RE.match(self._bytes) or HMSG_RE.match(self._bytes)
+            size = int(message.groups()[-1]) + 2 if message else 0
+            end = self._bytes.index(b"\r\n") + 2 + size
+            if len(self._bytes) < end:
+                break
+            delivered = message is not None and (message[4] or b"").startswith(b"$JS.ACK")
+            if delivered and self.lost < self._lost_max and self._rng.random() < 0.3:
+                self.lost += 1
+            else:
+                kept += self._bytes[:end]
+            del self._bytes[:end]
+        await self._parser.parse(bytes(kept))
+
+    def reset(self) -> None:
+        self._bytes.clear()
+        self._parser.reset()
+
+
 async def test_messages_lost_on_the_way_are_read_again(bus: JetStream, rng: random.Random) -> None:
     info = await ensure_input(bus, EVENTS)
     sent = [b"message %d" % number for number in range(1, 301)]
     async with reading(bus, start(info)) as source:
-        deliver = source._on_message
-        dropped = 0
-
-        async def lossy(message: object) -> None:
-            nonlocal dropped
-            if dropped < 40 and rng.random() < 0.3:
-                dropped += 1
-                return
-            await deliver(message)  # type: ignore[arg-type]
-
-        assert source._subscription is not None
-        source._subscription._cb = lossy
+        private: Any = bus.client
+        lossy = private._ps = LossyParser(private._ps, rng, 40)
         await publish(bus, sent)
         assert await read(source, 300) == sent
-        assert dropped
+        assert lossy.lost
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from tests.sources import (
     BINDING,
     ENGINE,
+    FRAMES,
     PACKAGE,
     ROOT,
     Function,
@@ -78,6 +79,11 @@ def shares_work_with_engine(source: str) -> bool:
     return not used <= SHARED_WITH_REFERENCE | {"reference"}
 
 
+def knows_nats_py_inside(source: str) -> bool:
+    names = python_names(source)
+    return any(name.startswith("nats.protocol") or name.endswith("._ps") for name in names)
+
+
 def joins_all_stages(source: str) -> bool:
     return python_imports(source) >= STAGES
 
@@ -122,8 +128,14 @@ def test_engine_has_no_floats() -> None:
     assert breaks(engine_sources(), uses_floats) == []
 
 
-def test_engine_forbids_unsafe_code() -> None:
-    assert "#![forbid(unsafe_code)]" in rust_surface((ENGINE / "src" / "lib.rs").read_text())
+@pytest.mark.parametrize("crate", [ENGINE, FRAMES], ids=label)
+def test_unsafe_code_is_forbidden(crate: Path) -> None:
+    assert "#![forbid(unsafe_code)]" in rust_surface((crate / "src" / "lib.rs").read_text())
+
+
+def test_frames_know_neither_ledger_nor_socket() -> None:
+    assert manifest(FRAMES / "Cargo.toml")["dependencies"].keys() == {"memchr"}
+    assert breaks(sorted((FRAMES / "src").rglob("*.rs")), reaches_outer_world) == []
 
 
 def test_reference_shares_no_work_with_engine() -> None:
@@ -149,6 +161,10 @@ def test_hash_order_is_never_observable() -> None:
 
 def test_pipeline_alone_joins_the_stages() -> None:
     assert breaks(package_modules(), joins_all_stages) == ["python/tallystick/pipeline.py"]
+
+
+def test_tap_alone_knows_nats_py_inside() -> None:
+    assert breaks(package_modules(), knows_nats_py_inside) == ["python/tallystick/tap.py"]
 
 
 def test_core_needs_no_extra() -> None:
@@ -216,6 +232,8 @@ def test_scenarios_are_run_by_rust_and_python() -> None:
         (reaches_outer_world, 'let text = "std::net";', "let now = std::time::Instant::now();"),
         (uses_floats, "let quantity: i64 = 12;", "let quantity: f64 = 1.2;"),
         (shares_work_with_engine, "use crate::limits::NAME_BYTES_MAX;", "use crate::ledger::Ledger;"),
+        (knows_nats_py_inside, "from nats.aio.client import Client", "from nats.protocol.parser import Parser"),
+        (knows_nats_py_inside, "tap = self._tap", "client._ps = tap"),
         (joins_all_stages, "from tallystick import config, ingest", f"import {', '.join(sorted(STAGES))}"),
         (needs_an_extra, "import numpy", "def show():\n    from rich.table import Table"),
         (ends_the_process, "raise ValueError", "import sys\nsys.exit(1)"),

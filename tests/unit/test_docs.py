@@ -10,7 +10,7 @@ import pytest
 
 from tallystick import OUTCOMES, Engine, config, errors
 from tallystick.cli.app import app
-from tests.sources import BINDING, ENGINE, PACKAGE, ROOT
+from tests.sources import BINDING, ENGINE, FRAMES, PACKAGE, ROOT
 
 DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 README: Final = (ROOT / "README.md").read_text()
@@ -63,9 +63,10 @@ def test_file_map_is_complete_and_true() -> None:
     section = README.split("\n## The files, in reading order\n")[1]
     named = set(re.findall(r"`(\w+(?:\.(?:rs|toml|pyi?)|/))`", section))
     engine = {path.name for path in (ENGINE / "src").glob("*.*")} - {"lib.rs"} | {"reference/"}
+    frames = {path.name for path in (FRAMES / "src").glob("*.rs")} - {"lib.rs"}
     binding = {path.name for path in (BINDING / "src").glob("*.rs")} - {"lib.rs"}
     package = {path.name for path in PACKAGE.glob("*.py*")} - {"__init__.py", "__main__.py", "py.typed"}
-    assert named == engine | binding | package | FOLDERS
+    assert named == engine | frames | binding | package | FOLDERS
 
 
 def test_library_example_runs() -> None:

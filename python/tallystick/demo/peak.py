@@ -2,6 +2,7 @@
 
 100,000 SKUs at 20 locations, SKUs by Zipf 1.1, all warehouse and shop movements mixed, 3 % duplicates within 5,000
 events, 1 % out of order within 1,000, 0.1 % that must be refused. The expectation is a group-by over the drawn numbers.
+A `Shape` of its own makes variants for the benchmarks: one hot SKU, many positions, many duplicates.
 """
 
 from dataclasses import dataclass
@@ -10,11 +11,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tallystick.demo.workload import Workload, json_object, quoted, shuffled, write_lines
+from tallystick.demo.workload import DUPLICATE_SHARE, Workload, json_object, quoted, write_lines
 
-SKUS = 100_000
-LOCATIONS = 20
-ZIPF_EXPONENT = 1.1
 OUT_OF_ORDER_SHARE = 0.01
 OUT_OF_ORDER_WINDOW = 1_000
 DUPLICATE_WINDOW = 5_000
@@ -30,6 +28,25 @@ negative_stock = "allow"
 
 _START = np.datetime64("2026-01-05T08:00:00.000", "ms")
 _STEP_MS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What makes one variant differ from another."""
+
+    skus: int = 100_000
+    locations: int = 20
+    zipf_exponent: float = 1.1
+    """0: every SKU is as likely as the next."""
+    hot_share: float = 0.0
+    """Share of the events that fall on the first SKU, whatever Zipf says."""
+    duplicate_share: float = DUPLICATE_SHARE
+    """Repetitions per accepted event."""
+    counts: bool = True
+    """Whether stock is counted; without counts, balances are plain sums."""
+
+
+CANONICAL = Shape()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +79,20 @@ _COUNTED = len(MIX) - 1
 _REFUSALS = {1: "quantity_invalid", 2: "unknown_type", 3: "malformed"}
 
 
-def peak(folder: Path, *, events: int, seed: int) -> Workload:
+def peak(folder: Path, *, events: int, seed: int, shape: Shape = CANONICAL, name: str = "peak") -> Workload:
     """Draws about `events` events, duplicates included, and writes them into `folder`."""
     rng = np.random.default_rng(seed)
-    drawn = _drawn(rng, round(events / 1.03))
+    drawn = _drawn(rng, round(events / (1 + shape.duplicate_share)), shape)
     valid = (drawn["refusal"] == 0).to_numpy()
     # Only a few events leave their place, each by up to the window; the rest keep the order of their times.
     late = np.where(rng.random(drawn.height) < OUT_OF_ORDER_SHARE, rng.uniform(0, OUT_OF_ORDER_WINDOW, drawn.height), 0)
     ordered = drawn[np.argsort(np.arange(drawn.height) + late, kind="stable")]
-    lines, repeated = shuffled(
-        ordered.select(_line().alias("line")),
-        rng,
-        shuffle_window=0,
-        duplicate_window=DUPLICATE_WINDOW,
-        may_repeat=(ordered["refusal"] == 0).to_numpy(),
-    )
-    path = folder / "peak.ndjson"
-    write_lines(path, lines["line"])
+    order, repeated = _with_repetitions(rng, (ordered["refusal"] == 0).to_numpy(), shape.duplicate_share)
+    path = folder / f"{name}.ndjson"
+    write_lines(path, ordered.select(_line().alias("line"))["line"][order])
     return Workload(
-        name="peak",
-        title=f"a synthetic peak hour, {SKUS:,} SKUs at {LOCATIONS} locations",
+        name=name,
+        title=f"a synthetic peak hour, {shape.skus:,} SKUs at {shape.locations} locations",
         path=path,
         accepted=int(valid.sum()),
         duplicates=repeated,
@@ -91,22 +102,36 @@ def peak(folder: Path, *, events: int, seed: int) -> Workload:
     )
 
 
-def _drawn(rng: np.random.Generator, events: int) -> pl.DataFrame:
+def _with_repetitions(rng: np.random.Generator, may_repeat: np.ndarray, share: float) -> tuple[np.ndarray, int]:
+    """Row numbers in their final order, some of them twice, and how many repetitions there are."""
+    place = np.arange(len(may_repeat))
+    eligible = np.flatnonzero(may_repeat)
+    repeated = rng.choice(eligible, round(len(eligible) * share), replace=False)
+    repeated_place = repeated + rng.uniform(0, DUPLICATE_WINDOW, len(repeated))
+    order = np.argsort(np.concatenate([place, repeated_place]), kind="stable")
+    return np.concatenate([place, repeated])[order], len(repeated)
+
+
+def _drawn(rng: np.random.Generator, events: int, shape: Shape) -> pl.DataFrame:
     """The events as plain numbers, in the order of their times."""
-    weights = np.arange(1, SKUS + 1, dtype=np.float64) ** -ZIPF_EXPONENT
-    kind = rng.choice(len(MIX), events, p=[kind.share for kind in MIX])
+    weights = np.arange(1, shape.skus + 1, dtype=np.float64) ** -shape.zipf_exponent
+    shares = np.array([kind.share for kind in MIX])
+    if not shape.counts:
+        shares[_COUNTED] = 0
+    kind = rng.choice(len(MIX), events, p=shares / shares.sum())
     quantity = 1 + (rng.random(events) * np.array([kind.quantity_max for kind in MIX])[kind]).astype(np.int64)
     signed = np.array([kind.type == "stock.adjusted" for kind in MIX])[kind]
     quantity = np.where(signed & (rng.random(events) < 0.5), -quantity, quantity)
-    location = rng.integers(0, LOCATIONS, events)
+    location = rng.integers(0, shape.locations, events)
     refused = (rng.random(events) < REFUSED_SHARE) & (kind != _COUNTED)  # a count of zero is a good count
+    sku = np.searchsorted(np.cumsum(weights) / weights.sum(), rng.random(events))
     return pl.DataFrame(
         {
             "number": np.arange(events),
             "kind": kind,
-            "sku": np.searchsorted(np.cumsum(weights) / weights.sum(), rng.random(events)),
+            "sku": np.where(rng.random(events) < shape.hot_share, 0, sku),
             "location": location,
-            "to_location": (location + rng.integers(1, LOCATIONS, events)) % LOCATIONS,
+            "to_location": (location + rng.integers(1, shape.locations, events)) % shape.locations,
             "quantity": quantity,
             "time": _START + np.arange(events) * _STEP_MS,
             "refusal": np.where(refused, rng.integers(1, 4, events), 0),

@@ -17,6 +17,7 @@ use tallystick_engine::outcome::Outcome;
 use crate::batch::{Batch, Flush};
 use crate::columns::{Position, Positions};
 use crate::errors::{ConfigError, EngineFault, of_sequence, of_snapshot};
+use crate::inbox::InboxBatch;
 use crate::input::{Bytes, LogTimes, Messages};
 
 /// The engine, with the order of its positions once somebody asked for sorted lines.
@@ -139,12 +140,18 @@ impl Engine {
                     engine.apply_messages(messages, &mut batch)?;
                 }
             }
-            if hold_output {
-                engine.hold_exceptions(&mut batch);
-                return Ok((batch, None));
-            }
-            let changed = engine.take_changed();
-            Ok((batch, Some(changed)))
+            Ok(output(engine, batch, hold_output))
+        })?;
+        let (batch, changed) = applied.map_err(of_sequence)?;
+        Batch::new(py, batch, changed)
+    }
+
+    #[pyo3(signature = (messages, *, hold_output = false))]
+    fn apply_inbox(&self, py: Python<'_>, messages: &InboxBatch, hold_output: bool) -> PyResult<Batch> {
+        let applied = self.enter(py, |state| {
+            let mut batch = core::Batch::new();
+            state.engine.apply_messages(messages.0.iter(), &mut batch)?;
+            Ok(output(&mut state.engine, batch, hold_output))
         })?;
         let (batch, changed) = applied.map_err(of_sequence)?;
         Batch::new(py, batch, changed)
@@ -258,6 +265,16 @@ impl Engine {
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
         self.ask(py, |engine| engine.ledger().positions().len())
     }
+}
+
+/// The batch and the positions that it changed, or the batch alone when both stay in the engine until the next flush.
+fn output(engine: &mut core::Engine, mut batch: core::Batch, hold: bool) -> (core::Batch, Option<Vec<Balance>>) {
+    if hold {
+        engine.hold_exceptions(&mut batch);
+        return (batch, None);
+    }
+    let changed = engine.take_changed();
+    (batch, Some(changed))
 }
 
 /// A position's key from `(sku, location)` or `(sku, location, lot, owner)`.

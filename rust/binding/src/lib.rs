@@ -5,6 +5,7 @@ mod batch;
 mod columns;
 mod engine;
 mod errors;
+mod inbox;
 mod input;
 mod record;
 mod reference;
@@ -26,6 +27,8 @@ mod _engine {
     use crate::engine::Engine;
     #[pymodule_export]
     use crate::errors::{ConfigError, EngineFault, SequenceError, SnapshotError, TallystickError};
+    #[pymodule_export]
+    use crate::inbox::{Inbox, InboxBatch};
     use crate::input::Bytes;
     #[pymodule_export]
     use crate::record::ExceptionRecord;

@@ -1,0 +1,165 @@
+//! The messages of the stream in order, every one once: what has arrived and was not taken yet.
+//!
+//! It decides by the stream's sequence alone: the expected one is kept, a lower one was seen before, a higher one says that messages are
+//! missing. What is done about missing ones is the caller's business.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::delivery::Delivery;
+use crate::limits::SEGMENTS_REUSED_MAX;
+use crate::segment::{Messages, Segment};
+
+/// What arrived from the stream and waits.
+#[derive(Debug)]
+pub struct Inbox {
+    expected: u64,
+    stream_end: u64,
+    consumer: Vec<u8>,
+    delivered: u64,
+    began_well: bool,
+    missing_until: u64,
+    open: Segment,
+    full: VecDeque<Segment>,
+    /// Kept to reuse their memory: page faults on fresh memory would cost more than splitting.
+    handed_out: VecDeque<Arc<Segment>>,
+    waiting_messages: usize,
+    waiting_bytes: usize,
+    last_payload: Option<Vec<u8>>,
+}
+
+impl Inbox {
+    /// An empty inbox that waits for the message with this sequence.
+    pub fn new(expected: u64) -> Self {
+        let mut open = Segment::default();
+        open.clear(expected);
+        Self {
+            expected,
+            stream_end: 0,
+            consumer: Vec::new(),
+            delivered: 0,
+            began_well: false,
+            missing_until: 0,
+            open,
+            full: VecDeque::new(),
+            handed_out: VecDeque::new(),
+            waiting_messages: 0,
+            waiting_bytes: 0,
+            last_payload: None,
+        }
+    }
+
+    /// Names the consumer whose deliveries are counted and watched for holes; empty: none. Messages that follow are kept from whomever.
+    pub fn follow(&mut self, consumer: &[u8]) {
+        self.consumer = consumer.to_vec();
+        self.delivered = 0;
+        self.began_well = false;
+        self.missing_until = 0;
+    }
+
+    /// Takes a message that came from the stream.
+    pub fn deliver(&mut self, delivery: &Delivery<'_>, payload: &[u8]) {
+        let missing = delivery.sequence > self.expected;
+        if self.push(delivery.sequence, delivery.time_ns, payload) {
+            self.stream_end = self.stream_end.max(delivery.sequence.saturating_add(delivery.pending));
+        }
+        if delivery.consumer != self.consumer {
+            return;
+        }
+        self.delivered += 1;
+        if !missing {
+            self.began_well = true;
+        } else if self.missing_until == 0 {
+            self.missing_until = delivery.sequence - 1;
+        }
+    }
+
+    /// Takes the message if it is the expected one, and says whether it was.
+    pub fn push(&mut self, sequence: u64, time_ns: i64, payload: &[u8]) -> bool {
+        if sequence != self.expected {
+            return false;
+        }
+        if self.open.is_full() {
+            let next = self.fresh();
+            self.full.push_back(std::mem::replace(&mut self.open, next));
+        }
+        self.open.push(time_ns, payload);
+        self.expected += 1;
+        self.waiting_messages += 1;
+        self.waiting_bytes += payload.len();
+        true
+    }
+
+    /// The oldest messages, as many as are in one segment; nothing if none wait.
+    pub fn take(&mut self) -> Option<Messages> {
+        let segment = if let Some(segment) = self.full.pop_front() {
+            segment
+        } else if self.open.is_empty() {
+            return None;
+        } else {
+            self.last_payload = self.open.last_payload().map(<[u8]>::to_vec);
+            let next = self.fresh();
+            std::mem::replace(&mut self.open, next)
+        };
+        let segment = Arc::new(segment);
+        if segment.is_usual() {
+            self.handed_out.push_back(Arc::clone(&segment));
+        }
+        if self.handed_out.len() > SEGMENTS_REUSED_MAX {
+            self.handed_out.pop_front();
+        }
+        let messages = Messages::all(segment);
+        self.waiting_messages -= messages.len();
+        self.waiting_bytes -= messages.bytes_total();
+        Some(messages)
+    }
+
+    /// Sequence of the message that comes next.
+    pub fn expected(&self) -> u64 {
+        self.expected
+    }
+
+    /// The stream's last sequence, as far as messages told.
+    pub fn stream_end(&self) -> u64 {
+        self.stream_end
+    }
+
+    /// Messages that the followed consumer delivered, whatever their sequence.
+    pub fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
+    /// Whether the followed consumer delivered a message that was not beyond the expected one.
+    pub fn began_well(&self) -> bool {
+        self.began_well
+    }
+
+    /// The last message of the first hole that the followed consumer left; 0: none.
+    pub fn missing_until(&self) -> u64 {
+        self.missing_until
+    }
+
+    /// Messages that wait.
+    pub fn waiting_messages(&self) -> usize {
+        self.waiting_messages
+    }
+
+    /// Bytes of the messages that wait.
+    pub fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
+    /// What the message before the expected one holds; nothing if it did not come through here.
+    pub fn last_payload(&self) -> Option<&[u8]> {
+        self.open.last_payload().or(self.last_payload.as_deref())
+    }
+
+    /// An empty segment for the messages from the expected one on, in used memory if nobody holds it any more.
+    fn fresh(&mut self) -> Segment {
+        let free = self.handed_out.iter_mut().position(|segment| Arc::get_mut(segment).is_some());
+        let used = free.and_then(|place| self.handed_out.remove(place)).and_then(Arc::into_inner);
+        let mut segment = used.unwrap_or_default();
+        segment.clear(self.expected);
+        segment
+    }
+}

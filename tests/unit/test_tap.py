@@ -1,0 +1,278 @@
+"""The tap against nats-py's own parser: random streams of all frames, malformed ones too, in random chunks."""
+
+import random
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+from nats.aio.client import Client
+from nats.aio.subscription import Subscription
+from nats.protocol.parser import Parser
+
+from tallystick._engine import Inbox
+from tallystick.tap import Tap, attach
+
+SID: Final = 7
+CONSUMER: Final = "reader"
+STREAMS: Final = 200
+
+OTHER_FRAMES: Final = (
+    b"PING\r\n",
+    b"PONG\r\n",
+    b"+OK\r\n",
+    b"-ERR 'Permissions Violation for Publish'\r\n",
+    b'INFO {"server_id":"a","max_payload":1048576}\r\n',
+    b'INFO {"connect_urls":["' + b"x" * 9_000 + b'"]}\r\n',
+    b"HMSG _INBOX.a.1 7 16 16\r\nNATS/1.0 404\r\n\r\n\r\n",
+    b"HMSG _INBOX.a.1 7 58 58\r\nNATS/1.0 408 Request Timeout\r\nNats-Pending-Messages: 4\r\n\r\n\r\n",
+    b"MSG _INBOX.b.1 70 13\r\nMSG a 7 1\r\n..\r\n",
+    b"MSG _INBOX.a.1 7 _INBOX.c 3\r\n\x00\xff\n\r\n",
+    b"MSG a 007 0\r\n\r\n",
+    b"HMSG a 9 r.x 12 14\r\nNATS/1.0\r\n\r\nhi\r\n",
+)
+MALFORMED: Final = (
+    b"\r\n",
+    b"ping\r\n",
+    b"PING  \r\n",
+    b"PING now\r\n",
+    b"MSG  a  7  $JS.ACK.s.c.1.2.3.4.5  2\r\nhi\r\n",
+    b"MSG\ta 7 2\r\nhi\r\n",
+    b"MSG a 7\r\n2\r\nhi\r\n",
+    b"MSG a seven 2\r\nhi\r\n",
+    b"MSG a 7 $JS.ACK.s.c.1.2.3.4.5 two\r\nhi\r\n",
+    b"MSG a 7 2\nhi\r\n",
+    b"MSG a 7 2\r\nhi??",
+    b"MSG a 7 99999999999999999999999\r\n",
+    b"MSG a 7 67108865\r\n",
+    b"MSG " + b"s" * 5_000 + b" 7 2\r\nhi\r\n",
+    b"MSG " + b"s" * 9_000,
+    b"HMSG a 7 r 0 2\r\nhi\r\n",
+    b"HMSG a 7 9 2\r\nhi\r\n",
+    b"HMSG a 7 2\r\nhi\r\n",
+    b"-ERR\r\n",
+    b"INFO \r\n",
+    b"GARBAGE",
+    b"\x00\x01\x02\r\n",
+)
+
+
+class Receiver:
+    """What a client gets from its parser. Messages with a reply of JetStream go on to the inbox, as by the callback."""
+
+    def __init__(self) -> None:
+        self.stats = {"in_msgs": 0, "in_bytes": 0}
+        self.inbox = Inbox(1)
+        self.inbox.follow(CONSUMER)
+        self.got: list[object] = []
+        self._ps: object = None
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+        self.stats["in_msgs"] += 1
+        self.stats["in_bytes"] += len(data)
+        if sid != SID or not self.inbox.deliver(reply.decode("latin-1"), data):
+            self.got.append((sid, subject, reply, data, headers))
+
+    async def _process_err(self, text: str) -> None:
+        self.got.append(text)
+
+    async def _process_ping(self) -> None:
+        self.got.append("ping")
+
+    async def _process_pong(self) -> None:
+        self.got.append("pong")
+
+    async def _process_info(self, info: dict[str, object]) -> None:
+        self.got.append(info)
+
+    def state(self) -> tuple[object, ...]:
+        """All that came, and what the inbox made of it."""
+        inbox = self.inbox
+        counted = (inbox.expected, inbox.delivered, inbox.stream_end, inbox.began_well, inbox.missing_until)
+        batches = list(iter(inbox.take, None))
+        messages = [message for batch in batches for message in batch.messages()]
+        times = [int(time) for batch in batches for time in batch.times_ns]
+        return self.got, counted, messages, times, self.stats
+
+
+def plain() -> tuple[Receiver, Parser]:
+    receiver = Receiver()
+    return receiver, Parser(receiver)
+
+
+def tapped() -> tuple[Receiver, Tap]:
+    receiver, parser = plain()
+    client: Any = receiver
+    return receiver, Tap(client, parser, SID, receiver.inbox, lambda: None)
+
+
+async def failure(parser: Parser | Tap, chunk: bytes) -> str | None:
+    """Parses a chunk and names the error, if there is one."""
+    try:
+        await parser.parse(chunk)
+    except Exception as error:  # noqa: BLE001 (whatever nats-py raises, the tap must raise)
+        return repr(error)
+    return None
+
+
+def delivered(rng: random.Random, sequence: int) -> bytes:
+    """A message for the tapped subscription."""
+    consumer = rng.choice([CONSUMER, CONSUMER, CONSUMER, "other"])
+    place = f"{consumer}.1.{sequence}.{sequence}.{sequence * 1_000}.{rng.randrange(9)}"
+    reply = f"$JS.ACK.{rng.choice(['', '', 'hub.acc.'])}EVENTS.{place}"
+    if "hub" in reply and rng.random() < 0.5:
+        reply += ".random"
+    payload = rng.randbytes(rng.choice([0, 1, 2, 170, 170, 170, 3_000]))
+    if rng.random() < 0.3:
+        headers = b"NATS/1.0\r\nName: value\r\n\r\n"
+        return b"HMSG events %d %s %d %d\r\n%s%s\r\n" % (
+            *(SID, reply.encode(), len(headers), len(headers) + len(payload)),
+            *(headers, payload),
+        )
+    return b"MSG events %d %s %d\r\n%s\r\n" % (SID, reply.encode(), len(payload), payload)
+
+
+def stream(rng: random.Random, malformed: float) -> bytes:
+    frames: list[bytes] = []
+    sequence = 0
+    for _ in range(rng.randrange(1, 40)):
+        if rng.random() < malformed:
+            frames.append(rng.choice([*MALFORMED, rng.randbytes(rng.randrange(1, 40))]))
+        elif rng.random() < 0.3:
+            frames.append(rng.choice(OTHER_FRAMES))
+        else:
+            sequence += rng.choices([1, 2, 0], [20, 1, 1])[0]
+            frames.append(delivered(rng, sequence))
+    return b"".join(frames)
+
+
+def chunks(rng: random.Random, data: bytes) -> Iterator[bytes]:
+    size_max = rng.choice([len(data) // 100 + 1, 100, 1_000, 32_768])
+    start = 0
+    while start < len(data):
+        end = start + rng.randint(1, size_max)
+        yield data[start:end]
+        start = end
+
+
+@pytest.mark.parametrize("malformed", [0.0, 0.05])
+async def test_the_tap_changes_nothing_but_the_way(rng: random.Random, malformed: float) -> None:
+    errors = 0
+    for _ in range(STREAMS):
+        (one, parser), (two, tap) = plain(), tapped()
+        for chunk in chunks(rng, stream(rng, malformed)):
+            error = await failure(parser, chunk)
+            assert await failure(tap, chunk) == error
+            if error is not None:
+                errors += 1
+                break
+        assert two.state() == one.state()
+    assert (errors > 0) == (malformed > 0)
+
+
+async def test_messages_do_not_reach_the_parser(rng: random.Random) -> None:
+    receiver, tap = tapped()
+    await tap.parse(b"".join(delivered(rng, sequence) for sequence in range(1, 50)) + b"PING\r\n")
+
+    async def never(*_: object) -> None:
+        raise AssertionError("a message went through the parser")
+
+    receiver._process_msg = never  # type: ignore[method-assign, assignment]
+    await tap.parse(delivered(rng, 50))
+    assert receiver.inbox.expected == 51
+    assert receiver.stats["in_msgs"] == 50
+    assert receiver.got == ["ping"]
+
+
+async def test_it_comes_and_goes_in_the_middle_of_frames(rng: random.Random) -> None:
+    for _ in range(STREAMS):
+        data = stream(rng, 0.0)
+        first, second = sorted(rng.randrange(len(data) + 1) for _ in range(2))
+        (one, parser), (two, tap) = plain(), tapped()
+        await parser.parse(data)
+        inner = tap._parser
+        await inner.parse(data[:first])
+        for chunk in chunks(rng, data[first:second]):
+            await tap.parse(chunk)
+        tap.detach()
+        assert two._ps is inner
+        await inner.parse(data[second:])
+        assert two.state() == one.state()
+
+
+async def test_it_leaves_when_the_parser_is_done(rng: random.Random) -> None:
+    receiver, tap = tapped()
+    ping = receiver._process_ping
+
+    async def leave() -> None:
+        tap.detach()
+        assert receiver._ps is None
+        await ping()
+
+    receiver._process_ping = leave  # type: ignore[method-assign]
+    message = delivered(rng, 2)
+    await tap.parse(b"PING\r\n" + delivered(rng, 1) + b"PONG\r\n" + message[:9])
+    assert receiver._ps is tap._parser
+    await tap._parser.parse(message[9:])
+    assert receiver.got == ["ping", "pong"]
+    assert receiver.inbox.expected == 3
+
+
+async def test_a_new_connection_begins_anew(rng: random.Random) -> None:
+    receiver, tap = tapped()
+    await tap.parse(delivered(rng, 1) + delivered(rng, 2)[:-3])
+    tap.reset()
+    await tap.parse(b"PING\r\n" + delivered(rng, 2))
+    assert receiver.got == ["ping"]
+    assert receiver.inbox.expected == 3
+
+
+async def test_bytes_that_cannot_be_split_are_told_once(rng: random.Random, caplog: pytest.LogCaptureFixture) -> None:
+    receiver, tap = tapped()
+    for _ in range(2):
+        caplog.clear()
+        # nats-py is more lenient, so the connection lives on.
+        await tap.parse(b"PING  \r\n")
+        for sequence in range(receiver.inbox.expected, receiver.inbox.expected + 3):
+            await tap.parse(delivered(rng, sequence))
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+        tap.reset()
+    assert receiver.inbox.expected == 7
+    assert receiver.got == ["ping", "ping"]
+
+
+def test_a_parser_that_is_not_known_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    class OtherParser(Parser):
+        pass
+
+    client: Any = Client()
+    inbox, subscription = Inbox(1), Subscription(client, SID)
+    parser = client._ps = OtherParser(client)
+    assert attach(client, subscription, inbox, lambda: None) is None
+    assert client._ps is parser
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    client._ps = Parser(client)
+    tap = attach(client, subscription, inbox, lambda: None)
+    assert tap is not None
+    assert client._ps is tap
+    assert len(caplog.records) == 1
+
+
+def test_batches_are_split_where_a_flush_ended() -> None:
+    inbox = Inbox(11)
+    for sequence in range(11, 21):
+        assert inbox.push(sequence, sequence, b"%d" % sequence)
+    assert not inbox.push(20, 0, b"again")
+    batch = inbox.take()
+    assert batch is not None
+    first, rest = batch.split(13)
+    assert rest is not None
+    assert [first.first_sequence, first.last_sequence, len(first), first.bytes_total] == [11, 13, 3, 6]
+    assert first.messages() == [b"11", b"12", b"13"]
+    assert first.last_message == b"13"
+    assert rest.messages() == [b"%d" % sequence for sequence in range(14, 21)]
+    assert list(rest.times_ns) == list(range(14, 21))
+    assert rest.split(99)[1] is None
+    with pytest.raises(ValueError, match="begins after sequence 13"):
+        rest.split(13)
+    with pytest.raises(ValueError, match="no subscription is tapped"):
+        inbox.feed(b"")
