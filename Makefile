@@ -37,7 +37,7 @@ lint: .venv/stamps/package .venv/stamps/components ## formatters, clippy, ruff, 
 	$(BIN)/python -m mypy
 	$(BIN)/python -m mypy.stubtest tallystick._engine --mypy-config-file pyproject.toml
 
-bench: .venv/stamps/package ## events/s, ns, CPU and memory, in process and over the bus (BENCH_ARGS=--tiny: seconds)
+bench: .venv/stamps/package ## every workload, the bus, latency, growth, peers; minutes (BENCH_ARGS=--tiny: seconds)
 	$(BIN)/python -m benches $(BENCH_ARGS)
 
 clean: ## remove everything that make made
