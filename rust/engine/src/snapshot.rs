@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::history::{HistoryHandle, Movement};
 use crate::intern::NameId;
 use crate::ledger::{Barrier, Position};
-use crate::limits::{ACCOUNT_MAX, HISTORY_MAX, POSTINGS_MAX, QUANTITY_MAX};
+use crate::limits::{ACCOUNT_MAX, HISTORY_MAX, QUANTITY_MAX};
 pub use crate::wire::{FORMAT, SnapshotError};
 use crate::wire::{Reader, Writer};
 
@@ -158,7 +158,7 @@ impl Engine {
         let mut movements = Vec::new();
         for _ in 0..count {
             let (time_ns, quantity) = (reader.i64()?, reader.i64()?);
-            movements.push(Movement { time_ns, quantity: amount_within(quantity, MOVEMENT_MAX)? });
+            movements.push(Movement { time_ns, quantity: amount_within(quantity, ACCOUNT_MAX)? });
         }
         let barrier = if reader.u8()? == 1 {
             let (time_ns, quantity) = (reader.i64()?, amount_within(reader.i64()?, QUANTITY_MAX)?);
@@ -172,10 +172,7 @@ impl Engine {
     }
 }
 
-/// The most that one event moves: its quantity on every leg.
-const MOVEMENT_MAX: i64 = QUANTITY_MAX * 2 * POSTINGS_MAX as i64;
-
-/// A number that the engine's own arithmetic could have made; sums of such numbers cannot overflow.
+/// A number that the engine's own arithmetic could have made.
 fn amount_within(amount: i64, max: i64) -> Result<i64, SnapshotError> {
     if amount.unsigned_abs() <= max.unsigned_abs() {
         Ok(amount)
