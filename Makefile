@@ -4,6 +4,7 @@
 PYTHON ?= python3
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+FUZZ_SECONDS ?= 60
 PYTEST_ARGS ?=
 
 BIN := .venv/bin
@@ -17,7 +18,7 @@ CARGO := env -u MAKEFLAGS -u MFLAGS cargo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench fuzz clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-6s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +40,15 @@ lint: .venv/stamps/package .venv/stamps/components ## formatters, clippy, ruff, 
 
 bench: .venv/stamps/package ## every workload, the bus, latency, growth, peers; minutes (BENCH_ARGS=--tiny: seconds)
 	$(BIN)/python -m benches $(BENCH_ARGS)
+
+# The sanitizers that libFuzzer builds on are nightly features; the compiler is told to allow them here and nowhere else.
+FUZZ := env -u MAKEFLAGS -u MFLAGS RUSTC_BOOTSTRAP=1 $(BIN)/cargo-fuzz run -O --fuzz-dir rust/fuzz
+
+fuzz: .venv/stamps/fuzz ## engine against reference on any bytes, shapes, snapshots (FUZZ_SECONDS=60 for each target)
+	for target in message shape snapshot; do \
+	  mkdir -p rust/fuzz/found/$$target && $(FUZZ) $$target rust/fuzz/found/$$target rust/fuzz/corpus/$$target -- \
+	    -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -verbosity=0 -print_final_stats=1 || exit 1; \
+	done
 
 clean: ## remove everything that make made
 	rm -rf .venv target .demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis python/tallystick/_engine*.so
@@ -70,6 +80,10 @@ VENV_HINT := Debian and Ubuntu: apt install python3 python3-venv; or name anothe
 	@echo "make: building the engine in release; the first time takes a minute or two"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
 	@mkdir -p $(@D) && touch $@
+
+.venv/stamps/fuzz: .venv/stamps/package
+	$(CARGO) install --quiet --locked --root .venv cargo-fuzz@0.13
+	@touch $@
 
 .venv/stamps/components: .venv/stamps/package
 	@cargo fmt --version >/dev/null 2>&1 || $(call say,rustfmt is not there,Get it with: rustup component add rustfmt)

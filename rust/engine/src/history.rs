@@ -87,14 +87,14 @@ impl History {
         dropped
     }
 
-    /// The sum of the movements effective after a time, in thousandths.
+    /// The sum of the movements effective after a time, in thousandths; saturating, since what is out of range is refused there.
     pub fn sum_after(&self, handle: HistoryHandle, time_ns: i64) -> i64 {
         (0..handle.len())
             .rev()
             .map(|place| self.get(handle, place))
             .take_while(|movement| movement.time_ns > time_ns)
             .map(|movement| movement.quantity)
-            .sum()
+            .fold(0, i64::saturating_add)
     }
 
     /// Drops the movements effective at or before a time: a count made them history.

@@ -197,10 +197,11 @@ impl Ledger {
                 // The movements after both counts are the same, so none has to be known.
                 Some(latest) if count.time_ns == latest.time_ns => draft.before - latest.quantity + count.quantity,
                 _ if count.time_ns < position.dropped_ns => return Err(Outcome::CountBeyondHistory),
-                _ => count.quantity + self.history.sum_after(position.history, count.time_ns),
+                _ => count.quantity.saturating_add(self.history.sum_after(position.history, count.time_ns)),
             },
         };
-        draft.accounts[ADJUSTMENT] -= on_hand - draft.before;
+        let change = on_hand.saturating_sub(draft.before);
+        draft.accounts[ADJUSTMENT] = draft.accounts[ADJUSTMENT].saturating_sub(change);
         draft.accounts[ON_HAND] = on_hand;
         Ok(())
     }

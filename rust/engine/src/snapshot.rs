@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::history::{HistoryHandle, Movement};
 use crate::intern::NameId;
 use crate::ledger::{Barrier, Position};
-use crate::limits::HISTORY_MAX;
+use crate::limits::{ACCOUNT_MAX, HISTORY_MAX, QUANTITY_MAX};
 pub use crate::wire::{FORMAT, SnapshotError};
 use crate::wire::{Reader, Writer};
 
@@ -148,7 +148,7 @@ impl Engine {
         }
         let mut accounts = [0; crate::account::STORED];
         for amount in &mut accounts {
-            *amount = reader.i64()?;
+            *amount = amount_within(reader.i64()?, ACCOUNT_MAX)?;
         }
         let (version, dropped_ns) = (reader.u64()?, reader.i64()?);
         let count = reader.u32()?;
@@ -157,10 +157,11 @@ impl Engine {
         }
         let mut movements = Vec::new();
         for _ in 0..count {
-            movements.push(Movement { time_ns: reader.i64()?, quantity: reader.i64()? });
+            let (time_ns, quantity) = (reader.i64()?, reader.i64()?);
+            movements.push(Movement { time_ns, quantity: amount_within(quantity, ACCOUNT_MAX)? });
         }
         let barrier = if reader.u8()? == 1 {
-            let (time_ns, quantity) = (reader.i64()?, reader.i64()?);
+            let (time_ns, quantity) = (reader.i64()?, amount_within(reader.i64()?, QUANTITY_MAX)?);
             Some(Barrier { time_ns, quantity, source: reader.text()?.into(), id: reader.text()?.into() })
         } else {
             None
@@ -168,6 +169,15 @@ impl Engine {
         let position = Position { names, accounts, version, dropped_ns, history: HistoryHandle::default(), barrier: 0 };
         self.ledger.put_back(position, barrier, &movements);
         Ok(())
+    }
+}
+
+/// A number that the engine's own arithmetic could have made.
+fn amount_within(amount: i64, max: i64) -> Result<i64, SnapshotError> {
+    if amount.unsigned_abs() <= max.unsigned_abs() {
+        Ok(amount)
+    } else {
+        Err(SnapshotError::Damaged("an amount is out of range"))
     }
 }
 

@@ -65,8 +65,8 @@ fn is_ndjson(message: &[u8], whole: &Range<usize>, first_line: &Range<usize>) ->
     if value_end(message, whole) == Some(whole.end) {
         return false;
     }
-    memchr_iter(b'\n', &message[whole.clone()])
-        .any(|offset| message.get(trim(message, whole.start + offset..whole.end).start) == Some(&b'{'))
+    // Without indentation: a nested object of a pretty-printed one is indented.
+    memchr_iter(b'\n', &message[whole.clone()]).any(|offset| message.get(whole.start + offset + 1) == Some(&b'{'))
 }
 
 fn split_array(message: &[u8], whole: &Range<usize>, ranges: &mut Vec<Range<usize>>) -> Framing {
@@ -168,6 +168,7 @@ mod tests {
             ("{\"a\":1}\n\r\n {\"b\":2} \n", Ok(vec!["{\"a\":1}", "{\"b\":2}"])),
             ("{\"a\":\n{\"b\":2}", Ok(vec!["{\"a\":", "{\"b\":2}"])),
             ("{\"a\":1}\ngarbage", Ok(vec!["{\"a\":1}", "garbage"])),
+            ("{\n \"a\":\n {\n \"b\"", Ok(vec!["{\n \"a\":\n {\n \"b\""])),
             ("{\n\"a\":1,\n\"b\"", Ok(vec!["{\n\"a\":1,\n\"b\""])),
             ("[]", Ok(vec![])),
             ("[ ]", Ok(vec![])),
