@@ -1,60 +1,117 @@
-"""Bus, end to end: a stored stream through the daemon's own pipeline until availability is published and saved.
+"""Bus, end to end: a stored stream through the daemon until its availability is published and its state is saved.
 
-The stream is filled before the clock starts, by a process of its own. The measured process does what the daemon does:
-it connects, reads, applies, publishes with acks, takes its last snapshot.
+Beside it, on the same stream in the same run: what a bare socket can take in, and what nats-py's fetch loop can. The
+stream is filled before any clock starts.
 """
 
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
+
+from benches import bus_limit, in_process, workloads
+from benches.bare_socket import BareSocket
 from benches.meter import Meter
+from benches.process import Row, fastest
+from benches.scale import Scale
+from benches.workloads import WorkloadFiles
 from tallystick.config import Config, load
 from tallystick.connection import connect
 from tallystick.embedded import EmbeddedServer
 from tallystick.event_loop import run_loop
 from tallystick.jetstream import JetStream
-from tallystick.pipeline import RunReport, run
+from tallystick.pipeline import RunReport
+from tallystick.pipeline import run as run_daemon
+from tallystick.streams import ensure_input
+
+KINDS: Final = ("push", "pull", "fetch", "daemon")
 
 
-def measure(path: Path, engine_config: str, *, events_per_message: int) -> dict[str, Any]:
-    """Publishes the file's events, `events_per_message` in each message, and runs the pipeline to their end."""
-    with (
-        tempfile.TemporaryDirectory(prefix="tallystick-bench-") as name,
-        EmbeddedServer(Path(name) / "nats", sync="1m") as server,
-    ):
-        config_path = Path(name) / "tallystick.toml"
-        config_path.write_text(
-            f'{engine_config}\n[nats]\nurl = "{server.url}"\n[snapshots]\nfolder = "snapshots"\n', "utf-8"
-        )
-        with Meter() as publishing:
-            _publish(path, config_path, events_per_message)
-        settings = load(config_path)
-        messages = run_loop(_messages(settings))
+def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
+    """Rows `push-N`, `pull-N`, `fetch-N`, `daemon-N` for N events per message, and `engine`: the same in memory."""
+    files = workloads.write("peak", folder, scale)
+    assert files is not None, "the peak workload needs no data"
+    rows: dict[str, Row] = {}
+    if only in ("", "engine"):
+        checked = {"checked_events": scale.checked_events}
+        rows["engine"] = fastest(scale.repeat, in_process.measure, **files.arguments, **checked)
+    for events_per_message in scale.events_per_message:
+        kinds = [kind for kind in KINDS if only in ("", f"{kind}-{events_per_message}", kind)]
+        if kinds:
+            rows |= _one_stream(folder / str(events_per_message), files, scale, events_per_message, kinds)
+    return rows
+
+
+def _one_stream(
+    folder: Path, files: WorkloadFiles, scale: Scale, events_per_message: int, kinds: list[str]
+) -> dict[str, Row]:
+    """Stores the events once, `events_per_message` in each message, and reads them in every way."""
+    lines = Path(files.path).read_bytes().splitlines(keepends=True)
+    payloads = [b"".join(lines[at : at + events_per_message]) for at in range(0, len(lines), events_per_message)]
+    per_message = len(lines) / len(payloads)
+    rows: dict[str, Row] = {}
+    folder.mkdir()
+    with EmbeddedServer(folder / "nats", sync="1m") as server:
+        settings = daemon_settings(folder, server.url, files.config)
+        run_loop(create_stream(settings))
+        with BareSocket(server.port) as connection, Meter() as publishing:
+            connection.publish(settings.input.subject, payloads)
+        sizes = folder / "sizes.npy"
+        np.save(sizes, np.array([len(payload) for payload in payloads]))
+        bare: dict[str, Any] = {"port": server.port, "stream": settings.input.stream, "events_per_message": per_message}
+        stored = bare | {"subject": settings.input.subject, "sizes": str(sizes)}
+        fetched = min(len(payloads), scale.fetched_events)
+        for kind in kinds:
+            if kind == "daemon":
+                daemon = {"url": server.url, "engine_config": files.config, "messages": len(payloads)}
+                row = fastest(scale.repeat, measure, **daemon)
+            elif kind == "fetch":
+                row = fastest(scale.repeat, bus_limit.fetch, **bare, messages=fetched)
+            else:
+                row = fastest(scale.repeat, getattr(bus_limit, kind), **stored)
+            row |= {"publishing_events_per_s": round(len(lines) / publishing.seconds)}
+            rows[f"{kind}-{events_per_message}"] = row
+    return rows
+
+
+def measure(url: str, engine_config: str, messages: int) -> Row:
+    """What the daemon does: connects, reads to the end, applies, publishes with acks, takes its last snapshot."""
+    with tempfile.TemporaryDirectory(prefix="tallystick-bench-") as name:
+        # Streams of its own for what it publishes, so that no run goes on where another one ended.
+        settings = daemon_settings(Path(name), url, engine_config, output=Path(name).name)
         with Meter() as meter:
-            report: RunReport = run_loop(run(settings, until_sequence=messages))
+            report: RunReport = run_loop(run_daemon(settings, until_sequence=messages))
     return {
         **meter.figures(report.events_total),
-        "events_per_message": events_per_message,
         "messages": messages,
-        "published_events_per_s": round(report.events_total / publishing.seconds),
         "outcomes": {name: count for name, count in report.outcomes.items() if count},
         "positions": report.positions,
         "state_hash": report.state_hash,
     }
 
 
-def _publish(path: Path, config: Path, events_per_message: int) -> None:
-    command = [sys.executable, "-m", "tallystick", "publish", str(path), "--config", str(config)]
-    subprocess.run([*command, "--events-per-message", str(events_per_message)], stdout=subprocess.DEVNULL, check=True)
+def daemon_settings(
+    folder: Path, url: str, engine_config: str, *, output: str = "bench", publish_interval_ms: int = 100,
+    snapshot_interval_s: float = 3_600.0,
+) -> Config:  # fmt: skip
+    """Writes and loads a daemon's configuration. `output` tells its output streams from those of others."""
+    path = folder / "tallystick.toml"
+    path.write_text(
+        f'{engine_config}\n[nats]\nurl = "{url}"\n'
+        f'[snapshots]\nfolder = "snapshots"\ninterval_s = {snapshot_interval_s}\n'
+        f'[output]\navailability_stream = "A-{output}"\navailability_subject = "a-{output}"\n'
+        f'exceptions_stream = "E-{output}"\nexceptions_subject = "e-{output}"\n'
+        f"publish_interval_ms = {publish_interval_ms}\n",
+        "utf-8",
+    )
+    return load(path, {})
 
 
-async def _messages(settings: Config) -> int:
+async def create_stream(settings: Config) -> None:
+    """Creates the event stream as the daemon would."""
     client = await connect(settings.nats)
     try:
-        stream = await JetStream(client).stream(settings.input.stream)
-        return stream.last_sequence if stream else 0
+        await ensure_input(JetStream(client), settings.input)
     finally:
         await client.close()

@@ -1,0 +1,42 @@
+"""Process: runs one measured function in an interpreter of its own, so that peak memory and caches are its own.
+
+`python -m benches.process MODULE:FUNCTION` reads JSON arguments from standard input and prints a JSON row.
+"""
+
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+Row = dict[str, Any]
+"""What a measured function returns: figures by name, fit for JSON."""
+
+
+def in_own_process(function: Callable[..., Row], **arguments: Any) -> Row:
+    """Calls a module-level function with JSON arguments. Ends the run with one line if it fails."""
+    target = f"{function.__module__}:{function.__name__}"
+    command = [sys.executable, "-m", "benches.process", target]
+    done = subprocess.run(command, input=json.dumps(arguments), stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"benches: {target} failed, see above")
+    row: Row = json.loads(done.stdout.splitlines()[-1])
+    return row
+
+
+def fastest(runs: int, function: Callable[..., Row], **arguments: Any) -> Row:
+    """The fastest of `runs` runs, with the seconds of all of them."""
+    rows = [in_own_process(function, **arguments) for _ in range(runs)]
+    best = min(rows, key=lambda row: float(row["seconds"]))
+    return best | {"seconds_of_all_runs": [row["seconds"] for row in rows]}
+
+
+def _main() -> None:
+    module, _, name = sys.argv[1].partition(":")
+    row = getattr(importlib.import_module(module), name)(**json.load(sys.stdin))
+    print(json.dumps(row))
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,48 @@
+"""Scale: how much each benchmark does. Three sizes: tiny (for tests), modest (minutes), full (memory and patience)."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """One size of everything. Counts are events unless their name says otherwise."""
+
+    events: int
+    """Of the workloads in memory and of the bus."""
+    checked_events: int
+    """Prefix that the reference repeats."""
+    journey: str
+    """`small` or `whole`: how much of the real sales data."""
+    positions: tuple[int, ...]
+    """Points of the growth curve over positions."""
+    keys: tuple[int, ...]
+    """Points of the growth curve over remembered keys."""
+    measured_events: int
+    """Applied at each point of a growth curve, at its full size."""
+    latency_rates: tuple[int, ...]
+    """Events per second, open loop."""
+    latency_preloaded: int
+    """Events in the ledger before latency is measured, so that a snapshot has something to save."""
+    latency_seconds: float
+    peer_events: int
+    fetched_events: int
+    """The nats-py fetch loop is slow: it reads this many."""
+    events_per_message: tuple[int, ...] = (1, 16, 256, 1_000)
+    seed: int = field(default=1, kw_only=True)
+    repeat: int = field(default=3, kw_only=True)
+    """Runs of each case; the fastest counts, all are kept."""
+
+
+TINY: Final = Scale(
+    4_000, 4_000, "small", (1_000,), (5_000,), 2_000, (2_000,), 2_000, 0.3, 2_000, 2_000, (1, 256), repeat=1
+)
+MODEST: Final = Scale(
+    1_000_000, 50_000, "small", (10_000, 100_000, 1_000_000), (1_000_000, 5_000_000), 500_000,
+    (10_000, 50_000, 100_000, 200_000), 500_000, 5.0, 300_000, 200_000,
+)  # fmt: skip
+FULL: Final = Scale(
+    3_000_000, 50_000, "whole", (10_000, 100_000, 1_000_000, 10_000_000),
+    (1_000_000, 10_000_000, 30_000_000, 100_000_000), 1_000_000,
+    (10_000, 50_000, 100_000, 200_000), 2_000_000, 20.0, 1_000_000, 500_000,
+)  # fmt: skip
