@@ -82,7 +82,7 @@ VENV_HINT := Debian and Ubuntu: apt install python3 python3-venv; or name anothe
 	@mkdir -p $(@D) && touch $@
 
 .venv/stamps/fuzz: .venv/stamps/package
-	$(CARGO) install --quiet --locked --root .venv cargo-fuzz@0.13
+	$(CARGO) install --quiet --locked --root .venv cargo-fuzz@0.13.2
 	@touch $@
 
 .venv/stamps/components: .venv/stamps/package

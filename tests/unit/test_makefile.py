@@ -13,7 +13,7 @@ import pytest
 
 from tests.sources import ROOT
 
-TARGETS: Final = {"help", "demo", "test", "lint", "bench", "clean"}
+TARGETS: Final = {"help", "demo", "test", "lint", "bench", "fuzz", "clean"}
 TOOLS: Final = ("awk", "env", "find", "mkdir", "sh", "touch")
 
 
