@@ -16,6 +16,8 @@ from benches.process import Row
 
 REQUEST_MESSAGES: Final = 5_000
 REQUESTS_AHEAD: Final = 2
+REQUEST_BYTES: Final = 20_000_000
+"""Two requests ahead and their frames stay below 64 MiB."""
 FETCH_MESSAGES: Final = 1_000
 PUSH_BYTES: Final = 40_000_000
 """Payload bytes; frames of small messages add half as much."""
@@ -53,12 +55,14 @@ def pull(port: int, stream: str, subject: str, sizes: str, events_per_message: f
         inbox = connection.subscribe()
         connection.flush()
         ends = frame_ends(payload_bytes, subject=subject, stream=stream, consumer=_CONSUMER)
-        body = json.dumps({"batch": REQUEST_MESSAGES, "expires": _EXPIRES_NS}).encode()
+        # The server ends the connection of whoever leaves 64 MiB unread, so what is asked for ahead stays below.
+        batch = max(1, min(REQUEST_MESSAGES, int(REQUEST_BYTES // payload_bytes.mean())))
+        body = json.dumps({"batch": batch, "expires": _EXPIRES_NS}).encode()
         next_message = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{_CONSUMER}"
         ask = f"PUB {next_message} {inbox} {len(body)}\r\n".encode() + body + b"\r\n"
         with Meter() as meter:
             connection.send(ask * REQUESTS_AHEAD)
-            tail = _receive(connection, ends, ask)
+            tail = _receive(connection, ends, ask, batch)
         _delete(port, stream)
     return _row(meter, payload_bytes, tail, events_per_message)
 
@@ -85,11 +89,11 @@ async def _fetch(port: int, stream: str, messages: int, events_per_message: floa
         await client.close()
 
 
-def _receive(connection: BareSocket, ends: NDArray[np.int64], ask: bytes | None) -> bytes:
+def _receive(connection: BareSocket, ends: NDArray[np.int64], ask: bytes | None, batch: int = 1) -> bytes:
     """Reads until the last message's end, asking again whenever a request is answered. Returns the last bytes."""
     buffer, tail = bytearray(RECEIVE_BYTES), b""
     received, last = 0, int(ends[-1])
-    answered = iter(ends[REQUEST_MESSAGES - 1 :: REQUEST_MESSAGES].tolist() if ask else [])
+    answered = iter(ends[batch - 1 :: batch].tolist() if ask else [])
     next_answer = next(answered, last + 1)
     while received < last:
         size = connection.receive(buffer)
