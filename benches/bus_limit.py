@@ -21,6 +21,7 @@ REQUEST_BYTES: Final = 20_000_000
 FETCH_MESSAGES: Final = 1_000
 PUSH_BYTES: Final = 40_000_000
 """Payload bytes; frames of small messages add half as much."""
+EVENT_BYTES_ABOUT: Final = 200
 _CONSUMER: Final = "bare"
 _EXPIRES_NS: Final = 60_000_000_000
 
@@ -80,10 +81,12 @@ async def _fetch(port: int, stream: str, messages: int, events_per_message: floa
     try:
         config = ConsumerConfig(ack_policy=AckPolicy.NONE)
         reader = await client.jetstream().pull_subscribe(">", stream=stream, config=config)
+        # A fetch of more bytes than the server lets pend would end the connection.
+        batch = max(1, min(FETCH_MESSAGES, int(REQUEST_BYTES // (EVENT_BYTES_ABOUT * events_per_message))))
         received = 0
         with Meter() as meter:
             while received < messages:
-                received += len(await reader.fetch(min(FETCH_MESSAGES, messages - received), timeout=10))
+                received += len(await reader.fetch(min(batch, messages - received), timeout=10))
         return meter.figures(round(received * events_per_message)) | {"messages": received}
     finally:
         await client.close()
