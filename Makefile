@@ -1,5 +1,5 @@
 # Every target sets up what it needs: a virtual environment in .venv with pinned packages, and the engine in release.
-# Needs Python 3.11+ with venv, Rust 1.88+ (cargo), a C linker, and a network that reaches the package registries once.
+# Needs Python 3.11+ with venv, Rust 1.89+ (cargo), a C linker, and a network that reaches the package registries once.
 
 PYTHON ?= python3
 DEMO_ARGS ?=
@@ -74,8 +74,8 @@ VENV_HINT := Debian and Ubuntu: apt install python3 python3-venv; or name anothe
 # Editable, so that Python edits count at once; built again only when Rust sources or the project file change.
 .venv/stamps/package: .venv/stamps/tools pyproject.toml $(RUST_SOURCES)
 	@command -v cargo >/dev/null || $(call say,cargo is not there,$(RUSTUP_HINT))
-	@cargo --version | awk '{split($$2, v, "."); exit !(v[1] > 1 || v[2] >= 88)}' \
-	  || $(call say,this cargo is older than Rust 1.88,$(RUSTUP_HINT))
+	@cargo --version | awk '{split($$2, v, "."); exit !(v[1] > 1 || v[2] >= 89)}' \
+	  || $(call say,this cargo is older than Rust 1.89,$(RUSTUP_HINT))
 	@command -v cc >/dev/null || $(call say,there is no C linker (cc),Debian and Ubuntu: apt install gcc libc6-dev)
 	@echo "make: building the engine in release; the first time takes a minute or two"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'

@@ -116,7 +116,7 @@ def test_old_cargo_is_named(checkout: Path) -> None:
     cargo.chmod(0o755)
     failed = run_make("test", folder=checkout, path=path)
     assert failed.returncode != 0
-    assert "this cargo is older than Rust 1.88" in failed.stderr
+    assert "this cargo is older than Rust 1.89" in failed.stderr
 
 
 def test_missing_linker_is_named(checkout: Path) -> None:

@@ -195,8 +195,8 @@ impl Engine {
     fn columns(&self, py: Python<'_>, start: usize, stop: Option<usize>) -> PyResult<Positions> {
         let balances = self.ask(py, |engine| {
             let all = engine.ledger().positions();
-            let stop = stop.unwrap_or(all.len()).min(all.len());
-            all[start.min(stop)..stop].iter().map(|position| engine.balance(position)).collect()
+            let stop = stop.unwrap_or(all.len());
+            all.take(stop).skip(start).map(|position| engine.balance(position)).collect()
         })?;
         Ok(Positions(balances))
     }
@@ -205,7 +205,7 @@ impl Engine {
     fn balance_lines<'py>(&self, py: Python<'py>, start: usize, count: usize) -> PyResult<Bound<'py, PyBytes>> {
         let lines = self.enter(py, |state| {
             let engine = &state.engine;
-            if state.sorted_at != engine.sequence() || state.sorted.len() != engine.ledger().positions().len() {
+            if state.sorted_at != engine.sequence() || state.sorted.len() != engine.ledger().len() {
                 state.sorted = engine.sorted_places();
                 state.sorted_at = engine.sequence();
             }
@@ -249,7 +249,7 @@ impl Engine {
             let counts = [
                 ("total", total),
                 ("keys_count", engine.keys()),
-                ("positions_count", engine.ledger().positions().len()),
+                ("positions_count", engine.ledger().len()),
             ];
             parts.into_iter().chain(counts).collect()
         })
@@ -263,7 +263,7 @@ impl Engine {
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        self.ask(py, |engine| engine.ledger().positions().len())
+        self.ask(py, |engine| engine.ledger().len())
     }
 }
 

@@ -60,7 +60,7 @@ impl Batch {
         self.indices.push(index);
         self.outcomes.push(outcome);
         if let Some(keys) = &mut self.keys {
-            keys.push((event.source.as_deref().map(Into::into), event.id.as_deref().map(Into::into)));
+            keys.push((event.source.map(Into::into), event.id.map(Into::into)));
         }
     }
 }

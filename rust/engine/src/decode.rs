@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use bumpalo::Bump;
+
 use crate::event::{Event, EventQuantity, EventTime, Field};
 use crate::instant;
-use crate::json::{Cursor, Fault, Kind, Text};
+use crate::json::{Cursor, Fault, Kind, Text, plain_bytes};
 use crate::limits::{CORRELATION_BYTES_MAX, ID_BYTES_MAX, NAME_BYTES_MAX, SOURCE_BYTES_MAX, TYPE_BYTES_MAX};
 use crate::quantity;
 use crate::shape::{Shapes, Value, ValueKind};
@@ -49,20 +51,26 @@ impl From<Fault> for Malformed {
 }
 
 /// Decodes an element. The event holds what could be read even when something is malformed, so that the exception can name its key.
-/// Events that are laid out like one before take the short way that [`Shapes`] remember; the answer is the same.
+/// Events that are laid out like one before take the short way that [`Shapes`] remember; the answer is the same. Strings written with
+/// escapes are unescaped into the arena.
 ///
 /// # Errors
 /// The first fault in the element.
-pub fn decode<'a>(element: &'a [u8], event: &mut Event<'a>, shapes: &mut Shapes) -> Result<(), Malformed> {
+pub fn decode<'a>(
+    element: &'a [u8],
+    event: &mut Event<'a>,
+    shapes: &mut Shapes,
+    arena: &'a Bump,
+) -> Result<(), Malformed> {
     *event = Event::default();
     let text =
         std::str::from_utf8(element).map_err(|error| Fault { what: "not UTF-8", offset: error.valid_up_to() })?;
-    let mut decoder = Decoder { cursor: Cursor::new(text), event, seen: 0, problem: None, values: Vec::new() };
-    if decoder.follow(shapes) {
-        return decoder.finish();
+    if follow(text, event, shapes) {
+        return Ok(());
     }
-    *decoder.event = Event::default();
-    decoder = Decoder { cursor: Cursor::new(text), problem: None, values: shapes.take_buffer(), ..decoder };
+    *event = Event::default();
+    let values = shapes.take_buffer();
+    let mut decoder = Decoder { cursor: Cursor::new(text), event, arena, seen: 0, problem: None, values };
     if text.is_empty() || decoder.cursor.kind()? != Kind::Object {
         return Err(Malformed::of_element("an event is a JSON object"));
     }
@@ -72,6 +80,60 @@ pub fn decode<'a>(element: &'a [u8], event: &mut Event<'a>, shapes: &mut Shapes)
     decoder.finish()?;
     shapes.learn(text, values);
     Ok(())
+}
+
+/// Reads an element along a shape seen before. Gives whether it has one and every value is plain and right; if not, nothing that was read
+/// counts.
+fn follow<'a>(text: &'a str, event: &mut Event<'a>, shapes: &mut Shapes) -> bool {
+    let bytes = text.as_bytes();
+    let mut minute = shapes.minute;
+    let mut node = Shapes::ROOT;
+    let mut at = 0;
+    while let Some((next, behind)) = shapes.step(node, bytes, at) {
+        node = next;
+        let (kind, field) = shapes.value(node);
+        let end = match kind {
+            ValueKind::String => behind + plain_bytes(&bytes[behind..]),
+            ValueKind::Number => behind + digits(&bytes[behind..]),
+            ValueKind::Other => return false,
+        };
+        let Some(value) = text.get(behind..end) else { return false };
+        let is_read = match (kind, field) {
+            (ValueKind::String, _) if bytes.get(end) != Some(&b'"') => false,
+            (ValueKind::String, None) => true,
+            (_, None) => quantity::parse(value.as_bytes()) != quantity::Parsed::NotANumber,
+            (ValueKind::String, Some(Field::Time)) => {
+                event.time = match minute.parse(value.as_bytes()) {
+                    instant::Parsed::Exact(ns) => EventTime::At(ns),
+                    _ => return false,
+                };
+                true
+            }
+            (ValueKind::String, Some(field)) => set_text(event, field, value).is_ok(),
+            (_, Some(field)) => {
+                (field == Field::Quantity || is_whole(value.as_bytes())) && set_number(event, field, value).is_ok()
+            }
+        };
+        if !is_read {
+            return false;
+        }
+        at = end + usize::from(kind == ValueKind::String);
+    }
+    shapes.minute = minute;
+    shapes.is_end(node, &bytes[at..]) && require_envelope(event).is_ok()
+}
+
+/// How many bytes at the beginning may belong to a number.
+#[inline]
+fn digits(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')).count()
+}
+
+/// Whether a text is a whole number in JSON's grammar.
+#[inline]
+fn is_whole(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    digits.iter().all(u8::is_ascii_digit) && (digits.len() == 1 || digits.first().is_some_and(|first| *first != b'0'))
 }
 
 /// Whether a text holds a control character as CloudEvents defines them: U+0000–U+001F and U+007F–U+009F.
@@ -94,6 +156,7 @@ const WRONG_TYPE: &str = "has the wrong JSON type";
 struct Decoder<'a, 'e> {
     cursor: Cursor<'a>,
     event: &'e mut Event<'a>,
+    arena: &'a Bump,
     /// One bit per field that had a value.
     seen: u32,
     /// The first fault of a field; reading goes on behind it, for the sake of the key.
@@ -103,35 +166,6 @@ struct Decoder<'a, 'e> {
 }
 
 impl<'a> Decoder<'a, '_> {
-    /// Reads the element along a shape seen before. Gives whether it has one; if not, nothing that was read counts.
-    fn follow(&mut self, shapes: &Shapes) -> bool {
-        let mut node = Shapes::ROOT;
-        loop {
-            let Some(next) = shapes.step(node, &mut self.cursor) else {
-                return shapes.is_end(node, &self.cursor);
-            };
-            node = next;
-            let (kind, field) = shapes.value(node);
-            let offset = self.cursor.offset() - usize::from(kind == ValueKind::String);
-            let read = match (kind, field) {
-                (ValueKind::String, Some(field)) => match self.cursor.string_behind_quote() {
-                    Ok(text) => self.text(field, text),
-                    Err(_) => return false,
-                },
-                (ValueKind::Number, Some(field)) => match self.cursor.number() {
-                    Ok(text) => self.number(field, text),
-                    Err(_) => return false,
-                },
-                (ValueKind::String, None) if self.cursor.string_behind_quote().is_ok() => Ok(()),
-                (ValueKind::Number, None) if self.cursor.number().is_ok() => Ok(()),
-                _ => return false,
-            };
-            if let (Err(what), Some(field)) = (read, field) {
-                self.problem.get_or_insert(Malformed { field: Some(field), fault: Fault { what, offset } });
-            }
-        }
-    }
-
     fn finish(self) -> Result<(), Malformed> {
         self.problem.map_or_else(|| require_envelope(self.event), Err)
     }
@@ -179,7 +213,7 @@ impl<'a> Decoder<'a, '_> {
             }
             Kind::Number => {
                 let text = self.cursor.number()?;
-                self.number(field, text)
+                set_number(self.event, field, text)
             }
             Kind::String => {
                 let text = self.cursor.string()?;
@@ -195,14 +229,6 @@ impl<'a> Decoder<'a, '_> {
         Ok(())
     }
 
-    fn number(&mut self, field: Field, text: &'a str) -> Result<(), &'static str> {
-        match field {
-            Field::Quantity => self.quantity(text),
-            Field::Sequence | Field::Line => self.integer(field, text),
-            _ => Err(WRONG_TYPE),
-        }
-    }
-
     /// Remembers the first fault, and that the field had a value; a second value is ambiguous and so a fault too.
     fn note(&mut self, field: Field, offset: usize, read: Result<(), &'static str>) {
         let bit = 1 << field as u32;
@@ -215,70 +241,75 @@ impl<'a> Decoder<'a, '_> {
 
     fn text(&mut self, field: Field, text: Text<'a>) -> Result<(), &'static str> {
         let is_plain = text.is_plain;
-        let text = text.value.ok_or("has an unpaired surrogate")?;
-        if !is_plain && has_control(&text) {
+        let text = match text.value.ok_or("has an unpaired surrogate")? {
+            Cow::Borrowed(text) => text,
+            Cow::Owned(text) => self.arena.alloc_str(&text),
+        };
+        if !is_plain && has_control(text) {
             return Err("has a control character");
         }
-        let event = &mut *self.event;
-        match field {
-            Field::Id => event.id = Some(required(text, ID_BYTES_MAX)?),
-            Field::Source => event.source = Some(required(text, SOURCE_BYTES_MAX)?),
-            Field::Type => event.kind = Some(required(text, TYPE_BYTES_MAX)?),
-            Field::Sku => event.sku = Some(required(text, NAME_BYTES_MAX)?),
-            Field::Location => event.location = Some(required(text, NAME_BYTES_MAX)?),
-            Field::ToLocation => event.to_location = Some(required(text, NAME_BYTES_MAX)?),
-            Field::FromStatus => event.from_status = Some(text),
-            Field::ToStatus => event.to_status = Some(text),
-            Field::Lot => event.lot = optional(text, NAME_BYTES_MAX)?,
-            Field::Owner => event.owner = optional(text, NAME_BYTES_MAX)?,
-            Field::Document => event.document = optional(text, NAME_BYTES_MAX)?,
-            Field::Reason => event.reason = optional(text, NAME_BYTES_MAX)?,
-            Field::CorrelationId => event.correlation_id = optional(text, CORRELATION_BYTES_MAX)?,
-            Field::CausationId => event.causation_id = optional(text, CORRELATION_BYTES_MAX)?,
-            Field::Time => event.time = time(&text)?,
-            Field::Due => event.due = Some(due(text)?),
-            Field::Quantity => return self.quantity(&text),
-            Field::Sequence => {
-                if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-                    return Err("is no whole number");
-                }
-                return self.integer(field, &text);
-            }
-            Field::Data | Field::Line => return Err(WRONG_TYPE),
-        }
-        Ok(())
-    }
-
-    fn quantity(&mut self, text: &str) -> Result<(), &'static str> {
-        self.event.quantity = Some(match quantity::parse(text.as_bytes()) {
-            quantity::Parsed::Exact(thousandths) => EventQuantity::Exact(thousandths),
-            quantity::Parsed::Unrepresentable => EventQuantity::Unrepresentable,
-            quantity::Parsed::NotANumber => return Err("is no decimal number"),
-        });
-        Ok(())
-    }
-
-    fn integer(&mut self, field: Field, text: &str) -> Result<(), &'static str> {
-        let value = text.parse::<i64>().map_err(|_| "is no whole number of 64 bits")?;
-        if field == Field::Line {
-            self.event.line = Some(value);
-        } else {
-            self.event.sequence =
-                Some(u64::try_from(value).ok().filter(|value| *value > 0).ok_or("must be 1 or more")?);
-        }
-        Ok(())
+        set_text(self.event, field, text)
     }
 }
 
-fn required(text: Cow<'_, str>, bytes_max: usize) -> Result<Cow<'_, str>, &'static str> {
-    if text.is_empty() {
-        return Err("is empty");
+/// Sets a field to a text without control characters.
+#[inline]
+fn set_text<'a>(event: &mut Event<'a>, field: Field, text: &'a str) -> Result<(), &'static str> {
+    match field {
+        Field::Id => event.id = Some(required(text, ID_BYTES_MAX)?),
+        Field::Source => event.source = Some(required(text, SOURCE_BYTES_MAX)?),
+        Field::Type => event.kind = Some(required(text, TYPE_BYTES_MAX)?),
+        Field::Sku => event.sku = Some(required(text, NAME_BYTES_MAX)?),
+        Field::Location => event.location = Some(required(text, NAME_BYTES_MAX)?),
+        Field::ToLocation => event.to_location = Some(required(text, NAME_BYTES_MAX)?),
+        Field::FromStatus => event.from_status = Some(text),
+        Field::ToStatus => event.to_status = Some(text),
+        Field::Lot => event.lot = optional(text, NAME_BYTES_MAX)?,
+        Field::Owner => event.owner = optional(text, NAME_BYTES_MAX)?,
+        Field::Document => event.document = optional(text, NAME_BYTES_MAX)?,
+        Field::Reason => event.reason = optional(text, NAME_BYTES_MAX)?,
+        Field::CorrelationId => event.correlation_id = optional(text, CORRELATION_BYTES_MAX)?,
+        Field::CausationId => event.causation_id = optional(text, CORRELATION_BYTES_MAX)?,
+        Field::Time => event.time = time(text)?,
+        Field::Due => event.due = Some(due(text)?),
+        Field::Quantity => return set_number(event, field, text),
+        Field::Sequence if !text.bytes().all(|byte| byte.is_ascii_digit()) => return Err("is no whole number"),
+        Field::Sequence => return set_number(event, field, text),
+        Field::Data | Field::Line => return Err(WRONG_TYPE),
     }
+    Ok(())
+}
+
+/// Sets a field to a number in JSON's grammar.
+#[inline]
+fn set_number(event: &mut Event<'_>, field: Field, text: &str) -> Result<(), &'static str> {
+    let integer = || text.parse::<i64>().map_err(|_| "is no whole number of 64 bits");
+    match field {
+        Field::Quantity => {
+            event.quantity = Some(match quantity::parse(text.as_bytes()) {
+                quantity::Parsed::Exact(thousandths) => EventQuantity::Exact(thousandths),
+                quantity::Parsed::Unrepresentable => EventQuantity::Unrepresentable,
+                quantity::Parsed::NotANumber => return Err("is no decimal number"),
+            });
+        }
+        Field::Line => event.line = Some(integer()?),
+        Field::Sequence => {
+            let value = u64::try_from(integer()?).ok().filter(|value| *value > 0);
+            event.sequence = Some(value.ok_or("must be 1 or more")?);
+        }
+        _ => return Err(WRONG_TYPE),
+    }
+    Ok(())
+}
+
+#[inline]
+fn required(text: &str, bytes_max: usize) -> Result<&str, &'static str> {
     optional(text, bytes_max)?.ok_or("is empty")
 }
 
 /// An empty name means that there is none: many systems send their empty columns.
-fn optional(text: Cow<'_, str>, bytes_max: usize) -> Result<Option<Cow<'_, str>>, &'static str> {
+#[inline]
+fn optional(text: &str, bytes_max: usize) -> Result<Option<&str>, &'static str> {
     if text.len() > bytes_max {
         return Err("is longer than the contract allows");
     }
@@ -293,7 +324,7 @@ fn time(text: &str) -> Result<EventTime, &'static str> {
     }
 }
 
-fn due(text: Cow<'_, str>) -> Result<Cow<'_, str>, &'static str> {
+fn due(text: &str) -> Result<&str, &'static str> {
     if instant::is_date_or_time(text.as_bytes()) { Ok(text) } else { Err("is neither a date nor RFC 3339 with a zone") }
 }
 
@@ -312,9 +343,9 @@ mod tests {
 
     /// Reads a text with all care, and along the shapes of other events: both must find the same.
     fn check(text: &[u8], shapes: &mut Shapes) {
-        let (mut careful, mut short) = (Event::default(), Event::default());
-        let expected = decode(text, &mut careful, &mut Shapes::default());
-        let found = decode(text, &mut short, shapes);
+        let (mut careful, mut short, arena) = (Event::default(), Event::default(), Bump::new());
+        let expected = decode(text, &mut careful, &mut Shapes::default(), &arena);
+        let found = decode(text, &mut short, shapes, &arena);
         assert_eq!(found, expected, "{}", String::from_utf8_lossy(text));
         assert_eq!(short, careful, "{}", String::from_utf8_lossy(text));
     }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use bumpalo::Bump;
+
 use crate::balance::Balance;
 pub use crate::batch::Batch;
 use crate::body::{Body, BodyBuilder};
@@ -146,7 +148,8 @@ impl Engine {
         messages: impl Iterator<Item = (u64, i64, &'a [u8])>,
         batch: &mut Batch,
     ) -> Result<(), SequenceError> {
-        let mut wave = Wave::default();
+        let arena = Bump::new();
+        let mut wave = Wave::new(&arena);
         let mut ranges = std::mem::take(&mut self.ranges);
         let mut result = Ok(());
         for (sequence, log_time_ns, message) in messages {
@@ -190,7 +193,8 @@ impl Engine {
     ) -> Result<(), SequenceError> {
         self.check_sequence(first_sequence)?;
         let clock = log_time_ns.map_or(Clock::Event, Clock::Message);
-        let mut wave = Wave::default();
+        let arena = Bump::new();
+        let mut wave = Wave::new(&arena);
         let mut ranges = std::mem::take(&mut self.ranges);
         ranges.clear();
         split_lines(buffer, &mut ranges);
@@ -224,7 +228,7 @@ impl Engine {
             findings.malformed = Some(malformed);
             return Outcome::Malformed;
         }
-        let Some(number) = config.rules.find(event.kind.as_deref().unwrap_or_default()) else {
+        let Some(number) = config.rules.find(event.kind.unwrap_or_default()) else {
             self.tick(place.clock, event.time);
             return Outcome::UnknownType;
         };
@@ -283,7 +287,7 @@ impl Engine {
             EventTime::BeyondRange => return None,
             EventTime::At(ns) => ns,
         };
-        let bounds = config.bounds(event.source.as_deref().unwrap_or_default());
+        let bounds = config.bounds(event.source.unwrap_or_default());
         if time_ns > log_time_ns.saturating_add(bounds.max_ahead_ns) {
             return None;
         }
@@ -318,12 +322,12 @@ impl Engine {
                 sequence: place.sequence,
                 index: place.index,
                 log_time_ns,
-                source: event.source.as_deref().map(Into::into),
-                id: event.id.as_deref().map(Into::into),
-                correlation_id: event.correlation_id.as_deref().map(Into::into),
-                causation_id: event.causation_id.as_deref().map(Into::into),
-                sku: event.sku.as_deref().map(Into::into),
-                location: location.or_else(|| event.location.as_deref().map(Into::into)),
+                source: event.source.map(Into::into),
+                id: event.id.map(Into::into),
+                correlation_id: event.correlation_id.map(Into::into),
+                causation_id: event.causation_id.map(Into::into),
+                sku: event.sku.map(Into::into),
+                location: location.or_else(|| event.location.map(Into::into)),
                 cause,
                 cure: cure(code),
                 fields,
@@ -373,7 +377,7 @@ fn body_of(seed: u64, event: &Event<'_>, rule: &Rule, statuses: Statuses, quanti
     // The name, not the number: a newer version may number its types otherwise.
     body.text(0, Some(&rule.name));
     for (place, text) in (1..).zip(texts) {
-        body.text(place, text.as_deref());
+        body.text(place, *text);
     }
     body.number(6, Some(quantity));
     body.number(
@@ -386,8 +390,8 @@ fn body_of(seed: u64, event: &Event<'_>, rule: &Rule, statuses: Statuses, quanti
     );
     body.choice(8, statuses.from.map(|account| account as u8));
     body.choice(9, statuses.to.map(|account| account as u8));
-    body.text(10, event.document.as_deref());
+    body.text(10, event.document);
     body.number(11, event.line);
-    body.text(12, event.due.as_deref());
+    body.text(12, event.due);
     body.finish()
 }

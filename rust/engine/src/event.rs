@@ -1,6 +1,4 @@
-//! One decoded event: its fields, borrowed from the message where that is possible. Says nothing about types, rules or the ledger.
-
-use std::borrow::Cow;
+//! One decoded event: its fields, borrowed from the message. Says nothing about types, rules or the ledger.
 
 /// Effective time as sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,46 +22,46 @@ pub enum EventQuantity {
 }
 
 /// The fields of `docs/events.md` §2. Absent, null and (where a name is optional) empty are all `None`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Event<'a> {
     /// Idempotency key within `source`.
-    pub id: Option<Cow<'a, str>>,
+    pub id: Option<&'a str>,
     /// The system that speaks.
-    pub source: Option<Cow<'a, str>>,
+    pub source: Option<&'a str>,
     /// Type or alias.
-    pub kind: Option<Cow<'a, str>>,
+    pub kind: Option<&'a str>,
     /// Effective time.
     pub time: EventTime,
     /// Place in the source's own order.
     pub sequence: Option<u64>,
     /// Carried through to outputs.
-    pub correlation_id: Option<Cow<'a, str>>,
+    pub correlation_id: Option<&'a str>,
     /// Carried through to outputs.
-    pub causation_id: Option<Cow<'a, str>>,
+    pub causation_id: Option<&'a str>,
     /// Stock keeping unit.
-    pub sku: Option<Cow<'a, str>>,
+    pub sku: Option<&'a str>,
     /// Facility.
-    pub location: Option<Cow<'a, str>>,
+    pub location: Option<&'a str>,
     /// Quantity.
     pub quantity: Option<EventQuantity>,
     /// Batch.
-    pub lot: Option<Cow<'a, str>>,
+    pub lot: Option<&'a str>,
     /// Consignment owner.
-    pub owner: Option<Cow<'a, str>>,
+    pub owner: Option<&'a str>,
     /// The other end of a transfer.
-    pub to_location: Option<Cow<'a, str>>,
+    pub to_location: Option<&'a str>,
     /// By type.
-    pub from_status: Option<Cow<'a, str>>,
+    pub from_status: Option<&'a str>,
     /// By type.
-    pub to_status: Option<Cow<'a, str>>,
+    pub to_status: Option<&'a str>,
     /// Business reference.
-    pub document: Option<Cow<'a, str>>,
+    pub document: Option<&'a str>,
     /// Line of the document.
     pub line: Option<i64>,
     /// When scheduled supply or demand falls, as sent.
-    pub due: Option<Cow<'a, str>>,
+    pub due: Option<&'a str>,
     /// Reason code.
-    pub reason: Option<Cow<'a, str>>,
+    pub reason: Option<&'a str>,
 }
 
 /// A field of the contract.

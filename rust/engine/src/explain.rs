@@ -27,7 +27,7 @@ pub(crate) fn cause_of_outcome(
     log_time_ns: i64,
     bytes: usize,
 ) -> String {
-    let kind = event.kind.as_deref().unwrap_or_default();
+    let kind = event.kind.unwrap_or_default();
     match outcome {
         Outcome::Malformed => {
             findings.malformed.map_or_else(|| "not an event".to_owned(), |malformed| malformed.to_string())
@@ -47,7 +47,7 @@ pub(crate) fn cause_of_outcome(
             format!("this key was sent before with another body; different: {}", findings.fields.join(", "))
         }
         Outcome::TimeOutOfBounds => {
-            out_of_bounds(event, config.bounds(event.source.as_deref().unwrap_or_default()), log_time_ns)
+            out_of_bounds(event, config.bounds(event.source.unwrap_or_default()), log_time_ns)
         }
         Outcome::Overflow => "an account of the position would exceed 10^15 units".to_owned(),
         Outcome::NegativeStock => "`on_hand` would fall below zero, and negative_stock is \"refuse\"".to_owned(),

@@ -1,9 +1,13 @@
 //! The recent movements of `on_hand` per position, for counts that arrive late. Pooled by size class, so that quiet positions cost little.
 
+use bytemuck::{Pod, Zeroable};
+
 use crate::limits::HISTORY_MAX;
+use crate::pages::Pages;
 
 /// A movement of `on_hand`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Zeroable, Pod)]
+#[repr(C)]
 pub struct Movement {
     /// Effective time, in nanoseconds since 1970.
     pub time_ns: i64,
@@ -12,13 +16,14 @@ pub struct Movement {
 }
 
 /// A position's place in the pool: a ring in ascending order of time. All zero means empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Zeroable, Pod)]
+#[repr(C)]
 pub struct HistoryHandle {
     slot: u32,
     head: u16,
     len: u16,
     /// Size class plus one; zero for none.
-    class: u8,
+    class: u32,
 }
 
 impl HistoryHandle {
@@ -41,7 +46,7 @@ const CLASSES: usize = (HISTORY_MAX as usize / RING_MIN).ilog2() as usize + 1;
 /// All rings of one size.
 #[derive(Debug, Default)]
 struct Class {
-    movements: Vec<Movement>,
+    movements: Pages<Movement>,
     free: Vec<u32>,
 }
 
@@ -87,6 +92,12 @@ impl History {
         dropped
     }
 
+    /// Loads the memory that [`Self::insert`] will most likely need. The value means nothing.
+    #[inline]
+    pub fn touch(&self, handle: HistoryHandle) -> i64 {
+        if handle.is_empty() { 0 } else { self.get(handle, handle.len() - 1).time_ns }
+    }
+
     /// The sum of the movements effective after a time, in thousandths; saturating, since what is out of range is refused there.
     pub fn sum_after(&self, handle: HistoryHandle, time_ns: i64) -> i64 {
         (0..handle.len())
@@ -116,33 +127,33 @@ impl History {
     pub fn memory_bytes(&self) -> usize {
         self.classes
             .iter()
-            .map(|class| class.movements.capacity() * size_of::<Movement>() + class.free.capacity() * size_of::<u32>())
+            .map(|class| class.movements.memory_bytes() + class.free.capacity() * size_of::<u32>())
             .sum()
     }
 
     fn index(handle: HistoryHandle, place: usize) -> usize {
         let ring = capacity(handle);
-        handle.slot as usize * ring + (usize::from(handle.head) + place) % ring
+        handle.slot as usize * ring + ((usize::from(handle.head) + place) & (ring - 1))
     }
 
     fn get(&self, handle: HistoryHandle, place: usize) -> Movement {
-        self.classes[usize::from(handle.class) - 1].movements[Self::index(handle, place)]
+        *self.classes[class(handle)].movements.get(Self::index(handle, place))
     }
 
     fn set(&mut self, handle: HistoryHandle, place: usize, movement: Movement) {
-        self.classes[usize::from(handle.class) - 1].movements[Self::index(handle, place)] = movement;
+        *self.classes[class(handle)].movements.get_mut(Self::index(handle, place)) = movement;
     }
 
     fn pop_front(handle: &mut HistoryHandle) {
         let ring = capacity(*handle);
-        handle.head = u16::try_from((usize::from(handle.head) + 1) % ring).expect("a ring is shorter than 65,536");
+        handle.head = u16::try_from((usize::from(handle.head) + 1) & (ring - 1)).expect("a ring is shorter than 65,536");
         handle.len -= 1;
     }
 
     /// Moves a full ring into the next larger size.
     fn grow(&mut self, handle: &mut HistoryHandle) {
         let mut larger = HistoryHandle { slot: 0, head: 0, len: handle.len, class: handle.class + 1 };
-        larger.slot = self.classes[usize::from(larger.class) - 1].take(capacity(larger));
+        larger.slot = self.classes[class(larger)].take(capacity(larger));
         for place in 0..handle.len() {
             let movement = self.get(*handle, place);
             self.set(larger, place, movement);
@@ -153,7 +164,7 @@ impl History {
 
     fn release(&mut self, handle: &mut HistoryHandle) {
         if handle.class != 0 {
-            self.classes[usize::from(handle.class) - 1].free.push(handle.slot);
+            self.classes[class(*handle)].free.push(handle.slot);
         }
         *handle = HistoryHandle::default();
     }
@@ -163,10 +174,16 @@ impl Class {
     fn take(&mut self, ring: usize) -> u32 {
         self.free.pop().unwrap_or_else(|| {
             let slot = u32::try_from(self.movements.len() / ring).expect("fewer rings than positions");
-            self.movements.resize(self.movements.len() + ring, Movement::default());
+            for _ in 0..ring {
+                self.movements.grow();
+            }
             slot
         })
     }
+}
+
+const fn class(handle: HistoryHandle) -> usize {
+    handle.class as usize - 1
 }
 
 const fn capacity(handle: HistoryHandle) -> usize {

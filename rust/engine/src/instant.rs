@@ -18,6 +18,51 @@ pub fn parse(text: &[u8]) -> Parsed {
     parse_parts(text).map_or(Parsed::NotATime, |ns| i64::try_from(ns).map_or(Parsed::BeyondRange, Parsed::Exact))
 }
 
+/// The minute that was read last. The times of a log lie close together, so most are read as seconds of a known minute.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Minute {
+    /// `2026-03-01T10:00`
+    text: [u8; 16],
+    start_ns: i64,
+}
+
+impl Minute {
+    /// As [`parse`], with less work for a time in UTC within the minute that was read last.
+    #[inline]
+    pub fn parse(&mut self, text: &[u8]) -> Parsed {
+        if text.first_chunk() == Some(&self.text)
+            && let Some(ns) = seconds_ns(&text[16..]).and_then(|ns| self.start_ns.checked_add(ns))
+        {
+            return Parsed::Exact(ns);
+        }
+        let parsed = parse(text);
+        if let (Parsed::Exact(ns), Some(minute)) = (parsed, text.first_chunk())
+            && let Some(start_ns) = seconds_ns(&text[16..]).and_then(|seconds| ns.checked_sub(seconds))
+        {
+            *self = Self { text: *minute, start_ns };
+        }
+        parsed
+    }
+}
+
+/// The nanoseconds of `:05Z` or `:05.123Z`; nothing for any other form, and none for a leap second, whose minute is another.
+#[inline]
+fn seconds_ns(text: &[u8]) -> Option<i64> {
+    let [b':', tens @ b'0'..=b'5', ones @ b'0'..=b'9', rest @ ..] = text else { return None };
+    let seconds = i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
+    let fraction_ns = match rest {
+        [b'Z'] => 0,
+        [b'.', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'Z'] => {
+            (i64::from(a - b'0') * 100 + i64::from(b - b'0') * 10 + i64::from(c - b'0')) * 1_000_000
+        }
+        _ => match parse_fraction(rest)? {
+            (ns, [b'Z']) => ns,
+            _ => return None,
+        },
+    };
+    Some(seconds * SECOND_NS + fraction_ns)
+}
+
 /// Whether the text is a full date (`2026-03-01`) or an RFC 3339 time, the two forms of `due`.
 pub fn is_date_or_time(text: &[u8]) -> bool {
     (text.len() == 10 && parse_date(text).is_some()) || parse_parts(text).is_some()

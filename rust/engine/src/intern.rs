@@ -1,8 +1,7 @@
 //! Strings → dense ids. Names are stored once; everything behind the decoder compares and hashes 32-bit ids.
 
-use hashbrown::HashTable;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
-
+use crate::hash::{of_name, pack};
+use crate::index::Index;
 use crate::limits::STRINGS_MAX;
 
 /// The id of a name. `NONE` is the empty string, which stands for "no lot" and "no owner".
@@ -14,77 +13,119 @@ pub const NONE: NameId = 0;
 /// All names, in the order in which they were first seen.
 #[derive(Debug)]
 pub struct Interner {
-    bytes: String,
-    /// Where each name ends in `bytes`; it begins where its predecessor ends.
-    ends: Vec<u64>,
-    ids: HashTable<NameId>,
+    /// A short name stands here itself: its bytes, zeros, its length. A long one has [`LONG`] for its length and stands in `long`.
+    records: Vec<Record>,
+    long: String,
+    ids: Index,
     seed: u64,
 }
+
+/// Sixteen bytes: most names are compared by one look at them.
+type Record = [u8; 16];
+
+/// Marks a long name in the last byte: its place stands in the first eight bytes, its length in the next four.
+const LONG: u8 = 0xFF;
 
 impl Interner {
     /// An interner that knows only the empty string. The seed keeps crafted names from piling up in one place.
     pub fn new(seed: u64) -> Self {
-        // The empty string has the first id and no place in the table: it is the name that is asked for most.
-        let mut interner = Self { bytes: String::new(), ends: Vec::new(), ids: HashTable::new(), seed };
-        interner.ends.push(0);
-        interner
+        // The empty string has the first id and no place in the index: it is the name that is asked for most.
+        Self { records: vec![[0; 16]], long: String::new(), ids: Index::default(), seed }
+    }
+
+    /// The hash of a name, for [`Self::find_hashed`].
+    #[inline]
+    pub fn hash(&self, name: &str) -> u64 {
+        of_name(self.seed, name)
     }
 
     /// The id of a name that is already known.
     pub fn find(&self, name: &str) -> Option<NameId> {
+        self.find_hashed(name, self.hash(name))
+    }
+
+    /// The same for a name whose hash is known too.
+    #[inline]
+    pub fn find_hashed(&self, name: &str, hash: u64) -> Option<NameId> {
         if name.is_empty() {
             return Some(NONE);
         }
-        self.ids.find(self.hash(name), |id| self.name(*id) == name).copied()
+        match pack(name) {
+            Some(words) => {
+                let record = record(words);
+                self.ids.find(hash, |id| self.records[id as usize] == record)
+            }
+            None => self.ids.find(hash, |id| self.is_long(id) && self.name(id) == name),
+        }
+    }
+
+    /// Loads the memory that [`Self::find_hashed`] will need first. The value means nothing.
+    #[inline]
+    pub fn touch(&self, hash: u64) -> u64 {
+        self.ids.touch(hash)
     }
 
     /// The id of a name, new or known; nothing when there are too many names.
     pub fn intern(&mut self, name: &str) -> Option<NameId> {
-        if let Some(id) = self.find(name) {
+        let hash = self.hash(name);
+        if let Some(id) = self.find_hashed(name, hash) {
             return Some(id);
         }
-        if self.ends.len() >= STRINGS_MAX {
+        if self.records.len() >= STRINGS_MAX {
             return None;
         }
-        let id = NameId::try_from(self.ends.len()).ok()?;
-        self.bytes.push_str(name);
-        self.ends.push(self.bytes.len() as u64);
-        let Self { bytes, ends, ids, seed } = self;
-        ids.insert_unique(xxh3_64_with_seed(name.as_bytes(), *seed), id, |known| {
-            xxh3_64_with_seed(slice(bytes, ends, *known).as_bytes(), *seed)
+        let id = NameId::try_from(self.records.len()).ok()?;
+        let words = pack(name).unwrap_or_else(|| {
+            let place = self.long.len() as u64;
+            self.long.push_str(name);
+            [place, u64::from(LONG) << 56 | name.len() as u64]
         });
+        self.records.push(record(words));
+        self.ids.insert(hash, id);
         Some(id)
     }
 
     /// The name with an id.
     pub fn name(&self, id: NameId) -> &str {
-        slice(&self.bytes, &self.ends, id)
+        let record = &self.records[id as usize];
+        let [text @ .., length] = record;
+        if *length == LONG {
+            let (place, length) = (u64_at(text, 0), u64_at(text, 7) >> 8 & 0xFFFF_FFFF);
+            return &self.long[usize_of(place)..usize_of(place + length)];
+        }
+        std::str::from_utf8(&text[..usize::from(*length)]).expect("a record holds a whole name")
     }
 
     /// How many names there are, the empty one included.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.records.len()
     }
 
     /// Whether there are none; never true, since the empty name is always known.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.records.is_empty()
     }
 
-    /// Bytes held: text, ends, table.
+    /// Bytes held: text and index.
     pub fn memory_bytes(&self) -> usize {
-        self.bytes.capacity() + self.ends.capacity() * size_of::<u64>() + self.ids.allocation_size()
+        self.long.capacity() + self.records.capacity() * size_of::<Record>() + self.ids.memory_bytes()
     }
 
-    fn hash(&self, name: &str) -> u64 {
-        xxh3_64_with_seed(name.as_bytes(), self.seed)
+    fn is_long(&self, id: NameId) -> bool {
+        self.records[id as usize][15] == LONG
     }
 }
 
-fn slice<'a>(bytes: &'a str, ends: &[u64], id: NameId) -> &'a str {
-    let place = id as usize;
-    let start = if place == 0 { 0 } else { ends[place - 1] };
-    &bytes[usize_of(start)..usize_of(ends[place])]
+fn record([low, high]: [u64; 2]) -> Record {
+    let mut record = [0; 16];
+    let (first, last) = record.split_at_mut(8);
+    first.copy_from_slice(&low.to_le_bytes());
+    last.copy_from_slice(&high.to_le_bytes());
+    record
+}
+
+fn u64_at(bytes: &[u8], place: usize) -> u64 {
+    u64::from_le_bytes(*bytes[place..].first_chunk().expect("eight bytes of a record"))
 }
 
 /// A place in memory; what was stored came from a `usize`.
@@ -100,11 +141,16 @@ mod tests {
     fn names_keep_their_ids() {
         let mut interner = Interner::new(7);
         assert_eq!(interner.find(""), Some(NONE));
-        let ids: Vec<_> = (0..1_000).map(|n| interner.intern(&format!("sku-{n}")).unwrap()).collect();
-        for (n, id) in ids.iter().enumerate() {
-            assert_eq!(interner.intern(&format!("sku-{n}")), Some(*id));
-            assert_eq!(interner.name(*id), format!("sku-{n}"));
+        // Short, long, and beyond ASCII.
+        let names: Vec<_> = ["sku", "a-name-that-is-longer-than-a-record", "größe"]
+            .iter()
+            .flat_map(|start| (0..1_000).map(move |n| format!("{start}-{n}")))
+            .collect();
+        let ids: Vec<_> = names.iter().map(|name| interner.intern(name).unwrap()).collect();
+        for (name, id) in names.iter().zip(&ids) {
+            assert_eq!(interner.intern(name), Some(*id));
+            assert_eq!(interner.name(*id), name);
         }
-        assert_eq!((interner.len(), interner.find("sku-1000")), (1_001, None));
+        assert_eq!((interner.len(), interner.find("sku-1000"), interner.name(NONE)), (3_001, None, ""));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use wide::i8x16;
+
 use crate::limits::NESTING_MAX;
 
 /// Where and why a text is not JSON, or not JSON that we take.
@@ -64,19 +66,6 @@ impl<'a> Cursor<'a> {
     /// Bytes before the cursor.
     pub const fn offset(&self) -> usize {
         self.at
-    }
-
-    /// Steps over a lead, if it comes next.
-    pub fn skip_lead(&mut self, lead: &str) -> bool {
-        let next = self.text.as_bytes()[self.at..].get(..lead.len());
-        let comes = next.is_some_and(|next| is_same(next, lead.as_bytes()));
-        self.at += if comes { lead.len() } else { 0 };
-        comes
-    }
-
-    /// Whether a tail is all that is left.
-    pub fn ends_with(&self, tail: &str) -> bool {
-        self.text.as_bytes()[self.at..] == *tail.as_bytes()
     }
 
     /// A fault here.
@@ -309,37 +298,28 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Whether two slices of one length are the same. Most leads have 8 to 16 bytes: two overlapping words are cheaper than a call.
-fn is_same(a: &[u8], b: &[u8]) -> bool {
-    let ends = |bytes: &[u8]| {
-        let (first, last) = (bytes.first_chunk::<8>()?, bytes.last_chunk::<8>()?);
-        Some((u64::from_le_bytes(*first), u64::from_le_bytes(*last)))
-    };
-    if a.len() <= 16 && a.len() >= 8 { ends(a) == ends(b) } else { a == b }
+/// How many bytes at the beginning are printable ASCII that needs no attention: neither quote, backslash, control nor anything from DEL on.
+#[inline]
+pub(crate) fn plain_bytes(bytes: &[u8]) -> usize {
+    let mut plain = 0;
+    while let Some(chunk) = bytes[plain..].first_chunk::<16>() {
+        let chunk = i8x16::new(chunk.map(u8::cast_signed));
+        // As signed numbers, what lies beyond ASCII is less than the controls.
+        let special = chunk.simd_lt(i8x16::splat(0x20))
+            | chunk.simd_eq(i8x16::splat(0x7F))
+            | chunk.simd_eq(i8x16::splat(0x22))
+            | chunk.simd_eq(i8x16::splat(0x5C));
+        let marks = special.to_bitmask();
+        if marks != 0 {
+            return plain + marks.trailing_zeros() as usize;
+        }
+        plain += 16;
+    }
+    plain + bytes[plain..].iter().take_while(|byte| is_plain(**byte)).count()
 }
 
-/// How many bytes at the beginning are certainly printable ASCII that needs no attention, eight at a time.
-fn plain_bytes(bytes: &[u8]) -> usize {
-    /// The same byte in all eight places.
-    const fn all(byte: u8) -> u64 {
-        u64::from_le_bytes([byte; 8])
-    }
-    /// Marks the lowest place whose byte is zero; places above it may be marked by the borrow, and do not matter.
-    const fn zeros(word: u64) -> u64 {
-        word.wrapping_sub(all(1)) & !word & all(0x80)
-    }
-    let mut plain = 0;
-    while let Some(chunk) = bytes[plain..].first_chunk::<8>() {
-        let word = u64::from_le_bytes(*chunk);
-        let controls = word.wrapping_sub(all(0x20)) & !word & all(0x80);
-        let beyond = word & all(0x80) | zeros(word ^ all(0x7F));
-        let marks = controls | beyond | zeros(word ^ all(b'"')) | zeros(word ^ all(b'\\'));
-        if marks != 0 {
-            return plain + (marks.trailing_zeros() / 8) as usize;
-        }
-        plain += 8;
-    }
-    plain
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7E) && byte != b'"' && byte != b'\\'
 }
 
 /// How long an escape is, from what follows its backslash; nothing if JSON does not know it.

@@ -1,14 +1,16 @@
 //! Positions and their double-entry accounts. A change is drafted first and written only when nothing can refuse it any more.
 
-use hashbrown::HashTable;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use bytemuck::{Pod, Zeroable};
 
 use crate::account::{Account, STORED};
+use crate::hash;
 use crate::history::{History, HistoryHandle, Movement};
+use crate::index::Index;
 use crate::intern::NameId;
 use crate::legs::Leg;
 use crate::limits::{ACCOUNT_MAX, POSITIONS_MAX};
 use crate::outcome::Outcome;
+use crate::pages::Pages;
 
 const ON_HAND: usize = Account::OnHand as usize;
 const ADJUSTMENT: usize = Account::Adjustment as usize;
@@ -29,9 +31,9 @@ pub struct Barrier {
     pub id: Box<str>,
 }
 
-/// One position: two lines of cache.
-#[derive(Debug, Clone)]
-#[repr(align(64))]
+/// One position: two lines of cache that are fetched as a pair.
+#[derive(Debug, Clone, Copy, Zeroable, Pod)]
+#[repr(C, align(128))]
 pub struct Position {
     /// Its names.
     pub names: Names,
@@ -79,8 +81,8 @@ impl Draft {
 /// All positions.
 #[derive(Debug)]
 pub struct Ledger {
-    positions: Vec<Position>,
-    places: HashTable<u32>,
+    positions: Pages<Position>,
+    places: Index,
     history: History,
     barriers: Vec<Barrier>,
     /// The positions of each SKU as a chain: its newest position by SKU, and behind each position the one before it; one more than the place, zero ends.
@@ -93,8 +95,8 @@ impl Ledger {
     /// An empty ledger.
     pub fn new(history_max: u16, seed: u64) -> Self {
         Self {
-            positions: Vec::new(),
-            places: HashTable::new(),
+            positions: Pages::new(),
+            places: Index::default(),
             history: History::new(history_max),
             barriers: Vec::new(),
             sku_newest: Vec::new(),
@@ -105,17 +107,40 @@ impl Ledger {
 
     /// The place of a position.
     pub fn find(&self, names: Names) -> Option<u32> {
-        self.places.find(hash(self.seed, names), |place| self.positions[*place as usize].names == names).copied()
+        self.places.find(self.hash(names), |place| self.position(place).names == names)
+    }
+
+    /// Loads the memory that [`Self::find`] will need first. The value means nothing.
+    #[inline]
+    pub fn touch(&self, names: Names) -> u64 {
+        self.places.touch(self.hash(names))
+    }
+
+    /// Loads the memory of a position that a movement will need. The value means nothing.
+    #[inline]
+    pub fn touch_movements(&self, place: u32) -> i64 {
+        let position = self.position(place);
+        self.history.touch(position.history).wrapping_add(position.accounts[ADJUSTMENT])
     }
 
     /// The position at a place.
     pub fn position(&self, place: u32) -> &Position {
-        &self.positions[place as usize]
+        self.positions.get(place as usize)
     }
 
     /// All positions, in the order in which they came into being.
-    pub fn positions(&self) -> &[Position] {
-        &self.positions
+    pub fn positions(&self) -> impl ExactSizeIterator<Item = &Position> + '_ {
+        (0..self.positions.len()).map(|place| self.positions.get(place))
+    }
+
+    /// How many positions there are.
+    pub const fn len(&self) -> usize {
+        self.positions.len()
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.positions.is_empty()
     }
 
     /// The positions of a SKU, newest first.
@@ -217,7 +242,7 @@ impl Ledger {
     /// Writes a draft of a movement. Gives the position's place.
     pub fn write(&mut self, draft: &Draft, time_ns: i64, version: u64) -> u32 {
         let place = self.place_of(draft);
-        let position = &mut self.positions[place as usize];
+        let position = self.positions.get_mut(place as usize);
         position.accounts = draft.accounts;
         position.version = version;
         if draft.moved != 0 {
@@ -232,7 +257,7 @@ impl Ledger {
     /// Writes a draft of a count, which becomes the latest. Gives the position's place.
     pub fn write_count(&mut self, draft: &Draft, count: Barrier, version: u64) -> u32 {
         let place = self.place_of(draft);
-        let position = &mut self.positions[place as usize];
+        let position = self.positions.get_mut(place as usize);
         position.accounts = draft.accounts;
         position.version = version;
         self.history.drop_through(&mut position.history, count.time_ns);
@@ -262,8 +287,8 @@ impl Ledger {
     pub fn memory_bytes(&self) -> [(&'static str, usize); 5] {
         let barrier_names: usize = self.barriers.iter().map(|barrier| barrier.source.len() + barrier.id.len()).sum();
         [
-            ("positions", self.positions.capacity() * size_of::<Position>()),
-            ("position_index", self.places.allocation_size()),
+            ("positions", self.positions.memory_bytes()),
+            ("position_index", self.places.memory_bytes()),
             ("sku_chains", (self.sku_newest.capacity() + self.sku_before.capacity()) * size_of::<u32>()),
             ("history", self.history.memory_bytes()),
             ("counts", self.barriers.capacity() * size_of::<Barrier>() + barrier_names),
@@ -289,16 +314,21 @@ impl Ledger {
 
     fn insert(&mut self, position: Position) -> u32 {
         let place = u32::try_from(self.positions.len()).expect("fewer positions than their limit");
-        let code = hash(self.seed, position.names);
+        let code = self.hash(position.names);
         let sku = position.names[0] as usize;
         if sku >= self.sku_newest.len() {
             self.sku_newest.resize(sku + 1, 0);
         }
         self.sku_before.push(std::mem::replace(&mut self.sku_newest[sku], place + 1));
-        self.positions.push(position);
-        let Self { positions, places, seed, .. } = self;
-        places.insert_unique(code, place, |known| hash(*seed, positions[*known as usize].names));
+        let index = self.positions.grow();
+        *self.positions.get_mut(index) = position;
+        self.places.insert(code, place);
         place
+    }
+
+    fn hash(&self, [sku, location, lot, owner]: Names) -> u64 {
+        let word = |high: NameId, low: NameId| u64::from(high) << 32 | u64::from(low);
+        hash::of_words(self.seed, word(sku, location), word(lot, owner))
     }
 }
 
@@ -311,12 +341,4 @@ pub enum Touch {
     Absorbed,
     /// Its legs lie after the latest count.
     Live,
-}
-
-fn hash(seed: u64, names: Names) -> u64 {
-    let mut bytes = [0_u8; 16];
-    for (chunk, name) in bytes.chunks_exact_mut(4).zip(names) {
-        chunk.copy_from_slice(&name.to_le_bytes());
-    }
-    xxh3_64_with_seed(&bytes, seed)
 }

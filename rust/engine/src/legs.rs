@@ -77,8 +77,8 @@ pub fn check_form(event: &Event<'_>, rule: &Rule) -> Result<Statuses, Malformed>
         return Err(Malformed::of_field(field, "is required by this type"));
     }
     Ok(Statuses {
-        from: resolve(Field::FromStatus, event.from_status.as_deref(), rule.from_status.as_ref())?,
-        to: resolve(Field::ToStatus, event.to_status.as_deref(), rule.to_status.as_ref())?,
+        from: resolve(Field::FromStatus, event.from_status, rule.from_status.as_ref())?,
+        to: resolve(Field::ToStatus, event.to_status, rule.to_status.as_ref())?,
     })
 }
 

@@ -29,7 +29,10 @@ pub mod split;
 
 pub mod body;
 pub mod dedup;
+pub mod hash;
+pub mod index;
 pub mod intern;
+pub mod pages;
 
 pub mod account;
 pub mod config;

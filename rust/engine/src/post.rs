@@ -52,7 +52,7 @@ impl Engine {
         let mut far_names = None;
         if checked.rule.needs_to_location() {
             let location =
-                self.names.intern(event.to_location.as_deref().unwrap_or_default()).ok_or(Outcome::Overflow)?;
+                self.names.intern(event.to_location.unwrap_or_default()).ok_or(Outcome::Overflow)?;
             far_names = Some([near_names[0], location, near_names[2], near_names[3]]);
         }
         let legs = Legs::lay_out(checked.rule, checked.statuses);
@@ -91,7 +91,7 @@ impl Engine {
     fn intern_names(&mut self, event: &Event<'_>) -> Result<Names, Outcome> {
         let mut names = [NONE; 4];
         for (slot, name) in names.iter_mut().zip([&event.sku, &event.location, &event.lot, &event.owner]) {
-            *slot = self.names.intern(name.as_deref().unwrap_or_default()).ok_or(Outcome::Overflow)?;
+            *slot = self.names.intern(name.unwrap_or_default()).ok_or(Outcome::Overflow)?;
         }
         Ok(names)
     }
@@ -107,8 +107,8 @@ impl Engine {
         let count = Barrier {
             time_ns: checked.time_ns,
             quantity: checked.quantity,
-            source: event.source.as_deref().unwrap_or_default().into(),
-            id: event.id.as_deref().unwrap_or_default().into(),
+            source: event.source.unwrap_or_default().into(),
+            id: event.id.unwrap_or_default().into(),
         };
         let mut draft = self.ledger.draft_at(names, checked.found.place);
         self.ledger.draft_count(&mut draft, &count)?;
@@ -118,7 +118,7 @@ impl Engine {
         // From here on nothing can refuse the count.
         let place = self.ledger.write_count(&draft, count, checked.sequence);
         self.touch(place, event);
-        raise_crossing(config, &draft, event.location.as_deref(), findings);
+        raise_crossing(config, &draft, event.location, findings);
         if let Some(code) = &checked.rule.exception {
             findings.raised.push((code.clone(), None));
         }
@@ -128,8 +128,8 @@ impl Engine {
     fn touch(&mut self, place: u32, event: &Event<'_>) {
         let is_traced = event.correlation_id.is_some() || event.causation_id.is_some();
         let tracing = is_traced.then(|| Tracing {
-            correlation: event.correlation_id.as_deref().map(Into::into),
-            causation: event.causation_id.as_deref().map(Into::into),
+            correlation: event.correlation_id.map(Into::into),
+            causation: event.causation_id.map(Into::into),
         });
         self.effects.touch(place, tracing);
     }

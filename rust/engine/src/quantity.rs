@@ -14,7 +14,21 @@ pub enum Parsed {
 }
 
 /// Reads a number in JSON's grammar (`-? int frac? exp?`) by its value: `12`, `12.0`, `1.2e1` and `1200e-2` are the same.
+#[inline]
 pub fn parse(text: &[u8]) -> Parsed {
+    whole(text).map_or_else(|| parse_any(text), |units| Parsed::Exact(units * SCALE))
+}
+
+/// A whole number of few digits, as most quantities are.
+#[inline]
+fn whole(text: &[u8]) -> Option<i64> {
+    if text.len() > 9 || text.is_empty() || (text[0] == b'0' && text.len() > 1) {
+        return None;
+    }
+    text.iter().try_fold(0, |value, byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')))
+}
+
+fn parse_any(text: &[u8]) -> Parsed {
     let Some(number) = Decimal::scan(text) else {
         return Parsed::NotANumber;
     };

@@ -58,7 +58,7 @@ impl Engine {
     /// The state hash: equal for equal balances.
     pub fn state_hash(&self) -> StateHash {
         let mut hash = StateHash::default();
-        self.ledger.positions().iter().for_each(|position| hash.add(&self.balance(position)));
+        self.ledger.positions().for_each(|position| hash.add(&self.balance(position)));
         hash
     }
 

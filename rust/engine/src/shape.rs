@@ -2,7 +2,8 @@
 //! event of that layout is read by comparing what stands between its values. Changes no answer, only the way to it.
 
 use crate::event::Field;
-use crate::json::{Cursor, Kind};
+use crate::instant::Minute;
+use crate::json::Kind;
 
 /// What a value is, as far as shapes care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,52 +47,72 @@ const BRANCHES_MAX: usize = 8;
 /// Longest text between two values that is remembered, in bytes.
 const LEAD_BYTES_MAX: usize = 256;
 
+/// A place among the members; zero is the root, which is never a child.
+type Place = u16;
+
 /// A member in one or more shapes that begin alike.
 #[derive(Debug)]
 struct Node {
-    /// What stands before the value, from the end of the value before it.
-    lead: Box<str>,
+    /// What stands before the value, from the end of the value before it: a range of the texts.
+    lead: (u32, u32),
     kind: ValueKind,
     field: Option<Field>,
+    /// The first member that may follow, and the next one that may stand in this one's place.
+    child: Place,
+    sibling: Place,
     /// What stands behind the value if it is the last one.
-    tail: Option<Box<str>>,
-    /// The members that may follow.
-    next: Vec<u16>,
+    tail: Option<Box<[u8]>>,
 }
 
 /// All shapes, as a tree of members.
 #[derive(Debug)]
 pub struct Shapes {
     nodes: Vec<Node>,
+    /// The leads of all members, so that a walk stays within few lines of cache.
+    texts: Vec<u8>,
     buffer: Vec<Value>,
+    /// The minute that was read last: most times lie in the same.
+    pub(crate) minute: Minute,
 }
 
 impl Default for Shapes {
     fn default() -> Self {
-        let root = Node { lead: "".into(), kind: ValueKind::Other, field: None, tail: None, next: Vec::new() };
-        Self { nodes: vec![root], buffer: Vec::new() }
+        let root =
+            Node { lead: (0, 0), kind: ValueKind::Other, field: None, child: 0, sibling: 0, tail: None };
+        Self { nodes: vec![root], texts: Vec::new(), buffer: Vec::new(), minute: Minute::default() }
     }
 }
 
 impl Shapes {
     /// Where every shape begins.
-    pub const ROOT: u16 = 0;
+    pub const ROOT: Place = 0;
 
-    /// Steps over the lead of a member that may follow a node, and gives that member.
-    pub fn step(&self, node: u16, cursor: &mut Cursor<'_>) -> Option<u16> {
-        let next = &self.nodes[usize::from(node)].next;
-        next.iter().copied().find(|member| cursor.skip_lead(&self.nodes[usize::from(*member)].lead))
+    /// The member behind a node whose lead stands at a place of an element, and the place behind that lead.
+    #[inline]
+    pub fn step(&self, node: Place, element: &[u8], at: usize) -> Option<(Place, usize)> {
+        let rest = element.get(at..)?;
+        let mut member = self.nodes[usize::from(node)].child;
+        while member != 0 {
+            let known = &self.nodes[usize::from(member)];
+            let lead = &self.texts[known.lead.0 as usize..known.lead.1 as usize];
+            if starts_with(rest, lead) {
+                return Some((member, at + lead.len()));
+            }
+            member = known.sibling;
+        }
+        None
     }
 
     /// What the value of a member is.
-    pub fn value(&self, node: u16) -> (ValueKind, Option<Field>) {
+    #[inline]
+    pub fn value(&self, node: Place) -> (ValueKind, Option<Field>) {
         let node = &self.nodes[usize::from(node)];
         (node.kind, node.field)
     }
 
-    /// Whether an event may end behind a member as the text ends here.
-    pub fn is_end(&self, node: u16, cursor: &Cursor<'_>) -> bool {
-        self.nodes[usize::from(node)].tail.as_deref().is_some_and(|tail| cursor.ends_with(tail))
+    /// Whether an event may end behind a member with what is left of its text.
+    pub fn is_end(&self, node: Place, rest: &[u8]) -> bool {
+        self.nodes[usize::from(node)].tail.as_deref() == Some(rest)
     }
 
     /// An empty list for the values of an event.
@@ -115,29 +136,54 @@ impl Shapes {
         }
         let tail = &text[end..];
         if node != Self::ROOT && tail.len() <= LEAD_BYTES_MAX {
-            self.nodes[usize::from(node)].tail = Some(tail.into());
+            self.nodes[usize::from(node)].tail = Some(tail.as_bytes().into());
         }
         self.buffer = values;
     }
 
     /// The member behind a node for a value, new or known; nothing if it cannot be remembered.
-    fn grow(&mut self, node: u16, text: &str, end: usize, value: &Value) -> Option<u16> {
+    fn grow(&mut self, node: Place, text: &str, end: usize, value: &Value) -> Option<Place> {
         let behind_quote = usize::from(value.kind == ValueKind::String);
-        let lead = text.get(end..value.start + behind_quote)?;
+        let lead = text.get(end..value.start + behind_quote)?.as_bytes();
         if value.kind == ValueKind::Other || lead.len() > LEAD_BYTES_MAX {
             return None;
         }
-        let known = self.nodes[usize::from(node)].next.iter().copied();
-        if let Some(known) = known.into_iter().find(|member| *self.nodes[usize::from(*member)].lead == *lead) {
-            return (self.nodes[usize::from(known)].kind == value.kind).then_some(known);
+        let mut branches = 0;
+        let mut last = 0;
+        let mut member = self.nodes[usize::from(node)].child;
+        while member != 0 {
+            let known = &self.nodes[usize::from(member)];
+            if self.texts[known.lead.0 as usize..known.lead.1 as usize] == *lead {
+                return (known.kind == value.kind).then_some(member);
+            }
+            branches += 1;
+            (last, member) = (member, known.sibling);
         }
-        if self.nodes.len() >= NODES_MAX || self.nodes[usize::from(node)].next.len() >= BRANCHES_MAX {
+        if self.nodes.len() >= NODES_MAX || branches >= BRANCHES_MAX {
             return None;
         }
-        let member = u16::try_from(self.nodes.len()).ok()?;
-        let new = Node { lead: lead.into(), kind: value.kind, field: value.field, tail: None, next: Vec::new() };
-        self.nodes.push(new);
-        self.nodes[usize::from(node)].next.push(member);
-        Some(member)
+        let new = Place::try_from(self.nodes.len()).ok()?;
+        let start = u32::try_from(self.texts.len()).ok()?;
+        self.texts.extend_from_slice(lead);
+        let lead = (start, u32::try_from(self.texts.len()).ok()?);
+        self.nodes.push(Node { lead, kind: value.kind, field: value.field, child: 0, sibling: 0, tail: None });
+        let link = if last == 0 { &mut self.nodes[usize::from(node)].child } else { &mut self.nodes[usize::from(last)].sibling };
+        *link = new;
+        Some(new)
+    }
+}
+
+/// Whether a text begins with a lead. Most leads have 4 to 32 bytes: two overlapping words are cheaper than a call.
+#[inline]
+fn starts_with(text: &[u8], lead: &[u8]) -> bool {
+    fn ends<const N: usize>(bytes: &[u8]) -> Option<([u8; N], [u8; N])> {
+        Some((*bytes.first_chunk()?, *bytes.last_chunk()?))
+    }
+    let Some(text) = text.get(..lead.len()) else { return false };
+    match lead.len() {
+        8..=16 => ends::<8>(text) == ends::<8>(lead),
+        4..=7 => ends::<4>(text) == ends::<4>(lead),
+        17..=32 => ends::<16>(text) == ends::<16>(lead),
+        _ => text == lead,
     }
 }

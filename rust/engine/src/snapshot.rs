@@ -66,7 +66,7 @@ impl Engine {
         for id in 1..self.names.len() {
             writer.bytes(self.names.name(NameId::try_from(id).expect("ids have 32 bits")).as_bytes());
         }
-        writer.u64(self.ledger.positions().len() as u64);
+        writer.u64(self.ledger.len() as u64);
         for position in self.ledger.positions() {
             self.write_position(&mut writer, position);
         }

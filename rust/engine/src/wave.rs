@@ -4,6 +4,8 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
+use bumpalo::Bump;
+
 use crate::batch::Batch;
 use crate::decode::{Malformed, decode};
 use crate::dedup::{Fingerprint, fingerprint};
@@ -49,21 +51,30 @@ pub(crate) struct Seen<'a> {
     pub(crate) is_too_large: bool,
     pub(crate) decoded: Result<(), Malformed>,
     pub(crate) key: Fingerprint,
+    sku_hash: u64,
     pub(crate) found: Found,
 }
 
 impl Default for Seen<'_> {
     fn default() -> Self {
         let (event, found) = (Event::default(), Found::default());
-        Self { event, is_too_large: false, decoded: Ok(()), key: Fingerprint([0; 2]), found }
+        Self { event, is_too_large: false, decoded: Ok(()), key: Fingerprint([0; 2]), sku_hash: 0, found }
     }
 }
 
 /// The elements of the next wave.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Wave<'a> {
+    /// Holds the strings that were written with escapes.
+    arena: &'a Bump,
     elements: Vec<Element<'a>>,
     seen: Vec<Seen<'a>>,
+}
+
+impl<'a> Wave<'a> {
+    pub(crate) const fn new(arena: &'a Bump) -> Self {
+        Self { arena, elements: Vec::new(), seen: Vec::new() }
+    }
 }
 
 impl Engine {
@@ -77,27 +88,16 @@ impl Engine {
 
     /// Applies what waits.
     pub(crate) fn run(&mut self, wave: &mut Wave<'_>, batch: &mut Batch) {
-        let Wave { elements, seen } = wave;
+        let Wave { arena, elements, seen } = wave;
         // The slots are used again and again: an event is too large to be moved about.
         if seen.len() < elements.len() {
             seen.resize_with(elements.len(), Seen::default);
         }
         let seen = &mut seen[..elements.len()];
         for (element, seen) in elements.iter().zip(&mut *seen) {
-            self.see(element, seen);
+            self.see(element, seen, arena);
         }
-        for seen in &*seen {
-            black_box(self.dedup.find(seen.key));
-        }
-        for seen in &mut *seen {
-            seen.found.names = self.find_names(&seen.event);
-        }
-        for seen in &mut *seen {
-            seen.found.place = seen.found.names.and_then(|names| self.ledger.find(names));
-        }
-        for seen in &*seen {
-            black_box(seen.found.place.map(|place| self.ledger.position(place).version));
-        }
+        self.look_ahead(seen);
         let config = Arc::clone(&self.config);
         for (element, seen) in elements.drain(..).zip(&*seen) {
             if matches!(element.place.clock, Clock::Message(_)) {
@@ -110,28 +110,47 @@ impl Engine {
         }
     }
 
-    fn see<'a>(&mut self, element: &Element<'a>, seen: &mut Seen<'a>) {
+    /// Each pass asks for memory that the pass before it has found out about.
+    fn look_ahead(&self, seen: &mut [Seen<'_>]) {
+        for seen in &*seen {
+            black_box(self.dedup.find(seen.key));
+            black_box(self.names.touch(seen.sku_hash));
+        }
+        for seen in &mut *seen {
+            seen.found.names = self.find_names(&seen.event, seen.sku_hash);
+            black_box(seen.found.names.map(|names| self.ledger.touch(names)));
+        }
+        for seen in &mut *seen {
+            seen.found.place = seen.found.names.and_then(|names| self.ledger.find(names));
+        }
+        for seen in &*seen {
+            black_box(seen.found.place.map(|place| self.ledger.touch_movements(place)));
+        }
+    }
+
+    fn see<'a>(&mut self, element: &Element<'a>, seen: &mut Seen<'a>, arena: &'a Bump) {
         seen.is_too_large = element.broken.is_none() && element.bytes.len() > EVENT_BYTES_MAX;
         seen.decoded = match element.broken {
             Some(what) => Err(Malformed::of_element(what)),
             None if seen.is_too_large => Ok(()),
-            None => decode(element.bytes, &mut seen.event, &mut self.shapes),
+            None => decode(element.bytes, &mut seen.event, &mut self.shapes, arena),
         };
         if element.broken.is_some() || seen.is_too_large {
             seen.event = Event::default();
         }
-        let (source, id) = (seen.event.source.as_deref(), seen.event.id.as_deref());
+        let (source, id) = (seen.event.source, seen.event.id);
         seen.key = fingerprint(&self.secret, source.unwrap_or_default(), id.unwrap_or_default());
+        seen.sku_hash = self.names.hash(seen.event.sku.unwrap_or_default());
     }
 
     /// The names of an event's position, where all of them are known.
-    fn find_names(&self, event: &Event<'_>) -> Option<Names> {
+    fn find_names(&self, event: &Event<'_>, sku_hash: u64) -> Option<Names> {
         let find = |name: Option<&str>| self.names.find(name.unwrap_or_default());
         Some([
-            find(event.sku.as_deref())?,
-            find(event.location.as_deref())?,
-            find(event.lot.as_deref())?,
-            find(event.owner.as_deref())?,
+            self.names.find_hashed(event.sku?, sku_hash)?,
+            find(event.location)?,
+            find(event.lot)?,
+            find(event.owner)?,
         ])
     }
 }

@@ -1,0 +1,156 @@
+//! An index from hashes to ids: open addressing in segments that grow one at a time, so that no insertion waits for a whole table. It holds no
+//! keys; the caller compares. Slots lie in the order of their hashes, so that a segment grows in one walk and never looks at a key.
+
+/// The top bits of a hash choose the segment, the 32 bits below are its tag.
+const SEGMENT_BITS: u32 = 8;
+const TAG_SHIFT: u32 = 32 - SEGMENT_BITS;
+/// Slots of a segment when its first id comes.
+const SLOTS_MIN: usize = 8;
+
+/// A slot: the tag above, one more than the id below; zero is empty.
+type Slot = u64;
+
+/// Ids by hash.
+#[derive(Debug)]
+pub struct Index {
+    segments: Vec<Segment>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Segment {
+    slots: Vec<Slot>,
+    len: usize,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self { segments: vec![Segment::default(); 1 << SEGMENT_BITS] }
+    }
+}
+
+impl Index {
+    /// The id with a hash for which `is` holds. Ids with other hashes are hardly ever asked about.
+    #[inline]
+    pub fn find(&self, hash: u64, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
+        let slots = self.segment(hash).slots.as_slice();
+        let tag = tag(hash);
+        let (before, behind) = slots.split_at(home(tag, slots.len()));
+        for slot in behind.iter().chain(before) {
+            if *slot == 0 {
+                return None;
+            }
+            if *slot >> 32 == u64::from(tag) && is(id(*slot)) {
+                return Some(id(*slot));
+            }
+        }
+        None
+    }
+
+    /// Loads the memory that [`Self::find`] will need. The value means nothing.
+    #[inline]
+    pub fn touch(&self, hash: u64) -> u64 {
+        let slots = self.segment(hash).slots.as_slice();
+        slots.get(home(tag(hash), slots.len())).copied().unwrap_or_default()
+    }
+
+    /// Adds an id that is not there yet.
+    pub fn insert(&mut self, hash: u64, id: u32) {
+        let segment = &mut self.segments[segment_of(hash)];
+        if (segment.len + 1) * 4 > segment.slots.len() * 3 {
+            segment.grow();
+        }
+        segment.put(u64::from(tag(hash)) << 32 | (u64::from(id) + 1));
+        segment.len += 1;
+    }
+
+    /// Bytes held.
+    pub fn memory_bytes(&self) -> usize {
+        let slots: usize = self.segments.iter().map(|segment| segment.slots.capacity()).sum();
+        slots * size_of::<Slot>() + self.segments.capacity() * size_of::<Segment>()
+    }
+
+    fn segment(&self, hash: u64) -> &Segment {
+        &self.segments[segment_of(hash)]
+    }
+}
+
+impl Segment {
+    /// Puts a slot into the first empty place from its home on, and on from the beginning. There always is one.
+    fn put(&mut self, slot: Slot) {
+        let mut place = home(tag_of(slot), self.slots.len());
+        while self.slots[place] != 0 {
+            place = if place + 1 == self.slots.len() { 0 } else { place + 1 };
+        }
+        self.slots[place] = slot;
+    }
+
+    /// Moves to half as many slots again.
+    fn grow(&mut self) {
+        let slots = (self.slots.len() + self.slots.len() / 2).max(SLOTS_MIN);
+        for slot in std::mem::replace(&mut self.slots, vec![0; slots]) {
+            if slot != 0 {
+                self.put(slot);
+            }
+        }
+    }
+}
+
+const fn segment_of(hash: u64) -> usize {
+    (hash >> (64 - SEGMENT_BITS)) as usize
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a tag is a part of the hash")]
+const fn tag(hash: u64) -> u32 {
+    (hash >> TAG_SHIFT) as u32
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
+const fn id(slot: Slot) -> u32 {
+    slot as u32 - 1
+}
+
+const fn tag_of(slot: Slot) -> u32 {
+    (slot >> 32) as u32
+}
+
+/// Where a tag's search begins among so many slots. Grows with the tag.
+#[expect(clippy::cast_possible_truncation, reason = "32 bits of a length are less than the length")]
+const fn home(tag: u32, slots: usize) -> usize {
+    (tag as u64 * slots as u64 >> 32) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every bit of the hash depends on the number, except that `clustered` numbers share the upper half.
+    fn hash(n: u32, clustered: bool) -> u64 {
+        let mixed = (u64::from(n) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        if clustered { 0xABCD_EF01_0000_0000 | mixed >> 40 } else { mixed ^ mixed >> 29 }
+    }
+
+    #[test]
+    fn what_went_in_is_found_and_nothing_else() {
+        for clustered in [false, true] {
+            let count = if clustered { 3_000 } else { 100_000 };
+            let mut index = Index::default();
+            for n in 0..count {
+                index.insert(hash(n, clustered), n);
+                let probe = n / 2;
+                assert_eq!(index.find(hash(probe, clustered), |id| id == probe), Some(probe), "{n} {clustered}");
+            }
+            for n in 0..count {
+                assert_eq!(index.find(hash(n, clustered), |id| id == n), Some(n));
+                assert_eq!(index.find(hash(n + count, clustered), |id| id == n + count), None);
+            }
+        }
+    }
+
+    #[test]
+    fn ids_of_one_hash_are_told_apart_by_the_caller() {
+        let mut index = Index::default();
+        (0..200).for_each(|n| index.insert(u64::MAX, n));
+        assert_eq!(index.find(u64::MAX, |id| id == 150), Some(150));
+        assert_eq!((index.find(u64::MAX, |id| id == 200), index.touch(0), index.find(0, |_| true)), (None, 0, None));
+    }
+}
