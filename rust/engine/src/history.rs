@@ -92,10 +92,12 @@ impl History {
         dropped
     }
 
-    /// Loads the memory that [`Self::insert`] will most likely need. The value means nothing.
+    /// Asks for the memory that [`Self::insert`] will most likely need.
     #[inline]
-    pub fn touch(&self, handle: HistoryHandle) -> i64 {
-        if handle.is_empty() { 0 } else { self.get(handle, handle.len() - 1).time_ns }
+    pub fn prefetch(&self, handle: HistoryHandle) {
+        if !handle.is_empty() {
+            self.classes[class(handle)].movements.prefetch(Self::index(handle, handle.len() - 1));
+        }
     }
 
     /// The sum of the movements effective after a time, in thousandths; saturating, since what is out of range is refused there.

@@ -1,6 +1,8 @@
 //! An index from hashes to ids: open addressing in segments that grow one at a time, so that no insertion waits for a whole table. It holds no
 //! keys; the caller compares. Slots lie in the order of their hashes, so that a segment grows in one walk and never looks at a key.
 
+use prefetch_index::prefetch_index;
+
 /// The top bits of a hash choose the segment, the 32 bits below are its tag.
 const SEGMENT_BITS: u32 = 8;
 const TAG_SHIFT: u32 = 32 - SEGMENT_BITS;
@@ -46,11 +48,17 @@ impl Index {
         None
     }
 
-    /// Loads the memory that [`Self::find`] will need. The value means nothing.
+    /// Asks for the memory that [`Self::candidate`] and [`Self::find`] will need.
     #[inline]
-    pub fn touch(&self, hash: u64) -> u64 {
+    pub fn prefetch(&self, hash: u64) {
         let slots = self.segment(hash).slots.as_slice();
-        slots.get(home(tag(hash), slots.len())).copied().unwrap_or_default()
+        prefetch_index(slots, home(tag(hash), slots.len()));
+    }
+
+    /// The first id that may have a hash, for asking for memory early. It may be another's.
+    #[inline]
+    pub fn candidate(&self, hash: u64) -> Option<u32> {
+        self.find(hash, |_| true)
     }
 
     /// Adds an id that is not there yet.
@@ -114,9 +122,8 @@ const fn tag_of(slot: Slot) -> u32 {
 }
 
 /// Where a tag's search begins among so many slots. Grows with the tag.
-#[expect(clippy::cast_possible_truncation, reason = "32 bits of a length are less than the length")]
 const fn home(tag: u32, slots: usize) -> usize {
-    (tag as u64 * slots as u64 >> 32) as usize
+    ((tag as u64 * slots as u64) >> 32) as usize
 }
 
 #[cfg(test)]
@@ -151,6 +158,6 @@ mod tests {
         let mut index = Index::default();
         (0..200).for_each(|n| index.insert(u64::MAX, n));
         assert_eq!(index.find(u64::MAX, |id| id == 150), Some(150));
-        assert_eq!((index.find(u64::MAX, |id| id == 200), index.touch(0), index.find(0, |_| true)), (None, 0, None));
+        assert_eq!((index.find(u64::MAX, |id| id == 200), index.candidate(0), index.candidate(u64::MAX)), (None, None, Some(0)));
     }
 }

@@ -1,5 +1,7 @@
 //! Strings → dense ids. Names are stored once; everything behind the decoder compares and hashes 32-bit ids.
 
+use prefetch_index::prefetch_index;
+
 use crate::hash::{of_name, pack};
 use crate::index::Index;
 use crate::limits::STRINGS_MAX;
@@ -59,10 +61,18 @@ impl Interner {
         }
     }
 
-    /// Loads the memory that [`Self::find_hashed`] will need first. The value means nothing.
+    /// Asks for the memory that [`Self::find_hashed`] will need first.
     #[inline]
-    pub fn touch(&self, hash: u64) -> u64 {
-        self.ids.touch(hash)
+    pub fn prefetch(&self, hash: u64) {
+        self.ids.prefetch(hash);
+    }
+
+    /// Asks for the memory that [`Self::find_hashed`] will need then.
+    #[inline]
+    pub fn prefetch_name(&self, hash: u64) {
+        if let Some(id) = self.ids.candidate(hash) {
+            prefetch_index(&self.records, id as usize);
+        }
     }
 
     /// The id of a name, new or known; nothing when there are too many names.

@@ -107,20 +107,35 @@ impl Ledger {
 
     /// The place of a position.
     pub fn find(&self, names: Names) -> Option<u32> {
-        self.places.find(self.hash(names), |place| self.position(place).names == names)
+        self.find_hashed(names, self.hash(names))
     }
 
-    /// Loads the memory that [`Self::find`] will need first. The value means nothing.
+    /// The place of a position whose hash is known.
     #[inline]
-    pub fn touch(&self, names: Names) -> u64 {
-        self.places.touch(self.hash(names))
+    pub fn find_hashed(&self, names: Names, hash: u64) -> Option<u32> {
+        self.places.find(hash, |place| self.position(place).names == names)
     }
 
-    /// Loads the memory of a position that a movement will need. The value means nothing.
+    /// The hash of a position, with the memory asked for that [`Self::find_hashed`] will need first.
     #[inline]
-    pub fn touch_movements(&self, place: u32) -> i64 {
-        let position = self.position(place);
-        self.history.touch(position.history).wrapping_add(position.accounts[ADJUSTMENT])
+    pub fn prefetch(&self, names: Names) -> u64 {
+        let hash = self.hash(names);
+        self.places.prefetch(hash);
+        hash
+    }
+
+    /// Asks for the memory that [`Self::find_hashed`] will need then.
+    #[inline]
+    pub fn prefetch_position(&self, hash: u64) {
+        if let Some(place) = self.places.candidate(hash) {
+            self.positions.prefetch(place as usize);
+        }
+    }
+
+    /// Asks for the memory of a position that a movement will need.
+    #[inline]
+    pub fn prefetch_movements(&self, place: u32) {
+        self.history.prefetch(self.position(place).history);
     }
 
     /// The position at a place.

@@ -6,9 +6,12 @@ use std::marker::PhantomData;
 
 use bytemuck::Pod;
 use memmap2::{MmapMut, MmapOptions};
+use prefetch_index::prefetch_index;
 
 /// What the ordinary allocator holds at most, and the unit in which maps come to be backed by memory: a huge page.
 const PAGE_BYTES: usize = 2 << 20;
+/// What memory comes in.
+const LINE_BYTES: usize = 64;
 /// One map. A map is backed by memory only where it was touched, so this costs addresses and no memory.
 const MAP_BYTES: usize = 16 * PAGE_BYTES;
 
@@ -82,6 +85,24 @@ impl<R: Pod> Pages<R> {
         }
     }
 
+    /// Asks for the memory of a record that will be needed soon: its first two lines of cache.
+    #[inline]
+    pub fn prefetch(&self, index: usize) {
+        match index.checked_sub(Self::IN_FIRST) {
+            None => prefetch_record(&self.first, index),
+            Some(index) => match &self.maps[index / Self::IN_MAP] {
+                Chunk::Mapped(map, _) => {
+                    let place = index % Self::IN_MAP * size_of::<R>();
+                    prefetch_index(&**map, place);
+                    if size_of::<R>() > LINE_BYTES {
+                        prefetch_index(&**map, place + LINE_BYTES);
+                    }
+                }
+                Chunk::Plain(records) => prefetch_record(records, index % Self::IN_MAP),
+            },
+        }
+    }
+
     /// Bytes taken from the ordinary allocator.
     pub fn allocated_bytes(&self) -> usize {
         let plain = self.maps.iter().filter(|chunk| matches!(chunk, Chunk::Plain(_))).count();
@@ -105,6 +126,15 @@ impl<R: Pod> Pages<R> {
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
         self.allocated_bytes() + self.mapped_bytes()
+    }
+}
+
+#[inline]
+fn prefetch_record<R: Pod>(records: &[R], index: usize) {
+    let bytes: &[u8] = bytemuck::cast_slice(records);
+    prefetch_index(bytes, index * size_of::<R>());
+    if size_of::<R>() > LINE_BYTES {
+        prefetch_index(bytes, index * size_of::<R>() + LINE_BYTES);
     }
 }
 

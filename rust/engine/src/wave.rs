@@ -52,13 +52,14 @@ pub(crate) struct Seen<'a> {
     pub(crate) decoded: Result<(), Malformed>,
     pub(crate) key: Fingerprint,
     sku_hash: u64,
+    place_hash: u64,
     pub(crate) found: Found,
 }
 
 impl Default for Seen<'_> {
     fn default() -> Self {
         let (event, found) = (Event::default(), Found::default());
-        Self { event, is_too_large: false, decoded: Ok(()), key: Fingerprint([0; 2]), sku_hash: 0, found }
+        Self { event, is_too_large: false, decoded: Ok(()), key: Fingerprint([0; 2]), sku_hash: 0, place_hash: 0, found }
     }
 }
 
@@ -113,18 +114,24 @@ impl Engine {
     /// Each pass asks for memory that the pass before it has found out about.
     fn look_ahead(&self, seen: &mut [Seen<'_>]) {
         for seen in &*seen {
-            black_box(self.dedup.find(seen.key));
-            black_box(self.names.touch(seen.sku_hash));
+            self.names.prefetch_name(seen.sku_hash);
         }
         for seen in &mut *seen {
             seen.found.names = self.find_names(&seen.event, seen.sku_hash);
-            black_box(seen.found.names.map(|names| self.ledger.touch(names)));
-        }
-        for seen in &mut *seen {
-            seen.found.place = seen.found.names.and_then(|names| self.ledger.find(names));
+            seen.place_hash = seen.found.names.map_or(0, |names| self.ledger.prefetch(names));
         }
         for seen in &*seen {
-            black_box(seen.found.place.map(|place| self.ledger.touch_movements(place)));
+            self.ledger.prefetch_position(seen.place_hash);
+        }
+        for seen in &mut *seen {
+            let place_hash = seen.place_hash;
+            seen.found.place = seen.found.names.and_then(|names| self.ledger.find_hashed(names, place_hash));
+        }
+        for seen in &*seen {
+            black_box(self.dedup.find(seen.key));
+            if let Some(place) = seen.found.place {
+                self.ledger.prefetch_movements(place);
+            }
         }
     }
 
@@ -141,6 +148,7 @@ impl Engine {
         let (source, id) = (seen.event.source, seen.event.id);
         seen.key = fingerprint(&self.secret, source.unwrap_or_default(), id.unwrap_or_default());
         seen.sku_hash = self.names.hash(seen.event.sku.unwrap_or_default());
+        self.names.prefetch(seen.sku_hash);
     }
 
     /// The names of an event's position, where all of them are known.
