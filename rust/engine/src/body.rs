@@ -65,6 +65,12 @@ impl BodyBuilder {
         }
     }
 
+    /// Sets a field that is a text, by its hash.
+    #[inline]
+    pub fn hash(&mut self, place: usize, hash: u64) {
+        self.hashes[place] = hash;
+    }
+
     /// Sets a field that is a number.
     pub fn number(&mut self, place: usize, value: Option<i64>) {
         if let Some(value) = value {

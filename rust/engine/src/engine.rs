@@ -247,7 +247,7 @@ impl Engine {
         };
         // Order `arrival` asks for no sequence; the orders that do refuse here.
         self.dedup.advance(log_time_ns);
-        let body = body_of(self.seed, event, rule, statuses, quantity);
+        let body = body_of(self.seed, seen, rule, statuses, quantity);
         if let Some(known) = self.dedup.find(seen.key) {
             if known.means(body) {
                 return known.answer_again();
@@ -371,13 +371,20 @@ impl Engine {
 }
 
 /// The digest of what an event says (`docs/events.md` §7).
-fn body_of(seed: u64, event: &Event<'_>, rule: &Rule, statuses: Statuses, quantity: i64) -> Body {
+fn body_of(seed: u64, seen: &Seen<'_>, rule: &Rule, statuses: Statuses, quantity: i64) -> Body {
     let mut body = BodyBuilder::new(seed);
-    let texts = [&event.sku, &event.location, &event.lot, &event.owner, &event.to_location];
-    // The name, not the number: a newer version may number its types otherwise.
-    body.text(0, Some(&rule.name));
-    for (place, text) in (1..).zip(texts) {
-        body.text(place, *text);
+    let (event, hashes) = (&seen.event, &seen.hashes);
+    // The name's hash, not the number: a newer version may number its types otherwise.
+    body.hash(0, rule.name_hash);
+    let names = [
+        (event.sku, hashes.sku),
+        (event.location, hashes.location),
+        (event.lot, hashes.lot),
+        (event.owner, hashes.owner),
+        (event.to_location, hashes.to_location),
+    ];
+    for (place, (_, hash)) in (1..).zip(names).filter(|(_, (name, _))| name.is_some()) {
+        body.hash(place, hash);
     }
     body.number(6, Some(quantity));
     body.number(

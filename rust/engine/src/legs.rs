@@ -71,7 +71,7 @@ pub fn check_form(event: &Event<'_>, rule: &Rule) -> Result<Statuses, Malformed>
         (Field::Sku, event.sku.is_some()),
         (Field::Location, event.location.is_some()),
         (Field::Quantity, event.quantity.is_some()),
-        (Field::ToLocation, event.to_location.is_some() || !rule.needs_to_location()),
+        (Field::ToLocation, event.to_location.is_some() || !rule.needs_to_location),
     ];
     if let Some((field, _)) = required.into_iter().find(|(_, given)| !given) {
         return Err(Malformed::of_field(field, "is required by this type"));

@@ -92,13 +92,10 @@ pub struct Rule {
     pub postings: Vec<Posting>,
     /// The code of an exception that it raises each time.
     pub exception: Option<Box<str>>,
-}
-
-impl Rule {
+    /// The hash of its name, for digests.
+    pub name_hash: u64,
     /// Whether an event must name a `to_location`.
-    pub fn needs_to_location(&self) -> bool {
-        self.postings.iter().any(|posting| posting.from_remote || posting.to_remote)
-    }
+    pub needs_to_location: bool,
 }
 
 /// Types and aliases, looked up by name.
@@ -237,7 +234,9 @@ impl RawType {
             }
         }
         let exception = self.exception.as_deref().map(Into::into);
-        Ok(Rule { name: name.into(), quantity, from_status, to_status, postings, exception })
+        let needs_to_location = postings.iter().any(|posting| posting.from_remote || posting.to_remote);
+        let (name, name_hash) = (name.into(), hash(name));
+        Ok(Rule { name, quantity, from_status, to_status, postings, exception, name_hash, needs_to_location })
     }
 }
 

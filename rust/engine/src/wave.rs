@@ -12,6 +12,7 @@ use crate::dedup::{Fingerprint, fingerprint};
 use crate::engine::{Clock, Engine, Place};
 use crate::event::{Event, EventTime};
 use crate::explain::Findings;
+use crate::intern::{Interner, NONE};
 use crate::ledger::Names;
 use crate::limits::EVENT_BYTES_MAX;
 
@@ -37,6 +38,29 @@ impl<'a> Element<'a> {
     }
 }
 
+/// The hashes of the names in an event. What is absent has the hash zero and is never looked at.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct NameHashes {
+    pub(crate) sku: u64,
+    pub(crate) location: u64,
+    pub(crate) lot: u64,
+    pub(crate) owner: u64,
+    pub(crate) to_location: u64,
+}
+
+impl NameHashes {
+    fn of(names: &Interner, event: &Event<'_>) -> Self {
+        let hash = |name: Option<&str>| name.map_or(0, |name| names.hash(name));
+        Self {
+            sku: hash(event.sku),
+            location: hash(event.location),
+            lot: hash(event.lot),
+            owner: hash(event.owner),
+            to_location: hash(event.to_location),
+        }
+    }
+}
+
 /// What a first look found of an event's position. Names and places are never taken back, so it stays true.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Found {
@@ -51,15 +75,22 @@ pub(crate) struct Seen<'a> {
     pub(crate) is_too_large: bool,
     pub(crate) decoded: Result<(), Malformed>,
     pub(crate) key: Fingerprint,
-    sku_hash: u64,
+    pub(crate) hashes: NameHashes,
     place_hash: u64,
     pub(crate) found: Found,
 }
 
 impl Default for Seen<'_> {
     fn default() -> Self {
-        let (event, found) = (Event::default(), Found::default());
-        Self { event, is_too_large: false, decoded: Ok(()), key: Fingerprint([0; 2]), sku_hash: 0, place_hash: 0, found }
+        Self {
+            event: Event::default(),
+            is_too_large: false,
+            decoded: Ok(()),
+            key: Fingerprint([0; 2]),
+            hashes: NameHashes::default(),
+            place_hash: 0,
+            found: Found::default(),
+        }
     }
 }
 
@@ -114,10 +145,10 @@ impl Engine {
     /// Each pass asks for memory that the pass before it has found out about.
     fn look_ahead(&self, seen: &mut [Seen<'_>]) {
         for seen in &*seen {
-            self.names.prefetch_name(seen.sku_hash);
+            self.names.prefetch_name(seen.hashes.sku);
         }
         for seen in &mut *seen {
-            seen.found.names = self.find_names(&seen.event, seen.sku_hash);
+            seen.found.names = self.find_names(&seen.event, &seen.hashes);
             seen.place_hash = seen.found.names.map_or(0, |names| self.ledger.prefetch(names));
         }
         for seen in &*seen {
@@ -147,18 +178,21 @@ impl Engine {
         }
         let (source, id) = (seen.event.source, seen.event.id);
         seen.key = fingerprint(&self.secret, source.unwrap_or_default(), id.unwrap_or_default());
-        seen.sku_hash = self.names.hash(seen.event.sku.unwrap_or_default());
-        self.names.prefetch(seen.sku_hash);
+        seen.hashes = NameHashes::of(&self.names, &seen.event);
+        self.names.prefetch(seen.hashes.sku);
     }
 
     /// The names of an event's position, where all of them are known.
-    fn find_names(&self, event: &Event<'_>, sku_hash: u64) -> Option<Names> {
-        let find = |name: Option<&str>| self.names.find(name.unwrap_or_default());
+    fn find_names(&self, event: &Event<'_>, hashes: &NameHashes) -> Option<Names> {
+        let optional = |name: Option<&str>, hash| match name {
+            Some(name) => self.names.find_hashed(name, hash),
+            None => Some(NONE),
+        };
         Some([
-            self.names.find_hashed(event.sku?, sku_hash)?,
-            find(event.location)?,
-            find(event.lot)?,
-            find(event.owner)?,
+            self.names.find_hashed(event.sku?, hashes.sku)?,
+            self.names.find_hashed(event.location?, hashes.location)?,
+            optional(event.lot, hashes.lot)?,
+            optional(event.owner, hashes.owner)?,
         ])
     }
 }

@@ -234,7 +234,7 @@ impl<'a> Fields<'a> {
         let rule = rules.rule(number);
         let from_status = status(rule.from_status.as_ref(), from_status)?;
         let to_status = status(rule.to_status.as_ref(), to_status)?;
-        if rule.needs_to_location() && to_location.is_none() {
+        if rule.needs_to_location && to_location.is_none() {
             return Err(Malformed);
         }
         let to_location = to_location.unwrap_or_default();

@@ -265,7 +265,7 @@ impl Reference {
 /// The event's own position and, for a transfer, the other one.
 fn touched(rule: &Rule, body: &Body) -> BTreeSet<PositionKey> {
     let mut keys = BTreeSet::from([body.key()]);
-    if rule.needs_to_location() {
+    if rule.needs_to_location {
         keys.insert(body.remote_key());
     }
     keys
