@@ -246,11 +246,7 @@ impl Engine {
         self.ask(py, |engine| {
             let parts = engine.memory_bytes();
             let total = parts.iter().map(|(_, bytes)| bytes).sum();
-            let counts = [
-                ("total", total),
-                ("keys_count", engine.keys()),
-                ("positions_count", engine.ledger().len()),
-            ];
+            let counts = [("total", total), ("keys_count", engine.keys()), ("positions_count", engine.ledger().len())];
             parts.into_iter().chain(counts).collect()
         })
     }

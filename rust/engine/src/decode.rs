@@ -272,9 +272,8 @@ fn set_text<'a>(event: &mut Event<'a>, field: Field, text: &'a str) -> Result<()
         Field::CausationId => event.causation_id = optional(text, CORRELATION_BYTES_MAX)?,
         Field::Time => event.time = time(text)?,
         Field::Due => event.due = Some(due(text)?),
-        Field::Quantity => return set_number(event, field, text),
         Field::Sequence if !text.bytes().all(|byte| byte.is_ascii_digit()) => return Err("is no whole number"),
-        Field::Sequence => return set_number(event, field, text),
+        Field::Quantity | Field::Sequence => return set_number(event, field, text),
         Field::Data | Field::Line => return Err(WRONG_TYPE),
     }
     Ok(())

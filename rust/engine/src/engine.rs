@@ -371,8 +371,8 @@ impl Engine {
 }
 
 /// The digest of what an event says (`docs/events.md` §7).
-fn body_of(seed: u64, seen: &Seen<'_>, rule: &Rule, statuses: Statuses, quantity: i64) -> Body {
-    let mut body = BodyBuilder::new(seed);
+fn body_of(keyed: u64, seen: &Seen<'_>, rule: &Rule, statuses: Statuses, quantity: i64) -> Body {
+    let mut body = BodyBuilder::new(keyed);
     let (event, hashes) = (&seen.event, &seen.hashes);
     // The name's hash, not the number: a newer version may number its types otherwise.
     body.hash(0, rule.name_hash);

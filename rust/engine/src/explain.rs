@@ -46,9 +46,7 @@ pub(crate) fn cause_of_outcome(
         Outcome::Conflict => {
             format!("this key was sent before with another body; different: {}", findings.fields.join(", "))
         }
-        Outcome::TimeOutOfBounds => {
-            out_of_bounds(event, config.bounds(event.source.unwrap_or_default()), log_time_ns)
-        }
+        Outcome::TimeOutOfBounds => out_of_bounds(event, config.bounds(event.source.unwrap_or_default()), log_time_ns),
         Outcome::Overflow => "an account of the position would exceed 10^15 units".to_owned(),
         Outcome::NegativeStock => "`on_hand` would fall below zero, and negative_stock is \"refuse\"".to_owned(),
         Outcome::CountBeyondHistory => format!(

@@ -40,7 +40,7 @@ pub fn pack(name: &str) -> Option<[u64; 2]> {
     let mark = (length as u64) << 56;
     if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         // The last eight bytes overlap the first; what overlaps is shifted out.
-        let rest = u64::from_le_bytes(*last).checked_shr(8 * (16 - length) as u32).unwrap_or(0);
+        let rest = if length == 8 { 0 } else { u64::from_le_bytes(*last) >> (8 * (16 - length)) };
         return Some([u64::from_le_bytes(*first), rest | mark]);
     }
     if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {

@@ -127,10 +127,7 @@ impl History {
 
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        self.classes
-            .iter()
-            .map(|class| class.movements.memory_bytes() + class.free.capacity() * size_of::<u32>())
-            .sum()
+        self.classes.iter().map(|class| class.movements.memory_bytes() + class.free.capacity() * size_of::<u32>()).sum()
     }
 
     fn index(handle: HistoryHandle, place: usize) -> usize {
@@ -148,7 +145,8 @@ impl History {
 
     fn pop_front(handle: &mut HistoryHandle) {
         let ring = capacity(*handle);
-        handle.head = u16::try_from((usize::from(handle.head) + 1) & (ring - 1)).expect("a ring is shorter than 65,536");
+        handle.head =
+            u16::try_from((usize::from(handle.head) + 1) & (ring - 1)).expect("a ring is shorter than 65,536");
         handle.len -= 1;
     }
 

@@ -146,7 +146,10 @@ impl<R: Pod> Default for Pages<R> {
 
 impl<R: Pod> std::fmt::Debug for Pages<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pages").field("len", &self.len).field("memory_bytes", &self.memory_bytes()).finish()
+        f.debug_struct("Pages")
+            .field("len", &self.len)
+            .field("memory_bytes", &self.memory_bytes())
+            .finish_non_exhaustive()
     }
 }
 

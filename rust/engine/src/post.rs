@@ -51,8 +51,7 @@ impl Engine {
         }
         let mut far_names = None;
         if checked.rule.needs_to_location {
-            let location =
-                self.names.intern(event.to_location.unwrap_or_default()).ok_or(Outcome::Overflow)?;
+            let location = self.names.intern(event.to_location.unwrap_or_default()).ok_or(Outcome::Overflow)?;
             far_names = Some([near_names[0], location, near_names[2], near_names[3]]);
         }
         let legs = Legs::lay_out(checked.rule, checked.statuses);

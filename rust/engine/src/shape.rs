@@ -77,8 +77,7 @@ pub struct Shapes {
 
 impl Default for Shapes {
     fn default() -> Self {
-        let root =
-            Node { lead: (0, 0), kind: ValueKind::Other, field: None, child: 0, sibling: 0, tail: None };
+        let root = Node { lead: (0, 0), kind: ValueKind::Other, field: None, child: 0, sibling: 0, tail: None };
         Self { nodes: vec![root], texts: Vec::new(), buffer: Vec::new(), minute: Minute::default() }
     }
 }
@@ -167,7 +166,11 @@ impl Shapes {
         self.texts.extend_from_slice(lead);
         let lead = (start, u32::try_from(self.texts.len()).ok()?);
         self.nodes.push(Node { lead, kind: value.kind, field: value.field, child: 0, sibling: 0, tail: None });
-        let link = if last == 0 { &mut self.nodes[usize::from(node)].child } else { &mut self.nodes[usize::from(last)].sibling };
+        let link = if last == 0 {
+            &mut self.nodes[usize::from(node)].child
+        } else {
+            &mut self.nodes[usize::from(last)].sibling
+        };
         *link = new;
         Some(new)
     }

@@ -1,6 +1,7 @@
 //! Two texts: the second read along the shape of the first says the same as the second read with all care.
 #![no_main]
 
+use bumpalo::Bump;
 use libfuzzer_sys::fuzz_target;
 use tallystick_engine::decode::decode;
 use tallystick_engine::event::Event;
@@ -9,9 +10,9 @@ use tallystick_engine::shape::Shapes;
 fuzz_target!(|data: &[u8]| {
     let mut shapes = Shapes::default();
     for text in data.split(|byte| *byte == 0) {
-        let (mut careful, mut short) = (Event::default(), Event::default());
-        let expected = decode(text, &mut careful, &mut Shapes::default());
-        assert_eq!(decode(text, &mut short, &mut shapes), expected);
+        let (mut careful, mut short, arena) = (Event::default(), Event::default(), Bump::new());
+        let expected = decode(text, &mut careful, &mut Shapes::default(), &arena);
+        assert_eq!(decode(text, &mut short, &mut shapes, &arena), expected);
         assert_eq!(short, careful);
     }
 });
