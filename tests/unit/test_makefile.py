@@ -123,7 +123,7 @@ def test_missing_linker_is_named(checkout: Path) -> None:
     set_up_tools(checkout)
     path = tools(checkout / "bin", TOOLS)
     cargo = checkout / "bin" / "cargo"
-    cargo.write_text("#!/bin/sh\necho 'cargo 1.88.0 (0000000 2025-06-01)'\n")
+    cargo.write_text("#!/bin/sh\necho 'cargo 1.89.0 (0000000 2025-08-04)'\n")
     cargo.chmod(0o755)
     failed = run_make("test", folder=checkout, path=path)
     assert failed.returncode != 0
