@@ -53,7 +53,7 @@ fuzz: .venv/stamps/fuzz ## engine against reference on any bytes, shapes, snapsh
 
 # Without a target named, the sanitizer would be built into build scripts and macros, too.
 sanitize: .venv/stamps/package ## the Rust tests under AddressSanitizer: what dependencies do with memory
-	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address $(CARGO) test --locked --target-dir target/sanitize \
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address $(CARGO) test --locked --tests --target-dir target/sanitize \
 	  --target "$$(rustc -vV | sed -n 's/^host: //p')"
 
 X86 := x86_64-unknown-linux-gnu
