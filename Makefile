@@ -14,14 +14,15 @@ RUST_SOURCES := Cargo.toml $(wildcard Cargo.lock) $(shell find rust -name '*.rs'
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # cargo brings its own idea of parallelism; the job server of `make -j` is not open to it.
-CARGO := env -u MAKEFLAGS -u MFLAGS cargo
+ALONE := env -u MAKEFLAGS -u MFLAGS
+CARGO := $(ALONE) cargo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench fuzz clean
+.PHONY: help demo test lint bench fuzz sanitize wheels wheel-pgo builds test-arm clean
 
 help: ## show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-6s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/stamps/package ## a year of real sales through a real server, proven (DEMO_ARGS=--small: seconds)
 	$(BIN)/tallystick demo $(DEMO_ARGS)
@@ -42,13 +43,44 @@ bench: .venv/stamps/package ## every workload, the bus, latency, growth, peers; 
 	$(BIN)/python -m benches $(BENCH_ARGS)
 
 # The sanitizers that libFuzzer builds on are nightly features; the compiler is told to allow them here and nowhere else.
-FUZZ := env -u MAKEFLAGS -u MFLAGS RUSTC_BOOTSTRAP=1 $(BIN)/cargo-fuzz run -O --fuzz-dir rust/fuzz
+FUZZ := $(ALONE) RUSTC_BOOTSTRAP=1 $(BIN)/cargo-fuzz run -O --fuzz-dir rust/fuzz
 
 fuzz: .venv/stamps/fuzz ## engine against reference on any bytes, shapes, snapshots (FUZZ_SECONDS=60 for each target)
 	for target in message shape snapshot; do \
 	  mkdir -p rust/fuzz/found/$$target && $(FUZZ) $$target rust/fuzz/found/$$target rust/fuzz/corpus/$$target -- \
 	    -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -verbosity=0 -print_final_stats=1 || exit 1; \
 	done
+
+# Without a target named, the sanitizer would be built into build scripts and macros, too.
+sanitize: .venv/stamps/package ## the Rust tests under AddressSanitizer: what dependencies do with memory
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address $(CARGO) test --locked --tests --target-dir target/sanitize \
+	  --target "$$(rustc -vV | sed -n 's/^host: //p')"
+
+X86 := x86_64-unknown-linux-gnu
+ARM := aarch64-unknown-linux-gnu
+# zig links against an old glibc (2.17), wherever it runs. rustc_for(target): one that has its standard library.
+MANYLINUX = $(ALONE) $(BIN)/maturin build --release --locked --zig --compatibility manylinux2014
+rustc_for = "$$(sh wheels/rustc.sh $(1))"
+
+wheels: .venv/stamps/zig ## wheels for Linux on x86-64 and Arm (CPython 3.11+, manylinux2014) into dist
+	rustc=$(call rustc_for,$(X86)) && RUSTC=$$rustc $(MANYLINUX) --target $(X86) --target-dir target/wheels --out dist
+	rustc=$(call rustc_for,$(ARM)) && RUSTC=$$rustc $(MANYLINUX) --target $(ARM) --target-dir target/wheels-arm --out dist
+	$(BIN)/python wheels/check.py dist/*.whl
+
+wheel-pgo: .venv/stamps/zig ## a profile-guided wheel for this machine's architecture into dist/pgo
+	profile=$$(sh wheels/profile.sh) && RUSTFLAGS="-Cprofile-use=$$profile" $(MANYLINUX) \
+	  --target "$$(rustc -vV | sed -n 's/^host: //p')" --target-dir target/wheel-pgo --out dist/pgo
+	$(BIN)/python wheels/check.py dist/pgo/*.whl
+
+builds: .venv/stamps/package ## portable, x86-64-v3 and profile-guided builds, side by side on one workload
+	$(ALONE) sh wheels/builds.sh
+	$(BIN)/python -m benches builds $(BENCH_ARGS)
+
+test-arm: wheels ## the Rust tests and the wheel for Arm, emulated by qemu where this is no Arm machine
+	rustc=$(call rustc_for,$(ARM)) && run="$$(sh wheels/arm.sh)" && \
+	  RUSTC=$$rustc CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=$$run $(ALONE) $(BIN)/cargo-zigbuild test --locked \
+	    --target $(ARM) --target-dir target/arm
+	$(BIN)/python wheels/check.py --run-arm dist/*aarch64.whl
 
 clean: ## remove everything that make made
 	rm -rf .venv target .demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis python/tallystick/_engine*.so
@@ -83,6 +115,10 @@ VENV_HINT := Debian and Ubuntu: apt install python3 python3-venv; or name anothe
 
 .venv/stamps/fuzz: .venv/stamps/package
 	$(CARGO) install --quiet --locked --root .venv cargo-fuzz@0.13.2
+	@touch $@
+
+.venv/stamps/zig: .venv/stamps/package constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt ziglang cargo-zigbuild
 	@touch $@
 
 .venv/stamps/components: .venv/stamps/package

@@ -5,20 +5,28 @@
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
 """What a measured function returns: figures by name, fit for JSON."""
 
 
-def in_own_process(function: Callable[..., Row], **arguments: Any) -> Row:
-    """Calls a module-level function with JSON arguments. Ends the run with one line if it fails."""
+def in_own_process(function: Callable[..., Row], *, package: Path | None = None, **arguments: Any) -> Row:
+    """Calls a module-level function with JSON arguments. Ends the run with one line if it fails.
+
+    `package` is a folder with another build of `tallystick`, to be imported in place of the installed one.
+    """
     target = f"{function.__module__}:{function.__name__}"
     command = [sys.executable, "-m", "benches.process", target]
-    done = subprocess.run(command, input=json.dumps(arguments), stdout=subprocess.PIPE, text=True, check=False)
+    environment = os.environ | ({"PYTHONPATH": str(package)} if package else {})
+    done = subprocess.run(
+        command, input=json.dumps(arguments), stdout=subprocess.PIPE, text=True, check=False, env=environment
+    )
     if done.returncode != 0:
         sys.exit(f"benches: {target} failed, see above")
     row: Row = json.loads(done.stdout.splitlines()[-1])

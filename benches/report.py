@@ -32,7 +32,7 @@ def refuse_debug_build() -> None:
 
 def refuse_wrong_hash(suite: str, rows: dict[str, Row]) -> None:
     """Ends the run if rows that did the same work ended in different states."""
-    same_work = {"bus": "state_hash", "peers": "balance_hash"}.get(suite)
+    same_work = {"bus": "state_hash", "builds": "state_hash", "peers": "balance_hash"}.get(suite)
     hashes = {name: row[same_work] for name, row in rows.items() if same_work in row} if same_work else {}
     if len(set(hashes.values())) > 1:
         sys.exit(f"benches: hashes differ, so no figure is valid: {hashes}")

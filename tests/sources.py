@@ -16,7 +16,7 @@ PACKAGE: Final = ROOT / "python" / "tallystick"
 ENGINE: Final = ROOT / "rust" / "engine"
 FRAMES: Final = ROOT / "rust" / "frames"
 BINDING: Final = ROOT / "rust" / "binding"
-CODE_FOLDERS: Final = ("python", "rust", "tests", "benches", "examples")
+CODE_FOLDERS: Final = ("python", "rust", "tests", "benches", "examples", "wheels")
 
 _RUST_NOISE: Final = re.compile(
     r"""//[^\n]*|/\*.*?\*/|b?r(#*)".*?"\1|b?"(?:\\.|[^"\\])*"|b?'(?:\\[^\n]|[^'\\\n])[^'\n]{0,9}'(?!\w)""", re.DOTALL

@@ -74,6 +74,10 @@ def uses_floats(source: str) -> bool:
     return FLOATS.search(rust_surface(source)) is not None
 
 
+def is_unsafe(source: str) -> bool:
+    return re.search(r"\bunsafe\b", rust_surface(source)) is not None
+
+
 def shares_work_with_engine(source: str) -> bool:
     used = set(re.findall(r"\bcrate::(\w+)", rust_surface(source)))
     return not used <= SHARED_WITH_REFERENCE | {"reference"}
@@ -131,6 +135,13 @@ def test_engine_has_no_floats() -> None:
 @pytest.mark.parametrize("crate", [ENGINE, FRAMES], ids=label)
 def test_unsafe_code_is_forbidden(crate: Path) -> None:
     assert "#![forbid(unsafe_code)]" in rust_surface((crate / "src" / "lib.rs").read_text())
+
+
+def test_unsafe_code_stands_in_one_module_of_a_crate() -> None:
+    for crate in sorted(path.parent for path in (ROOT / "rust").glob("*/Cargo.toml")):
+        assert len(breaks(sorted(crate.rglob("*.rs")), is_unsafe)) <= 1, label(crate)
+    # That each has its SAFETY comment is clippy's to say.
+    assert manifest(ROOT / "Cargo.toml")["workspace"]["lints"]["clippy"]["undocumented_unsafe_blocks"] == "deny"
 
 
 def test_frames_know_neither_ledger_nor_socket() -> None:
@@ -233,6 +244,7 @@ def test_scenarios_are_run_by_rust_and_python() -> None:
         (reaches_outer_world, "use std::collections::BTreeMap; // std::fs", "use std::{collections::BTreeMap, fs};"),
         (reaches_outer_world, 'let text = "std::net";', "let now = std::time::Instant::now();"),
         (uses_floats, "let quantity: i64 = 12;", "let quantity: f64 = 1.2;"),
+        (is_unsafe, "#![forbid(unsafe_code)] // unsafe", "let first = unsafe { *pointer };"),
         (shares_work_with_engine, "use crate::limits::NAME_BYTES_MAX;", "use crate::ledger::Ledger;"),
         (knows_nats_py_inside, "from nats.aio.client import Client", "from nats.protocol.parser import Parser"),
         (knows_nats_py_inside, "tap = self._tap", "client._ps = tap"),

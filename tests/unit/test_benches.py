@@ -1,6 +1,7 @@
 """The benchmarks run tiny here, so that they do not rot, and their hashes are checked. No figure is a test."""
 
 import json
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -10,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benches import report, targets
+from benches import builds, report, targets
 from benches.bare_socket import frame_ends
 from benches.growth import check_totals
 from benches.rows import CONFIG, Rows
+from benches.scale import TINY
 from tallystick import Engine
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +84,20 @@ def test_a_wrong_hash_is_refused() -> None:
     rows = {"tallystick": {"balance_hash": "a"}, "python": {"balance_hash": "b"}}
     with pytest.raises(SystemExit, match="no figure is valid"):
         report.refuse_wrong_hash("peers", rows)
+
+
+def test_builds_are_measured_each_with_its_own_engine(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "python" / "tallystick", tmp_path / "builds" / "one" / "tallystick")
+    rows = builds.compare(tmp_path / "builds", tmp_path, TINY, "one")
+    assert set(rows) == {"one"}
+    assert rows["one"]["checked_state_hash"] == rows["one"]["state_hash"]
+    with pytest.raises(FileNotFoundError, match="make builds"):
+        builds.compare(tmp_path / "builds", tmp_path, TINY, "two")
+
+
+def test_another_build_than_was_asked_for_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no figure is valid"):
+        builds.measure(str(tmp_path), path="", config="", expected="", checked_events=0)
 
 
 def test_rows_know_their_balances_whatever_the_block() -> None:

@@ -16,7 +16,18 @@ DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 README: Final = (ROOT / "README.md").read_text()
 EVENTS: Final = (ROOT / "docs" / "events.md").read_text()
 
-FOLDERS: Final = {"cli/", "demo/", "tests/", "benches/", "examples/", "scenarios/", "rust/", "unit/", "integration/"}
+FOLDERS: Final = {
+    "cli/",
+    "demo/",
+    "tests/",
+    "benches/",
+    "examples/",
+    "wheels/",
+    "scenarios/",
+    "rust/",
+    "unit/",
+    "integration/",
+}
 
 
 def blocks(text: str, language: str) -> list[str]:

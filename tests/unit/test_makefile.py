@@ -13,7 +13,9 @@ import pytest
 
 from tests.sources import ROOT
 
-TARGETS: Final = {"help", "demo", "test", "lint", "bench", "fuzz", "clean"}
+TARGETS: Final = {
+    "help", "demo", "test", "lint", "bench", "fuzz", "sanitize", "wheels", "wheel-pgo", "builds", "test-arm", "clean",
+}  # fmt: skip
 TOOLS: Final = ("awk", "env", "find", "mkdir", "sh", "touch")
 
 
@@ -59,13 +61,15 @@ def set_up_tools(checkout: Path) -> None:
 def test_help_is_the_default_and_lists_every_target() -> None:
     shown = run_make()
     assert shown.returncode == 0, shown.stderr
-    assert set(re.findall(r"^  make (\w+)", shown.stdout, re.MULTILINE)) == TARGETS
+    assert set(re.findall(r"^  make ([a-z-]+)", shown.stdout, re.MULTILINE)) == TARGETS
     assert shown.stdout == run_make("help").stdout
 
 
 def test_documents_name_only_targets_that_exist() -> None:
     documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / ".ci" / "run"]
-    named = {name for path in documents for name in re.findall(r"(?:^|`)make ([a-z]+)", path.read_text(), re.MULTILINE)}
+    named = {
+        name for path in documents for name in re.findall(r"(?:^|`)make ([a-z-]+)", path.read_text(), re.MULTILINE)
+    }
     assert named
     assert named <= TARGETS
 
@@ -128,3 +132,62 @@ def test_missing_linker_is_named(checkout: Path) -> None:
     failed = run_make("test", folder=checkout, path=path)
     assert failed.returncode != 0
     assert "there is no C linker (cc)" in failed.stderr
+
+
+def run_script(
+    name: str, *arguments: str, checkout: Path, programs: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """A script of `wheels/` where no programs are but the given ones, each a line of shell, and a few harmless ones."""
+    shutil.copytree(ROOT / "wheels", checkout / "wheels")
+    path = tools(checkout / "bin", ("dirname", "grep", "ls", "sed", "sh", "uname"))
+    for program, line in programs.items():
+        (checkout / "bin" / program).unlink(missing_ok=True)
+        (checkout / "bin" / program).write_text(f"#!/bin/sh\n{line}\n")
+        (checkout / "bin" / program).chmod(0o755)
+    shell = shutil.which("sh")
+    assert shell is not None
+    command = [shell, f"wheels/{name}", *arguments]
+    return subprocess.run(
+        command, cwd=checkout, env={"PATH": path}, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def test_rustc_with_the_standard_library_is_taken(checkout: Path) -> None:
+    (checkout / "libcore-1.rlib").touch()
+    done = run_script("rustc.sh", "any-target", checkout=checkout, programs={"rustc": f"echo {checkout}"})
+    assert (done.returncode, done.stdout) == (0, "rustc\n"), done.stderr
+
+
+@pytest.mark.parametrize("target", ["aarch64-unknown-linux-gnu", "riscv64gc-unknown-linux-gnu"])
+def test_missing_standard_library_is_named(checkout: Path, target: str) -> None:
+    failed = run_script("rustc.sh", target, checkout=checkout, programs={"rustc": f"echo {checkout}"})
+    assert failed.returncode != 0
+    assert failed.stdout == ""
+    assert failed.stderr == (
+        f"make: Rust's standard library for {target} is not there. Get it with: rustup target add {target}\n"
+    )
+
+
+def test_missing_profdata_is_named(checkout: Path) -> None:
+    rustc = "echo 'LLVM version: 22.1.2'"
+    failed = run_script("profdata.sh", checkout=checkout, programs={"rustc": rustc})
+    assert failed.returncode != 0
+    assert "make: llvm-profdata of LLVM 22 is not there. Get it with: rustup component add llvm-tools" in failed.stderr
+
+
+@pytest.mark.parametrize(("version", "taken"), [("22.1.8", True), ("21.1.0", False)])
+def test_profdata_must_be_of_the_same_llvm(checkout: Path, version: str, taken: bool) -> None:
+    programs = {"rustc": "echo 'LLVM version: 22.1.2'", "llvm-profdata-22": f"echo '  LLVM version {version}'"}
+    done = run_script("profdata.sh", checkout=checkout, programs=programs)
+    assert (done.returncode == 0, done.stdout == "llvm-profdata-22\n") == (taken, taken), done.stderr
+
+
+def test_missing_arm_userland_is_named(checkout: Path) -> None:
+    failed = run_script("arm.sh", checkout=checkout, programs={"uname": "echo x86_64"})
+    assert failed.returncode != 0
+    assert failed.stderr.startswith("make: an Arm userland to test in is not there. ")
+
+
+def test_an_arm_machine_emulates_nothing(checkout: Path) -> None:
+    done = run_script("arm.sh", checkout=checkout, programs={"uname": "echo aarch64"})
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
