@@ -5,6 +5,7 @@
 
 import importlib
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,11 +15,17 @@ Row = dict[str, Any]
 """What a measured function returns: figures by name, fit for JSON."""
 
 
+class Unavailable(Exception):
+    """Why something cannot be measured here: one line."""
+
+
 def in_own_process(function: Callable[..., Row], **arguments: Any) -> Row:
     """Calls a module-level function with JSON arguments. Ends the run with one line if it fails."""
     target = f"{function.__module__}:{function.__name__}"
     command = [sys.executable, "-m", "benches.process", target]
     done = subprocess.run(command, input=json.dumps(arguments), stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode == -signal.SIGKILL:
+        sys.exit(f"benches: {target} was killed; is there enough memory?")
     if done.returncode != 0:
         sys.exit(f"benches: {target} failed, see above")
     row: Row = json.loads(done.stdout.splitlines()[-1])
