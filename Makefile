@@ -39,7 +39,7 @@ lint: .venv/stamps/package .venv/stamps/components ## formatters, clippy, ruff, 
 	$(BIN)/python -m mypy
 	$(BIN)/python -m mypy.stubtest tallystick._engine --mypy-config-file pyproject.toml
 
-bench: .venv/stamps/package ## every workload, the bus, latency, growth, peers; minutes (BENCH_ARGS=--tiny: seconds)
+bench: .venv/stamps/package ## every workload, the bus, latency, growth, peers, calls; minutes (BENCH_ARGS=--tiny: seconds)
 	$(BIN)/python -m benches $(BENCH_ARGS)
 
 # The sanitizers that libFuzzer builds on are nightly features; the compiler is told to allow them here and nowhere else.

@@ -1,6 +1,7 @@
 """`python -m benches`: runs the benchmarks, prints the figures, stores them with their machine, draws them."""
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from benches import plots, report, targets
-from benches.process import Row
+from benches.process import Row, Unavailable
 from benches.scale import FULL, MODEST, TINY, Scale
 
 SUITES: Final = {
     "in-process": "benches.in_process",
+    "surface": "benches.surface.suite",
+    "instructions": "benches.instructions",
     "growth": "benches.growth",
     "bus": "benches.bus",
     "latency": "benches.latency",
@@ -26,6 +29,7 @@ WHEN_NAMED: Final = {"builds"}
 
 def main() -> None:
     """Runs the suites that were asked for; each stores a report of its own."""
+    found_any = False
     options = _options()
     if options.plots:
         plots.draw_all(options.results)
@@ -36,12 +40,24 @@ def main() -> None:
         print(f"{suite}:", flush=True)
         run: Callable[[Path, Scale, str], dict[str, Row]] = import_module(SUITES[suite]).run
         with tempfile.TemporaryDirectory(prefix="tallystick-bench-") as folder:
-            rows = run(Path(folder), scale, options.only)
+            try:
+                rows = run(Path(folder), scale, options.only)
+            except Unavailable as reason:
+                if suite in options.suites:
+                    sys.exit(f"benches: {reason}")
+                print(f"  not measured: {reason}", flush=True)
+                continue
+        if options.only and not rows:
+            continue
+        found_any = True
         report.refuse_wrong_hash(suite, rows)
+        report.refuse_incomplete(rows)
         report.show(rows)
         judged = targets.judge(suite, rows)
         targets.show(judged)
         print(f"  stored in {report.store(options.results, suite, scale, rows, judged)}", flush=True)
+    if options.only and not found_any:
+        sys.exit(f"benches: no suite that was asked for has a row {options.only}")
     if options.tiny:
         print("a tiny run shows that the benchmarks work; its figures mean nothing")
     if not options.only:

@@ -39,6 +39,10 @@ class BareSocket:
         self._lines.close()
         self._socket.close()
 
+    def set_timeout(self, seconds: float | None) -> None:
+        """Sets how long one receive may take; None: for ever."""
+        self._socket.settimeout(seconds)
+
     def send(self, data: bytes) -> None:
         """Sends protocol bytes as they are."""
         self._socket.sendall(data)

@@ -10,12 +10,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from benches import bus_limit, in_process, workloads
+from benches import bus_limit, figures, in_process, workloads
 from benches.bare_socket import BareSocket
 from benches.meter import Meter
 from benches.process import Row, fastest
 from benches.scale import Scale
 from benches.workloads import WorkloadFiles
+from tallystick import Engine
 from tallystick.config import Config, load
 from tallystick.connection import connect
 from tallystick.embedded import EmbeddedServer
@@ -23,6 +24,7 @@ from tallystick.event_loop import run_loop
 from tallystick.jetstream import JetStream
 from tallystick.pipeline import RunReport
 from tallystick.pipeline import run as run_daemon
+from tallystick.snapshots import SnapshotFolder
 from tallystick.streams import ensure_input
 
 KINDS: Final = ("push", "pull", "fetch", "daemon")
@@ -82,12 +84,20 @@ def measure(url: str, engine_config: str, messages: int) -> Row:
         settings = daemon_settings(Path(name), url, engine_config, output=Path(name).name)
         with Meter() as meter:
             report: RunReport = run_loop(run_daemon(settings, until_sequence=messages))
+        row = meter.figures(report.events_total)
+        # The ledger itself is gone with the daemon; what it saved must be the same, and tells what it costs.
+        with SnapshotFolder(settings.snapshots.folder, keep=settings.snapshots.keep) as snapshots:
+            saved = snapshots.newest()
+        if saved is None:
+            raise ValueError("the daemon saved no snapshot: no figure is valid")
+        ledger = figures.of_ledger(Engine.restore(saved.data, settings.engine_json))
+    if ledger["state_hash"] != report.state_hash:
+        raise ValueError("the daemon's snapshot is not its last state: no figure is valid")
     return {
-        **meter.figures(report.events_total),
+        **row,
         "messages": messages,
         "outcomes": {name: count for name, count in report.outcomes.items() if count},
-        "positions": report.positions,
-        "state_hash": report.state_hash,
+        **ledger,
     }
 
 

@@ -1,20 +1,30 @@
-"""Growth: the rate at a large state against the rate at a small one, and what a snapshot of it costs.
+"""Growth: the rate at a large state against the rate at a small one, and what a snapshot and a restart of it cost.
 
 One curve over positions, one over remembered keys. Each point fills an engine of its own, then measures the next
-events, whose positions are uniform: a cache never helps.
+events, whose positions are uniform: a cache never helps. Then it is saved, restored, and goes on with the log.
 """
 
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Final
 
-from benches.meter import Meter
+from benches import figures
+from benches.meter import Meter, memory_available
 from benches.process import Row, in_own_process
+from benches.progress import Progress
 from benches.rows import CONFIG, Rows
 from benches.scale import Scale
 from tallystick import Engine, Reference
 
-POSITIONS_OF_KEYS = 100_000
+POSITIONS_OF_KEYS: Final = 100_000
 """Positions on the curve over keys."""
+KEY_BYTES_MAX: Final = 90
+POSITION_BYTES_MAX: Final = 500
+"""What the engine may take while it grows. A point that has no room is left out before it takes the machine down."""
+IMAGE_COPIES: Final = 2.5
+"""Of the ledger's bytes, while a snapshot is made."""
 
 
 def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
@@ -24,48 +34,97 @@ def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
     points = [(f"positions-{count}", count, count) for count in scale.positions]
     points += [(f"keys-{count}", min(POSITIONS_OF_KEYS, count), count) for count in scale.keys]
     for name, positions, filled in points:
-        if only in ("", name):
-            rows[name] = in_own_process(
-                measure,
-                positions=positions,
-                filled_events=filled,
-                measured_events=scale.measured_events,
-                checked_events=scale.checked_events,
-                seed=scale.seed,
-            )
+        if only not in ("", name):
+            continue
+        needed, free = filled * KEY_BYTES_MAX + positions * POSITION_BYTES_MAX, memory_available()
+        if needed > free:
+            print(f"{name:<18} not measured: it may need {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} are free")
+            continue
+        rows[name] = in_own_process(
+            measure,
+            positions=positions,
+            filled_events=filled,
+            measured_events=scale.measured_events,
+            checked_events=scale.checked_events,
+            seed=scale.seed,
+            name=name,
+        )
     return rows
 
 
-def measure(positions: int, filled_events: int, measured_events: int, checked_events: int, seed: int) -> Row:
-    """Fills, measures, saves, restores. Raises ValueError if any total or hash is not what it must be."""
+def measure(
+    positions: int, filled_events: int, measured_events: int, checked_events: int, seed: int, name: str = "growth"
+) -> Row:
+    """Fills, measures, saves, restores, goes on. Raises ValueError if any total or hash is not what it must be."""
     check_prefix(positions, min(checked_events, 20_000), seed)
     engine, rows = Engine(CONFIG), Rows(positions, seed)
+    progress = Progress(name, filled_events)
+    filling_s = _fill(engine, rows, max(positions, filled_events - measured_events), progress)
+    filled = rows.events
+    row = _apply(engine, rows, measured_events)
+    check_totals(engine, rows)
+    row |= figures.of_ledger(engine)
+    row |= {"filled_events": filled, "filling_events_per_s": round(filled / filling_s), "seed": seed}
+    needed, free = IMAGE_COPIES * sum(row["memory_bytes"].values()), memory_available()
+    if needed > free:
+        return row | {
+            "recovery": f"not measured: it may need {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} are free"
+        }
+    progress.say("saving")
+    before = time.perf_counter()
+    image = engine.snapshot()
+    saved_s = time.perf_counter() - before
+    # What was saved makes room for what is restored: a restart has only one of them, too.
+    del engine
+    progress.say(f"restoring {len(image):,} bytes")
+    before = time.perf_counter()
+    restored = Engine.restore(image, CONFIG)
+    restored_s = time.perf_counter() - before
+    size = len(image)
+    del image
+    if restored.state_hash() != row["state_hash"]:
+        raise ValueError("the restored ledger is not the one that was saved: no figure is valid")
+    replayed = _apply(restored, rows, measured_events)
+    check_totals(restored, rows)
+    return row | {
+        "snapshot_bytes": size,
+        "snapshot_s": round(saved_s, 4),
+        "snapshot_bytes_per_s": round(size / saved_s),
+        "restore_s": round(restored_s, 4),
+        "restore_bytes_per_s": round(size / restored_s),
+        "replay_events_per_s": replayed["events_per_s"],
+        "rss_mib_peak_with_recovery": replayed["rss_mib_peak"],
+        "state_hash_after_replay": restored.state_hash(),
+    }
+
+
+def _fill(engine: Engine, rows: Rows, events: int, progress: Progress) -> float:
+    """Brings the ledger to its size. Gives the seconds that the engine worked."""
     applied_s = 0.0
-    for block in rows.blocks(max(positions, filled_events - measured_events)):
+    for block in _one_ahead(rows.blocks(events)):
         before = time.perf_counter()
         engine.apply(block, engine.sequence + 1, None)
         applied_s += time.perf_counter() - before
-    filled = rows.events
-    last = list(rows.blocks(measured_events))
+        progress.at(engine.sequence)
+    return applied_s
+
+
+def _one_ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same blocks, the next of which is drawn on another core while one is applied; never more than one ahead."""
+    with ThreadPoolExecutor(1) as drawer:
+        ahead = drawer.submit(next, blocks, None)
+        while (block := ahead.result()) is not None:
+            ahead = drawer.submit(next, blocks, None)
+            yield block
+
+
+def _apply(engine: Engine, rows: Rows, events: int) -> Row:
+    """The figures of the next events, all drawn before the clock starts."""
+    blocks = list(rows.blocks(events))
     with Meter() as meter:
-        for block in last:
+        for block in blocks:
             engine.apply(block, engine.sequence + 1, None)
-    figures = meter.figures(measured_events)
-    check_totals(engine, rows)
-    memory = engine.memory()
-    keys = engine.outcome_totals()["applied"]
-    return {
-        **figures,
-        "filled_events": filled,
-        "filling_events_per_s": round(filled / applied_s),
-        "positions": len(engine),
-        "keys": keys,
-        "memory_bytes": memory,
-        "bytes_per_key": round(memory["dedup"] / keys, 1),
-        "bytes_per_position": round(memory["positions"] / len(engine), 1),
-        "state_hash": engine.state_hash(),
-        **_recovery(engine),
-    }
+    return dict(meter.figures(events))
 
 
 def check_prefix(positions: int, events: int, seed: int) -> None:
@@ -86,22 +145,3 @@ def check_totals(engine: Engine, rows: Rows) -> None:
     expected = (rows.on_hand * 1_000, rows.reserved * 1_000, fresh, rows.duplicates, min(rows.positions, rows.events))
     if found != expected:
         raise ValueError(f"the ledger's totals are {found}, the input's are {expected}: no figure is valid")
-
-
-def _recovery(engine: Engine) -> Row:
-    before = time.perf_counter()
-    snapshot = engine.snapshot()
-    saved_s = time.perf_counter() - before
-    state_hash = engine.state_hash()
-    before = time.perf_counter()
-    restored = Engine.restore(snapshot, CONFIG)
-    restored_s = time.perf_counter() - before
-    if restored.state_hash() != state_hash:
-        raise ValueError("the restored ledger is not the one that was saved: no figure is valid")
-    return {
-        "snapshot_bytes": len(snapshot),
-        "snapshot_s": round(saved_s, 4),
-        "snapshot_bytes_per_s": round(len(snapshot) / saved_s),
-        "restore_s": round(restored_s, 4),
-        "restore_bytes_per_s": round(len(snapshot) / restored_s),
-    }

@@ -1,38 +1,43 @@
-"""In process: NDJSON in memory through the engine on one core, on every workload, beside plain Python.
+"""In process: NDJSON in memory through the engine on one core, on every workload; beside it what else does such work.
 
-Decoding alone is not measured: the engine's interface has no door to it.
+A case takes a workload and gives a row. All cases that end with a ledger must end in the same state.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Final
 
-from benches import workloads
+from benches import figures, operations, workloads
 from benches.meter import Meter
 from benches.peers import plain_python
 from benches.process import Row, fastest
 from benches.scale import Scale
+from benches.workloads import WorkloadFiles
 from tallystick import Engine, Reference
 from tallystick.lines import line_blocks
 
-BLOCK_BYTES = 1 << 20
-WORKLOADS = ("peak", "hot", "wide", "dup", "journey")
+BLOCK_BYTES: Final = 1 << 20
+WORKLOADS: Final = ("peak", "hot", "wide", "dup", "journey")
 
 
 def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
-    """One row per workload, `engine-NAME`, and `python-peak`."""
+    """One row per case and workload, `CASE-WORKLOAD`."""
     rows: dict[str, Row] = {}
     for name in WORKLOADS:
-        if only and only not in (f"engine-{name}", f"python-{name}"):
-            continue
-        files = workloads.write(name, folder, scale)
+        cases = CASES | (CASES_OF_PEAK if name == "peak" else {})
+        wanted = {f"{case}-{name}": measured for case, measured in cases.items() if only in ("", f"{case}-{name}")}
+        files = workloads.write(name, folder, scale) if wanted else None
+        if wanted and files is None:
+            print(f"{name:<18} not measured: its data is not installed")
         if files is None:
-            print(f"{name:<16} not measured: its data is not installed")
             continue
-        if only in ("", f"engine-{name}"):
-            rows[f"engine-{name}"] = fastest(
-                scale.repeat, measure, **files.arguments, checked_events=scale.checked_events
-            ) | {"workload": files.title}
-        if name == "peak" and only in ("", "python-peak"):
-            rows["python-peak"] = fastest(scale.repeat, plain_python.measure, path=files.path)
+        for row_name, measured in wanted.items():
+            found = measured(files, scale)
+            if isinstance(found, str):
+                print(f"{row_name:<18} not measured: {found}")
+            else:
+                rows[row_name] = found
         Path(files.path).unlink()
     return rows
 
@@ -50,20 +55,13 @@ def measure(path: str, config: str, expected: str, checked_events: int) -> Row:
     with Meter() as meter:
         for block in blocks:
             events += len(engine.apply(block, events + 1, None))
-    figures = meter.figures(events)
-    keys = sum(engine.outcome_totals().get(name, 0) for name in ("applied", "absorbed"))
-    memory = engine.memory()
+    row = meter.figures(events)
     check_balances(engine, expected)
     return {
-        **figures,
+        **row,
         "bytes_per_event": round(sum(map(len, blocks)) / events, 1),
         "outcomes": {name: count for name, count in engine.outcome_totals().items() if count},
-        "positions": len(engine),
-        "keys": keys,
-        "memory_bytes": memory,
-        "bytes_per_key": round(memory["dedup"] / max(keys, 1), 1),
-        "bytes_per_position": round(memory["positions"] / max(len(engine), 1), 1),
-        "state_hash": engine.state_hash(),
+        **figures.of_ledger(engine),
         **check_prefix(Path(path), config, checked_events),
     }
 
@@ -89,3 +87,22 @@ def check_balances(engine: Engine, expected: str) -> None:
     different = positions_different(ledger_frame(engine), pl.read_parquet(expected)).height
     if different:
         raise ValueError(f"{different:,} positions differ from the group-by of the input: no figure is valid")
+
+
+def _engine(files: WorkloadFiles, scale: Scale) -> Row:
+    row = fastest(scale.repeat, measure, **files.arguments, checked_events=scale.checked_events)
+    return row | {"workload": files.title}
+
+
+def _python(files: WorkloadFiles, scale: Scale) -> Row:
+    return fastest(scale.repeat, plain_python.measure, path=files.path)
+
+
+Case = Callable[[WorkloadFiles, Scale], Row | str]
+"""Gives a row, or why there is none."""
+CASES: Final[dict[str, Case]] = {"engine": _engine}
+CASES_OF_PEAK: Final[dict[str, Case]] = {
+    "python": _python,
+    **{name: partial(operations.case, name) for name in ("decode", "dedup", "apply", "query")},
+}
+"""On the canonical workload alone."""

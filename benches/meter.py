@@ -37,17 +37,44 @@ class Meter:
             "events_per_s": round(events / self.seconds),
             "ns_per_event": round(self.seconds / events * 1e9, 1),
             "cpu_ns_per_event": round(self.cpu_seconds / events * 1e9, 1),
-            "rss_mib_peak": round(_rss_kib_peak() / 1024, 1),
+            "rss_mib_peak": round(rss_kib_peak() / 1024, 1),
         }
 
 
-def _rss_kib_peak() -> int:
-    """Peak memory of this program. `ru_maxrss` would include that of the program that started it."""
-    status = Path("/proc/self/status")
+def other_process(pid: int) -> tuple[float, int]:
+    """CPU seconds of all threads and peak memory in KiB of another process; zeros where there is no /proc."""
+    status = Path(f"/proc/{pid}/stat")
+    if not status.is_file():
+        return 0.0, 0
+    # The program's name stands in brackets and may hold anything; user and system time are fields 14 and 15.
+    fields = status.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), _vm_hwm_kib(pid) or 0
+
+
+def _vm_hwm_kib(pid: int | str) -> int | None:
+    status = Path(f"/proc/{pid}/status")
     if status.is_file():
         for line in status.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1])
+    return None
+
+
+def memory_available() -> int:
+    """Bytes that programs can still have on this machine; without /proc, as many as one wishes."""
+    meminfo = Path("/proc/meminfo")
+    if meminfo.is_file():
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1_024
+    return sys.maxsize
+
+
+def rss_kib_peak() -> int:
+    """Peak memory of this program. `ru_maxrss` would include that of the program that started it."""
+    found = _vm_hwm_kib("self")
+    if found is not None:
+        return found
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 

@@ -6,6 +6,7 @@
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,10 @@ from typing import Any
 
 Row = dict[str, Any]
 """What a measured function returns: figures by name, fit for JSON."""
+
+
+class Unavailable(Exception):
+    """Why something cannot be measured here: one line."""
 
 
 def in_own_process(function: Callable[..., Row], *, package: Path | None = None, **arguments: Any) -> Row:
@@ -27,6 +32,8 @@ def in_own_process(function: Callable[..., Row], *, package: Path | None = None,
     done = subprocess.run(
         command, input=json.dumps(arguments), stdout=subprocess.PIPE, text=True, check=False, env=environment
     )
+    if done.returncode == -signal.SIGKILL:
+        sys.exit(f"benches: {target} was killed; is there enough memory?")
     if done.returncode != 0:
         sys.exit(f"benches: {target} failed, see above")
     row: Row = json.loads(done.stdout.splitlines()[-1])

@@ -5,21 +5,35 @@ A figure of a debug build or with a wrong hash is refused here.
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from benches import figures
 from benches.meter import machine
 from benches.process import Row
 from benches.scale import Scale
 
 RESULTS: Final = Path(__file__).parent / "results"
-_COLUMNS: Final = ("events", "events_per_s", "ns_per_event", "cpu_ns_per_event", "rss_mib_peak")
-_ALSO: Final = (
-    "bytes_per_key", "bytes_per_position", "p50_ms", "p99_ms", "p99.9_ms", "snapshot_bytes_per_s",
-    "restore_bytes_per_s", "state_hash", "balance_hash",
+_COLUMNS: Final = (
+    "events", "events_per_s", "ns_per_event", "cpu_ns_per_event", "calls_per_s", "ns_per_call", "positions_per_s",
+    "ns_per_position", "bytes_per_s", "instructions", "instructions_per_event",
+    "instructions_per_position", "rss_mib_peak",
 )  # fmt: skip
+_ALSO: Final = (
+    "counted", "bytes_per_key", "bytes_per_position", "p50_ms", "p99_ms", "p99.9_ms", "snapshot_bytes_per_s",
+    "restore_bytes_per_s", "replay_events_per_s", "recovery", "state_hash", "balance_hash",
+)  # fmt: skip
+_SAME_WORK: Final[dict[str, tuple[str, Callable[[str], str]]]] = {
+    "in-process": ("state_hash", lambda name: name.rpartition("-")[2]),
+    "instructions": ("state_hash", lambda _: "peak"),
+    "bus": ("state_hash", lambda _: "peak"),
+    "builds": ("state_hash", lambda _: "peak"),
+    "peers": ("balance_hash", lambda _: "peers"),
+}
+"""By suite: the hash that rows have in common, and what tells which rows did the same work."""
 
 
 def refuse_debug_build() -> None:
@@ -32,10 +46,22 @@ def refuse_debug_build() -> None:
 
 def refuse_wrong_hash(suite: str, rows: dict[str, Row]) -> None:
     """Ends the run if rows that did the same work ended in different states."""
-    same_work = {"bus": "state_hash", "builds": "state_hash", "peers": "balance_hash"}.get(suite)
-    hashes = {name: row[same_work] for name, row in rows.items() if same_work in row} if same_work else {}
-    if len(set(hashes.values())) > 1:
-        sys.exit(f"benches: hashes differ, so no figure is valid: {hashes}")
+    if suite not in _SAME_WORK:
+        return
+    figure, work = _SAME_WORK[suite]
+    found: dict[str, dict[str, str]] = {}
+    for name, row in rows.items():
+        if figure in row:
+            found.setdefault(work(name), {})[name] = row[figure]
+    for hashes in found.values():
+        if len(set(hashes.values())) > 1:
+            sys.exit(f"benches: hashes differ, so no figure is valid: {hashes}")
+
+
+def refuse_incomplete(rows: dict[str, Row]) -> None:
+    """Ends the run if a row lacks what every figure carries."""
+    if lacking := figures.missing(rows):
+        sys.exit(f"benches: rows lack what every figure carries, so none is stored: {lacking}")
 
 
 def show(rows: dict[str, Row]) -> None:
@@ -64,9 +90,9 @@ def store(folder: Path, suite: str, scale: Scale, rows: dict[str, Row], targets:
 
 
 def newest(folder: Path, suite: str) -> dict[str, Any] | None:
-    """The newest stored report of a suite."""
-    paths = sorted(folder.glob(f"*-{suite}.json"))
-    if not paths:
-        return None
-    content: dict[str, Any] = json.loads(paths[-1].read_text())
-    return content
+    """The newest stored report of a whole suite; one row alone is no picture."""
+    for path in sorted(folder.glob(f"*-{suite}.json"), reverse=True):
+        content: dict[str, Any] = json.loads(path.read_text())
+        if "--only" not in content["command"].split():
+            return content
+    return None

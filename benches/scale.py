@@ -29,14 +29,19 @@ class Scale:
     fetched_events: int
     """The nats-py fetch loop is slow: it reads this many."""
     events_per_message: tuple[int, ...] = (1, 16, 256, 1_000)
+    counted_events: int = field(default=20_000, kw_only=True)
+    """Under callgrind, fifty times slower than in earnest."""
+    surface_seconds: float = field(default=0.5, kw_only=True)
+    """Of each case of the Python surface, at least."""
     seed: int = field(default=1, kw_only=True)
     repeat: int = field(default=3, kw_only=True)
     """Runs of each case; the fastest counts, all are kept."""
 
 
 TINY: Final = Scale(
-    4_000, 4_000, "small", (1_000,), (5_000,), 2_000, (2_000,), 2_000, 0.3, 2_000, 2_000, (1, 256), repeat=1
-)
+    4_000, 4_000, "small", (1_000,), (5_000,), 2_000, (2_000,), 2_000, 0.3, 2_000, 2_000, (1, 256), repeat=1,
+    counted_events=500, surface_seconds=0.001,
+)  # fmt: skip
 MODEST: Final = Scale(
     1_000_000, 50_000, "small", (10_000, 100_000, 1_000_000), (1_000_000, 5_000_000), 500_000,
     (10_000, 50_000, 100_000, 200_000), 500_000, 5.0, 300_000, 200_000,
@@ -45,4 +50,5 @@ FULL: Final = Scale(
     3_000_000, 50_000, "whole", (10_000, 100_000, 1_000_000, 10_000_000),
     (1_000_000, 10_000_000, 30_000_000, 100_000_000), 1_000_000,
     (10_000, 50_000, 100_000, 200_000), 2_000_000, 20.0, 1_000_000, 500_000,
+    counted_events=100_000, surface_seconds=2.0,
 )  # fmt: skip

@@ -53,15 +53,26 @@ def _at_largest(prefix: str, figure: str, unit: float = 1.0) -> Callable[[Rows],
     return lambda rows: rows[_largest(prefix, rows)][figure] / unit
 
 
+def _replay(prefix: str) -> Callable[[Rows], float]:
+    def found(rows: Rows) -> float:
+        row = rows[_largest(prefix, rows)]
+        return float(row["replay_events_per_s"] / row["events_per_s"])
+
+    return found
+
+
 TARGETS: Final = (
     Target("in-process", "NDJSON in memory, times plain Python", 10, True, _ratio("engine-peak", "python-peak")),
     Target("in-process", "NDJSON in memory, M events/s", 5, True, _figure("engine-peak", "events_per_s", 1e6)),
+    Target("in-process", "columns in memory, times plain Python", 25, True, _ratio("columns-peak", "python-peak")),
+    Target("in-process", "columns in memory, M events/s", 12, True, _figure("columns-peak", "events_per_s", 1e6)),
     Target("in-process", "one hot SKU, share of the Zipf rate", 0.9, True, _ratio("engine-hot", "engine-peak")),
     Target("growth", "10 M positions or the most measured, share of the small rate", 0.5, True, _curve("positions-")),
     Target("growth", "100 M keys or the most measured, share of the small rate", 0.5, True, _curve("keys-")),
     Target("growth", "bytes per key, most keys", 24, False, _at_largest("keys-", "bytes_per_key")),
     Target("growth", "bytes per position, most positions", 128, False, _at_largest("positions-", "bytes_per_position")),
     Target("growth", "restore, GB/s, most keys", 1, True, _at_largest("keys-", "restore_bytes_per_s", 1e9)),
+    Target("growth", "replay after restore, share of the rate before, most keys", 0.9, True, _replay("keys-")),
     Target("bus", "1 event per message, share of the bare pull rate", 0.85, True, _ratio("daemon-1", "pull-1")),
     Target("bus", "1 event per message, times the nats-py fetch loop", 14, True, _ratio("daemon-1", "fetch-1")),
     Target("bus", "1 event per message, own CPU in µs/event", 0.5, False, _figure("daemon-1", "cpu_ns_per_event", 1e3)),
@@ -83,7 +94,7 @@ def judge(suite: str, rows: Rows, targets: Iterable[Target] = TARGETS) -> list[d
             continue
         try:
             found = target.found(rows)
-        except (KeyError, ValueError):  # A row that it needs was not measured.
+        except (KeyError, ValueError, TypeError):  # A row that it needs was not measured, or saw no end.
             continue
         met = found >= target.bound if target.at_least else found <= target.bound
         judged.append({"what": target.what, "target": target.bound, "at_least": target.at_least,

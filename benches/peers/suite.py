@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benches import workloads
-from benches.peers import bytewax, duckdb, engine, nats_callback, plain_python, postgres, sqlite
+from benches.peers import bytewax, duckdb, engine, nats_callback, plain_python, postgres, redis, sqlite
 from benches.process import Row, fastest
 from benches.scale import Scale
 
@@ -47,6 +47,7 @@ def _peers(config: str) -> tuple[Peer, ...]:
         Peer("bytewax", bytewax.measure, {}, "bytewax"),
         Peer("duckdb", duckdb.measure, {}, "duckdb"),
         Peer("sqlite", sqlite.measure, {}),
+        Peer("redis", redis.measure, {}, "redis", redis.missing),
         Peer("postgresql", postgres.measure, {}, "psycopg", postgres.missing),
         Peer("nats-py-callback", nats_callback.measure, {}),
     )

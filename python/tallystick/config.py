@@ -133,7 +133,7 @@ class Snapshots:
     """`[snapshots]`: where and when the state is saved."""
 
     folder: Path = _option(Path("tallystick-data/snapshots"), "folder of the snapshots; of one daemon alone")
-    interval_s: float = _option(60.0, "time between two snapshots", check=_within(0.1, 86_400))
+    interval_s: float = _option(60.0, "time from the end of one snapshot to the next", check=_within(0.1, 86_400))
     keep: int = _option(3, "how many are kept", check=_within(1, 100))
 
 

@@ -319,6 +319,8 @@ class Pipeline:
             notes[f"output.{stream.stream}.{stream.created}"] = str(stream.last_sequence)
         sequence = self._sequence
         data = await self._in_worker(partial(self._snapshot, notes))
+        # Counted from its end: where a snapshot takes longer than the interval, there would be time for nothing else.
+        self._saved_at = time.monotonic()
         self._saving = asyncio.create_task(self._write(data, sequence))
 
     def _snapshot(self, notes: dict[str, str]) -> bytes:

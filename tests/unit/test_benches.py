@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benches import builds, report, targets
+from benches import builds, figures, growth, instructions, latency, operations, report, targets, watch
 from benches.bare_socket import frame_ends
 from benches.growth import check_totals
+from benches.process import Unavailable
 from benches.rows import CONFIG, Rows
 from benches.scale import TINY
-from tallystick import Engine
+from tallystick import Engine, _engine
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,7 +35,8 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_every_suite_reports_with_its_machine(reports: dict[str, Any]) -> None:
-    assert set(reports) == {"in-process", "growth", "bus", "latency", "peers"}
+    counted = {"instructions"} if shutil.which("valgrind") and shutil.which("cargo") else set()
+    assert set(reports) == {"in-process", "surface", "growth", "bus", "latency", "peers"} | counted
     for stored in reports.values():
         assert {"cpu", "python", "nats-py"} <= set(stored["machine"])
         assert stored["command"].startswith("python -m benches --tiny")
@@ -52,10 +54,47 @@ def test_in_process_is_proven_by_the_reference(reports: dict[str, Any]) -> None:
     assert figures["engine-dup"]["outcomes"]["duplicate"] > 0.49 * figures["engine-dup"]["events"]
 
 
+def test_every_row_carries_what_every_figure_carries(reports: dict[str, Any]) -> None:
+    for stored in reports.values():
+        assert figures.missing(stored["figures"]) == {}
+    ledgers = [row for suite in ("in-process", "growth", "bus", "latency") for row in reports[suite]["figures"].items()]
+    ours = ("engine-", "positions-", "keys-", "daemon-", "rate-")
+    assert all("bytes_per_key" in row for name, row in ledgers if name.startswith(ours))
+
+
+@pytest.mark.skipif(shutil.which("cargo") is None, reason="there is no cargo to build the program")
+def test_single_operations_are_those_of_the_engine(reports: dict[str, Any]) -> None:
+    rows = reports["in-process"]["figures"]
+    assert rows["apply-peak"]["state_hash"] == rows["engine-peak"]["state_hash"]
+    assert rows["decode-peak"]["malformed"] == rows["engine-peak"]["outcomes"].get("malformed", 0)
+    # What is refused for its content is not remembered by the engine; here every key is.
+    assert rows["engine-peak"]["keys"] <= rows["dedup-peak"]["keys"] < rows["engine-peak"]["events"]
+    assert rows["query-peak"]["positions"] == rows["engine-peak"]["positions"]
+    assert rows["query-peak"]["count"] == 200_000
+
+
+def test_instructions_are_counted_for_each_operation(reports: dict[str, Any]) -> None:
+    if "instructions" not in reports:
+        pytest.skip("there is no valgrind")
+    rows = reports["instructions"]["figures"]
+    assert tuple(rows) == operations.NAMES
+    assert all(row["instructions"] > row["events"] for row in rows.values())
+    assert rows["apply"]["instructions"] > rows["decode"]["instructions"] > rows["dedup"]["instructions"]
+
+
+def test_surface_measures_each_case(reports: dict[str, Any]) -> None:
+    rows = reports["surface"]["figures"]
+    assert {"construction", "apply-1", "apply-100", "apply-10000", "balance-1", "balance-10000", "columns", "flush",
+            "snapshot", "restore", "memory", "state-hash"} == set(rows)  # fmt: skip
+    assert rows["restore"]["state_hash"] == rows["snapshot"]["state_hash"] == rows["balance-1"]["state_hash"]
+    assert all(row["seconds"] > 0 for row in rows.values())
+
+
 def test_growth_fills_every_position_and_restores(reports: dict[str, Any]) -> None:
     figures = reports["growth"]["figures"]
     assert figures["positions-1000"]["positions"] == 1_000
-    assert all(row["restore_bytes_per_s"] > 0 for row in figures.values())
+    assert all(row["restore_bytes_per_s"] > 0 and row["replay_events_per_s"] > 0 for row in figures.values())
+    assert all(row["state_hash_after_replay"] != row["state_hash"] for row in figures.values())
 
 
 def test_the_bus_leads_to_the_same_state_as_memory(reports: dict[str, Any]) -> None:
@@ -71,11 +110,64 @@ def test_latency_sees_every_message(reports: dict[str, Any]) -> None:
     for row in reports["latency"]["figures"].values():
         assert row["kept_up"]
         assert 0 < row["p50_ms"] <= row["p99_ms"] <= row["p100_ms"]
+        assert row["events_seen"] == row["events"]
+
+
+def event(number: int, sku: str = "A") -> bytes:
+    return (
+        f'{{"id":"{number}","source":"wms","type":"stock.received","time":"2026-01-05T00:00:00Z","sku":"{sku}",'
+        f'"location":"L","quantity":1}}\n'
+    ).encode()
+
+
+def test_latency_waits_for_no_message_that_nobody_can_see() -> None:
+    messages = [event(1), event(1), event(2) + event(1), event(2) + event(1), event(1)]
+    assert latency.with_effect(messages, CONFIG) == messages[:3]
+    assert latency.with_effect(messages[:1], CONFIG) == messages[:1]
+
+
+def test_percentiles_count_what_was_never_seen_as_slowest() -> None:
+    found = latency.percentiles(np.array([0.001] * 98 + [0.5, np.inf]))
+    assert found["p50_ms"] == found["p90_ms"] == 1.0
+    assert found["p99_ms"] == pytest.approx(500, rel=1e-3)
+    assert found["p99.9_ms"] is None
+    assert found["p100_ms"] is None
+
+
+def test_the_histogram_holds_every_latency() -> None:
+    from hdrh.histogram import HdrHistogram
+
+    found = latency.percentiles(np.array([0.001, 0.010, 0.100]))
+    histogram = HdrHistogram.decode(found["histogram_us"])
+    assert histogram.get_total_count() == 3
+    assert histogram.get_value_at_percentile(100) == pytest.approx(100_000, rel=1e-3)
+
+
+class _Daemon:
+    """A daemon that has ended, or one that does nothing any more."""
+
+    def __init__(self, *, ended: bool) -> None:
+        self.ended = ended
+
+    def last_words(self) -> str:
+        return "its last words: good-bye"
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_stalled_run_says_what_it_waited_for(ended: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "PATIENCE_S", 0.0)
+    stuck = object.__new__(watch.Watch)
+    stuck._seen, stuck._failure = [(0, 0.0), (41, 1.0)], None
+    daemon: Any = _Daemon(ended=ended)
+    with pytest.raises(watch.Stalled, match=r"preloading: waited for message 42 .* saw 41.*good-bye"):
+        stuck.wait_for("preloading", 42, daemon, limit_s=10.0)
+    assert stuck.wait_for("preloading", 41, daemon, limit_s=10.0)
 
 
 def test_all_peers_arrive_at_the_same_balances(reports: dict[str, Any]) -> None:
     figures = reports["peers"]["figures"]
     installed = {name for name in ("bytewax", "duckdb") if find_spec(name)}
+    installed |= {"redis"} if find_spec("redis") and shutil.which("redis-server") else set()
     assert {"tallystick", "python", "sqlite", "nats-py-callback"} | installed <= set(figures)
     assert len({row["balance_hash"] for row in figures.values()}) == 1
 
@@ -98,6 +190,59 @@ def test_builds_are_measured_each_with_its_own_engine(tmp_path: Path) -> None:
 def test_another_build_than_was_asked_for_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no figure is valid"):
         builds.measure(str(tmp_path), path="", config="", expected="", checked_events=0)
+
+
+def test_hashes_are_compared_where_the_work_was_the_same() -> None:
+    rows = {"engine-peak": {"state_hash": "a"}, "engine-hot": {"state_hash": "b"}, "decode-peak": {}}
+    report.refuse_wrong_hash("in-process", rows)
+    with pytest.raises(SystemExit, match="columns-peak"):
+        report.refuse_wrong_hash("in-process", rows | {"columns-peak": {"state_hash": "b"}})
+
+
+def test_a_debug_build_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_engine, "BUILD_PROFILE", "debug")
+    with pytest.raises(SystemExit, match="debug build"):
+        report.refuse_debug_build()
+
+
+def test_an_incomplete_row_is_refused() -> None:
+    whole = dict.fromkeys((*figures.OF_WORK, *figures.OF_LEDGER, "seconds", "memory_bytes"), 1)
+    report.refuse_incomplete(
+        {"engine-peak": whole, "apply": {"instructions": 1}, "query": {"seconds": 1, "units": "calls"}}
+    )
+    for figure in (*figures.OF_WORK, *figures.OF_LEDGER):
+        with pytest.raises(SystemExit, match=f"engine-peak.*{figure}"):
+            report.refuse_incomplete({"engine-peak": {name: 1 for name in whole if name != figure}})
+
+
+def test_missing_valgrind_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(Unavailable, match="valgrind, which is not installed"):
+        instructions.run(tmp_path, TINY, "")
+
+
+def test_the_total_of_a_callgrind_report_is_found() -> None:
+    assert instructions.instructions("events: Ir\nfn=(1)\n0 12\ntotals: 6428\n") == 6_428
+    assert instructions.instructions("summary: 7\ntotals: 7\n") == 7
+    assert instructions.instructions("nothing") == 0
+
+
+def test_drawing_ahead_changes_no_block() -> None:
+    direct, ahead = Rows(positions=500, seed=5), Rows(positions=500, seed=5)
+    assert list(growth._one_ahead(ahead.blocks(450_000))) == list(direct.blocks(450_000))
+    assert ahead.on_hand == direct.on_hand
+
+
+def test_a_report_of_one_row_is_not_drawn(tmp_path: Path) -> None:
+    for date, command in (
+        ("2026-01-01", "python -m benches bus"),
+        ("2026-01-02", "python -m benches bus --only pull-1"),
+    ):
+        (tmp_path / f"{date}-bus.json").write_text(json.dumps({"command": command}))
+    newest = report.newest(tmp_path, "bus")
+    assert newest is not None
+    assert newest["command"] == "python -m benches bus"
+    assert report.newest(tmp_path, "growth") is None
 
 
 def test_rows_know_their_balances_whatever_the_block() -> None:

@@ -1,0 +1,83 @@
+//! Key: what happens to an event before the ledger: its bytes are decoded, its key is looked up. Each function touches the engine's insides in
+//! one place, because these have no interface that is promised.
+
+use std::collections::BTreeSet;
+use std::hint::black_box;
+
+use serde_json::json;
+use tallystick_engine::body::{Body, BodyBuilder};
+use tallystick_engine::decode::decode;
+use tallystick_engine::dedup::{Dedup, Fingerprint, fingerprint};
+use tallystick_engine::event::Event;
+use tallystick_engine::shape::Shapes;
+
+use crate::Done;
+use crate::load::{Input, SECRET};
+use crate::measure::measure;
+
+/// As many as the engine looks at together.
+const WAVE_EVENTS: usize = 32;
+
+/// Every event decoded, and nothing done with it.
+pub(crate) fn decode_all(input: &Input) -> Result<Done, String> {
+    let (malformed, measured) = measure(|| {
+        let (mut event, mut shapes) = (Event::default(), Shapes::default());
+        let mut malformed = 0_usize;
+        for element in input.elements() {
+            malformed += usize::from(decode(element, &mut event, &mut shapes).is_err());
+            black_box(&event);
+        }
+        malformed
+    });
+    if malformed == input.lines.len() {
+        return Err("no event can be decoded: there is nothing to measure".into());
+    }
+    Ok(Done { units: "events", count: input.lines.len(), measured, more: json!({ "malformed": malformed }) })
+}
+
+/// Every key looked up, and remembered if it was not known: an empty table grows to hold them. Keys are hashed beforehand.
+pub(crate) fn dedup_all(input: &Input) -> Result<Done, String> {
+    let keys = keys(input);
+    let distinct = keys.iter().map(|(fingerprint, _)| fingerprint.0).collect::<BTreeSet<_>>().len();
+    let config = input.config()?;
+    let ((table, known), measured) = measure(|| {
+        let mut table = Dedup::new(config.dedup_window_ns, config.dedup_keys_max);
+        table.advance(0);
+        let known: usize = keys.chunks(WAVE_EVENTS).map(|wave| look_up(&mut table, wave)).sum();
+        (table, known)
+    });
+    if table.len() != distinct || known + distinct != keys.len() {
+        return Err(format!("the table holds {} keys of {distinct}: no figure is valid", table.len()));
+    }
+    let more = json!({ "keys": table.len(), "bytes_per_key": table.memory_bytes() as u64 / table.len().max(1) as u64 });
+    Ok(Done { units: "events", count: keys.len(), measured, more })
+}
+
+/// One wave, as the engine does it: all of it is touched first, then settled one by one. Gives how many were known.
+fn look_up(table: &mut Dedup, wave: &[(Fingerprint, Body)]) -> usize {
+    for (key, _) in wave {
+        black_box(table.find(*key));
+    }
+    let mut known = 0;
+    for (key, body) in wave {
+        match table.find(*key) {
+            Some(_) => known += 1,
+            None => table.remember(*key, *body),
+        }
+    }
+    known
+}
+
+fn keys(input: &Input) -> Vec<(Fingerprint, Body)> {
+    let (mut event, mut shapes) = (Event::default(), Shapes::default());
+    let mut keys = Vec::with_capacity(input.lines.len());
+    for element in input.elements() {
+        if decode(element, &mut event, &mut shapes).is_ok() {
+            let (source, id) = (event.source.as_deref(), event.id.as_deref());
+            let mut body = BodyBuilder::new(0);
+            body.text(1, event.sku.as_deref());
+            keys.push((fingerprint(&SECRET, source.unwrap_or_default(), id.unwrap_or_default()), body.finish()));
+        }
+    }
+    keys
+}
