@@ -210,6 +210,9 @@ class Inbox:
     def feed(self, chunk: bytes) -> tuple[int, int, list[bytes]]:
         """Messages taken from the connection's bytes, bytes of their payloads, and all other bytes in runs."""
 
+    def feed_buffer(self, buffer: NDArray[np.uint8], chunk_bytes: int) -> tuple[int, int, list[bytes]]:
+        """The same for a chunk at the beginning of a buffer, which nobody may write to meanwhile."""
+
     @property
     def malformed(self) -> bool: ...
     def follow(self, consumer: str) -> None: ...

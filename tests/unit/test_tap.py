@@ -1,15 +1,23 @@
-"""The tap against nats-py's own parser: random streams of all frames, malformed ones too, in random chunks."""
+"""The tap against nats-py's own parser: random streams of all frames, malformed ones too, in random chunks.
 
+Fed by hand, and over a connection as nats-py reads it.
+"""
+
+import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
+from urllib.parse import urlparse
 
 import pytest
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
+from nats.aio.transport import TcpTransport
 from nats.protocol.parser import Parser
 
 from tallystick._engine import Inbox
+from tallystick.event_loop import run_loop
 from tallystick.tap import Tap, attach
 
 SID: Final = 7
@@ -65,6 +73,7 @@ class Receiver:
         self.inbox.follow(CONSUMER)
         self.got: list[object] = []
         self._ps: object = None
+        self._transport: TcpTransport | None = None
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
         self.stats["in_msgs"] += 1
@@ -167,6 +176,124 @@ async def test_the_tap_changes_nothing_but_the_way(rng: random.Random, malformed
                 break
         assert two.state() == one.state()
     assert (errors > 0) == (malformed > 0)
+
+
+async def read_all(receiver: Receiver, parser: Parser | Tap, pieces: list[bytes]) -> str | None:
+    """Reads pieces that a server sends, as nats-py's read loop does, and names the error, if there is one."""
+    receiver._ps = parser
+
+    async def send(writer: asyncio.StreamWriter) -> None:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+
+    async with connected(receiver, send) as transport:
+        while not transport.at_eof():
+            data = await transport.read(32_768)
+            current: Any = receiver._ps
+            error = await failure(current, data)
+            if error is not None:
+                return error
+        return None
+
+
+@asynccontextmanager
+async def connected(receiver: Receiver, send: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[Any]:
+    """A connection as nats-py has it, to a server that sends something and then no more."""
+    done = asyncio.Event()
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            await send(writer)
+            writer.write_eof()
+            await done.wait()
+            writer.close()
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    carrier: Callable[[], Any] = TcpTransport
+    transport = carrier()
+    receiver._transport = transport
+    await transport.connect(urlparse(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"), 1_000, 5)
+    try:
+        yield transport
+    finally:
+        done.set()
+        transport.close()
+        with suppress(ConnectionError):
+            await transport.wait_closed()
+        server.close()
+        await server.wait_closed()
+
+
+def in_both_loops(work: Callable[[], Any]) -> None:
+    """Runs a test in uvloop and in asyncio's own loop: their transports call a protocol differently."""
+    run_loop(work())
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("malformed", [0.0, 0.05])
+def test_over_a_connection_it_is_the_same(rng: random.Random, malformed: float) -> None:
+    async def compare() -> None:
+        shortcuts = 0
+        for _ in range(STREAMS // 4):
+            data = stream(rng, malformed)
+            pieces = list(chunks(rng, data))
+            (one, parser), (two, tap) = plain(), tapped()
+            error = await read_all(one, parser, pieces)
+            assert await read_all(two, tap, pieces) == error
+            shortcuts += tap._shortcut is not None
+            if error is None:
+                assert two.state() == one.state()
+            else:
+                # Whatever came behind the error in time is in the inbox, and the connection is given up.
+                assert two.got == one.got
+        assert shortcuts > STREAMS // 8
+
+    in_both_loops(compare)
+
+
+def test_it_leaves_a_connection_in_the_middle_of_frames(rng: random.Random) -> None:
+    async def compare() -> None:
+        for _ in range(STREAMS // 4):
+            data = stream(rng, 0.0) + b"PING\r\n"
+            (one, parser), (two, tap) = plain(), tapped()
+            await read_all(one, parser, [data])
+            leave_after = rng.randrange(1, 5)
+            seen = 0
+
+            def notice(tap: Tap = tap, leave_after: int = leave_after) -> None:
+                nonlocal seen
+                seen += 1
+                if seen == leave_after:
+                    tap.detach()
+
+            tap._on_arrival = notice
+            await read_all(two, tap, list(chunks(rng, data)))
+            assert two.state() == one.state()
+
+    in_both_loops(compare)
+
+
+async def test_what_comes_from_a_connection_that_is_given_up_is_dropped(rng: random.Random) -> None:
+    receiver, tap = tapped()
+    given_up = asyncio.Event()
+
+    async def send(writer: asyncio.StreamWriter) -> None:
+        writer.write(delivered(rng, 1))
+        await given_up.wait()
+        writer.write(delivered(rng, 2))
+
+    async with connected(receiver, send) as transport:
+        await tap.parse(await transport.read(32_768))
+        shortcuts = [tap._shortcut]
+        tap.reset()
+        shortcuts.append(tap._shortcut)
+        assert [shortcut is None for shortcut in shortcuts] == [False, True]
+        given_up.set()
+        assert await transport.read(32_768) == b""
+    assert receiver.inbox.expected == 2
 
 
 async def test_messages_do_not_reach_the_parser(rng: random.Random) -> None:

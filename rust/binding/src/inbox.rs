@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use numpy::{PyArray1, ToPyArray};
+use numpy::{PyArray1, PyReadonlyArray1, ToPyArray};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
@@ -58,6 +58,17 @@ impl Inbox {
         });
         let fed = fed.ok_or_else(|| PyValueError::new_err("no subscription is tapped; call tap() first"))?;
         Ok((fed.messages, fed.bytes, fed.foreign.iter().map(|run| PyBytes::new(py, run)).collect()))
+    }
+
+    /// Splits a chunk that stands at the beginning of a buffer, without a copy.
+    fn feed_buffer<'py>(
+        &self,
+        py: Python<'py>,
+        buffer: PyReadonlyArray1<'py, u8>,
+        chunk_bytes: usize,
+    ) -> PyResult<Fed<'py>> {
+        let chunk = buffer.as_slice()?.get(..chunk_bytes);
+        self.feed(py, chunk.ok_or_else(|| PyValueError::new_err("the chunk is longer than its buffer"))?)
     }
 
     /// Whether bytes came that are no frame, so that all others are somebody else's since.
