@@ -62,7 +62,7 @@ async def read(source: PullSource, count: int, first: int = 1) -> list[bytes]:
     messages: list[bytes] = []
     async with asyncio.timeout(60):
         while len(messages) < count:
-            batch = await source.next(1.0)
+            batch = source.inbox.take() if await source.wait(1.0) else None
             if batch is not None:
                 assert batch.first_sequence == first + len(messages)
                 assert len(batch.times_ns) == len(batch)

@@ -16,7 +16,7 @@ from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 from nats.protocol.parser import Parser
 
-from tallystick._engine import Inbox
+from tallystick._engine import Engine, Inbox
 from tallystick.event_loop import run_loop
 from tallystick.tap import Tap, attach
 
@@ -384,22 +384,45 @@ def test_a_parser_that_is_not_known_is_left_alone(caplog: pytest.LogCaptureFixtu
     assert len(caplog.records) == 1
 
 
-def test_batches_are_split_where_a_flush_ended() -> None:
+def test_batches_end_where_a_flush_ended() -> None:
     inbox = Inbox(11)
     for sequence in range(11, 21):
         assert inbox.push(sequence, sequence, b"%d" % sequence)
     assert not inbox.push(20, 0, b"again")
-    batch = inbox.take()
-    assert batch is not None
-    first, rest = batch.split(13)
-    assert rest is not None
-    assert [first.first_sequence, first.last_sequence, len(first), first.bytes_total] == [11, 13, 3, 6]
+    assert inbox.take(10) is None
+    assert inbox.waiting_messages == 10
+    first = inbox.take(13)
+    assert first is not None
+    assert [first.first_sequence, first.last_sequence, len(first)] == [11, 13, 3]
     assert first.messages() == [b"11", b"12", b"13"]
-    assert first.last_message == b"13"
+    assert [inbox.waiting_messages, inbox.waiting_bytes] == [7, 14]
+    assert inbox.take(13) is None
+    assert inbox.push(21, 21, b"21")
+    rest = inbox.take(99)
+    assert rest is not None
     assert rest.messages() == [b"%d" % sequence for sequence in range(14, 21)]
     assert list(rest.times_ns) == list(range(14, 21))
-    assert rest.split(99)[1] is None
-    with pytest.raises(ValueError, match="begins after sequence 13"):
-        rest.split(13)
+    last = inbox.take()
+    assert last is not None
+    assert last.messages() == [b"21"]
+    assert [inbox.take(), inbox.waiting_messages, inbox.waiting_bytes] == [None, 0, 0]
     with pytest.raises(ValueError, match="no subscription is tapped"):
         inbox.feed(b"")
+
+
+def test_the_engine_takes_what_it_applies_out_of_the_inbox() -> None:
+    event = b'{"id":"%d","source":"s","type":"stock.received","sku":"A","location":"L","quantity":1}'
+    inbox, engine = Inbox(1), Engine(key=bytes(16))
+    for sequence in range(1, 101):
+        assert inbox.push(sequence, 1_772_366_400_000_000_000, event % min(sequence, 99))
+    first = engine.apply_inbox(inbox, 40)
+    assert (first.events, first.positions, first.last_sequence, first.counts) == (40, 1, 40, {"applied": 40})
+    assert first.last_message == event % 40
+    assert inbox.waiting_messages == 60
+    rest = engine.apply_inbox(inbox, events_max=1)
+    assert (rest.events, rest.last_sequence, rest.counts) == (60, 100, {"applied": 59, "duplicate": 1})
+    nothing = engine.apply_inbox(inbox)
+    assert (nothing.events, nothing.last_sequence, nothing.last_message, nothing.counts) == (0, None, None, {})
+    flush = engine.flush("S")
+    assert (flush.from_sequence, flush.through, flush.positions) == (0, 100, 1)
+    assert engine.snapshot_array().tobytes() == engine.snapshot()

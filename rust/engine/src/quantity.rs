@@ -138,7 +138,7 @@ pub fn write(out: &mut Vec<u8>, thousandths: i64) {
 pub fn write_digits(out: &mut Vec<u8>, mut value: u64) {
     // Most numbers in a ledger are small, and many are zero.
     if value < 10 {
-        out.push(b'0' + value as u8);
+        out.push(b'0' + (value % 10) as u8);
         return;
     }
     let mut buffer = [0_u8; 20];
@@ -151,19 +151,21 @@ pub fn write_digits(out: &mut Vec<u8>, mut value: u64) {
     }
     if value > 0 {
         start -= 1;
-        buffer[start] = b'0' + value as u8;
+        buffer[start] = b'0' + (value % 10) as u8;
     }
     out.extend_from_slice(&buffer[start..]);
 }
 
 /// `00` to `99`, one after the other.
 const PAIRS: [u8; 200] = {
-    let mut pairs = [0; 200];
-    let mut number = 0;
-    while number < 100 {
-        pairs[2 * number] = b'0' + (number / 10) as u8;
-        pairs[2 * number + 1] = b'0' + (number % 10) as u8;
-        number += 1;
+    let mut pairs = [b'0'; 200];
+    let mut place = 2;
+    // Each pair is the one before it, counted up.
+    while place < 200 {
+        let carries = pairs[place - 1] == b'9';
+        pairs[place] = pairs[place - 2] + carries as u8;
+        pairs[place + 1] = if carries { b'0' } else { pairs[place - 1] + 1 };
+        place += 2;
     }
     pairs
 };
