@@ -17,6 +17,7 @@ __all__ = [
     "SCALE",
     "SNAPSHOT_FORMAT",
     "VERSION",
+    "Applied",
     "Batch",
     "ConfigError",
     "Engine",
@@ -181,6 +182,21 @@ class Flush:
     def exceptions(self) -> list[tuple[str, bytes]]: ...
 
 @final
+class Applied:
+    """What came of messages that were applied from an inbox, in sum."""
+
+    @property
+    def events(self) -> int: ...
+    @property
+    def positions(self) -> int: ...
+    @property
+    def counts(self) -> dict[str, int]: ...
+    @property
+    def last_sequence(self) -> int | None: ...
+    @property
+    def last_message(self) -> bytes | None: ...
+
+@final
 class InboxBatch:
     """Messages that follow each other in the stream, at least one."""
 
@@ -189,15 +205,8 @@ class InboxBatch:
     @property
     def last_sequence(self) -> int: ...
     @property
-    def bytes_total(self) -> int: ...
-    @property
     def times_ns(self) -> NDArray[np.int64]: ...
-    @property
-    def last_message(self) -> bytes: ...
     def messages(self) -> list[bytes]: ...
-    def split(self, last_sequence: int) -> tuple[InboxBatch, InboxBatch | None]:
-        """The part up to and including `last_sequence`, and the rest if there is one."""
-
     def __len__(self) -> int: ...
 
 @final
@@ -210,12 +219,17 @@ class Inbox:
     def feed(self, chunk: bytes) -> tuple[int, int, list[bytes]]:
         """Messages taken from the connection's bytes, bytes of their payloads, and all other bytes in runs."""
 
+    def feed_buffer(self, buffer: NDArray[np.uint8], chunk_bytes: int) -> tuple[int, int, list[bytes]]:
+        """The same for a chunk at the beginning of a buffer, which nobody may write to meanwhile."""
+
     @property
     def malformed(self) -> bool: ...
     def follow(self, consumer: str) -> None: ...
     def deliver(self, reply: str, payload: bytes) -> bool: ...
     def push(self, sequence: int, time_ns: int, payload: bytes) -> bool: ...
-    def take(self) -> InboxBatch | None: ...
+    def take(self, last_sequence: int | None = None) -> InboxBatch | None:
+        """The oldest messages, at most those up to and including `last_sequence`."""
+
     @property
     def expected(self) -> int: ...
     @property
@@ -256,7 +270,11 @@ class Engine:
         hold_output: bool = False,
         keys: bool = False,
     ) -> Batch: ...
-    def apply_inbox(self, messages: InboxBatch, *, hold_output: bool = False) -> Batch: ...
+    def apply_inbox(self, inbox: Inbox, last_sequence: int | None = None, *, events_max: int = 65536) -> Applied:
+        """Takes messages out of the inbox and applies them, what arrives meanwhile too, up to and including
+        `last_sequence` or until `events_max` elements or more are applied. Output is held until the next flush.
+        """
+
     def flush(self, stream: str, *, positions_per_message: int = 500, bytes_per_message: int = 524288) -> Flush: ...
     def position(
         self, sku: str, location: str, lot: str | None = None, owner: str | None = None
@@ -272,6 +290,9 @@ class Engine:
     def trial_balance(self) -> dict[str, int]: ...
     def memory(self) -> dict[str, int]: ...
     def snapshot(self) -> bytes: ...
+    def snapshot_array(self) -> NDArray[np.uint8]:
+        """The same bytes, handed over without a copy."""
+
     def __len__(self) -> int: ...
 
 @final

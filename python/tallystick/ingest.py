@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
     from nats.aio.subscription import Subscription
 
-    from tallystick._engine import InboxBatch
+    from tallystick._engine import Inbox
 
 REQUESTS_AHEAD: Final = 2
 REQUEST_EXPIRES_S: Final = 1.0
@@ -31,6 +31,11 @@ _REQUEST_GRACE_S: Final = 2.0
 """A request whose end was not told this long after it expired is lost."""
 _QUIET_CHECK_S: Final = 1.0
 """How often the stream's end is asked for while nothing arrives."""
+_GATHERED_MESSAGES: Final = 4_096
+"""What is applied at once while more is known to be on its way: so many that the call costs nothing beside them."""
+_GATHERED_BYTES: Final = 1 << 20
+_GATHERING_S: Final = 0.002
+"""How long they are waited for."""
 _CONSUMER_INACTIVE_S: Final = 30
 _NANOSECONDS: Final = 1_000_000_000
 _REPAIR_MESSAGES_MAX: Final = 10_000
@@ -60,6 +65,8 @@ class PullSource:
         """As of the start; `_log_position()` says how far it is now."""
         self._limits = limits
         self._inbox = Inbox(position.sequence + 1)
+        self._wanted = 1
+        """Messages that must wait before the one who waits for them is called."""
         self._noticed = position.sequence + 1
         """The sequence that was expected when messages arrived last."""
         self._last_sequence = position.sequence
@@ -104,8 +111,13 @@ class PullSource:
         return self._last_sequence
 
     @property
+    def inbox(self) -> "Inbox":
+        """What has arrived and was not taken yet."""
+        return self._inbox
+
+    @property
     def waiting(self) -> bool:
-        """Whether a batch can be had at once."""
+        """Whether there is something in the inbox."""
         return self._inbox.waiting_messages > 0
 
     async def at_end(self) -> bool:
@@ -113,23 +125,40 @@ class PullSource:
         info = await self._bus.stream(self._position.stream)
         return info is not None and info.last_sequence < self._inbox.expected and not self.waiting
 
-    async def next(self, timeout_s: float) -> "InboxBatch | None":
-        """The next messages; None if none came in time. Raises OperationError when there can be no more."""
-        batch = self._inbox.take()
-        if batch is None and self._failure is None:
-            self._arrived.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), timeout_s)
-            batch = self._inbox.take()
-        if batch is not None:
-            if self._held_back:
-                self._attention.set()
-            return batch
+    async def wait(self, timeout_s: float) -> bool:
+        """Waits for messages; False if none came in time. Raises OperationError when there can be no more.
+
+        While many more are known to be on their way, it waits a moment for some of them.
+        """
+        if self._held_back:
+            self._attention.set()
+        if not self.waiting:
+            await self._listen(1, timeout_s)
+        if self.waiting:
+            if self._on_the_way() and not self._has_gathered():
+                await self._listen(_GATHERED_MESSAGES, _GATHERING_S)
+            return True
         if self._failure is not None:
             raise self._failure
         if self._puller is not None and self._puller.done() and not self._stopping:
             self._puller.result()  # A defect of ours: it must not look like an empty stream.
-        return None
+        return False
+
+    async def _listen(self, wanted: int, timeout_s: float) -> None:
+        """Waits until so many messages wait, or nothing more can come."""
+        if self._failure is not None:
+            return
+        self._wanted = wanted
+        self._arrived.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._arrived.wait(), timeout_s)
+
+    def _on_the_way(self) -> bool:
+        """Whether the stream is known to hold many more than what waits."""
+        return self._inbox.stream_end - self._inbox.expected >= _GATHERED_MESSAGES
+
+    def _has_gathered(self) -> bool:
+        return self._inbox.waiting_messages >= self._wanted or self._inbox.waiting_bytes >= _GATHERED_BYTES
 
     async def stop_pulling(self) -> None:
         """Asks for no more messages; what has arrived can still be had."""
@@ -168,7 +197,8 @@ class PullSource:
             self._last_sequence = max(self._last_sequence, inbox.stream_end)
             self._arrived_at = time.monotonic()
             self._silences = 0
-            self._arrived.set()
+            if self._has_gathered():
+                self._arrived.set()
         if self._owed <= (REQUESTS_AHEAD - 1) * self._limits.pull_messages:
             self._attention.set()
         if not inbox.missing_until or self._rebuild_reason is not None:

@@ -32,7 +32,7 @@ from tallystick.snapshots import SnapshotFolder, check_belongs
 from tallystick.streams import LogPosition, ensure_input, ensure_outputs, message_digest
 
 if TYPE_CHECKING:
-    from tallystick._engine import Engine, InboxBatch
+    from tallystick._engine import Engine
 
 WAIT_S: Final = 0.1
 """How long the loop waits for messages before it looks around."""
@@ -40,6 +40,8 @@ WAIT_UNPUBLISHED_S: Final = 0.005
 """The same while there is something to publish."""
 MESSAGE_BYTES_MAX: Final = 1_000_000
 """Room for the largest output message: an exception that carries an event of 64 KiB, escaped."""
+CATCH_UP_MS: Final = 1_000
+"""Longest time between two flushes, however far behind the log's end is."""
 HELD_EVENTS_MAX: Final = 500_000
 """Events whose output may wait for the flush before; then applying waits too."""
 __all__ = ["Pipeline", "Progress", "RunReport", "run", "run_until_signal"]
@@ -122,10 +124,13 @@ class Pipeline:
         self._positions = 0
         self._sequence = 0
         self._digest = ""
+        """Of the last message before the start."""
+        self._last_message: bytes | None = None
         self._held_events = 0
         self._dirty = False
         """Whether something was applied since the last flush."""
         self._flushed_at = time.monotonic()
+        self._flushed_sequence = 0
         self._publishing: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[Any] | None = None
         self._saved_at = time.monotonic()
@@ -183,7 +188,7 @@ class Pipeline:
             self._engine = Engine.restore(snapshot.data, self._config.engine_json)
         except SnapshotError as error:
             raise SnapshotUnfit(f"{snapshot.path}: {error}; move it away to use the one before") from error
-        self._sequence = self._saved_sequence = self._engine.sequence
+        self._sequence = self._saved_sequence = self._flushed_sequence = self._engine.sequence
         self._outcomes.update(self._engine.outcome_totals())
         self._positions = len(self._engine)
         notes = self._engine.notes
@@ -251,31 +256,30 @@ class Pipeline:
                 await self._source.stop_pulling()
             if stopping and not self._source.waiting:
                 return
-            batch = await self._source.next(WAIT_UNPUBLISHED_S if self._dirty else WAIT_S)
-            if batch is not None:
-                await self._apply(batch, until_sequence)
+            has_messages = await self._source.wait(WAIT_UNPUBLISHED_S if self._dirty else WAIT_S)
+            if has_messages:
+                await self._apply(until_sequence)
             self._look_after_tasks()
             await self._flush_if_due()
             if time.monotonic() - self._saved_at >= self._config.snapshots.interval_s:
                 await self._save()
-            if until_idle and batch is None and await self._source.at_end():
+            if until_idle and not has_messages and await self._source.at_end():
                 return
 
-    async def _apply(self, batch: "InboxBatch", until_sequence: int | None) -> None:
-        rest: InboxBatch | None = batch
-        while rest is not None and (until_sequence is None or self._sequence < until_sequence):
-            boundary = self._publisher.next_boundary(self._sequence)
-            last = min(boundary or rest.last_sequence, until_sequence or rest.last_sequence)
-            part, rest = rest.split(last)
-            applied = await self._in_worker(partial(self._engine.apply_inbox, part, hold_output=True))
-            self._sequence = part.last_sequence
-            self._digest = message_digest(part.last_message)
-            self._outcomes.update(applied.counts)
-            self._positions = len(self._engine)
-            self._held_events += len(applied)
-            self._dirty = True
-            if self._sequence == boundary:
-                await self._flush()
+    async def _apply(self, until_sequence: int | None) -> None:
+        """Applies what waits, up to where there must be a flush and where there must be an end."""
+        boundary = self._publisher.next_boundary(self._sequence)
+        ends = [end for end in (boundary, until_sequence) if end is not None]
+        applied = await self._in_worker(partial(self._engine.apply_inbox, self._source.inbox, *sorted(ends)[:1]))
+        if applied.last_sequence is None:
+            return
+        self._sequence, self._last_message = applied.last_sequence, applied.last_message
+        self._outcomes.update(applied.counts)
+        self._positions = applied.positions
+        self._held_events += applied.events
+        self._dirty = True
+        if self._sequence == boundary:
+            await self._flush()
 
     async def _flush_if_due(self) -> None:
         if not self._dirty or not self._publisher.may_flush(self._sequence):
@@ -284,8 +288,9 @@ class Pipeline:
         if self._publishing is not None and not self._publishing.done() and not crowded:
             return
         waited_ms = (time.monotonic() - self._flushed_at) * 1_000
-        caught_up = self._source.last_sequence <= self._sequence
-        if crowded or caught_up or waited_ms >= self._config.output.publish_interval_ms:
+        behind = self._source.last_sequence - self._sequence
+        interval_ms = self._config.output.publish_interval_ms
+        if crowded or flush_is_due(waited_ms, interval_ms, self._sequence - self._flushed_sequence, behind):
             await self._flush()
 
     async def _flush(self) -> None:
@@ -296,6 +301,7 @@ class Pipeline:
             partial(self._engine.flush, self._origin.stream, positions_per_message=settings.positions_per_message)
         )
         self._dirty, self._held_events, self._flushed_at = False, 0, time.monotonic()
+        self._flushed_sequence = self._sequence
         self._publishing = asyncio.create_task(self._publisher.publish(flush))
 
     async def _published(self) -> None:
@@ -314,7 +320,7 @@ class Pipeline:
         # Outputs first: a snapshot that knew of unpublished output would have to publish it after a restart.
         await self._published()
         notes = {"input.stream": self._origin.stream, "input.created": self._origin.created}
-        notes["input.digest"] = self._digest
+        notes["input.digest"] = message_digest(self._last_message) if self._last_message is not None else self._digest
         for stream in (self._publisher.availability, self._publisher.exceptions):
             notes[f"output.{stream.stream}.{stream.created}"] = str(stream.last_sequence)
         sequence = self._sequence
@@ -323,12 +329,12 @@ class Pipeline:
         self._saved_at = time.monotonic()
         self._saving = asyncio.create_task(self._write(data, sequence))
 
-    def _snapshot(self, notes: dict[str, str]) -> bytes:
+    def _snapshot(self, notes: dict[str, str]) -> memoryview:
         for name, value in notes.items():
             self._engine.set_note(name, value)
-        return self._engine.snapshot()
+        return self._engine.snapshot_array().data
 
-    async def _write(self, data: bytes, sequence: int) -> None:
+    async def _write(self, data: memoryview, sequence: int) -> None:
         path = await asyncio.to_thread(self._folder.write, data, sequence)
         self._saved_sequence = sequence
         _log.info("saved %s: %d bytes", path, len(data))
@@ -370,8 +376,8 @@ class Pipeline:
             ) from error
         await self._saved()
         await self._save()
+        state_hash = await self._in_worker(self._engine.state_hash)  # While the disk takes the snapshot.
         await self._saved()
-        state_hash = await self._in_worker(self._engine.state_hash)
         _log.info("stopped at log sequence %d, state %s", self._sequence, state_hash)
         return RunReport(self._sequence, self.events_total, dict(self._outcomes), self._positions, state_hash)
 
@@ -389,6 +395,17 @@ class Pipeline:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._closing.aclose()
         self._worker.shutdown()
+
+
+def flush_is_due(waited_ms: float, interval_ms: float, applied: int, behind: int) -> bool:
+    """Whether to publish now: `applied` messages since the last flush, while the log's end is `behind` messages ahead.
+
+    Who is behind publishes less often, at intervals that halve the way: what is sent before is soon out of date, and
+    sending it would make the way longer.
+    """
+    if behind <= 0:
+        return True
+    return waited_ms >= interval_ms and (applied >= behind or waited_ms >= CATCH_UP_MS)
 
 
 async def _stop_service(service: Any, client: Any) -> None:

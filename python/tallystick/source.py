@@ -1,9 +1,9 @@
-"""What the pipeline needs of an ingestion path: batches of messages that follow each other in the stream."""
+"""What the pipeline needs of an ingestion path: an inbox of messages that follow each other in the stream."""
 
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from tallystick._engine import InboxBatch
+    from tallystick._engine import Inbox
 
 
 class MessageSource(Protocol):
@@ -14,11 +14,15 @@ class MessageSource(Protocol):
         """The stream's end, as far as it is known."""
 
     @property
-    def waiting(self) -> bool:
-        """Whether a batch can be had at once."""
+    def inbox(self) -> "Inbox":
+        """What has arrived and was not taken yet."""
 
-    async def next(self, timeout_s: float) -> "InboxBatch | None":
-        """The next messages; None if none came in time. Raises OperationError when there can be no more."""
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something in the inbox."""
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Waits for messages; False if none came in time. Raises OperationError when there can be no more."""
 
     async def stop_pulling(self) -> None:
         """Asks for no more messages; what has arrived can still be had."""

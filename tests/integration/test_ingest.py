@@ -62,7 +62,7 @@ async def read(source: PullSource, count: int, first: int = 1) -> list[bytes]:
     messages: list[bytes] = []
     async with asyncio.timeout(60):
         while len(messages) < count:
-            batch = await source.next(1.0)
+            batch = source.inbox.take() if await source.wait(1.0) else None
             if batch is not None:
                 assert batch.first_sequence == first + len(messages)
                 assert len(batch.times_ns) == len(batch)
@@ -154,15 +154,16 @@ async def test_a_lost_consumer_is_replaced(bus: JetStream) -> None:
         assert await read(source, 2, 2) == [b"b", b"c"]
 
 
-class LossyParser:
-    """Stands before what parses the connection's bytes, and loses some of the stream's messages."""
+class Loss:
+    """Loses some of the stream's messages out of a connection's bytes."""
 
-    def __init__(self, parser: Any, rng: random.Random, lost_max: int) -> None:
-        self._parser, self._rng, self._lost_max = parser, rng, lost_max
+    def __init__(self, rng: random.Random, lost_max: int) -> None:
+        self._rng, self._lost_max = rng, lost_max
         self._bytes = bytearray()
         self.lost = 0
 
-    async def parse(self, data: bytes = b"") -> None:
+    def kept(self, data: bytes) -> bytes:
+        """What is left of the frames that are whole by now."""
         self._bytes += data
         kept = bytearray()
         while b"\r\n" in self._bytes:
@@ -177,22 +178,48 @@ class LossyParser:
             else:
                 kept += self._bytes[:end]
             del self._bytes[:end]
-        await self._parser.parse(bytes(kept))
-
-    def reset(self) -> None:
-        self._bytes.clear()
-        self._parser.reset()
+        return bytes(kept)
 
 
-async def test_messages_lost_on_the_way_are_read_again(bus: JetStream, rng: random.Random) -> None:
+class LossyParser:
+    """Stands before what parses the connection's bytes."""
+
+    def __init__(self, parser: Any, loss: Loss) -> None:
+        self._parser, self._loss = parser, loss
+
+    async def parse(self, data: bytes = b"") -> None:
+        await self._parser.parse(self._loss.kept(data))
+
+
+class LossyInbox:
+    """Stands before what takes the connection's bytes past the client."""
+
+    def __init__(self, inbox: Any, loss: Loss) -> None:
+        self._inbox, self._loss = inbox, loss
+
+    def feed_buffer(self, buffer: Any, chunk_bytes: int) -> Any:
+        return self._inbox.feed(self._loss.kept(bytes(buffer[:chunk_bytes])))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inbox, name)
+
+
+async def test_messages_lost_on_the_way_are_read_again(bus: JetStream, rng: random.Random, way_in: str) -> None:
     info = await ensure_input(bus, EVENTS)
     sent = [b"message %d" % number for number in range(1, 301)]
     async with reading(bus, start(info)) as source:
-        private: Any = bus.client
-        lossy = private._ps = LossyParser(private._ps, rng, 40)
+        loss = Loss(rng, 40)
+        if way_in == "tap":
+            assert source._tap is not None
+            assert source._tap._shortcut is not None
+            lossy: Any = LossyInbox(source._inbox, loss)
+            source._tap._inbox = lossy
+        else:
+            private: Any = bus.client
+            private._ps = LossyParser(private._ps, loss)
         await publish(bus, sent)
         assert await read(source, 300) == sent
-        assert lossy.lost
+        assert loss.lost
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ use tallystick_frames::limits::{CONTROL_LINE_BYTES_MAX, PAYLOAD_BYTES_MAX, SEGME
 use tallystick_frames::splitter::Splitter;
 use tallystick_frames::tap::Tap;
 
+mod naive;
+
 const SID: u64 = 7;
 
 /// What a test stream is made of.
@@ -84,7 +86,53 @@ fn drain(inbox: &mut Inbox) -> Vec<(u64, i64, Vec<u8>)> {
     all
 }
 
+/// A message with everything that can vary in its control line.
+fn varied(sequence: u64) -> impl Strategy<Value = Vec<u8>> {
+    let subject = prop_oneof![3 => Just("events"), 1 => Just("events.wms"), 1 => Just("e\u{1}")];
+    let consumer = prop_oneof![4 => Just("reader"), 1 => Just("other"), 1 => Just("1")];
+    let ending = prop_oneof![6 => Just(""), 1 => Just(".9"), 1 => Just(".x"), 1 => Just(" ")];
+    let parts = (subject, consumer, ending, any::<bool>(), 0..200_usize, any::<u64>());
+    parts.prop_map(move |(subject, consumer, ending, is_far, size, number)| {
+        let domain = if is_far { "hub.account." } else { "" };
+        let time = if size == 0 { number } else { number / 2 };
+        let reply = format!("$JS.ACK.{domain}S.{consumer}.1.{sequence}.{}.{time}.{size}{ending}", number % 1_000);
+        let mut bytes = format!("MSG {subject} {SID} {reply} {size}\r\n").into_bytes();
+        bytes.extend(vec![b'x'; size]);
+        bytes.extend(b"\r\n");
+        bytes
+    })
+}
+
 proptest! {
+    #[test]
+    fn usual_messages_are_read_like_any_other(
+        frames in proptest::collection::vec(prop_oneof![20 => (1..6_u64).prop_flat_map(varied), 1 => foreign()], 0..30),
+        flaw in proptest::option::weighted(0.3, (any::<proptest::sample::Index>(), any::<u8>())),
+        sizes in proptest::collection::vec(1..400_usize, 1..10),
+    ) {
+        let mut bytes = frames.concat();
+        if let Some((place, byte)) = flaw.filter(|_| !bytes.is_empty()) {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        let (mut tap, mut inbox, mut naive_inbox) = (Tap::new(SID), Inbox::new(1), Inbox::new(1));
+        inbox.follow(b"reader");
+        naive_inbox.follow(b"reader");
+        let expected = naive::sort(&bytes, SID, &mut naive_inbox);
+        let (mut foreign, mut messages) = (Vec::new(), 0);
+        for chunk in chunks(&bytes, &sizes) {
+            let fed = tap.feed(chunk, &mut inbox);
+            foreign.extend(fed.foreign.concat());
+            messages += fed.messages;
+        }
+        let malformed = tap.malformed().is_some();
+        prop_assert_eq!(naive::Sorted { messages, foreign, rest: tap.reset(), malformed }, expected);
+        prop_assert_eq!(inbox.stream_end(), naive_inbox.stream_end());
+        prop_assert_eq!(inbox.delivered(), naive_inbox.delivered());
+        prop_assert_eq!(inbox.missing_until(), naive_inbox.missing_until());
+        prop_assert_eq!(drain(&mut inbox), drain(&mut naive_inbox));
+    }
+
     #[test]
     fn chunks_make_no_difference(
         parts in proptest::collection::vec(part(), 0..60),

@@ -81,6 +81,17 @@ def test_ci_runs_lint_tests_and_demo() -> None:
     assert commands == ["make lint", "make test", "make demo DEMO_ARGS=--small"]
 
 
+def test_fuzzing_runs_every_target_from_a_corpus() -> None:
+    loop = re.search(r"for target in ([a-z ]+); do", (ROOT / "Makefile").read_text())
+    assert loop is not None
+    fuzz = ROOT / "rust" / "fuzz"
+    targets = {path.stem for path in (fuzz / "fuzz_targets").glob("*.rs")}
+    assert set(loop[1].split()) == targets
+    for target in targets:
+        assert f'path = "fuzz_targets/{target}.rs"' in (fuzz / "Cargo.toml").read_text()
+        assert any((fuzz / "corpus" / target).iterdir()), target
+
+
 def test_missing_python_is_named(checkout: Path) -> None:
     failed = run_make("test", "PYTHON=no-such-python", folder=checkout)
     assert failed.returncode != 0

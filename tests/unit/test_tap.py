@@ -1,15 +1,23 @@
-"""The tap against nats-py's own parser: random streams of all frames, malformed ones too, in random chunks."""
+"""The tap against nats-py's own parser: random streams of all frames, malformed ones too, in random chunks.
 
+Fed by hand, and over a connection as nats-py reads it.
+"""
+
+import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
+from urllib.parse import urlparse
 
 import pytest
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
+from nats.aio.transport import TcpTransport
 from nats.protocol.parser import Parser
 
-from tallystick._engine import Inbox
+from tallystick._engine import Engine, Inbox
+from tallystick.event_loop import run_loop
 from tallystick.tap import Tap, attach
 
 SID: Final = 7
@@ -65,6 +73,7 @@ class Receiver:
         self.inbox.follow(CONSUMER)
         self.got: list[object] = []
         self._ps: object = None
+        self._transport: TcpTransport | None = None
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
         self.stats["in_msgs"] += 1
@@ -169,6 +178,124 @@ async def test_the_tap_changes_nothing_but_the_way(rng: random.Random, malformed
     assert (errors > 0) == (malformed > 0)
 
 
+async def read_all(receiver: Receiver, parser: Parser | Tap, pieces: list[bytes]) -> str | None:
+    """Reads pieces that a server sends, as nats-py's read loop does, and names the error, if there is one."""
+    receiver._ps = parser
+
+    async def send(writer: asyncio.StreamWriter) -> None:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+
+    async with connected(receiver, send) as transport:
+        while not transport.at_eof():
+            data = await transport.read(32_768)
+            current: Any = receiver._ps
+            error = await failure(current, data)
+            if error is not None:
+                return error
+        return None
+
+
+@asynccontextmanager
+async def connected(receiver: Receiver, send: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[Any]:
+    """A connection as nats-py has it, to a server that sends something and then no more."""
+    done = asyncio.Event()
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            await send(writer)
+            writer.write_eof()
+            await done.wait()
+            writer.close()
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    carrier: Callable[[], Any] = TcpTransport
+    transport = carrier()
+    receiver._transport = transport
+    await transport.connect(urlparse(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"), 1_000, 5)
+    try:
+        yield transport
+    finally:
+        done.set()
+        transport.close()
+        with suppress(ConnectionError):
+            await transport.wait_closed()
+        server.close()
+        await server.wait_closed()
+
+
+def in_both_loops(work: Callable[[], Any]) -> None:
+    """Runs a test in uvloop and in asyncio's own loop: their transports call a protocol differently."""
+    run_loop(work())
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("malformed", [0.0, 0.05])
+def test_over_a_connection_it_is_the_same(rng: random.Random, malformed: float) -> None:
+    async def compare() -> None:
+        shortcuts = 0
+        for _ in range(STREAMS // 4):
+            data = stream(rng, malformed)
+            pieces = list(chunks(rng, data))
+            (one, parser), (two, tap) = plain(), tapped()
+            error = await read_all(one, parser, pieces)
+            assert await read_all(two, tap, pieces) == error
+            shortcuts += tap._shortcut is not None
+            if error is None:
+                assert two.state() == one.state()
+            else:
+                # Whatever came behind the error in time is in the inbox, and the connection is given up.
+                assert two.got == one.got
+        assert shortcuts > STREAMS // 8
+
+    in_both_loops(compare)
+
+
+def test_it_leaves_a_connection_in_the_middle_of_frames(rng: random.Random) -> None:
+    async def compare() -> None:
+        for _ in range(STREAMS // 4):
+            data = stream(rng, 0.0) + b"PING\r\n"
+            (one, parser), (two, tap) = plain(), tapped()
+            await read_all(one, parser, [data])
+            leave_after = rng.randrange(1, 5)
+            seen = 0
+
+            def notice(tap: Tap = tap, leave_after: int = leave_after) -> None:
+                nonlocal seen
+                seen += 1
+                if seen == leave_after:
+                    tap.detach()
+
+            tap._on_arrival = notice
+            await read_all(two, tap, list(chunks(rng, data)))
+            assert two.state() == one.state()
+
+    in_both_loops(compare)
+
+
+async def test_what_comes_from_a_connection_that_is_given_up_is_dropped(rng: random.Random) -> None:
+    receiver, tap = tapped()
+    given_up = asyncio.Event()
+
+    async def send(writer: asyncio.StreamWriter) -> None:
+        writer.write(delivered(rng, 1))
+        await given_up.wait()
+        writer.write(delivered(rng, 2))
+
+    async with connected(receiver, send) as transport:
+        await tap.parse(await transport.read(32_768))
+        shortcuts = [tap._shortcut]
+        tap.reset()
+        shortcuts.append(tap._shortcut)
+        assert [shortcut is None for shortcut in shortcuts] == [False, True]
+        given_up.set()
+        assert await transport.read(32_768) == b""
+    assert receiver.inbox.expected == 2
+
+
 async def test_messages_do_not_reach_the_parser(rng: random.Random) -> None:
     receiver, tap = tapped()
     await tap.parse(b"".join(delivered(rng, sequence) for sequence in range(1, 50)) + b"PING\r\n")
@@ -257,22 +384,45 @@ def test_a_parser_that_is_not_known_is_left_alone(caplog: pytest.LogCaptureFixtu
     assert len(caplog.records) == 1
 
 
-def test_batches_are_split_where_a_flush_ended() -> None:
+def test_batches_end_where_a_flush_ended() -> None:
     inbox = Inbox(11)
     for sequence in range(11, 21):
         assert inbox.push(sequence, sequence, b"%d" % sequence)
     assert not inbox.push(20, 0, b"again")
-    batch = inbox.take()
-    assert batch is not None
-    first, rest = batch.split(13)
-    assert rest is not None
-    assert [first.first_sequence, first.last_sequence, len(first), first.bytes_total] == [11, 13, 3, 6]
+    assert inbox.take(10) is None
+    assert inbox.waiting_messages == 10
+    first = inbox.take(13)
+    assert first is not None
+    assert [first.first_sequence, first.last_sequence, len(first)] == [11, 13, 3]
     assert first.messages() == [b"11", b"12", b"13"]
-    assert first.last_message == b"13"
+    assert [inbox.waiting_messages, inbox.waiting_bytes] == [7, 14]
+    assert inbox.take(13) is None
+    assert inbox.push(21, 21, b"21")
+    rest = inbox.take(99)
+    assert rest is not None
     assert rest.messages() == [b"%d" % sequence for sequence in range(14, 21)]
     assert list(rest.times_ns) == list(range(14, 21))
-    assert rest.split(99)[1] is None
-    with pytest.raises(ValueError, match="begins after sequence 13"):
-        rest.split(13)
+    last = inbox.take()
+    assert last is not None
+    assert last.messages() == [b"21"]
+    assert [inbox.take(), inbox.waiting_messages, inbox.waiting_bytes] == [None, 0, 0]
     with pytest.raises(ValueError, match="no subscription is tapped"):
         inbox.feed(b"")
+
+
+def test_the_engine_takes_what_it_applies_out_of_the_inbox() -> None:
+    event = b'{"id":"%d","source":"s","type":"stock.received","sku":"A","location":"L","quantity":1}'
+    inbox, engine = Inbox(1), Engine(key=bytes(16))
+    for sequence in range(1, 101):
+        assert inbox.push(sequence, 1_772_366_400_000_000_000, event % min(sequence, 99))
+    first = engine.apply_inbox(inbox, 40)
+    assert (first.events, first.positions, first.last_sequence, first.counts) == (40, 1, 40, {"applied": 40})
+    assert first.last_message == event % 40
+    assert inbox.waiting_messages == 60
+    rest = engine.apply_inbox(inbox, events_max=1)
+    assert (rest.events, rest.last_sequence, rest.counts) == (60, 100, {"applied": 59, "duplicate": 1})
+    nothing = engine.apply_inbox(inbox)
+    assert (nothing.events, nothing.last_sequence, nothing.last_message, nothing.counts) == (0, None, None, {})
+    flush = engine.flush("S")
+    assert (flush.from_sequence, flush.through, flush.positions) == (0, 100, 1)
+    assert engine.snapshot_array().tobytes() == engine.snapshot()

@@ -46,6 +46,33 @@ impl Batch {
     }
 }
 
+/// How many elements got each outcome, by its number.
+pub(crate) struct Totals([u64; 256]);
+
+impl Default for Totals {
+    fn default() -> Self {
+        Self([0; 256])
+    }
+}
+
+impl Totals {
+    pub(crate) fn count(&mut self, number: u8) {
+        self.0[usize::from(number)] += 1;
+    }
+
+    /// Those above zero, by the outcome's name.
+    pub(crate) fn by_name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let counts = PyDict::new(py);
+        for outcome in outcome::ALL {
+            let total = self.0[usize::from(outcome.number())];
+            if total > 0 {
+                counts.set_item(outcome.name(), total)?;
+            }
+        }
+        Ok(counts)
+    }
+}
+
 #[pymethods]
 impl Batch {
     #[getter]
@@ -66,16 +93,9 @@ impl Batch {
     /// How many elements got each outcome, by name.
     #[getter]
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let mut totals = [0_u64; 256];
-        self.numbers.iter().for_each(|number| totals[usize::from(*number)] += 1);
-        let counts = PyDict::new(py);
-        for outcome in outcome::ALL {
-            let total = totals[usize::from(outcome.number())];
-            if total > 0 {
-                counts.set_item(outcome.name(), total)?;
-            }
-        }
-        Ok(counts)
+        let mut totals = Totals::default();
+        self.numbers.iter().for_each(|number| totals.count(*number));
+        totals.by_name(py)
     }
 
     #[getter]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
+use numpy::{IntoPyArray, PyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
@@ -14,10 +15,11 @@ use tallystick_engine::config::Config;
 use tallystick_engine::engine as core;
 use tallystick_engine::outcome::Outcome;
 
+use crate::applied::Applied;
 use crate::batch::{Batch, Flush};
 use crate::columns::{Position, Positions};
 use crate::errors::{ConfigError, EngineFault, of_sequence, of_snapshot};
-use crate::inbox::InboxBatch;
+use crate::inbox::Inbox;
 use crate::input::{Bytes, LogTimes, Messages};
 
 /// The engine, with the order of its positions once somebody asked for sorted lines.
@@ -26,6 +28,8 @@ struct State {
     /// The sequence at which `sorted` was made.
     sorted_at: u64,
     sorted: Vec<u32>,
+    /// Room for what is applied from an inbox, used again and again.
+    batch: core::Batch,
 }
 
 /// The ledger of one log. Safe to share between threads.
@@ -36,7 +40,7 @@ pub(crate) struct Engine {
 
 impl Engine {
     fn around(engine: core::Engine) -> Self {
-        Self { state: Mutex::new(State { engine, sorted_at: 0, sorted: Vec::new() }) }
+        Self { state: Mutex::new(State { engine, sorted_at: 0, sorted: Vec::new(), batch: core::Batch::new() }) }
     }
 
     /// The only way in: without the GIL, under the lock. A panic poisons the lock, so that a broken engine gives no further answers.
@@ -60,6 +64,11 @@ impl Engine {
                 )))
             }
         }
+    }
+
+    fn image(&self, py: Python<'_>) -> PyResult<Vec<u8>> {
+        let image = self.ask(py, |engine| if engine.has_effects() { None } else { Some(engine.snapshot()) })?;
+        image.ok_or_else(|| PyValueError::new_err("output is held that a snapshot would lose; flush() first"))
     }
 
     fn ask<R: Send>(&self, py: Python<'_>, f: impl FnOnce(&core::Engine) -> R + Send) -> PyResult<R> {
@@ -146,15 +155,30 @@ impl Engine {
         Batch::new(py, batch, changed)
     }
 
-    #[pyo3(signature = (messages, *, hold_output = false))]
-    fn apply_inbox(&self, py: Python<'_>, messages: &InboxBatch, hold_output: bool) -> PyResult<Batch> {
+    #[pyo3(signature = (inbox, last_sequence = None, *, events_max = 65_536))]
+    fn apply_inbox(
+        &self,
+        py: Python<'_>,
+        inbox: &Inbox,
+        last_sequence: Option<u64>,
+        events_max: usize,
+    ) -> PyResult<Applied> {
+        let last_sequence = last_sequence.unwrap_or(u64::MAX);
         let applied = self.enter(py, |state| {
-            let mut batch = core::Batch::new();
-            state.engine.apply_messages(messages.0.iter(), &mut batch)?;
-            Ok(output(&mut state.engine, batch, hold_output))
+            let State { engine, batch, .. } = state;
+            let mut applied = Applied::default();
+            while applied.events < events_max
+                && let Some(messages) = inbox.take_through(last_sequence)
+            {
+                batch.clear();
+                engine.apply_messages(messages.iter(), batch)?;
+                engine.hold_exceptions(batch);
+                applied.add(batch, messages);
+            }
+            applied.positions = engine.ledger().positions().len();
+            Ok(applied)
         })?;
-        let (batch, changed) = applied.map_err(of_sequence)?;
-        Batch::new(py, batch, changed)
+        applied.map_err(of_sequence)
     }
 
     #[pyo3(signature = (stream, *, positions_per_message = 500, bytes_per_message = 524_288))]
@@ -252,10 +276,11 @@ impl Engine {
     }
 
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let image = self.ask(py, |engine| if engine.has_effects() { None } else { Some(engine.snapshot()) })?;
-        let image =
-            image.ok_or_else(|| PyValueError::new_err("output is held that a snapshot would lose; flush() first"))?;
-        Ok(PyBytes::new(py, &image))
+        Ok(PyBytes::new(py, &self.image(py)?))
+    }
+
+    fn snapshot_array<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u8>>> {
+        Ok(self.image(py)?.into_pyarray(py))
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {

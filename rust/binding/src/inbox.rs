@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use numpy::{PyArray1, ToPyArray};
+use numpy::{PyArray1, PyReadonlyArray1, ToPyArray};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
@@ -19,13 +19,18 @@ struct State {
     tap: Option<Tap>,
 }
 
-/// Messages of the event stream that arrived and wait. Safe to share between threads.
+/// Messages of the event stream that arrived and wait. Safe to share between threads. Nobody waits for the GIL under its lock.
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct Inbox {
     state: Mutex<State>,
 }
 
 impl Inbox {
+    /// The oldest messages up to and including a sequence.
+    pub(crate) fn take_through(&self, last_sequence: u64) -> Option<Messages> {
+        self.state().inbox.take_through(last_sequence)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -60,6 +65,17 @@ impl Inbox {
         Ok((fed.messages, fed.bytes, fed.foreign.iter().map(|run| PyBytes::new(py, run)).collect()))
     }
 
+    /// Splits a chunk that stands at the beginning of a buffer, without a copy.
+    fn feed_buffer<'py>(
+        &self,
+        py: Python<'py>,
+        buffer: PyReadonlyArray1<'py, u8>,
+        chunk_bytes: usize,
+    ) -> PyResult<Fed<'py>> {
+        let chunk = buffer.as_slice()?.get(..chunk_bytes);
+        self.feed(py, chunk.ok_or_else(|| PyValueError::new_err("the chunk is longer than its buffer"))?)
+    }
+
     /// Whether bytes came that are no frame, so that all others are somebody else's since.
     #[getter]
     fn malformed(&self) -> bool {
@@ -81,8 +97,9 @@ impl Inbox {
         self.state().inbox.push(sequence, time_ns, payload)
     }
 
-    fn take(&self) -> Option<InboxBatch> {
-        self.state().inbox.take().map(InboxBatch)
+    #[pyo3(signature = (last_sequence = None))]
+    fn take(&self, last_sequence: Option<u64>) -> Option<InboxBatch> {
+        self.take_through(last_sequence.unwrap_or(u64::MAX)).map(InboxBatch)
     }
 
     #[getter]
@@ -128,7 +145,7 @@ impl Inbox {
 
 /// Messages that follow each other in the stream.
 #[pyclass(frozen, module = "tallystick._engine")]
-pub(crate) struct InboxBatch(pub(crate) Messages);
+pub(crate) struct InboxBatch(Messages);
 
 #[pymethods]
 impl InboxBatch {
@@ -143,30 +160,13 @@ impl InboxBatch {
     }
 
     #[getter]
-    fn bytes_total(&self) -> usize {
-        self.0.bytes_total()
-    }
-
-    #[getter]
     fn times_ns<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
         self.0.times_ns().to_pyarray(py)
-    }
-
-    #[getter]
-    fn last_message<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.0.last_payload())
     }
 
     /// A copy of every message.
     fn messages<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         PyList::new(py, self.0.payloads().map(|payload| PyBytes::new(py, payload)))
-    }
-
-    fn split(&self, last_sequence: u64) -> PyResult<(Self, Option<Self>)> {
-        let parts = self.0.split(last_sequence);
-        let (first, rest) =
-            parts.ok_or_else(|| PyValueError::new_err(format!("the batch begins after sequence {last_sequence}")))?;
-        Ok((Self(first), rest.map(Self)))
     }
 
     fn __len__(&self) -> usize {

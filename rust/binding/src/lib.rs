@@ -1,6 +1,7 @@
 //! `tallystick._engine`: the engine as a Python extension. The only crate that knows PyO3 and NumPy; it converts and releases the GIL, nothing else.
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
+mod applied;
 mod batch;
 mod columns;
 mod engine;
@@ -19,6 +20,8 @@ mod _engine {
     use pyo3::types::PyDict;
     use tallystick_engine::{config::Config, limits, outcome, rules, snapshot};
 
+    #[pymodule_export]
+    use crate::applied::Applied;
     #[pymodule_export]
     use crate::batch::{Batch, Flush};
     #[pymodule_export]

@@ -1,6 +1,6 @@
 //! A position as others see it: names, visible accounts, ATP. The one form that replay, queries, the reference and the state hash share.
 
-use crate::account::{Account, STORED};
+use crate::account::{Account, STORED, VISIBLE};
 use crate::quantity;
 
 /// The names of a position. The order is the order of every sorted output.
@@ -46,17 +46,63 @@ impl Balance {
             - self.safety_stock
     }
 
+    /// The same, borrowed.
+    pub fn view(&self) -> BalanceView<'_> {
+        let PositionKey { sku, location, lot, owner } = &self.key;
+        BalanceView {
+            names: [sku, location, lot, owner],
+            accounts: &self.accounts,
+            safety_stock: self.safety_stock,
+            version: self.version,
+        }
+    }
+
     /// Appends the line of the balances file (`docs/events.md` §10), without its line end.
     pub fn write_json(&self, out: &mut Vec<u8>) {
-        self.write_names(out);
-        self.write_quantities(out);
+        self.view().write_json(out);
+    }
+}
+
+/// One position's balances where they are: what is written a million times a second is not copied first.
+#[derive(Debug, Clone, Copy)]
+pub struct BalanceView<'a> {
+    /// SKU, location, lot and owner; the last two empty for none.
+    pub names: [&'a str; 4],
+    /// Its stored accounts, by [`Account::slot`].
+    pub accounts: &'a [i64; STORED],
+    /// Safety stock by configuration.
+    pub safety_stock: i64,
+    /// The log sequence that it reflects.
+    pub version: u64,
+}
+
+impl BalanceView<'_> {
+    /// On-hand available-to-promise, as [`Balance::atp`].
+    pub fn atp(&self) -> i64 {
+        let [on_hand, reserved, allocated, ..] = self.accounts;
+        on_hand - reserved - allocated - self.safety_stock
+    }
+
+    /// A copy.
+    pub fn to_balance(self) -> Balance {
+        let [sku, location, lot, owner] = self.names.map(ToOwned::to_owned);
+        Balance {
+            key: PositionKey { sku, location, lot, owner },
+            accounts: *self.accounts,
+            safety_stock: self.safety_stock,
+            version: self.version,
+        }
+    }
+
+    /// As [`Balance::write_json`].
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        self.write_members(out);
         out.push(b'}');
     }
 
     /// Appends an availability entry: the line of the balances file, with version and optional tracing ids.
     pub fn write_availability(&self, out: &mut Vec<u8>, correlation: Option<&str>, causation: Option<&str>) {
-        self.write_names(out);
-        self.write_quantities(out);
+        self.write_members(out);
         out.extend_from_slice(b",\"version\":");
         quantity::write_digits(out, self.version);
         for (name, value) in [("correlationid", correlation), ("causationid", causation)] {
@@ -67,31 +113,36 @@ impl Balance {
         out.push(b'}');
     }
 
-    fn write_names(&self, out: &mut Vec<u8>) {
+    fn write_members(&self, out: &mut Vec<u8>) {
+        let [sku, location, lot, owner] = self.names;
         out.extend_from_slice(b"{\"sku\":");
-        write_string(out, &self.key.sku);
-        write_member(out, "location", &self.key.location);
-        for (name, value) in [("lot", &self.key.lot), ("owner", &self.key.owner)] {
+        write_string(out, sku);
+        out.extend_from_slice(b",\"location\":");
+        write_string(out, location);
+        for (name, value) in [("lot", lot), ("owner", owner)] {
             if !value.is_empty() {
                 write_member(out, name, value);
             }
         }
-    }
-
-    fn write_quantities(&self, out: &mut Vec<u8>) {
-        for account in &crate::account::ALL[..crate::account::VISIBLE] {
-            write_quantity(out, account.name(), self.account(*account));
+        for (label, amount) in LABELS.into_iter().zip(self.accounts) {
+            out.extend_from_slice(label);
+            quantity::write(out, *amount);
         }
-        write_quantity(out, "atp", self.atp());
+        out.extend_from_slice(b",\"atp\":");
+        quantity::write(out, self.atp());
     }
 }
 
-fn write_quantity(out: &mut Vec<u8>, name: &str, thousandths: i64) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
-    quantity::write(out, thousandths);
-}
+/// The names of the visible accounts, as they stand before their amounts.
+const LABELS: [&[u8]; VISIBLE] = [
+    b",\"on_hand\":",
+    b",\"reserved\":",
+    b",\"allocated\":",
+    b",\"picked\":",
+    b",\"in_transit\":",
+    b",\"quarantine\":",
+    b",\"damaged\":",
+];
 
 fn write_member(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(b",\"");
@@ -102,6 +153,34 @@ fn write_member(out: &mut Vec<u8>, name: &str, value: &str) {
 
 /// Appends a JSON string.
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     // Writing JSON into memory cannot fail.
     serde_json::to_writer(out, text).expect("a string is always JSON");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_the_names_of_the_visible_accounts() {
+        for (label, account) in LABELS.iter().zip(crate::account::ALL) {
+            assert_eq!(*label, format!(",\"{}\":", account.name()).as_bytes());
+        }
+    }
+
+    #[test]
+    fn strings_are_written_as_serde_writes_them() {
+        let texts = ["", "SKU-1", "größe", "a\"b", "a\\b", "a\nb", "\u{0}", "\u{1f}", "\u{7f}", "tab\there", "日本"];
+        for text in texts {
+            let mut out = Vec::new();
+            write_string(&mut out, text);
+            assert_eq!(out, serde_json::to_vec(text).unwrap());
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::balance::{self, Balance};
+use crate::balance::{self, BalanceView};
 use crate::exception::ExceptionRecord;
 use crate::instant;
 use crate::quantity::write_digits;
@@ -47,14 +47,13 @@ impl Effects {
         }
     }
 
-    /// Takes the changed positions, in the order in which they first changed.
-    pub fn take_changed(&mut self) -> Vec<(u32, Tracing)> {
+    /// Takes the changed positions, in the order in which they first changed, and the ids that came with some of them.
+    pub fn take_changed(&mut self) -> (Vec<u32>, BTreeMap<u32, Tracing>) {
         let changed = std::mem::take(&mut self.changed);
-        let mut tracings = std::mem::take(&mut self.tracings);
         for position in &changed {
             self.marks[*position as usize / 64] = 0;
         }
-        changed.into_iter().map(|position| (position, tracings.remove(&position).unwrap_or_default())).collect()
+        (changed, std::mem::take(&mut self.tracings))
     }
 
     /// Whether nothing waits to be sent.
@@ -92,29 +91,25 @@ pub type Message = (String, Vec<u8>);
 /// Encodes changed positions, each message one `CloudEvent` with many positions.
 pub fn encode_availability<'a>(
     covers: Covers<'_>,
-    positions: impl Iterator<Item = (Balance, &'a Tracing)>,
+    positions: impl Iterator<Item = (BalanceView<'a>, Option<&'a Tracing>)>,
     positions_max: usize,
     bytes_max: usize,
 ) -> Vec<Message> {
-    let mut entries = Packer::new(positions_max, bytes_max);
-    for (balance, tracing) in positions {
-        entries
-            .add(|out| balance.write_availability(out, tracing.correlation.as_deref(), tracing.causation.as_deref()));
-    }
-    let message = |part: usize, body: Vec<u8>| {
-        let id = format!("{}:{}:availability:{part}", covers.stream, covers.through);
-        let mut out = Vec::with_capacity(body.len() + 300);
-        write_envelope(&mut out, &id, "tallystick.availability", covers.stream, covers.log_time_ns);
+    let id = |part: usize| format!("{}:{}:availability:{part}", covers.stream, covers.through);
+    let begin = |part: usize, out: &mut Vec<u8>| {
+        write_envelope(out, &id(part), "tallystick.availability", covers.stream, covers.log_time_ns);
         out.extend_from_slice(b",\"data\":{\"from\":");
-        write_digits(&mut out, covers.from);
+        write_digits(out, covers.from);
         out.extend_from_slice(b",\"through\":");
-        write_digits(&mut out, covers.through);
+        write_digits(out, covers.through);
         out.extend_from_slice(b",\"positions\":[");
-        out.extend_from_slice(&body);
-        out.extend_from_slice(b"]}}");
-        (id, out)
     };
-    entries.finish().into_iter().enumerate().map(|(part, body)| message(part, body)).collect()
+    let mut entries = Packer::new(positions_max, bytes_max, begin, b"]}}");
+    for (balance, tracing) in positions {
+        let ids = tracing.map_or((None, None), |ids| (ids.correlation.as_deref(), ids.causation.as_deref()));
+        entries.add(|out| balance.write_availability(out, ids.0, ids.1));
+    }
+    entries.finish().into_iter().enumerate().map(|(part, message)| (id(part), message)).collect()
 }
 
 /// Encodes exceptions, each message a CloudEvents batch.
@@ -124,7 +119,7 @@ pub fn encode_exceptions(
     records_max: usize,
     bytes_max: usize,
 ) -> Vec<Message> {
-    let mut entries = Packer::new(records_max, bytes_max);
+    let mut entries = Packer::new(records_max, bytes_max, |_, out| out.push(b'['), b"]");
     let mut place = (0, 0);
     let mut nth = 0;
     for record in records {
@@ -133,14 +128,8 @@ pub fn encode_exceptions(
         place = (record.sequence, record.index);
         entries.add(|out| write_exception(out, covers.stream, record, nth));
     }
-    let message = |part: usize, body: Vec<u8>| {
-        let mut out = Vec::with_capacity(body.len() + 2);
-        out.push(b'[');
-        out.extend_from_slice(&body);
-        out.push(b']');
-        (format!("{}:{}:exceptions:{part}", covers.stream, covers.through), out)
-    };
-    entries.finish().into_iter().enumerate().map(|(part, body)| message(part, body)).collect()
+    let id = |part: usize| format!("{}:{}:exceptions:{part}", covers.stream, covers.through);
+    entries.finish().into_iter().enumerate().map(|(part, message)| (id(part), message)).collect()
 }
 
 fn write_exception(out: &mut Vec<u8>, stream: &str, record: &ExceptionRecord, nth: u32) {
@@ -206,45 +195,67 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
-/// Packs entries, separated by commas, into bodies that keep to a count and a size.
-struct Packer {
-    bodies: Vec<Vec<u8>>,
+/// Packs entries, separated by commas, into messages that keep to a count and a size of their entries. Each is written where it stays.
+struct Packer<Begin> {
+    messages: Vec<Vec<u8>>,
     current: Vec<u8>,
+    /// Where the entries of the current message begin, once it has one.
+    start: usize,
     count: usize,
     count_max: usize,
     bytes_max: usize,
+    begin: Begin,
+    end: &'static [u8],
 }
 
-impl Packer {
-    fn new(count_max: usize, bytes_max: usize) -> Self {
-        Self { bodies: Vec::new(), current: Vec::new(), count: 0, count_max: count_max.max(1), bytes_max }
+impl<Begin: Fn(usize, &mut Vec<u8>)> Packer<Begin> {
+    /// `begin` writes what stands before the entries of the message with a number, `end` is what stands behind them.
+    fn new(count_max: usize, bytes_max: usize, begin: Begin, end: &'static [u8]) -> Self {
+        let (messages, current) = (Vec::new(), Vec::new());
+        Self { messages, current, start: 0, count: 0, count_max: count_max.max(1), bytes_max, begin, end }
     }
 
     fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let before = self.current.len();
-        if self.count > 0 {
+        if self.count == 0 {
+            self.open();
+        } else {
             self.current.push(b',');
         }
+        let before = self.current.len();
         write(&mut self.current);
         self.count += 1;
-        if self.count > 1 && self.current.len() > self.bytes_max {
-            // The entry that does not fit opens the next body; its comma stays behind.
-            let next = self.current.split_off(before + 1);
+        if self.count > 1 && self.current.len() - self.start > self.bytes_max {
+            // The entry that does not fit opens the next message; its comma stays behind.
+            let entry = self.current.split_off(before);
             self.current.pop();
-            self.bodies.push(std::mem::replace(&mut self.current, next));
+            self.close();
+            self.open();
+            self.current.extend_from_slice(&entry);
             self.count = 1;
         }
         if self.count == self.count_max {
-            self.bodies.push(std::mem::take(&mut self.current));
-            self.count = 0;
+            self.close();
         }
+    }
+
+    fn open(&mut self) {
+        // As large as the one before: messages of one flush are much alike.
+        self.current.reserve(self.messages.last().map_or(0, |last| last.len() + last.len() / 8));
+        (self.begin)(self.messages.len(), &mut self.current);
+        self.start = self.current.len();
+    }
+
+    fn close(&mut self) {
+        self.current.extend_from_slice(self.end);
+        self.messages.push(std::mem::take(&mut self.current));
+        self.count = 0;
     }
 
     fn finish(mut self) -> Vec<Vec<u8>> {
         if self.count > 0 {
-            self.bodies.push(self.current);
+            self.close();
         }
-        self.bodies
+        self.messages
     }
 }
 
@@ -253,16 +264,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bodies_keep_to_count_and_size() {
+    fn messages_keep_to_count_and_size() {
         let pack = |count_max, bytes_max| {
-            let mut packer = Packer::new(count_max, bytes_max);
+            let begin = |part: usize, out: &mut Vec<u8>| out.extend(format!("{part}:").bytes());
+            let mut packer = Packer::new(count_max, bytes_max, begin, b";");
             for entry in ["aaa", "bbb", "cccccccccc", "d", "e"] {
                 packer.add(|out| out.extend_from_slice(entry.as_bytes()));
             }
-            packer.finish().into_iter().map(|body| String::from_utf8(body).unwrap()).collect::<Vec<_>>()
+            packer.finish().into_iter().map(|message| String::from_utf8(message).unwrap()).collect::<Vec<_>>()
         };
-        assert_eq!(pack(2, 1_000), ["aaa,bbb", "cccccccccc,d", "e"]);
-        assert_eq!(pack(100, 7), ["aaa,bbb", "cccccccccc", "d,e"]);
-        assert_eq!(pack(1, 1), ["aaa", "bbb", "cccccccccc", "d", "e"]);
+        assert_eq!(pack(2, 1_000), ["0:aaa,bbb;", "1:cccccccccc,d;", "2:e;"]);
+        assert_eq!(pack(100, 7), ["0:aaa,bbb;", "1:cccccccccc;", "2:d,e;"]);
+        assert_eq!(pack(1, 1), ["0:aaa;", "1:bbb;", "2:cccccccccc;", "3:d;", "4:e;"]);
     }
 }

@@ -352,17 +352,17 @@ impl Engine {
 
     /// Takes the positions that changed since they were last taken or flushed.
     pub fn take_changed(&mut self) -> Vec<Balance> {
-        let changed = self.effects.take_changed();
-        changed.iter().map(|(place, _)| self.balance(self.ledger.position(*place))).collect()
+        let (changed, _) = self.effects.take_changed();
+        self.views(&changed).map(|(_, view)| view.to_balance()).collect()
     }
 
     /// Encodes everything that changed since the last flush, for the bus.
     pub fn flush(&mut self, stream: &str, positions_max: usize, bytes_max: usize) -> Flush {
-        let changed = self.effects.take_changed();
+        let (changed, tracings) = self.effects.take_changed();
         let records = std::mem::take(&mut self.effects.exceptions);
         let (from, through) = (self.flushed, self.sequence);
         let covers = Covers { stream, from, through, log_time_ns: self.log_time_ns.unwrap_or(0) };
-        let balances = changed.iter().map(|(place, tracing)| (self.balance(self.ledger.position(*place)), tracing));
+        let balances = self.views(&changed).map(|(place, view)| (view, tracings.get(&place)));
         let availability = encode_availability(covers, balances, positions_max, bytes_max);
         let exceptions = encode_exceptions(covers, &records, positions_max, bytes_max);
         self.flushed = through;

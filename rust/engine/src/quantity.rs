@@ -150,18 +150,39 @@ pub fn write(out: &mut Vec<u8>, thousandths: i64) {
 
 /// Appends an unsigned integer in decimal.
 pub fn write_digits(out: &mut Vec<u8>, mut value: u64) {
+    // Most numbers in a ledger are small, and many are zero.
+    if value < 10 {
+        out.push(b'0' + (value % 10) as u8);
+        return;
+    }
     let mut buffer = [0_u8; 20];
     let mut start = buffer.len();
-    loop {
+    while value >= 10 {
+        start -= 2;
+        let pair = (value % 100) as usize * 2;
+        buffer[start..start + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
+        value /= 100;
+    }
+    if value > 0 {
         start -= 1;
         buffer[start] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
     }
     out.extend_from_slice(&buffer[start..]);
 }
+
+/// `00` to `99`, one after the other.
+const PAIRS: [u8; 200] = {
+    let mut pairs = [b'0'; 200];
+    let mut place = 2;
+    // Each pair is the one before it, counted up.
+    while place < 200 {
+        let carries = pairs[place - 1] == b'9';
+        pairs[place] = pairs[place - 2] + carries as u8;
+        pairs[place + 1] = if carries { b'0' } else { pairs[place - 1] + 1 };
+        place += 2;
+    }
+    pairs
+};
 
 #[cfg(test)]
 mod tests {
@@ -204,6 +225,16 @@ mod tests {
         assert_eq!(parse(text.as_bytes()), Parsed::Exact(1_000));
         let text = format!("1{}e-5000", "0".repeat(5_000));
         assert_eq!(parse(text.as_bytes()), Parsed::Exact(1_000));
+    }
+
+    #[test]
+    fn digits_are_written_as_the_standard_library_does() {
+        let powers = (0..20).map(|exponent| 10_u64.pow(exponent));
+        for value in powers.flat_map(|power| [power - 1, power, power + 1, power.saturating_mul(7)]).chain([u64::MAX]) {
+            let mut text = Vec::new();
+            write_digits(&mut text, value);
+            assert_eq!(text, value.to_string().into_bytes());
+        }
     }
 
     #[test]

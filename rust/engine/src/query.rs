@@ -1,6 +1,8 @@
 //! Questions to the engine: balances, state hash, totals, memory. Changes nothing.
 
-use crate::balance::{Balance, PositionKey};
+use std::hint::black_box;
+
+use crate::balance::{Balance, BalanceView, PositionKey};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::intern::Interner;
@@ -8,22 +10,40 @@ use crate::ledger::{Ledger, Position};
 use crate::outcome::{self, Outcome};
 use crate::state_hash::StateHash;
 
+/// Positions that are looked at together: enough to hide the latency of memory.
+const PLACES_TOGETHER: usize = 32;
+
 impl Engine {
     /// The balance of a position.
     pub fn balance(&self, position: &Position) -> Balance {
-        let [sku, location, lot, owner] = position.names.map(|name| self.names.name(name));
+        self.view(position).to_balance()
+    }
+
+    /// The same without a copy.
+    pub fn view<'a>(&'a self, position: &'a Position) -> BalanceView<'a> {
+        let names = position.names.map(|name| self.names.name(name));
+        let [sku, location, lot, owner] = names;
         let whole = lot.is_empty() && owner.is_empty();
-        Balance {
+        BalanceView {
+            names,
+            accounts: &position.accounts,
             safety_stock: if whole { self.config.safety_stock(sku, location) } else { 0 },
-            key: PositionKey {
-                sku: sku.to_owned(),
-                location: location.to_owned(),
-                lot: lot.to_owned(),
-                owner: owner.to_owned(),
-            },
-            accounts: position.accounts,
             version: position.version,
         }
+    }
+
+    /// The balances of positions by their places. What is needed of many of them is fetched from memory together.
+    pub(crate) fn views<'a>(&'a self, places: &'a [u32]) -> impl Iterator<Item = (u32, BalanceView<'a>)> {
+        places.chunks(PLACES_TOGETHER).flat_map(move |places| {
+            for place in places {
+                black_box(self.ledger.position(*place).version);
+            }
+            for place in places {
+                let [sku, ..] = self.ledger.position(*place).names;
+                black_box(self.names.name(sku).len());
+            }
+            places.iter().map(move |place| (*place, self.view(self.ledger.position(*place))))
+        })
     }
 
     /// The balance of a position by its names; an empty lot or owner means none.
@@ -58,7 +78,7 @@ impl Engine {
     /// The state hash: equal for equal balances.
     pub fn state_hash(&self) -> StateHash {
         let mut hash = StateHash::default();
-        self.ledger.positions().for_each(|position| hash.add(&self.balance(position)));
+        hash.add_all(self.ledger.positions().map(|position| self.view(position)));
         hash
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::account::STORED;
 use crate::body::Body;
 use crate::config::Config;
 use crate::dedup::{Dedup, Fingerprint};
@@ -13,6 +14,9 @@ use crate::ledger::{Barrier, Position};
 use crate::limits::{ACCOUNT_MAX, HISTORY_MAX, QUANTITY_MAX};
 pub use crate::wire::{FORMAT, SnapshotError};
 use crate::wire::{Reader, Writer};
+
+/// What every position has: four names, its accounts, version, end of the dropped history, movements' count.
+const POSITION_BYTES: usize = 4 * 4 + 8 * STORED + 8 + 8 + 4;
 
 /// What a snapshot says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +46,7 @@ fn read_head(reader: &mut Reader<'_>) -> Result<SnapshotHead, SnapshotError> {
     let log_time_ns = (reader.u8()? == 1).then_some(reader.i64()?);
     let mut notes = BTreeMap::new();
     for _ in 0..reader.count(16)? {
-        notes.insert(reader.text()?, reader.text()?);
+        notes.insert(reader.text()?.into_owned(), reader.text()?.into_owned());
     }
     Ok(SnapshotHead { fingerprint, sequence, log_time_ns, notes })
 }
@@ -106,8 +110,9 @@ impl Engine {
                 return Err(SnapshotError::Damaged("a name stands in it twice"));
             }
         }
+        let mut movements = Vec::new();
         for _ in 0..reader.count(100)? {
-            engine.read_position(&mut reader)?;
+            engine.read_position(&mut reader, &mut movements)?;
         }
         read_dedup(&mut reader, &mut engine.dedup)?;
         read_dedup(&mut reader, &mut engine.meanings)?;
@@ -116,11 +121,19 @@ impl Engine {
     }
 
     fn write_position(&self, writer: &mut Writer, position: &Position) {
-        position.names.iter().for_each(|name| writer.u32(*name));
-        position.accounts.iter().for_each(|amount| writer.i64(*amount));
-        writer.u64(position.version);
-        writer.i64(position.dropped_ns);
-        writer.u32(u32::try_from(position.history.len()).expect("a history is short"));
+        let mut record = [0; POSITION_BYTES];
+        let mut rest = &mut record[..];
+        let mut put = |field: &[u8]| {
+            let (here, after) = std::mem::take(&mut rest).split_at_mut(field.len());
+            here.copy_from_slice(field);
+            rest = after;
+        };
+        position.names.iter().for_each(|name| put(&name.to_le_bytes()));
+        position.accounts.iter().for_each(|amount| put(&amount.to_le_bytes()));
+        put(&position.version.to_le_bytes());
+        put(&position.dropped_ns.to_le_bytes());
+        put(&u32::try_from(position.history.len()).expect("a history is short").to_le_bytes());
+        writer.raw(&record);
         for movement in self.ledger.movements(position) {
             writer.i64(movement.time_ns);
             writer.i64(movement.quantity);
@@ -135,7 +148,8 @@ impl Engine {
         }
     }
 
-    fn read_position(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
+    /// Reads one position. `movements` is room for its history, used again for the next.
+    fn read_position(&mut self, reader: &mut Reader<'_>, movements: &mut Vec<Movement>) -> Result<(), SnapshotError> {
         let mut names = [0; 4];
         for name in &mut names {
             *name = reader.u32()?;
@@ -146,7 +160,7 @@ impl Engine {
         if self.ledger.find(names).is_some() {
             return Err(SnapshotError::Damaged("a position stands in it twice"));
         }
-        let mut accounts = [0; crate::account::STORED];
+        let mut accounts = [0; STORED];
         for amount in &mut accounts {
             *amount = amount_within(reader.i64()?, ACCOUNT_MAX)?;
         }
@@ -155,19 +169,24 @@ impl Engine {
         if count > u32::from(HISTORY_MAX) {
             return Err(SnapshotError::Damaged("a history is longer than histories get"));
         }
-        let mut movements = Vec::new();
+        movements.clear();
         for _ in 0..count {
             let (time_ns, quantity) = (reader.i64()?, reader.i64()?);
             movements.push(Movement { time_ns, quantity: amount_within(quantity, ACCOUNT_MAX)? });
         }
         let barrier = if reader.u8()? == 1 {
             let (time_ns, quantity) = (reader.i64()?, amount_within(reader.i64()?, QUANTITY_MAX)?);
-            Some(Barrier { time_ns, quantity, source: reader.text()?.into(), id: reader.text()?.into() })
+            Some(Barrier {
+                time_ns,
+                quantity,
+                source: reader.text()?.into_owned().into(),
+                id: reader.text()?.into_owned().into(),
+            })
         } else {
             None
         };
         let position = Position { names, accounts, version, dropped_ns, history: HistoryHandle::default(), barrier: 0 };
-        self.ledger.put_back(position, barrier, &movements);
+        self.ledger.put_back(position, barrier, movements);
         Ok(())
     }
 }

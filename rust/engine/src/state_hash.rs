@@ -3,7 +3,7 @@
 //! A sum modulo 2¹²⁸ over the positions, so that it is independent of their order; each summand is the first half of BLAKE3 over the
 //! position's canonical bytes: four names, each with its length in front, then the ten stored accounts, all integers little endian.
 
-use crate::balance::Balance;
+use crate::balance::BalanceView;
 
 /// A sum over positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -11,19 +11,27 @@ pub struct StateHash(u128);
 
 impl StateHash {
     /// Adds one position.
-    pub fn add(&mut self, balance: &Balance) {
-        let key = &balance.key;
-        let mut hasher = blake3::Hasher::new();
-        for name in [&key.sku, &key.location, &key.lot, &key.owner] {
-            hasher.update(&(name.len() as u64).to_le_bytes());
-            hasher.update(name.as_bytes());
+    pub fn add(&mut self, balance: &BalanceView<'_>) {
+        self.add_all(std::iter::once(*balance));
+    }
+
+    /// Adds positions.
+    pub fn add_all<'a>(&mut self, balances: impl Iterator<Item = BalanceView<'a>>) {
+        // One buffer for all, because hashing one piece costs half of hashing many.
+        let mut bytes = Vec::with_capacity(256);
+        for balance in balances {
+            bytes.clear();
+            for name in balance.names {
+                bytes.extend_from_slice(&(name.len() as u64).to_le_bytes());
+                bytes.extend_from_slice(name.as_bytes());
+            }
+            for amount in balance.accounts {
+                bytes.extend_from_slice(&amount.to_le_bytes());
+            }
+            let digest = blake3::hash(&bytes);
+            let (half, _) = digest.as_bytes().split_first_chunk::<16>().expect("BLAKE3 gives 32 bytes");
+            self.0 = self.0.wrapping_add(u128::from_le_bytes(*half));
         }
-        for amount in balance.accounts {
-            hasher.update(&amount.to_le_bytes());
-        }
-        let digest = hasher.finalize();
-        let (half, _) = digest.as_bytes().split_first_chunk::<16>().expect("BLAKE3 gives 32 bytes");
-        self.0 = self.0.wrapping_add(u128::from_le_bytes(*half));
     }
 }
 

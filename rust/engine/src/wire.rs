@@ -3,12 +3,16 @@
 //! Layout: magic (8), format (u32), then chunks of `length u32 · CRC32C u32 · bytes`, a chunk of length zero, and 32 bytes of BLAKE3 over everything
 //! before them. All integers little endian. Every length is bounded before it is believed.
 
+use std::borrow::Cow;
+
 /// First bytes of every snapshot.
 pub const MAGIC: [u8; 8] = *b"TALLYSNP";
 /// The format that this version writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;
 
 const CHUNK_BYTES: usize = 1 << 20;
+/// Its length and its checksum.
+const CHUNK_HEAD_BYTES: usize = 8;
 const SEAL_BYTES: usize = 32;
 const SEAL_CONTEXT: &str = "tallystick 2026 snapshot seal v1";
 
@@ -42,31 +46,49 @@ impl std::fmt::Display for SnapshotError {
 
 impl std::error::Error for SnapshotError {}
 
-/// Writes values into chunks.
+/// Writes values into chunks. Each is written where it stays, and is summed and hashed while the cache still holds it.
 #[derive(Debug)]
 pub struct Writer {
     out: Vec<u8>,
-    chunk: Vec<u8>,
+    /// Where the values of the open chunk begin; its length and checksum will stand before them.
+    chunk_start: usize,
+    seal: Box<blake3::Hasher>,
 }
 
 impl Default for Writer {
     fn default() -> Self {
         let mut out = MAGIC.to_vec();
         out.extend_from_slice(&FORMAT.to_le_bytes());
-        Self { out, chunk: Vec::with_capacity(CHUNK_BYTES) }
+        let mut seal = Box::new(blake3::Hasher::new_derive_key(SEAL_CONTEXT));
+        seal.update(&out);
+        let mut writer = Self { out, chunk_start: 0, seal };
+        writer.open_chunk();
+        writer
     }
 }
 
 impl Writer {
     /// Appends raw bytes.
-    pub fn raw(&mut self, mut bytes: &[u8]) {
+    #[inline]
+    pub fn raw(&mut self, bytes: &[u8]) {
+        if bytes.len() <= self.room() {
+            self.out.extend_from_slice(bytes);
+        } else {
+            self.raw_across(bytes);
+        }
+    }
+
+    /// Appends bytes for which the open chunk is too short.
+    #[cold]
+    fn raw_across(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let (now, later) = bytes.split_at(bytes.len().min(CHUNK_BYTES - self.chunk.len()));
-            self.chunk.extend_from_slice(now);
-            bytes = later;
-            if self.chunk.len() == CHUNK_BYTES {
+            if self.room() == 0 {
                 self.close_chunk();
+                self.open_chunk();
             }
+            let (now, later) = bytes.split_at(bytes.len().min(self.room()));
+            self.out.extend_from_slice(now);
+            bytes = later;
         }
     }
 
@@ -77,47 +99,66 @@ impl Writer {
     }
 
     /// Appends an integer.
+    #[inline]
     pub fn u8(&mut self, value: u8) {
         self.raw(&[value]);
     }
 
     /// Appends an integer.
+    #[inline]
     pub fn u32(&mut self, value: u32) {
         self.raw(&value.to_le_bytes());
     }
 
     /// Appends an integer.
+    #[inline]
     pub fn u64(&mut self, value: u64) {
         self.raw(&value.to_le_bytes());
     }
 
     /// Appends an integer.
+    #[inline]
     pub fn i64(&mut self, value: i64) {
         self.raw(&value.to_le_bytes());
     }
 
     /// Seals and gives the snapshot.
     pub fn finish(mut self) -> Vec<u8> {
-        if !self.chunk.is_empty() {
+        if self.out.len() > self.chunk_start {
             self.close_chunk();
+        } else {
+            self.out.truncate(self.chunk_start - CHUNK_HEAD_BYTES);
         }
-        self.out.extend_from_slice(&0_u32.to_le_bytes());
-        let seal = seal(&self.out);
-        self.out.extend_from_slice(&seal);
+        let end = 0_u32.to_le_bytes();
+        self.out.extend_from_slice(&end);
+        self.seal.update(&end);
+        self.out.extend_from_slice(self.seal.finalize().as_bytes());
         self.out
     }
 
+    fn room(&self) -> usize {
+        CHUNK_BYTES - (self.out.len() - self.chunk_start)
+    }
+
+    fn open_chunk(&mut self) {
+        self.out.extend_from_slice(&[0; CHUNK_HEAD_BYTES]);
+        self.chunk_start = self.out.len();
+    }
+
     fn close_chunk(&mut self) {
-        let length = u32::try_from(self.chunk.len()).expect("a chunk is at most 1 MiB");
-        self.out.extend_from_slice(&length.to_le_bytes());
-        self.out.extend_from_slice(&crc32c::crc32c(&self.chunk).to_le_bytes());
-        self.out.append(&mut self.chunk);
+        let (head, chunk) = self.out[self.chunk_start - CHUNK_HEAD_BYTES..].split_at_mut(CHUNK_HEAD_BYTES);
+        let (length, sum) = head.split_at_mut(4);
+        length.copy_from_slice(&u32::try_from(chunk.len()).expect("a chunk is at most 1 MiB").to_le_bytes());
+        sum.copy_from_slice(&crc32c::crc32c(chunk).to_le_bytes());
+        self.seal.update(&self.out[self.chunk_start - CHUNK_HEAD_BYTES..]);
     }
 }
 
 fn seal(bytes: &[u8]) -> [u8; SEAL_BYTES] {
     *blake3::Hasher::new_derive_key(SEAL_CONTEXT).update(bytes).finalize().as_bytes()
 }
+
+const ENDS_BEFORE: SnapshotError = SnapshotError::Damaged("it ends before its content does");
 
 /// Reads values from the chunks of a verified snapshot.
 #[derive(Debug)]
@@ -165,8 +206,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// When the snapshot ends before.
     pub fn fill(&mut self, mut out: &mut [u8]) -> Result<(), SnapshotError> {
-        self.left =
-            self.left.checked_sub(out.len()).ok_or(SnapshotError::Damaged("it ends before its content does"))?;
+        self.left = self.left.checked_sub(out.len()).ok_or(ENDS_BEFORE)?;
         while !out.is_empty() {
             if self.current.is_empty() {
                 self.current = self.chunks[self.next_chunk];
@@ -181,7 +221,17 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], SnapshotError> {
+    /// Reads so many bytes.
+    ///
+    /// # Errors
+    /// When the snapshot ends before.
+    #[inline]
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], SnapshotError> {
+        if let Some((bytes, rest)) = self.current.split_first_chunk::<N>() {
+            self.current = rest;
+            self.left -= N;
+            return Ok(*bytes);
+        }
         let mut bytes = [0; N];
         self.fill(&mut bytes)?;
         Ok(bytes)
@@ -191,6 +241,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the snapshot ends before.
+    #[inline]
     pub fn u8(&mut self) -> Result<u8, SnapshotError> {
         Ok(self.array::<1>()?[0])
     }
@@ -199,6 +250,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the snapshot ends before.
+    #[inline]
     pub fn u32(&mut self) -> Result<u32, SnapshotError> {
         self.array().map(u32::from_le_bytes)
     }
@@ -207,6 +259,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the snapshot ends before.
+    #[inline]
     pub fn u64(&mut self) -> Result<u64, SnapshotError> {
         self.array().map(u64::from_le_bytes)
     }
@@ -215,6 +268,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the snapshot ends before.
+    #[inline]
     pub fn i64(&mut self) -> Result<i64, SnapshotError> {
         self.array().map(i64::from_le_bytes)
     }
@@ -235,10 +289,17 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the snapshot ends before, or the bytes are not UTF-8.
-    pub fn text(&mut self) -> Result<String, SnapshotError> {
-        let mut bytes = vec![0; self.count(1)?];
+    pub fn text(&mut self) -> Result<Cow<'a, str>, SnapshotError> {
+        const NO_TEXT: SnapshotError = SnapshotError::Damaged("a name is not UTF-8");
+        let length = self.count(1)?;
+        if let Some((bytes, rest)) = self.current.split_at_checked(length) {
+            self.current = rest;
+            self.left -= length;
+            return std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| NO_TEXT);
+        }
+        let mut bytes = vec![0; length];
         self.fill(&mut bytes)?;
-        String::from_utf8(bytes).map_err(|_| SnapshotError::Damaged("a name is not UTF-8"))
+        String::from_utf8(bytes).map(Cow::Owned).map_err(|_| NO_TEXT)
     }
 
     /// Checks that everything was read.

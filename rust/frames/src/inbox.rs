@@ -21,6 +21,8 @@ pub struct Inbox {
     missing_until: u64,
     open: Segment,
     full: VecDeque<Segment>,
+    /// What is left of a segment of which a part was taken.
+    begun: Option<Messages>,
     /// Kept to reuse their memory: page faults on fresh memory would cost more than splitting.
     handed_out: VecDeque<Arc<Segment>>,
     waiting_messages: usize,
@@ -42,6 +44,7 @@ impl Inbox {
             missing_until: 0,
             open,
             full: VecDeque::new(),
+            begun: None,
             handed_out: VecDeque::new(),
             waiting_messages: 0,
             waiting_bytes: 0,
@@ -92,12 +95,31 @@ impl Inbox {
 
     /// The oldest messages, as many as are in one segment; nothing if none wait.
     pub fn take(&mut self) -> Option<Messages> {
+        self.take_through(u64::MAX)
+    }
+
+    /// The same for messages up to and including a sequence.
+    pub fn take_through(&mut self, last_sequence: u64) -> Option<Messages> {
+        let messages = self.begun.take().or_else(|| self.take_segment())?;
+        let Some((first, rest)) = messages.split(last_sequence) else {
+            self.begun = Some(messages);
+            return None;
+        };
+        self.begun = rest;
+        self.waiting_messages -= first.len();
+        self.waiting_bytes -= first.bytes_total();
+        Some(first)
+    }
+
+    fn take_segment(&mut self) -> Option<Messages> {
         let segment = if let Some(segment) = self.full.pop_front() {
             segment
         } else if self.open.is_empty() {
             return None;
         } else {
-            self.last_payload = self.open.last_payload().map(<[u8]>::to_vec);
+            let last = self.last_payload.get_or_insert_default();
+            last.clear();
+            last.extend_from_slice(self.open.last_payload().unwrap_or_default());
             let next = self.fresh();
             std::mem::replace(&mut self.open, next)
         };
@@ -108,10 +130,7 @@ impl Inbox {
         if self.handed_out.len() > SEGMENTS_REUSED_MAX {
             self.handed_out.pop_front();
         }
-        let messages = Messages::all(segment);
-        self.waiting_messages -= messages.len();
-        self.waiting_bytes -= messages.bytes_total();
-        Some(messages)
+        Some(Messages::all(segment))
     }
 
     /// Sequence of the message that comes next.

@@ -30,3 +30,4 @@ pub mod inbox;
 pub mod tap;
 
 mod digits;
+mod usual;

@@ -4,6 +4,24 @@ use memchr::memchr;
 
 use crate::frame::{Beginning, Frame, Malformed};
 
+/// Who gets the frames.
+pub(crate) trait Receiver {
+    /// Takes what it knows at sight from the beginning of bytes that stand at a frame's boundary, and says how many bytes that were. They must
+    /// be whole frames; 0 is always right.
+    fn take_known(&mut self, _bytes: &[u8]) -> usize {
+        0
+    }
+
+    /// Takes a frame, or bytes that are none.
+    fn take(&mut self, bytes: &[u8], frame: Option<&Frame<'_>>);
+}
+
+impl<F: FnMut(&[u8], Option<&Frame<'_>>)> Receiver for F {
+    fn take(&mut self, bytes: &[u8], frame: Option<&Frame<'_>>) {
+        self(bytes, frame);
+    }
+}
+
 /// The state between two chunks: the beginning of a frame, kept until the frame is whole.
 #[derive(Debug, Default)]
 pub struct Splitter {
@@ -17,22 +35,31 @@ impl Splitter {
     /// Hands every frame that is now whole to `take`, with its bytes. What is not a frame, and all that follows it, comes without one
     /// and at once: behind such bytes no frame boundary is known any more.
     pub fn split(&mut self, chunk: &[u8], mut take: impl FnMut(&[u8], Option<&Frame<'_>>)) {
+        self.split_for(chunk, &mut take);
+    }
+
+    /// The same for somebody who knows some frames at sight.
+    pub(crate) fn split_for(&mut self, chunk: &[u8], receiver: &mut impl Receiver) {
         let mut rest = chunk;
         while !rest.is_empty() {
             if self.malformed.is_some() {
-                return take(rest, None);
+                return receiver.take(rest, None);
             }
             if !self.partial.is_empty() {
                 let (missing, after) = rest.split_at(self.missing_of(rest));
                 self.partial.extend_from_slice(missing);
                 rest = after;
-                self.look_at_partial(&mut take);
+                self.look_at_partial(receiver);
                 continue;
+            }
+            rest = &rest[receiver.take_known(rest)..];
+            if rest.is_empty() {
+                return;
             }
             match Frame::first(rest) {
                 Ok(Beginning::Whole(frame, length)) => {
                     let (bytes, after) = rest.split_at(length);
-                    take(bytes, Some(&frame));
+                    receiver.take(bytes, Some(&frame));
                     rest = after;
                 }
                 Ok(Beginning::Part(whole)) => {
@@ -63,16 +90,16 @@ impl Splitter {
         }
     }
 
-    fn look_at_partial(&mut self, take: &mut impl FnMut(&[u8], Option<&Frame<'_>>)) {
+    fn look_at_partial(&mut self, receiver: &mut impl Receiver) {
         match Frame::first(&self.partial) {
             Ok(Beginning::Whole(frame, _)) => {
-                take(&self.partial, Some(&frame));
+                receiver.take(&self.partial, Some(&frame));
                 self.partial.clear();
                 self.whole = 0;
             }
             Ok(Beginning::Part(whole)) => self.whole = whole,
             Err(malformed) => {
-                take(&self.partial, None);
+                receiver.take(&self.partial, None);
                 self.partial.clear();
                 self.malformed = Some(malformed);
             }

@@ -3,12 +3,14 @@
 use crate::delivery::Delivery;
 use crate::frame::{Frame, Malformed};
 use crate::inbox::Inbox;
-use crate::splitter::Splitter;
+use crate::splitter::{Receiver, Splitter};
+use crate::usual::Usual;
 
 /// Which subscription is tapped, and how far the bytes are split.
 #[derive(Debug)]
 pub struct Tap {
     sid: u64,
+    usual: Usual,
     splitter: Splitter,
 }
 
@@ -26,33 +28,16 @@ pub struct Fed {
 impl Tap {
     /// Taps a subscription from a frame's boundary on.
     pub fn new(sid: u64) -> Self {
-        Self { sid, splitter: Splitter::default() }
+        Self { sid, usual: Usual::default(), splitter: Splitter::default() }
     }
 
     /// Splits a chunk. Messages that JetStream delivered to the subscription go to the inbox. What else there is, statuses of the
     /// subscription among it, is foreign, and so is everything from malformed bytes on.
     pub fn feed(&mut self, chunk: &[u8], inbox: &mut Inbox) -> Fed {
-        let Self { sid, splitter } = self;
-        let mut fed = Fed::default();
-        let mut goes_on = false;
-        splitter.split(chunk, |bytes, frame| {
-            if let Some(Frame::Message(message)) = frame
-                && message.sid == *sid
-                && let Some(delivery) = Delivery::parse(message.reply)
-            {
-                inbox.deliver(&delivery, message.payload);
-                fed.messages += 1;
-                fed.bytes += message.payload.len();
-                goes_on = false;
-                return;
-            }
-            match fed.foreign.last_mut() {
-                Some(run) if goes_on => run.extend_from_slice(bytes),
-                _ => fed.foreign.push(bytes.to_vec()),
-            }
-            goes_on = true;
-        });
-        fed
+        let mut sorter =
+            Sorter { sid: self.sid, usual: &mut self.usual, inbox, fed: Fed::default(), foreign_goes_on: false };
+        self.splitter.split_for(chunk, &mut sorter);
+        sorter.fed
     }
 
     /// Why bytes are no longer looked at.
@@ -63,5 +48,52 @@ impl Tap {
     /// Begins at a frame's boundary again, and gives back the bytes of the frame that was not whole.
     pub fn reset(&mut self) -> Vec<u8> {
         self.splitter.reset()
+    }
+}
+
+/// Tells the inbox's messages from all other bytes of one chunk.
+struct Sorter<'a> {
+    sid: u64,
+    usual: &'a mut Usual,
+    inbox: &'a mut Inbox,
+    fed: Fed,
+    /// Whether the bytes that come next follow the last foreign ones.
+    foreign_goes_on: bool,
+}
+
+impl Sorter<'_> {
+    fn deliver(inbox: &mut Inbox, fed: &mut Fed, delivery: &Delivery<'_>, payload: &[u8]) {
+        inbox.deliver(delivery, payload);
+        fed.messages += 1;
+        fed.bytes += payload.len();
+    }
+}
+
+impl Receiver for Sorter<'_> {
+    fn take_known(&mut self, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        while let Some(message) = self.usual.first(&bytes[taken..]) {
+            Self::deliver(self.inbox, &mut self.fed, &message.delivery, message.payload);
+            self.foreign_goes_on = false;
+            taken += message.bytes;
+        }
+        taken
+    }
+
+    fn take(&mut self, bytes: &[u8], frame: Option<&Frame<'_>>) {
+        if let Some(Frame::Message(message)) = frame
+            && message.sid == self.sid
+            && let Some(delivery) = Delivery::parse(message.reply)
+        {
+            self.usual.remember(message, &delivery);
+            Self::deliver(self.inbox, &mut self.fed, &delivery, message.payload);
+            self.foreign_goes_on = false;
+            return;
+        }
+        match self.fed.foreign.last_mut() {
+            Some(run) if self.foreign_goes_on => run.extend_from_slice(bytes),
+            _ => self.fed.foreign.push(bytes.to_vec()),
+        }
+        self.foreign_goes_on = true;
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::hint::black_box;
 
+use bumpalo::Bump;
 use serde_json::json;
 use tallystick_engine::body::{Body, BodyBuilder};
 use tallystick_engine::decode::decode;
@@ -21,10 +22,10 @@ const WAVE_EVENTS: usize = 32;
 /// Every event decoded, and nothing done with it.
 pub(crate) fn decode_all(input: &Input) -> Result<Done, String> {
     let (malformed, measured) = measure(|| {
-        let (mut event, mut shapes) = (Event::default(), Shapes::default());
+        let (mut event, mut shapes, arena) = (Event::default(), Shapes::default(), Bump::new());
         let mut malformed = 0_usize;
         for element in input.elements() {
-            malformed += usize::from(decode(element, &mut event, &mut shapes).is_err());
+            malformed += usize::from(decode(element, &mut event, &mut shapes, &arena).is_err());
             black_box(&event);
         }
         malformed
@@ -69,13 +70,13 @@ fn look_up(table: &mut Dedup, wave: &[(Fingerprint, Body)]) -> usize {
 }
 
 fn keys(input: &Input) -> Vec<(Fingerprint, Body)> {
-    let (mut event, mut shapes) = (Event::default(), Shapes::default());
+    let (arena, mut event, mut shapes) = (Bump::new(), Event::default(), Shapes::default());
     let mut keys = Vec::with_capacity(input.lines.len());
     for element in input.elements() {
-        if decode(element, &mut event, &mut shapes).is_ok() {
-            let (source, id) = (event.source.as_deref(), event.id.as_deref());
+        if decode(element, &mut event, &mut shapes, &arena).is_ok() {
+            let (source, id) = (event.source, event.id);
             let mut body = BodyBuilder::new(0);
-            body.text(1, event.sku.as_deref());
+            body.text(1, event.sku);
             keys.push((fingerprint(&SECRET, source.unwrap_or_default(), id.unwrap_or_default()), body.finish()));
         }
     }

@@ -119,7 +119,7 @@ impl Reference {
     pub fn state_hash(&self) -> StateHash {
         let mut hash = StateHash::default();
         for balance in self.balances() {
-            hash.add(&balance);
+            hash.add(&balance.view());
         }
         hash
     }

@@ -1,0 +1,58 @@
+//! What came of the messages that were applied from an inbox, in sum: the daemon needs no more of them, so nothing is made per message.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use tallystick_engine::batch::Batch;
+use tallystick_frames::segment::Messages;
+
+use crate::batch::Totals;
+
+/// What was applied by one call.
+#[derive(Default)]
+#[pyclass(frozen, module = "tallystick._engine")]
+pub(crate) struct Applied {
+    pub(crate) events: usize,
+    pub(crate) positions: usize,
+    totals: Totals,
+    last: Option<Messages>,
+}
+
+impl Applied {
+    /// Adds messages and what became of their elements.
+    pub(crate) fn add(&mut self, batch: &Batch, messages: Messages) {
+        self.events += batch.len();
+        batch.outcomes.iter().for_each(|outcome| self.totals.count(outcome.number()));
+        self.last = Some(messages);
+    }
+}
+
+#[pymethods]
+impl Applied {
+    /// Elements with an outcome.
+    #[getter]
+    fn events(&self) -> usize {
+        self.events
+    }
+
+    /// Positions of the ledger afterwards.
+    #[getter]
+    fn positions(&self) -> usize {
+        self.positions
+    }
+
+    #[getter]
+    fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.totals.by_name(py)
+    }
+
+    /// Of the last message, if there was one.
+    #[getter]
+    fn last_sequence(&self) -> Option<u64> {
+        self.last.as_ref().map(Messages::last_sequence)
+    }
+
+    #[getter]
+    fn last_message<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.last.as_ref().map(|messages| PyBytes::new(py, messages.last_payload()))
+    }
+}
