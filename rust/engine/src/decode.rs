@@ -131,18 +131,19 @@ fn digits(bytes: &[u8]) -> usize {
 
 /// Whether a text is a whole number in JSON's grammar.
 #[inline]
-fn is_whole(text: &[u8]) -> bool {
+pub(crate) fn is_whole(text: &[u8]) -> bool {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     digits.iter().all(u8::is_ascii_digit) && (digits.len() == 1 || digits.first().is_some_and(|first| *first != b'0'))
 }
 
 /// Whether a text holds a control character as CloudEvents defines them: U+0000–U+001F and U+007F–U+009F.
-fn has_control(text: &str) -> bool {
+pub(crate) fn has_control(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.iter().any(|byte| *byte < 0x20 || *byte == 0x7F) || (!text.is_ascii() && text.chars().any(char::is_control))
 }
 
-fn require_envelope(event: &Event<'_>) -> Result<(), Malformed> {
+/// The names that every event must have.
+pub(crate) fn require_envelope(event: &Event<'_>) -> Result<(), Malformed> {
     for (field, value) in [(Field::Id, &event.id), (Field::Source, &event.source), (Field::Type, &event.kind)] {
         if value.is_none() {
             return Err(Malformed::of_field(field, "is required"));
@@ -152,6 +153,9 @@ fn require_envelope(event: &Event<'_>) -> Result<(), Malformed> {
 }
 
 const WRONG_TYPE: &str = "has the wrong JSON type";
+pub(crate) const CONTROL: &str = "has a control character";
+pub(crate) const NOT_A_TIME: &str = "is not RFC 3339 with a zone";
+const NOT_WHOLE: &str = "is no whole number of 64 bits";
 
 struct Decoder<'a, 'e> {
     cursor: Cursor<'a>,
@@ -246,7 +250,7 @@ impl<'a> Decoder<'a, '_> {
             Cow::Owned(text) => self.arena.alloc_str(&text),
         };
         if !is_plain && has_control(text) {
-            return Err("has a control character");
+            return Err(CONTROL);
         }
         set_text(self.event, field, text)
     }
@@ -254,7 +258,7 @@ impl<'a> Decoder<'a, '_> {
 
 /// Sets a field to a text without control characters.
 #[inline]
-fn set_text<'a>(event: &mut Event<'a>, field: Field, text: &'a str) -> Result<(), &'static str> {
+pub(crate) fn set_text<'a>(event: &mut Event<'a>, field: Field, text: &'a str) -> Result<(), &'static str> {
     match field {
         Field::Id => event.id = Some(required(text, ID_BYTES_MAX)?),
         Field::Source => event.source = Some(required(text, SOURCE_BYTES_MAX)?),
@@ -282,7 +286,6 @@ fn set_text<'a>(event: &mut Event<'a>, field: Field, text: &'a str) -> Result<()
 /// Sets a field to a number in JSON's grammar.
 #[inline]
 fn set_number(event: &mut Event<'_>, field: Field, text: &str) -> Result<(), &'static str> {
-    let integer = || text.parse::<i64>().map_err(|_| "is no whole number of 64 bits");
     match field {
         Field::Quantity => {
             event.quantity = Some(match quantity::parse(text.as_bytes()) {
@@ -290,10 +293,21 @@ fn set_number(event: &mut Event<'_>, field: Field, text: &str) -> Result<(), &'s
                 quantity::Parsed::Unrepresentable => EventQuantity::Unrepresentable,
                 quantity::Parsed::NotANumber => return Err("is no decimal number"),
             });
+            Ok(())
         }
-        Field::Line => event.line = Some(integer()?),
+        Field::Line | Field::Sequence => set_whole(event, field, text.parse::<i64>().map_err(|_| NOT_WHOLE)?.into()),
+        _ => Err(WRONG_TYPE),
+    }
+}
+
+/// Sets `line` or `sequence`.
+#[inline]
+pub(crate) fn set_whole(event: &mut Event<'_>, field: Field, value: i128) -> Result<(), &'static str> {
+    let value = i64::try_from(value).map_err(|_| NOT_WHOLE)?;
+    match field {
+        Field::Line => event.line = Some(value),
         Field::Sequence => {
-            let value = u64::try_from(integer()?).ok().filter(|value| *value > 0);
+            let value = u64::try_from(value).ok().filter(|value| *value > 0);
             event.sequence = Some(value.ok_or("must be 1 or more")?);
         }
         _ => return Err(WRONG_TYPE),
@@ -319,7 +333,7 @@ fn time(text: &str) -> Result<EventTime, &'static str> {
     match instant::parse(text.as_bytes()) {
         instant::Parsed::Exact(ns) => Ok(EventTime::At(ns)),
         instant::Parsed::BeyondRange => Ok(EventTime::BeyondRange),
-        instant::Parsed::NotATime => Err("is not RFC 3339 with a zone"),
+        instant::Parsed::NotATime => Err(NOT_A_TIME),
     }
 }
 

@@ -10,7 +10,9 @@ use bumpalo::Bump;
 use crate::balance::Balance;
 pub use crate::batch::Batch;
 use crate::body::{Body, BodyBuilder};
+use crate::columns::{self, Rows};
 use crate::config::Config;
+use crate::decode::Malformed;
 use crate::dedup::Dedup;
 use crate::effect::{Covers, Effects, Message, encode_availability, encode_exceptions};
 use crate::event::{Event, EventTime};
@@ -19,7 +21,6 @@ use crate::explain::{Findings, cause_of_code, cause_of_outcome, cure};
 use crate::intern::Interner;
 use crate::ledger::Ledger;
 use crate::legs::{Statuses, check_form, check_quantity};
-use crate::limits::EVENT_BYTES_MAX;
 use crate::outcome::Outcome;
 use crate::post::Checked;
 use crate::rules::Rule;
@@ -125,7 +126,7 @@ impl Engine {
         }
     }
 
-    /// Applies one message of the bus: an object, an array or NDJSON.
+    /// Applies one message of the bus: an object, an array, NDJSON, or an Arrow IPC stream.
     ///
     /// # Errors
     /// When the sequence does not follow the last one. Nothing was changed.
@@ -159,15 +160,29 @@ impl Engine {
             }
             let place = Place { sequence, index: 0, clock: Clock::Message(log_time_ns) };
             ranges.clear();
+            let mut is_empty = false;
             match split(message, &mut ranges) {
                 Framing::Elements => {
+                    is_empty = ranges.is_empty();
                     for (index, range) in (0..).zip(&ranges) {
                         self.enqueue(&mut wave, Element::new(&message[range.clone()], Place { index, ..place }), batch);
                     }
                 }
-                Framing::Broken(what) => self.enqueue(&mut wave, Element::broken(message, place, what), batch),
+                Framing::Columns => match columns::read(message) {
+                    Ok(batches) => {
+                        is_empty = batches.iter().all(Rows::is_empty);
+                        // The rows live as long as this message is looked at; what came before it is applied before it.
+                        self.run(&mut wave, batch);
+                        let indices = (0..).map(|index| Place { index, ..place });
+                        self.apply_rows(&batches, indices, batch);
+                    }
+                    Err(why) => self.enqueue(&mut wave, Element::broken(message, place, why), batch),
+                },
+                Framing::Broken(what) => {
+                    self.enqueue(&mut wave, Element::broken(message, place, Malformed::of_element(what)), batch);
+                }
             }
-            if ranges.is_empty() {
+            if is_empty {
                 // A message without elements moves the log's time all the same, after what came before it.
                 self.run(&mut wave, batch);
                 self.tick(place.clock, EventTime::Absent);
@@ -206,6 +221,37 @@ impl Engine {
         self.run(&mut wave, batch);
         self.ranges = ranges;
         Ok(())
+    }
+
+    /// Applies the rows of record batches in their order, each an element with a sequence of its own, as [`Self::apply_ndjson`] does with lines.
+    ///
+    /// # Errors
+    /// When the first sequence does not follow the last one. Nothing was changed.
+    pub fn apply_columns(
+        &mut self,
+        batches: &[Rows<'_>],
+        first_sequence: u64,
+        log_time_ns: Option<i64>,
+        batch: &mut Batch,
+    ) -> Result<(), SequenceError> {
+        self.check_sequence(first_sequence)?;
+        let clock = log_time_ns.map_or(Clock::Event, Clock::Message);
+        self.apply_rows(batches, (first_sequence..).map(|sequence| Place { sequence, index: 0, clock }), batch);
+        let rows: usize = batches.iter().map(Rows::len).sum();
+        if rows > 0 {
+            self.sequence = first_sequence + rows as u64 - 1;
+        }
+        Ok(())
+    }
+
+    fn apply_rows(&mut self, batches: &[Rows<'_>], places: impl Iterator<Item = Place>, batch: &mut Batch) {
+        let arena = Bump::new();
+        let mut wave = Wave::new(&arena);
+        let rows = batches.iter().flat_map(|rows| (0..rows.len()).map(move |row| (rows, row)));
+        for ((rows, row), place) in rows.zip(places) {
+            self.enqueue(&mut wave, Element::row(rows, row, place), batch);
+        }
+        self.run(&mut wave, batch);
     }
 
     fn check_sequence(&self, offered: u64) -> Result<(), SequenceError> {
@@ -302,18 +348,23 @@ impl Engine {
     pub(crate) fn record(
         &mut self,
         config: &Config,
-        element: &[u8],
-        place: Place,
+        element: &Element<'_>,
         judged: (Outcome, &Event<'_>, Findings),
         batch: &mut Batch,
     ) {
         let (outcome, event, mut findings) = judged;
+        let place = element.place;
         self.totals[usize::from(outcome.number())] += 1;
         batch.push(place.sequence, place.index, outcome, event);
         let log_time_ns = match place.clock {
             Clock::Message(ns) => self.log_time_ns.unwrap_or(ns).max(ns),
             Clock::Event => self.log_time_ns.unwrap_or(0),
         };
+        let is_silent = matches!(outcome, Outcome::Applied | Outcome::Duplicate | Outcome::Absorbed);
+        if is_silent && findings.raised.is_empty() {
+            return;
+        }
+        let (original, event_bytes_total) = element.original();
         let exception =
             |code: &str, location: Option<Box<str>>, cause: String, fields: Vec<&'static str>| ExceptionRecord {
                 code: code.into(),
@@ -331,11 +382,11 @@ impl Engine {
                 cause,
                 cure: cure(code),
                 fields,
-                event: element[..element.len().min(EVENT_BYTES_MAX)].into(),
-                event_bytes_total: element.len() as u64,
+                event: (*original).into(),
+                event_bytes_total,
             };
-        if !matches!(outcome, Outcome::Applied | Outcome::Duplicate | Outcome::Absorbed) {
-            let cause = cause_of_outcome(outcome, event, &findings, config, log_time_ns, element.len());
+        if !is_silent {
+            let cause = cause_of_outcome(outcome, event, &findings, config, log_time_ns, event_bytes_total);
             let fields = std::mem::take(&mut findings.fields);
             batch.exceptions.push(exception(outcome.name(), None, cause, fields));
         }

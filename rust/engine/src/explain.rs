@@ -25,7 +25,7 @@ pub(crate) fn cause_of_outcome(
     findings: &Findings,
     config: &Config,
     log_time_ns: i64,
-    bytes: usize,
+    bytes: u64,
 ) -> String {
     let kind = event.kind.unwrap_or_default();
     match outcome {

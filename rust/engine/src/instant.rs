@@ -170,17 +170,28 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
 
 /// The instant as RFC 3339 in UTC, with as many fraction digits as it needs.
 pub fn format(ns: i64) -> String {
-    let (seconds, fraction) = (ns.div_euclid(SECOND_NS), ns.rem_euclid(SECOND_NS));
-    let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
+    format_any(ns.into())
+}
+
+/// The instant of any number of nanoseconds that 64-bit seconds can hold. Outside the years 0 to 9999, which RFC 3339 has, the text is no RFC 3339.
+pub fn format_any(ns: i128) -> String {
+    let (seconds, fraction) = (ns.div_euclid(SECOND_NS.into()), ns.rem_euclid(SECOND_NS.into()));
+    let seconds = i64::try_from(seconds).unwrap_or(if seconds < 0 { i64::MIN } else { i64::MAX });
     let second_of_day = seconds.rem_euclid(86_400);
     let (hour, minute, second) = (second_of_day / 3_600, second_of_day / 60 % 60, second_of_day % 60);
-    let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
+    let mut text = format!("{}T{hour:02}:{minute:02}:{second:02}", format_date(seconds.div_euclid(86_400)));
     if fraction != 0 {
         let digits = format!(".{fraction:09}");
         text.push_str(digits.trim_end_matches('0'));
     }
     text.push('Z');
     text
+}
+
+/// The date of a number of days since the epoch, as `2026-03-01`. Outside the years 0 to 9999 the text is no RFC 3339.
+pub fn format_date(days: i64) -> String {
+    let (year, month, day) = civil_from_days(days);
+    format!("{year:04}-{month:02}-{day:02}")
 }
 
 #[cfg(test)]

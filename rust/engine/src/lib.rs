@@ -21,6 +21,7 @@ pub mod limits;
 pub mod instant;
 pub mod quantity;
 
+pub mod columns;
 pub mod decode;
 pub mod event;
 pub mod json;

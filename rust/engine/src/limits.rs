@@ -3,6 +3,9 @@
 
 /// Largest event, in bytes of JSON without surrounding white space.
 pub const EVENT_BYTES_MAX: usize = 64 * 1024;
+/// Bytes that an exception keeps of a row of columns, as JSON: every event in the contract's form fits, and rows that share one long text do not
+/// multiply it.
+pub const ROW_BYTES_MAX: usize = 4 * 1024;
 /// Deepest nesting of arrays and objects in one event; the event itself is level 1.
 pub const NESTING_MAX: usize = 16;
 

@@ -35,6 +35,23 @@ fn parse_any(text: &[u8]) -> Parsed {
     number.to_thousandths().map_or(Parsed::Unrepresentable, Parsed::Exact)
 }
 
+/// A fixed-point number `unscaled` × 10^−`scale` in thousandths; nothing if it would have to be rounded or exceeds 10¹².
+pub fn of_fixed_point(unscaled: i128, scale: i32) -> Option<i64> {
+    if unscaled == 0 {
+        return Some(0);
+    }
+    let shift = i128::from(FRACTION_DIGITS_MAX) - i128::from(scale);
+    let factor = 10_i128.checked_pow(u32::try_from(shift.unsigned_abs()).ok()?)?;
+    let thousandths = if shift >= 0 {
+        unscaled.checked_mul(factor)?
+    } else if unscaled % factor == 0 {
+        unscaled / factor
+    } else {
+        return None;
+    };
+    i64::try_from(thousandths).ok().filter(|thousandths| thousandths.unsigned_abs() <= QUANTITY_MAX.unsigned_abs())
+}
+
 /// The parts of a decimal number, before its value is judged.
 struct Decimal<'a> {
     negative: bool,
@@ -216,6 +233,32 @@ mod tests {
         for text in ["", "-", "+1", "01", ".5", "5.", "1e", "1e+", "0x10", "NaN", "Infinity", "1 ", " 1", "1_0", "1,5"]
         {
             assert_eq!(parse(text.as_bytes()), Parsed::NotANumber, "{text}");
+        }
+    }
+
+    #[test]
+    fn fixed_point_is_exact_or_nothing() {
+        for (unscaled, scale, expected) in [
+            (12, 0, Some(12_000)),
+            (12_500, 3, Some(12_500)),
+            (-5, 1, Some(-500)),
+            (12, -2, Some(1_200_000)),
+            (1_230_000, 6, Some(1_230)),
+            (1_230_001, 6, None),
+            (1, 4, None),
+            (0, 127, Some(0)),
+            (0, -128, Some(0)),
+            (1, 127, None),
+            (1, -128, None),
+            (10_i128.pow(12), 0, Some(QUANTITY_MAX)),
+            (10_i128.pow(12) + 1, 0, None),
+            (-(10_i128.pow(15)), 3, Some(-QUANTITY_MAX)),
+            (10_i128.pow(38), 26, Some(QUANTITY_MAX)),
+            (i128::MAX, 0, None),
+            (i128::MIN, 3, None),
+            (i128::from(i64::MIN), 3, None),
+        ] {
+            assert_eq!(of_fixed_point(unscaled, scale), expected, "{unscaled}e-{scale}");
         }
     }
 

@@ -1,20 +1,27 @@
-//! Message → elements: one object, a JSON array, or NDJSON (`docs/events.md` §1). Finds boundaries only; whether an element is JSON is the decoder's business.
+//! Message → elements: one object, a JSON array, or NDJSON (`docs/events.md` §1); columns are told from JSON and come apart elsewhere. Finds boundaries only; whether an element is JSON is the decoder's business.
 
 use std::ops::Range;
 
 use memchr::{memchr, memchr_iter, memchr2};
+
+use crate::columns::is_stream;
 
 /// How a message comes apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     /// The elements are where the ranges say.
     Elements,
+    /// The message is an Arrow IPC stream, whose rows are the elements.
+    Columns,
     /// The message cannot be split: it is one rejection, for this reason.
     Broken(&'static str),
 }
 
 /// Appends the byte ranges of a message's elements, without surrounding white space.
 pub fn split(message: &[u8], ranges: &mut Vec<Range<usize>>) -> Framing {
+    if is_stream(message) {
+        return Framing::Columns;
+    }
     let whole = trim(message, 0..message.len());
     match message.get(whole.start) {
         Some(b'{') => split_objects(message, whole, ranges),
@@ -156,7 +163,7 @@ mod tests {
         let mut ranges = Vec::new();
         match split(message.as_bytes(), &mut ranges) {
             Framing::Elements => Ok(ranges.into_iter().map(|range| &message[range]).collect()),
-            Framing::Broken(_) => Err(()),
+            Framing::Columns | Framing::Broken(_) => Err(()),
         }
     }
 

@@ -1,12 +1,14 @@
 //! Waves: events are looked at many together before they are applied one by one. Each look touches what the event will need (its key, its names, its
 //! position), so that the memory of all of them is fetched at once instead of one after the other. Changes no answer.
 
+use std::borrow::Cow;
 use std::hint::black_box;
 use std::sync::Arc;
 
 use bumpalo::Bump;
 
 use crate::batch::Batch;
+use crate::columns::{Refusal, Rows};
 use crate::decode::{Malformed, decode};
 use crate::dedup::{Fingerprint, fingerprint};
 use crate::engine::{Clock, Engine, Place};
@@ -22,19 +24,45 @@ const WAVE_EVENTS: usize = 32;
 /// An element of the log that waits to be applied.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Element<'a> {
-    pub(crate) bytes: &'a [u8],
     pub(crate) place: Place,
-    /// Why it is a message that cannot be split, if it is one.
-    broken: Option<&'static str>,
+    form: Form<'a>,
+}
+
+/// What an element is written in.
+#[derive(Debug, Clone, Copy)]
+enum Form<'a> {
+    /// JSON.
+    Text(&'a [u8]),
+    /// A row of columns.
+    Row(&'a Rows<'a>, usize),
+    /// A message that cannot be split, and why.
+    Broken(&'a [u8], Malformed),
 }
 
 impl<'a> Element<'a> {
     pub(crate) const fn new(bytes: &'a [u8], place: Place) -> Self {
-        Self { bytes, place, broken: None }
+        Self { place, form: Form::Text(bytes) }
     }
 
-    pub(crate) const fn broken(bytes: &'a [u8], place: Place, what: &'static str) -> Self {
-        Self { bytes, place, broken: Some(what) }
+    pub(crate) const fn row(rows: &'a Rows<'a>, row: usize, place: Place) -> Self {
+        Self { place, form: Form::Row(rows, row) }
+    }
+
+    pub(crate) const fn broken(bytes: &'a [u8], place: Place, why: Malformed) -> Self {
+        Self { place, form: Form::Broken(bytes, why) }
+    }
+
+    /// What an exception keeps of it, with its full length in bytes. A row is given as the JSON event that it is.
+    pub(crate) fn original(&self) -> (Cow<'a, [u8]>, u64) {
+        match self.form {
+            Form::Text(bytes) | Form::Broken(bytes, _) => {
+                (Cow::Borrowed(&bytes[..bytes.len().min(EVENT_BYTES_MAX)]), bytes.len() as u64)
+            }
+            Form::Row(rows, row) => {
+                let (bytes, total) = rows.original(row);
+                (Cow::Owned(bytes), total)
+            }
+        }
     }
 }
 
@@ -138,7 +166,7 @@ impl Engine {
             }
             let mut findings = Findings::default();
             let outcome = self.judge(&config, &element, seen, &mut findings);
-            self.record(&config, element.bytes, element.place, (outcome, &seen.event, findings), batch);
+            self.record(&config, &element, (outcome, &seen.event, findings), batch);
         }
     }
 
@@ -167,15 +195,28 @@ impl Engine {
     }
 
     fn see<'a>(&mut self, element: &Element<'a>, seen: &mut Seen<'a>, arena: &'a Bump) {
-        seen.is_too_large = element.broken.is_none() && element.bytes.len() > EVENT_BYTES_MAX;
-        seen.decoded = match element.broken {
-            Some(what) => Err(Malformed::of_element(what)),
-            None if seen.is_too_large => Ok(()),
-            None => decode(element.bytes, &mut seen.event, &mut self.shapes, arena),
+        seen.is_too_large = false;
+        seen.decoded = match element.form {
+            Form::Text(bytes) if bytes.len() <= EVENT_BYTES_MAX => {
+                decode(bytes, &mut seen.event, &mut self.shapes, arena)
+            }
+            Form::Text(_) => {
+                (seen.event, seen.is_too_large) = (Event::default(), true);
+                Ok(())
+            }
+            Form::Row(rows, row) => match rows.read(row, &mut seen.event, arena) {
+                Err(Refusal::TooLarge) => {
+                    seen.is_too_large = true;
+                    Ok(())
+                }
+                Err(Refusal::Malformed(malformed)) => Err(malformed),
+                Ok(()) => Ok(()),
+            },
+            Form::Broken(_, why) => {
+                seen.event = Event::default();
+                Err(why)
+            }
         };
-        if element.broken.is_some() || seen.is_too_large {
-            seen.event = Event::default();
-        }
         let (source, id) = (seen.event.source, seen.event.id);
         seen.key = fingerprint(&self.secret, source.unwrap_or_default(), id.unwrap_or_default());
         seen.hashes = NameHashes::of(&self.names, &seen.event);
