@@ -4,8 +4,8 @@ Quantities are integers in thousandths of a unit (`SCALE` = 1000 per unit), time
 integers in nanoseconds since 1970-01-01T00:00:00Z, sequences are log sequences.
 """
 
-from collections.abc import Sequence
-from typing import Any, Final, final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,12 @@ class ConfigError(TallystickError): ...
 class SequenceError(TallystickError): ...
 class SnapshotError(TallystickError): ...
 class EngineFault(TallystickError): ...
+
+class _ArrowStream(Protocol):
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+class _ArrowArray(Protocol):
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
 
 @final
 class Positions:
@@ -270,6 +276,22 @@ class Engine:
         hold_output: bool = False,
         keys: bool = False,
     ) -> Batch: ...
+    def apply_columns(
+        self,
+        columns: _ArrowStream | _ArrowArray | Buffer | Mapping[str, Any],
+        first_sequence: int,
+        log_time_ns: int | None = None,
+        *,
+        hold_output: bool = False,
+        keys: bool = False,
+    ) -> Batch:
+        """Applies events that stand in columns named as the contract's fields, each row with a sequence of its own.
+
+        Arrow tables and record batches of any library (without a copy), bytes of an Arrow IPC stream or file, or a
+        mapping of NumPy columns: integers, `S` and `U` strings, `datetime64` (UTC), `(codes, categories)`, or one
+        string for all rows. Raises ValueError for columns that cannot be understood; nothing was changed then.
+        """
+
     def apply_inbox(self, inbox: Inbox, last_sequence: int | None = None, *, events_max: int = 65536) -> Applied:
         """Takes messages out of the inbox and applies them, what arrives meanwhile too, up to and including
         `last_sequence` or until `events_max` elements or more are applied. Output is held until the next flush.

@@ -21,6 +21,7 @@ use crate::columns::{Position, Positions};
 use crate::errors::{ConfigError, EngineFault, of_sequence, of_snapshot};
 use crate::inbox::Inbox;
 use crate::input::{Bytes, LogTimes, Messages};
+use crate::table::{Table, of_columns};
 
 /// The engine, with the order of its positions once somebody asked for sorted lines.
 struct State {
@@ -152,6 +153,27 @@ impl Engine {
             Ok(output(engine, batch, hold_output))
         })?;
         let (batch, changed) = applied.map_err(of_sequence)?;
+        Batch::new(py, batch, changed)
+    }
+
+    #[pyo3(signature = (columns, first_sequence, log_time_ns = None, *, hold_output = false, keys = false))]
+    fn apply_columns(
+        &self,
+        py: Python<'_>,
+        columns: Table,
+        first_sequence: u64,
+        log_time_ns: Option<i64>,
+        hold_output: bool,
+        keys: bool,
+    ) -> PyResult<Batch> {
+        let applied: PyResult<_> = self.enter(py, |state| {
+            let engine = &mut state.engine;
+            let mut batch = if keys { core::Batch::with_keys() } else { core::Batch::new() };
+            let rows = columns.rows().map_err(of_columns)?;
+            engine.apply_columns(&rows, first_sequence, log_time_ns, &mut batch).map_err(of_sequence)?;
+            Ok(output(engine, batch, hold_output))
+        })?;
+        let (batch, changed) = applied?;
         Batch::new(py, batch, changed)
     }
 

@@ -2,14 +2,19 @@
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
 mod applied;
+mod arrow_ffi;
+mod arrow_table;
 mod batch;
 mod columns;
 mod engine;
 mod errors;
 mod inbox;
 mod input;
+mod numpy_array;
+mod numpy_table;
 mod record;
 mod reference;
+mod table;
 
 use pyo3::prelude::*;
 

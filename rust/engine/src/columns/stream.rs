@@ -16,7 +16,7 @@ use crate::decode::Malformed;
 
 /// What a stream's messages begin with.
 const CONTINUATION: [u8; 4] = [0xFF; 4];
-/// What a file begins with; a stream follows, then an index for those who would jump.
+/// What a file begins and ends with.
 const FILE: &[u8] = b"ARROW1";
 
 const CUT_SHORT: Malformed = Malformed::of_element("the Arrow stream ends within a message");
@@ -38,24 +38,38 @@ pub fn is_stream(message: &[u8]) -> bool {
 /// Why it cannot be split into rows.
 pub fn read(message: &[u8]) -> Result<Vec<Rows<'_>>, Malformed> {
     let mut reader = Reader { bytes: message, at: 0, slots: None, dictionaries: BTreeMap::new() };
-    if let Some(rest) = message.strip_prefix(FILE) {
-        // Writers fill up to their own idea of alignment.
-        let stream = rest.iter().position(|byte| *byte != 0).unwrap_or(rest.len());
-        reader.at = FILE.len() + stream;
+    let mut read = Read { batches: Vec::new(), rows: 0, rows_max: message.len() };
+    if message.starts_with(FILE) {
+        reader.read_file(&mut read)?;
+        return Ok(read.batches);
     }
-    let mut batches = Vec::new();
-    let mut rows = 0_usize;
     while let Some((head, body)) = reader.next()? {
         if let Some(batch) = reader.take(head, body)? {
-            // A row has at least a byte in a column that holds its `id`. Without this, few bytes could claim rows without end.
-            rows = rows.saturating_add(batch.len());
-            if rows > message.len() || u32::try_from(rows).is_err() {
-                return Err(TOO_MANY);
-            }
-            batches.push(batch);
+            read.push(batch)?;
         }
     }
-    if reader.slots.is_some() { Ok(batches) } else { Err(NO_SCHEMA) }
+    if reader.slots.is_some() { Ok(read.batches) } else { Err(NO_SCHEMA) }
+}
+
+/// What was read.
+struct Read<'a> {
+    batches: Vec<Rows<'a>>,
+    rows: usize,
+    /// A row has at least a byte in a column that holds its `id`. Without a bound, few bytes could claim rows without end.
+    rows_max: usize,
+}
+
+impl<'a> Read<'a> {
+    fn push(&mut self, batch: Rows<'a>) -> Result<(), Malformed> {
+        self.rows = self.rows.saturating_add(batch.len());
+        if self.rows > self.rows_max || u32::try_from(self.rows).is_err() {
+            return Err(TOO_MANY);
+        }
+        if !batch.is_empty() {
+            self.batches.push(batch);
+        }
+        Ok(())
+    }
 }
 
 struct Reader<'a> {
@@ -67,7 +81,44 @@ struct Reader<'a> {
     dictionaries: BTreeMap<i64, Rc<Dictionary<'a>>>,
 }
 
+/// Bounds for a head. Its parts may be shared, so that little of it stands for much: what it may amount to is bounded by what it has.
+fn bounds(head: &[u8]) -> VerifierOptions {
+    VerifierOptions {
+        max_depth: 24,
+        max_tables: head.len(),
+        max_apparent_size: 16 * head.len(),
+        ..VerifierOptions::default()
+    }
+}
+
 impl<'a> Reader<'a> {
+    /// Reads a file along the index at its end: not every writer makes what stands before it a stream.
+    fn read_file(&mut self, read: &mut Read<'a>) -> Result<(), Malformed> {
+        let end =
+            self.bytes.len().checked_sub(FILE.len() + 4).filter(|_| self.bytes.ends_with(FILE)).ok_or(CUT_SHORT)?;
+        self.at = end;
+        let length = usize::try_from(self.word()?).map_err(|_| DAMAGED)?;
+        let index = end.checked_sub(length).and_then(|start| self.bytes.get(start..end)).ok_or(DAMAGED)?;
+        let index = ipc::root_as_footer_with_opts(&bounds(index), index).map_err(|_| DAMAGED)?;
+        self.slots = Some(slots(index.schema().ok_or(NO_SCHEMA)?, index.version() == ipc::MetadataVersion::V4)?);
+        for blocks in [index.dictionaries(), index.recordBatches()] {
+            let mut end = 0;
+            for block in blocks.into_iter().flatten() {
+                self.at = usize::try_from(block.offset()).map_err(|_| DAMAGED)?;
+                // In order and apart, as they were written: an index must not make one block many.
+                if self.at < end {
+                    return Err(DAMAGED);
+                }
+                let (head, body) = self.next()?.ok_or(DAMAGED)?;
+                end = self.at;
+                if let Some(batch) = self.take(head, body)? {
+                    read.push(batch)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The next message's head and body; nothing at the end of the stream.
     fn next(&mut self) -> Result<Option<(ipc::Message<'a>, &'a [u8])>, Malformed> {
         if self.at == self.bytes.len() {
@@ -81,14 +132,7 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         let head = self.take_bytes(length.into())?;
-        // Heads may share their parts, so that little of it stands for much: what they may amount to is bounded by what they have.
-        let options = VerifierOptions {
-            max_depth: 24,
-            max_tables: head.len(),
-            max_apparent_size: 16 * head.len(),
-            ..VerifierOptions::default()
-        };
-        let head = ipc::root_as_message_with_opts(&options, head).map_err(|_| DAMAGED)?;
+        let head = ipc::root_as_message_with_opts(&bounds(head), head).map_err(|_| DAMAGED)?;
         if !matches!(head.version(), ipc::MetadataVersion::V4 | ipc::MetadataVersion::V5) {
             return Err(Malformed::of_element("the Arrow stream is of a version before 0.8"));
         }
