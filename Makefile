@@ -45,8 +45,8 @@ bench: .venv/stamps/package ## every workload, the bus, latency, growth, peers, 
 # The sanitizers that libFuzzer builds on are nightly features; the compiler is told to allow them here and nowhere else.
 FUZZ := $(ALONE) RUSTC_BOOTSTRAP=1 $(BIN)/cargo-fuzz run -O --fuzz-dir rust/fuzz
 
-fuzz: .venv/stamps/fuzz ## engine against reference on any bytes, shapes, snapshots, frames (FUZZ_SECONDS=60 for each)
-	for target in message shape snapshot frames; do \
+fuzz: .venv/stamps/fuzz ## engine against reference on any bytes, columns, shapes, snapshots, frames (FUZZ_SECONDS=60 for each)
+	for target in message shape snapshot frames arrow columns; do \
 	  mkdir -p rust/fuzz/found/$$target && $(FUZZ) $$target rust/fuzz/found/$$target rust/fuzz/corpus/$$target -- \
 	    -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -verbosity=0 -print_final_stats=1 || exit 1; \
 	done

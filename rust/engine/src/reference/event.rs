@@ -170,6 +170,12 @@ impl<'a> Fields<'a> {
         if self.0.contains_key(name) && text.is_none() { Err(Malformed) } else { Ok(text) }
     }
 
+    /// A string that may be empty: which statuses there are is the type's business.
+    fn status(&self, name: &str) -> Result<Option<String>, Malformed> {
+        let text = self.text(name, EVENT_BYTES_MAX)?;
+        Ok(self.0.contains_key(name).then(|| text.unwrap_or_default()))
+    }
+
     /// A JSON integer: no fraction, no exponent.
     fn integer(&self, name: &str) -> Result<Option<i64>, Malformed> {
         self.0.get(name).map(|json| json.parse().map_err(|_| Malformed)).transpose()
@@ -225,8 +231,8 @@ impl<'a> Fields<'a> {
         let line = self.integer("line")?;
         let due = self.name("due", EVENT_BYTES_MAX)?;
         let quantity = self.quantity()?;
-        let from_status = self.name("from_status", EVENT_BYTES_MAX)?;
-        let to_status = self.name("to_status", EVENT_BYTES_MAX)?;
+        let from_status = self.status("from_status")?;
+        let to_status = self.status("to_status")?;
         if due.as_ref().is_some_and(|due| !instant::is_date_or_time(due.as_bytes())) {
             return Err(Malformed);
         }
