@@ -124,7 +124,7 @@ class Output:
     publish_interval_ms: int = _option(
         100, "changes of one position within it become one; sent at once when nothing waits", check=_within(1, 60_000)
     )
-    positions_per_message: int = _option(500, "most positions in one message", check=_within(1, 5_000))
+    positions_per_message: int = _option(2_000, "most positions in one message", check=_within(1, 5_000))
     window_messages: int = _option(64, "most messages of a stream that wait for their ack", check=_within(1, 1_000))
 
 
@@ -141,12 +141,12 @@ class Snapshots:
 class Process:
     """`[process]`: bounds of this process; none of them changes a result."""
 
-    pull_messages: int = _option(5_000, "most messages per pull request; two are under way", check=_within(1, 50_000))
-    pull_bytes: int = _option(16 << 20, "most bytes per pull request", check=_within(2 << 20, 256 << 20))
+    pull_messages: int = _option(20_000, "most messages per pull request; two are under way", check=_within(1, 50_000))
+    pull_bytes: int = _option(8 << 20, "most bytes per pull request", check=_within(2 << 20, 256 << 20))
     queue_messages: int = _option(
         100_000, "messages waiting for the engine before pulling stops", check=_within(1, 1 << 24)
     )
-    queue_bytes: int = _option(64 << 20, "their bytes", check=_within(1 << 20, 4 << 30))
+    queue_bytes: int = _option(16 << 20, "their bytes", check=_within(1 << 20, 4 << 30))
     stop_timeout_s: float = _option(
         30.0, "how long a clean stop may take to publish what is left", check=_within(0.1, 600)
     )

@@ -6,8 +6,7 @@ authentication, reconnecting and every frame that is not a message for the tappe
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 KNOWN_VERSION: Final = "2.16."
 """Versions of nats-py whose parser is known to be used as here. Another one takes the plain path."""
-READ_BYTES: Final = 256 * 1024
+READ_BYTES: Final = 512 * 1024
 """Most bytes that are read at once: many, because Python works per read, and no more than stay in the cache until they
 are split."""
 _log: Final = logging.getLogger(__name__)
@@ -78,16 +77,20 @@ class Tap:
         if self._shortcut is not None or not (self._engaged or self._engage()):
             await self._parser.parse(data)
             return
-        with self._sorted():
+        self._sorting = True  # Nobody leaves before all of a chunk is where it belongs.
+        try:
             for run in self._foreign(*self._inbox.feed(data)):
                 await self._parser.parse(run)
             self._shortcut = Shortcut.through(self._client, self._take)
+        finally:
+            self._sorted()
 
     def _take(self, buffer: "NDArray[np.uint8]", chunk_bytes: int, reader: asyncio.StreamReader) -> None:
         """Takes a chunk from the shortcut."""
-        with self._sorted():
-            for run in self._foreign(*self._inbox.feed_buffer(buffer, chunk_bytes)):
-                reader.feed_data(run)
+        self._sorting = True
+        for run in self._foreign(*self._inbox.feed_buffer(buffer, chunk_bytes)):
+            reader.feed_data(run)
+        self._sorted()
 
     def reset(self) -> None:
         """Forgets what was not whole, as for a new connection."""
@@ -103,16 +106,10 @@ class Tap:
         if not self._sorting:
             self._leave()
 
-    @contextmanager
-    def _sorted(self) -> Iterator[None]:
-        """Nobody leaves before all of a chunk is where it belongs."""
-        self._sorting = True
-        try:
-            yield
-        finally:
-            self._sorting = False
-            if self._leaving:
-                self._leave()
+    def _sorted(self) -> None:
+        self._sorting = False
+        if self._leaving:
+            self._leave()
 
     def _foreign(self, messages: int, bytes_total: int, foreign: list[bytes]) -> list[bytes]:
         """Tells of the messages that went to the inbox, and returns what is for the parser."""

@@ -177,7 +177,7 @@ impl Inbox {
     fn fresh(&mut self) -> Segment {
         let free = self.handed_out.iter_mut().position(|segment| Arc::get_mut(segment).is_some());
         let used = free.and_then(|place| self.handed_out.remove(place)).and_then(Arc::into_inner);
-        let mut segment = used.unwrap_or_default();
+        let mut segment = used.unwrap_or_else(Segment::with_room);
         segment.clear(self.expected);
         segment
     }

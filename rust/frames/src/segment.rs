@@ -14,6 +14,13 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
+    /// An empty one with the room of a usual one, so that it never moves while it grows.
+    pub(crate) fn with_room() -> Self {
+        // The last message may reach beyond the end.
+        let bytes = Vec::with_capacity(SEGMENT_BYTES_MAX + SEGMENT_BYTES_MAX / 4);
+        Self { bytes, ..Self::default() }
+    }
+
     /// Empties it and keeps its room.
     pub(crate) fn clear(&mut self, first_sequence: u64) {
         self.bytes.clear();
