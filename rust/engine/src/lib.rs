@@ -27,6 +27,8 @@ pub mod json;
 pub mod shape;
 pub mod split;
 
+pub mod pages;
+
 pub mod body;
 pub mod dedup;
 pub mod intern;
