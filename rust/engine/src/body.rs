@@ -1,11 +1,10 @@
-//! What an idempotency key said: a digest of the decoded meaning, fine enough to tell which fields differ, with the answer that was given.
+//! What an event says, as far as it counts for idempotency: a digest of its decoded meaning, by which its key is remembered, and a slice of each
+//! field's hash, by which the fields that differ are named.
 //!
-//! 192 bits: a slice of each field's own hash (128), a digest of all of them (55), the answer (3) and the generation (6). Two bodies
-//! that differ are told apart with a chance of error below 2⁻⁶⁴. A differing field goes unnamed as often as its own slice
-//! collides, at most once in 512 (the quantity: once in 16,384); a status is always named.
+//! Two bodies that differ have the same digest with a chance of 2⁻³². A differing field goes unnamed as often as its own slice collides, at
+//! most once in 512 (the quantity: once in 16,384); a status is always named.
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
-
+use crate::hash::{fold, of_name};
 use crate::outcome::Outcome;
 
 /// The fields of the digest with the width of their slices, in the order in which differences are named.
@@ -27,187 +26,226 @@ const SLICES: [(&str, u32); FIELDS] = [
 /// Number of fields in the digest.
 pub const FIELDS: usize = 13;
 
-const ANSWER_BITS: u32 = 3;
-const GENERATION_BITS: u32 = 6;
-/// Where the digest of all fields begins in the last word; below it stand generation and answer.
-const DIGEST_AT: u32 = ANSWER_BITS + GENERATION_BITS;
+/// Where each slice begins, counted from the lowest bit.
+const SHIFTS: [u32; FIELDS] = {
+    let mut shifts = [0; FIELDS];
+    let (mut place, mut shift) = (FIELDS, 0);
+    while place > 0 {
+        place -= 1;
+        shifts[place] = shift;
+        shift += SLICES[place].1;
+    }
+    shifts
+};
 
-/// The answers that are remembered; a key's place here is what is stored.
+/// An odd number whose multiples are spread evenly over 64 bits (2⁶⁴ divided by the golden ratio).
+const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// The answers that are remembered; a key's place here is what is stored. Places are never used for another answer.
 const ANSWERS: [Outcome; 5] =
     [Outcome::Applied, Outcome::NegativeStock, Outcome::Overflow, Outcome::CountBeyondHistory, Outcome::Insufficient];
+/// How many answers there are.
+pub const ANSWER_COUNT: u8 = 5;
 
-/// A remembered body.
+/// What an event says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Body {
-    /// The slices of the fields, high word first.
-    slices: [u64; 2],
-    /// Digest, generation and answer.
-    rest: u64,
+    digest: u32,
+    slices: Slices,
 }
 
-/// Collects the fields of a body.
+/// A slice of the hash of each field: enough to say in which of them two bodies differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Slices(u128);
+
+/// What is remembered of a key: the digest of what it said first, and the answer that it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Known {
+    pub(crate) digest: u32,
+    pub(crate) answer: u8,
+}
+
+/// Collects the fields of a body. An absent field adds nothing and costs nothing.
 #[derive(Debug)]
 pub struct BodyBuilder {
     seed: u64,
-    hashes: [u64; FIELDS],
+    sum: u64,
+    slices: u128,
 }
 
 impl BodyBuilder {
-    /// A body without any field yet; an absent field keeps the hash zero.
+    /// A body without any field yet.
     pub const fn new(seed: u64) -> Self {
-        Self { seed, hashes: [0; FIELDS] }
+        Self { seed, sum: 0, slices: 0 }
     }
 
-    /// Sets a field that is a text; absence and emptiness are the same.
+    /// Sets a field that is a text; absence and emptiness are not the same, so an empty text must be left away.
+    #[inline]
     pub fn text(&mut self, place: usize, value: Option<&str>) {
         if let Some(value) = value {
-            self.hashes[place] = xxh3_64_with_seed(value.as_bytes(), self.seed.wrapping_add(place as u64)) | 1;
+            self.hash(place, of_name(self.seed, value));
         }
     }
 
-    /// Sets a field that is a text, by its hash.
+    /// Sets a field that is a text, by the [`of_name`] hash of it under the same seed, for texts that are hashed once and used often.
     #[inline]
     pub fn hash(&mut self, place: usize, hash: u64) {
-        self.hashes[place] = hash;
+        self.add(place, hash, hash >> (64 - SLICES[place].1));
     }
 
     /// Sets a field that is a number.
+    #[inline]
     pub fn number(&mut self, place: usize, value: Option<i64>) {
         if let Some(value) = value {
-            self.hashes[place] = xxh3_64_with_seed(&value.to_le_bytes(), self.seed.wrapping_add(place as u64)) | 1;
+            self.hash(place, fold(value.cast_unsigned() ^ self.seed, GOLDEN));
         }
     }
 
     /// Sets a field with few values, which its slice then holds exactly: fewer than 15 for a status.
+    #[inline]
     pub fn choice(&mut self, place: usize, value: Option<u8>) {
-        let (_, width) = SLICES[place];
-        // The slice is the top of the hash; the digest reads its bottom.
-        self.hashes[place] = value.map_or(0, |value| {
+        if let Some(value) = value {
             let number = u64::from(value) + 1;
-            number << (64 - width) | number
-        });
+            self.add(place, number, number);
+        }
     }
 
-    /// The digest.
+    /// Adds a field. Each place has a number of its own, so that a value counts for its place alone and sums do not depend on order.
+    #[inline]
+    fn add(&mut self, place: usize, hash: u64, slice: u64) {
+        let own = GOLDEN.wrapping_mul(2 * place as u64 + 3);
+        self.sum = self.sum.wrapping_add(fold(hash ^ own, self.seed ^ own.rotate_left(32)));
+        self.slices |= u128::from(slice) << SHIFTS[place];
+    }
+
+    /// The body.
+    #[inline]
     pub fn finish(&self) -> Body {
-        let mut slices = 0_u128;
-        let mut digest = self.seed;
-        for ((_, width), hash) in SLICES.iter().zip(self.hashes) {
-            slices = slices << width | u128::from(hash >> (64 - width));
-            digest = (digest.rotate_left(17) ^ hash).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        }
-        Body { slices: halves(slices), rest: digest << DIGEST_AT }
+        let digest = fold(self.sum ^ self.seed, GOLDEN);
+        Body { digest: high_half(digest), slices: Slices(self.slices) }
     }
 }
 
 impl Body {
-    /// Whether two bodies mean the same.
-    pub fn means(self, other: Self) -> bool {
-        self.slices == other.slices && self.rest >> DIGEST_AT == other.rest >> DIGEST_AT
+    /// What its key is remembered by, with the answer that was given. `Applied` stands for all answers that make a repetition a duplicate.
+    pub fn known(self, outcome: Outcome) -> Known {
+        let place = (0..).zip(ANSWERS).find(|(_, answer)| *answer == outcome).map_or(0, |(place, _)| place);
+        Known { digest: self.digest, answer: place }
     }
 
-    /// The names of the fields in which two bodies differ.
-    pub fn differences(self, other: Self) -> Vec<&'static str> {
-        let mut differing = whole(self.slices) ^ whole(other.slices);
-        let mut names = Vec::new();
-        for (name, width) in SLICES.iter().rev() {
-            if differing & ((1 << width) - 1) != 0 {
-                names.push(*name);
-            }
-            differing >>= width;
-        }
-        names.reverse();
-        names
+    /// The slices of its fields.
+    pub const fn slices(self) -> Slices {
+        self.slices
+    }
+}
+
+impl Known {
+    /// Whether a body means the same as the one that is remembered.
+    #[inline]
+    pub const fn means(self, body: Body) -> bool {
+        self.digest == body.digest
     }
 
-    /// The same body with the answer that was given. `Applied` stands for all answers that make a repetition a duplicate.
-    #[must_use]
-    pub fn with_answer(self, outcome: Outcome) -> Self {
-        let place = ANSWERS.iter().position(|answer| *answer == outcome).unwrap_or(0) as u64;
-        Self { rest: self.rest & !ANSWER_MASK | place, ..self }
-    }
-
-    /// What a repetition of this body gets.
+    /// What a repetition of the same body gets.
     pub fn answer_again(self) -> Outcome {
-        let place = (self.rest & ANSWER_MASK) as usize;
-        match ANSWERS.get(place) {
+        match ANSWERS.get(usize::from(self.answer)) {
             Some(Outcome::Applied) | None => Outcome::Duplicate,
             Some(refusal) => *refusal,
         }
     }
+}
 
-    /// The same body, remembered in a generation. A window spans fewer than 64 of them, so six bits tell them apart.
-    #[must_use]
-    pub fn with_generation(self, generation: i64) -> Self {
-        let bits = generation.cast_unsigned() << ANSWER_BITS & GENERATION_MASK;
-        Self { rest: self.rest & !GENERATION_MASK | bits, ..self }
-    }
-
-    /// The generation in which it was remembered, seen from one fewer than 64 generations later.
-    pub const fn generation(self, current: i64) -> i64 {
-        let own = ((self.rest & GENERATION_MASK) >> ANSWER_BITS).cast_signed();
-        current - current.wrapping_sub(own).rem_euclid(1 << GENERATION_BITS)
+impl Slices {
+    /// The names of the fields in which two bodies differ, as far as the slices tell.
+    pub fn differences(self, other: Self) -> Vec<&'static str> {
+        let differing = self.0 ^ other.0;
+        let differs = |((_, width), shift): (&(&str, u32), u32)| differing >> shift & ((1 << width) - 1) != 0;
+        SLICES.iter().zip(SHIFTS).filter(|place| differs(*place)).map(|((name, _), _)| *name).collect()
     }
 
     /// As stored in a snapshot.
-    pub const fn to_words(self) -> [u64; 3] {
-        [self.slices[0], self.slices[1], self.rest]
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.to_le_bytes()
     }
 
     /// From a snapshot.
-    pub const fn from_words([high, low, rest]: [u64; 3]) -> Self {
-        Self { slices: [high, low], rest }
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_le_bytes(bytes))
     }
 }
 
-const ANSWER_MASK: u64 = (1 << ANSWER_BITS) - 1;
-const GENERATION_MASK: u64 = ((1 << GENERATION_BITS) - 1) << ANSWER_BITS;
-
-const fn whole(halves: [u64; 2]) -> u128 {
-    (halves[0] as u128) << 64 | halves[1] as u128
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
-const fn halves(whole: u128) -> [u64; 2] {
-    [(whole >> 64) as u64, whole as u64]
+#[expect(clippy::cast_possible_truncation, reason = "the high half is what is wanted")]
+const fn high_half(whole: u64) -> u32 {
+    (whole >> 32) as u32
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn build(quantity: i64, status: Option<u8>, lot: Option<&str>) -> Body {
+        let mut builder = BodyBuilder::new(42);
+        builder.text(1, Some("A"));
+        builder.text(3, lot);
+        builder.number(6, Some(quantity));
+        builder.choice(9, status);
+        builder.finish()
+    }
+
     #[test]
     fn slices_fill_their_place() {
         assert_eq!(SLICES.iter().map(|(_, width)| width).sum::<u32>(), 128);
+        assert_eq!((SHIFTS[FIELDS - 1], SHIFTS[0]), (0, 116));
+        assert_eq!(ANSWERS.len(), usize::from(ANSWER_COUNT));
     }
 
     #[test]
     fn differences_are_named_and_answers_kept() {
-        let build = |quantity: i64, status: Option<u8>, lot: Option<&str>| {
-            let mut builder = BodyBuilder::new(42);
-            builder.text(1, Some("A"));
-            builder.text(3, lot);
-            builder.number(6, Some(quantity));
-            builder.choice(9, status);
-            builder.finish()
-        };
         let body = build(5, Some(2), None);
-        assert!(body.means(build(5, Some(2), None).with_answer(Outcome::Overflow).with_generation(-3)));
-        assert_eq!(body.differences(build(6, Some(2), None)), ["quantity"]);
-        assert_eq!(body.differences(build(6, None, Some("L"))), ["lot", "quantity", "to_status"]);
-        assert_eq!(body.answer_again(), Outcome::Duplicate);
-        assert_eq!(body.with_answer(Outcome::NegativeStock).answer_again(), Outcome::NegativeStock);
-        assert_eq!(body.with_answer(Outcome::Absorbed).answer_again(), Outcome::Duplicate);
+        let names = |other: Body| body.slices().differences(other.slices());
+        assert!(body.known(Outcome::Overflow).means(build(5, Some(2), None)));
+        assert_eq!(names(build(5, Some(2), None)), [""; 0]);
+        assert_eq!(names(build(6, Some(2), None)), ["quantity"]);
+        assert_eq!(names(build(6, None, Some("L"))), ["lot", "quantity", "to_status"]);
+        assert_eq!(body.known(Outcome::Applied).answer_again(), Outcome::Duplicate);
+        assert_eq!(body.known(Outcome::NegativeStock).answer_again(), Outcome::NegativeStock);
+        assert_eq!(body.known(Outcome::Absorbed).answer_again(), Outcome::Duplicate);
+        assert_eq!(Slices::from_bytes(body.slices().to_bytes()), body.slices());
     }
 
     #[test]
-    fn generations_are_told_apart_across_the_wrap() {
-        for oldest in [-70_i64, -1, 0, 40, 63, 1_000_003] {
-            for age in 0..25 {
-                let body = Body::default().with_answer(Outcome::Overflow).with_generation(oldest + age);
-                assert_eq!(body.generation(oldest + 24), oldest + age);
-                assert_eq!(body.answer_again(), Outcome::Overflow);
+    fn a_value_counts_for_its_place_alone() {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut different = |body: Body| assert!(seen.insert(body.digest), "two bodies with one digest");
+        let with = |add: &dyn Fn(&mut BodyBuilder)| {
+            let mut builder = BodyBuilder::new(7);
+            add(&mut builder);
+            builder.finish()
+        };
+        different(with(&|_| ()));
+        for place in 0..FIELDS {
+            [-1, 0, 1, 2, 1_000, i64::MAX].map(|value| different(with(&|body| body.number(place, Some(value)))));
+            (0..14).for_each(|value| different(with(&|body| body.choice(place, Some(value)))));
+            for text in ["A", "B", "AB"] {
+                let body = with(&|body| body.text(place, Some(text)));
+                assert_eq!(with(&|body| body.hash(place, of_name(7, text))), body);
+                different(body);
             }
         }
+        for status in 0..12 {
+            different(build(5, Some(status), None));
+            different(build(5, Some(status), Some("L")));
+        }
+    }
+
+    #[test]
+    fn the_digest_depends_on_the_seed() {
+        let digest = |seed| {
+            let mut builder = BodyBuilder::new(seed);
+            builder.text(1, Some("A"));
+            builder.number(6, Some(5));
+            builder.finish().digest
+        };
+        assert_ne!(digest(1), digest(2));
     }
 }

@@ -13,7 +13,7 @@ use crate::body::{Body, BodyBuilder};
 use crate::columns::{self, Rows};
 use crate::config::Config;
 use crate::decode::Malformed;
-use crate::dedup::Dedup;
+use crate::dedup::{Dedup, Recent};
 use crate::effect::{Covers, Effects, Message, encode_availability, encode_exceptions};
 use crate::event::{Event, EventTime};
 use crate::exception::ExceptionRecord;
@@ -90,6 +90,9 @@ pub struct Engine {
     pub(crate) ledger: Ledger,
     pub(crate) dedup: Dedup,
     pub(crate) meanings: Dedup,
+    pub(crate) recent: Recent,
+    /// Elements of the log that were judged.
+    pub(crate) elements: u64,
     pub(crate) effects: Effects,
     pub(crate) log_time_ns: Option<i64>,
     pub(crate) sequence: u64,
@@ -112,6 +115,8 @@ impl Engine {
             ledger: Ledger::new(config.history_max, seed),
             dedup: Dedup::new(config.dedup_window_ns, config.dedup_keys_max),
             meanings: Dedup::new(config.dedup_window_ns, config.dedup_keys_max),
+            recent: Recent::default(),
+            elements: 0,
             effects: Effects::default(),
             log_time_ns: None,
             sequence: 0,
@@ -298,7 +303,8 @@ impl Engine {
             if known.means(body) {
                 return known.answer_again();
             }
-            findings.fields = known.differences(body);
+            let first = self.recent.find(self.elements, seen.key);
+            findings.fields = first.map(|slices| slices.differences(body.slices()));
             return Outcome::Conflict;
         }
         let Some(time_ns) = self.effective_time(config, event, log_time_ns) else {
@@ -308,7 +314,8 @@ impl Engine {
         let checked = Checked { event, rule, statuses, quantity, time_ns, sequence: place.sequence, found: seen.found };
         let outcome = self.post(config, &checked, findings).unwrap_or_else(|refusal| refusal);
         if outcome.is_remembered() {
-            self.dedup.remember(seen.key, body.with_answer(outcome));
+            self.dedup.remember(seen.key, body.known(outcome));
+            self.recent.push(self.elements, seen.key, body.slices());
         }
         if config.duplicate_suspect && matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
             self.suspect_duplicate(&checked, log_time_ns, findings);
@@ -355,6 +362,7 @@ impl Engine {
         let (outcome, event, mut findings) = judged;
         let place = element.place;
         self.totals[usize::from(outcome.number())] += 1;
+        self.elements += 1;
         batch.push(place.sequence, place.index, outcome, event);
         let log_time_ns = match place.clock {
             Clock::Message(ns) => self.log_time_ns.unwrap_or(ns).max(ns),
@@ -387,7 +395,7 @@ impl Engine {
             };
         if !is_silent {
             let cause = cause_of_outcome(outcome, event, &findings, config, log_time_ns, event_bytes_total);
-            let fields = std::mem::take(&mut findings.fields);
+            let fields = findings.fields.take().unwrap_or_default();
             batch.exceptions.push(exception(outcome.name(), None, cause, fields));
         }
         for (code, location) in findings.raised {

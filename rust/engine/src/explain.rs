@@ -4,7 +4,7 @@ use crate::config::{Config, TimeBounds};
 use crate::decode::Malformed;
 use crate::event::{Event, EventTime};
 use crate::instant;
-use crate::limits::EVENT_BYTES_MAX;
+use crate::limits::{EVENT_BYTES_MAX, NAMED_ELEMENTS};
 use crate::outcome::Outcome;
 
 /// What was learned about an element on its way, beyond its outcome.
@@ -12,8 +12,8 @@ use crate::outcome::Outcome;
 pub(crate) struct Findings {
     /// Why it is malformed.
     pub(crate) malformed: Option<Malformed>,
-    /// In what it differs from what its key said first.
-    pub(crate) fields: Vec<&'static str>,
+    /// In what it differs from what its key said first; nothing where that lies too far back.
+    pub(crate) fields: Option<Vec<&'static str>>,
     /// What a person should see although the event was applied: code and location.
     pub(crate) raised: Vec<(Box<str>, Option<Box<str>>)>,
 }
@@ -39,13 +39,7 @@ pub(crate) fn cause_of_outcome(
                 "`quantity` of {kind} must be {rule}, with at most 3 fraction digits and a magnitude of at most 10^12"
             )
         }
-        Outcome::Conflict if findings.fields.is_empty() => {
-            "this key was sent before with another body; in which field it differs is not kept, compare the log"
-                .to_owned()
-        }
-        Outcome::Conflict => {
-            format!("this key was sent before with another body; different: {}", findings.fields.join(", "))
-        }
+        Outcome::Conflict => cause_of_conflict(findings.fields.as_deref()),
         Outcome::TimeOutOfBounds => out_of_bounds(event, config.bounds(event.source.unwrap_or_default()), log_time_ns),
         Outcome::Overflow => "an account of the position would exceed 10^15 units".to_owned(),
         Outcome::NegativeStock => "`on_hand` would fall below zero, and negative_stock is \"refuse\"".to_owned(),
@@ -55,6 +49,17 @@ pub(crate) fn cause_of_outcome(
         ),
         Outcome::TooLarge => format!("{bytes} bytes; an event has at most {EVENT_BYTES_MAX}"),
         other => other.name().to_owned(),
+    }
+}
+
+fn cause_of_conflict(fields: Option<&[&str]>) -> String {
+    const SENT_BEFORE: &str = "this key was sent before with another body";
+    match fields {
+        Some([]) => format!("{SENT_BEFORE}; in which field it differs is not kept, compare the log"),
+        Some(fields) => format!("{SENT_BEFORE}; different: {}", fields.join(", ")),
+        None => format!(
+            "{SENT_BEFORE}, more than {NAMED_ELEMENTS} elements ago: too far back to name the fields that differ, compare the log"
+        ),
     }
 }
 

@@ -28,12 +28,13 @@ pub mod json;
 pub mod shape;
 pub mod split;
 
+pub mod pages;
+
 pub mod body;
 pub mod dedup;
 pub mod hash;
 pub mod index;
 pub mod intern;
-pub mod pages;
 
 pub mod account;
 pub mod config;

@@ -39,6 +39,8 @@ pub const HISTORY_MAX: u16 = 4_096;
 pub const DEDUP_KEYS_DEFAULT: u64 = 100_000_000;
 /// Generations that a dedup window is divided into: a key is remembered between one window and 25/24 of it.
 pub const DEDUP_GENERATIONS: i64 = 24;
+/// Elements of the log before a conflict among which the first event under its key must be for the fields that differ to be named.
+pub const NAMED_ELEMENTS: u64 = 65_536;
 
 /// One second in the unit of all times, nanoseconds.
 pub const SECOND_NS: i64 = 1_000_000_000;

@@ -61,7 +61,7 @@ impl<R: Pod> Pages<R> {
             }
             self.first.push(R::zeroed());
         } else if (index - Self::IN_FIRST) / Self::IN_MAP == self.maps.len() {
-            self.maps.push(Chunk::new(Self::IN_MAP));
+            self.maps.push(Chunk::new());
         }
         self.len += 1;
         index
@@ -154,7 +154,7 @@ impl<R: Pod> std::fmt::Debug for Pages<R> {
 }
 
 impl<R: Pod> Chunk<R> {
-    fn new(records: usize) -> Self {
+    fn new() -> Self {
         match MmapOptions::new().len(MAP_BYTES).map_anon() {
             Ok(map) => {
                 // Only advice: where it is refused, the pages are small and everything works.
@@ -162,7 +162,7 @@ impl<R: Pod> Chunk<R> {
                 let _ = map.advise(memmap2::Advice::HugePage);
                 Self::Mapped(map, PhantomData)
             }
-            Err(_) => Self::Plain(vec![R::zeroed(); records]),
+            Err(_) => Self::Plain(vec![R::zeroed(); Pages::<R>::IN_MAP]),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The point of no return: an event that passed every check of its own is drafted against the ledger, refused by its state, or written.
 
-use crate::body::Body;
+use crate::body::Known;
 use crate::config::{Config, NegativeStock};
 use crate::dedup::fingerprint;
 use crate::effect::Tracing;
@@ -146,7 +146,7 @@ impl Engine {
         if self.meanings.renew(print) {
             findings.raised.push(("duplicate_suspect".into(), None));
         } else {
-            self.meanings.remember(print, Body::default());
+            self.meanings.remember(print, Known::default());
         }
     }
 }

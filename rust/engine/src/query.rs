@@ -126,6 +126,7 @@ impl Engine {
             ("names", self.names.memory_bytes()),
             ("dedup", self.dedup.memory_bytes()),
             ("meanings", self.meanings.memory_bytes()),
+            ("bodies", self.recent.memory_bytes()),
             ("effects", self.effects.memory_bytes()),
         ];
         parts.extend(self.ledger.memory_bytes());

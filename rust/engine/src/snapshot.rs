@@ -1,12 +1,10 @@
 //! One atomic image of everything that the engine knows: names, positions with history and counts, idempotency keys, log place, totals, notes and
 //! the fingerprint of the configuration. Turns state into bytes and back; writes no file.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use crate::account::STORED;
-use crate::body::Body;
 use crate::config::Config;
-use crate::dedup::{Dedup, Fingerprint};
 use crate::engine::Engine;
 use crate::history::{HistoryHandle, Movement};
 use crate::intern::NameId;
@@ -74,8 +72,10 @@ impl Engine {
         for position in self.ledger.positions() {
             self.write_position(&mut writer, position);
         }
-        write_dedup(&mut writer, &self.dedup);
-        write_dedup(&mut writer, &self.meanings);
+        self.dedup.write(&mut writer);
+        self.meanings.write(&mut writer);
+        writer.u64(self.elements);
+        self.recent.write(self.elements, &mut writer);
         writer.finish()
     }
 
@@ -114,8 +114,10 @@ impl Engine {
         for _ in 0..reader.count(100)? {
             engine.read_position(&mut reader, &mut movements)?;
         }
-        read_dedup(&mut reader, &mut engine.dedup)?;
-        read_dedup(&mut reader, &mut engine.meanings)?;
+        engine.dedup.read(&mut reader)?;
+        engine.meanings.read(&mut reader)?;
+        engine.elements = reader.u64()?;
+        engine.recent.read(engine.elements, &mut reader)?;
         reader.finish()?;
         Ok(engine)
     }
@@ -198,40 +200,4 @@ fn amount_within(amount: i64, max: i64) -> Result<i64, SnapshotError> {
     } else {
         Err(SnapshotError::Damaged("an amount is out of range"))
     }
-}
-
-fn write_dedup(writer: &mut Writer, dedup: &Dedup) {
-    let (floor_ns, current, generations) = dedup.parts();
-    writer.i64(floor_ns);
-    writer.i64(current);
-    writer.u64(generations.len() as u64);
-    for (number, count) in generations {
-        writer.i64(number);
-        writer.u64(count);
-    }
-    let keys = dedup.sorted();
-    writer.u64(keys.len() as u64);
-    for (fingerprint, body) in keys {
-        fingerprint.0.iter().for_each(|half| writer.u64(*half));
-        body.to_words().iter().for_each(|word| writer.u64(*word));
-    }
-}
-
-fn read_dedup(reader: &mut Reader<'_>, dedup: &mut Dedup) -> Result<(), SnapshotError> {
-    let (floor_ns, current) = (reader.i64()?, reader.i64()?);
-    let mut generations = VecDeque::new();
-    for _ in 0..reader.count(16)? {
-        generations.push_back((reader.i64()?, reader.u64()?));
-    }
-    let count = reader.count(40)?;
-    if generations.iter().map(|(_, keys)| u128::from(*keys)).sum::<u128>() != count as u128 {
-        return Err(SnapshotError::Damaged("its generations do not add up to its keys"));
-    }
-    dedup.put_back(floor_ns, current, generations, count);
-    for _ in 0..count {
-        let fingerprint = Fingerprint([reader.u64()?, reader.u64()?]);
-        let words = [reader.u64()?, reader.u64()?, reader.u64()?];
-        dedup.put_back_key(fingerprint, Body::from_words(words));
-    }
-    Ok(())
 }

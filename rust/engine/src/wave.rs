@@ -2,7 +2,6 @@
 //! position), so that the memory of all of them is fetched at once instead of one after the other. Changes no answer.
 
 use std::borrow::Cow;
-use std::hint::black_box;
 use std::sync::Arc;
 
 use bumpalo::Bump;
@@ -186,8 +185,8 @@ impl Engine {
             let place_hash = seen.place_hash;
             seen.found.place = seen.found.names.and_then(|names| self.ledger.find_hashed(names, place_hash));
         }
+        self.dedup.touch(seen.iter().map(|seen| seen.key));
         for seen in &*seen {
-            black_box(self.dedup.find(seen.key));
             if let Some(place) = seen.found.place {
                 self.ledger.prefetch_movements(place);
             }

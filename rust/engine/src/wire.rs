@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 /// First bytes of every snapshot.
 pub const MAGIC: [u8; 8] = *b"TALLYSNP";
-/// The format that this version writes, and the newest that it reads.
-pub const FORMAT: u32 = 1;
+/// The format that this version writes, and the only one that it reads.
+pub const FORMAT: u32 = 2;
 
 const CHUNK_BYTES: usize = 1 << 20;
 /// Its length and its checksum.
@@ -23,6 +23,8 @@ pub enum SnapshotError {
     Foreign,
     /// Written by a newer version.
     NewerFormat(u32),
+    /// Written by an older version in a format that is not read any more.
+    OlderFormat(u32),
     /// Cut short, flipped, or otherwise not what was written.
     Damaged(&'static str),
     /// Written under another configuration.
@@ -34,7 +36,10 @@ impl std::fmt::Display for SnapshotError {
         match self {
             Self::Foreign => f.write_str("this is no Tallystick snapshot"),
             Self::NewerFormat(format) => {
-                write!(f, "the snapshot has format {format} and this version reads up to {FORMAT}; run the version that wrote it, or a newer one")
+                write!(f, "the snapshot has format {format} and this version reads only {FORMAT}; run the version that wrote it, or a newer one")
+            }
+            Self::OlderFormat(format) => {
+                write!(f, "the snapshot has format {format} and this version reads only {FORMAT}; rebuild from the log without the snapshot, or run the version that wrote it")
             }
             Self::Damaged(what) => write!(f, "the snapshot is damaged: {what}"),
             Self::OtherConfiguration => f.write_str(
@@ -193,8 +198,10 @@ impl<'a> Reader<'a> {
         if seal(&bytes[..body_end]) != bytes[body_end..] {
             return Err(SnapshotError::Damaged("its seal does not match its bytes"));
         }
-        if format != FORMAT {
-            return Err(SnapshotError::Damaged("it names a format that never was"));
+        match format {
+            FORMAT => {}
+            1.. => return Err(SnapshotError::OlderFormat(format)),
+            0 => return Err(SnapshotError::Damaged("it names a format that never was")),
         }
         let chunks = chunks(&bytes[12..body_end])?;
         let left = chunks.iter().map(|chunk| chunk.len()).sum();

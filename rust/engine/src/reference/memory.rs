@@ -11,6 +11,8 @@ use super::event::{Body, Event};
 #[derive(Debug, Clone)]
 pub(super) struct Remembered {
     generation: i64,
+    /// Elements before the one that was first sent under it.
+    pub(super) ordinal: u64,
     pub(super) body: Body,
     pub(super) outcome: Outcome,
 }
@@ -49,9 +51,9 @@ impl Memory {
     }
 
     /// Keeps a key with its answer, and makes room for it.
-    pub(super) fn remember(&mut self, event: &Event, body: Body, outcome: Outcome, log_time_ns: i64) {
+    pub(super) fn remember(&mut self, event: &Event, body: Body, outcome: Outcome, ordinal: u64, log_time_ns: i64) {
         let generation = log_time_ns.div_euclid(self.generation_ns);
-        self.keys.insert((event.source.clone(), event.id.clone()), Remembered { generation, body, outcome });
+        self.keys.insert((event.source.clone(), event.id.clone()), Remembered { generation, ordinal, body, outcome });
         while self.keys.len() as u64 > self.keys_max {
             let oldest =
                 self.keys.values().map(|known| known.generation).min().expect("more keys than the limit are some");

@@ -16,7 +16,7 @@ use crate::account::Account;
 use crate::balance::{Balance, PositionKey};
 use crate::config::{Config, NegativeStock};
 use crate::instant;
-use crate::limits::{ACCOUNT_MAX, EVENT_BYTES_MAX};
+use crate::limits::{ACCOUNT_MAX, EVENT_BYTES_MAX, NAMED_ELEMENTS};
 use crate::outcome::Outcome;
 use crate::rules::{End, QuantityRule, Rule};
 use crate::state_hash::StateHash;
@@ -59,6 +59,8 @@ pub struct Reference {
     config: Config,
     log_time_ns: Option<i64>,
     memory: Memory,
+    /// Elements that were answered.
+    elements: u64,
     positions: BTreeMap<PositionKey, Position>,
 }
 
@@ -81,13 +83,14 @@ impl Reference {
     /// An empty ledger.
     pub fn new(config: Config) -> Self {
         let memory = Memory::new(config.dedup_window_ns, config.dedup_keys_max);
-        Self { config, log_time_ns: None, memory, positions: BTreeMap::new() }
+        Self { config, log_time_ns: None, memory, elements: 0, positions: BTreeMap::new() }
     }
 
     /// Applies one message of the bus.
     pub fn apply_message(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> Vec<Answer> {
         self.advance(log_time_ns);
         let Some(elements) = element::elements(message) else {
+            self.elements += 1;
             return vec![Answer { sequence, ..Answer::new(Outcome::Malformed) }];
         };
         let places = (0..).zip(elements);
@@ -137,6 +140,12 @@ impl Reference {
     }
 
     fn apply(&mut self, element: &[u8], sequence: u64, clock: Clock) -> Answer {
+        let answer = self.answer(element, sequence, clock);
+        self.elements += 1;
+        answer
+    }
+
+    fn answer(&mut self, element: &[u8], sequence: u64, clock: Clock) -> Answer {
         if element.len() > EVENT_BYTES_MAX {
             return Answer::new(Outcome::TooLarge);
         }
@@ -160,7 +169,9 @@ impl Reference {
         self.memory.forget_by_time(log_time_ns);
         if let Some(known) = self.memory.find(&event.source, &event.id) {
             let fields = known.body.differences(body);
+            let is_near = self.elements - known.ordinal <= NAMED_ELEMENTS;
             return match known.outcome {
+                _ if !fields.is_empty() && !is_near => Answer::new(Outcome::Conflict),
                 _ if !fields.is_empty() => Answer { fields, ..Answer::new(Outcome::Conflict) },
                 Outcome::Applied | Outcome::Absorbed => Answer::new(Outcome::Duplicate),
                 sticky => Answer::new(sticky),
@@ -171,7 +182,7 @@ impl Reference {
         };
         let answer =
             self.plan(event, body, time_ns).map_or_else(Answer::new, |plan| self.commit(event, body, plan, sequence));
-        self.memory.remember(event, body.clone(), answer.outcome, log_time_ns);
+        self.memory.remember(event, body.clone(), answer.outcome, self.elements, log_time_ns);
         answer
     }
 

@@ -1,13 +1,24 @@
-//! Idempotency: every key within the window is remembered exactly, as a keyed 128-bit fingerprint beside a digest of what it said.
+//! Idempotency: every key within the window is remembered exactly, as a keyed 128-bit fingerprint beside a digest of what it said, in 20 bytes of a
+//! table that is nearly full. Keys are forgotten by generations: what is outdated is not found any more, and gives way when its place is needed.
+
+mod blocks;
+mod group;
+mod image;
+mod layout;
+mod recent;
+mod segment;
+mod table;
 
 use std::collections::VecDeque;
 use std::hash::Hasher;
 
-use hashbrown::HashTable;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use crate::body::Body;
+use crate::body::Known;
 use crate::limits::DEDUP_GENERATIONS;
+
+pub use recent::Recent;
+use table::Table;
 
 /// The keyed hash of a key. Without the secret nobody can craft two keys that collide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,77 +34,91 @@ pub fn fingerprint(secret: &[u8; 16], source: &str, id: &str) -> Fingerprint {
     Fingerprint([hash.h1, hash.h2])
 }
 
-/// One remembered key.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    fingerprint: Fingerprint,
-    body: Body,
+/// Bytes held, by part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DedupBytes {
+    /// The places of the keys, used or not.
+    pub table: usize,
+    /// Of these, what is mapped beside the ordinary allocator.
+    pub mapped: usize,
+    /// What leads from a fingerprint to its places.
+    pub directory: usize,
+    /// The generations' counts.
+    pub generations: usize,
 }
 
 /// The keys of the window.
 #[derive(Debug)]
 pub struct Dedup {
-    entries: HashTable<Entry>,
+    table: Table,
     /// Generations that have keys, oldest first, with how many.
     generations: VecDeque<(i64, u64)>,
+    /// Keys in all of them.
+    len: u64,
     span_ns: i64,
     keys_max: u64,
     /// Log time before which keys may have been forgotten for want of room.
     floor_ns: i64,
     /// The newest generation that the log has reached.
     current: i64,
+    /// The oldest generation whose keys are not outdated.
+    kept_from: i64,
 }
 
 impl Dedup {
     /// A window of log time and count.
     pub fn new(window_ns: i64, keys_max: u64) -> Self {
         Self {
-            entries: HashTable::new(),
+            table: Table::default(),
             generations: VecDeque::new(),
+            len: 0,
             span_ns: (window_ns / DEDUP_GENERATIONS).max(1),
             keys_max,
             floor_ns: i64::MIN,
             current: i64::MIN,
+            kept_from: i64::MIN,
         }
     }
 
     /// Moves the window to a log time, which never goes backwards.
+    #[inline]
     pub fn advance(&mut self, log_time_ns: i64) {
         let generation = log_time_ns.div_euclid(self.span_ns);
-        if generation <= self.current {
-            return;
+        if generation > self.current {
+            self.current = generation;
+            self.keep_from(generation.saturating_sub(DEDUP_GENERATIONS));
         }
-        self.current = generation;
-        let oldest_kept = generation.saturating_sub(DEDUP_GENERATIONS);
-        let outdated = self.generations.iter().take_while(|(number, _)| *number < oldest_kept).count();
-        self.forget(outdated);
+    }
+
+    /// Fetches the memory in which keys stand or would stand, all of it together: done before keys are looked for one by one, this spares each of
+    /// them the wait. Changes nothing and tells nothing.
+    pub fn touch(&self, fingerprints: impl Iterator<Item = Fingerprint>) {
+        self.table.touch(fingerprints);
     }
 
     /// What a key said when it was first sent.
-    pub fn find(&self, fingerprint: Fingerprint) -> Option<Body> {
-        self.entries.find(fingerprint.0[0], |entry| entry.fingerprint == fingerprint).map(|entry| entry.body)
+    #[inline]
+    pub fn find(&self, fingerprint: Fingerprint) -> Option<Known> {
+        self.table.find(fingerprint, self.kept_from)
     }
 
     /// Remembers a key that is not known yet.
-    pub fn remember(&mut self, fingerprint: Fingerprint, body: Body) {
-        let body = body.with_generation(self.current);
-        self.entries.insert_unique(fingerprint.0[0], Entry { fingerprint, body }, |entry| entry.fingerprint.0[0]);
+    pub fn remember(&mut self, fingerprint: Fingerprint, known: Known) {
+        self.table.insert(fingerprint, known, self.current, self.kept_from);
+        self.len += 1;
         self.count_key();
-        while self.entries.len() as u64 > self.keys_max && self.generations.len() > 1 {
-            let (number, _) = self.generations[0];
-            self.floor_ns = number.saturating_add(1).saturating_mul(self.span_ns);
-            self.forget(1);
+        while self.len > self.keys_max && self.generations.len() > 1 {
+            let forgotten = self.generations[0].0;
+            self.floor_ns = forgotten.saturating_add(1).saturating_mul(self.span_ns);
+            self.keep_from(self.generations[1].0);
         }
     }
 
     /// Remembers a known key from now on, as if it had just been sent. Gives whether it was known.
     pub fn renew(&mut self, fingerprint: Fingerprint) -> bool {
-        let current = self.current;
-        let Some(entry) = self.entries.find_mut(fingerprint.0[0], |entry| entry.fingerprint == fingerprint) else {
+        let Some(before) = self.table.renew(fingerprint, self.current, self.kept_from) else {
             return false;
         };
-        let before = entry.body.generation(current);
-        entry.body = entry.body.with_generation(current);
         if let Some((_, count)) = self.generations.iter_mut().find(|(number, _)| *number == before) {
             *count -= 1;
         }
@@ -109,6 +134,17 @@ impl Dedup {
         }
     }
 
+    /// Forgets the generations before a given one. What they leave behind is written over when its place is needed.
+    fn keep_from(&mut self, generation: i64) {
+        self.kept_from = self.kept_from.max(generation);
+        while self.generations.front().is_some_and(|(number, _)| *number < generation) {
+            self.len -= self.generations.pop_front().map_or(0, |(_, count)| count);
+            if self.generations.is_empty() {
+                self.table = Table::default();
+            }
+        }
+    }
+
     /// Log time before which keys may have been forgotten for want of room.
     pub const fn floor_ns(&self) -> i64 {
         self.floor_ns
@@ -116,56 +152,28 @@ impl Dedup {
 
     /// Keys remembered.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        usize::try_from(self.len).expect("keys are in memory")
     }
 
     /// Whether no key is remembered.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes held, by part.
+    pub fn bytes(&self) -> DedupBytes {
+        DedupBytes {
+            table: self.table.memory_bytes(),
+            mapped: self.table.mapped_bytes(),
+            directory: self.table.directory_bytes(),
+            generations: self.generations.capacity() * size_of::<(i64, u64)>(),
+        }
     }
 
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        self.entries.allocation_size() + self.generations.capacity() * size_of::<(i64, u64)>()
-    }
-
-    /// Drops the oldest generations.
-    fn forget(&mut self, count: usize) {
-        if count == 0 {
-            return;
-        }
-        if count == self.generations.len() {
-            self.entries.clear();
-        } else {
-            let (kept_from, current) = (self.generations[count].0, self.generations[self.generations.len() - 1].0);
-            self.entries.retain(|entry| entry.body.generation(current) >= kept_from);
-        }
-        self.generations.drain(..count);
-    }
-
-    /// The state as numbers, for a snapshot: floor, current generation, generations with their counts.
-    pub fn parts(&self) -> (i64, i64, impl ExactSizeIterator<Item = (i64, u64)> + '_) {
-        (self.floor_ns, self.current, self.generations.iter().copied())
-    }
-
-    /// All keys, sorted, for a snapshot.
-    pub fn sorted(&self) -> Vec<(Fingerprint, Body)> {
-        let mut all: Vec<_> = self.entries.iter().map(|entry| (entry.fingerprint, entry.body)).collect();
-        all.sort_unstable_by_key(|(fingerprint, _)| fingerprint.0);
-        all
-    }
-
-    /// Puts back what [`Self::parts`] gave, with room for the keys that follow.
-    pub fn put_back(&mut self, floor_ns: i64, current: i64, generations: VecDeque<(i64, u64)>, keys: usize) {
-        self.floor_ns = floor_ns;
-        self.current = current;
-        self.generations = generations;
-        self.entries.reserve(keys, |entry| entry.fingerprint.0[0]);
-    }
-
-    /// Puts back one key that [`Self::sorted`] gave.
-    pub fn put_back_key(&mut self, fingerprint: Fingerprint, body: Body) {
-        self.entries.insert_unique(fingerprint.0[0], Entry { fingerprint, body }, |entry| entry.fingerprint.0[0]);
+        let bytes = self.bytes();
+        bytes.table + bytes.directory + bytes.generations
     }
 }
 
@@ -182,7 +190,7 @@ mod tests {
         let mut dedup = Dedup::new(2_400, 1_000);
         for n in 0..100 {
             dedup.advance(i64::try_from(n).unwrap() * 100);
-            dedup.remember(key(n), Body::default());
+            dedup.remember(key(n), Known::default());
             for back in 0..=n {
                 assert_eq!(dedup.find(key(n - back)).is_some(), back <= 24, "{n} {back}");
             }
@@ -201,14 +209,14 @@ mod tests {
         let mut dedup = Dedup::new(2_400, 10);
         for n in 0..30 {
             dedup.advance(i64::try_from(n / 4).unwrap() * 100);
-            dedup.remember(key(n), Body::default());
+            dedup.remember(key(n), Known::default());
             assert!(dedup.len() <= 10);
         }
         assert!(dedup.find(key(29)).is_some() && dedup.find(key(0)).is_none());
         assert!(dedup.floor_ns() > 0);
         let mut one = Dedup::new(2_400, 2);
         one.advance(0);
-        (0..5).for_each(|n| one.remember(key(n), Body::default()));
+        (0..5).for_each(|n| one.remember(key(n), Known::default()));
         assert_eq!((one.len(), one.floor_ns()), (5, i64::MIN));
     }
 }

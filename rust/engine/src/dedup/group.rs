@@ -1,0 +1,333 @@
+//! Fifteen places for keys. A group's head tells nearly always whether a key is there and where there is room: it holds one byte of each
+//! fingerprint, each place's state, and a note of the keys that found no room in either of their groups. What else belongs to the keys stands apart, so that two
+//! heads share a cache line.
+
+use bytemuck::{Pod, Zeroable};
+use wide::{i8x16, u8x16};
+
+use crate::body::Known;
+
+use super::Fingerprint;
+
+/// Places in a group.
+pub(super) const PLACES: usize = 15;
+/// Codes that a place's generation can have; zero says that the place is empty.
+pub(super) const CODES: u8 = 31;
+
+const ANSWER_BITS: u32 = 3;
+/// One bit for each place.
+const ALL_PLACES: u32 = (1 << PLACES) - 1;
+
+/// What is looked at first of a group.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Head {
+    /// The last byte of each fingerprint; then the lower half of the classes of keys that found no room.
+    tags: [u8; PLACES + 1],
+    /// The code of each key's generation above the answer that it was given; then the upper half of those classes.
+    states: [u8; PLACES + 1],
+}
+
+/// What else belongs to a group: the rest of each fingerprint but for its first byte, which the segment implies, and the digest of the body.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(transparent)]
+pub(super) struct Rests([[u8; 18]; PLACES]);
+
+/// A key as the table looks for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Probe {
+    /// The fingerprint's first half; its highest bits choose the segment, those behind them the first group.
+    pub(super) first: u64,
+    /// The second half; its highest bits choose the second group.
+    pub(super) second: u64,
+}
+
+/// A remembered key on its way between places: the same bytes that it has in its place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key {
+    tag: u8,
+    state: u8,
+    rest: [u8; 18],
+}
+
+impl Probe {
+    pub(super) const fn new(fingerprint: Fingerprint) -> Self {
+        Self { first: fingerprint.0[0], second: fingerprint.0[1] }
+    }
+
+    const fn tag(self) -> u8 {
+        self.second.to_le_bytes()[0]
+    }
+
+    /// One of sixteen classes, by bits that choose no group and are no tag.
+    pub(super) const fn class(self) -> u8 {
+        self.second.to_le_bytes()[1] & 15
+    }
+}
+
+impl Key {
+    /// Bytes of a key.
+    pub(super) const BYTES: usize = 20;
+
+    pub(super) fn new(probe: Probe, known: Known, code: u8) -> Self {
+        let digest = known.digest.to_le_bytes();
+        let mut rest = [0; 18];
+        rest[..8].copy_from_slice(&(probe.first << 8 | u64::from(digest[0])).to_le_bytes());
+        rest[8..16].copy_from_slice(&(probe.second & !0xFF | u64::from(digest[1])).to_le_bytes());
+        rest[16..].copy_from_slice(&digest[2..]);
+        Self { tag: probe.tag(), state: code << ANSWER_BITS | known.answer, rest }
+    }
+
+    pub(super) fn known(&self) -> Known {
+        let digest = u32::from_le_bytes([self.rest[0], self.rest[8], self.rest[16], self.rest[17]]);
+        Known { digest, answer: self.answer() }
+    }
+
+    pub(super) const fn code(&self) -> u8 {
+        self.state >> ANSWER_BITS
+    }
+
+    #[must_use]
+    pub(super) const fn with_code(self, code: u8) -> Self {
+        Self { state: code << ANSWER_BITS | self.answer(), ..self }
+    }
+
+    /// The fingerprint's first half without its first byte.
+    #[inline]
+    pub(super) fn first(&self) -> u64 {
+        word(&self.rest, 0) >> 8
+    }
+
+    /// The key as the table looks for it, but for its first byte.
+    #[inline]
+    pub(super) fn probe(&self) -> Probe {
+        let [first, second] = self.order();
+        Probe { first, second }
+    }
+
+    /// The fingerprint without its first byte: what keys are sorted by.
+    #[inline]
+    pub(super) fn order(&self) -> [u64; 2] {
+        [self.first(), word(&self.rest, 8) & !0xFF | u64::from(self.tag)]
+    }
+
+    /// The answer's number.
+    pub(super) const fn answer(&self) -> u8 {
+        self.state & ((1 << ANSWER_BITS) - 1)
+    }
+
+    /// As stored in a snapshot.
+    pub(super) fn to_bytes(self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        bytes[..18].copy_from_slice(&self.rest);
+        [bytes[18], bytes[19]] = [self.tag, self.state];
+        bytes
+    }
+
+    /// From a snapshot.
+    pub(super) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
+        let (rest, ends) = bytes.split_first_chunk().expect("a key has twenty bytes");
+        Self { tag: ends[0], state: ends[1], rest: *rest }
+    }
+}
+
+impl Head {
+    /// The places where a key may stand, as bits. One in 18 groups without the key has such a place.
+    #[inline]
+    pub(super) fn candidates(&self, probe: Probe) -> u32 {
+        equal(self.tags, probe.tag()) & ALL_PLACES
+    }
+
+    /// The places of the keys that are not outdated, as bits.
+    #[inline]
+    pub(super) fn live(&self, code_min: u8) -> u32 {
+        ALL_PLACES & !self.below(code_min)
+    }
+
+    /// Whether a key of a class, of which this is the first group, may stand in neither of its two for want of room.
+    #[inline]
+    pub(super) const fn has_strays(&self, class: u8) -> bool {
+        u16::from_le_bytes([self.tags[PLACES], self.states[PLACES]]) >> class & 1 == 1
+    }
+
+    /// Notes that a key of a class, of which this is the first group, found no room in its two.
+    #[inline]
+    pub(super) fn note_stray(&mut self, class: u8) {
+        let strays = u16::from_le_bytes([self.tags[PLACES], self.states[PLACES]]) | 1 << class;
+        [self.tags[PLACES], self.states[PLACES]] = strays.to_le_bytes();
+    }
+
+    /// Makes room for a key: forgets what is outdated, and gives a place and by how much the number of places in use changes. Nothing where all
+    /// keys are needed.
+    #[inline]
+    pub(super) fn make_room(&mut self, code_min: u8) -> Option<(usize, i32)> {
+        let free = self.below(code_min);
+        if free == 0 {
+            return None;
+        }
+        let outdated = free & !self.below(1);
+        places(outdated).for_each(|place| self.states[place] = 0);
+        Some((free.trailing_zeros() as usize, 1 - outdated.count_ones().cast_signed()))
+    }
+
+    #[inline]
+    pub(super) const fn set(&mut self, place: usize, key: &Key) {
+        self.tags[place] = key.tag;
+        self.states[place] = key.state;
+    }
+
+    /// A byte of it.
+    #[inline]
+    pub(super) const fn touch(&self) -> u8 {
+        self.states[0]
+    }
+
+    /// The places whose code is lower than a given one, from 1 to 32, as bits.
+    #[inline]
+    fn below(&self, code: u8) -> u32 {
+        // The highest state of the highest lower code; 32 comes round to the highest of all.
+        let state_max = (code << ANSWER_BITS).wrapping_sub(1);
+        let states = u8x16::new(self.states);
+        equal((states.min(u8x16::splat(state_max)) ^ states).to_array(), 0) & ALL_PLACES
+    }
+}
+
+impl Rests {
+    /// Whether a place whose tag is the fingerprint's has the rest of it too.
+    #[inline]
+    pub(super) fn is(&self, place: usize, probe: Probe) -> bool {
+        let rest = &self.0[place];
+        let differing = (word(rest, 0) ^ probe.first << 8) | (word(rest, 8) ^ probe.second);
+        differing & !0xFF == 0
+    }
+
+    #[inline]
+    pub(super) const fn key(&self, head: &Head, place: usize) -> Key {
+        Key { tag: head.tags[place], state: head.states[place], rest: self.0[place] }
+    }
+
+    #[inline]
+    pub(super) const fn set(&mut self, place: usize, key: &Key) {
+        self.0[place] = key.rest;
+    }
+
+    /// A byte of a place.
+    #[inline]
+    pub(super) const fn touch(&self, place: usize) -> u8 {
+        self.0[place][0]
+    }
+}
+
+/// The places of bits, in order.
+#[inline]
+pub(super) fn places(mut bits: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let place = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+        bits &= bits - 1;
+        Some(place)
+    })
+}
+
+/// The bytes that are equal to one, as bits.
+#[inline]
+fn equal(bytes: [u8; PLACES + 1], byte: u8) -> u32 {
+    let [bytes, byte]: [i8x16; 2] = [bytemuck::cast(bytes), i8x16::splat(byte.cast_signed())];
+    bytes.simd_eq(byte).to_bitmask()
+}
+
+#[inline]
+fn word(rest: &[u8; 18], at: usize) -> u64 {
+    let (bytes, _) = rest[at..].split_first_chunk().expect("two words and a half");
+    u64::from_le_bytes(*bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_compared_exactly() {
+        let mut head = Head::zeroed();
+        let expected = |is_one: &dyn Fn(usize) -> bool| {
+            (0..PLACES).filter(|place| is_one(*place)).fold(0, |all, place| all | 1 << place)
+        };
+        for tag in 0..=255 {
+            for other in 0..=255_u8 {
+                head.tags = std::array::from_fn(|place| if place % 3 == 0 { tag } else { other });
+                assert_eq!(equal(head.tags, tag) & ALL_PLACES, expected(&|place| head.tags[place] == tag), "{tag} {other}");
+            }
+        }
+        for code in 0..=32 {
+            for state in 0..=255_u8 {
+                head.states = std::array::from_fn(|place| if place % 2 == 0 { state } else { !state });
+                assert_eq!(head.below(code), expected(&|place| head.states[place] >> ANSWER_BITS < code), "{code} {state}");
+                assert_eq!(head.live(code), expected(&|place| head.states[place] >> ANSWER_BITS >= code), "{code} {state}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_keeps_every_bit() {
+        assert_eq!((size_of::<Head>(), size_of::<Rests>()), (32, 18 * PLACES));
+        for shift in 0..128 {
+            let bit = 1_u128 << shift;
+            let probe = Probe::new(Fingerprint([high(bit), low(bit)]));
+            let known = Known { digest: 1 << (shift % 32), answer: 4 };
+            let key = Key::new(probe, known, 31);
+            assert_eq!(key.probe().class(), probe.class());
+            assert_eq!(key.order(), [probe.first & u64::MAX >> 8, probe.second]);
+            assert_eq!((key.known(), key.code(), key.with_code(7).code()), (known, 31, 7));
+            assert_eq!(key.with_code(7).known(), known);
+            let (mut head, mut rests) = (Head::zeroed(), Rests::zeroed());
+            let place = shift % PLACES;
+            let same = Key::from_bytes(&key.to_bytes());
+            head.set(place, &same);
+            rests.set(place, &same);
+            assert_eq!(rests.key(&head, place).to_bytes(), key.to_bytes());
+            let holds = |probe| places(head.candidates(probe) & head.live(31)).any(|place| rests.is(place, probe));
+            assert!(holds(probe));
+            // Any other bit but those that choose the segment is another key.
+            for other in (0..120).filter(|other| *other != shift) {
+                let near = bit | 1 << other;
+                assert!(!holds(Probe::new(Fingerprint([high(near), low(near)]))), "{shift} {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn outdated_keys_give_way() {
+        let key = |code| Key::new(Probe::new(Fingerprint([1, 2])), Known::default(), code);
+        let mut head = Head::zeroed();
+        for n in 0..PLACES {
+            assert_eq!(head.make_room(1), Some((n, 1)));
+            head.set(n, &key(if n % 2 == 0 { 1 } else { 2 }));
+        }
+        assert_eq!(head.make_room(1), None);
+        // One goes for all that are outdated.
+        assert_eq!(head.make_room(2), Some((0, 1 - 8)));
+        assert_eq!(places(head.live(1)).collect::<Vec<_>>(), [1, 3, 5, 7, 9, 11, 13]);
+        assert_eq!((head.live(2), head.live(3)), (head.live(1), 0));
+    }
+
+    #[test]
+    fn a_stray_leaves_a_note_for_its_class_alone() {
+        let mut head = Head::zeroed();
+        for class in [3, 8, 15] {
+            head.note_stray(class);
+        }
+        assert!((0..16).all(|class| head.has_strays(class) == [3, 8, 15].contains(&class)));
+        // The notes are no keys.
+        assert_eq!((head.count(1), head.make_room(32), head.with_tag(0x08)), (0, Some((0, 1)), 0));
+        assert!((0..16).all(|class| head.has_strays(class) == [3, 8, 15].contains(&class)));
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the halves are what is wanted")]
+    fn high(whole: u128) -> u64 {
+        (whole >> 64) as u64
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the halves are what is wanted")]
+    fn low(whole: u128) -> u64 {
+        whole as u64
+    }
+}

@@ -1,0 +1,244 @@
+//! A segment: all keys whose fingerprints begin with the same bits. A key stands in one of two groups that its fingerprint points to, the one that
+//! had more room; this fills all groups evenly, so that they can be filled nearly to the last place. Few keys find both full; they stray to the
+//! next group with room, and their first group keeps a note of it.
+
+use super::blocks::{BLOCK_GROUPS, Blocks};
+use super::group::{CODES, Head, Key, PLACES, Probe, Rests, places};
+use super::layout::Layout;
+
+/// Most groups that a segment has outside of blocks. Few keys shall cost little.
+pub(super) const FEW_GROUPS: usize = 32;
+/// Most blocks of a segment; with more keys it is split, so that there are never many to move about at once.
+const BLOCKS_MAX: usize = 32;
+/// Most groups of a segment that can be split.
+pub(super) const GROUPS_MAX: usize = BLOCKS_MAX * BLOCK_GROUPS;
+
+/// The keys of one prefix.
+#[derive(Debug)]
+pub(super) struct Segment {
+    /// Codes count generations from this one, which has the code 1. Codes are the segment's own, so that no generation is ever taken for one that is
+    /// 31 later.
+    base: i64,
+    /// Bits that all fingerprints here have in common.
+    pub(super) depth: u32,
+    groups: u32,
+    /// Places in use, also by keys that are outdated.
+    used: u32,
+    /// How far a key has strayed from its first group.
+    strayed_max: u32,
+    blocks: [u32; BLOCKS_MAX],
+    /// The groups, where they are not in blocks.
+    apart: Option<Box<Apart>>,
+}
+
+/// Groups outside of blocks: few, or more than blocks hold because splitting would not part the keys.
+#[derive(Debug)]
+struct Apart {
+    heads: Box<[Head]>,
+    rests: Box<[Rests]>,
+}
+
+impl Segment {
+    /// A copy of what was laid out.
+    pub(super) fn new(depth: u32, base: i64, layout: &Layout, blocks: &mut Blocks) -> Self {
+        let Layout { heads, rests, used, strayed_max, .. } = layout;
+        let groups = u32::try_from(heads.len()).expect("memory ends before the numbers of groups do");
+        let (used, strayed_max) = (*used, *strayed_max);
+        let mut segment = Self { base, depth, groups, used, strayed_max, blocks: [0; BLOCKS_MAX], apart: None };
+        if (FEW_GROUPS + 1..=GROUPS_MAX).contains(&heads.len()) {
+            let parts = heads.chunks(BLOCK_GROUPS).zip(rests.chunks(BLOCK_GROUPS));
+            for (slot, (heads, rests)) in segment.blocks.iter_mut().zip(parts) {
+                *slot = blocks.take();
+                let block = blocks.get_mut(*slot);
+                block.heads[..heads.len()].copy_from_slice(heads);
+                block.rests[..rests.len()].copy_from_slice(rests);
+            }
+        } else {
+            segment.apart = Some(Box::new(Apart { heads: heads.as_slice().into(), rests: rests.as_slice().into() }));
+        }
+        segment
+    }
+
+    /// Gives the blocks back.
+    pub(super) fn release(self, blocks: &mut Blocks) {
+        if self.apart.is_none() {
+            self.blocks[..self.groups().div_ceil(BLOCK_GROUPS)].iter().for_each(|block| blocks.give_back(*block));
+        }
+    }
+
+    pub(super) const fn groups(&self) -> usize {
+        self.groups as usize
+    }
+
+    #[inline]
+    pub(super) fn homes(&self, probe: Probe) -> Homes {
+        Homes::of(probe, self.depth, self.groups())
+    }
+
+    #[inline]
+    pub(super) fn group<'a>(&'a self, blocks: &'a Blocks, at: usize) -> (&'a Head, &'a Rests) {
+        match &self.apart {
+            None => {
+                let block = blocks.get(self.blocks[at / BLOCK_GROUPS]);
+                (&block.heads[at % BLOCK_GROUPS], &block.rests[at % BLOCK_GROUPS])
+            }
+            Some(apart) => (&apart.heads[at], &apart.rests[at]),
+        }
+    }
+
+    #[inline]
+    fn group_mut<'a>(&'a mut self, blocks: &'a mut Blocks, at: usize) -> (&'a mut Head, &'a mut Rests) {
+        match &mut self.apart {
+            None => {
+                let block = blocks.get_mut(self.blocks[at / BLOCK_GROUPS]);
+                (&mut block.heads[at % BLOCK_GROUPS], &mut block.rests[at % BLOCK_GROUPS])
+            }
+            Some(apart) => (&mut apart.heads[at], &mut apart.rests[at]),
+        }
+    }
+
+    /// The generation with the code 1.
+    pub(super) const fn base(&self) -> i64 {
+        self.base
+    }
+
+    pub(super) const fn generation(&self, code: u8) -> i64 {
+        self.base.wrapping_add(code as i64 - 1)
+    }
+
+    /// The code of a generation; nothing where the segment has to be laid out anew to have one.
+    #[inline]
+    pub(super) fn code(&self, generation: i64) -> Option<u8> {
+        let age = generation.wrapping_sub(self.base).cast_unsigned();
+        u8::try_from(age).ok().filter(|age| *age < CODES).map(|age| age + 1)
+    }
+
+    /// The lowest code that is not outdated, when generations before one are.
+    #[inline]
+    pub(super) fn code_min(&self, kept_from: i64) -> u8 {
+        if kept_from <= self.base { 1 } else { self.code(kept_from).unwrap_or(CODES + 1) }
+    }
+
+    /// Group and place of a key.
+    #[inline]
+    pub(super) fn find(&self, blocks: &Blocks, probe: Probe, kept_from: i64) -> Option<(usize, usize)> {
+        let code_min = self.code_min(kept_from);
+        let homes = self.homes(probe);
+        let find = |at, (head, rests): (&Head, &Rests)| {
+            let here = places(head.candidates(probe) & head.live(code_min)).find(|place| rests.is(*place, probe));
+            here.map(|place| (at, place))
+        };
+        let first = self.group(blocks, homes.first);
+        let found = find(homes.first, first).or_else(|| find(homes.second, self.group(blocks, homes.second)));
+        if found.is_some() || !first.0.has_strays(probe.class()) {
+            return found;
+        }
+        let mut at = homes.first;
+        (0..self.strayed_max).find_map(|_| {
+            at = next(at, self.groups());
+            find(at, self.group(blocks, at))
+        })
+    }
+
+    /// The key in a place.
+    #[inline]
+    pub(super) fn key(&self, blocks: &Blocks, (at, place): (usize, usize)) -> Key {
+        let (head, rests) = self.group(blocks, at);
+        rests.key(head, place)
+    }
+
+    /// Adds a key that is not there. Gives whether there was room.
+    #[inline]
+    pub(super) fn insert(&mut self, blocks: &mut Blocks, key: &Key, kept_from: i64) -> bool {
+        let code_min = self.code_min(kept_from);
+        let probe = key.probe();
+        let homes = self.homes(probe);
+        let count = |at| self.group(blocks, at).0.live(code_min).count_ones();
+        let at = if count(homes.second) < count(homes.first) { homes.second } else { homes.first };
+        if let Some(was_added) = self.insert_in(blocks, at, key, code_min) {
+            return was_added;
+        }
+        self.group_mut(blocks, homes.first).0.note_stray(probe.class());
+        let mut at = homes.first;
+        for strayed in 1..self.groups {
+            at = next(at, self.groups());
+            if let Some(was_added) = self.insert_in(blocks, at, key, code_min) {
+                self.strayed_max = self.strayed_max.max(strayed);
+                return was_added;
+            }
+        }
+        false
+    }
+
+    /// Adds a key to a group, unless the segment is full as a whole; nothing where the group itself is.
+    #[inline]
+    fn insert_in(&mut self, blocks: &mut Blocks, at: usize, key: &Key, code_min: u8) -> Option<bool> {
+        // Some places stay free, so that keys seldom stray.
+        let is_full = self.used >= self.groups * PLACES as u32 * 15 / 16;
+        let (head, rests) = self.group_mut(blocks, at);
+        let (place, change) = head.make_room(code_min)?;
+        if is_full && change > 0 {
+            return Some(false);
+        }
+        head.set(place, key);
+        rests.set(place, key);
+        self.used = self.used.checked_add_signed(change).expect("no more places are emptied than were in use");
+        Some(true)
+    }
+
+    /// Writes another code to a key.
+    pub(super) fn set_code(&mut self, blocks: &mut Blocks, (at, place): (usize, usize), code: u8) {
+        let (head, rests) = self.group_mut(blocks, at);
+        let key = rests.key(head, place).with_code(code);
+        head.set(place, &key);
+    }
+
+    /// How many keys there are of the generations from a given one on.
+    pub(super) fn count(&self, blocks: &Blocks, kept_from: i64) -> usize {
+        let code_min = self.code_min(kept_from);
+        (0..self.groups()).map(|at| self.group(blocks, at).0.live(code_min).count_ones() as usize).sum()
+    }
+
+    /// Calls with each of these keys, in no order.
+    #[inline]
+    pub(super) fn each(&self, blocks: &Blocks, kept_from: i64, mut take: impl FnMut(Key)) {
+        let code_min = self.code_min(kept_from);
+        for at in 0..self.groups() {
+            let (head, rests) = self.group(blocks, at);
+            places(head.live(code_min)).for_each(|place| take(rests.key(head, place)));
+        }
+    }
+
+    /// Bytes that the ordinary allocator gave for groups.
+    pub(super) fn apart_bytes(&self) -> usize {
+        self.apart.as_ref().map_or(0, |apart| size_of::<Apart>() + size_of_val(&*apart.heads) + size_of_val(&*apart.rests))
+    }
+}
+
+/// The two groups of a key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Homes {
+    pub(super) first: usize,
+    pub(super) second: usize,
+}
+
+impl Homes {
+    /// The groups of a key in a segment with so many of them. The bits that all keys there have in common do not count.
+    #[inline]
+    pub(super) fn of(probe: Probe, depth: u32, groups: usize) -> Self {
+        let scale = |bits: u64| index(((bits >> 32) * groups as u64) >> 32);
+        Self { first: scale(probe.first << depth), second: scale(probe.second) }
+    }
+}
+
+/// The group behind a group; behind the last one is the first.
+#[inline]
+pub(super) const fn next(at: usize, groups: usize) -> usize {
+    if at + 1 == groups { 0 } else { at + 1 }
+}
+
+/// A number of things in memory as an index.
+#[inline]
+pub(super) fn index(number: u64) -> usize {
+    usize::try_from(number).expect("what is in memory can be counted in its words")
+}

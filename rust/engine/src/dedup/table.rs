@@ -1,0 +1,283 @@
+//! The table of all keys: a directory from the first bits of a fingerprint to its segment. A segment grows by a little when it is full and is
+//! split when it is large, so that no more than one segment's keys ever move at a time and nearly all of the memory is used.
+
+use std::hint::black_box;
+
+use crate::body::Known;
+
+use super::Fingerprint;
+use super::blocks::{BLOCK_GROUPS, Blocks};
+use super::group::{Key, PLACES, Probe, places};
+use super::layout::Layout;
+use super::segment::{FEW_GROUPS, GROUPS_MAX, Segment, index, next};
+
+/// Bits of a fingerprint that a segment implies at least: keys leave their first byte away.
+const DEPTH_MIN: u32 = 8;
+/// Where the directory has no segment yet.
+const NONE: u32 = u32::MAX;
+/// Keys whose memory is fetched together. The processor looks ahead by some hundred instructions, so what is fetched must stand close together.
+const TOUCHED_MAX: usize = 32;
+/// Entries of the directory per segment that splitting may lead to. Fingerprints that are spread evenly need two.
+const SPREAD_MAX: usize = 16;
+
+/// All keys that are remembered, and those that are outdated and not yet written over.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    /// Segments by the first bits of the fingerprint; empty as long as there is no key.
+    directory: Vec<u32>,
+    segments: Vec<Segment>,
+    blocks: Blocks,
+    layout: Layout,
+}
+
+impl Table {
+    /// Bits that the directory is indexed by.
+    const fn depth(&self) -> u32 {
+        self.directory.len().trailing_zeros()
+    }
+
+    /// The directory's entry for a fingerprint's first half.
+    #[inline]
+    fn entry(&self, first: u64) -> usize {
+        index(first >> (u64::BITS - self.depth()))
+    }
+
+    #[inline]
+    fn id(&self, first: u64) -> Option<u32> {
+        if self.directory.is_empty() {
+            return None;
+        }
+        let id = self.directory[self.entry(first)];
+        (id != NONE).then_some(id)
+    }
+
+    #[inline]
+    fn segment(&self, first: u64) -> Option<&Segment> {
+        self.id(first).map(|id| &self.segments[id as usize])
+    }
+
+    /// Reads what [`Self::find`] will read of each key, all keys together.
+    pub(super) fn touch(&self, fingerprints: impl Iterator<Item = Fingerprint>) {
+        let mut probes = fingerprints.map(Probe::new).peekable();
+        while probes.peek().is_some() {
+            let mut sum = 0_u32;
+            // First where the heads of all are, then the heads, then what some of them point to: each step waits for its memory only once.
+            let mut all = [None; TOUCHED_MAX];
+            for (slot, probe) in all.iter_mut().zip(probes.by_ref().take(TOUCHED_MAX)) {
+                *slot = self.segment(probe.first).map(|segment| {
+                    let homes = segment.homes(probe);
+                    (segment, probe, homes.first, [homes.first, homes.second].map(|at| segment.group(&self.blocks, at)))
+                });
+            }
+            for (.., [(first, _), (second, _)]) in all.iter().flatten() {
+                sum += u32::from(first.touch()) + u32::from(second.touch());
+            }
+            for (segment, probe, home, groups) in all.into_iter().flatten() {
+                for (head, rests) in groups {
+                    if let Some(place) = places(head.candidates(probe)).next() {
+                        sum += u32::from(rests.touch(place));
+                    }
+                }
+                if groups[0].0.has_strays(probe.class()) {
+                    sum += u32::from(segment.group(&self.blocks, next(home, segment.groups())).0.touch());
+                }
+            }
+            black_box(sum);
+        }
+    }
+
+    /// What is remembered of a key.
+    #[inline]
+    pub(super) fn find(&self, fingerprint: Fingerprint, kept_from: i64) -> Option<Known> {
+        let probe = Probe::new(fingerprint);
+        let segment = self.segment(probe.first)?;
+        let found = segment.find(&self.blocks, probe, kept_from)?;
+        Some(segment.key(&self.blocks, found).known())
+    }
+
+    /// Adds a key that is not there.
+    pub(super) fn insert(&mut self, fingerprint: Fingerprint, known: Known, generation: i64, kept_from: i64) {
+        let probe = Probe::new(fingerprint);
+        loop {
+            let id = self.id(probe.first).unwrap_or_else(|| self.begin_segment(probe.first, generation));
+            let segment = &mut self.segments[id as usize];
+            if let Some(code) = segment.code(generation) {
+                let key = Key::new(probe, known, code);
+                if segment.insert(&mut self.blocks, &key, kept_from) {
+                    return;
+                }
+            }
+            self.lay_out(id, probe.first, kept_from);
+        }
+    }
+
+    /// Moves a key to a generation, and gives the one in which it was.
+    pub(super) fn renew(&mut self, fingerprint: Fingerprint, generation: i64, kept_from: i64) -> Option<i64> {
+        let probe = Probe::new(fingerprint);
+        loop {
+            let id = self.id(probe.first)?;
+            let segment = &mut self.segments[id as usize];
+            let found = segment.find(&self.blocks, probe, kept_from)?;
+            if let Some(code) = segment.code(generation) {
+                let before = segment.generation(segment.key(&self.blocks, found).code());
+                segment.set_code(&mut self.blocks, found, code);
+                return Some(before);
+            }
+            self.lay_out(id, probe.first, kept_from);
+        }
+    }
+
+    /// A first segment for a prefix that has none.
+    fn begin_segment(&mut self, first: u64, generation: i64) -> u32 {
+        if self.directory.is_empty() {
+            self.directory = vec![NONE; 1 << DEPTH_MIN];
+        }
+        self.layout.begin(DEPTH_MIN, 1);
+        let segment = self.layout.finish(generation, &mut self.blocks);
+        self.add(segment, first)
+    }
+
+    /// Adds a segment for the prefix of a fingerprint's first half.
+    fn add(&mut self, segment: Segment, first: u64) -> u32 {
+        let id = u32::try_from(self.segments.len()).expect("memory ends before the numbers of segments do");
+        let width = 1 << (self.depth() - segment.depth);
+        let begin = self.entry(first) & !(width - 1);
+        self.directory[begin..begin + width].fill(id);
+        self.segments.push(segment);
+        id
+    }
+
+    /// Lays a segment out anew: without what is outdated, and with room for more keys, in two if need be.
+    fn lay_out(&mut self, id: u32, first: u64, kept_from: i64) {
+        let old = &self.segments[id as usize];
+        let depth = old.depth;
+        let keys = old.count(&self.blocks, kept_from);
+        let groups = groups_for(keys, old.groups(), id);
+        if groups > GROUPS_MAX && self.make_splittable(depth, self.segments.len()) {
+            let old = &self.segments[id as usize];
+            let mut upper = 0;
+            old.each(&self.blocks, kept_from, |key| upper += usize::from(is_upper(&key, depth)));
+            let lower = self.lay_out_part(id, depth + 1, groups_for(keys - upper, 0, id), kept_from, |key| !is_upper(key, depth));
+            let upper = self.lay_out_part(id, depth + 1, groups_for(upper, 0, id), kept_from, |key| is_upper(key, depth));
+            self.replace(id, lower);
+            self.add(upper, first | 1 << (u64::BITS - 1 - depth));
+        } else {
+            let segment = self.lay_out_part(id, depth, groups, kept_from, |_| true);
+            self.replace(id, segment);
+        }
+    }
+
+    /// A segment with those keys of another that are not outdated and belong to it.
+    fn lay_out_part(&mut self, id: u32, depth: u32, groups: usize, kept_from: i64, belongs: impl Fn(&Key) -> bool) -> Segment {
+        let old = &self.segments[id as usize];
+        let shift = old.code_min(kept_from) - 1;
+        self.layout.begin(depth, groups);
+        old.each(&self.blocks, kept_from, |key| {
+            if belongs(&key) {
+                self.layout.push(&key.with_code(key.code() - shift));
+            }
+        });
+        // A window spans fewer generations than there are codes, so from here on the current one has a code.
+        self.layout.finish(old.base().max(kept_from), &mut self.blocks)
+    }
+
+    fn replace(&mut self, id: u32, segment: Segment) {
+        std::mem::replace(&mut self.segments[id as usize], segment).release(&mut self.blocks);
+    }
+
+    /// Makes the directory deep enough to tell the halves of a segment apart. Gives whether it is; a directory far larger than there are segments
+    /// would be the sign of fingerprints that no bits part.
+    fn make_splittable(&mut self, depth: u32, segments: usize) -> bool {
+        if depth < self.depth() {
+            return true;
+        }
+        if self.directory.len() > segments.max(1 << DEPTH_MIN) * SPREAD_MAX {
+            return false;
+        }
+        self.directory = self.directory.iter().flat_map(|id| [*id, *id]).collect();
+        true
+    }
+
+    /// The keys with one first byte, in order, with codes that count from a given generation.
+    pub(super) fn in_order(&self, first_byte: u8, kept_from: i64, base: i64) -> Vec<Key> {
+        let mut keys = Vec::new();
+        let width = self.directory.len() >> DEPTH_MIN;
+        let entries = usize::from(first_byte) * width..(usize::from(first_byte) + 1) * width;
+        for ids in self.directory[entries].chunk_by(|id, next| id == next).filter(|ids| ids[0] != NONE) {
+            let segment = &self.segments[ids[0] as usize];
+            let code = |key: &Key| segment.generation(key.code()).wrapping_sub(base) + 1;
+            let recoded = |key: Key| key.with_code(u8::try_from(code(&key)).expect("a window has few generations"));
+            let begin = keys.len();
+            segment.each(&self.blocks, kept_from, |key| keys.push(recoded(key)));
+            keys[begin..].sort_unstable_by_key(Key::order);
+        }
+        keys
+    }
+
+    /// Puts back all keys with one first byte, sorted, with codes that count from a given generation. The table must have none with that byte.
+    /// `total` is how many keys there will be in all.
+    pub(super) fn put_back(&mut self, first_byte: u8, keys: &[[u8; Key::BYTES]], base: i64, total: usize) {
+        if self.directory.is_empty() {
+            self.directory = vec![NONE; 1 << DEPTH_MIN];
+        }
+        self.put_back_part(u64::from(first_byte) << (u64::BITS - DEPTH_MIN), keys, DEPTH_MIN, base, total);
+    }
+
+    fn put_back_part(&mut self, first: u64, keys: &[[u8; Key::BYTES]], depth: u32, base: i64, total: usize) {
+        if keys.is_empty() && depth == DEPTH_MIN {
+            return;
+        }
+        let groups = groups_for(keys.len(), 0, number(self.segments.len()));
+        if groups > GROUPS_MAX && self.make_splittable(depth, self.segments.len().max(total / (GROUPS_MAX * PLACES / 4))) {
+            let (lower, upper) = keys.split_at(keys.partition_point(|key| !is_upper(&Key::from_bytes(key), depth)));
+            self.put_back_part(first, lower, depth + 1, base, total);
+            self.put_back_part(first | 1 << (u64::BITS - 1 - depth), upper, depth + 1, base, total);
+            return;
+        }
+        self.layout.begin(depth, groups);
+        keys.iter().for_each(|key| self.layout.push(&Key::from_bytes(key)));
+        let segment = self.layout.finish(base, &mut self.blocks);
+        self.add(segment, first);
+    }
+
+    /// Bytes of the places for keys, maps included.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.blocks.memory_bytes() + self.segments.iter().map(Segment::apart_bytes).sum::<usize>()
+    }
+
+    /// Bytes of the maps among them, which the ordinary allocator does not know.
+    pub(super) fn mapped_bytes(&self) -> usize {
+        self.blocks.mapped_bytes()
+    }
+
+    /// Bytes of the directory and of what it leads to.
+    pub(super) fn directory_bytes(&self) -> usize {
+        self.directory.capacity() * size_of::<u32>() + self.segments.capacity() * size_of::<Segment>() + self.layout.memory_bytes()
+    }
+}
+
+/// Whether a key belongs to the upper half of a segment.
+#[inline]
+fn is_upper(key: &Key, depth: u32) -> bool {
+    key.first() >> (u64::BITS - 1 - depth) & 1 == 1
+}
+
+/// Groups for a segment of so many keys that has so many groups now.
+fn groups_for(keys: usize, now: usize, id: u32) -> usize {
+    let has_room = |groups: usize| keys * 10 <= groups * PLACES * 9;
+    if now > 0 && has_room(now) && keys * 5 >= now * PLACES * 2 {
+        return now;
+    }
+    // Between 74 and 86 % full. If it were the same for all, all segments would be emptiest at the same time.
+    let percent = 74 + (id.wrapping_mul(0x9E37_79B9).wrapping_add(number(now).wrapping_mul(0x85EB_CA6B)) >> 16) % 13;
+    let groups = (keys * 100).div_ceil(PLACES * percent as usize).max(1);
+    if !(FEW_GROUPS + 1..=GROUPS_MAX).contains(&groups) {
+        return groups;
+    }
+    let nearest = (groups + BLOCK_GROUPS / 2) / BLOCK_GROUPS * BLOCK_GROUPS;
+    if has_room(nearest) { nearest } else { nearest + BLOCK_GROUPS }
+}
+
+fn number(groups: usize) -> u32 {
+    u32::try_from(groups).unwrap_or(u32::MAX)
+}
