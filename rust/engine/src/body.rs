@@ -224,7 +224,8 @@ mod tests {
         };
         different(with(&|_| ()));
         for place in 0..FIELDS {
-            [-1, 0, 1, 2, 1_000, i64::MAX].map(|value| different(with(&|body| body.number(place, Some(value)))));
+            let numbers = [-1, 0, 1, 2, 1_000, i64::MAX];
+            numbers.iter().for_each(|value| different(with(&|body| body.number(place, Some(*value)))));
             (0..14).for_each(|value| different(with(&|body| body.choice(place, Some(value)))));
             for text in ["A", "B", "AB"] {
                 let body = with(&|body| body.text(place, Some(text)));

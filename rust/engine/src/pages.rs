@@ -2,8 +2,6 @@
 //! from the ordinary allocator, so that little costs little; the rest stands in large anonymous maps of memory, in huge pages where the system
 //! has them, because a table of gigabytes in pages of 4 KiB spends its time in faults and in the walk through the page tables.
 
-use std::marker::PhantomData;
-
 use bytemuck::Pod;
 use memmap2::{MmapMut, MmapOptions};
 use prefetch_index::prefetch_index;
@@ -18,15 +16,8 @@ const MAP_BYTES: usize = 16 * PAGE_BYTES;
 /// Records that stay where they are. A record's index is how many there were before it.
 pub struct Pages<R> {
     first: Vec<R>,
-    maps: Vec<Chunk<R>>,
+    maps: Vec<MmapMut>,
     len: usize,
-}
-
-/// Memory for as many records as fit into a map, all zero at first.
-enum Chunk<R> {
-    Mapped(MmapMut, PhantomData<R>),
-    /// Where the system refuses to map.
-    Plain(Vec<R>),
 }
 
 impl<R: Pod> Pages<R> {
@@ -51,7 +42,7 @@ impl<R: Pod> Pages<R> {
         self.len == 0
     }
 
-    /// Adds a record whose bytes are all zero, and gives its index.
+    /// Adds a record whose bytes are all zero, and gives its index. As with any growing collection, the process does not outlive a lack of memory.
     pub fn grow(&mut self) -> usize {
         let index = self.len;
         if index < Self::IN_FIRST {
@@ -61,7 +52,7 @@ impl<R: Pod> Pages<R> {
             }
             self.first.push(R::zeroed());
         } else if (index - Self::IN_FIRST) / Self::IN_MAP == self.maps.len() {
-            self.maps.push(Chunk::new());
+            self.maps.push(map());
         }
         self.len += 1;
         index
@@ -72,7 +63,10 @@ impl<R: Pod> Pages<R> {
     pub fn get(&self, index: usize) -> &R {
         match index.checked_sub(Self::IN_FIRST) {
             None => &self.first[index],
-            Some(index) => self.maps[index / Self::IN_MAP].get(index % Self::IN_MAP),
+            Some(index) => {
+                let begin = index % Self::IN_MAP * size_of::<R>();
+                bytemuck::from_bytes(&self.maps[index / Self::IN_MAP][begin..begin + size_of::<R>()])
+            }
         }
     }
 
@@ -81,7 +75,10 @@ impl<R: Pod> Pages<R> {
     pub fn get_mut(&mut self, index: usize) -> &mut R {
         match index.checked_sub(Self::IN_FIRST) {
             None => &mut self.first[index],
-            Some(index) => self.maps[index / Self::IN_MAP].get_mut(index % Self::IN_MAP),
+            Some(index) => {
+                let begin = index % Self::IN_MAP * size_of::<R>();
+                bytemuck::from_bytes_mut(&mut self.maps[index / Self::IN_MAP][begin..begin + size_of::<R>()])
+            }
         }
     }
 
@@ -105,22 +102,14 @@ impl<R: Pod> Pages<R> {
 
     /// Bytes taken from the ordinary allocator.
     pub fn allocated_bytes(&self) -> usize {
-        let plain = self.maps.iter().filter(|chunk| matches!(chunk, Chunk::Plain(_))).count();
-        self.first.capacity() * size_of::<R>()
-            + self.maps.capacity() * size_of::<Chunk<R>>()
-            + plain * Self::IN_MAP * size_of::<R>()
+        self.first.capacity() * size_of::<R>() + self.maps.capacity() * size_of::<MmapMut>()
     }
 
     /// Bytes of maps that memory stands behind: whole huge pages up to the last record. What lies behind it was never touched.
     pub fn mapped_bytes(&self) -> usize {
-        let touched = |(number, chunk): (usize, &Chunk<R>)| match chunk {
-            Chunk::Plain(_) => 0,
-            Chunk::Mapped(..) => {
-                let records = (self.len - Self::IN_FIRST - number * Self::IN_MAP).min(Self::IN_MAP);
-                (records * size_of::<R>()).next_multiple_of(PAGE_BYTES)
-            }
-        };
-        self.maps.iter().enumerate().map(touched).sum()
+        let records = self.len.saturating_sub(Self::IN_FIRST);
+        let last = records % Self::IN_MAP * size_of::<R>();
+        records / Self::IN_MAP * MAP_BYTES + last.next_multiple_of(PAGE_BYTES)
     }
 
     /// Bytes held.
@@ -153,34 +142,13 @@ impl<R: Pod> std::fmt::Debug for Pages<R> {
     }
 }
 
-impl<R: Pod> Chunk<R> {
-    fn new() -> Self {
-        match MmapOptions::new().len(MAP_BYTES).map_anon() {
-            Ok(map) => {
-                // Only advice: where it is refused, the pages are small and everything works.
-                #[cfg(target_os = "linux")]
-                let _ = map.advise(memmap2::Advice::HugePage);
-                Self::Mapped(map, PhantomData)
-            }
-            Err(_) => Self::Plain(vec![R::zeroed(); Pages::<R>::IN_MAP]),
-        }
-    }
-
-    #[inline]
-    fn get(&self, index: usize) -> &R {
-        match self {
-            Self::Mapped(map, _) => bytemuck::from_bytes(&map[index * size_of::<R>()..][..size_of::<R>()]),
-            Self::Plain(records) => &records[index],
-        }
-    }
-
-    #[inline]
-    fn get_mut(&mut self, index: usize) -> &mut R {
-        match self {
-            Self::Mapped(map, _) => bytemuck::from_bytes_mut(&mut map[index * size_of::<R>()..][..size_of::<R>()]),
-            Self::Plain(records) => &mut records[index],
-        }
-    }
+/// One more map, all zero.
+fn map() -> MmapMut {
+    let map = MmapOptions::new().len(MAP_BYTES).map_anon().expect("there is memory to map");
+    // Only advice: where it is refused, the pages are small and everything works.
+    #[cfg(target_os = "linux")]
+    let _ = map.advise(memmap2::Advice::HugePage);
+    map
 }
 
 #[cfg(test)]

@@ -45,9 +45,15 @@ pub(super) struct Probe {
 /// A remembered key on its way between places: the same bytes that it has in its place.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Key {
+    /// The fingerprint's first half, but for its first byte, above a byte of the digest.
+    first: u64,
+    /// The second half with a byte of the digest in the place of its last.
+    second: u64,
+    /// Two bytes of the digest.
+    digest: u16,
+    /// The last byte of the fingerprint.
     tag: u8,
     state: u8,
-    rest: [u8; 18],
 }
 
 impl Probe {
@@ -69,18 +75,23 @@ impl Key {
     /// Bytes of a key.
     pub(super) const BYTES: usize = 20;
 
+    #[inline]
     pub(super) fn new(probe: Probe, known: Known, code: u8) -> Self {
-        let digest = known.digest.to_le_bytes();
-        let mut rest = [0; 18];
-        rest[..8].copy_from_slice(&(probe.first << 8 | u64::from(digest[0])).to_le_bytes());
-        rest[8..16].copy_from_slice(&(probe.second & !0xFF | u64::from(digest[1])).to_le_bytes());
-        rest[16..].copy_from_slice(&digest[2..]);
-        Self { tag: probe.tag(), state: code << ANSWER_BITS | known.answer, rest }
+        let [one, two, three, four] = known.digest.to_le_bytes();
+        Self {
+            first: probe.first << 8 | u64::from(one),
+            second: probe.second & !0xFF | u64::from(two),
+            digest: u16::from_le_bytes([three, four]),
+            tag: probe.tag(),
+            state: code << ANSWER_BITS | known.answer,
+        }
     }
 
-    pub(super) fn known(&self) -> Known {
-        let digest = u32::from_le_bytes([self.rest[0], self.rest[8], self.rest[16], self.rest[17]]);
-        Known { digest, answer: self.answer() }
+    #[inline]
+    pub(super) const fn known(&self) -> Known {
+        let [three, four] = self.digest.to_le_bytes();
+        let (one, two) = (self.first.to_le_bytes()[0], self.second.to_le_bytes()[0]);
+        Known { digest: u32::from_le_bytes([one, two, three, four]), answer: self.answer() }
     }
 
     pub(super) const fn code(&self) -> u8 {
@@ -88,27 +99,28 @@ impl Key {
     }
 
     #[must_use]
+    #[inline]
     pub(super) const fn with_code(self, code: u8) -> Self {
         Self { state: code << ANSWER_BITS | self.answer(), ..self }
     }
 
-    /// The fingerprint's first half without its first byte.
+    /// The key with a code that is lower by a number.
+    #[must_use]
     #[inline]
-    pub(super) fn first(&self) -> u64 {
-        word(&self.rest, 0) >> 8
+    pub(super) const fn with_code_less(self, number: u8) -> Self {
+        Self { state: self.state.wrapping_sub(number << ANSWER_BITS), ..self }
     }
 
     /// The key as the table looks for it, but for its first byte.
     #[inline]
     pub(super) fn probe(&self) -> Probe {
-        let [first, second] = self.order();
-        Probe { first, second }
+        Probe { first: self.first >> 8, second: self.second & !0xFF | u64::from(self.tag) }
     }
 
     /// The fingerprint without its first byte: what keys are sorted by.
-    #[inline]
     pub(super) fn order(&self) -> [u64; 2] {
-        [self.first(), word(&self.rest, 8) & !0xFF | u64::from(self.tag)]
+        let probe = self.probe();
+        [probe.first, probe.second]
     }
 
     /// The answer's number.
@@ -116,10 +128,22 @@ impl Key {
         self.state & ((1 << ANSWER_BITS) - 1)
     }
 
+    fn rest(&self) -> [u8; 18] {
+        let mut rest = [0; 18];
+        rest[..8].copy_from_slice(&self.first.to_le_bytes());
+        rest[8..16].copy_from_slice(&self.second.to_le_bytes());
+        rest[16..].copy_from_slice(&self.digest.to_le_bytes());
+        rest
+    }
+
+    fn from_parts(rest: &[u8; 18], tag: u8, state: u8) -> Self {
+        Self { first: word(rest, 0), second: word(rest, 8), digest: u16::from_le_bytes([rest[16], rest[17]]), tag, state }
+    }
+
     /// As stored in a snapshot.
     pub(super) fn to_bytes(self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
-        bytes[..18].copy_from_slice(&self.rest);
+        bytes[..18].copy_from_slice(&self.rest());
         [bytes[18], bytes[19]] = [self.tag, self.state];
         bytes
     }
@@ -127,7 +151,7 @@ impl Key {
     /// From a snapshot.
     pub(super) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
         let (rest, ends) = bytes.split_first_chunk().expect("a key has twenty bytes");
-        Self { tag: ends[0], state: ends[1], rest: *rest }
+        Self::from_parts(rest, ends[0], ends[1])
     }
 }
 
@@ -202,13 +226,13 @@ impl Rests {
     }
 
     #[inline]
-    pub(super) const fn key(&self, head: &Head, place: usize) -> Key {
-        Key { tag: head.tags[place], state: head.states[place], rest: self.0[place] }
+    pub(super) fn key(&self, head: &Head, place: usize) -> Key {
+        Key::from_parts(&self.0[place], head.tags[place], head.states[place])
     }
 
     #[inline]
-    pub(super) const fn set(&mut self, place: usize, key: &Key) {
-        self.0[place] = key.rest;
+    pub(super) fn set(&mut self, place: usize, key: &Key) {
+        self.0[place] = key.rest();
     }
 
     /// A byte of a place.
@@ -257,7 +281,7 @@ mod tests {
                 assert_eq!(equal(head.tags, tag) & ALL_PLACES, expected(&|place| head.tags[place] == tag), "{tag} {other}");
             }
         }
-        for code in 0..=32 {
+        for code in 1..=32 {
             for state in 0..=255_u8 {
                 head.states = std::array::from_fn(|place| if place % 2 == 0 { state } else { !state });
                 assert_eq!(head.below(code), expected(&|place| head.states[place] >> ANSWER_BITS < code), "{code} {state}");
@@ -317,7 +341,7 @@ mod tests {
         }
         assert!((0..16).all(|class| head.has_strays(class) == [3, 8, 15].contains(&class)));
         // The notes are no keys.
-        assert_eq!((head.count(1), head.make_room(32), head.with_tag(0x08)), (0, Some((0, 1)), 0));
+        assert_eq!((head.live(1), head.make_room(32), equal(head.tags, 0x08) & ALL_PLACES), (0, Some((0, 1)), 0));
         assert!((0..16).all(|class| head.has_strays(class) == [3, 8, 15].contains(&class)));
     }
 

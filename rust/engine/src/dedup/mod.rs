@@ -178,45 +178,4 @@ impl Dedup {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key(n: u64) -> Fingerprint {
-        fingerprint(&[7; 16], "wms", &n.to_string())
-    }
-
-    #[test]
-    fn a_key_is_remembered_for_its_window_and_not_much_longer() {
-        let mut dedup = Dedup::new(2_400, 1_000);
-        for n in 0..100 {
-            dedup.advance(i64::try_from(n).unwrap() * 100);
-            dedup.remember(key(n), Known::default());
-            for back in 0..=n {
-                assert_eq!(dedup.find(key(n - back)).is_some(), back <= 24, "{n} {back}");
-            }
-        }
-        assert_eq!(dedup.len(), 25);
-        assert!(dedup.renew(key(75)) && !dedup.renew(key(1_000)));
-        dedup.advance(100 * 99 + 2_300);
-        assert!(dedup.find(key(75)).is_some() && dedup.find(key(76)).is_none() && dedup.find(key(98)).is_some());
-        dedup.advance(1_000_000);
-        assert!(dedup.is_empty());
-        assert_eq!(dedup.floor_ns(), i64::MIN);
-    }
-
-    #[test]
-    fn a_full_window_forgets_its_oldest_generation_and_says_from_when() {
-        let mut dedup = Dedup::new(2_400, 10);
-        for n in 0..30 {
-            dedup.advance(i64::try_from(n / 4).unwrap() * 100);
-            dedup.remember(key(n), Known::default());
-            assert!(dedup.len() <= 10);
-        }
-        assert!(dedup.find(key(29)).is_some() && dedup.find(key(0)).is_none());
-        assert!(dedup.floor_ns() > 0);
-        let mut one = Dedup::new(2_400, 2);
-        one.advance(0);
-        (0..5).for_each(|n| one.remember(key(n), Known::default()));
-        assert_eq!((one.len(), one.floor_ns()), (5, i64::MIN));
-    }
-}
+mod tests;

@@ -15,6 +15,8 @@ use super::segment::{FEW_GROUPS, GROUPS_MAX, Segment, index, next};
 const DEPTH_MIN: u32 = 8;
 /// Where the directory has no segment yet.
 const NONE: u32 = u32::MAX;
+/// Keys of a segment from which on memory counts more than the time to move them.
+const CLOSE_KEYS: usize = 2_000;
 /// Keys whose memory is fetched together. The processor looks ahead by some hundred instructions, so what is fetched must stand close together.
 const TOUCHED_MAX: usize = 32;
 /// Entries of the directory per segment that splitting may lead to. Fingerprints that are spread evenly need two.
@@ -174,7 +176,7 @@ impl Table {
         self.layout.begin(depth, groups);
         old.each(&self.blocks, kept_from, |key| {
             if belongs(&key) {
-                self.layout.push(&key.with_code(key.code() - shift));
+                self.layout.push(&key.with_code_less(shift));
             }
         });
         // A window spans fewer generations than there are codes, so from here on the current one has a code.
@@ -259,7 +261,7 @@ impl Table {
 /// Whether a key belongs to the upper half of a segment.
 #[inline]
 fn is_upper(key: &Key, depth: u32) -> bool {
-    key.first() >> (u64::BITS - 1 - depth) & 1 == 1
+    key.probe().first >> (u64::BITS - 1 - depth) & 1 == 1
 }
 
 /// Groups for a segment of so many keys that has so many groups now.
@@ -268,8 +270,10 @@ fn groups_for(keys: usize, now: usize, id: u32) -> usize {
     if now > 0 && has_room(now) && keys * 5 >= now * PLACES * 2 {
         return now;
     }
-    // Between 74 and 86 % full. If it were the same for all, all segments would be emptiest at the same time.
-    let percent = 74 + (id.wrapping_mul(0x9E37_79B9).wrapping_add(number(now).wrapping_mul(0x85EB_CA6B)) >> 16) % 13;
+    // How full a segment begins. If it were the same for all, all segments would be emptiest at the same time. Few keys are not worth the work of
+    // filling up more closely.
+    let spread = id.wrapping_mul(0x9E37_79B9).wrapping_add(number(now).wrapping_mul(0x85EB_CA6B)) >> 16;
+    let percent = if keys < CLOSE_KEYS { 60 + spread % 13 } else { 71 + spread % 13 };
     let groups = (keys * 100).div_ceil(PLACES * percent as usize).max(1);
     if !(FEW_GROUPS + 1..=GROUPS_MAX).contains(&groups) {
         return groups;
