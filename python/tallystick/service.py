@@ -5,6 +5,7 @@ It reads the ledger and changes nothing. Endpoints: `atp` (request `{"sku": …,
 """
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -38,9 +39,9 @@ _CURE: Final = 'send {"sku": "…"} or {"sku": "…", "location": "…"}'
 
 async def serve(client: "Client", engine: "Engine", status: Callable[[], dict[str, Any]]) -> "Service":
     """Starts the service. `status` gives what the pipeline knows: sequence, lag and so on. Stop it with `stop()`."""
-    from nats.micro import add_service
+    from nats.errors import FlushTimeoutError
     from nats.micro.request import ServiceError
-    from nats.micro.service import EndpointConfig, ServiceConfig
+    from nats.micro.service import EndpointConfig, Service, ServiceConfig
 
     async def atp(request: "Request") -> None:
         try:
@@ -64,7 +65,10 @@ async def serve(client: "Client", engine: "Engine", status: Callable[[], dict[st
 
     version = _semantic_version()
     description = "What can be promised, and how fresh that is"
-    service = await add_service(client, ServiceConfig(NAME, version, description))
+    service = Service(client, ServiceConfig(NAME, version, description))
+    # Its subscriptions are made again with every connection; what times out is the wait for a server that is away just now.
+    with contextlib.suppress(FlushTimeoutError):
+        await service.start()
     await service.add_endpoint(EndpointConfig("atp", atp, subject=ATP_SUBJECT))
     await service.add_endpoint(EndpointConfig("status", tell_status, subject=STATUS_SUBJECT))
     return service

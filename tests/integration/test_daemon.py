@@ -8,13 +8,17 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
+from tallystick import Engine
 from tallystick.config import Nats
 from tallystick.connection import connect
 from tallystick.embedded import EmbeddedServer
 from tallystick.errors import BusError, LogGap, OutputFenced, SnapshotUnfit, StreamError
 from tallystick.jetstream import JetStream
 from tallystick.pipeline import Progress, run
+from tallystick.service import serve
 from tallystick.snapshots import SnapshotFolder
 from tests.integration.daemon import (
     AVAILABILITY,
@@ -186,6 +190,27 @@ async def test_a_restart_of_the_server_in_the_middle(
     report = await asyncio.wait_for(running, 60)
     await prove(JetStream(client), config, report)
     await client.close()
+
+
+async def test_a_server_that_is_away_at_the_start_of_the_service(server: EmbeddedServer) -> None:
+    client = await connect(Nats(url=server.url))
+    server.stop()
+    # nats-py waits ten seconds for a flush, and gives up; the service must not.
+    service = await serve(client, Engine(), dict)
+    server.start()
+    asking = await connect(Nats(url=server.url))
+    await until(lambda: has_answer(asking))
+    await service.stop()
+    await asking.close()
+    await client.close()
+
+
+async def has_answer(client: Client) -> bool:
+    """Whether somebody answers questions."""
+    try:
+        return (await ask(client, {"sku": "A"}))["positions"] == []
+    except NatsError:
+        return False
 
 
 async def test_questions_are_answered(tmp_path: Path, server: EmbeddedServer, bus: JetStream) -> None:
