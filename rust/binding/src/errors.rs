@@ -34,7 +34,9 @@ pub(crate) fn of_snapshot(error: tallystick_engine::snapshot::SnapshotError) -> 
     use tallystick_engine::snapshot::SnapshotError as Cause;
     match error {
         Cause::OtherConfiguration => ConfigError::new_err(error.to_string()),
-        Cause::Foreign | Cause::NewerFormat(_) | Cause::OlderFormat(_) | Cause::Damaged(_) => SnapshotError::new_err(error.to_string()),
+        Cause::Foreign | Cause::NewerFormat(_) | Cause::OlderFormat(_) | Cause::Damaged(_) => {
+            SnapshotError::new_err(error.to_string())
+        }
     }
 }
 

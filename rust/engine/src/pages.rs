@@ -86,17 +86,10 @@ impl<R: Pod> Pages<R> {
     #[inline]
     pub fn prefetch(&self, index: usize) {
         match index.checked_sub(Self::IN_FIRST) {
-            None => prefetch_record(&self.first, index),
-            Some(index) => match &self.maps[index / Self::IN_MAP] {
-                Chunk::Mapped(map, _) => {
-                    let place = index % Self::IN_MAP * size_of::<R>();
-                    prefetch_index(&**map, place);
-                    if size_of::<R>() > LINE_BYTES {
-                        prefetch_index(&**map, place + LINE_BYTES);
-                    }
-                }
-                Chunk::Plain(records) => prefetch_record(records, index % Self::IN_MAP),
-            },
+            None => prefetch_lines::<R>(bytemuck::cast_slice(&self.first), index * size_of::<R>()),
+            Some(index) => {
+                prefetch_lines::<R>(&self.maps[index / Self::IN_MAP], index % Self::IN_MAP * size_of::<R>());
+            }
         }
     }
 
@@ -119,11 +112,10 @@ impl<R: Pod> Pages<R> {
 }
 
 #[inline]
-fn prefetch_record<R: Pod>(records: &[R], index: usize) {
-    let bytes: &[u8] = bytemuck::cast_slice(records);
-    prefetch_index(bytes, index * size_of::<R>());
+fn prefetch_lines<R>(bytes: &[u8], begin: usize) {
+    prefetch_index(bytes, begin);
     if size_of::<R>() > LINE_BYTES {
-        prefetch_index(bytes, index * size_of::<R>() + LINE_BYTES);
+        prefetch_index(bytes, begin + LINE_BYTES);
     }
 }
 

@@ -173,6 +173,7 @@ impl Engine {
     fn look_ahead(&self, seen: &mut [Seen<'_>]) {
         for seen in &*seen {
             self.names.prefetch_name(seen.hashes.sku);
+            self.dedup.prefetch_places(seen.key);
         }
         for seen in &mut *seen {
             seen.found.names = self.find_names(&seen.event, &seen.hashes);
@@ -185,7 +186,6 @@ impl Engine {
             let place_hash = seen.place_hash;
             seen.found.place = seen.found.names.and_then(|names| self.ledger.find_hashed(names, place_hash));
         }
-        self.dedup.touch(seen.iter().map(|seen| seen.key));
         for seen in &*seen {
             if let Some(place) = seen.found.place {
                 self.ledger.prefetch_movements(place);
@@ -218,6 +218,7 @@ impl Engine {
         };
         let (source, id) = (seen.event.source, seen.event.id);
         seen.key = fingerprint(&self.secret, source.unwrap_or_default(), id.unwrap_or_default());
+        self.dedup.prefetch(seen.key);
         seen.hashes = NameHashes::of(&self.names, &seen.event);
         self.names.prefetch(seen.hashes.sku);
     }

@@ -10,6 +10,7 @@ use tallystick_engine::body::{Body, BodyBuilder};
 use tallystick_engine::decode::decode;
 use tallystick_engine::dedup::{Dedup, Fingerprint, fingerprint};
 use tallystick_engine::event::Event;
+use tallystick_engine::outcome::Outcome;
 use tallystick_engine::shape::Shapes;
 
 use crate::Done;
@@ -54,16 +55,19 @@ pub(crate) fn dedup_all(input: &Input) -> Result<Done, String> {
     Ok(Done { units: "events", count: keys.len(), measured, more })
 }
 
-/// One wave, as the engine does it: all of it is touched first, then settled one by one. Gives how many were known.
+/// One wave, as the engine does it: all of its memory is asked for first, then one key after the other is settled. Gives how many were known.
 fn look_up(table: &mut Dedup, wave: &[(Fingerprint, Body)]) -> usize {
     for (key, _) in wave {
-        black_box(table.find(*key));
+        table.prefetch(*key);
+    }
+    for (key, _) in wave {
+        table.prefetch_places(*key);
     }
     let mut known = 0;
     for (key, body) in wave {
         match table.find(*key) {
             Some(_) => known += 1,
-            None => table.remember(*key, *body),
+            None => table.remember(*key, body.known(Outcome::Applied)),
         }
     }
     known

@@ -3,6 +3,7 @@
 //! heads share a cache line.
 
 use bytemuck::{Pod, Zeroable};
+use prefetch_index::prefetch_index;
 use wide::{i8x16, u8x16};
 
 use crate::body::Known;
@@ -137,7 +138,13 @@ impl Key {
     }
 
     fn from_parts(rest: &[u8; 18], tag: u8, state: u8) -> Self {
-        Self { first: word(rest, 0), second: word(rest, 8), digest: u16::from_le_bytes([rest[16], rest[17]]), tag, state }
+        Self {
+            first: word(rest, 0),
+            second: word(rest, 8),
+            digest: u16::from_le_bytes([rest[16], rest[17]]),
+            tag,
+            state,
+        }
     }
 
     /// As stored in a snapshot.
@@ -200,12 +207,6 @@ impl Head {
         self.states[place] = key.state;
     }
 
-    /// A byte of it.
-    #[inline]
-    pub(super) const fn touch(&self) -> u8 {
-        self.states[0]
-    }
-
     /// The places whose code is lower than a given one, from 1 to 32, as bits.
     #[inline]
     fn below(&self, code: u8) -> u32 {
@@ -235,10 +236,10 @@ impl Rests {
         self.0[place] = key.rest();
     }
 
-    /// A byte of a place.
+    /// Asks for a place.
     #[inline]
-    pub(super) const fn touch(&self, place: usize) -> u8 {
-        self.0[place][0]
+    pub(super) fn prefetch(&self, place: usize) {
+        prefetch_index(self.0.as_slice(), place);
     }
 }
 
@@ -278,14 +279,26 @@ mod tests {
         for tag in 0..=255 {
             for other in 0..=255_u8 {
                 head.tags = std::array::from_fn(|place| if place % 3 == 0 { tag } else { other });
-                assert_eq!(equal(head.tags, tag) & ALL_PLACES, expected(&|place| head.tags[place] == tag), "{tag} {other}");
+                assert_eq!(
+                    equal(head.tags, tag) & ALL_PLACES,
+                    expected(&|place| head.tags[place] == tag),
+                    "{tag} {other}"
+                );
             }
         }
         for code in 1..=32 {
             for state in 0..=255_u8 {
                 head.states = std::array::from_fn(|place| if place % 2 == 0 { state } else { !state });
-                assert_eq!(head.below(code), expected(&|place| head.states[place] >> ANSWER_BITS < code), "{code} {state}");
-                assert_eq!(head.live(code), expected(&|place| head.states[place] >> ANSWER_BITS >= code), "{code} {state}");
+                assert_eq!(
+                    head.below(code),
+                    expected(&|place| head.states[place] >> ANSWER_BITS < code),
+                    "{code} {state}"
+                );
+                assert_eq!(
+                    head.live(code),
+                    expected(&|place| head.states[place] >> ANSWER_BITS >= code),
+                    "{code} {state}"
+                );
             }
         }
     }
@@ -345,13 +358,11 @@ mod tests {
         assert!((0..16).all(|class| head.has_strays(class) == [3, 8, 15].contains(&class)));
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the halves are what is wanted")]
     fn high(whole: u128) -> u64 {
         (whole >> 64) as u64
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the halves are what is wanted")]
     fn low(whole: u128) -> u64 {
-        whole as u64
+        (whole & u128::from(u64::MAX)).try_into().expect("the low half")
     }
 }

@@ -11,6 +11,7 @@ use super::group::Key;
 use super::{Dedup, Fingerprint, Recent};
 
 /// Codes of the generations in a window; in a snapshot the current generation has the last.
+#[expect(clippy::cast_possible_truncation, reason = "a few dozen")]
 const WINDOW_CODES: usize = DEDUP_GENERATIONS as usize + 1;
 
 impl Dedup {
@@ -27,7 +28,9 @@ impl Dedup {
         for first_byte in 0..=u8::MAX {
             let keys = self.table.in_order(first_byte, self.kept_from, self.oldest());
             records.clear();
-            keys.iter().for_each(|key| records.extend_from_slice(&key.to_bytes()));
+            for key in &keys {
+                records.extend_from_slice(&key.to_bytes());
+            }
             writer.u64(keys.len() as u64);
             writer.raw(&records);
         }

@@ -90,10 +90,17 @@ impl Dedup {
         }
     }
 
-    /// Fetches the memory in which keys stand or would stand, all of it together: done before keys are looked for one by one, this spares each of
-    /// them the wait. Changes nothing and tells nothing.
-    pub fn touch(&self, fingerprints: impl Iterator<Item = Fingerprint>) {
-        self.table.touch(fingerprints);
+    /// Asks for the memory that tells whether a key is known. Done for many keys before they are looked for one by one, this and
+    /// [`Self::prefetch_places`] spare each of them the wait.
+    #[inline]
+    pub fn prefetch(&self, fingerprint: Fingerprint) {
+        self.table.prefetch(fingerprint);
+    }
+
+    /// Asks for the memory in which a key stands, once the first has come.
+    #[inline]
+    pub fn prefetch_places(&self, fingerprint: Fingerprint) {
+        self.table.prefetch_places(fingerprint);
     }
 
     /// What a key said when it was first sent.

@@ -2,6 +2,8 @@
 //! had more room; this fills all groups evenly, so that they can be filled nearly to the last place. Few keys find both full; they stray to the
 //! next group with room, and their first group keeps a note of it.
 
+use prefetch_index::prefetch_index;
+
 use super::blocks::{BLOCK_GROUPS, Blocks};
 use super::group::{CODES, Head, Key, PLACES, Probe, Rests, places};
 use super::layout::Layout;
@@ -83,6 +85,15 @@ impl Segment {
                 (&block.heads[at % BLOCK_GROUPS], &block.rests[at % BLOCK_GROUPS])
             }
             Some(apart) => (&apart.heads[at], &apart.rests[at]),
+        }
+    }
+
+    /// Asks for the head of a group.
+    #[inline]
+    pub(super) fn prefetch(&self, blocks: &Blocks, at: usize) {
+        match &self.apart {
+            None => prefetch_index(blocks.get(self.blocks[at / BLOCK_GROUPS]).heads.as_slice(), at % BLOCK_GROUPS),
+            Some(apart) => prefetch_index(&*apart.heads, at),
         }
     }
 
@@ -174,7 +185,7 @@ impl Segment {
     #[inline]
     fn insert_in(&mut self, blocks: &mut Blocks, at: usize, key: &Key, code_min: u8) -> Option<bool> {
         // Some places stay free, so that keys seldom stray.
-        let is_full = self.used >= self.groups * PLACES as u32 * 15 / 16;
+        let is_full = self.used as usize >= self.groups() * PLACES * 15 / 16;
         let (head, rests) = self.group_mut(blocks, at);
         let (place, change) = head.make_room(code_min)?;
         if is_full && change > 0 {
@@ -211,7 +222,9 @@ impl Segment {
 
     /// Bytes that the ordinary allocator gave for groups.
     pub(super) fn apart_bytes(&self) -> usize {
-        self.apart.as_ref().map_or(0, |apart| size_of::<Apart>() + size_of_val(&*apart.heads) + size_of_val(&*apart.rests))
+        self.apart
+            .as_ref()
+            .map_or(0, |apart| size_of::<Apart>() + size_of_val(&*apart.heads) + size_of_val(&*apart.rests))
     }
 }
 

@@ -1,8 +1,6 @@
 //! The table of all keys: a directory from the first bits of a fingerprint to its segment. A segment grows by a little when it is full and is
 //! split when it is large, so that no more than one segment's keys ever move at a time and nearly all of the memory is used.
 
-use std::hint::black_box;
-
 use crate::body::Known;
 
 use super::Fingerprint;
@@ -17,8 +15,6 @@ const DEPTH_MIN: u32 = 8;
 const NONE: u32 = u32::MAX;
 /// Keys of a segment from which on memory counts more than the time to move them.
 const CLOSE_KEYS: usize = 2_000;
-/// Keys whose memory is fetched together. The processor looks ahead by some hundred instructions, so what is fetched must stand close together.
-const TOUCHED_MAX: usize = 32;
 /// Entries of the directory per segment that splitting may lead to. Fingerprints that are spread evenly need two.
 const SPREAD_MAX: usize = 16;
 
@@ -58,33 +54,31 @@ impl Table {
         self.id(first).map(|id| &self.segments[id as usize])
     }
 
-    /// Reads what [`Self::find`] will read of each key, all keys together.
-    pub(super) fn touch(&self, fingerprints: impl Iterator<Item = Fingerprint>) {
-        let mut probes = fingerprints.map(Probe::new).peekable();
-        while probes.peek().is_some() {
-            let mut sum = 0_u32;
-            // First where the heads of all are, then the heads, then what some of them point to: each step waits for its memory only once.
-            let mut all = [None; TOUCHED_MAX];
-            for (slot, probe) in all.iter_mut().zip(probes.by_ref().take(TOUCHED_MAX)) {
-                *slot = self.segment(probe.first).map(|segment| {
-                    let homes = segment.homes(probe);
-                    (segment, probe, homes.first, [homes.first, homes.second].map(|at| segment.group(&self.blocks, at)))
-                });
+    /// Asks for the heads that [`Self::find`] will read.
+    #[inline]
+    pub(super) fn prefetch(&self, fingerprint: Fingerprint) {
+        let probe = Probe::new(fingerprint);
+        if let Some(segment) = self.segment(probe.first) {
+            let homes = segment.homes(probe);
+            segment.prefetch(&self.blocks, homes.first);
+            segment.prefetch(&self.blocks, homes.second);
+        }
+    }
+
+    /// Asks for what the heads point to.
+    #[inline]
+    pub(super) fn prefetch_places(&self, fingerprint: Fingerprint) {
+        let probe = Probe::new(fingerprint);
+        let Some(segment) = self.segment(probe.first) else { return };
+        let homes = segment.homes(probe);
+        for at in [homes.first, homes.second] {
+            let (head, rests) = segment.group(&self.blocks, at);
+            if let Some(place) = places(head.candidates(probe)).next() {
+                rests.prefetch(place);
             }
-            for (.., [(first, _), (second, _)]) in all.iter().flatten() {
-                sum += u32::from(first.touch()) + u32::from(second.touch());
-            }
-            for (segment, probe, home, groups) in all.into_iter().flatten() {
-                for (head, rests) in groups {
-                    if let Some(place) = places(head.candidates(probe)).next() {
-                        sum += u32::from(rests.touch(place));
-                    }
-                }
-                if groups[0].0.has_strays(probe.class()) {
-                    sum += u32::from(segment.group(&self.blocks, next(home, segment.groups())).0.touch());
-                }
-            }
-            black_box(sum);
+        }
+        if segment.group(&self.blocks, homes.first).0.has_strays(probe.class()) {
+            segment.prefetch(&self.blocks, next(homes.first, segment.groups()));
         }
     }
 
@@ -159,8 +153,10 @@ impl Table {
             let old = &self.segments[id as usize];
             let mut upper = 0;
             old.each(&self.blocks, kept_from, |key| upper += usize::from(is_upper(&key, depth)));
-            let lower = self.lay_out_part(id, depth + 1, groups_for(keys - upper, 0, id), kept_from, |key| !is_upper(key, depth));
-            let upper = self.lay_out_part(id, depth + 1, groups_for(upper, 0, id), kept_from, |key| is_upper(key, depth));
+            let lower = self
+                .lay_out_part(id, depth + 1, groups_for(keys - upper, 0, id), kept_from, |key| !is_upper(key, depth));
+            let upper =
+                self.lay_out_part(id, depth + 1, groups_for(upper, 0, id), kept_from, |key| is_upper(key, depth));
             self.replace(id, lower);
             self.add(upper, first | 1 << (u64::BITS - 1 - depth));
         } else {
@@ -170,7 +166,14 @@ impl Table {
     }
 
     /// A segment with those keys of another that are not outdated and belong to it.
-    fn lay_out_part(&mut self, id: u32, depth: u32, groups: usize, kept_from: i64, belongs: impl Fn(&Key) -> bool) -> Segment {
+    fn lay_out_part(
+        &mut self,
+        id: u32,
+        depth: u32,
+        groups: usize,
+        kept_from: i64,
+        belongs: impl Fn(&Key) -> bool,
+    ) -> Segment {
         let old = &self.segments[id as usize];
         let shift = old.code_min(kept_from) - 1;
         self.layout.begin(depth, groups);
@@ -230,14 +233,18 @@ impl Table {
             return;
         }
         let groups = groups_for(keys.len(), 0, number(self.segments.len()));
-        if groups > GROUPS_MAX && self.make_splittable(depth, self.segments.len().max(total / (GROUPS_MAX * PLACES / 4))) {
+        if groups > GROUPS_MAX
+            && self.make_splittable(depth, self.segments.len().max(total / (GROUPS_MAX * PLACES / 4)))
+        {
             let (lower, upper) = keys.split_at(keys.partition_point(|key| !is_upper(&Key::from_bytes(key), depth)));
             self.put_back_part(first, lower, depth + 1, base, total);
             self.put_back_part(first | 1 << (u64::BITS - 1 - depth), upper, depth + 1, base, total);
             return;
         }
         self.layout.begin(depth, groups);
-        keys.iter().for_each(|key| self.layout.push(&Key::from_bytes(key)));
+        for key in keys {
+            self.layout.push(&Key::from_bytes(key));
+        }
         let segment = self.layout.finish(base, &mut self.blocks);
         self.add(segment, first);
     }
@@ -254,7 +261,9 @@ impl Table {
 
     /// Bytes of the directory and of what it leads to.
     pub(super) fn directory_bytes(&self) -> usize {
-        self.directory.capacity() * size_of::<u32>() + self.segments.capacity() * size_of::<Segment>() + self.layout.memory_bytes()
+        self.directory.capacity() * size_of::<u32>()
+            + self.segments.capacity() * size_of::<Segment>()
+            + self.layout.memory_bytes()
     }
 }
 

@@ -122,14 +122,21 @@ fn restored(image: &[u8], keys_max: u64) -> Result<Dedup, SnapshotError> {
 #[derive(Debug, Clone)]
 enum Step {
     /// So many keys from a given one on: found, remembered if new, renewed if asked for.
-    Send { from: u64, count: u64, is_renewed: bool },
+    Send {
+        from: u64,
+        count: u64,
+        is_renewed: bool,
+    },
     Advance(i64),
     Restore,
 }
 
 fn steps(count: u64) -> impl Strategy<Value = Vec<Step>> {
-    let send = (0..4 * count, 1..count, any::<bool>())
-        .prop_map(|(from, count, is_renewed)| Step::Send { from, count, is_renewed });
+    let send = (0..4 * count, 1..count, any::<bool>()).prop_map(|(from, count, is_renewed)| Step::Send {
+        from,
+        count,
+        is_renewed,
+    });
     let span = prop_oneof![4 => 0..2 * SPAN_NS, 2 => 0..8 * SPAN_NS, 1 => 0..80 * SPAN_NS];
     let step = prop_oneof![6 => send, 3 => span.prop_map(Step::Advance), 1 => Just(Step::Restore)];
     prop::collection::vec(step, 1..40)
@@ -145,7 +152,8 @@ fn run(crowd: Crowd, keys_max: u64, steps: &[Step]) {
         match *step {
             Step::Send { from, count, is_renewed } => {
                 sent = sent.max(from + count);
-                dedup.touch((from..from + count).map(|n| crowd.key(n)));
+                (from..from + count).for_each(|n| dedup.prefetch(crowd.key(n)));
+                (from..from + count).for_each(|n| dedup.prefetch_places(crowd.key(n)));
                 for n in from..from + count {
                     let key = crowd.key(n);
                     assert_eq!(dedup.find(key), twin.find(key), "{n}");
@@ -196,7 +204,7 @@ proptest! {
 }
 
 /// Sends keys in an order, a generation at a time.
-fn filled(keys: impl Iterator<Item = u64> + Clone, crowd: Crowd) -> Dedup {
+fn filled(keys: &(impl Iterator<Item = u64> + Clone), crowd: Crowd) -> Dedup {
     let mut dedup = Dedup::new(WINDOW_NS, u64::MAX);
     for generation in 0..=DEDUP_GENERATIONS {
         dedup.advance(generation * SPAN_NS);
@@ -210,7 +218,7 @@ fn filled(keys: impl Iterator<Item = u64> + Clone, crowd: Crowd) -> Dedup {
 #[test]
 fn an_image_depends_on_what_is_remembered_and_not_on_how_it_came_about() {
     for (crowd, count) in [(Crowd::Spread, 200_000), (Crowd::Segment, 200_000), (Crowd::Second, 3_000)] {
-        let (forth, back) = (filled(0..count, crowd), filled((0..count).rev(), crowd));
+        let (forth, back) = (filled(&(0..count), crowd), filled(&(0..count).rev(), crowd));
         let image = image(&forth);
         assert!(image == self::image(&back), "{crowd:?}");
         let again = restored(&image, u64::MAX).unwrap();
@@ -223,7 +231,7 @@ fn an_image_depends_on_what_is_remembered_and_not_on_how_it_came_about() {
 #[test]
 fn keys_that_nobody_asks_for_never_come_back() {
     // Long silence, then one generation after the other, for more generations than there are codes, while most segments see no key at all.
-    let mut dedup = filled(0..5_000, Crowd::Spread);
+    let mut dedup = filled(&(0..5_000), Crowd::Spread);
     let mut now = DEDUP_GENERATIONS;
     for step in [0, 1, 5, 6, 7, 25, 30, 31, 32, 62, 63, 1_000] {
         now += step;
@@ -231,7 +239,11 @@ fn keys_that_nobody_asks_for_never_come_back() {
         dedup.remember(Crowd::Spread.key(1_000_000 + now.cast_unsigned()), Known::default());
         for n in 0..5_000 {
             let generation = i64::try_from(n % 25).unwrap();
-            assert_eq!(dedup.find(Crowd::Spread.key(n)).is_some(), generation >= now - DEDUP_GENERATIONS, "{n} at {now}");
+            assert_eq!(
+                dedup.find(Crowd::Spread.key(n)).is_some(),
+                generation >= now - DEDUP_GENERATIONS,
+                "{n} at {now}"
+            );
         }
     }
 }
@@ -255,7 +267,7 @@ fn traffic_that_goes_on_needs_no_more_memory() {
 
 #[test]
 fn damaged_images_are_refused() {
-    let dedup = filled(0..300, Crowd::Spread);
+    let dedup = filled(&(0..300), Crowd::Spread);
     let mut writer = Writer::default();
     dedup.write(&mut writer);
     let whole = writer.finish();
@@ -290,7 +302,9 @@ fn recent_bodies_are_found_as_far_back_as_promised() {
         }
         // Asked now and then, with long silence between.
         if n % 7_919 == 0 || (200_000..200_200).contains(&n) {
-            for back in [1, 2, 3, 4, 15, 3_000, NAMED_ELEMENTS - 1, NAMED_ELEMENTS, NAMED_ELEMENTS + 1, NAMED_ELEMENTS + 2] {
+            for back in
+                [1, 2, 3, 4, 15, 3_000, NAMED_ELEMENTS - 1, NAMED_ELEMENTS, NAMED_ELEMENTS + 1, NAMED_ELEMENTS + 2]
+            {
                 let Some(first) = (n + 1).checked_sub(back).filter(|first| first % 3 == 0) else { continue };
                 let is_replaced = (first + 3).is_multiple_of(15) && first + 3 <= n;
                 let newest = if is_replaced { first + 3 } else { first };
