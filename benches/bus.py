@@ -5,6 +5,7 @@ stream is filled before any clock starts.
 """
 
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -78,13 +79,21 @@ def _one_stream(
 
 
 def measure(url: str, engine_config: str, messages: int) -> Row:
-    """What the daemon does: connects, reads to the end, applies, publishes with acks, takes its last snapshot."""
+    """What the daemon does: connects, reads to the end, applies, publishes with acks, takes its last snapshot.
+
+    Figures that begin with `published_` end when all availability is published, before the snapshot.
+    """
+    warm_up()
     with tempfile.TemporaryDirectory(prefix="tallystick-bench-") as name:
         # Streams of its own for what it publishes, so that no run goes on where another one ended.
         settings = daemon_settings(Path(name), url, engine_config, output=Path(name).name)
-        with Meter() as meter:
-            report: RunReport = run_loop(run_daemon(settings, until_sequence=messages))
+        with Meter() as meter, ExitStack() as until_published:
+            published = until_published.enter_context(Meter())
+            work = run_daemon(settings, until_sequence=messages, on_published=until_published.close)
+            report: RunReport = run_loop(work)
         row = meter.figures(report.events_total)
+        before_saving = published.figures(report.events_total)
+        row |= {f"published_{name}": before_saving[name] for name in ("seconds", "events_per_s", "cpu_ns_per_event")}
         # The ledger itself is gone with the daemon; what it saved must be the same, and tells what it costs.
         with SnapshotFolder(settings.snapshots.folder, keep=settings.snapshots.keep) as snapshots:
             saved = snapshots.newest()
@@ -99,6 +108,12 @@ def measure(url: str, engine_config: str, messages: int) -> Row:
         "outcomes": {name: count for name, count in report.outcomes.items() if count},
         **ledger,
     }
+
+
+def warm_up() -> None:
+    """Loads what the daemon loads when it is needed: that is a cost of each start, not of events."""
+    import nats.aio.client
+    import nats.micro  # noqa: F401
 
 
 def daemon_settings(

@@ -69,6 +69,7 @@ async def run(
     *,
     embedded: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
+    on_published: Callable[[], None] | None = None,
     stop: asyncio.Event | None = None,
     until_sequence: int | None = None,
     until_idle: bool = False,
@@ -76,8 +77,9 @@ async def run(
     """Runs the daemon until `stop` is set, until a log sequence is applied, or until the stream's end is reached.
 
     With `embedded`, a nats-server of its own runs at the port of `nats.url`. `on_progress` is called twice a second in
-    the event loop. After a clean stop everything is published and saved. Raises OperationError; then the next start
-    goes on from the last snapshot, and nothing is lost or counted twice.
+    the event loop, `on_published` once at the end, when everything is published and nothing saved yet. After a clean
+    stop everything is published and saved. Raises OperationError; then the next start goes on from the last snapshot,
+    and nothing is lost or counted twice.
     """
     async with contextlib.AsyncExitStack() as stack:
         folder = stack.enter_context(SnapshotFolder(config.snapshots.folder, keep=config.snapshots.keep))
@@ -89,6 +91,9 @@ async def run(
             reporter = asyncio.create_task(report_progress(pipeline.progress, on_progress))
             stack.callback(reporter.cancel)
         await pipeline.work(until_sequence, until_idle=until_idle)
+        await pipeline.publish_rest()
+        if on_published is not None:
+            on_published()
         report = await pipeline.finish()
         if on_progress is not None:
             on_progress(pipeline.progress())
@@ -364,8 +369,8 @@ class Pipeline:
 
     # End
 
-    async def finish(self) -> RunReport:
-        """Publishes and saves what is left. Raises BusError if that takes longer than `process.stop_timeout_s`."""
+    async def publish_rest(self) -> None:
+        """Publishes what is left. Raises BusError if that takes longer than `process.stop_timeout_s`."""
         limit_s = self._config.process.stop_timeout_s
         try:
             await asyncio.wait_for(self._publish_rest(), limit_s)
@@ -374,6 +379,9 @@ class Pipeline:
                 f"what was applied could not be published within {limit_s:g} s, so no snapshot was taken; "
                 "the next start does it from the last one"
             ) from error
+
+    async def finish(self) -> RunReport:
+        """Saves what was published."""
         await self._saved()
         await self._save()
         state_hash = await self._in_worker(self._engine.state_hash)  # While the disk takes the snapshot.

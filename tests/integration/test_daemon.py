@@ -264,5 +264,13 @@ async def test_poison_is_counted_and_stops_nothing(
 async def test_a_run_can_end_at_a_sequence(tmp_path: Path, server: EmbeddedServer, bus: JetStream) -> None:
     config = configure(tmp_path, server)
     await publish(bus, [ONE.replace(b'"1"', b'"%d"' % number) for number in range(20)])
-    assert (await asyncio.wait_for(run(config, until_sequence=7), 30)).events_total == 7
+    saved_when_published: list[int] = []
+
+    def count_snapshots() -> None:
+        saved_when_published.append(len(list(config.snapshots.folder.glob("*.tally"))))
+
+    report = await asyncio.wait_for(run(config, until_sequence=7, on_published=count_snapshots), 30)
+    assert report.events_total == 7
+    assert saved_when_published == [0]
+    assert list(config.snapshots.folder.glob("*.tally"))
     assert (await run_to_end(config)).events_total == 20

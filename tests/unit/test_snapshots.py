@@ -108,3 +108,29 @@ def test_a_disk_that_takes_little_at_a_time_is_fine(tmp_path: Path, monkeypatch:
         found = folder.newest()
         assert found is not None
         assert found.sequence == 4
+
+
+@pytest.mark.parametrize("place", [0, 1 << 20, -1])
+def test_a_disk_that_changes_what_it_takes_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    write = os.write
+
+    def change(file: int, data: memoryview) -> int:
+        changed = bytearray(data)
+        changed[place] ^= 1
+        return write(file, changed)
+
+    with SnapshotFolder(tmp_path) as folder:
+        folder.write(snapshot(1), 1)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", change)
+            with pytest.raises(SnapshotWriteError, match="not read back as written"):
+                folder.write(bytes((1 << 20) + 1), 2)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", lambda file, data: write(file, data[:-1]) + 1)
+            with pytest.raises(SnapshotWriteError, match="not read back as written"):
+                folder.write(snapshot(2), 2)
+        found = folder.newest()
+        assert found is not None
+        assert found.sequence == 1
