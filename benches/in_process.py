@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benches import figures, operations, workloads
+from benches import columns, figures, operations, workloads
 from benches.meter import Meter
 from benches.peers import plain_python
 from benches.process import Row, fastest
@@ -102,6 +102,7 @@ Case = Callable[[WorkloadFiles, Scale], Row | str]
 """Gives a row, or why there is none."""
 CASES: Final[dict[str, Case]] = {"engine": _engine}
 CASES_OF_PEAK: Final[dict[str, Case]] = {
+    "columns": columns.case,
     "python": _python,
     **{name: partial(operations.case, name) for name in ("decode", "dedup", "apply", "query")},
 }

@@ -1,7 +1,7 @@
 """Replay: files of events through the same engine, with no bus, no clock and no memory of earlier runs.
 
 Elements get the log sequences 1, 2, 3 … over all files; the log's time is the events' own. Lines are handed to the
-engine in large blocks: nothing here looks at a single event.
+engine in large blocks, an Arrow stream or file whole: nothing here looks at a single event.
 """
 
 import os
@@ -9,8 +9,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from tallystick.errors import UsageError
 from tallystick.lines import line_blocks
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 STDIN: Final = "-"
 _BALANCE_LINES: Final = 65_536
+_ARROW_FILE: Final = b"ARROW1"
+_ARROW_STREAM: Final = b"\xff\xff\xff\xff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +70,41 @@ def replay(
         for name in files:
             with _opened(name) as stream:
                 bytes_before = bytes_read
-                for block in line_blocks(stream):
-                    batch = engine.apply(block.data, events + 1, None, keys=outcome_file is not None)
+                for data, end_offset, apply in _blocks(engine, name, stream, with_reference=reference):
+                    batch = apply(data, events + 1, None, keys=outcome_file is not None)
                     if outcome_file is not None:
                         outcome_file.write(batch.outcome_lines(events + 1))
                     if twin is not None:
-                        twin.apply(block.data, batch, events + 1)
+                        twin.apply(data, batch, events + 1)
                     events += len(batch)
-                    bytes_read = bytes_before + block.end_offset
+                    bytes_read = bytes_before + end_offset
                     if on_progress is not None:
                         on_progress(bytes_read, events)
     if balances is not None:
         with _written_whole(balances) as balance_file:
             balance_file.writelines(balance_lines(engine))
     return Replayed(engine, events, twin.difference(engine) if twin is not None else None)
+
+
+def _blocks(
+    engine: "Engine", name: str | Path, stream: BufferedReader, *, with_reference: bool
+) -> "Iterator[tuple[bytes, int, Callable[..., Batch]]]":
+    """Yields data, the bytes read so far, and what applies it, which raises UsageError for columns that are none."""
+    beginning = stream.peek(len(_ARROW_FILE))
+    if not beginning.startswith((_ARROW_FILE, _ARROW_STREAM)):
+        yield from ((block.data, block.end_offset, engine.apply) for block in line_blocks(stream))
+        return
+    if with_reference:
+        raise UsageError(f"{name}: holds columns, which the reference does not read; give it NDJSON")
+
+    def apply(data: bytes, first_sequence: int, log_time_ns: int | None, *, keys: bool) -> "Batch":
+        try:
+            return engine.apply_columns(data, first_sequence, log_time_ns, keys=keys)
+        except ValueError as error:
+            raise UsageError(f"{name}: {error}") from error
+
+    data = stream.read()
+    yield data, len(data), apply
 
 
 def balance_lines(engine: "Engine") -> Iterator[bytes]:
@@ -125,16 +149,17 @@ class _Twin:
 
 
 @contextmanager
-def _opened(name: str | Path) -> Iterator[BinaryIO]:
+def _opened(name: str | Path) -> Iterator[BufferedReader]:
     if str(name) == STDIN:
-        yield sys.stdin.buffer
+        stdin: Any = sys.stdin.buffer
+        yield stdin if isinstance(stdin, BufferedReader) else BufferedReader(stdin)
         return
     with ExitStack() as stack:
         try:
             stream = stack.enter_context(Path(name).open("rb"))
         except OSError as error:
             raise UsageError(
-                f"{name}: {error.strerror}; give a readable NDJSON file, or - for standard input"
+                f"{name}: {error.strerror}; give a readable NDJSON or Arrow file, or - for standard input"
             ) from error
         yield stream
 

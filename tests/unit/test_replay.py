@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from tallystick.errors import UsageError
@@ -97,6 +98,25 @@ def test_one_long_line_harms_no_neighbour(tmp_path: Path) -> None:
     replayed = replay([path], reference=True)
     assert replayed.as_dict()["outcomes"] == {"applied": 2, "too_large": 1}
     assert replayed.difference is None
+
+
+def test_arrow_files_and_streams_beside_lines(tmp_path: Path) -> None:
+    events = [_event(number, "received", number) for number in range(1, 7)]
+    lines = replay([_write(tmp_path / "all.ndjson", *events)], outcomes=tmp_path / "expected")
+    first = _write(tmp_path / "first.ndjson", *events[:2])
+    stream, file = tmp_path / "stream.arrow", tmp_path / "file.arrow"
+    pl.DataFrame(events[2:4]).write_ipc_stream(stream)
+    pl.DataFrame(events[4:]).write_ipc(file)
+    seen: list[tuple[int, int]] = []
+    mixed = replay([first, stream, file], outcomes=tmp_path / "found", on_progress=lambda *at: seen.append(at))
+    assert mixed.as_dict() == lines.as_dict()
+    assert (tmp_path / "found").read_bytes() == (tmp_path / "expected").read_bytes()
+    assert seen[-1] == (total_bytes([first, stream, file]), 6)
+    with pytest.raises(UsageError, match=r"file\.arrow: holds columns, which the reference does not read"):
+        replay([file], reference=True)
+    stream.write_bytes(stream.read_bytes()[:-30])
+    with pytest.raises(UsageError, match=r"stream\.arrow: columns: the Arrow stream ends within a message"):
+        replay([stream])
 
 
 def test_an_empty_file_holds_nothing(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from tallystick.cli.progress import byte_progress
 
 def replay(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE", show_default=False, help="NDJSON files, or - for standard input.")
+        list[str],
+        typer.Argument(metavar="FILE", show_default=False, help="NDJSON or Arrow files, or - for standard input."),
     ],
     config: options.Config = None,
     balances: Annotated[
@@ -46,7 +47,8 @@ def replay(
 ) -> None:
     """Applies the events of files, in memory, and says what became of them.
 
-    Each line is one event. The log's time is the events' own. Refused events are data: the exit status stays 0.
+    Each line of NDJSON is one event, and each row of an Arrow stream or file. The log's time is the events' own.
+    Refused events are data: the exit status stays 0.
 
     Examples:
 

@@ -249,16 +249,6 @@ impl Engine {
         Ok(())
     }
 
-    fn apply_rows(&mut self, batches: &[Rows<'_>], places: impl Iterator<Item = Place>, batch: &mut Batch) {
-        let arena = Bump::new();
-        let mut wave = Wave::new(&arena);
-        let rows = batches.iter().flat_map(|rows| (0..rows.len()).map(move |row| (rows, row)));
-        for ((rows, row), place) in rows.zip(places) {
-            self.enqueue(&mut wave, Element::row(rows, row, place), batch);
-        }
-        self.run(&mut wave, batch);
-    }
-
     fn check_sequence(&self, offered: u64) -> Result<(), SequenceError> {
         if offered > self.sequence { Ok(()) } else { Err(SequenceError { offered, last: self.sequence }) }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bumpalo::Bump;
 
 use crate::batch::Batch;
-use crate::columns::{Refusal, Rows};
+use crate::columns::Rows;
 use crate::decode::{Malformed, decode};
 use crate::dedup::{Fingerprint, fingerprint};
 use crate::engine::{Clock, Engine, Place};
@@ -41,10 +41,6 @@ enum Form<'a> {
 impl<'a> Element<'a> {
     pub(crate) const fn new(bytes: &'a [u8], place: Place) -> Self {
         Self { place, form: Form::Text(bytes) }
-    }
-
-    pub(crate) const fn row(rows: &'a Rows<'a>, row: usize, place: Place) -> Self {
-        Self { place, form: Form::Row(rows, row) }
     }
 
     pub(crate) const fn broken(bytes: &'a [u8], place: Place, why: Malformed) -> Self {
@@ -145,6 +141,26 @@ impl Engine {
         }
     }
 
+    /// Applies the rows of record batches in their order.
+    pub(crate) fn apply_rows(
+        &mut self,
+        batches: &[Rows<'_>],
+        mut places: impl Iterator<Item = Place>,
+        batch: &mut Batch,
+    ) {
+        let arena = Bump::new();
+        let mut wave = Wave::new(&arena);
+        for rows in batches {
+            for first in (0..rows.len()).step_by(WAVE_EVENTS) {
+                let wanted = first..rows.len().min(first + WAVE_EVENTS);
+                let elements =
+                    wanted.zip(&mut places).map(|(row, place)| Element { place, form: Form::Row(rows, row) });
+                wave.elements.extend(elements);
+                self.run(&mut wave, batch);
+            }
+        }
+    }
+
     /// Applies what waits.
     pub(crate) fn run(&mut self, wave: &mut Wave<'_>, batch: &mut Batch) {
         let Wave { arena, elements, seen } = wave;
@@ -153,8 +169,10 @@ impl Engine {
             seen.resize_with(elements.len(), Seen::default);
         }
         let seen = &mut seen[..elements.len()];
-        for (element, seen) in elements.iter().zip(&mut *seen) {
-            self.see(element, seen, arena);
+        match elements.first().map(|element| element.form) {
+            // Rows come in waves of their own and follow each other.
+            Some(Form::Row(rows, first)) => rows.see(first, seen, arena),
+            _ => elements.iter().zip(&mut *seen).for_each(|(element, seen)| self.see(element, seen, arena)),
         }
         self.look_ahead(seen);
         let config = Arc::clone(&self.config);
@@ -171,6 +189,13 @@ impl Engine {
 
     /// Each pass asks for memory that the pass before it has found out about.
     fn look_ahead(&self, seen: &mut [Seen<'_>]) {
+        for seen in &mut *seen {
+            let (source, id) = (seen.event.source, seen.event.id);
+            seen.key = fingerprint(&self.secret, source.unwrap_or_default(), id.unwrap_or_default());
+            self.dedup.prefetch(seen.key);
+            seen.hashes = NameHashes::of(&self.names, &seen.event);
+            self.names.prefetch(seen.hashes.sku);
+        }
         for seen in &*seen {
             self.names.prefetch_name(seen.hashes.sku);
             self.dedup.prefetch_places(seen.key);
@@ -199,28 +224,15 @@ impl Engine {
             Form::Text(bytes) if bytes.len() <= EVENT_BYTES_MAX => {
                 decode(bytes, &mut seen.event, &mut self.shapes, arena)
             }
-            Form::Text(_) => {
+            Form::Text(_) | Form::Row(..) => {
                 (seen.event, seen.is_too_large) = (Event::default(), true);
                 Ok(())
             }
-            Form::Row(rows, row) => match rows.read(row, &mut seen.event, arena) {
-                Err(Refusal::TooLarge) => {
-                    seen.is_too_large = true;
-                    Ok(())
-                }
-                Err(Refusal::Malformed(malformed)) => Err(malformed),
-                Ok(()) => Ok(()),
-            },
             Form::Broken(_, why) => {
                 seen.event = Event::default();
                 Err(why)
             }
         };
-        let (source, id) = (seen.event.source, seen.event.id);
-        seen.key = fingerprint(&self.secret, source.unwrap_or_default(), id.unwrap_or_default());
-        self.dedup.prefetch(seen.key);
-        seen.hashes = NameHashes::of(&self.names, &seen.event);
-        self.names.prefetch(seen.hashes.sku);
     }
 
     /// The names of an event's position, where all of them are known.

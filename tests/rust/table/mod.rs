@@ -96,7 +96,8 @@ impl Table {
             "reason",
             "note",
         ] {
-            let often = matches!(name, "id" | "source" | "type" | "sku" | "location" | "quantity" | "to_location");
+            let often =
+                matches!(name, "id" | "source" | "type" | "time" | "sku" | "location" | "quantity" | "to_location");
             let left_away = dice.pick(64);
             if left_away == 63 || (!often && left_away.is_multiple_of(2)) {
                 continue;
@@ -303,7 +304,7 @@ fn text(name: &str, dice: &mut Dice<'_>) -> String {
         "1.5",
         "never",
     ];
-    if dice.pick(40) == 0 {
+    if dice.pick(100) == 0 {
         return match dice.pick(16) {
             0 => "l".repeat(65),
             1 => "l".repeat(129),
@@ -331,7 +332,7 @@ fn text(name: &str, dice: &mut Dice<'_>) -> String {
 fn texts(name: &str, rows: &[usize], dice: &mut Dice<'_>) -> (ArrayRef, Vec<Option<String>>) {
     // Statuses are mostly left away, or nearly every event would have one that its type does not use.
     let is_rare = name.ends_with("_status");
-    let values: Vec<_> = values(rows, dice, |dice| (!is_rare || dice.pick(4) == 0).then(|| text(name, dice)))
+    let values: Vec<_> = values(rows, dice, |dice| (!is_rare || dice.pick(12) == 0).then(|| text(name, dice)))
         .into_iter()
         .map(Option::flatten)
         .collect();

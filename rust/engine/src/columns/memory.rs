@@ -1,5 +1,6 @@
 //! The memory of one column as the Arrow format lays it out: bits, numbers, texts. Every access is checked against the bytes that are there.
 
+use super::column::Answer;
 use crate::decode::{Malformed, has_control};
 
 /// How texts lie in memory.
@@ -95,7 +96,18 @@ impl<'a> Numbers<'a> {
     /// The number of a row as a place; nothing if it is negative.
     #[inline]
     pub(super) fn place(&self, row: usize) -> Option<usize> {
-        usize::try_from(self.get(row)).ok()
+        usize::try_from(self.get_short(row)?).ok()
+    }
+
+    /// The number of a row, if it fits into 64 bits.
+    #[inline]
+    pub(super) fn get_short(&self, row: usize) -> Option<i64> {
+        match (self.width, self.is_signed) {
+            (8, true) => Some(i64::from_le_bytes(self.array(row))),
+            (4, true) => Some(i32::from_le_bytes(self.array(row)).into()),
+            (4, false) => Some(u32::from_le_bytes(self.array(row)).into()),
+            _ => i64::try_from(self.get(row)).ok(),
+        }
     }
 
     #[inline]
@@ -176,6 +188,20 @@ impl<'a> Texts<'a> {
             Some(text) => Ok((text, is_clean)),
             None => self.get_unseen(place),
         }
+    }
+
+    /// The texts from a place on, if all of the column are clean; otherwise nothing. Those that cannot be cut out get no answer.
+    #[inline]
+    pub(super) fn clean_run(&self, first: usize, answers: &mut [Answer<'a>]) -> Option<()> {
+        let Found::Text(text, from, true) = self.found else { return None };
+        let mut start = self.boundary(first)?.checked_sub(from);
+        for (place, answer) in (first + 1..).zip(answers) {
+            let end = self.boundary(place).and_then(|end| end.checked_sub(from));
+            *answer =
+                start.zip(end).and_then(|(start, end)| text.get(start..end)).map_or(Answer::Unknown, Answer::Text);
+            start = end;
+        }
+        Some(())
     }
 
     fn get_unseen(&self, place: usize) -> Result<(&'a str, bool), Damage<'a>> {

@@ -10,6 +10,7 @@ mod memory;
 mod render;
 mod rows;
 mod schema;
+mod see;
 mod stream;
 
 pub use column::{Column, Dictionary, Keys, Kind, Value};

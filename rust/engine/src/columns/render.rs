@@ -1,7 +1,5 @@
 //! A row as the compact JSON event that it is: what an exception keeps of it, to be repaired and sent again.
 
-use std::io::Write as _;
-
 use super::column::Value;
 use super::rows::{Rows, whole_number};
 use crate::balance::write_string;
@@ -92,7 +90,7 @@ fn cut(text: &str, bytes_max: usize) -> &str {
 }
 
 fn write_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
-    write!(out, "{value}").expect("memory takes what is written");
+    out.extend_from_slice(value.to_string().as_bytes());
 }
 
 /// `unscaled` × 10^−`scale` as a JSON number.

@@ -10,7 +10,7 @@ use crate::limits::SECOND_NS;
 use crate::quantity;
 
 /// A text of at most so many bytes cannot make its row too large, even if all texts of the row are as long and every byte of them is escaped.
-const SHORT_BYTES: usize = 512;
+pub(super) const SHORT_BYTES: usize = 512;
 
 /// Why a row is no event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +84,12 @@ impl<'a> Rows<'a> {
 }
 
 /// Gives a field's value to the event, checked as its rendering would be.
-fn set<'a>(event: &mut Event<'a>, field: Field, value: Value<'a>, arena: &'a Bump) -> Result<(), &'static str> {
+pub(super) fn set<'a>(
+    event: &mut Event<'a>,
+    field: Field,
+    value: Value<'a>,
+    arena: &'a Bump,
+) -> Result<(), &'static str> {
     match (field, value) {
         (_, Value::Damaged { what, .. }) => return Err(what),
         (_, Value::Text(text, is_clean)) if !is_clean && has_control(text) => return Err(CONTROL),

@@ -1,0 +1,79 @@
+"""Columns in memory: the canonical workload as Arrow record batches, through the engine on one core.
+
+The batches are made from the same file that the NDJSON row reads, before the clock starts: names that repeat are
+dictionary-encoded, ids and documents are plain strings, quantities integers, times timestamps.
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from benches import figures
+from benches.meter import Meter
+from benches.process import Row, fastest
+from benches.scale import Scale
+from benches.workloads import WorkloadFiles
+from tallystick import Engine
+
+if TYPE_CHECKING:
+    from pyarrow import Field, RecordBatch
+
+BATCH_EVENTS: Final = 65_536
+_PLAIN: Final = ("id", "document")
+_ENCODED: Final = ("source", "type", "sku", "location", "to_location", "from_status")
+
+
+def case(files: WorkloadFiles, scale: Scale) -> Row | str:
+    """The row `columns-…`. Why there is none, where pyarrow is not installed."""
+    if find_spec("pyarrow") is None:
+        return "pyarrow is not installed"
+    return fastest(scale.repeat, measure, path=files.path, config=files.config, expected=files.expected)
+
+
+def measure(path: str, config: str, expected: str) -> Row:
+    """Applies all record batches, then proves the balances by the group-by. Raises ValueError if they differ."""
+    from benches.in_process import check_balances
+
+    batches = _batches(Path(path))
+    Engine(config).apply_columns(batches[0], 1)  # The first call of a process imports NumPy; that is no work on events.
+    engine = Engine(config)
+    events = 0
+    with Meter() as meter:
+        for batch in batches:
+            events += len(engine.apply_columns(batch, events + 1))
+    row = meter.figures(events)
+    check_balances(engine, expected)
+    return {
+        **row,
+        "bytes_per_event": round(sum(batch.get_total_buffer_size() for batch in batches) / events, 1),
+        "outcomes": {name: count for name, count in engine.outcome_totals().items() if count},
+        **figures.of_ledger(engine),
+    }
+
+
+def _batches(path: Path) -> list["RecordBatch"]:
+    """The lines as record batches, each with dictionaries of its own. A quantity that is no number becomes a null."""
+    import polars as pl
+    import pyarrow as pa
+
+    texts = dict.fromkeys([*_PLAIN, *_ENCODED, "time", "quantity"], pl.String)
+    frame = pl.read_ndjson(path, schema=texts).with_columns(
+        pl.col("time").str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="ns", time_zone="UTC"),
+        pl.col("quantity").cast(pl.Int64, strict=False),
+    )
+    table = frame.to_arrow()
+    table = table.cast(pa.schema([_field(field) for field in table.schema]))
+    batches = []
+    for start in range(0, len(table), BATCH_EVENTS):
+        part = table.slice(start, BATCH_EVENTS).combine_chunks()
+        columns = {
+            name: part[name].dictionary_encode() if name in _ENCODED else part[name] for name in part.column_names
+        }
+        batches += pa.table(columns).combine_chunks().to_batches()
+    return batches
+
+
+def _field(field: "Field") -> "Field":
+    import pyarrow as pa
+
+    return pa.field(field.name, pa.string()) if field.name in _PLAIN + _ENCODED else field
