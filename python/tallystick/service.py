@@ -66,7 +66,7 @@ async def serve(client: "Client", engine: "Engine", status: Callable[[], dict[st
     version = _semantic_version()
     description = "What can be promised, and how fresh that is"
     service = Service(client, ServiceConfig(NAME, version, description))
-    # Its subscriptions are made again with every connection; what times out is the wait for a server that is away just now.
+    # Its subscriptions are made again with every connection; what times out is the wait for a server that is away.
     with contextlib.suppress(FlushTimeoutError):
         await service.start()
     await service.add_endpoint(EndpointConfig("atp", atp, subject=ATP_SUBJECT))
