@@ -51,6 +51,8 @@ def test_in_process_is_proven_by_the_reference(reports: dict[str, Any]) -> None:
         assert row["checked_events"] == row["events"]
         assert row["checked_state_hash"] == row["state_hash"]
     assert figures["python-peak"]["duplicates"] == figures["engine-peak"]["outcomes"]["duplicate"]
+    assert figures["columns-peak"]["state_hash"] == figures["engine-peak"]["state_hash"]
+    assert figures["columns-peak"]["outcomes"] == figures["engine-peak"]["outcomes"]
     assert figures["engine-dup"]["outcomes"]["duplicate"] > 0.49 * figures["engine-dup"]["events"]
 
 
