@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from benches import in_process, workloads
-from benches.process import Row, in_own_process
+from benches.process import Row, Unavailable, in_own_process
 from benches.scale import Scale
 
 BUILDS: Final = Path(__file__).parents[1] / "target" / "builds"
 
 
 def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
-    """One row per build, by its name. Raises FileNotFoundError when there are none."""
+    """One row per build, by its name. Raises Unavailable when there are none."""
     return compare(BUILDS, folder, scale, only)
 
 
@@ -24,7 +24,7 @@ def compare(builds: Path, folder: Path, scale: Scale, only: str) -> dict[str, Ro
     packages = [path.parent.parent for path in sorted(builds.glob("*/tallystick/_engine*.so"))]
     packages = [package for package in packages if only in ("", package.name)]
     if not packages:
-        raise FileNotFoundError(f"no such builds in {builds}; make them with: make builds")
+        raise Unavailable(f"no such builds in {builds}; make them with: make builds")
     files = workloads.write("peak", folder, scale)
     assert files is not None, "peak is drawn, not installed"
     arguments = {**files.arguments, "checked_events": scale.checked_events}

@@ -13,7 +13,10 @@ rm -rf "$folder/raw" "$folder/wheel" "$folder/package" "$folder/results"
 RUSTFLAGS="-Cprofile-generate=$folder/raw" .venv/bin/maturin build --quiet --release --locked --target "$host" \
     --target-dir "$folder" --out "$folder/wheel" >&2
 .venv/bin/python -m pip install --quiet --no-deps --target "$folder/package" "$folder"/wheel/*.whl >&2
-train() { PYTHONPATH=$folder/package .venv/bin/python -m benches "$@" --seed 2 --results "$folder/results" >&2; }
+train() {
+    PYTHONPATH=$folder/package .venv/bin/python -m benches "$@" --seed 2 --results "$folder/results" >>"$folder/training.log"
+}
+rm -f "$folder/training.log"
 train in-process --only engine-peak --events 300000 --repeat 1
 train in-process growth bus --tiny
 

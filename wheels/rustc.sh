@@ -4,7 +4,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 . wheels/debian.sh
-target=$1 rustc=${RUSTC:-rustc} oldest=1.88
+target=$1 rustc=${RUSTC:-rustc}
+oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 
 builds_for_target() {
     folder=$("$1" --print target-libdir --target "$target" 2>/dev/null) && ls "$folder"/libcore-*.rlib >/dev/null 2>&1

@@ -185,7 +185,7 @@ def test_builds_are_measured_each_with_its_own_engine(tmp_path: Path) -> None:
     rows = builds.compare(tmp_path / "builds", tmp_path, TINY, "one")
     assert set(rows) == {"one"}
     assert rows["one"]["checked_state_hash"] == rows["one"]["state_hash"]
-    with pytest.raises(FileNotFoundError, match="make builds"):
+    with pytest.raises(Unavailable, match="make builds"):
         builds.compare(tmp_path / "builds", tmp_path, TINY, "two")
 
 
