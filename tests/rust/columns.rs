@@ -222,7 +222,7 @@ fn what_cannot_be_understood_is_one_refusal_that_says_why() {
         (stream(vec![("sku", floats)], 2), "`sku`: must be a column of strings"),
         (stream(vec![("data", ids())], 2), "`data`: is no column"),
         (stream(vec![("id", ids()), ("id", ids())], 2), "`id`: is given twice"),
-        (stream(vec![], 1_000_000_000), "claims more rows than it has bytes"),
+        (stream(vec![], 1_000_000_000), "claims more rows than its bytes can hold"),
         (good[..good.len() - 20].to_vec(), "ends within a message"),
         (b"\xFF\xFF\xFF\xFF".to_vec(), "ends within a message"),
         (b"\xFF\xFF\xFF\xFF\0\0\0\0".to_vec(), "does not begin with a schema"),

@@ -6,6 +6,10 @@ pub const EVENT_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that an exception keeps of a row of columns, as JSON: every event in the contract's form fits, and rows that share one long text do not
 /// multiply it.
 pub const ROW_BYTES_MAX: usize = 4 * 1024;
+/// The same in a message of the bus that has more rows than its bytes could spell out.
+pub const ROW_BYTES_MIN: usize = 512;
+/// Bytes of an Arrow message for each of its rows, at least.
+pub const ROW_COLUMN_BYTES_MIN: usize = 4;
 /// Deepest nesting of arrays and objects in one event; the event itself is level 1.
 pub const NESTING_MAX: usize = 16;
 

@@ -85,8 +85,8 @@ pub struct Dictionary<'a> {
     entries: usize,
     texts: Texts<'a>,
     validity: Option<Bits<'a>>,
-    /// The entries that are texts, checked once. Without them, each entry is checked when a row names it.
-    checked: Option<Vec<Option<(&'a str, bool)>>>,
+    /// The entries, checked once. Without them, each entry is checked when a row names it.
+    checked: Option<Vec<Option<Value<'a>>>>,
 }
 
 impl Default for Dictionary<'_> {
@@ -105,11 +105,7 @@ impl<'a> Dictionary<'a> {
         let texts = Texts::new(form, memory, false)?;
         let mut dictionary = Self { entries: memory.rows, texts, validity: memory.bits()?, checked: None };
         if check_all {
-            let text = |key| match dictionary.value(key) {
-                Some(Value::Text(text, is_clean)) => Some((text, is_clean)),
-                _ => None,
-            };
-            dictionary.checked = Some((0..memory.rows).map(text).collect());
+            dictionary.checked = Some((0..memory.rows).map(|key| dictionary.value(key)).collect());
         }
         Ok(dictionary)
     }
@@ -127,8 +123,8 @@ impl<'a> Dictionary<'a> {
     /// The entry of a key; nothing where it is null.
     #[inline]
     pub fn value(&self, key: usize) -> Option<Value<'a>> {
-        if let Some((text, is_clean)) = self.checked.as_ref().and_then(|checked| *checked.get(key)?) {
-            return Some(Value::Text(text, is_clean));
+        if let Some(checked) = &self.checked {
+            return checked.get(key).copied().flatten();
         }
         if self.validity.is_some_and(|bits| !bits.is_set(key)) {
             return None;
@@ -228,7 +224,7 @@ impl<'a> Column<'a> {
                 let checked = keys.dictionary.checked.as_ref()?;
                 for (row, answer) in (first..).zip(&mut *answers) {
                     *answer = match keys.numbers.place(row).and_then(|key| *checked.get(key)?) {
-                        Some((text, true)) => Answer::Text(text),
+                        Some(Value::Text(text, true)) => Answer::Text(text),
                         _ => Answer::Unknown,
                     };
                 }

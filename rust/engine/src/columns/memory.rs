@@ -2,6 +2,7 @@
 
 use super::column::Answer;
 use crate::decode::{Malformed, has_control};
+use crate::limits::EVENT_BYTES_MAX;
 
 /// How texts lie in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,6 +207,10 @@ impl<'a> Texts<'a> {
 
     fn get_unseen(&self, place: usize) -> Result<(&'a str, bool), Damage<'a>> {
         let bytes = self.bytes(place).ok_or(OUTSIDE)?;
+        if bytes.len() > EVENT_BYTES_MAX {
+            // Its row is too large whatever it says, and many rows may share it.
+            return Err(Damage { bytes, what: "is longer than an event may be" });
+        }
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok((text, !has_control(text))),
             Err(_) => Err(Damage { bytes, what: NOT_UTF8 }),

@@ -5,7 +5,7 @@ use super::rows::{Rows, whole_number};
 use crate::balance::write_string;
 use crate::event::Field;
 use crate::instant;
-use crate::limits::{EVENT_BYTES_MAX, ROW_BYTES_MAX};
+use crate::limits::EVENT_BYTES_MAX;
 
 impl Value<'_> {
     /// Bytes of its text; zero for what is none.
@@ -19,37 +19,34 @@ impl Value<'_> {
 }
 
 impl Rows<'_> {
-    /// A row as compact JSON, cut to what an exception keeps of it, with its full length in bytes.
+    /// A row as compact JSON, cut to what an exception keeps of it, with its full length in bytes; that of its texts alone where they exceed what
+    /// an event may have.
     pub fn original(&self, row: usize) -> (Vec<u8>, u64) {
         let mut out = Vec::new();
-        let text_bytes = self.text_bytes(row);
-        if text_bytes > EVENT_BYTES_MAX {
-            // Many rows may share one long text: it is not written out for each of them.
-            self.render(row, ROW_BYTES_MAX, &mut out);
-            out.truncate(ROW_BYTES_MAX);
-            return (out, text_bytes as u64);
-        }
-        self.render(row, usize::MAX, &mut out);
-        let total = out.len() as u64;
-        out.truncate(ROW_BYTES_MAX);
-        (out, total)
+        self.render(row, self.kept_bytes_max(), &mut out);
+        out.truncate(self.kept_bytes_max());
+        (out, self.bytes(row) as u64)
     }
 
     /// Whether a row's rendering is larger than an event may be.
     pub(super) fn is_too_large(&self, row: usize) -> bool {
-        if self.text_bytes(row) > EVENT_BYTES_MAX {
-            return true;
+        self.bytes(row) > EVENT_BYTES_MAX
+    }
+
+    /// Bytes of a row's rendering. Many rows may share one long text, so it is measured, not written out.
+    fn bytes(&self, row: usize) -> usize {
+        let values = || self.columns().iter().filter_map(|(field, column)| Some((*field, column.value(row)?)));
+        let text_bytes: usize = values().map(|(_, value)| value.text_bytes()).sum();
+        if text_bytes > EVENT_BYTES_MAX {
+            return text_bytes;
         }
-        let mut out = Vec::new();
-        self.render(row, usize::MAX, &mut out);
-        out.len() > EVENT_BYTES_MAX
+        // Each name has two quotes, a colon, and what stands before it.
+        let members = values().map(|(field, value)| field.name().len() + 4 + value_bytes(field, value));
+        let (count, bytes) = members.fold((0, 1), |(count, bytes), member| (count + 1, bytes + member));
+        bytes + usize::from(count == 0)
     }
 
-    fn text_bytes(&self, row: usize) -> usize {
-        self.columns().iter().filter_map(|(_, column)| column.value(row)).map(|value| value.text_bytes()).sum()
-    }
-
-    /// Appends a row. A text is cut at the given length of the whole.
+    /// Appends a row. Texts are cut where the whole has the given length.
     fn render(&self, row: usize, bytes_max: usize, out: &mut Vec<u8>) {
         let mut lead: &[u8] = b"{\"";
         for (field, column) in self.columns() {
@@ -61,6 +58,24 @@ impl Rows<'_> {
             write_value(out, *field, value, bytes_max.saturating_sub(out.len()));
         }
         out.extend_from_slice(if lead == b"{\"" { b"{}" } else { b"}" });
+    }
+}
+
+/// Bytes of a value as it is written.
+fn value_bytes(field: Field, value: Value<'_>) -> usize {
+    match value {
+        Value::Text(text, _) if field == Field::Line && whole_number(text).is_some() => text.len(),
+        // Quotes, backslashes and five controls are written with one byte more, the other controls with five.
+        Value::Text(text, _) => text.bytes().fold(text.len() + 2, |bytes, byte| {
+            let is_pair = matches!(byte, b'"' | b'\\' | 0x08..=0x0A | 0x0C | 0x0D);
+            bytes + usize::from(is_pair) + 5 * usize::from(byte < 0x20 && !is_pair)
+        }),
+        Value::Damaged { bytes, .. } => bytes.len().max(1) + 2,
+        Value::Integer(_) | Value::Decimal { .. } | Value::Instant(_) | Value::Day(_) => {
+            let mut out = Vec::new();
+            write_value(&mut out, field, value, usize::MAX);
+            out.len()
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::column::{Column, Value};
 use crate::decode::{CONTROL, Malformed, NOT_A_TIME, has_control, is_whole, require_envelope, set_text, set_whole};
 use crate::event::{Event, EventQuantity, EventTime, Field};
 use crate::instant;
-use crate::limits::SECOND_NS;
+use crate::limits::{ROW_BYTES_MAX, SECOND_NS};
 use crate::quantity;
 
 /// A text of at most so many bytes cannot make its row too large, even if all texts of the row are as long and every byte of them is escaped.
@@ -24,9 +24,10 @@ pub enum Refusal {
 /// The rows of one record batch, by the columns that the contract knows.
 #[derive(Debug, Clone)]
 pub struct Rows<'a> {
-    rows: usize,
+    len: usize,
     /// In the order of [`Field`].
     columns: Vec<(Field, Column<'a>)>,
+    kept_bytes_max: usize,
 }
 
 impl<'a> Rows<'a> {
@@ -34,22 +35,32 @@ impl<'a> Rows<'a> {
     ///
     /// # Errors
     /// When a field has two columns.
-    pub fn new(rows: usize, mut columns: Vec<(Field, Column<'a>)>) -> Result<Self, Malformed> {
+    pub fn new(len: usize, mut columns: Vec<(Field, Column<'a>)>) -> Result<Self, Malformed> {
         columns.sort_by_key(|(field, _)| *field as u32);
         match columns.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             Some(pair) => Err(Malformed::of_field(pair[0].0, "is given twice")),
-            None => Ok(Self { rows, columns }),
+            None => Ok(Self { len, columns, kept_bytes_max: ROW_BYTES_MAX }),
         }
+    }
+
+    /// Lets an exception keep no more than so many bytes of a row.
+    pub(super) const fn keep(&mut self, bytes_max: usize) {
+        self.kept_bytes_max = bytes_max;
+    }
+
+    /// Bytes that an exception keeps of a row, at most.
+    pub(super) const fn kept_bytes_max(&self) -> usize {
+        self.kept_bytes_max
     }
 
     /// Rows that there are.
     pub const fn len(&self) -> usize {
-        self.rows
+        self.len
     }
 
     /// Whether there are none.
     pub const fn is_empty(&self) -> bool {
-        self.rows == 0
+        self.len == 0
     }
 
     /// The columns that there are, in the order of [`Field`].

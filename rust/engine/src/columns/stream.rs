@@ -13,6 +13,7 @@ use super::memory::Memory;
 use super::rows::Rows;
 use super::schema::{Extent, Known, Slot, slots};
 use crate::decode::Malformed;
+use crate::limits::{ROW_BYTES_MAX, ROW_BYTES_MIN, ROW_COLUMN_BYTES_MIN};
 
 /// What a stream's messages begin with.
 const CONTINUATION: [u8; 4] = [0xFF; 4];
@@ -22,7 +23,7 @@ const FILE: &[u8] = b"ARROW1";
 const CUT_SHORT: Malformed = Malformed::of_element("the Arrow stream ends within a message");
 const DAMAGED: Malformed = Malformed::of_element("the Arrow stream is damaged");
 const NO_SCHEMA: Malformed = Malformed::of_element("the Arrow stream does not begin with a schema");
-const TOO_MANY: Malformed = Malformed::of_element("the Arrow stream claims more rows than it has bytes");
+const TOO_MANY: Malformed = Malformed::of_element("the Arrow stream claims more rows than its bytes can hold");
 const COMPRESSED: Malformed = Malformed::of_element("the Arrow stream is compressed: write it without compression");
 const DELTA: Malformed =
     Malformed::of_element("the Arrow stream changes a dictionary by a delta: write whole dictionaries");
@@ -38,28 +39,35 @@ pub fn is_stream(message: &[u8]) -> bool {
 /// Why it cannot be split into rows.
 pub fn read(message: &[u8]) -> Result<Vec<Rows<'_>>, Malformed> {
     let mut reader = Reader { bytes: message, at: 0, slots: None, dictionaries: BTreeMap::new() };
-    let mut read = Read { batches: Vec::new(), rows: 0, rows_max: message.len() };
+    let mut read = Read { batches: Vec::new(), rows: 0, rows_max: message.len() / ROW_COLUMN_BYTES_MIN };
     if message.starts_with(FILE) {
         reader.read_file(&mut read)?;
-        return Ok(read.batches);
+        return Ok(read.finish(message.len()));
     }
     while let Some((head, body)) = reader.next()? {
         if let Some(batch) = reader.take(head, body)? {
             read.push(batch)?;
         }
     }
-    if reader.slots.is_some() { Ok(read.batches) } else { Err(NO_SCHEMA) }
+    if reader.slots.is_some() { Ok(read.finish(message.len())) } else { Err(NO_SCHEMA) }
 }
 
 /// What was read.
 struct Read<'a> {
     batches: Vec<Rows<'a>>,
     rows: usize,
-    /// A row has at least a byte in a column that holds its `id`. Without a bound, few bytes could claim rows without end.
+    /// A row has some bytes at least in a column that holds its `id`. Without a bound, few bytes could claim rows without end.
     rows_max: usize,
 }
 
 impl<'a> Read<'a> {
+    /// The batches. What exceptions may keep of a row is bounded by what the message has for it: rows may share what they say.
+    fn finish(mut self, bytes: usize) -> Vec<Rows<'a>> {
+        let kept_bytes_max = (64 * bytes / self.rows.max(1)).clamp(ROW_BYTES_MIN, ROW_BYTES_MAX);
+        self.batches.iter_mut().for_each(|batch| batch.keep(kept_bytes_max));
+        self.batches
+    }
+
     fn push(&mut self, batch: Rows<'a>) -> Result<(), Malformed> {
         self.rows = self.rows.saturating_add(batch.len());
         if self.rows > self.rows_max || u32::try_from(self.rows).is_err() {
