@@ -15,6 +15,7 @@ from benches.scale import FULL, MODEST, TINY, Scale
 
 SUITES: Final = {
     "in-process": "benches.in_process",
+    "shards": "benches.shards",
     "surface": "benches.surface.suite",
     "instructions": "benches.instructions",
     "growth": "benches.growth",

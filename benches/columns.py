@@ -23,20 +23,20 @@ _PLAIN: Final = ("id", "document")
 _ENCODED: Final = ("source", "type", "sku", "location", "to_location", "from_status")
 
 
-def case(files: WorkloadFiles, scale: Scale) -> Row | str:
+def case(files: WorkloadFiles, scale: Scale, *, shards: int = 1) -> Row | str:
     """The row `columns-…`. Why there is none, where pyarrow is not installed."""
     if find_spec("pyarrow") is None:
         return "pyarrow is not installed"
-    return fastest(scale.repeat, measure, path=files.path, config=files.config, expected=files.expected)
+    return fastest(scale.repeat, measure, **files.arguments, shards=shards)
 
 
-def measure(path: str, config: str, expected: str) -> Row:
+def measure(path: str, config: str, expected: str, shards: int) -> Row:
     """Applies all record batches, then proves the balances by the group-by. Raises ValueError if they differ."""
     from benches.in_process import check_balances
 
     batches = _batches(Path(path))
     Engine(config).apply_columns(batches[0], 1)  # The first call of a process imports NumPy; that is no work on events.
-    engine = Engine(config)
+    engine = Engine(config, shards=shards)
     events = 0
     with Meter() as meter:
         for batch in batches:

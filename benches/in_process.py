@@ -42,7 +42,7 @@ def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
     return rows
 
 
-def measure(path: str, config: str, expected: str, checked_events: int) -> Row:
+def measure(path: str, config: str, expected: str, checked_events: int, shards: int = 1) -> Row:
     """Applies the whole file, then proves the balances: reference for a prefix, group-by for everything.
 
     Raises ValueError when either of them disagrees.
@@ -50,7 +50,7 @@ def measure(path: str, config: str, expected: str, checked_events: int) -> Row:
     with Path(path).open("rb") as file:
         blocks = [block.data for block in line_blocks(file, BLOCK_BYTES)]
     Engine(config).apply(blocks[0], 1, None)  # The first call of a process imports NumPy; that is no work on events.
-    engine = Engine(config)
+    engine = Engine(config, shards=shards)
     events = 0
     with Meter() as meter:
         for block in blocks:

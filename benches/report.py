@@ -28,6 +28,7 @@ _ALSO: Final = (
 )  # fmt: skip
 _SAME_WORK: Final[dict[str, tuple[str, Callable[[str], str]]]] = {
     "in-process": ("state_hash", lambda name: name.rpartition("-")[2]),
+    "shards": ("state_hash", lambda _: "peak"),
     "instructions": ("state_hash", lambda _: "peak"),
     "bus": ("state_hash", lambda _: "peak"),
     "builds": ("state_hash", lambda _: "peak"),

@@ -147,6 +147,9 @@ class Process:
         100_000, "messages waiting for the engine before pulling stops", check=_within(1, 1 << 24)
     )
     queue_bytes: int = _option(16 << 20, "their bytes", check=_within(1 << 20, 4 << 30))
+    shards: int = _option(
+        1, "parts of the state that as many threads work on, if there are cores for them", check=_within(1, 64)
+    )
     stop_timeout_s: float = _option(
         30.0, "how long a clean stop may take to publish what is left", check=_within(0.1, 600)
     )

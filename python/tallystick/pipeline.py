@@ -182,15 +182,16 @@ class Pipeline:
         """Makes the engine, from the newest snapshot if there is one, and says where its log goes on."""
         from tallystick._engine import Engine, SnapshotError
 
+        shards = self._config.process.shards
         snapshot = self._folder.newest()
         if snapshot is None:
             if self._folder.paths():
                 _log.warning("%s holds no valid snapshot; rebuilding from the stream", self._folder.folder)
-            self._engine = Engine(self._config.engine_json, key=self._folder.key())
+            self._engine = Engine(self._config.engine_json, key=self._folder.key(), shards=shards)
             return LogPosition(info.name, info.created, 0, "")
         check_belongs(snapshot, fingerprint=self._config.fingerprint, stream=info.name)
         try:
-            self._engine = Engine.restore(snapshot.data, self._config.engine_json)
+            self._engine = Engine.restore(snapshot.data, self._config.engine_json, shards=shards)
         except SnapshotError as error:
             raise SnapshotUnfit(f"{snapshot.path}: {error}; move it away to use the one before") from error
         self._sequence = self._saved_sequence = self._flushed_sequence = self._engine.sequence

@@ -51,19 +51,21 @@ def replay(
     balances: Path | None = None,
     outcomes: Path | None = None,
     reference: bool = False,
+    shards: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Replayed:
     """Applies the events of `files` (`-` is standard input) in their order and writes what was asked for.
 
     `config` is the engine's configuration as text; `on_progress(bytes_read, events)` is called once per block. With
     `reference`, the slow twin gets the same blocks and every outcome, every balance and the state hash are compared.
+    `shards` threads work on the state; their number changes no output.
     Outputs appear whole or not at all. Raises UsageError for a file that cannot be read or written.
     """
     from tallystick._engine import Engine, Reference
 
     for output in (balances, outcomes):
         _check_output(output)
-    engine = Engine(config)
+    engine = Engine(config, shards=shards)
     twin = _Twin(Reference(config)) if reference else None
     events = bytes_read = 0
     with _written_whole(outcomes) if outcomes else nullcontext() as outcome_file:

@@ -36,7 +36,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_every_suite_reports_with_its_machine(reports: dict[str, Any]) -> None:
     counted = {"instructions"} if shutil.which("valgrind") and shutil.which("cargo") else set()
-    assert set(reports) == {"in-process", "surface", "growth", "bus", "latency", "peers"} | counted
+    assert set(reports) == {"in-process", "shards", "surface", "growth", "bus", "latency", "peers"} | counted
     for stored in reports.values():
         assert {"cpu", "python", "nats-py"} <= set(stored["machine"])
         assert stored["command"].startswith("python -m benches --tiny")

@@ -1,48 +1,68 @@
 """`tallystick replay`: files through the engine."""
 
+import os
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from tallystick.cli import options
 from tallystick.cli.progress import byte_progress
 
+_CORES: Final = min(os.cpu_count() or 1, 16)
+
+Files = Annotated[
+    list[str],
+    typer.Argument(metavar="FILE", show_default=False, help="NDJSON or Arrow files, or - for standard input."),
+]
+Balances = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="TALLYSTICK_REPLAY_BALANCES",
+        metavar="OUT",
+        show_default="not written",
+        help="Write the balances as NDJSON, sorted by sku, location, lot and owner.",
+    ),
+]
+Outcomes = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="TALLYSTICK_REPLAY_OUTCOMES",
+        metavar="OUT",
+        show_default="not written",
+        help="Write the final outcome of each event as NDJSON, in the order of the input.",
+    ),
+]
+Beside = Annotated[
+    bool,
+    typer.Option(
+        "--reference",
+        envvar="TALLYSTICK_REPLAY_REFERENCE",
+        show_default="off",
+        help="Run the slow reference beside the engine and compare every outcome and balance.",
+    ),
+]
+Shards = Annotated[
+    int,
+    typer.Option(
+        envvar="TALLYSTICK_REPLAY_SHARDS",
+        metavar="N",
+        min=1,
+        max=64,
+        show_default="one for each core, at most 16",
+        help="Divide the state among as many threads. Changes no output.",
+    ),
+]
+
 
 def replay(
-    files: Annotated[
-        list[str],
-        typer.Argument(metavar="FILE", show_default=False, help="NDJSON or Arrow files, or - for standard input."),
-    ],
+    files: Files,
     config: options.Config = None,
-    balances: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="TALLYSTICK_REPLAY_BALANCES",
-            metavar="OUT",
-            show_default="not written",
-            help="Write the balances as NDJSON, sorted by sku, location, lot and owner.",
-        ),
-    ] = None,
-    outcomes: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="TALLYSTICK_REPLAY_OUTCOMES",
-            metavar="OUT",
-            show_default="not written",
-            help="Write the final outcome of each event as NDJSON, in the order of the input.",
-        ),
-    ] = None,
-    reference: Annotated[
-        bool,
-        typer.Option(
-            "--reference",
-            envvar="TALLYSTICK_REPLAY_REFERENCE",
-            show_default="off",
-            help="Run the slow reference beside the engine and compare every outcome and balance.",
-        ),
-    ] = False,
+    balances: Balances = None,
+    outcomes: Outcomes = None,
+    reference: Beside = False,
+    shards: Shards = _CORES,
     as_json: options.Json = False,
 ) -> None:
     """Applies the events of files, in memory, and says what became of them.
@@ -70,6 +90,7 @@ def replay(
             balances=balances,
             outcomes=outcomes,
             reference=reference,
+            shards=shards,
             on_progress=on_progress,
         )
     seconds = time.monotonic() - started

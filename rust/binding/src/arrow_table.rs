@@ -1,7 +1,7 @@
 //! Arrow's arrays as the engine's columns: the same memory, under the engine's names for its forms.
 
 use std::ops::Deref;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use arrow_array::{Array, StructArray};
 use arrow_data::ArrayData;
@@ -46,7 +46,7 @@ fn column(field: Field, data: &ArrayData, rows: usize) -> Result<Column<'_>, Mal
     // A dictionary that many batches share may have far more entries than this one names.
     let check_all = entries.len() <= rows.saturating_mul(4);
     let dictionary = Dictionary::new(form, &memory(entries), check_all)?;
-    Column::encoded(field, (width, is_signed), &memory(data), Rc::new(dictionary))
+    Column::encoded(field, (width, is_signed), &memory(data), Arc::new(dictionary))
 }
 
 fn memory(data: &ArrayData) -> Memory<'_> {

@@ -13,7 +13,10 @@ use tallystick_engine::account::{ALL, Account};
 use tallystick_engine::balance::{Balance, PositionKey};
 use tallystick_engine::config::Config;
 use tallystick_engine::engine as core;
+use tallystick_engine::limits::SHARDS_MAX;
 use tallystick_engine::outcome::Outcome;
+use tallystick_engine::shards::Shards;
+use tallystick_engine::stock::Spot;
 
 use crate::applied::Applied;
 use crate::batch::{Batch, Flush};
@@ -22,13 +25,16 @@ use crate::errors::{ConfigError, EngineFault, of_sequence, of_snapshot};
 use crate::inbox::Inbox;
 use crate::input::{Bytes, LogTimes, Messages};
 use crate::table::{Table, of_columns};
+use crate::threads::Threads;
 
 /// The engine, with the order of its positions once somebody asked for sorted lines.
 struct State {
     engine: core::Engine,
     /// The sequence at which `sorted` was made.
     sorted_at: u64,
-    sorted: Vec<u32>,
+    sorted: Vec<Spot>,
+    /// Positions in the order in which they came into being. It only ever grows.
+    by_birth: Vec<Spot>,
     /// Room for what is applied from an inbox, used again and again.
     batch: core::Batch,
 }
@@ -41,7 +47,8 @@ pub(crate) struct Engine {
 
 impl Engine {
     fn around(engine: core::Engine) -> Self {
-        Self { state: Mutex::new(State { engine, sorted_at: 0, sorted: Vec::new(), batch: core::Batch::new() }) }
+        let (sorted, by_birth, batch) = (Vec::new(), Vec::new(), core::Batch::new());
+        Self { state: Mutex::new(State { engine, sorted_at: 0, sorted, by_birth, batch }) }
     }
 
     /// The only way in: without the GIL, under the lock. A panic poisons the lock, so that a broken engine gives no further answers.
@@ -80,9 +87,10 @@ impl Engine {
 #[pymethods]
 impl Engine {
     #[new]
-    #[pyo3(signature = (config = "", *, key = None))]
-    fn new(config: &str, key: Option<&[u8]>) -> PyResult<Self> {
+    #[pyo3(signature = (config = "", *, key = None, shards = 1))]
+    fn new(config: &str, key: Option<&[u8]>, shards: usize) -> PyResult<Self> {
         let config = Config::parse(config).map_err(ConfigError::new_err)?;
+        let shards = shards_of(shards)?;
         let mut secret = [0; 16];
         match key {
             Some(key) => secret = key.try_into().map_err(|_| PyValueError::new_err("key must be 16 bytes"))?,
@@ -91,15 +99,21 @@ impl Engine {
                     .map_err(|error| EngineFault::new_err(format!("no randomness: {error}")))?;
             }
         }
-        Ok(Self::around(core::Engine::new(config, secret)))
+        Ok(Self::around(core::Engine::with_shards(config, secret, shards)))
     }
 
     #[staticmethod]
-    #[pyo3(signature = (snapshot, config = ""))]
-    fn restore(py: Python<'_>, snapshot: Bytes, config: &str) -> PyResult<Self> {
+    #[pyo3(signature = (snapshot, config = "", *, shards = 1))]
+    fn restore(py: Python<'_>, snapshot: Bytes, config: &str, shards: usize) -> PyResult<Self> {
         let config = Config::parse(config).map_err(ConfigError::new_err)?;
-        let engine = py.detach(|| core::Engine::restore(&snapshot, config)).map_err(of_snapshot)?;
-        Ok(Self::around(engine))
+        let shards = shards_of(shards)?;
+        let restored = py.detach(|| core::Engine::restore_with_shards(&snapshot, config, shards));
+        Ok(Self::around(restored.map_err(of_snapshot)?))
+    }
+
+    #[getter]
+    fn shards(&self, py: Python<'_>) -> PyResult<usize> {
+        self.ask(py, core::Engine::shards)
     }
 
     #[getter]
@@ -197,7 +211,7 @@ impl Engine {
                 engine.hold_exceptions(batch);
                 applied.add(batch, messages);
             }
-            applied.positions = engine.ledger().positions().len();
+            applied.positions = engine.len();
             Ok(applied)
         })?;
         applied.map_err(of_sequence)
@@ -239,10 +253,13 @@ impl Engine {
 
     #[pyo3(signature = (start = 0, stop = None))]
     fn columns(&self, py: Python<'_>, start: usize, stop: Option<usize>) -> PyResult<Positions> {
-        let balances = self.ask(py, |engine| {
-            let all = engine.ledger().positions();
-            let stop = stop.unwrap_or(all.len());
-            all.take(stop).skip(start).map(|position| engine.balance(position)).collect()
+        let balances = self.enter(py, |state| {
+            let State { engine, by_birth, .. } = state;
+            if by_birth.len() != engine.len() {
+                *by_birth = engine.spots();
+            }
+            let stop = stop.unwrap_or(by_birth.len());
+            by_birth.iter().take(stop).skip(start).map(|spot| engine.balance(*spot)).collect()
         })?;
         Ok(Positions(balances))
     }
@@ -251,13 +268,13 @@ impl Engine {
     fn balance_lines<'py>(&self, py: Python<'py>, start: usize, count: usize) -> PyResult<Bound<'py, PyBytes>> {
         let lines = self.enter(py, |state| {
             let engine = &state.engine;
-            if state.sorted_at != engine.sequence() || state.sorted.len() != engine.ledger().len() {
-                state.sorted = engine.sorted_places();
+            if state.sorted_at != engine.sequence() || state.sorted.len() != engine.len() {
+                state.sorted = engine.sorted_spots();
                 state.sorted_at = engine.sequence();
             }
             let mut out = Vec::new();
-            for place in state.sorted.iter().skip(start).take(count) {
-                engine.balance(engine.ledger().position(*place)).write_json(&mut out);
+            for spot in state.sorted.iter().skip(start).take(count) {
+                engine.view(*spot).write_json(&mut out);
                 out.push(b'\n');
             }
             out
@@ -276,9 +293,9 @@ impl Engine {
     fn trial_balance(&self, py: Python<'_>) -> PyResult<BTreeMap<&'static str, i128>> {
         self.ask(py, |engine| {
             let mut sums: BTreeMap<_, _> = ALL.iter().map(|account| (account.name(), 0_i128)).collect();
-            for position in engine.ledger().positions() {
+            for accounts in engine.accounts() {
                 for account in ALL {
-                    let amount = |account: Account| account.slot().map(|slot| i128::from(position.accounts[slot]));
+                    let amount = |account: Account| account.slot().map(|slot| i128::from(accounts[slot]));
                     let claims =
                         || -> i128 { [Account::Reserved, Account::Allocated].into_iter().filter_map(amount).sum() };
                     *sums.entry(account.name()).or_default() += amount(account).unwrap_or_else(|| -claims());
@@ -292,7 +309,7 @@ impl Engine {
         self.ask(py, |engine| {
             let parts = engine.memory_bytes();
             let total = parts.iter().map(|(_, bytes)| bytes).sum();
-            let counts = [("total", total), ("keys_count", engine.keys()), ("positions_count", engine.ledger().len())];
+            let counts = [("total", total), ("keys_count", engine.keys()), ("positions_count", engine.len())];
             parts.into_iter().chain(counts).collect()
         })
     }
@@ -306,8 +323,15 @@ impl Engine {
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        self.ask(py, |engine| engine.ledger().len())
+        self.ask(py, core::Engine::len)
     }
+}
+
+/// As many parts as were asked for, and as many threads as there are parts and cores for them.
+fn shards_of(count: usize) -> PyResult<Shards> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Shards::new(count, Threads(count.min(cores)))
+        .ok_or_else(|| PyValueError::new_err(format!("shards must be from 1 to {SHARDS_MAX}, not {count}")))
 }
 
 /// The batch and the positions that it changed, or the batch alone when both stay in the engine until the next flush.

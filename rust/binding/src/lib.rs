@@ -15,6 +15,7 @@ mod numpy_table;
 mod record;
 mod reference;
 mod table;
+mod threads;
 
 use pyo3::prelude::*;
 

@@ -1,7 +1,7 @@
 //! NumPy columns, codes with their categories, and plain strings as the engine's columns. Each array is copied once, by NumPy: its memory could
 //! change while the engine reads it without the GIL.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -74,11 +74,11 @@ impl NumpyTable {
     }
 }
 
-fn dictionary(field: Field, texts: &Array) -> Result<Rc<Dictionary<'_>>, Malformed> {
+fn dictionary(field: Field, texts: &Array) -> Result<Arc<Dictionary<'_>>, Malformed> {
     let Kind::Text(form) = texts.kind else {
         return Err(Malformed::of_field(field, "has categories that are no strings"));
     };
-    Dictionary::new(form, &texts.memory(), true).map(Rc::new)
+    Dictionary::new(form, &texts.memory(), true).map(Arc::new)
 }
 
 impl Source {

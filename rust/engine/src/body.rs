@@ -127,10 +127,9 @@ impl BodyBuilder {
 }
 
 impl Body {
-    /// What its key is remembered by, with the answer that was given. `Applied` stands for all answers that make a repetition a duplicate.
+    /// What its key is remembered by, with the answer that was given.
     pub fn known(self, outcome: Outcome) -> Known {
-        let place = (0..).zip(ANSWERS).find(|(_, answer)| *answer == outcome).map_or(0, |(place, _)| place);
-        Known { digest: self.digest, answer: place }
+        Known { digest: self.digest, ..Known::of(outcome) }
     }
 
     /// The slices of its fields.
@@ -140,10 +139,22 @@ impl Body {
 }
 
 impl Known {
+    /// An answer alone, as it is remembered. `Applied` stands for all answers that make a repetition a duplicate.
+    #[inline]
+    pub fn of(outcome: Outcome) -> Self {
+        let place = (0..).zip(ANSWERS).find(|(_, answer)| *answer == outcome).map_or(0, |(place, _)| place);
+        Self { digest: 0, answer: place }
+    }
+
     /// Whether a body means the same as the one that is remembered.
     #[inline]
     pub const fn means(self, body: Body) -> bool {
         self.digest == body.digest
+    }
+
+    /// Whether the answer is a refusal, which a repetition gets again.
+    pub const fn is_refusal(self) -> bool {
+        self.answer != 0
     }
 
     /// What a repetition of the same body gets.

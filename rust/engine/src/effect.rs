@@ -1,76 +1,10 @@
-//! What goes out: positions that changed since the last flush, merged per position (latest wins), and exceptions, encoded as CloudEvents in JSON.
-//! Knows no bus.
-
-use std::collections::BTreeMap;
+//! What goes out: positions that changed since the last flush, and exceptions, encoded as CloudEvents in JSON. Knows no bus.
 
 use crate::balance::{self, BalanceView};
+use crate::changes::Tracing;
 use crate::exception::ExceptionRecord;
 use crate::instant;
 use crate::quantity::write_digits;
-
-/// Ids that an event carries through to what it causes.
-#[derive(Debug, Clone, Default)]
-pub struct Tracing {
-    /// `correlationid`
-    pub correlation: Option<Box<str>>,
-    /// `causationid`
-    pub causation: Option<Box<str>>,
-}
-
-/// Changed positions and exceptions that wait to be sent.
-#[derive(Debug, Default)]
-pub struct Effects {
-    changed: Vec<u32>,
-    /// One bit per position: whether it stands in `changed`.
-    marks: Vec<u64>,
-    /// The ids that came with the latest change of a position, where there were any.
-    tracings: BTreeMap<u32, Tracing>,
-    /// Exceptions held for the next flush.
-    pub exceptions: Vec<ExceptionRecord>,
-}
-
-impl Effects {
-    /// Notes that a position changed, and because of what.
-    pub fn touch(&mut self, position: u32, tracing: Option<Tracing>) {
-        let (word, bit) = (position as usize / 64, 1 << (position % 64));
-        if word >= self.marks.len() {
-            self.marks.resize(word + 1, 0);
-        }
-        if self.marks[word] & bit == 0 {
-            self.marks[word] |= bit;
-            self.changed.push(position);
-        }
-        match tracing {
-            Some(tracing) => drop(self.tracings.insert(position, tracing)),
-            None if self.tracings.is_empty() => {}
-            None => drop(self.tracings.remove(&position)),
-        }
-    }
-
-    /// Takes the changed positions, in the order in which they first changed, and the ids that came with some of them.
-    pub fn take_changed(&mut self) -> (Vec<u32>, BTreeMap<u32, Tracing>) {
-        let changed = std::mem::take(&mut self.changed);
-        for position in &changed {
-            self.marks[*position as usize / 64] = 0;
-        }
-        (changed, std::mem::take(&mut self.tracings))
-    }
-
-    /// Whether nothing waits to be sent.
-    pub fn is_empty(&self) -> bool {
-        self.changed.is_empty() && self.exceptions.is_empty()
-    }
-
-    /// Bytes held.
-    pub fn memory_bytes(&self) -> usize {
-        let held: usize = self.exceptions.iter().map(|record| record.event.len()).sum();
-        self.marks.capacity() * size_of::<u64>()
-            + self.changed.capacity() * size_of::<u32>()
-            + self.tracings.len() * size_of::<(u32, Tracing)>()
-            + self.exceptions.capacity() * size_of::<ExceptionRecord>()
-            + held
-    }
-}
 
 /// Where a flush belongs: the input stream and the log sequences (from, through] that it covers.
 #[derive(Debug, Clone, Copy)]

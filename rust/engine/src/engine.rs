@@ -1,5 +1,4 @@
-//! The state machine: messages in, outcomes and effects out. Each event runs down a column of early returns in the documented precedence to a
-//! point of no return, and only then changes anything. Time, sequence and configuration are inputs; there is no clock and no IO here.
+//! The state machine: messages in, outcomes and effects out. Time, sequence and configuration are inputs; there is no clock and no IO here.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,24 +8,21 @@ use bumpalo::Bump;
 
 use crate::balance::Balance;
 pub use crate::batch::Batch;
-use crate::body::{Body, BodyBuilder};
 use crate::columns::{self, Rows};
 use crate::config::Config;
 use crate::decode::Malformed;
-use crate::dedup::{Dedup, Recent};
-use crate::effect::{Covers, Effects, Message, encode_availability, encode_exceptions};
+use crate::dedup::Dedup;
+use crate::effect::{Covers, Message, encode_availability, encode_exceptions};
 use crate::event::{Event, EventTime};
 use crate::exception::ExceptionRecord;
 use crate::explain::{Findings, cause_of_code, cause_of_outcome, cure};
-use crate::intern::Interner;
-use crate::ledger::Ledger;
-use crate::legs::{Statuses, check_form, check_quantity};
+use crate::keys::Keys;
 use crate::outcome::Outcome;
-use crate::post::Checked;
-use crate::rules::Rule;
 use crate::shape::Shapes;
+use crate::shards::Shards;
 use crate::split::{Framing, split, split_lines};
-use crate::wave::{Element, Seen, Wave};
+use crate::stock::Stock;
+use crate::wave::{Element, Wave};
 
 /// Room for outcome numbers; the largest is 27.
 pub(crate) const OUTCOME_NUMBERS: usize = 32;
@@ -86,14 +82,14 @@ pub struct Engine {
     pub(crate) config: Arc<Config>,
     pub(crate) secret: [u8; 16],
     pub(crate) seed: u64,
-    pub(crate) names: Interner,
-    pub(crate) ledger: Ledger,
-    pub(crate) dedup: Dedup,
+    pub(crate) shards: Shards,
+    pub(crate) stock: Stock,
+    pub(crate) keys: Keys,
     pub(crate) meanings: Dedup,
-    pub(crate) recent: Recent,
     /// Elements of the log that were judged.
     pub(crate) elements: u64,
-    pub(crate) effects: Effects,
+    /// Exceptions for the next flush.
+    pub(crate) held: Vec<ExceptionRecord>,
     pub(crate) log_time_ns: Option<i64>,
     pub(crate) sequence: u64,
     pub(crate) flushed: u64,
@@ -102,29 +98,35 @@ pub struct Engine {
     /// What the caller wants to find again in a snapshot.
     pub notes: BTreeMap<String, String>,
     ranges: Vec<Range<usize>>,
-    pub(crate) shapes: Shapes,
+    /// For each shard's reader.
+    pub(crate) shapes: Vec<Shapes>,
 }
 
 impl Engine {
     /// An empty engine. The secret keys the hashes of names and idempotency keys, so that nobody can craft collisions; it changes no result.
     pub fn new(config: Config, secret: [u8; 16]) -> Self {
+        Self::with_shards(config, secret, Shards::default())
+    }
+
+    /// The same, with its state divided for a crew to work on together; it changes no result.
+    pub fn with_shards(config: Config, secret: [u8; 16], shards: Shards) -> Self {
         let (half, _) = secret.split_first_chunk::<8>().expect("16 bytes have a first half");
         let seed = u64::from_le_bytes(*half);
+        let (parts, window_ns, keys_max) = (shards.count(), config.dedup_window_ns, config.dedup_keys_max);
         Self {
-            names: Interner::new(seed),
-            ledger: Ledger::new(config.history_max, seed),
-            dedup: Dedup::new(config.dedup_window_ns, config.dedup_keys_max),
-            meanings: Dedup::new(config.dedup_window_ns, config.dedup_keys_max),
-            recent: Recent::default(),
+            stock: Stock::new(parts, config.history_max, seed),
+            keys: Keys::new(parts, window_ns, keys_max),
+            meanings: Dedup::new(window_ns, keys_max),
             elements: 0,
-            effects: Effects::default(),
+            held: Vec::new(),
             log_time_ns: None,
             sequence: 0,
             flushed: 0,
             totals: [0; OUTCOME_NUMBERS],
             notes: BTreeMap::new(),
             ranges: Vec::new(),
-            shapes: Shapes::default(),
+            shapes: std::iter::repeat_with(Shapes::default).take(parts).collect(),
+            shards,
             config: Arc::new(config),
             secret,
             seed,
@@ -190,11 +192,12 @@ impl Engine {
             if is_empty {
                 // A message without elements moves the log's time all the same, after what came before it.
                 self.run(&mut wave, batch);
-                self.tick(place.clock, EventTime::Absent);
+                self.tick(place.clock.offer(EventTime::Absent));
             }
             self.sequence = sequence;
         }
         self.run(&mut wave, batch);
+        self.keys.settle_all();
         self.ranges = ranges;
         result
     }
@@ -224,6 +227,7 @@ impl Engine {
             self.sequence = sequence;
         }
         self.run(&mut wave, batch);
+        self.keys.settle_all();
         self.ranges = ranges;
         Ok(())
     }
@@ -242,6 +246,7 @@ impl Engine {
         self.check_sequence(first_sequence)?;
         let clock = log_time_ns.map_or(Clock::Event, Clock::Message);
         self.apply_rows(batches, (first_sequence..).map(|sequence| Place { sequence, index: 0, clock }), batch);
+        self.keys.settle_all();
         let rows: usize = batches.iter().map(Rows::len).sum();
         if rows > 0 {
             self.sequence = first_sequence + rows as u64 - 1;
@@ -251,94 +256,6 @@ impl Engine {
 
     fn check_sequence(&self, offered: u64) -> Result<(), SequenceError> {
         if offered > self.sequence { Ok(()) } else { Err(SequenceError { offered, last: self.sequence }) }
-    }
-
-    /// The column of early returns, in the precedence of `docs/events.md` §8.
-    pub(crate) fn judge(
-        &mut self,
-        config: &Config,
-        element: &Element<'_>,
-        seen: &Seen<'_>,
-        findings: &mut Findings,
-    ) -> Outcome {
-        let (event, place) = (&seen.event, element.place);
-        if seen.is_too_large {
-            return Outcome::TooLarge;
-        }
-        if let Err(malformed) = seen.decoded {
-            findings.malformed = Some(malformed);
-            return Outcome::Malformed;
-        }
-        let Some(number) = config.rules.find(event.kind.unwrap_or_default()) else {
-            self.tick(place.clock, event.time);
-            return Outcome::UnknownType;
-        };
-        let rule = config.rules.rule(number);
-        let statuses = match check_form(event, rule) {
-            Ok(statuses) => statuses,
-            Err(malformed) => {
-                findings.malformed = Some(malformed);
-                return Outcome::Malformed;
-            }
-        };
-        let log_time_ns = self.tick(place.clock, event.time);
-        let quantity = match check_quantity(event, rule) {
-            Ok(quantity) => quantity,
-            Err(outcome) => return outcome,
-        };
-        // Order `arrival` asks for no sequence; the orders that do refuse here.
-        self.dedup.advance(log_time_ns);
-        let body = body_of(self.seed, seen, rule, statuses, quantity);
-        if let Some(known) = self.dedup.find(seen.key) {
-            if known.means(body) {
-                return known.answer_again();
-            }
-            let first = self.recent.find(self.elements, seen.key);
-            findings.fields = first.map(|slices| slices.differences(body.slices()));
-            return Outcome::Conflict;
-        }
-        let Some(time_ns) = self.effective_time(config, event, log_time_ns) else {
-            return Outcome::TimeOutOfBounds;
-        };
-        // Ownership, and the orders that hold, take their places here.
-        let checked = Checked { event, rule, statuses, quantity, time_ns, sequence: place.sequence, found: seen.found };
-        let outcome = self.post(config, &checked, findings).unwrap_or_else(|refusal| refusal);
-        if outcome.is_remembered() {
-            self.dedup.remember(seen.key, body.known(outcome));
-            self.recent.push(self.elements, seen.key, body.slices());
-        }
-        if config.duplicate_suspect && matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
-            self.suspect_duplicate(&checked, log_time_ns, findings);
-        }
-        outcome
-    }
-
-    /// Moves the log's time, which never goes backwards, and gives it.
-    pub(crate) fn tick(&mut self, clock: Clock, time: EventTime) -> i64 {
-        let offered = match (clock, time) {
-            (Clock::Message(ns), _) | (Clock::Event, EventTime::At(ns)) => Some(ns),
-            (Clock::Event, EventTime::Absent | EventTime::BeyondRange) => None,
-        };
-        self.log_time_ns = self.log_time_ns.max(offered);
-        self.log_time_ns.unwrap_or(0)
-    }
-
-    /// The event's effective time, unless it lies outside the source's bounds.
-    fn effective_time(&self, config: &Config, event: &Event<'_>, log_time_ns: i64) -> Option<i64> {
-        let time_ns = match event.time {
-            EventTime::Absent => return Some(log_time_ns),
-            EventTime::BeyondRange => return None,
-            EventTime::At(ns) => ns,
-        };
-        let bounds = config.bounds(event.source.unwrap_or_default());
-        if time_ns > log_time_ns.saturating_add(bounds.max_ahead_ns) {
-            return None;
-        }
-        let Some(max_age_ns) = bounds.max_age_ns else {
-            return Some(time_ns);
-        };
-        let oldest_ns = log_time_ns.saturating_sub(max_age_ns).max(self.dedup.floor_ns());
-        (time_ns >= oldest_ns).then_some(time_ns)
     }
 
     /// Writes down what became of an element, with the exceptions that follow from it.
@@ -396,58 +313,25 @@ impl Engine {
 
     /// Keeps a batch's exceptions for the next flush.
     pub fn hold_exceptions(&mut self, batch: &mut Batch) {
-        self.effects.exceptions.append(&mut batch.exceptions);
+        self.held.append(&mut batch.exceptions);
     }
 
     /// Takes the positions that changed since they were last taken or flushed.
     pub fn take_changed(&mut self) -> Vec<Balance> {
-        let (changed, _) = self.effects.take_changed();
+        let (changed, _) = self.stock.take_changed();
         self.views(&changed).map(|(_, view)| view.to_balance()).collect()
     }
 
     /// Encodes everything that changed since the last flush, for the bus.
     pub fn flush(&mut self, stream: &str, positions_max: usize, bytes_max: usize) -> Flush {
-        let (changed, tracings) = self.effects.take_changed();
-        let records = std::mem::take(&mut self.effects.exceptions);
+        let (changed, tracings) = self.stock.take_changed();
+        let records = std::mem::take(&mut self.held);
         let (from, through) = (self.flushed, self.sequence);
         let covers = Covers { stream, from, through, log_time_ns: self.log_time_ns.unwrap_or(0) };
-        let balances = self.views(&changed).map(|(place, view)| (view, tracings.get(&place)));
+        let balances = self.views(&changed).map(|(spot, view)| (view, tracings.get(&spot)));
         let availability = encode_availability(covers, balances, positions_max, bytes_max);
         let exceptions = encode_exceptions(covers, &records, positions_max, bytes_max);
         self.flushed = through;
         Flush { from, through, positions: changed.len(), availability, exceptions }
     }
-}
-
-/// The digest of what an event says (`docs/events.md` §7).
-fn body_of(keyed: u64, seen: &Seen<'_>, rule: &Rule, statuses: Statuses, quantity: i64) -> Body {
-    let mut body = BodyBuilder::new(keyed);
-    let (event, hashes) = (&seen.event, &seen.hashes);
-    // The name's hash, not the number: a newer version may number its types otherwise.
-    body.hash(0, rule.name_hash);
-    let names = [
-        (event.sku, hashes.sku),
-        (event.location, hashes.location),
-        (event.lot, hashes.lot),
-        (event.owner, hashes.owner),
-        (event.to_location, hashes.to_location),
-    ];
-    for (place, (_, hash)) in (1..).zip(names).filter(|(_, (name, _))| name.is_some()) {
-        body.hash(place, hash);
-    }
-    body.number(6, Some(quantity));
-    body.number(
-        7,
-        match event.time {
-            EventTime::Absent => None,
-            EventTime::At(ns) => Some(ns),
-            EventTime::BeyondRange => Some(i64::MAX),
-        },
-    );
-    body.choice(8, statuses.from.map(|account| account as u8));
-    body.choice(9, statuses.to.map(|account| account as u8));
-    body.text(10, event.document);
-    body.number(11, event.line);
-    body.text(12, event.due);
-    body.finish()
 }

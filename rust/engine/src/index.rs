@@ -123,7 +123,12 @@ const fn tag_of(slot: Slot) -> u32 {
 
 /// Where a tag's search begins among so many slots. Grows with the tag.
 const fn home(tag: u32, slots: usize) -> usize {
-    ((tag as u64 * slots as u64) >> 32) as usize
+    scale((tag as u64) << 32, slots)
+}
+
+/// One of so many things, fewer than 2³², by the upper half of some bits. Grows with the bits.
+pub(crate) const fn scale(bits: u64, count: usize) -> usize {
+    (((bits >> 32) * count as u64) >> 32) as usize
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::history::{History, HistoryHandle, Movement};
 use crate::index::Index;
 use crate::intern::NameId;
 use crate::legs::Leg;
-use crate::limits::{ACCOUNT_MAX, POSITIONS_MAX};
+use crate::limits::ACCOUNT_MAX;
 use crate::outcome::Outcome;
 use crate::pages::Pages;
 
@@ -143,11 +143,6 @@ impl Ledger {
         self.positions.get(place as usize)
     }
 
-    /// All positions, in the order in which they came into being.
-    pub fn positions(&self) -> impl ExactSizeIterator<Item = &Position> + '_ {
-        (0..self.positions.len()).map(|place| self.positions.get(place))
-    }
-
     /// How many positions there are.
     pub const fn len(&self) -> usize {
         self.positions.len()
@@ -159,12 +154,11 @@ impl Ledger {
     }
 
     /// The positions of a SKU, newest first.
-    pub fn positions_of(&self, sku: NameId) -> impl Iterator<Item = &Position> + '_ {
+    pub fn places_of(&self, sku: NameId) -> impl Iterator<Item = u32> + '_ {
         let link = |place: Option<&u32>| place.and_then(|place| place.checked_sub(1));
         std::iter::successors(link(self.sku_newest.get(sku as usize)), move |place| {
             link(self.sku_before.get(*place as usize))
         })
-        .map(|place| self.position(place))
     }
 
     /// The latest count of a position.
@@ -175,11 +169,6 @@ impl Ledger {
     /// The movements that a position remembers, oldest first.
     pub fn movements(&self, position: &Position) -> impl Iterator<Item = Movement> + '_ {
         self.history.movements(position.history)
-    }
-
-    /// Whether there is room for the positions of one more event.
-    pub fn has_room(&self) -> bool {
-        self.positions.len() + 2 <= POSITIONS_MAX
     }
 
     /// A draft that changes nothing yet.

@@ -1,7 +1,7 @@
 //! The state machine of Tallystick: inventory events in, a double-entry ledger, outcomes and effects out.
 //!
-//! Deterministic: the same snapshot and the same log give the same outcomes, effects and state hash, on any machine and for any batch size.
-//! No Python, no NATS, no clock, no IO, no thread of its own, no unsafe code.
+//! Deterministic: the same snapshot and the same log give the same outcomes, effects and state hash, on any machine and for any batch size and number of shards.
+//! No Python, no NATS, no clock, no IO, no thread that it did not get, no unsafe code.
 //!
 //! ```
 //! use tallystick_engine::{batch::Batch, config::Config, engine::Engine, outcome::Outcome};
@@ -42,8 +42,12 @@ pub mod legs;
 pub mod order;
 pub mod rules;
 
+pub mod changes;
 pub mod history;
+mod keys;
 pub mod ledger;
+pub mod shards;
+pub mod stock;
 
 pub mod balance;
 pub mod batch;
@@ -54,9 +58,12 @@ pub mod outcome;
 pub mod state_hash;
 
 pub mod engine;
+mod image;
+mod judge;
 mod post;
 pub mod query;
 pub mod reference;
+mod round;
 pub mod snapshot;
 mod wave;
 pub mod wire;

@@ -59,5 +59,7 @@ pub const STRINGS_MAX: usize = u32::MAX as usize - 1;
 pub const POSITIONS_MAX: usize = u32::MAX as usize - 1;
 /// Longest configuration text, in bytes.
 pub const CONFIG_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most parts that an engine's state can be divided into.
+pub const SHARDS_MAX: usize = 64;
 /// Postings in one rule.
 pub const POSTINGS_MAX: usize = 4;

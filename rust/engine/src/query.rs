@@ -2,26 +2,28 @@
 
 use std::hint::black_box;
 
+use crate::account::STORED;
 use crate::balance::{Balance, BalanceView, PositionKey};
 use crate::config::Config;
 use crate::engine::Engine;
-use crate::intern::Interner;
-use crate::ledger::{Ledger, Position};
+use crate::exception::ExceptionRecord;
 use crate::outcome::{self, Outcome};
 use crate::state_hash::StateHash;
+use crate::stock::Spot;
 
 /// Positions that are looked at together: enough to hide the latency of memory.
-const PLACES_TOGETHER: usize = 32;
+const SPOTS_TOGETHER: usize = 32;
 
 impl Engine {
     /// The balance of a position.
-    pub fn balance(&self, position: &Position) -> Balance {
-        self.view(position).to_balance()
+    pub fn balance(&self, spot: Spot) -> Balance {
+        self.view(spot).to_balance()
     }
 
     /// The same without a copy.
-    pub fn view<'a>(&'a self, position: &'a Position) -> BalanceView<'a> {
-        let names = position.names.map(|name| self.names.name(name));
+    pub fn view(&self, spot: Spot) -> BalanceView<'_> {
+        let (part, position) = self.stock.at(spot);
+        let names = position.names.map(|name| part.names.name(name));
         let [sku, location, lot, owner] = names;
         let whole = lot.is_empty() && owner.is_empty();
         BalanceView {
@@ -32,64 +34,74 @@ impl Engine {
         }
     }
 
-    /// The balances of positions by their places. What is needed of many of them is fetched from memory together.
-    pub(crate) fn views<'a>(&'a self, places: &'a [u32]) -> impl Iterator<Item = (u32, BalanceView<'a>)> {
-        places.chunks(PLACES_TOGETHER).flat_map(move |places| {
-            for place in places {
-                black_box(self.ledger.position(*place).version);
+    /// The balances of positions. What is needed of many of them is fetched from memory together.
+    pub(crate) fn views<'a>(&'a self, spots: &'a [Spot]) -> impl Iterator<Item = (Spot, BalanceView<'a>)> {
+        spots.chunks(SPOTS_TOGETHER).flat_map(move |spots| {
+            for spot in spots {
+                black_box(self.stock.at(*spot).1.version);
             }
-            for place in places {
-                let [sku, ..] = self.ledger.position(*place).names;
-                black_box(self.names.name(sku).len());
+            for spot in spots {
+                let (part, position) = self.stock.at(*spot);
+                black_box(part.names.name(position.names[0]).len());
             }
-            places.iter().map(move |place| (*place, self.view(self.ledger.position(*place))))
+            spots.iter().map(move |spot| (*spot, self.view(*spot)))
         })
     }
 
     /// The balance of a position by its names; an empty lot or owner means none.
     pub fn find(&self, key: &PositionKey) -> Option<Balance> {
-        let names = [&key.sku, &key.location, &key.lot, &key.owner].map(|name| self.names.find(name));
-        let [Some(sku), Some(location), Some(lot), Some(owner)] = names else { return None };
-        self.ledger.find([sku, location, lot, owner]).map(|place| self.balance(self.ledger.position(place)))
+        self.stock.find([&key.sku, &key.location, &key.lot, &key.owner]).map(|spot| self.balance(spot))
     }
 
     /// The balances of a SKU at all locations, sorted by their names.
     pub fn balances_of(&self, sku: &str) -> Vec<Balance> {
-        let Some(sku) = self.names.find(sku) else { return Vec::new() };
-        let mut all: Vec<_> = self.ledger.positions_of(sku).map(|position| self.balance(position)).collect();
+        let mut all: Vec<_> = self.stock.spots_of(sku).into_iter().map(|spot| self.balance(spot)).collect();
         all.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         all
     }
 
-    /// The places of all positions, sorted by their names.
-    pub fn sorted_places(&self) -> Vec<u32> {
-        let positions = self.ledger.positions();
-        let names = |place: &u32| self.ledger.position(*place).names.map(|name| self.names.name(name));
-        let mut places: Vec<_> = (0..u32::try_from(positions.len()).expect("places have 32 bits")).collect();
-        places.sort_unstable_by(|a, b| names(a).cmp(&names(b)));
-        places
+    /// All positions, in the order in which they came into being.
+    pub fn spots(&self) -> Vec<Spot> {
+        self.stock.by_birth()
+    }
+
+    /// All positions, sorted by their names.
+    pub fn sorted_spots(&self) -> Vec<Spot> {
+        let mut spots: Vec<_> = self.stock.spots().collect();
+        spots.sort_unstable_by(|a, b| self.view(*a).names.cmp(&self.view(*b).names));
+        spots
     }
 
     /// All balances, sorted by their names.
     pub fn balances(&self) -> Vec<Balance> {
-        self.sorted_places().into_iter().map(|place| self.balance(self.ledger.position(place))).collect()
+        self.sorted_spots().into_iter().map(|spot| self.balance(spot)).collect()
+    }
+
+    /// The accounts of all positions, in no order that would say anything.
+    pub fn accounts(&self) -> impl Iterator<Item = &[i64; STORED]> + '_ {
+        self.stock.spots().map(|spot| &self.stock.at(spot).1.accounts)
     }
 
     /// The state hash: equal for equal balances.
     pub fn state_hash(&self) -> StateHash {
         let mut hash = StateHash::default();
-        hash.add_all(self.ledger.positions().map(|position| self.view(position)));
+        hash.add_all(self.stock.spots().map(|spot| self.view(spot)));
         hash
     }
 
-    /// The positions.
-    pub const fn ledger(&self) -> &Ledger {
-        &self.ledger
+    /// How many positions there are.
+    pub fn len(&self) -> usize {
+        self.stock.len()
     }
 
-    /// The names.
-    pub const fn names(&self) -> &Interner {
-        &self.names
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// In how many parts the state is divided.
+    pub const fn shards(&self) -> usize {
+        self.shards.count()
     }
 
     /// The configuration.
@@ -117,19 +129,21 @@ impl Engine {
 
     /// Idempotency keys remembered.
     pub fn keys(&self) -> usize {
-        self.dedup.len()
+        self.keys.len()
     }
 
     /// Bytes held, by part.
     pub fn memory_bytes(&self) -> Vec<(&'static str, usize)> {
+        let (tables, bodies) = self.keys.memory_bytes();
+        let held = self.held.iter().map(|record| record.event.len()).sum::<usize>()
+            + self.held.capacity() * size_of::<ExceptionRecord>();
         let mut parts = vec![
-            ("names", self.names.memory_bytes()),
-            ("dedup", self.dedup.memory_bytes()),
+            ("dedup", tables),
             ("meanings", self.meanings.memory_bytes()),
-            ("bodies", self.recent.memory_bytes()),
-            ("effects", self.effects.memory_bytes()),
+            ("bodies", bodies),
+            ("exceptions", held),
         ];
-        parts.extend(self.ledger.memory_bytes());
+        parts.extend(self.stock.memory_bytes());
         parts
     }
 }

@@ -8,17 +8,21 @@ use bumpalo::Bump;
 
 use crate::batch::Batch;
 use crate::columns::Rows;
+use crate::config::Config;
 use crate::decode::{Malformed, decode};
 use crate::dedup::{Fingerprint, fingerprint};
 use crate::engine::{Clock, Engine, Place};
 use crate::event::{Event, EventTime};
 use crate::explain::Findings;
+use crate::hash::of_name;
 use crate::intern::{Interner, NONE};
 use crate::ledger::Names;
 use crate::limits::EVENT_BYTES_MAX;
+use crate::shape::Shapes;
+use crate::stock::Part;
 
 /// Events in a wave: enough to hide the latency of memory, few enough to stay in the nearest cache.
-const WAVE_EVENTS: usize = 32;
+pub(crate) const WAVE_EVENTS: usize = 32;
 
 /// An element of the log that waits to be applied.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +51,15 @@ impl<'a> Element<'a> {
         Self { place, form: Form::Broken(bytes, why) }
     }
 
+    /// Whether another one can be read together with it: texts, or rows that follow each other.
+    fn is_before(&self, next: &Self) -> bool {
+        match (self.form, next.form) {
+            (Form::Row(rows, row), Form::Row(next_rows, next)) => std::ptr::eq(rows, next_rows) && row + 1 == next,
+            (Form::Row(..), _) | (_, Form::Row(..)) => false,
+            _ => true,
+        }
+    }
+
     /// What an exception keeps of it, with its full length in bytes. A row is given as the JSON event that it is.
     pub(crate) fn original(&self) -> (Cow<'a, [u8]>, u64) {
         match self.form {
@@ -72,8 +85,8 @@ pub(crate) struct NameHashes {
 }
 
 impl NameHashes {
-    fn of(names: &Interner, event: &Event<'_>) -> Self {
-        let hash = |name: Option<&str>| name.map_or(0, |name| names.hash(name));
+    fn of(seed: u64, event: &Event<'_>) -> Self {
+        let hash = |name: Option<&str>| name.map_or(0, |name| of_name(seed, name));
         Self {
             sku: hash(event.sku),
             location: hash(event.location),
@@ -84,13 +97,6 @@ impl NameHashes {
     }
 }
 
-/// What a first look found of an event's position. Names and places are never taken back, so it stays true.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Found {
-    pub(crate) names: Option<Names>,
-    pub(crate) place: Option<u32>,
-}
-
 /// What a first look found of an element.
 #[derive(Debug)]
 pub(crate) struct Seen<'a> {
@@ -99,8 +105,6 @@ pub(crate) struct Seen<'a> {
     pub(crate) decoded: Result<(), Malformed>,
     pub(crate) key: Fingerprint,
     pub(crate) hashes: NameHashes,
-    place_hash: u64,
-    pub(crate) found: Found,
 }
 
 impl Default for Seen<'_> {
@@ -111,13 +115,11 @@ impl Default for Seen<'_> {
             decoded: Ok(()),
             key: Fingerprint([0; 2]),
             hashes: NameHashes::default(),
-            place_hash: 0,
-            found: Found::default(),
         }
     }
 }
 
-/// The elements of the next wave.
+/// The elements that are applied next.
 #[derive(Debug)]
 pub(crate) struct Wave<'a> {
     /// Holds the strings that were written with escapes.
@@ -133,12 +135,17 @@ impl<'a> Wave<'a> {
 }
 
 impl Engine {
-    /// Adds an element, and applies the wave when it is full.
+    /// Adds an element, and applies what waits when there is enough of it.
+    #[inline]
     pub(crate) fn enqueue<'a>(&mut self, wave: &mut Wave<'a>, element: Element<'a>, batch: &mut Batch) {
         wave.elements.push(element);
-        if wave.elements.len() == WAVE_EVENTS {
+        if wave.elements.len() == self.elements_together() {
             self.run(wave, batch);
         }
+    }
+
+    const fn elements_together(&self) -> usize {
+        if self.shards.count() == 1 { WAVE_EVENTS } else { self.shards.together() }
     }
 
     /// Applies the rows of record batches in their order.
@@ -151,101 +158,150 @@ impl Engine {
         let arena = Bump::new();
         let mut wave = Wave::new(&arena);
         for rows in batches {
-            for first in (0..rows.len()).step_by(WAVE_EVENTS) {
-                let wanted = first..rows.len().min(first + WAVE_EVENTS);
-                let elements =
-                    wanted.zip(&mut places).map(|(row, place)| Element { place, form: Form::Row(rows, row) });
-                wave.elements.extend(elements);
-                self.run(&mut wave, batch);
+            for (row, place) in (0..rows.len()).zip(&mut places) {
+                self.enqueue(&mut wave, Element { place, form: Form::Row(rows, row) }, batch);
             }
         }
+        self.run(&mut wave, batch);
     }
 
     /// Applies what waits.
     pub(crate) fn run(&mut self, wave: &mut Wave<'_>, batch: &mut Batch) {
+        let config = Arc::clone(&self.config);
         let Wave { arena, elements, seen } = wave;
+        if self.is_for_crew(elements.len()) {
+            self.run_round(&config, elements, batch);
+        } else {
+            for elements in elements.chunks(WAVE_EVENTS) {
+                self.run_wave(&config, elements, seen, arena, batch);
+            }
+        }
+        elements.clear();
+    }
+
+    fn run_wave<'a>(
+        &mut self,
+        config: &Config,
+        elements: &[Element<'a>],
+        seen: &mut Vec<Seen<'a>>,
+        arena: &'a Bump,
+        batch: &mut Batch,
+    ) {
         // The slots are used again and again: an event is too large to be moved about.
         if seen.len() < elements.len() {
             seen.resize_with(elements.len(), Seen::default);
         }
         let seen = &mut seen[..elements.len()];
-        match elements.first().map(|element| element.form) {
-            // Rows come in waves of their own and follow each other.
-            Some(Form::Row(rows, first)) => rows.see(first, seen, arena),
-            _ => elements.iter().zip(&mut *seen).for_each(|(element, seen)| self.see(element, seen, arena)),
+        see(elements, seen, &mut self.shapes[0], arena);
+        for seen in &mut *seen {
+            seen.hash(&self.secret, self.seed);
+            self.keys.of(seen.key).prefetch(seen.key);
         }
-        self.look_ahead(seen);
-        let config = Arc::clone(&self.config);
-        for (element, seen) in elements.drain(..).zip(&*seen) {
+        for seen in &*seen {
+            self.keys.of(seen.key).prefetch_places(seen.key);
+        }
+        let mut found = [Found::default(); WAVE_EVENTS];
+        look_ahead(seen.iter(), |seen| self.stock.of(seen.hashes.sku), &mut found);
+        for ((element, seen), found) in elements.iter().zip(&*seen).zip(&found) {
             if matches!(element.place.clock, Clock::Message(_)) {
                 // The bus's time moves with every message, whatever becomes of its elements.
-                self.tick(element.place.clock, EventTime::Absent);
+                self.tick(element.place.clock.offer(EventTime::Absent));
             }
             let mut findings = Findings::default();
-            let outcome = self.judge(&config, &element, seen, &mut findings);
-            self.record(&config, &element, (outcome, &seen.event, findings), batch);
+            let outcome = self.judge(config, element, (seen, *found), &mut findings);
+            self.record(config, element, (outcome, &seen.event, findings), batch);
         }
     }
+}
 
-    /// Each pass asks for memory that the pass before it has found out about.
-    fn look_ahead(&self, seen: &mut [Seen<'_>]) {
-        for seen in &mut *seen {
-            let (source, id) = (seen.event.source, seen.event.id);
-            seen.key = fingerprint(&self.secret, source.unwrap_or_default(), id.unwrap_or_default());
-            self.dedup.prefetch(seen.key);
-            seen.hashes = NameHashes::of(&self.names, &seen.event);
-            self.names.prefetch(seen.hashes.sku);
-        }
-        for seen in &*seen {
-            self.names.prefetch_name(seen.hashes.sku);
-            self.dedup.prefetch_places(seen.key);
-        }
-        for seen in &mut *seen {
-            seen.found.names = self.find_names(&seen.event, &seen.hashes);
-            seen.place_hash = seen.found.names.map_or(0, |names| self.ledger.prefetch(names));
-        }
-        for seen in &*seen {
-            self.ledger.prefetch_position(seen.place_hash);
-        }
-        for seen in &mut *seen {
-            let place_hash = seen.place_hash;
-            seen.found.place = seen.found.names.and_then(|names| self.ledger.find_hashed(names, place_hash));
-        }
-        for seen in &*seen {
-            if let Some(place) = seen.found.place {
-                self.ledger.prefetch_movements(place);
-            }
-        }
+impl Seen<'_> {
+    /// The hashes of its key and its names.
+    #[inline]
+    pub(crate) fn hash(&mut self, secret: &[u8; 16], seed: u64) {
+        let (source, id) = (self.event.source, self.event.id);
+        self.key = fingerprint(secret, source.unwrap_or_default(), id.unwrap_or_default());
+        self.hashes = NameHashes::of(seed, &self.event);
     }
+}
 
-    fn see<'a>(&mut self, element: &Element<'a>, seen: &mut Seen<'a>, arena: &'a Bump) {
-        seen.is_too_large = false;
-        seen.decoded = match element.form {
-            Form::Text(bytes) if bytes.len() <= EVENT_BYTES_MAX => {
-                decode(bytes, &mut seen.event, &mut self.shapes, arena)
-            }
-            Form::Text(_) | Form::Row(..) => {
-                (seen.event, seen.is_too_large) = (Event::default(), true);
-                Ok(())
-            }
-            Form::Broken(_, why) => {
-                seen.event = Event::default();
-                Err(why)
-            }
-        };
+/// Looks at elements: reads each into its slot.
+pub(crate) fn see<'a>(elements: &[Element<'a>], seen: &mut [Seen<'a>], shapes: &mut Shapes, arena: &'a Bump) {
+    let mut rest = seen;
+    for run in elements.chunk_by(Element::is_before) {
+        let (here, behind) = rest.split_at_mut(run.len());
+        match run[0].form {
+            Form::Row(rows, first) => rows.see(first, here, arena),
+            _ => run.iter().zip(here).for_each(|(element, seen)| see_text(element, seen, shapes, arena)),
+        }
+        rest = behind;
     }
+}
 
-    /// The names of an event's position, where all of them are known.
-    fn find_names(&self, event: &Event<'_>, hashes: &NameHashes) -> Option<Names> {
-        let optional = |name: Option<&str>, hash| match name {
-            Some(name) => self.names.find_hashed(name, hash),
-            None => Some(NONE),
-        };
-        Some([
-            self.names.find_hashed(event.sku?, hashes.sku)?,
-            self.names.find_hashed(event.location?, hashes.location)?,
-            optional(event.lot, hashes.lot)?,
-            optional(event.owner, hashes.owner)?,
-        ])
+fn see_text<'a>(element: &Element<'a>, seen: &mut Seen<'a>, shapes: &mut Shapes, arena: &'a Bump) {
+    seen.is_too_large = false;
+    seen.decoded = match element.form {
+        Form::Text(bytes) if bytes.len() <= EVENT_BYTES_MAX => decode(bytes, &mut seen.event, shapes, arena),
+        Form::Text(_) | Form::Row(..) => {
+            (seen.event, seen.is_too_large) = (Event::default(), true);
+            Ok(())
+        }
+        Form::Broken(_, why) => {
+            seen.event = Event::default();
+            Err(why)
+        }
+    };
+}
+
+/// What a look at an event's position found. Names and places are never taken back, so it stays true.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Found {
+    pub(crate) names: Option<Names>,
+    pub(crate) place: Option<u32>,
+    place_hash: u64,
+}
+
+/// Looks at the positions of events, each in its part of the stock. Each pass asks for memory that the pass before it has found out about.
+#[inline]
+pub(crate) fn look_ahead<'s, 'a: 's, 'p>(
+    seen: impl Iterator<Item = &'s Seen<'a>> + Clone,
+    part_of: impl Fn(&Seen<'_>) -> &'p Part,
+    found: &mut [Found; WAVE_EVENTS],
+) {
+    for seen in seen.clone() {
+        part_of(seen).names.prefetch(seen.hashes.sku);
     }
+    for seen in seen.clone() {
+        part_of(seen).names.prefetch_name(seen.hashes.sku);
+    }
+    for (seen, found) in seen.clone().zip(&mut *found) {
+        let part = part_of(seen);
+        found.names = find_names(&part.names, &seen.event, &seen.hashes);
+        found.place_hash = found.names.map_or(0, |names| part.ledger.prefetch(names));
+    }
+    for (seen, found) in seen.clone().zip(&*found) {
+        part_of(seen).ledger.prefetch_position(found.place_hash);
+    }
+    for (seen, found) in seen.clone().zip(&mut *found) {
+        let place_hash = found.place_hash;
+        found.place = found.names.and_then(|names| part_of(seen).ledger.find_hashed(names, place_hash));
+    }
+    for (seen, found) in seen.zip(&*found) {
+        if let Some(place) = found.place {
+            part_of(seen).ledger.prefetch_movements(place);
+        }
+    }
+}
+
+/// The names of an event's position, where all of them are known.
+fn find_names(names: &Interner, event: &Event<'_>, hashes: &NameHashes) -> Option<Names> {
+    let optional = |name: Option<&str>, hash| match name {
+        Some(name) => names.find_hashed(name, hash),
+        None => Some(NONE),
+    };
+    Some([
+        names.find_hashed(event.sku?, hashes.sku)?,
+        names.find_hashed(event.location?, hashes.location)?,
+        optional(event.lot, hashes.lot)?,
+        optional(event.owner, hashes.owner)?,
+    ])
 }

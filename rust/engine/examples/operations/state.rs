@@ -23,7 +23,7 @@ pub(crate) fn apply(input: &Input) -> Result<Done, String> {
     let mut engine = Engine::new(input.config()?, SECRET);
     let (applied, measured) = measure(|| input.apply_to(&mut engine));
     applied?;
-    let more = json!({ "state_hash": engine.state_hash().to_string(), "positions": engine.ledger().positions().len() });
+    let more = json!({ "state_hash": engine.state_hash().to_string(), "positions": engine.len() });
     Ok(Done { units: "events", count: input.lines.len(), measured, more })
 }
 

@@ -1,6 +1,6 @@
 //! One column: what it holds by its type, and the value of a row. Says which types a field of the contract may have.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::memory::{Bits, Form, Memory, Numbers, Texts};
 use crate::decode::Malformed;
@@ -137,7 +137,7 @@ impl<'a> Dictionary<'a> {
 #[derive(Debug, Clone)]
 pub struct Keys<'a> {
     numbers: Numbers<'a>,
-    dictionary: Rc<Dictionary<'a>>,
+    dictionary: Arc<Dictionary<'a>>,
 }
 
 impl<'a> Keys<'a> {
@@ -197,7 +197,7 @@ impl<'a> Column<'a> {
         field: Field,
         (width, is_signed): (usize, bool),
         memory: &Memory<'a>,
-        dictionary: Rc<Dictionary<'a>>,
+        dictionary: Arc<Dictionary<'a>>,
     ) -> Result<Self, Malformed> {
         check(field, Kind::Text(Form::Views))?;
         let keys = Keys { numbers: Numbers::new(memory, width, is_signed)?, dictionary };

@@ -3,7 +3,7 @@
 //! Not its reader: that one must own and align the memory, checks columns that nobody asked for, and asserts where bytes lie.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use arrow_ipc as ipc;
 use flatbuffers::VerifierOptions;
@@ -86,7 +86,7 @@ struct Reader<'a> {
     /// The schema, once it was read.
     slots: Option<Vec<Slot>>,
     /// The latest dictionary of each number that a column of the contract uses.
-    dictionaries: BTreeMap<i64, Rc<Dictionary<'a>>>,
+    dictionaries: BTreeMap<i64, Arc<Dictionary<'a>>>,
 }
 
 /// Bounds for a head. Its parts may be shared, so that little of it stands for much: what it may amount to is bounded by what it has.
@@ -172,7 +172,7 @@ impl<'a> Reader<'a> {
         let slots = self.slots.as_deref().ok_or(NO_SCHEMA)?;
         if let Some(dictionary) = head.header_as_dictionary_batch() {
             if let Some(read) = read_dictionary(dictionary, body, slots)? {
-                self.dictionaries.insert(dictionary.id(), Rc::new(read));
+                self.dictionaries.insert(dictionary.id(), Arc::new(read));
             }
             return Ok(None);
         }
@@ -194,7 +194,7 @@ fn column<'a>(
     parts: &mut Parts<'a>,
     known: &Known,
     rows: usize,
-    dictionaries: &BTreeMap<i64, Rc<Dictionary<'a>>>,
+    dictionaries: &BTreeMap<i64, Arc<Dictionary<'a>>>,
 ) -> Result<Column<'a>, Malformed> {
     let memory = parts.memory(if known.encoding.is_some() { None } else { Some(known.kind) })?;
     if memory.rows != rows {
@@ -204,7 +204,7 @@ fn column<'a>(
         return Column::new(known.field, known.kind, &memory);
     };
     // A dictionary that is not there is empty: the format lets writers leave it away where every row is null.
-    let dictionary = dictionaries.get(&number).map_or_else(|| Rc::new(Dictionary::default()), Rc::clone);
+    let dictionary = dictionaries.get(&number).map_or_else(|| Arc::new(Dictionary::default()), Arc::clone);
     Column::encoded(known.field, (width, is_signed), &memory, dictionary)
 }
 

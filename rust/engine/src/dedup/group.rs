@@ -105,6 +105,11 @@ impl Key {
         Self { state: code << ANSWER_BITS | self.answer(), ..self }
     }
 
+    #[must_use]
+    pub(super) const fn with_answer(self, answer: u8) -> Self {
+        Self { state: self.code() << ANSWER_BITS | answer, ..self }
+    }
+
     /// The key with a code that is lower by a number.
     #[must_use]
     #[inline]

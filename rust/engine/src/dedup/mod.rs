@@ -3,7 +3,7 @@
 
 mod blocks;
 mod group;
-mod image;
+pub(crate) mod image;
 mod layout;
 mod recent;
 mod segment;
@@ -115,9 +115,7 @@ impl Dedup {
         self.len += 1;
         self.count_key();
         while self.len > self.keys_max && self.generations.len() > 1 {
-            let forgotten = self.generations[0].0;
-            self.floor_ns = forgotten.saturating_add(1).saturating_mul(self.span_ns);
-            self.keep_from(self.generations[1].0);
+            self.forget(self.generations[0].0, self.generations[1].0);
         }
     }
 
@@ -150,6 +148,22 @@ impl Dedup {
                 self.table = Table::default();
             }
         }
+    }
+
+    /// The numbers of the generations that have keys, oldest first.
+    pub(crate) fn generations(&self) -> impl Iterator<Item = i64> + '_ {
+        self.generations.iter().map(|(number, _)| *number)
+    }
+
+    /// Forgets the oldest generation for want of room; the one behind it is kept.
+    pub(crate) fn forget(&mut self, oldest: i64, next: i64) {
+        self.floor_ns = oldest.saturating_add(1).saturating_mul(self.span_ns);
+        self.keep_from(next);
+    }
+
+    /// Writes another answer to a key, if it is still known.
+    pub(crate) fn set_answer(&mut self, fingerprint: Fingerprint, known: Known) {
+        self.table.set_answer(fingerprint, known.answer, self.kept_from);
     }
 
     /// Log time before which keys may have been forgotten for want of room.

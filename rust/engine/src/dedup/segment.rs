@@ -204,6 +204,13 @@ impl Segment {
         head.set(place, &key);
     }
 
+    /// Writes another answer to a key.
+    pub(super) fn set_answer(&mut self, blocks: &mut Blocks, (at, place): (usize, usize), answer: u8) {
+        let (head, rests) = self.group_mut(blocks, at);
+        let key = rests.key(head, place).with_answer(answer);
+        head.set(place, &key);
+    }
+
     /// How many keys there are of the generations from a given one on.
     pub(super) fn count(&self, blocks: &Blocks, kept_from: i64) -> usize {
         let code_min = self.code_min(kept_from);

@@ -123,6 +123,16 @@ impl Table {
         }
     }
 
+    /// Writes another answer to a key, if it is there.
+    pub(super) fn set_answer(&mut self, fingerprint: Fingerprint, answer: u8, kept_from: i64) {
+        let probe = Probe::new(fingerprint);
+        let Some(id) = self.id(probe.first) else { return };
+        let segment = &mut self.segments[id as usize];
+        if let Some(found) = segment.find(&self.blocks, probe, kept_from) {
+            segment.set_answer(&mut self.blocks, found, answer);
+        }
+    }
+
     /// A first segment for a prefix that has none.
     fn begin_segment(&mut self, first: u64, generation: i64) -> u32 {
         if self.directory.is_empty() {

@@ -318,14 +318,16 @@ fn recent_bodies_are_found_as_far_back_as_promised() {
     assert!(asked > 300, "{asked}");
     assert!(recent.memory_bytes() < 20_000_000);
     let elements = 5 * NAMED_ELEMENTS;
-    let mut writer = Writer::default();
-    recent.write(elements, &mut writer);
-    let image = writer.finish();
+    let write = |recent: &Recent| {
+        let mut writer = Writer::default();
+        image::write_recent(&recent.parts(elements).collect::<Vec<_>>(), &mut writer);
+        writer.finish()
+    };
+    let image = write(&recent);
     let mut again = Recent::default();
-    again.read(elements, &mut Reader::open(&image).unwrap()).unwrap();
-    let mut writer = Writer::default();
-    again.write(elements, &mut writer);
-    assert_eq!(writer.finish(), image);
+    let push = |ordinal, key, slices| again.push(ordinal, key, slices);
+    image::read_recent(elements, &mut Reader::open(&image).unwrap(), push).unwrap();
+    assert_eq!(write(&again), image);
     assert_eq!(again.find(elements, key(elements - 2)), recent.find(elements, key(elements - 2)));
 }
 

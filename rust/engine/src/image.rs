@@ -1,0 +1,184 @@
+//! The stock as a part of a snapshot: names, then positions in the order in which they came into being, with history and counts. However the stock
+//! is divided, the image is of the whole, so that it can be read back under any division.
+
+use crate::account::STORED;
+use crate::history::{HistoryHandle, Movement};
+use crate::intern::{Interner, NameId};
+use crate::ledger::{Barrier, Ledger, Names, Position};
+use crate::limits::{ACCOUNT_MAX, HISTORY_MAX, QUANTITY_MAX};
+use crate::stock::{Part, Stock};
+use crate::wire::{Reader, SnapshotError, Writer};
+
+/// What every position has: four names, its accounts, version, end of the dropped history, movements' count.
+const POSITION_BYTES: usize = 4 * 4 + 8 * STORED + 8 + 8 + 4;
+
+const POSITION_TWICE: SnapshotError = SnapshotError::Damaged("a position stands in it twice");
+
+impl Stock {
+    /// Writes names and positions.
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        if let [part] = &*self.parts {
+            write_names(writer, &part.names);
+            writer.u64(part.ledger.len() as u64);
+            for place in 0..part.ledger.len() {
+                let position = part.ledger.position(u32::try_from(place).expect("places have 32 bits"));
+                write_position(writer, &part.ledger, position, position.names);
+            }
+            return;
+        }
+        let (names, ids) = self.merge_names();
+        write_names(writer, &names);
+        writer.u64(self.len() as u64);
+        for spot in self.by_birth() {
+            let (part, position) = self.at(spot);
+            let ids = &ids[spot.part as usize];
+            write_position(writer, &part.ledger, position, position.names.map(|name| ids[name as usize]));
+        }
+    }
+
+    /// The names of all parts, each once, and what the ids of each part are among them.
+    fn merge_names(&self) -> (Interner, Vec<Vec<NameId>>) {
+        let mut names = self.interner();
+        let ids = self.parts.iter().map(|part| {
+            let ids = 0..NameId::try_from(part.names.len()).expect("ids have 32 bits");
+            ids.map(|id| names.intern(part.names.name(id)).expect("fewer names than positions have")).collect()
+        });
+        let ids = ids.collect();
+        (names, ids)
+    }
+
+    /// Puts back what [`Self::write`] wrote, into a stock without positions.
+    ///
+    /// # Errors
+    /// When it could not have been written.
+    pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
+        let mut names = self.interner();
+        for id in 1..=reader.count(8)? {
+            let name = reader.text()?;
+            if names.intern(&name).map(|known| known as usize) != Some(id) {
+                return Err(SnapshotError::Damaged("a name stands in it twice"));
+            }
+        }
+        let mut movements = Vec::new();
+        let count = reader.count(100)?;
+        if let [part] = &mut *self.parts {
+            part.names = names;
+            for _ in 0..count {
+                let (position, barrier) = read_position(reader, part.names.len(), &mut movements)?;
+                put_back(part, position, barrier, &movements)?;
+            }
+            return Ok(());
+        }
+        for birth in 0..count {
+            let (mut position, barrier) = read_position(reader, names.len(), &mut movements)?;
+            let part = self.part_of(self.hash(names.name(position.names[0])));
+            let part = &mut self.parts[part];
+            for id in &mut position.names {
+                *id = part.names.intern(names.name(*id)).expect("a part has no more names than all");
+            }
+            put_back(part, position, barrier, &movements)?;
+            part.births.get_or_insert_default().push(birth as u64);
+        }
+        Ok(())
+    }
+}
+
+fn write_names(writer: &mut Writer, names: &Interner) {
+    writer.u64(names.len() as u64 - 1);
+    for id in 1..names.len() {
+        writer.bytes(names.name(NameId::try_from(id).expect("ids have 32 bits")).as_bytes());
+    }
+}
+
+fn write_position(writer: &mut Writer, ledger: &Ledger, position: &Position, names: Names) {
+    let mut record = [0; POSITION_BYTES];
+    let mut rest = &mut record[..];
+    let mut put = |field: &[u8]| {
+        let (here, after) = std::mem::take(&mut rest).split_at_mut(field.len());
+        here.copy_from_slice(field);
+        rest = after;
+    };
+    for name in names {
+        put(&name.to_le_bytes());
+    }
+    position.accounts.iter().for_each(|amount| put(&amount.to_le_bytes()));
+    put(&position.version.to_le_bytes());
+    put(&position.dropped_ns.to_le_bytes());
+    put(&u32::try_from(position.history.len()).expect("a history is short").to_le_bytes());
+    writer.raw(&record);
+    for movement in ledger.movements(position) {
+        writer.i64(movement.time_ns);
+        writer.i64(movement.quantity);
+    }
+    let barrier = ledger.barrier(position);
+    writer.u8(u8::from(barrier.is_some()));
+    if let Some(barrier) = barrier {
+        writer.i64(barrier.time_ns);
+        writer.i64(barrier.quantity);
+        writer.bytes(barrier.source.as_bytes());
+        writer.bytes(barrier.id.as_bytes());
+    }
+}
+
+fn put_back(
+    part: &mut Part,
+    position: Position,
+    barrier: Option<Barrier>,
+    movements: &[Movement],
+) -> Result<(), SnapshotError> {
+    if part.ledger.find(position.names).is_some() {
+        return Err(POSITION_TWICE);
+    }
+    part.ledger.put_back(position, barrier, movements);
+    Ok(())
+}
+
+/// Reads one position. `movements` is room for its history, used again for the next.
+fn read_position(
+    reader: &mut Reader<'_>,
+    names_count: usize,
+    movements: &mut Vec<Movement>,
+) -> Result<(Position, Option<Barrier>), SnapshotError> {
+    let mut names = [0; 4];
+    for name in &mut names {
+        *name = reader.u32()?;
+        if *name as usize >= names_count {
+            return Err(SnapshotError::Damaged("a position has a name that is not there"));
+        }
+    }
+    let mut accounts = [0; STORED];
+    for amount in &mut accounts {
+        *amount = amount_within(reader.i64()?, ACCOUNT_MAX)?;
+    }
+    let (version, dropped_ns) = (reader.u64()?, reader.i64()?);
+    let count = reader.u32()?;
+    if count > u32::from(HISTORY_MAX) {
+        return Err(SnapshotError::Damaged("a history is longer than histories get"));
+    }
+    movements.clear();
+    for _ in 0..count {
+        let (time_ns, quantity) = (reader.i64()?, reader.i64()?);
+        movements.push(Movement { time_ns, quantity: amount_within(quantity, ACCOUNT_MAX)? });
+    }
+    let barrier = if reader.u8()? == 1 {
+        let (time_ns, quantity) = (reader.i64()?, amount_within(reader.i64()?, QUANTITY_MAX)?);
+        Some(Barrier {
+            time_ns,
+            quantity,
+            source: reader.text()?.into_owned().into(),
+            id: reader.text()?.into_owned().into(),
+        })
+    } else {
+        None
+    };
+    Ok((Position { names, accounts, version, dropped_ns, history: HistoryHandle::default(), barrier: 0 }, barrier))
+}
+
+/// A number that the engine's own arithmetic could have made.
+fn amount_within(amount: i64, max: i64) -> Result<i64, SnapshotError> {
+    if amount.unsigned_abs() <= max.unsigned_abs() {
+        Ok(amount)
+    } else {
+        Err(SnapshotError::Damaged("an amount is out of range"))
+    }
+}
