@@ -50,11 +50,13 @@ impl Dedup {
             left[usize::try_from(number.wrapping_sub(oldest)).expect("it was checked")] = *count;
             self.len = self.len.checked_add(*count).ok_or(DO_NOT_ADD_UP)?;
         }
+        // The table makes room by this number, so it is bounded before it is believed.
+        let total = reader.bound(self.len, Key::BYTES)?;
         for first_byte in 0..=u8::MAX {
             let mut keys = vec![[0; Key::BYTES]; reader.count(Key::BYTES)?];
             reader.fill(keys.as_flattened_mut())?;
             check(&keys, &mut left)?;
-            self.table.put_back(first_byte, &keys, oldest, self.len());
+            self.table.put_back(first_byte, &keys, oldest, total);
         }
         if left.iter().any(|count| *count > 0) { Err(DO_NOT_ADD_UP) } else { Ok(()) }
     }

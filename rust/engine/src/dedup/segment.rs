@@ -12,6 +12,8 @@ use super::layout::Layout;
 pub(super) const FEW_GROUPS: usize = 32;
 /// Most blocks of a segment; with more keys it is split, so that there are never many to move about at once.
 const BLOCKS_MAX: usize = 32;
+/// Percent of the places from which on a segment is full. Behind it too many keys would stray.
+const FULL_PERCENT: usize = 96;
 /// Most groups of a segment that can be split.
 pub(super) const GROUPS_MAX: usize = BLOCKS_MAX * BLOCK_GROUPS;
 
@@ -64,12 +66,16 @@ impl Segment {
     /// Gives the blocks back.
     pub(super) fn release(self, blocks: &mut Blocks) {
         if self.apart.is_none() {
-            self.blocks[..self.groups().div_ceil(BLOCK_GROUPS)].iter().for_each(|block| blocks.give_back(*block));
+            self.blocks[..self.groups() / BLOCK_GROUPS].iter().for_each(|block| blocks.give_back(*block));
         }
     }
 
     pub(super) const fn groups(&self) -> usize {
         self.groups as usize
+    }
+
+    pub(super) const fn used(&self) -> usize {
+        self.used as usize
     }
 
     #[inline]
@@ -117,7 +123,7 @@ impl Segment {
         self.base.wrapping_add(code as i64 - 1)
     }
 
-    /// The code of a generation; nothing where the segment has to be laid out anew to have one.
+    /// The code of a generation; nothing where codes have to be counted anew to have one.
     #[inline]
     pub(super) fn code(&self, generation: i64) -> Option<u8> {
         let age = generation.wrapping_sub(self.base).cast_unsigned();
@@ -185,7 +191,7 @@ impl Segment {
     #[inline]
     fn insert_in(&mut self, blocks: &mut Blocks, at: usize, key: &Key, code_min: u8) -> Option<bool> {
         // Some places stay free, so that keys seldom stray.
-        let is_full = self.used as usize >= self.groups() * PLACES * 15 / 16;
+        let is_full = self.used() >= self.groups() * PLACES * FULL_PERCENT / 100;
         let (head, rests) = self.group_mut(blocks, at);
         let (place, change) = head.make_room(code_min)?;
         if is_full && change > 0 {
@@ -195,6 +201,21 @@ impl Segment {
         rests.set(place, key);
         self.used = self.used.checked_add_signed(change).expect("no more places are emptied than were in use");
         Some(true)
+    }
+
+    /// Counts codes from the oldest generation that is kept. A window spans fewer generations than there are codes, so from here on the current one
+    /// has a code. Only the heads are written.
+    pub(super) fn recode(&mut self, blocks: &mut Blocks, kept_from: i64) {
+        let code_min = self.code_min(kept_from);
+        let recode = |heads: &mut [Head]| heads.iter_mut().map(|head| head.recode(code_min)).sum::<u32>();
+        self.used = match &mut self.apart {
+            None => self.blocks[..self.groups as usize / BLOCK_GROUPS]
+                .iter()
+                .map(|block| recode(&mut blocks.get_mut(*block).heads))
+                .sum(),
+            Some(apart) => recode(&mut apart.heads),
+        };
+        self.base = self.base.max(kept_from);
     }
 
     /// Writes another code to a key.
@@ -207,16 +228,35 @@ impl Segment {
     /// How many keys there are of the generations from a given one on.
     pub(super) fn count(&self, blocks: &Blocks, kept_from: i64) -> usize {
         let code_min = self.code_min(kept_from);
-        (0..self.groups()).map(|at| self.group(blocks, at).0.live(code_min).count_ones() as usize).sum()
+        let mut keys = 0;
+        self.each_part(blocks, |heads, _| {
+            keys += heads.iter().map(|head| head.live(code_min).count_ones() as usize).sum::<usize>();
+        });
+        keys
     }
 
     /// Calls with each of these keys, in no order.
     #[inline]
     pub(super) fn each(&self, blocks: &Blocks, kept_from: i64, mut take: impl FnMut(Key)) {
         let code_min = self.code_min(kept_from);
-        for at in 0..self.groups() {
-            let (head, rests) = self.group(blocks, at);
-            places(head.live(code_min)).for_each(|place| take(rests.key(head, place)));
+        self.each_part(blocks, |heads, rests| {
+            for (head, rests) in heads.iter().zip(rests) {
+                places(head.live(code_min)).for_each(|place| take(rests.key(head, place)));
+            }
+        });
+    }
+
+    /// Calls with groups that lie together, until it was all.
+    #[inline]
+    fn each_part(&self, blocks: &Blocks, mut take: impl FnMut(&[Head], &[Rests])) {
+        match &self.apart {
+            None => {
+                for block in &self.blocks[..self.groups() / BLOCK_GROUPS] {
+                    let block = blocks.get(*block);
+                    take(&block.heads, &block.rests);
+                }
+            }
+            Some(apart) => take(&apart.heads, &apart.rests),
         }
     }
 

@@ -290,6 +290,21 @@ fn damaged_images_are_refused() {
 }
 
 #[test]
+fn no_false_count_makes_room() {
+    // Keys that no bits part, and a count by which a directory deep enough to part them would be worth its memory.
+    let mut dedup = Dedup::new(WINDOW_NS, u64::MAX);
+    dedup.advance(0);
+    (0..20_000).for_each(|n| dedup.remember(Crowd::Second.key(n), known(n)));
+    let keys = dedup.generations[0].1;
+    dedup.generations[0].1 = 1 << 50;
+    assert_eq!(restored(&image(&dedup), u64::MAX).unwrap_err(), SnapshotError::Damaged("it counts more than it holds"));
+    dedup.generations[0].1 = keys;
+    let again = restored(&image(&dedup), u64::MAX).unwrap();
+    let (now, before) = (again.memory_bytes(), dedup.memory_bytes());
+    assert!(now <= before * 5 / 4, "{now} bytes, {before} before");
+}
+
+#[test]
 fn recent_bodies_are_found_as_far_back_as_promised() {
     let slices = |n: u64| Slices::from_bytes(u128::from(n).to_le_bytes());
     let mut recent = Recent::default();
