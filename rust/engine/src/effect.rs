@@ -1,10 +1,12 @@
 //! What goes out: positions that changed since the last flush, merged per position (latest wins), and exceptions, encoded as CloudEvents in JSON.
 //! Knows no bus.
 
-use std::collections::BTreeMap;
+use hashbrown::HashTable;
 
 use crate::balance::{self, BalanceView};
 use crate::exception::ExceptionRecord;
+use crate::hash::fold;
+use crate::held;
 use crate::instant;
 use crate::quantity::write_digits;
 
@@ -17,6 +19,44 @@ pub struct Tracing {
     pub causation: Option<Box<str>>,
 }
 
+/// Tracings by position. Only asked for one by one.
+#[derive(Debug, Default)]
+pub struct Tracings(HashTable<(u32, Tracing)>);
+
+/// An odd number whose multiples are spread evenly over 64 bits (2⁶⁴ divided by the golden ratio).
+const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+
+impl Tracings {
+    /// The ids that came with the latest change of a position.
+    pub fn get(&self, position: &u32) -> Option<&Tracing> {
+        self.0.find(Self::hash(*position), |(known, _)| known == position).map(|(_, tracing)| tracing)
+    }
+
+    fn insert(&mut self, position: u32, tracing: Tracing) {
+        let entry =
+            self.0.entry(Self::hash(position), |(known, _)| *known == position, |(known, _)| Self::hash(*known));
+        entry.insert((position, tracing));
+    }
+
+    fn remove(&mut self, position: u32) {
+        if let Ok(entry) = self.0.find_entry(Self::hash(position), |(known, _)| *known == position) {
+            entry.remove();
+        }
+    }
+
+    /// Positions are numbered by the engine, so nobody can craft numbers that pile up.
+    fn hash(position: u32) -> u64 {
+        fold(u64::from(position) ^ GOLDEN, GOLDEN)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let ids = |(_, tracing): &(u32, Tracing)| {
+            held::text(tracing.correlation.as_deref()) + held::text(tracing.causation.as_deref())
+        };
+        self.0.allocation_size() + self.0.iter().map(ids).sum::<usize>()
+    }
+}
+
 /// Changed positions and exceptions that wait to be sent.
 #[derive(Debug, Default)]
 pub struct Effects {
@@ -24,7 +64,7 @@ pub struct Effects {
     /// One bit per position: whether it stands in `changed`.
     marks: Vec<u64>,
     /// The ids that came with the latest change of a position, where there were any.
-    tracings: BTreeMap<u32, Tracing>,
+    tracings: Tracings,
     /// Exceptions held for the next flush.
     pub exceptions: Vec<ExceptionRecord>,
 }
@@ -41,14 +81,14 @@ impl Effects {
             self.changed.push(position);
         }
         match tracing {
-            Some(tracing) => drop(self.tracings.insert(position, tracing)),
-            None if self.tracings.is_empty() => {}
-            None => drop(self.tracings.remove(&position)),
+            Some(tracing) => self.tracings.insert(position, tracing),
+            None if self.tracings.0.is_empty() => {}
+            None => self.tracings.remove(position),
         }
     }
 
     /// Takes the changed positions, in the order in which they first changed, and the ids that came with some of them.
-    pub fn take_changed(&mut self) -> (Vec<u32>, BTreeMap<u32, Tracing>) {
+    pub fn take_changed(&mut self) -> (Vec<u32>, Tracings) {
         let changed = std::mem::take(&mut self.changed);
         for position in &changed {
             self.marks[*position as usize / 64] = 0;
@@ -63,12 +103,11 @@ impl Effects {
 
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        let held: usize = self.exceptions.iter().map(|record| record.event.len()).sum();
-        self.marks.capacity() * size_of::<u64>()
-            + self.changed.capacity() * size_of::<u32>()
-            + self.tracings.len() * size_of::<(u32, Tracing)>()
-            + self.exceptions.capacity() * size_of::<ExceptionRecord>()
-            + held
+        held::list(&self.marks)
+            + held::list(&self.changed)
+            + self.tracings.memory_bytes()
+            + held::list(&self.exceptions)
+            + self.exceptions.iter().map(ExceptionRecord::memory_bytes).sum::<usize>()
     }
 }
 

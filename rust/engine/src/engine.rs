@@ -101,7 +101,7 @@ pub struct Engine {
     pub(crate) totals: [u64; OUTCOME_NUMBERS],
     /// What the caller wants to find again in a snapshot.
     pub notes: BTreeMap<String, String>,
-    ranges: Vec<Range<usize>>,
+    pub(crate) ranges: Vec<Range<usize>>,
     pub(crate) shapes: Shapes,
 }
 

@@ -5,6 +5,7 @@ use std::hint::black_box;
 use crate::balance::{Balance, BalanceView, PositionKey};
 use crate::config::Config;
 use crate::engine::Engine;
+use crate::held;
 use crate::intern::Interner;
 use crate::ledger::{Ledger, Position};
 use crate::outcome::{self, Outcome};
@@ -122,7 +123,12 @@ impl Engine {
 
     /// Bytes held, by part.
     pub fn memory_bytes(&self) -> Vec<(&'static str, usize)> {
+        let notes = self.notes.iter().map(|(name, value)| name.capacity() + value.capacity()).sum::<usize>();
         let mut parts = vec![
+            // Behind the counts of its owners.
+            ("config", self.config.memory_bytes() + 2 * size_of::<usize>()),
+            ("notes", held::tree::<String, String>(self.notes.len()) + notes),
+            ("shapes", self.shapes.memory_bytes() + held::list(&self.ranges)),
             ("names", self.names.memory_bytes()),
             ("dedup", self.dedup.memory_bytes()),
             ("meanings", self.meanings.memory_bytes()),
@@ -131,5 +137,10 @@ impl Engine {
         ];
         parts.extend(self.ledger.memory_bytes());
         parts
+    }
+
+    /// Bytes among them that are mapped beside the ordinary allocator.
+    pub fn mapped_bytes(&self) -> usize {
+        self.dedup.bytes().mapped + self.meanings.bytes().mapped + self.ledger.mapped_bytes()
     }
 }
