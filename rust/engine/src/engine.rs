@@ -289,14 +289,15 @@ impl Engine {
         // Order `arrival` asks for no sequence; the orders that do refuse here.
         self.dedup.advance(log_time_ns);
         let body = body_of(self.seed, seen, rule, statuses, quantity);
-        if let Some(known) = self.dedup.find(seen.key) {
-            if known.means(body) {
-                return known.answer_again();
+        let vacancy = match self.dedup.look(seen.key) {
+            Err(vacancy) => vacancy,
+            Ok(known) if known.means(body) => return known.answer_again(),
+            Ok(_) => {
+                let first = self.recent.find(self.elements, seen.key);
+                findings.fields = first.map(|slices| slices.differences(body.slices()));
+                return Outcome::Conflict;
             }
-            let first = self.recent.find(self.elements, seen.key);
-            findings.fields = first.map(|slices| slices.differences(body.slices()));
-            return Outcome::Conflict;
-        }
+        };
         let Some(time_ns) = self.effective_time(config, event, log_time_ns) else {
             return Outcome::TimeOutOfBounds;
         };
@@ -304,7 +305,7 @@ impl Engine {
         let checked = Checked { event, rule, statuses, quantity, time_ns, sequence: place.sequence, found: seen.found };
         let outcome = self.post(config, &checked, findings).unwrap_or_else(|refusal| refusal);
         if outcome.is_remembered() {
-            self.dedup.remember(seen.key, body.known(outcome));
+            self.dedup.remember_at(vacancy, seen.key, body.known(outcome));
             self.recent.push(self.elements, seen.key, body.slices());
         }
         if config.duplicate_suspect && matches!(outcome, Outcome::Applied | Outcome::Absorbed) {

@@ -182,6 +182,12 @@ impl Head {
         ALL_PLACES & !self.below(code_min)
     }
 
+    /// The places where there is room, as bits: those of no key and those of keys that are outdated.
+    #[inline]
+    pub(super) fn room(&self, code_min: u8) -> u32 {
+        self.below(code_min)
+    }
+
     /// Whether a key of a class, of which this is the first group, may stand in neither of its two for want of room.
     #[inline]
     pub(super) const fn has_strays(&self, class: u8) -> bool {
@@ -270,6 +276,17 @@ pub(super) fn places(mut bits: u32) -> impl Iterator<Item = usize> {
         bits &= bits - 1;
         Some(place)
     })
+}
+
+/// Whether the second of two groups' bits are more than the first's. Both are counted in one word: the oldest processors have no instruction for it.
+#[inline]
+pub(super) const fn are_more(first: u32, second: u32) -> bool {
+    let pairs = first | second << 16;
+    let pairs = pairs - (pairs >> 1 & 0x5555_5555);
+    let fours = (pairs & 0x3333_3333) + (pairs >> 2 & 0x3333_3333);
+    let eights = (fours + (fours >> 4)) & 0x0F0F_0F0F;
+    let counts = eights + (eights >> 8);
+    counts >> 16 & 0x1F > counts & 0x1F
 }
 
 /// The bytes that are equal to one, as bits.
@@ -363,6 +380,16 @@ mod tests {
         assert_eq!(head.make_room(2), Some((0, 1 - 8)));
         assert_eq!(places(head.live(1)).collect::<Vec<_>>(), [1, 3, 5, 7, 9, 11, 13]);
         assert_eq!((head.live(2), head.live(3)), (head.live(1), 0));
+    }
+
+    #[test]
+    fn more_is_told_by_counting() {
+        let masks = || (0..1 << 15).step_by(37).chain([0, ALL_PLACES, 1, 1 << 14]);
+        for first in masks() {
+            for second in masks().step_by(7) {
+                assert_eq!(are_more(first, second), second.count_ones() > first.count_ones(), "{first} {second}");
+            }
+        }
     }
 
     #[test]

@@ -6,9 +6,9 @@ use crate::limits::DEDUP_GENERATIONS;
 
 use super::Fingerprint;
 use super::blocks::{BLOCK_GROUPS, Blocks};
-use super::group::{CODES, Key, PLACES, Probe, places};
+use super::group::{CODES, Key, PLACES, Probe};
 use super::layout::Layout;
-use super::segment::{FEW_GROUPS, GROUPS_MAX, Segment, index, next};
+use super::segment::{FEW_GROUPS, GROUPS_MAX, Segment, index};
 
 /// Bits of a fingerprint that a segment implies at least: keys leave their first byte away.
 const DEPTH_MIN: u32 = 8;
@@ -30,6 +30,16 @@ pub(super) struct Table {
     segments: Vec<Segment>,
     blocks: Blocks,
     layout: Layout,
+    /// How often a segment came, or moved its keys.
+    layouts: u64,
+}
+
+/// Where a key that is missing would have its place. Holds until keys move.
+#[derive(Debug, Clone, Copy)]
+pub struct Vacancy {
+    id: u32,
+    at: usize,
+    layouts: u64,
 }
 
 impl Table {
@@ -71,28 +81,53 @@ impl Table {
 
     /// Asks for what the heads point to.
     #[inline]
-    pub(super) fn prefetch_places(&self, fingerprint: Fingerprint) {
+    pub(super) fn prefetch_places(&self, fingerprint: Fingerprint, kept_from: i64) {
         let probe = Probe::new(fingerprint);
-        let Some(segment) = self.segment(probe.first) else { return };
-        let homes = segment.homes(probe);
-        for at in [homes.first, homes.second] {
-            let (head, rests) = segment.group(&self.blocks, at);
-            if let Some(place) = places(head.candidates(probe)).next() {
-                rests.prefetch(place);
-            }
-        }
-        if segment.group(&self.blocks, homes.first).0.has_strays(probe.class()) {
-            segment.prefetch(&self.blocks, next(homes.first, segment.groups()));
+        if let Some(segment) = self.segment(probe.first) {
+            segment.prefetch_places(&self.blocks, probe, kept_from);
         }
     }
 
-    /// What is remembered of a key.
+    /// What is remembered of a key, or where it would be.
     #[inline]
-    pub(super) fn find(&self, fingerprint: Fingerprint, kept_from: i64) -> Option<Known> {
+    pub(super) fn look(&self, fingerprint: Fingerprint, kept_from: i64) -> Result<Known, Vacancy> {
         let probe = Probe::new(fingerprint);
-        let segment = self.segment(probe.first)?;
-        let found = segment.find(&self.blocks, probe, kept_from)?;
-        Some(segment.key(&self.blocks, found).known())
+        let Some(id) = self.id(probe.first) else {
+            return Err(Vacancy { id: NONE, at: 0, layouts: self.layouts });
+        };
+        let segment = &self.segments[id as usize];
+        match segment.look(&self.blocks, probe, kept_from) {
+            Ok(found) => Ok(segment.key(&self.blocks, found).known()),
+            Err(at) => Err(Vacancy { id, at, layouts: self.layouts }),
+        }
+    }
+
+    /// Adds a key that is not there where [`Self::look`] found it missing.
+    #[inline]
+    pub(super) fn insert_at(
+        &mut self,
+        vacancy: Vacancy,
+        fingerprint: Fingerprint,
+        known: Known,
+        generation: i64,
+        kept_from: i64,
+    ) {
+        if vacancy.layouts == self.layouts
+            && vacancy.id != NONE
+            && let segment = &mut self.segments[vacancy.id as usize]
+            && let Some(code) = segment.code(generation)
+        {
+            let key = Key::new(Probe::new(fingerprint), known, code);
+            if segment.insert_at(&mut self.blocks, vacancy.at, &key, kept_from) {
+                return;
+            }
+        }
+        self.insert(fingerprint, known, generation, kept_from);
+    }
+
+    /// Forgets all keys.
+    pub(super) fn clear(&mut self) {
+        *self = Self { layouts: self.layouts + 1, ..Self::default() };
     }
 
     /// Adds a key that is not there.
@@ -150,6 +185,7 @@ impl Table {
         let begin = self.entry(first) & !(width - 1);
         self.directory[begin..begin + width].fill(id);
         self.segments.push(segment);
+        self.layouts += 1;
         id
     }
 
@@ -201,6 +237,7 @@ impl Table {
     }
 
     fn replace(&mut self, id: u32, segment: Segment) {
+        self.layouts += 1;
         std::mem::replace(&mut self.segments[id as usize], segment).release(&mut self.blocks);
     }
 

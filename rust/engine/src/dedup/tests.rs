@@ -154,12 +154,18 @@ fn run(crowd: Crowd, keys_max: u64, steps: &[Step]) {
                 sent = sent.max(from + count);
                 (from..from + count).for_each(|n| dedup.prefetch(crowd.key(n)));
                 (from..from + count).for_each(|n| dedup.prefetch_places(crowd.key(n)));
-                for n in from..from + count {
+                // By the time they are used, many of these places have moved.
+                let vacancies: Vec<_> = (from..from + count).map(|n| dedup.look(crowd.key(n)).err()).collect();
+                for (n, early) in (from..).zip(vacancies) {
                     let key = crowd.key(n);
                     assert_eq!(dedup.find(key), twin.find(key), "{n}");
                     if twin.find(key).is_none() {
                         assert!(!dedup.renew(key) && !twin.renew(key));
-                        dedup.remember(key, known(n));
+                        let now = dedup.look(key).err();
+                        match [None, now, early][usize::try_from(n % 3).unwrap()] {
+                            Some(vacancy) => dedup.remember_at(vacancy, key, known(n)),
+                            None => dedup.remember(key, known(n)),
+                        }
                         twin.remember(key, known(n));
                     } else if is_renewed {
                         assert!(dedup.renew(key) && twin.renew(key));
