@@ -100,9 +100,17 @@ fn foreign_newer_and_otherwise_configured_ones_are_refused_by_name() {
     let other = Config::parse("[engine]\nhistory_max = 63\nduplicate_suspect = true").unwrap();
     assert_eq!(Engine::restore(&image, other).unwrap_err(), SnapshotError::OtherConfiguration);
     assert_eq!(verify(b"GIF89a, and more than enough bytes").unwrap_err(), SnapshotError::Foreign);
-    let mut newer = image;
+    let mut newer = image.clone();
     newer[8] = 9;
     assert_eq!(verify(&newer).unwrap_err(), SnapshotError::NewerFormat(9));
+    // An older one is sealed like this one, so it is known for what it is.
+    let mut older = image;
+    older[8] = 1;
+    let body_end = older.len() - 32;
+    let seal = blake3::Hasher::new_derive_key("tallystick 2026 snapshot seal v1").update(&older[..body_end]).finalize();
+    older[body_end..].copy_from_slice(seal.as_bytes());
+    assert_eq!(verify(&older).unwrap_err(), SnapshotError::OlderFormat(1));
+    assert!(SnapshotError::OlderFormat(1).to_string().contains("rebuild from the log"));
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! What changed since it was last asked: positions, merged (latest wins), with the ids that an event carries through to what it causes.
 
-use std::collections::BTreeMap;
+use hashbrown::HashTable;
+
+use crate::hash::fold;
+use crate::held;
 
 /// Ids that an event carries through to what it causes.
 #[derive(Debug, Clone, Default)]
@@ -11,6 +14,44 @@ pub struct Tracing {
     pub causation: Option<Box<str>>,
 }
 
+/// Ids by position. Only asked for one by one.
+#[derive(Debug, Default)]
+pub(crate) struct Tracings(HashTable<(u32, Tracing)>);
+
+/// An odd number whose multiples are spread evenly over 64 bits (2⁶⁴ divided by the golden ratio).
+const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+
+impl Tracings {
+    /// The ids that came with the latest change of a position.
+    pub(crate) fn get(&self, position: u32) -> Option<&Tracing> {
+        self.0.find(Self::hash(position), |(known, _)| *known == position).map(|(_, tracing)| tracing)
+    }
+
+    fn insert(&mut self, position: u32, tracing: Tracing) {
+        let entry =
+            self.0.entry(Self::hash(position), |(known, _)| *known == position, |(known, _)| Self::hash(*known));
+        entry.insert((position, tracing));
+    }
+
+    fn remove(&mut self, position: u32) {
+        if let Ok(entry) = self.0.find_entry(Self::hash(position), |(known, _)| *known == position) {
+            entry.remove();
+        }
+    }
+
+    /// Positions are numbered by the engine, so nobody can craft numbers that pile up.
+    fn hash(position: u32) -> u64 {
+        fold(u64::from(position) ^ GOLDEN, GOLDEN)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let ids = |(_, tracing): &(u32, Tracing)| {
+            held::text(tracing.correlation.as_deref()) + held::text(tracing.causation.as_deref())
+        };
+        self.0.allocation_size() + self.0.iter().map(ids).sum::<usize>()
+    }
+}
+
 /// Changed positions of one part of the stock, in the order in which they first changed.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
@@ -18,7 +59,7 @@ pub(crate) struct Changes {
     /// One bit per position: whether it stands in `changed`.
     marks: Vec<u64>,
     /// The ids that came with the latest change of a position, where there were any.
-    tracings: BTreeMap<u32, Tracing>,
+    tracings: Tracings,
     /// Elements of the log before each first change, where parts have to be put in order.
     ordinals: Option<Vec<u64>>,
 }
@@ -28,7 +69,7 @@ pub(crate) struct Changes {
 pub(crate) struct Taken {
     pub(crate) changed: Vec<u32>,
     pub(crate) ordinals: Vec<u64>,
-    pub(crate) tracings: BTreeMap<u32, Tracing>,
+    pub(crate) tracings: Tracings,
 }
 
 impl Changes {
@@ -52,9 +93,9 @@ impl Changes {
             }
         }
         match tracing {
-            Some(tracing) => drop(self.tracings.insert(position, tracing)),
-            None if self.tracings.is_empty() => {}
-            None => drop(self.tracings.remove(&position)),
+            Some(tracing) => self.tracings.insert(position, tracing),
+            None if self.tracings.0.is_empty() => {}
+            None => self.tracings.remove(position),
         }
     }
 
@@ -75,9 +116,9 @@ impl Changes {
 
     /// Bytes held.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.marks.capacity() * size_of::<u64>()
-            + self.changed.capacity() * size_of::<u32>()
-            + self.ordinals.as_ref().map_or(0, |ordinals| ordinals.capacity() * size_of::<u64>())
-            + self.tracings.len() * size_of::<(u32, Tracing)>()
+        held::list(&self.marks)
+            + held::list(&self.changed)
+            + self.ordinals.as_ref().map_or(0, held::list)
+            + self.tracings.memory_bytes()
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::held;
 use crate::limits::{
     AHEAD_DEFAULT_NS, CONFIG_BYTES_MAX, DAY_NS, DEDUP_KEYS_DEFAULT, HISTORY_DEFAULT, HISTORY_MAX, NAME_BYTES_MAX,
     SECOND_NS, SOURCE_BYTES_MAX,
@@ -105,6 +106,19 @@ impl Config {
     /// BLAKE3 of everything here that changes results; stands in every snapshot.
     pub const fn fingerprint(&self) -> &[u8; 32] {
         &self.fingerprint
+    }
+
+    /// Bytes held, itself included.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let (sources, teams, safety) = (&self.sources, &self.teams, &self.safety.rules);
+        size_of::<Self>()
+            + self.rules.memory_bytes()
+            + held::tree::<String, TimeBounds>(sources.len())
+            + sources.keys().map(String::capacity).sum::<usize>()
+            + held::tree::<String, Team>(teams.len())
+            + teams.keys().map(String::capacity).sum::<usize>()
+            + held::tree::<(String, String), i64>(safety.len())
+            + safety.keys().map(|(sku, location)| sku.capacity() + location.capacity()).sum::<usize>()
     }
 
     /// The bounds of a source's effective times.

@@ -97,7 +97,7 @@ pub struct Engine {
     pub(crate) totals: [u64; OUTCOME_NUMBERS],
     /// What the caller wants to find again in a snapshot.
     pub notes: BTreeMap<String, String>,
-    ranges: Vec<Range<usize>>,
+    pub(crate) ranges: Vec<Range<usize>>,
     /// For each shard's reader.
     pub(crate) shapes: Vec<Shapes>,
 }
@@ -328,7 +328,7 @@ impl Engine {
         let records = std::mem::take(&mut self.held);
         let (from, through) = (self.flushed, self.sequence);
         let covers = Covers { stream, from, through, log_time_ns: self.log_time_ns.unwrap_or(0) };
-        let balances = self.views(&changed).map(|(spot, view)| (view, tracings.get(&spot)));
+        let balances = self.views(&changed).map(|(spot, view)| (view, tracings[spot.part as usize].get(spot.place)));
         let availability = encode_availability(covers, balances, positions_max, bytes_max);
         let exceptions = encode_exceptions(covers, &records, positions_max, bytes_max);
         self.flushed = through;

@@ -1,6 +1,7 @@
 //! Exceptions: what a person has to look at, with the original bytes, the place in the log, the cause and the cure.
 
 use crate::config::Team;
+use crate::held;
 use crate::outcome::Outcome;
 
 /// One exception.
@@ -40,4 +41,17 @@ pub struct ExceptionRecord {
     pub event: Box<[u8]>,
     /// How many bytes the original has.
     pub event_bytes_total: u64,
+}
+
+impl ExceptionRecord {
+    /// Bytes that it holds beside itself.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let texts =
+            [&self.source, &self.id, &self.correlation_id, &self.causation_id, &self.sku, &self.location].into_iter();
+        self.code.len()
+            + texts.map(|text| held::text(text.as_deref())).sum::<usize>()
+            + self.cause.capacity()
+            + held::list(&self.fields)
+            + self.event.len()
+    }
 }

@@ -130,6 +130,11 @@ impl History {
         self.classes.iter().map(|class| class.movements.memory_bytes() + class.free.capacity() * size_of::<u32>()).sum()
     }
 
+    /// Bytes among them that are mapped beside the ordinary allocator.
+    pub fn mapped_bytes(&self) -> usize {
+        self.classes.iter().map(|class| class.movements.mapped_bytes()).sum()
+    }
+
     fn index(handle: HistoryHandle, place: usize) -> usize {
         let ring = capacity(handle);
         handle.slot as usize * ring + ((usize::from(handle.head) + place) & (ring - 1))

@@ -103,9 +103,10 @@ impl Engine {
         };
         let (ordinal, log_time_ns) = (self.elements, self.log_time_ns.unwrap_or(0));
         let keys = self.keys.reach(seen.key, log_time_ns);
-        if let Some(outcome) = keys.recall((ordinal, log_time_ns), seen.key, claim.body, findings) {
-            return outcome;
-        }
+        let vacancy = match keys.recall((ordinal, log_time_ns), seen.key, claim.body, findings) {
+            Ok(vacancy) => vacancy,
+            Err(outcome) => return outcome,
+        };
         let Some(time_ns) = effective_time(config, event, log_time_ns, self.keys.floor_ns()) else {
             return Outcome::TimeOutOfBounds;
         };
@@ -117,7 +118,7 @@ impl Engine {
         } else {
             Outcome::Overflow
         };
-        self.keys.remember(ordinal, seen.key, claim.body, outcome);
+        self.keys.remember(ordinal, (seen.key, vacancy), claim.body, outcome);
         self.suspect_duplicate(config, (event, &claim), (outcome, log_time_ns), findings);
         outcome
     }

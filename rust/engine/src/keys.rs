@@ -2,7 +2,7 @@
 //! divided, because a key that is sent again for another SKU must still be found.
 
 use crate::body::Body;
-use crate::dedup::{Dedup, Fingerprint, Recent, image};
+use crate::dedup::{Dedup, Fingerprint, Recent, Vacancy, image};
 use crate::explain::Findings;
 use crate::outcome::Outcome;
 use crate::wire::{Reader, SnapshotError, Writer};
@@ -15,7 +15,10 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// What an element gets because its key is known; nothing where it is new. `ordinal` is the number of elements before it in the log.
+    /// Where a new key would be remembered. `ordinal` is the number of elements before its event in the log.
+    ///
+    /// # Errors
+    /// What the event gets because its key is known.
     #[inline]
     pub(crate) fn recall(
         &mut self,
@@ -23,21 +26,29 @@ impl Part {
         key: Fingerprint,
         body: Body,
         findings: &mut Findings,
-    ) -> Option<Outcome> {
+    ) -> Result<Vacancy, Outcome> {
         self.dedup.advance(log_time_ns);
-        let known = self.dedup.find(key)?;
-        if known.means(body) {
-            return Some(known.answer_again());
+        match self.dedup.look(key) {
+            Err(vacancy) => Ok(vacancy),
+            Ok(known) if known.means(body) => Err(known.answer_again()),
+            Ok(_) => {
+                let first = self.recent.find(ordinal, key);
+                findings.fields = first.map(|slices| slices.differences(body.slices()));
+                Err(Outcome::Conflict)
+            }
         }
-        let first = self.recent.find(ordinal, key);
-        findings.fields = first.map(|slices| slices.differences(body.slices()));
-        Some(Outcome::Conflict)
     }
 
     /// Remembers a new key with the answer that it got.
     #[inline]
-    pub(crate) fn remember(&mut self, ordinal: u64, key: Fingerprint, body: Body, outcome: Outcome) {
-        self.dedup.remember(key, body.known(outcome));
+    pub(crate) fn remember(
+        &mut self,
+        ordinal: u64,
+        (key, vacancy): (Fingerprint, Vacancy),
+        body: Body,
+        outcome: Outcome,
+    ) {
+        self.dedup.remember_at(vacancy, key, body.known(outcome));
         self.recent.push(ordinal, key, body.slices());
     }
 }
@@ -83,9 +94,15 @@ impl Keys {
 
     /// Remembers a new key with the answer that it got, and forgets the oldest generation if there is no room.
     #[inline]
-    pub(crate) fn remember(&mut self, ordinal: u64, key: Fingerprint, body: Body, outcome: Outcome) {
+    pub(crate) fn remember(
+        &mut self,
+        ordinal: u64,
+        (key, vacancy): (Fingerprint, Vacancy),
+        body: Body,
+        outcome: Outcome,
+    ) {
         let part = self.part_of(key);
-        self.parts[part].remember(ordinal, key, body, outcome);
+        self.parts[part].remember(ordinal, (key, vacancy), body, outcome);
         if self.parts.len() > 1 && !self.has_room(0) {
             self.make_room();
         }
@@ -168,6 +185,12 @@ impl Keys {
     /// Bytes held by tables, and by what the latest elements said.
     pub(crate) fn memory_bytes(&self) -> (usize, usize) {
         let sum = |bytes: &dyn Fn(&Part) -> usize| self.parts.iter().map(bytes).sum();
-        (sum(&|part| part.dedup.memory_bytes()), sum(&|part| part.recent.memory_bytes()))
+        let parts = self.parts.capacity() * size_of::<Part>();
+        (sum(&|part| part.dedup.memory_bytes()) + parts, sum(&|part| part.recent.memory_bytes()))
+    }
+
+    /// Bytes of the tables that are mapped beside the ordinary allocator.
+    pub(crate) fn mapped_bytes(&self) -> usize {
+        self.parts.iter().map(|part| part.dedup.bytes().mapped).sum()
     }
 }

@@ -299,6 +299,11 @@ impl Ledger {
         ]
     }
 
+    /// Bytes among them that are mapped beside the ordinary allocator.
+    pub fn mapped_bytes(&self) -> usize {
+        self.positions.mapped_bytes() + self.history.mapped_bytes()
+    }
+
     fn is_absorbed(&self, draft: &Draft, time_ns: i64) -> bool {
         draft.place.and_then(|place| self.barrier(self.position(place))).is_some_and(|latest| time_ns <= latest.time_ns)
     }

@@ -28,6 +28,7 @@ pub mod json;
 pub mod shape;
 pub mod split;
 
+mod held;
 pub mod pages;
 
 pub mod body;

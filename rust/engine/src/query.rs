@@ -7,7 +7,9 @@ use crate::balance::{Balance, BalanceView, PositionKey};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::exception::ExceptionRecord;
+use crate::held;
 use crate::outcome::{self, Outcome};
+use crate::shape::Shapes;
 use crate::state_hash::StateHash;
 use crate::stock::Spot;
 
@@ -134,16 +136,26 @@ impl Engine {
 
     /// Bytes held, by part.
     pub fn memory_bytes(&self) -> Vec<(&'static str, usize)> {
+        let notes = self.notes.iter().map(|(name, value)| name.capacity() + value.capacity()).sum::<usize>();
+        let shapes = self.shapes.iter().map(Shapes::memory_bytes).sum::<usize>() + held::list(&self.shapes);
+        let records = self.held.iter().map(ExceptionRecord::memory_bytes).sum::<usize>();
         let (tables, bodies) = self.keys.memory_bytes();
-        let held = self.held.iter().map(|record| record.event.len()).sum::<usize>()
-            + self.held.capacity() * size_of::<ExceptionRecord>();
         let mut parts = vec![
+            // Behind the counts of its owners.
+            ("config", self.config.memory_bytes() + 2 * size_of::<usize>()),
+            ("notes", held::tree::<String, String>(self.notes.len()) + notes),
+            ("shapes", shapes + held::list(&self.ranges)),
             ("dedup", tables),
             ("meanings", self.meanings.memory_bytes()),
             ("bodies", bodies),
-            ("exceptions", held),
+            ("exceptions", records + held::list(&self.held)),
         ];
         parts.extend(self.stock.memory_bytes());
         parts
+    }
+
+    /// Bytes among them that are mapped beside the ordinary allocator.
+    pub fn mapped_bytes(&self) -> usize {
+        self.keys.mapped_bytes() + self.meanings.bytes().mapped + self.stock.mapped_bytes()
     }
 }

@@ -323,12 +323,12 @@ impl Desk<'_, keys::Part> {
             let now = (ordinal + place as u64, log_time_ns);
             let mut findings = Findings::default();
             let verdict = match self.part.recall(now, seen.key, claim.body, &mut findings) {
-                Some(outcome) => outcome.number(),
-                None if effective_time(config, &seen.event, log_time_ns, floor_ns).is_none() => {
+                Err(outcome) => outcome.number(),
+                Ok(_) if effective_time(config, &seen.event, log_time_ns, floor_ns).is_none() => {
                     Outcome::TimeOutOfBounds.number()
                 }
-                None => {
-                    self.part.remember(now.0, seen.key, claim.body, Outcome::Applied);
+                Ok(vacancy) => {
+                    self.part.remember(now.0, (seen.key, vacancy), claim.body, Outcome::Applied);
                     NEW | Outcome::Applied.number()
                 }
             };

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::account::Account;
+use crate::held;
 use crate::limits::{POSTINGS_MAX, TYPE_BYTES_MAX};
 
 /// The rule table that is built in, as TOML.
@@ -98,6 +99,17 @@ pub struct Rule {
     pub needs_to_location: bool,
 }
 
+impl Rule {
+    /// Bytes that it holds beside itself.
+    fn memory_bytes(&self) -> usize {
+        let statuses = [&self.from_status, &self.to_status].into_iter().flatten();
+        self.name.len()
+            + held::text(self.exception.as_deref())
+            + held::list(&self.postings)
+            + statuses.map(|status| held::list(&status.allowed)).sum::<usize>()
+    }
+}
+
 /// Types and aliases, looked up by name.
 #[derive(Debug, Clone)]
 pub struct RuleTable {
@@ -146,6 +158,15 @@ impl RuleTable {
     /// The number of the rule for a type or alias.
     pub fn find(&self, name: &str) -> Option<u16> {
         self.names.find(hash(name), |(known, _)| **known == *name).map(|(_, rule)| *rule)
+    }
+
+    /// Bytes held.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let names = self.names.iter().map(|(name, _)| name.len()).sum::<usize>();
+        held::list(&self.rules)
+            + self.rules.iter().map(Rule::memory_bytes).sum::<usize>()
+            + self.names.allocation_size()
+            + names
     }
 
     /// A rule by its number.

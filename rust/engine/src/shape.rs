@@ -2,6 +2,7 @@
 //! event of that layout is read by comparing what stands between its values. Changes no answer, only the way to it.
 
 use crate::event::Field;
+use crate::held;
 use crate::instant::Minute;
 use crate::json::Kind;
 
@@ -138,6 +139,12 @@ impl Shapes {
             self.nodes[usize::from(node)].tail = Some(tail.as_bytes().into());
         }
         self.buffer = values;
+    }
+
+    /// Bytes held.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let tails: usize = self.nodes.iter().filter_map(|node| node.tail.as_ref()).map(|tail| tail.len()).sum();
+        held::list(&self.nodes) + held::list(&self.texts) + held::list(&self.buffer) + tails
     }
 
     /// The member behind a node for a value, new or known; nothing if it cannot be remembered.

@@ -1,10 +1,9 @@
 //! The stock: all positions, divided by SKU into parts with names and a ledger of their own. What an event changes lies within one part, because
 //! its positions share their SKU.
 
-use std::collections::BTreeMap;
-
-use crate::changes::{Changes, Tracing};
+use crate::changes::{Changes, Tracing, Tracings};
 use crate::hash::of_name;
+use crate::held;
 use crate::index::scale;
 use crate::intern::Interner;
 use crate::ledger::{Ledger, Position};
@@ -16,7 +15,7 @@ pub struct Spot {
     /// The part's number.
     pub(crate) part: u32,
     /// The position's place in the part's ledger.
-    place: u32,
+    pub(crate) place: u32,
 }
 
 /// The positions of some SKUs.
@@ -138,19 +137,16 @@ impl Stock {
         })
     }
 
-    /// Takes what changed, in the order in which it first changed, and the ids that came with some of it.
-    pub(crate) fn take_changed(&mut self) -> (Vec<Spot>, BTreeMap<Spot, Tracing>) {
-        let mut taken: Vec<_> = self.parts.iter_mut().map(|part| part.changes.take()).collect();
-        let tracings = (0..)
-            .zip(&mut taken)
-            .flat_map(|(part, taken)| {
-                std::mem::take(&mut taken.tracings).into_iter().map(move |tracing| (part, tracing))
-            })
-            .map(|(part, (place, tracing))| (Spot { part, place }, tracing))
-            .collect();
-        let mut taken = taken.into_iter();
-        let changed = self.in_order(|_| taken.next().map(|taken| (taken.changed, taken.ordinals)).unwrap_or_default());
-        (changed, tracings)
+    /// Takes what changed, in the order in which it first changed, and by part the ids that came with some of it.
+    pub(crate) fn take_changed(&mut self) -> (Vec<Spot>, Vec<Tracings>) {
+        let (mut changed, mut tracings) = (Vec::new(), Vec::new());
+        for part in &mut self.parts {
+            let taken = part.changes.take();
+            changed.push((taken.changed, taken.ordinals));
+            tracings.push(taken.tracings);
+        }
+        let mut changed = changed.into_iter();
+        (self.in_order(|_| changed.next().unwrap_or_default()), tracings)
     }
 
     /// Places of all parts, merged by ordinals that grow within each. With one part there is nothing to merge.
@@ -176,9 +172,9 @@ impl Stock {
     /// Bytes held, by kind.
     pub(crate) fn memory_bytes(&self) -> Vec<(&'static str, usize)> {
         let names = |part: &Part| part.names.memory_bytes();
-        let orders = |part: &Part| part.births.as_ref().map_or(0, |births| births.capacity() * size_of::<u64>());
+        let orders = |part: &Part| part.births.as_ref().map_or(0, held::list);
         let mut sums = vec![
-            ("names", self.parts.iter().map(names).sum()),
+            ("names", self.parts.iter().map(names).sum::<usize>() + held::list(&self.parts)),
             ("effects", self.parts.iter().map(|part| part.changes.memory_bytes() + orders(part)).sum()),
         ];
         for part in &self.parts {
@@ -190,6 +186,11 @@ impl Stock {
             }
         }
         sums
+    }
+
+    /// Bytes among them that are mapped beside the ordinary allocator.
+    pub(crate) fn mapped_bytes(&self) -> usize {
+        self.parts.iter().map(|part| part.ledger.mapped_bytes()).sum()
     }
 }
 

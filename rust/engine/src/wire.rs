@@ -285,7 +285,16 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// When there cannot be so many.
     pub fn count(&mut self, bytes_each: usize) -> Result<usize, SnapshotError> {
-        let count = usize::try_from(self.u64()?).unwrap_or(usize::MAX);
+        let count = self.u64()?;
+        self.bound(count, bytes_each)
+    }
+
+    /// A number of things as [`Self::count`] gives it, where it was not written as one number.
+    ///
+    /// # Errors
+    /// When there cannot be so many.
+    pub fn bound(&self, count: u64, bytes_each: usize) -> Result<usize, SnapshotError> {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
         if count.saturating_mul(bytes_each) > self.left {
             return Err(SnapshotError::Damaged("it counts more than it holds"));
         }

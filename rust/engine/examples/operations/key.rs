@@ -65,9 +65,9 @@ fn look_up(table: &mut Dedup, wave: &[(Fingerprint, Body)]) -> usize {
     }
     let mut known = 0;
     for (key, body) in wave {
-        match table.find(*key) {
-            Some(_) => known += 1,
-            None => table.remember(*key, body.known(Outcome::Applied)),
+        match table.look(*key) {
+            Ok(_) => known += 1,
+            Err(vacancy) => table.remember_at(vacancy, *key, body.known(Outcome::Applied)),
         }
     }
     known

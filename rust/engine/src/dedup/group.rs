@@ -117,6 +117,13 @@ impl Key {
         Self { state: self.state.wrapping_sub(number << ANSWER_BITS), ..self }
     }
 
+    /// The key with a code that is higher by a number.
+    #[must_use]
+    #[inline]
+    pub(super) const fn with_code_more(self, number: u8) -> Self {
+        Self { state: self.state.wrapping_add(number << ANSWER_BITS), ..self }
+    }
+
     /// The key as the table looks for it, but for its first byte.
     #[inline]
     pub(super) fn probe(&self) -> Probe {
@@ -180,6 +187,12 @@ impl Head {
         ALL_PLACES & !self.below(code_min)
     }
 
+    /// The places where there is room, as bits: those of no key and those of keys that are outdated.
+    #[inline]
+    pub(super) fn room(&self, code_min: u8) -> u32 {
+        self.below(code_min)
+    }
+
     /// Whether a key of a class, of which this is the first group, may stand in neither of its two for want of room.
     #[inline]
     pub(super) const fn has_strays(&self, class: u8) -> bool {
@@ -204,6 +217,18 @@ impl Head {
         let outdated = free & !self.below(1);
         places(outdated).for_each(|place| self.states[place] = 0);
         Some((free.trailing_zeros() as usize, 1 - outdated.count_ones().cast_signed()))
+    }
+
+    /// Counts codes from a given one on, which becomes the lowest, and forgets what is outdated. Gives how many keys are left.
+    #[inline]
+    pub(super) fn recode(&mut self, code_min: u8) -> u32 {
+        let live = self.live(code_min);
+        for place in 0..PLACES {
+            let is_live = live >> place & 1 == 1;
+            let state = self.states[place].wrapping_sub((code_min - 1) << ANSWER_BITS);
+            self.states[place] = if is_live { state } else { 0 };
+        }
+        live.count_ones()
     }
 
     #[inline]
@@ -256,6 +281,17 @@ pub(super) fn places(mut bits: u32) -> impl Iterator<Item = usize> {
         bits &= bits - 1;
         Some(place)
     })
+}
+
+/// Whether the second of two groups' bits are more than the first's. Both are counted in one word: the oldest processors have no instruction for it.
+#[inline]
+pub(super) const fn are_more(first: u32, second: u32) -> bool {
+    let pairs = first | second << 16;
+    let pairs = pairs - (pairs >> 1 & 0x5555_5555);
+    let fours = (pairs & 0x3333_3333) + (pairs >> 2 & 0x3333_3333);
+    let eights = (fours + (fours >> 4)) & 0x0F0F_0F0F;
+    let counts = eights + (eights >> 8);
+    counts >> 16 & 0x1F > counts & 0x1F
 }
 
 /// The bytes that are equal to one, as bits.
@@ -349,6 +385,33 @@ mod tests {
         assert_eq!(head.make_room(2), Some((0, 1 - 8)));
         assert_eq!(places(head.live(1)).collect::<Vec<_>>(), [1, 3, 5, 7, 9, 11, 13]);
         assert_eq!((head.live(2), head.live(3)), (head.live(1), 0));
+    }
+
+    #[test]
+    fn more_is_told_by_counting() {
+        let masks = || (0..1 << 15).step_by(37).chain([0, ALL_PLACES, 1, 1 << 14]);
+        for first in masks() {
+            for second in masks().step_by(7) {
+                assert_eq!(are_more(first, second), second.count_ones() > first.count_ones(), "{first} {second}");
+            }
+        }
+    }
+
+    #[test]
+    fn codes_are_counted_anew() {
+        for code_min in 1..=32_u8 {
+            let mut head = Head::zeroed();
+            head.note_stray(7);
+            let codes = [0, 1, 5, 24, 25, 30, 31, code_min.min(31), code_min.saturating_sub(1)];
+            for (place, code) in codes.into_iter().enumerate() {
+                head.states[place] = if code == 0 { 0 } else { code << ANSWER_BITS | 3 };
+            }
+            let expected =
+                codes.map(|code| if code >= code_min { (code - (code_min - 1)) << ANSWER_BITS | 3 } else { 0 });
+            assert_eq!(head.recode(code_min) as usize, expected.iter().filter(|state| **state > 0).count());
+            assert_eq!(head.states[..codes.len()], expected, "{code_min}");
+            assert!(head.has_strays(7));
+        }
     }
 
     #[test]

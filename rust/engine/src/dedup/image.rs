@@ -86,7 +86,8 @@ pub(crate) fn read(parts: &mut [&mut Dedup], reader: &mut Reader<'_>) -> Result<
         total = total.checked_add(*count).ok_or(DO_NOT_ADD_UP)?;
     }
     let count = parts.len();
-    let total = usize::try_from(total).map_err(|_| DO_NOT_ADD_UP)? / count;
+    // A table makes room by this number, so it is bounded before it is believed.
+    let total = reader.bound(total, Key::BYTES)? / count;
     for first_byte in 0..=u8::MAX {
         let part = &mut *parts[part_of(first_byte, count)];
         part.kept_from = kept_from;

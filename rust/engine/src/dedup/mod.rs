@@ -19,6 +19,7 @@ use crate::limits::DEDUP_GENERATIONS;
 
 pub use recent::Recent;
 use table::Table;
+pub use table::Vacancy;
 
 /// The keyed hash of a key. Without the secret nobody can craft two keys that collide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,18 +101,39 @@ impl Dedup {
     /// Asks for the memory in which a key stands, once the first has come.
     #[inline]
     pub fn prefetch_places(&self, fingerprint: Fingerprint) {
-        self.table.prefetch_places(fingerprint);
+        self.table.prefetch_places(fingerprint, self.kept_from);
     }
 
     /// What a key said when it was first sent.
     #[inline]
     pub fn find(&self, fingerprint: Fingerprint) -> Option<Known> {
-        self.table.find(fingerprint, self.kept_from)
+        self.look(fingerprint).ok()
+    }
+
+    /// What a key said when it was first sent.
+    ///
+    /// # Errors
+    /// Where it would be remembered, for [`Self::remember_at`].
+    #[inline]
+    pub fn look(&self, fingerprint: Fingerprint) -> Result<Known, Vacancy> {
+        self.table.look(fingerprint, self.kept_from)
     }
 
     /// Remembers a key that is not known yet.
     pub fn remember(&mut self, fingerprint: Fingerprint, known: Known) {
         self.table.insert(fingerprint, known, self.current, self.kept_from);
+        self.count_remembered();
+    }
+
+    /// The same, sooner done: the place was found when the key was looked for. Where keys have moved since, it is found again.
+    #[inline]
+    pub fn remember_at(&mut self, vacancy: Vacancy, fingerprint: Fingerprint, known: Known) {
+        self.table.insert_at(vacancy, fingerprint, known, self.current, self.kept_from);
+        self.count_remembered();
+    }
+
+    /// Counts a key that was remembered, and forgets the oldest while there are too many.
+    fn count_remembered(&mut self) {
         self.len += 1;
         self.count_key();
         while self.len > self.keys_max && self.generations.len() > 1 {
@@ -145,7 +167,7 @@ impl Dedup {
         while self.generations.front().is_some_and(|(number, _)| *number < generation) {
             self.len -= self.generations.pop_front().map_or(0, |(_, count)| count);
             if self.generations.is_empty() {
-                self.table = Table::default();
+                self.table.clear();
             }
         }
     }

@@ -5,13 +5,15 @@
 use prefetch_index::prefetch_index;
 
 use super::blocks::{BLOCK_GROUPS, Blocks};
-use super::group::{CODES, Head, Key, PLACES, Probe, Rests, places};
+use super::group::{CODES, Head, Key, PLACES, Probe, Rests, are_more, places};
 use super::layout::Layout;
 
 /// Most groups that a segment has outside of blocks. Few keys shall cost little.
 pub(super) const FEW_GROUPS: usize = 32;
 /// Most blocks of a segment; with more keys it is split, so that there are never many to move about at once.
 const BLOCKS_MAX: usize = 32;
+/// Percent of the places from which on a segment is full. Behind it too many keys would stray.
+const FULL_PERCENT: usize = 96;
 /// Most groups of a segment that can be split.
 pub(super) const GROUPS_MAX: usize = BLOCKS_MAX * BLOCK_GROUPS;
 
@@ -64,12 +66,16 @@ impl Segment {
     /// Gives the blocks back.
     pub(super) fn release(self, blocks: &mut Blocks) {
         if self.apart.is_none() {
-            self.blocks[..self.groups().div_ceil(BLOCK_GROUPS)].iter().for_each(|block| blocks.give_back(*block));
+            self.blocks[..self.groups() / BLOCK_GROUPS].iter().for_each(|block| blocks.give_back(*block));
         }
     }
 
     pub(super) const fn groups(&self) -> usize {
         self.groups as usize
+    }
+
+    pub(super) const fn used(&self) -> usize {
+        self.used as usize
     }
 
     #[inline]
@@ -117,7 +123,7 @@ impl Segment {
         self.base.wrapping_add(code as i64 - 1)
     }
 
-    /// The code of a generation; nothing where the segment has to be laid out anew to have one.
+    /// The code of a generation; nothing where codes have to be counted anew to have one.
     #[inline]
     pub(super) fn code(&self, generation: i64) -> Option<u8> {
         let age = generation.wrapping_sub(self.base).cast_unsigned();
@@ -130,25 +136,68 @@ impl Segment {
         if kept_from <= self.base { 1 } else { self.code(kept_from).unwrap_or(CODES + 1) }
     }
 
+    /// Group and place of a key, or the group in which it would have its place.
+    #[inline]
+    pub(super) fn look(&self, blocks: &Blocks, probe: Probe, kept_from: i64) -> Result<(usize, usize), usize> {
+        let code_min = self.code_min(kept_from);
+        let homes = self.homes(probe);
+        let [(first, rests), (second, more_rests)] = [homes.first, homes.second].map(|at| self.group(blocks, at));
+        let rooms = [first.room(code_min), second.room(code_min)];
+        let candidates = [first.candidates(probe) & !rooms[0], second.candidates(probe) & !rooms[1]];
+        // Nearly always there is none, which is told by one branch.
+        if candidates[0] | candidates[1] != 0 {
+            if let Some(place) = places(candidates[0]).find(|place| rests.is(*place, probe)) {
+                return Ok((homes.first, place));
+            }
+            if let Some(place) = places(candidates[1]).find(|place| more_rests.is(*place, probe)) {
+                return Ok((homes.second, place));
+            }
+        }
+        if first.has_strays(probe.class())
+            && let Some(found) = self.find_stray(blocks, probe, code_min)
+        {
+            return Ok(found);
+        }
+        Err(homes.roomier(rooms))
+    }
+
+    /// Group and place of a key that has strayed from its two groups.
+    #[cold]
+    fn find_stray(&self, blocks: &Blocks, probe: Probe, code_min: u8) -> Option<(usize, usize)> {
+        let mut at = self.homes(probe).first;
+        (0..self.strayed_max).find_map(|_| {
+            at = next(at, self.groups());
+            let (head, rests) = self.group(blocks, at);
+            let candidates = head.candidates(probe) & head.live(code_min);
+            places(candidates).find(|place| rests.is(*place, probe)).map(|place| (at, place))
+        })
+    }
+
     /// Group and place of a key.
     #[inline]
     pub(super) fn find(&self, blocks: &Blocks, probe: Probe, kept_from: i64) -> Option<(usize, usize)> {
+        self.look(blocks, probe, kept_from).ok()
+    }
+
+    /// Asks for the places that [`Self::look`] and the insertion behind it will need, once the heads have come.
+    #[inline]
+    pub(super) fn prefetch_places(&self, blocks: &Blocks, probe: Probe, kept_from: i64) {
         let code_min = self.code_min(kept_from);
         let homes = self.homes(probe);
-        let find = |at, (head, rests): (&Head, &Rests)| {
-            let here = places(head.candidates(probe) & head.live(code_min)).find(|place| rests.is(*place, probe));
-            here.map(|place| (at, place))
-        };
-        let first = self.group(blocks, homes.first);
-        let found = find(homes.first, first).or_else(|| find(homes.second, self.group(blocks, homes.second)));
-        if found.is_some() || !first.0.has_strays(probe.class()) {
-            return found;
+        let [(first, rests), (second, more_rests)] = [homes.first, homes.second].map(|at| self.group(blocks, at));
+        let rooms = [first.room(code_min), second.room(code_min)];
+        let candidates = [first.candidates(probe) & !rooms[0], second.candidates(probe) & !rooms[1]];
+        if candidates[0] | candidates[1] != 0 {
+            for (candidates, rests) in candidates.into_iter().zip([rests, more_rests]) {
+                places(candidates).take(1).for_each(|place| rests.prefetch(place));
+            }
         }
-        let mut at = homes.first;
-        (0..self.strayed_max).find_map(|_| {
-            at = next(at, self.groups());
-            find(at, self.group(blocks, at))
-        })
+        let (room, rests) = if are_more(rooms[0], rooms[1]) { (rooms[1], more_rests) } else { (rooms[0], rests) };
+        // Without room it asks for the last line, which does no harm.
+        rests.prefetch(room.trailing_zeros() as usize);
+        if first.has_strays(probe.class()) {
+            self.prefetch(blocks, next(homes.first, self.groups()));
+        }
     }
 
     /// The key in a place.
@@ -158,15 +207,19 @@ impl Segment {
         rests.key(head, place)
     }
 
-    /// Adds a key that is not there. Gives whether there was room.
+    /// Adds a key that is not there to the group that [`Self::look`] gave. Gives whether there was room.
     #[inline]
+    pub(super) fn insert_at(&mut self, blocks: &mut Blocks, at: usize, key: &Key, kept_from: i64) -> bool {
+        self.insert_in(blocks, at, key, self.code_min(kept_from)).is_some_and(|was_added| was_added)
+    }
+
+    /// Adds a key that is not there. Gives whether there was room.
     pub(super) fn insert(&mut self, blocks: &mut Blocks, key: &Key, kept_from: i64) -> bool {
         let code_min = self.code_min(kept_from);
         let probe = key.probe();
         let homes = self.homes(probe);
-        let count = |at| self.group(blocks, at).0.live(code_min).count_ones();
-        let at = if count(homes.second) < count(homes.first) { homes.second } else { homes.first };
-        if let Some(was_added) = self.insert_in(blocks, at, key, code_min) {
+        let rooms = [homes.first, homes.second].map(|at| self.group(blocks, at).0.room(code_min));
+        if let Some(was_added) = self.insert_in(blocks, homes.roomier(rooms), key, code_min) {
             return was_added;
         }
         self.group_mut(blocks, homes.first).0.note_stray(probe.class());
@@ -185,7 +238,7 @@ impl Segment {
     #[inline]
     fn insert_in(&mut self, blocks: &mut Blocks, at: usize, key: &Key, code_min: u8) -> Option<bool> {
         // Some places stay free, so that keys seldom stray.
-        let is_full = self.used as usize >= self.groups() * PLACES * 15 / 16;
+        let is_full = self.used() >= self.groups() * PLACES * FULL_PERCENT / 100;
         let (head, rests) = self.group_mut(blocks, at);
         let (place, change) = head.make_room(code_min)?;
         if is_full && change > 0 {
@@ -195,6 +248,21 @@ impl Segment {
         rests.set(place, key);
         self.used = self.used.checked_add_signed(change).expect("no more places are emptied than were in use");
         Some(true)
+    }
+
+    /// Counts codes from the oldest generation that is kept. A window spans fewer generations than there are codes, so from here on the current one
+    /// has a code. Only the heads are written.
+    pub(super) fn recode(&mut self, blocks: &mut Blocks, kept_from: i64) {
+        let code_min = self.code_min(kept_from);
+        let recode = |heads: &mut [Head]| heads.iter_mut().map(|head| head.recode(code_min)).sum::<u32>();
+        self.used = match &mut self.apart {
+            None => self.blocks[..self.groups as usize / BLOCK_GROUPS]
+                .iter()
+                .map(|block| recode(&mut blocks.get_mut(*block).heads))
+                .sum(),
+            Some(apart) => recode(&mut apart.heads),
+        };
+        self.base = self.base.max(kept_from);
     }
 
     /// Writes another code to a key.
@@ -214,16 +282,35 @@ impl Segment {
     /// How many keys there are of the generations from a given one on.
     pub(super) fn count(&self, blocks: &Blocks, kept_from: i64) -> usize {
         let code_min = self.code_min(kept_from);
-        (0..self.groups()).map(|at| self.group(blocks, at).0.live(code_min).count_ones() as usize).sum()
+        let mut keys = 0;
+        self.each_part(blocks, |heads, _| {
+            keys += heads.iter().map(|head| head.live(code_min).count_ones() as usize).sum::<usize>();
+        });
+        keys
     }
 
     /// Calls with each of these keys, in no order.
     #[inline]
     pub(super) fn each(&self, blocks: &Blocks, kept_from: i64, mut take: impl FnMut(Key)) {
         let code_min = self.code_min(kept_from);
-        for at in 0..self.groups() {
-            let (head, rests) = self.group(blocks, at);
-            places(head.live(code_min)).for_each(|place| take(rests.key(head, place)));
+        self.each_part(blocks, |heads, rests| {
+            for (head, rests) in heads.iter().zip(rests) {
+                places(head.live(code_min)).for_each(|place| take(rests.key(head, place)));
+            }
+        });
+    }
+
+    /// Calls with groups that lie together, until it was all.
+    #[inline]
+    fn each_part(&self, blocks: &Blocks, mut take: impl FnMut(&[Head], &[Rests])) {
+        match &self.apart {
+            None => {
+                for block in &self.blocks[..self.groups() / BLOCK_GROUPS] {
+                    let block = blocks.get(*block);
+                    take(&block.heads, &block.rests);
+                }
+            }
+            Some(apart) => take(&apart.heads, &apart.rests),
         }
     }
 
@@ -248,6 +335,12 @@ impl Homes {
     pub(super) fn of(probe: Probe, depth: u32, groups: usize) -> Self {
         let scale = |bits: u64| index(((bits >> 32) * groups as u64) >> 32);
         Self { first: scale(probe.first << depth), second: scale(probe.second) }
+    }
+
+    /// The one with more room.
+    #[inline]
+    const fn roomier(self, rooms: [u32; 2]) -> usize {
+        if are_more(rooms[0], rooms[1]) { self.second } else { self.first }
     }
 }
 

@@ -2,15 +2,19 @@
 //! split when it is large, so that no more than one segment's keys ever move at a time and nearly all of the memory is used.
 
 use crate::body::Known;
+use crate::limits::DEDUP_GENERATIONS;
 
 use super::Fingerprint;
 use super::blocks::{BLOCK_GROUPS, Blocks};
-use super::group::{Key, PLACES, Probe, places};
+use super::group::{CODES, Key, PLACES, Probe};
 use super::layout::Layout;
-use super::segment::{FEW_GROUPS, GROUPS_MAX, Segment, index, next};
+use super::segment::{FEW_GROUPS, GROUPS_MAX, Segment, index};
 
 /// Bits of a fingerprint that a segment implies at least: keys leave their first byte away.
 const DEPTH_MIN: u32 = 8;
+/// Generations by which segments run out of codes one after the other: the codes that a window leaves.
+#[expect(clippy::cast_possible_truncation, reason = "a few dozen")]
+const STAGGERED: usize = CODES as usize - DEDUP_GENERATIONS as usize;
 /// Where the directory has no segment yet.
 const NONE: u32 = u32::MAX;
 /// Keys of a segment from which on memory counts more than the time to move them.
@@ -26,6 +30,16 @@ pub(super) struct Table {
     segments: Vec<Segment>,
     blocks: Blocks,
     layout: Layout,
+    /// How often a segment came, or moved its keys.
+    layouts: u64,
+}
+
+/// Where a key that is missing would have its place. Holds until keys move.
+#[derive(Debug, Clone, Copy)]
+pub struct Vacancy {
+    id: u32,
+    at: usize,
+    layouts: u64,
 }
 
 impl Table {
@@ -67,28 +81,53 @@ impl Table {
 
     /// Asks for what the heads point to.
     #[inline]
-    pub(super) fn prefetch_places(&self, fingerprint: Fingerprint) {
+    pub(super) fn prefetch_places(&self, fingerprint: Fingerprint, kept_from: i64) {
         let probe = Probe::new(fingerprint);
-        let Some(segment) = self.segment(probe.first) else { return };
-        let homes = segment.homes(probe);
-        for at in [homes.first, homes.second] {
-            let (head, rests) = segment.group(&self.blocks, at);
-            if let Some(place) = places(head.candidates(probe)).next() {
-                rests.prefetch(place);
-            }
-        }
-        if segment.group(&self.blocks, homes.first).0.has_strays(probe.class()) {
-            segment.prefetch(&self.blocks, next(homes.first, segment.groups()));
+        if let Some(segment) = self.segment(probe.first) {
+            segment.prefetch_places(&self.blocks, probe, kept_from);
         }
     }
 
-    /// What is remembered of a key.
+    /// What is remembered of a key, or where it would be.
     #[inline]
-    pub(super) fn find(&self, fingerprint: Fingerprint, kept_from: i64) -> Option<Known> {
+    pub(super) fn look(&self, fingerprint: Fingerprint, kept_from: i64) -> Result<Known, Vacancy> {
         let probe = Probe::new(fingerprint);
-        let segment = self.segment(probe.first)?;
-        let found = segment.find(&self.blocks, probe, kept_from)?;
-        Some(segment.key(&self.blocks, found).known())
+        let Some(id) = self.id(probe.first) else {
+            return Err(Vacancy { id: NONE, at: 0, layouts: self.layouts });
+        };
+        let segment = &self.segments[id as usize];
+        match segment.look(&self.blocks, probe, kept_from) {
+            Ok(found) => Ok(segment.key(&self.blocks, found).known()),
+            Err(at) => Err(Vacancy { id, at, layouts: self.layouts }),
+        }
+    }
+
+    /// Adds a key that is not there where [`Self::look`] found it missing.
+    #[inline]
+    pub(super) fn insert_at(
+        &mut self,
+        vacancy: Vacancy,
+        fingerprint: Fingerprint,
+        known: Known,
+        generation: i64,
+        kept_from: i64,
+    ) {
+        if vacancy.layouts == self.layouts
+            && vacancy.id != NONE
+            && let segment = &mut self.segments[vacancy.id as usize]
+            && let Some(code) = segment.code(generation)
+        {
+            let key = Key::new(Probe::new(fingerprint), known, code);
+            if segment.insert_at(&mut self.blocks, vacancy.at, &key, kept_from) {
+                return;
+            }
+        }
+        self.insert(fingerprint, known, generation, kept_from);
+    }
+
+    /// Forgets all keys.
+    pub(super) fn clear(&mut self) {
+        *self = Self { layouts: self.layouts + 1, ..Self::default() };
     }
 
     /// Adds a key that is not there.
@@ -97,11 +136,12 @@ impl Table {
         loop {
             let id = self.id(probe.first).unwrap_or_else(|| self.begin_segment(probe.first, generation));
             let segment = &mut self.segments[id as usize];
-            if let Some(code) = segment.code(generation) {
-                let key = Key::new(probe, known, code);
-                if segment.insert(&mut self.blocks, &key, kept_from) {
-                    return;
-                }
+            let Some(code) = segment.code(generation) else {
+                segment.recode(&mut self.blocks, kept_from);
+                continue;
+            };
+            if segment.insert(&mut self.blocks, &Key::new(probe, known, code), kept_from) {
+                return;
             }
             self.lay_out(id, probe.first, kept_from);
         }
@@ -119,7 +159,7 @@ impl Table {
                 segment.set_code(&mut self.blocks, found, code);
                 return Some(before);
             }
-            self.lay_out(id, probe.first, kept_from);
+            segment.recode(&mut self.blocks, kept_from);
         }
     }
 
@@ -139,8 +179,13 @@ impl Table {
             self.directory = vec![NONE; 1 << DEPTH_MIN];
         }
         self.layout.begin(DEPTH_MIN, 1);
-        let segment = self.layout.finish(generation, &mut self.blocks);
+        let segment = self.layout.finish(generation.saturating_sub(self.stagger().into()), &mut self.blocks);
         self.add(segment, first)
+    }
+
+    /// By how many generations the next segment to be is older than it need be. Otherwise all segments would run out of codes in the same generation.
+    fn stagger(&self) -> u8 {
+        (self.segments.len() % STAGGERED).try_into().expect("a few")
     }
 
     /// Adds a segment for the prefix of a fingerprint's first half.
@@ -150,6 +195,7 @@ impl Table {
         let begin = self.entry(first) & !(width - 1);
         self.directory[begin..begin + width].fill(id);
         self.segments.push(segment);
+        self.layouts += 1;
         id
     }
 
@@ -158,15 +204,19 @@ impl Table {
         let old = &self.segments[id as usize];
         let depth = old.depth;
         let keys = old.count(&self.blocks, kept_from);
-        let groups = groups_for(keys, old.groups(), id);
+        let groups = groups_after(keys, old.groups(), old.used(), id);
         if groups > GROUPS_MAX && self.make_splittable(depth, self.segments.len()) {
             let old = &self.segments[id as usize];
             let mut upper = 0;
             old.each(&self.blocks, kept_from, |key| upper += usize::from(is_upper(&key, depth)));
-            let lower = self
-                .lay_out_part(id, depth + 1, groups_for(keys - upper, 0, id), kept_from, |key| !is_upper(key, depth));
+            let lower =
+                self.lay_out_part(id, depth + 1, groups_for(keys - upper, 72 + spread(id, 0) % 13), kept_from, |key| {
+                    !is_upper(key, depth)
+                });
             let upper =
-                self.lay_out_part(id, depth + 1, groups_for(upper, 0, id), kept_from, |key| is_upper(key, depth));
+                self.lay_out_part(id, depth + 1, groups_for(upper, 72 + spread(id, 0) % 13), kept_from, |key| {
+                    is_upper(key, depth)
+                });
             self.replace(id, lower);
             self.add(upper, first | 1 << (u64::BITS - 1 - depth));
         } else {
@@ -197,6 +247,7 @@ impl Table {
     }
 
     fn replace(&mut self, id: u32, segment: Segment) {
+        self.layouts += 1;
         std::mem::replace(&mut self.segments[id as usize], segment).release(&mut self.blocks);
     }
 
@@ -215,16 +266,16 @@ impl Table {
 
     /// The keys with one first byte, in order, with codes that count from a given generation.
     pub(super) fn in_order(&self, first_byte: u8, kept_from: i64, base: i64) -> Vec<Key> {
-        let mut keys = Vec::new();
+        let (mut keys, mut unsorted) = (Vec::new(), Vec::new());
         let width = self.directory.len() >> DEPTH_MIN;
         let entries = usize::from(first_byte) * width..(usize::from(first_byte) + 1) * width;
         for ids in self.directory[entries].chunk_by(|id, next| id == next).filter(|ids| ids[0] != NONE) {
             let segment = &self.segments[ids[0] as usize];
             let code = |key: &Key| segment.generation(key.code()).wrapping_sub(base) + 1;
             let recoded = |key: Key| key.with_code(u8::try_from(code(&key)).expect("a window has few generations"));
-            let begin = keys.len();
-            segment.each(&self.blocks, kept_from, |key| keys.push(recoded(key)));
-            keys[begin..].sort_unstable_by_key(Key::order);
+            unsorted.clear();
+            segment.each(&self.blocks, kept_from, |key| unsorted.push(recoded(key)));
+            append_sorted(&mut keys, &unsorted, segment.depth);
         }
         keys
     }
@@ -242,7 +293,7 @@ impl Table {
         if keys.is_empty() && depth == DEPTH_MIN {
             return;
         }
-        let groups = groups_for(keys.len(), 0, number(self.segments.len()));
+        let groups = groups_at_any_time(keys.len(), number(self.segments.len()));
         if groups > GROUPS_MAX
             && self.make_splittable(depth, self.segments.len().max(total / (GROUPS_MAX * PLACES / 4)))
         {
@@ -252,10 +303,12 @@ impl Table {
             return;
         }
         self.layout.begin(depth, groups);
+        // Codes count from `base`, which must not be cut short before the first generation of all.
+        let stagger = if base > i64::MIN + 100 { self.stagger() } else { 0 };
         for key in keys {
-            self.layout.push(&Key::from_bytes(key));
+            self.layout.push(&Key::from_bytes(key).with_code_more(stagger));
         }
-        let segment = self.layout.finish(base, &mut self.blocks);
+        let segment = self.layout.finish(base - i64::from(stagger), &mut self.blocks);
         self.add(segment, first);
     }
 
@@ -283,22 +336,72 @@ fn is_upper(key: &Key, depth: u32) -> bool {
     key.probe().first >> (u64::BITS - 1 - depth) & 1 == 1
 }
 
-/// Groups for a segment of so many keys that has so many groups now.
-fn groups_for(keys: usize, now: usize, id: u32) -> usize {
-    let has_room = |groups: usize| keys * 10 <= groups * PLACES * 9;
-    if now > 0 && has_room(now) && keys * 5 >= now * PLACES * 2 {
-        return now;
+/// Appends keys that have their first bits in common, in order. Each goes to a heap of its own by the bits that follow, a dozen to a heap, which
+/// is faster than comparing all with all.
+fn append_sorted(sorted: &mut Vec<Key>, keys: &[Key], depth: u32) {
+    let heaps = (keys.len() / 12).next_power_of_two();
+    let heap = |key: &Key| index(((key.probe().first << depth >> 32) * heaps as u64) >> 32);
+    let mut ends = vec![0; heaps];
+    for key in keys {
+        ends[heap(key)] += 1;
     }
-    // How full a segment begins. If it were the same for all, all segments would be emptiest at the same time. Few keys are not worth the work of
-    // filling up more closely.
-    let spread = id.wrapping_mul(0x9E37_79B9).wrapping_add(number(now).wrapping_mul(0x85EB_CA6B)) >> 16;
-    let percent = if keys < CLOSE_KEYS { 60 + spread % 13 } else { 71 + spread % 13 };
-    let groups = (keys * 100).div_ceil(PLACES * percent as usize).max(1);
+    let mut begin = sorted.len();
+    for end in &mut ends {
+        (*end, begin) = (begin, begin + *end);
+    }
+    sorted.extend_from_slice(keys);
+    for key in keys {
+        let end = &mut ends[heap(key)];
+        sorted[*end] = *key;
+        *end += 1;
+    }
+    let mut begin = begin - keys.len();
+    for end in ends {
+        sorted[begin..end].sort_unstable_by_key(Key::order);
+        begin = end;
+    }
+}
+
+/// Whether so many keys leave a segment of so many groups some way to go until it is full.
+fn has_room(keys: usize, groups: usize) -> bool {
+    keys * 100 <= groups * PLACES * 92
+}
+
+/// Groups for a segment with so many groups and places in use, of which so many keys are needed.
+fn groups_after(keys: usize, groups: usize, used: usize, id: u32) -> usize {
+    if has_room(keys, groups) && keys * 5 >= groups * PLACES * 2 {
+        return groups;
+    }
+    // Few keys are not worth the work of filling up more closely.
+    let is_loose = groups * PLACES < CLOSE_KEYS;
+    match keys {
+        ..CLOSE_KEYS => groups_for(keys, 60 + spread(id, groups) % 13),
+        _ if is_loose => groups_at_any_time(keys, id),
+        // Where keys are outdated, about as many go as come, and there is little to make room for.
+        _ if keys * 50 < used * 49 => groups_for(keys, 84 + spread(id, groups) % 7),
+        _ => groups_for(keys, 72 + spread(id, groups) % 13),
+    }
+}
+
+/// Groups for a segment as it may be at any time between being laid out and being full. If that were the same for all, all segments would be emptiest
+/// at the same time.
+fn groups_at_any_time(keys: usize, id: u32) -> usize {
+    groups_for(keys, 74 + spread(id, 0) % 18)
+}
+
+/// Groups that so many keys fill to a percentage.
+fn groups_for(keys: usize, percent: usize) -> usize {
+    let groups = (keys * 100).div_ceil(PLACES * percent).max(1);
     if !(FEW_GROUPS + 1..=GROUPS_MAX).contains(&groups) {
         return groups;
     }
     let nearest = (groups + BLOCK_GROUPS / 2) / BLOCK_GROUPS * BLOCK_GROUPS;
-    if has_room(nearest) { nearest } else { nearest + BLOCK_GROUPS }
+    if has_room(keys, nearest) { nearest } else { nearest + BLOCK_GROUPS }
+}
+
+/// A number without a pattern.
+fn spread(id: u32, groups: usize) -> usize {
+    (id.wrapping_mul(0x9E37_79B9).wrapping_add(number(groups).wrapping_mul(0x85EB_CA6B)) >> 16) as usize
 }
 
 fn number(groups: usize) -> u32 {
