@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
-use tallystick_engine::balance::{Balance, write_string};
+use tallystick_engine::balance::write_string;
 use tallystick_engine::batch as engine;
 use tallystick_engine::effect::Message;
 use tallystick_engine::outcome;
@@ -27,7 +27,7 @@ pub(crate) struct Batch {
 
 impl Batch {
     /// Moves the columns into NumPy. Without changed positions the output was held.
-    pub(crate) fn new(py: Python<'_>, batch: engine::Batch, changed: Option<Vec<Balance>>) -> PyResult<Self> {
+    pub(crate) fn new(py: Python<'_>, batch: engine::Batch, changed: Option<Positions>) -> PyResult<Self> {
         let numbers: Vec<u8> = batch.outcomes.iter().map(|outcome| outcome.number()).collect();
         let records = batch
             .exceptions
@@ -40,7 +40,7 @@ impl Batch {
             outcomes: numbers.clone().into_pyarray(py).unbind(),
             numbers,
             keys: batch.keys,
-            availability: changed.map(|balances| Py::new(py, Positions(balances))).transpose()?,
+            availability: changed.map(|positions| Py::new(py, positions)).transpose()?,
             exceptions: PyList::new(py, records)?.unbind(),
         })
     }

@@ -4,7 +4,9 @@ use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use tallystick_engine::account::{ALL, Account, VISIBLE};
-use tallystick_engine::balance::Balance;
+use tallystick_engine::balance::{Balance, BalanceView, Standing};
+
+use crate::engine::Engine;
 
 fn optional(name: &str) -> Option<&str> {
     Some(name).filter(|name| !name.is_empty())
@@ -117,17 +119,39 @@ impl Position {
     }
 }
 
-/// Positions as columns of one length. Quantities are int64 in thousandths of a unit, versions uint64.
+/// Positions as columns of one length, as they were when they were asked for. Quantities are int64 in thousandths of a unit, versions uint64. Names
+/// are looked up when they are: most callers of an application never ask.
 #[pyclass(frozen, module = "tallystick._engine")]
-pub(crate) struct Positions(pub(crate) Vec<Balance>);
+pub(crate) struct Positions {
+    engine: Py<Engine>,
+    rows: Vec<Standing>,
+}
 
 impl Positions {
-    fn quantities<'py>(&self, py: Python<'py>, of: impl Fn(&Balance) -> i64) -> Bound<'py, PyArray1<i64>> {
-        self.0.iter().map(of).collect::<Vec<_>>().into_pyarray(py)
+    pub(crate) const fn new(engine: Py<Engine>, rows: Vec<Standing>) -> Self {
+        Self { engine, rows }
+    }
+
+    fn quantities<'py>(&self, py: Python<'py>, of: impl Fn(&Standing) -> i64) -> Bound<'py, PyArray1<i64>> {
+        self.rows.iter().map(of).collect::<Vec<_>>().into_pyarray(py)
     }
 
     fn account<'py>(&self, py: Python<'py>, account: Account) -> Bound<'py, PyArray1<i64>> {
-        self.quantities(py, |balance| balance.account(account))
+        let slot = account.slot().expect("the columns are stored accounts");
+        self.quantities(py, |row| row.accounts[slot])
+    }
+
+    /// One value for each row, which needs the engine.
+    fn ask<R: Send>(&self, py: Python<'_>, of: impl Fn(BalanceView<'_>) -> R + Send + Sync) -> PyResult<Vec<R>> {
+        self.engine.get().ask(py, |engine| self.rows.iter().map(|row| of(engine.view(row.spot))).collect())
+    }
+
+    fn names<'py>(&self, py: Python<'py>, place: usize) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(py, self.ask(py, |view| view.names[place].to_owned())?)
+    }
+
+    fn optional_names<'py>(&self, py: Python<'py>, place: usize) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(py, self.ask(py, |view| optional(view.names[place]).map(ToOwned::to_owned))?)
     }
 }
 
@@ -135,22 +159,22 @@ impl Positions {
 impl Positions {
     #[getter]
     fn sku<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, self.0.iter().map(|balance| &balance.key.sku))
+        self.names(py, 0)
     }
 
     #[getter]
     fn location<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, self.0.iter().map(|balance| &balance.key.location))
+        self.names(py, 1)
     }
 
     #[getter]
     fn lot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, self.0.iter().map(|balance| optional(&balance.key.lot)))
+        self.optional_names(py, 2)
     }
 
     #[getter]
     fn owner<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, self.0.iter().map(|balance| optional(&balance.key.owner)))
+        self.optional_names(py, 3)
     }
 
     #[getter]
@@ -189,21 +213,25 @@ impl Positions {
     }
 
     #[getter]
-    fn safety_stock<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
-        self.quantities(py, |balance| balance.safety_stock)
+    fn safety_stock<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        Ok(self.ask(py, |view| view.safety_stock)?.into_pyarray(py))
     }
 
     #[getter]
-    fn atp<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
-        self.quantities(py, Balance::atp)
+    fn atp<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let safety_stock = self.ask(py, |view| view.safety_stock)?;
+        let atp = |(row, safety_stock): (&Standing, i64)| {
+            BalanceView { names: [""; 4], accounts: &row.accounts, safety_stock, version: row.version }.atp()
+        };
+        Ok(self.rows.iter().zip(safety_stock).map(atp).collect::<Vec<_>>().into_pyarray(py))
     }
 
     #[getter]
     fn version<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u64>> {
-        self.0.iter().map(|balance| balance.version).collect::<Vec<_>>().into_pyarray(py)
+        self.rows.iter().map(|row| row.version).collect::<Vec<_>>().into_pyarray(py)
     }
 
     fn __len__(&self) -> usize {
-        self.0.len()
+        self.rows.len()
     }
 }

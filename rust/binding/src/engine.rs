@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::PyBytes;
 use tallystick_engine::account::{ALL, Account};
-use tallystick_engine::balance::{Balance, PositionKey};
+use tallystick_engine::balance::{Balance, PositionKey, Standing};
 use tallystick_engine::config::Config;
 use tallystick_engine::engine as core;
 use tallystick_engine::limits::SHARDS_MAX;
@@ -79,7 +79,7 @@ impl Engine {
         image.ok_or_else(|| PyValueError::new_err("output is held that a snapshot would lose; flush() first"))
     }
 
-    fn ask<R: Send>(&self, py: Python<'_>, f: impl FnOnce(&core::Engine) -> R + Send) -> PyResult<R> {
+    pub(crate) fn ask<R: Send>(&self, py: Python<'_>, f: impl FnOnce(&core::Engine) -> R + Send) -> PyResult<R> {
         self.enter(py, |state| f(&state.engine))
     }
 }
@@ -144,16 +144,16 @@ impl Engine {
 
     #[pyo3(signature = (messages, first_sequence, log_time_ns = None, *, hold_output = false, keys = false))]
     fn apply(
-        &self,
-        py: Python<'_>,
+        this: &Bound<'_, Self>,
         messages: Messages,
         first_sequence: u64,
         log_time_ns: Option<&Bound<'_, PyAny>>,
         hold_output: bool,
         keys: bool,
     ) -> PyResult<Batch> {
+        let py = this.py();
         let times = LogTimes::read(log_time_ns, &messages)?;
-        let applied = self.enter(py, |state| {
+        let applied = this.get().enter(py, |state| {
             let engine = &mut state.engine;
             let mut batch = if keys { core::Batch::with_keys() } else { core::Batch::new() };
             match &messages {
@@ -167,20 +167,20 @@ impl Engine {
             Ok(output(engine, batch, hold_output))
         })?;
         let (batch, changed) = applied.map_err(of_sequence)?;
-        Batch::new(py, batch, changed)
+        Batch::new(py, batch, changed.map(|rows| Positions::new(this.clone().unbind(), rows)))
     }
 
     #[pyo3(signature = (columns, first_sequence, log_time_ns = None, *, hold_output = false, keys = false))]
     fn apply_columns(
-        &self,
-        py: Python<'_>,
+        this: &Bound<'_, Self>,
         columns: Table,
         first_sequence: u64,
         log_time_ns: Option<i64>,
         hold_output: bool,
         keys: bool,
     ) -> PyResult<Batch> {
-        let applied: PyResult<_> = self.enter(py, |state| {
+        let py = this.py();
+        let applied: PyResult<_> = this.get().enter(py, |state| {
             let engine = &mut state.engine;
             let mut batch = if keys { core::Batch::with_keys() } else { core::Batch::new() };
             let rows = columns.rows().map_err(of_columns)?;
@@ -188,7 +188,7 @@ impl Engine {
             Ok(output(engine, batch, hold_output))
         })?;
         let (batch, changed) = applied?;
-        Batch::new(py, batch, changed)
+        Batch::new(py, batch, changed.map(|rows| Positions::new(this.clone().unbind(), rows)))
     }
 
     #[pyo3(signature = (inbox, last_sequence = None, *, events_max = 65_536))]
@@ -252,16 +252,16 @@ impl Engine {
     }
 
     #[pyo3(signature = (start = 0, stop = None))]
-    fn columns(&self, py: Python<'_>, start: usize, stop: Option<usize>) -> PyResult<Positions> {
-        let balances = self.enter(py, |state| {
+    fn columns(this: &Bound<'_, Self>, start: usize, stop: Option<usize>) -> PyResult<Positions> {
+        let rows = this.get().enter(this.py(), |state| {
             let State { engine, by_birth, .. } = state;
             if by_birth.len() != engine.len() {
                 *by_birth = engine.spots();
             }
             let stop = stop.unwrap_or(by_birth.len());
-            by_birth.iter().take(stop).skip(start).map(|spot| engine.balance(*spot)).collect()
+            by_birth.iter().take(stop).skip(start).map(|spot| engine.standing(*spot)).collect()
         })?;
-        Ok(Positions(balances))
+        Ok(Positions::new(this.clone().unbind(), rows))
     }
 
     #[pyo3(signature = (start = 0, count = 65_536))]
@@ -335,7 +335,7 @@ fn shards_of(count: usize) -> PyResult<Shards> {
 }
 
 /// The batch and the positions that it changed, or the batch alone when both stay in the engine until the next flush.
-fn output(engine: &mut core::Engine, mut batch: core::Batch, hold: bool) -> (core::Batch, Option<Vec<Balance>>) {
+fn output(engine: &mut core::Engine, mut batch: core::Batch, hold: bool) -> (core::Batch, Option<Vec<Standing>>) {
     if hold {
         engine.hold_exceptions(&mut batch);
         return (batch, None);

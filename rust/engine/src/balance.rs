@@ -2,6 +2,7 @@
 
 use crate::account::{Account, STORED, VISIBLE};
 use crate::quantity;
+use crate::stock::Spot;
 
 /// The names of a position. The order is the order of every sorted output.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +62,17 @@ impl Balance {
     pub fn write_json(&self, out: &mut Vec<u8>) {
         self.view().write_json(out);
     }
+}
+
+/// One position's amounts at some time, without its names: those never change, and the engine knows them by the spot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Where the position is.
+    pub spot: Spot,
+    /// Its stored accounts, by [`Account::slot`], in thousandths.
+    pub accounts: [i64; STORED],
+    /// The log sequence that it reflects.
+    pub version: u64,
 }
 
 /// One position's balances where they are: what is written a million times a second is not copied first.

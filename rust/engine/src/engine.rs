@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bumpalo::Bump;
 
-use crate::balance::Balance;
+use crate::balance::Standing;
 pub use crate::batch::Batch;
 use crate::columns::{self, Rows};
 use crate::config::Config;
@@ -317,9 +317,9 @@ impl Engine {
     }
 
     /// Takes the positions that changed since they were last taken or flushed.
-    pub fn take_changed(&mut self) -> Vec<Balance> {
+    pub fn take_changed(&mut self) -> Vec<Standing> {
         let (changed, _) = self.stock.take_changed();
-        self.views(&changed).map(|(_, view)| view.to_balance()).collect()
+        changed.into_iter().map(|spot| self.standing(spot)).collect()
     }
 
     /// Encodes everything that changed since the last flush, for the bus.

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use crate::account::STORED;
-use crate::balance::{Balance, BalanceView, PositionKey};
+use crate::balance::{Balance, BalanceView, PositionKey, Standing};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::exception::ExceptionRecord;
@@ -34,6 +34,12 @@ impl Engine {
             safety_stock: if whole { self.config.safety_stock(sku, location) } else { 0 },
             version: position.version,
         }
+    }
+
+    /// The amounts of a position.
+    pub fn standing(&self, spot: Spot) -> Standing {
+        let (_, position) = self.stock.at(spot);
+        Standing { spot, accounts: position.accounts, version: position.version }
     }
 
     /// The balances of positions. What is needed of many of them is fetched from memory together.
