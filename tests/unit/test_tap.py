@@ -247,8 +247,8 @@ def test_over_a_connection_it_is_the_same(rng: random.Random, malformed: float) 
             if malformed == 0:
                 assert (error, again) == (None, None)
                 assert two.state() == one.state()
-            # How the bytes are cut is up to the connection, and by it nats-py sees what is malformed sooner, later or not at all.
-            # Whatever came before is the same.
+            # How the bytes are cut is up to the connection, and by it nats-py sees what is malformed sooner, later or
+            # not at all. Whatever came before is the same.
             assert all(pair[0] == pair[1] for pair in zip(two.got, one.got, strict=False))
         assert shortcuts > STREAMS // 8
 
