@@ -92,6 +92,30 @@ impl History {
         dropped
     }
 
+    /// Puts back a position's movements: at once into a ring that holds them all, if they are as [`Self::movements`] gives them.
+    pub fn put_back(&mut self, movements: &[Movement]) -> HistoryHandle {
+        let mut handle = HistoryHandle::default();
+        if movements.is_empty() {
+            return handle;
+        }
+        let is_sorted = movements.is_sorted_by_key(|movement| movement.time_ns);
+        let Some(len) =
+            u16::try_from(movements.len()).ok().filter(|len| is_sorted && usize::from(*len) <= self.kept_max)
+        else {
+            for movement in movements {
+                self.insert(&mut handle, *movement);
+            }
+            return handle;
+        };
+        handle.len = len;
+        handle.class = movements.len().div_ceil(RING_MIN).next_power_of_two().ilog2() + 1;
+        handle.slot = self.classes[class(handle)].take(capacity(handle));
+        for (place, movement) in movements.iter().enumerate() {
+            self.set(handle, place, *movement);
+        }
+        handle
+    }
+
     /// Asks for the memory that [`Self::insert`] will most likely need.
     #[inline]
     pub fn prefetch(&self, handle: HistoryHandle) {
@@ -225,6 +249,18 @@ mod tests {
                         let oldest = kept[which].remove(0);
                         assert!(dropped_max[which] >= oldest.time_ns);
                     }
+                }
+                if movement.quantity == 0 {
+                    // Put back as a snapshot does, or out of order as nobody does.
+                    let mut movements: Vec<_> = history.movements(handles[which]).collect();
+                    if movement.time_ns % 2 == 0 {
+                        movements.reverse();
+                        movements.sort_by_key(|known| known.time_ns % 2);
+                    }
+                    history.release(&mut handles[which]);
+                    handles[which] = history.put_back(&movements);
+                    movements.sort_by_key(|known| known.time_ns);
+                    kept[which] = movements;
                 }
                 let times: Vec<_> = history.movements(handles[which]).map(|known| known.time_ns).collect();
                 assert_eq!(times, kept[which].iter().map(|known| known.time_ns).collect::<Vec<_>>());

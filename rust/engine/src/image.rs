@@ -6,7 +6,7 @@ use crate::history::{HistoryHandle, Movement};
 use crate::intern::{Interner, NameId};
 use crate::ledger::{Barrier, Ledger, Names, Position};
 use crate::limits::{ACCOUNT_MAX, HISTORY_MAX, QUANTITY_MAX};
-use crate::stock::{Part, Stock};
+use crate::stock::Stock;
 use crate::wire::{Reader, SnapshotError, Writer};
 
 /// What every position has: four names, its accounts, version, end of the dropped history, movements' count.
@@ -53,21 +53,18 @@ impl Stock {
     /// When it could not have been written.
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
         let mut names = self.interner();
-        for id in 1..=reader.count(8)? {
-            let name = reader.text()?;
-            if names.intern(&name).map(|known| known as usize) != Some(id) {
-                return Err(SnapshotError::Damaged("a name stands in it twice"));
-            }
-        }
+        let count = reader.count(8)?;
+        let were_new = names.put_back((0..count).map(|_| reader.text()))?;
+        were_new.ok_or(SnapshotError::Damaged("a name stands in it twice"))?;
         let mut movements = Vec::new();
         let count = reader.count(100)?;
         if let [part] = &mut *self.parts {
             part.names = names;
             for _ in 0..count {
                 let (position, barrier) = read_position(reader, part.names.len(), &mut movements)?;
-                put_back(part, position, barrier, &movements)?;
+                part.ledger.put_back_unfound(position, barrier, &movements);
             }
-            return Ok(());
+            return if part.ledger.find_again() { Ok(()) } else { Err(POSITION_TWICE) };
         }
         for birth in 0..count {
             let (mut position, barrier) = read_position(reader, names.len(), &mut movements)?;
@@ -76,10 +73,10 @@ impl Stock {
             for id in &mut position.names {
                 *id = part.names.intern(names.name(*id)).expect("a part has no more names than all");
             }
-            put_back(part, position, barrier, &movements)?;
+            part.ledger.put_back_unfound(position, barrier, &movements);
             part.births.get_or_insert_default().push(birth as u64);
         }
-        Ok(())
+        if self.parts.iter_mut().all(|part| part.ledger.find_again()) { Ok(()) } else { Err(POSITION_TWICE) }
     }
 }
 
@@ -118,19 +115,6 @@ fn write_position(writer: &mut Writer, ledger: &Ledger, position: &Position, nam
         writer.bytes(barrier.source.as_bytes());
         writer.bytes(barrier.id.as_bytes());
     }
-}
-
-fn put_back(
-    part: &mut Part,
-    position: Position,
-    barrier: Option<Barrier>,
-    movements: &[Movement],
-) -> Result<(), SnapshotError> {
-    if part.ledger.find(position.names).is_some() {
-        return Err(POSITION_TWICE);
-    }
-    part.ledger.put_back(position, barrier, movements);
-    Ok(())
 }
 
 /// Reads one position. `movements` is room for its history, used again for the next.

@@ -71,6 +71,32 @@ impl Index {
         segment.len += 1;
     }
 
+    /// An index of ids that follow each other from a first one on, by their hashes. Nothing where two ids are the same to the caller. Each segment is
+    /// filled while it is near, which is a multiple faster than one insertion after the other.
+    pub fn build(first: u32, hashes: &[u64], mut is_same: impl FnMut(u32, u32) -> bool) -> Option<Self> {
+        let mut ends = [0_usize; 1 << SEGMENT_BITS];
+        for hash in hashes {
+            ends[segment_of(*hash)] += 1;
+        }
+        let mut begin = 0;
+        for end in &mut ends {
+            (*end, begin) = (begin, begin + *end);
+        }
+        let mut sorted = vec![0; hashes.len()];
+        for (id, hash) in (u64::from(first)..).zip(hashes) {
+            let end = &mut ends[segment_of(*hash)];
+            sorted[*end] = u64::from(tag(*hash)) << 32 | (id + 1);
+            *end += 1;
+        }
+        let mut segments = Vec::with_capacity(1 << SEGMENT_BITS);
+        let mut begin = 0;
+        for end in ends {
+            segments.push(Segment::build(&sorted[begin..end], &mut is_same)?);
+            begin = end;
+        }
+        Some(Self { segments })
+    }
+
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
         let slots: usize = self.segments.iter().map(|segment| segment.slots.capacity()).sum();
@@ -83,6 +109,26 @@ impl Index {
 }
 
 impl Segment {
+    /// A segment of some slots, as full as segments are on the average. Nothing where two of them are the same.
+    fn build(slots: &[Slot], mut is_same: impl FnMut(u32, u32) -> bool) -> Option<Self> {
+        if slots.is_empty() {
+            return Some(Self::default());
+        }
+        let mut built = Self { slots: vec![0; (slots.len() * 8 / 5).max(SLOTS_MIN)], len: slots.len() };
+        for slot in slots {
+            let mut place = home(tag_of(*slot), built.slots.len());
+            while built.slots[place] != 0 {
+                let other = built.slots[place];
+                if tag_of(other) == tag_of(*slot) && is_same(id(other), id(*slot)) {
+                    return None;
+                }
+                place = if place + 1 == built.slots.len() { 0 } else { place + 1 };
+            }
+            built.slots[place] = *slot;
+        }
+        Some(built)
+    }
+
     /// Puts a slot into the first empty place from its home on, and on from the beginning. There always is one.
     fn put(&mut self, slot: Slot) {
         let mut place = home(tag_of(slot), self.slots.len());
@@ -156,6 +202,23 @@ mod tests {
                 assert_eq!(index.find(hash(n + count, clustered), |id| id == n + count), None);
             }
         }
+    }
+
+    #[test]
+    fn what_was_built_is_what_was_inserted() {
+        for (clustered, count) in [(true, 3_000), (false, 0), (false, 1), (false, 100_000)] {
+            let hashes: Vec<_> = (0..count).map(|n| hash(n, clustered)).collect();
+            let mut index = Index::build(7, &hashes, |_, _| false).unwrap();
+            index.insert(hash(count, clustered), count + 7);
+            for n in 0..=count {
+                assert_eq!(index.find(hash(n, clustered), |id| id == n + 7), Some(n + 7), "{n} {clustered}");
+                assert_eq!(index.find(hash(n + count + 1, clustered), |id| id == n + count + 8), None);
+            }
+        }
+        let mut hashes: Vec<_> = (0..1_000).map(|n| hash(n, false)).collect();
+        hashes.push(hash(500, false));
+        assert!(Index::build(0, &hashes, |_, _| false).is_some());
+        assert!(Index::build(0, &hashes, |one, other| (one, other) == (500, 1_000)).is_none());
     }
 
     #[test]

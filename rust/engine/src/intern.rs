@@ -85,14 +85,38 @@ impl Interner {
             return None;
         }
         let id = NameId::try_from(self.records.len()).ok()?;
+        self.push(name);
+        self.ids.insert(hash, id);
+        Some(id)
+    }
+
+    /// Names in their order, none of them known; nothing where one stands there twice. The interner must be empty.
+    ///
+    /// # Errors
+    /// Those of the names.
+    pub fn put_back<E>(&mut self, names: impl Iterator<Item = Result<impl AsRef<str>, E>>) -> Result<Option<()>, E> {
+        let mut hashes = Vec::new();
+        for name in names {
+            let name = name?;
+            let name = name.as_ref();
+            if name.is_empty() || self.records.len() >= STRINGS_MAX {
+                return Ok(None);
+            }
+            hashes.push(self.hash(name));
+            self.push(name);
+        }
+        let ids = Index::build(NONE + 1, &hashes, |one, other| self.name(one) == self.name(other));
+        Ok(ids.map(|ids| self.ids = ids))
+    }
+
+    /// Adds a name without its place in the index.
+    fn push(&mut self, name: &str) {
         let words = pack(name).unwrap_or_else(|| {
             let place = self.long.len() as u64;
             self.long.push_str(name);
             [place, u64::from(LONG) << 56 | name.len() as u64]
         });
         self.records.push(record(words));
-        self.ids.insert(hash, id);
-        Some(id)
     }
 
     /// The name with an id.
@@ -162,5 +186,16 @@ mod tests {
             assert_eq!(interner.name(*id), name);
         }
         assert_eq!((interner.len(), interner.find("sku-1000"), interner.name(NONE)), (3_001, None, ""));
+
+        let put_back = |names: &[&str]| {
+            let mut again = Interner::new(7);
+            let is_sound = again.put_back(names.iter().map(Ok::<_, ()>)).unwrap().is_some();
+            is_sound.then_some(again)
+        };
+        let again = put_back(&names.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+        assert!(names.iter().zip(ids).all(|(name, id)| again.find(name) == Some(id) && again.name(id) == name));
+        assert_eq!(again.find("sku-1000"), None);
+        assert!(put_back(&["a", "b", "a"]).is_none() && put_back(&["a", ""]).is_none() && put_back(&[]).is_some());
+        assert!(Interner::new(7).put_back(["a"].iter().map(|_| Err::<&str, _>("no name"))).is_err());
     }
 }

@@ -275,16 +275,33 @@ impl Ledger {
     }
 
     /// Puts back a position of a snapshot.
-    pub fn put_back(&mut self, mut position: Position, barrier: Option<Barrier>, movements: &[Movement]) {
-        position.history = HistoryHandle::default();
-        for movement in movements {
-            self.history.insert(&mut position.history, *movement);
-        }
+    pub fn put_back(&mut self, position: Position, barrier: Option<Barrier>, movements: &[Movement]) {
+        let (hash, place) = (self.hash(position.names), self.put_back_unfound(position, barrier, movements));
+        self.places.insert(hash, place);
+    }
+
+    /// The same for one of many that follow each other: it is found when all are back and [`Self::find_again`] was called.
+    pub fn put_back_unfound(
+        &mut self,
+        mut position: Position,
+        barrier: Option<Barrier>,
+        movements: &[Movement],
+    ) -> u32 {
+        position.history = self.history.put_back(movements);
         position.barrier = barrier.map_or(0, |barrier| {
             self.barriers.push(barrier);
             u32::try_from(self.barriers.len()).expect("no more barriers than positions")
         });
-        self.insert(position);
+        self.push(position)
+    }
+
+    /// Lets all positions be found that were put back. Gives whether each is there once.
+    pub fn find_again(&mut self) -> bool {
+        let hashes: Vec<_> =
+            (0..self.positions.len()).map(|place| self.hash(self.positions.get(place).names)).collect();
+        let is_same = |one, other| self.position(one).names == self.position(other).names;
+        let places = Index::build(0, &hashes, is_same);
+        places.map(|places| self.places = places).is_some()
     }
 
     /// Bytes held, by part.
@@ -322,8 +339,15 @@ impl Ledger {
     }
 
     fn insert(&mut self, position: Position) -> u32 {
+        let hash = self.hash(position.names);
+        let place = self.push(position);
+        self.places.insert(hash, place);
+        place
+    }
+
+    /// Adds a position without its place in the index.
+    fn push(&mut self, position: Position) -> u32 {
         let place = u32::try_from(self.positions.len()).expect("fewer positions than their limit");
-        let code = self.hash(position.names);
         let sku = position.names[0] as usize;
         if sku >= self.sku_newest.len() {
             self.sku_newest.resize(sku + 1, 0);
@@ -331,7 +355,6 @@ impl Ledger {
         self.sku_before.push(std::mem::replace(&mut self.sku_newest[sku], place + 1));
         let index = self.positions.grow();
         *self.positions.get_mut(index) = position;
-        self.places.insert(code, place);
         place
     }
 
@@ -350,4 +373,26 @@ pub enum Touch {
     Absorbed,
     /// Its legs lie after the latest count.
     Live,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_put_back_is_found_once_all_is_back() {
+        let position = |n: NameId| Position { names: [n % 1_000, n / 1_000, 0, n % 3], ..Position::zeroed() };
+        let mut ledger = Ledger::new(4, 7);
+        for n in 0..5_000 {
+            assert_eq!(ledger.put_back_unfound(position(n), None, &[]), n);
+        }
+        assert!(ledger.find_again());
+        ledger.put_back(position(5_000), None, &[]);
+        for n in 0..=5_000 {
+            assert_eq!(ledger.find(position(n).names), Some(n));
+        }
+        assert_eq!((ledger.find(position(5_001).names), ledger.places_of(7).count()), (None, 5));
+        ledger.put_back_unfound(position(77), None, &[]);
+        assert!(!ledger.find_again(), "a position stands there twice");
+    }
 }
