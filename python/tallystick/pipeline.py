@@ -251,7 +251,28 @@ class Pipeline:
     # Work
 
     async def work(self, until_sequence: int | None = None, *, until_idle: bool = False) -> None:
-        """Reads, applies, publishes and saves until it is told to stop. Raises OperationError."""
+        """Reads, applies, publishes and saves until it is told to stop.
+
+        Raises OperationError; among them BusError if what has arrived by then takes longer than
+        `process.stop_timeout_s`, as it does when the server is away.
+        """
+        work = asyncio.ensure_future(self._work(until_sequence, until_idle=until_idle))
+        told = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait((work, told), return_when=asyncio.FIRST_COMPLETED)
+            limit_s = self._config.process.stop_timeout_s
+            if not (await asyncio.wait((work,), timeout=limit_s))[0]:
+                raise BusError(
+                    f"what had arrived could not be applied and published within {limit_s:g} s, so no snapshot was "
+                    "taken; the next start does it from the last one"
+                )
+            work.result()
+        finally:
+            told.cancel()
+            work.cancel()
+            await asyncio.gather(work, told, return_exceptions=True)
+
+    async def _work(self, until_sequence: int | None, *, until_idle: bool) -> None:
         stopping = False
         while until_sequence is None or self._sequence < until_sequence:
             if self._server is not None:

@@ -128,6 +128,22 @@ async def test_a_signal_drains_saves_and_exits_with_0(
     await prove(bus, config, await run_to_end(config))
 
 
+async def test_a_signal_ends_it_in_time_although_the_server_is_away(
+    tmp_path: Path, server: EmbeddedServer, bus: JetStream, rng: random.Random
+) -> None:
+    tables = {"process": {"stop_timeout_s": 2}, "output": {"positions_per_message": 1, "window_messages": 1}}
+    path = write_config(tmp_path, server.url, {**SMALL_STEPS, **tables})
+    await publish(bus, random_messages(rng, 2_000))
+    daemon = start(path)
+    await until(partial(has_reached, bus.client, 100))
+    server.stop()
+    daemon.terminate()
+    assert daemon.wait(20) == 3, said(tmp_path, daemon)
+    assert "within 2 s" in said(tmp_path, daemon)
+    server.start()
+    await prove(bus, (config := load(path, {})), await run_to_end(config))
+
+
 async def test_with_a_server_of_its_own_both_end_together(tmp_path: Path, server: EmbeddedServer) -> None:
     url = server.url
     server.stop()
