@@ -93,6 +93,14 @@ impl BodyBuilder {
         self.add(place, hash, hash >> (64 - SLICES[place].1));
     }
 
+    /// Sets a field that is a text, if there is one, by its hash.
+    #[inline]
+    pub fn hash_of(&mut self, place: usize, value: Option<&str>, hash: u64) {
+        if value.is_some() {
+            self.hash(place, hash);
+        }
+    }
+
     /// Sets a field that is a number.
     #[inline]
     pub fn number(&mut self, place: usize, value: Option<i64>) {

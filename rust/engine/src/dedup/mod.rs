@@ -15,7 +15,7 @@ use std::hash::Hasher;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::body::Known;
-use crate::limits::DEDUP_GENERATIONS;
+use crate::limits::{DEDUP_GENERATIONS, ID_BYTES_MAX, SOURCE_BYTES_MAX};
 
 pub use recent::Recent;
 use table::Table;
@@ -25,15 +25,30 @@ pub use table::Vacancy;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint(pub [u64; 2]);
 
-/// Fingerprint of `(source, id)`. The separator is a byte that UTF-8 never has.
+/// Fingerprint of `(source, id)`.
 pub fn fingerprint(secret: &[u8; 16], source: &str, id: &str) -> Fingerprint {
+    let (source, id) = (source.as_bytes(), id.as_bytes());
     let mut hasher = SipHasher13::new_with_key(secret);
-    hasher.write(source.as_bytes());
-    hasher.write_u8(0xFF);
-    hasher.write(id.as_bytes());
-    let hash = hasher.finish128();
+    // In one piece it costs half as much as in three.
+    let mut whole = [0; SOURCE_BYTES_MAX + 1 + ID_BYTES_MAX];
+    let hash = if let Some((begin, end)) = whole.split_at_mut_checked(source.len() + 1)
+        && let Some(end) = end.get_mut(..id.len())
+    {
+        begin[..source.len()].copy_from_slice(source);
+        begin[source.len()] = SEPARATOR;
+        end.copy_from_slice(id);
+        hasher.hash(&whole[..source.len() + 1 + id.len()])
+    } else {
+        hasher.write(source);
+        hasher.write_u8(SEPARATOR);
+        hasher.write(id);
+        hasher.finish128()
+    };
     Fingerprint([hash.h1, hash.h2])
 }
+
+/// A byte that UTF-8 never has.
+const SEPARATOR: u8 = 0xFF;
 
 /// Bytes held, by part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
