@@ -21,7 +21,7 @@ use tallystick_engine::exception::ExceptionRecord;
 use tallystick_engine::outcome::Outcome;
 use tallystick_engine::shards::{Alone, Crew, Shards};
 
-const CONFIGS: [&str; 7] = [
+const CONFIGS: [&str; 8] = [
     "",
     "[engine]\nnegative_stock = \"refuse\"\nhistory_max = 2\n[sources.wms]\nmax_age = \"none\"\n",
     "[engine]\nnegative_stock = \"allow\"\nhistory_max = 1\nduplicate_suspect = true\n[types.in]\nalias = \"stock.received\"\n",
@@ -31,6 +31,7 @@ const CONFIGS: [&str; 7] = [
     "[engine]\ndedup_keys_max = 60\ndedup_window = \"24m\"\nnegative_stock = \"refuse\"\n",
     "[types.swap]\nquantity = \"signed\"\npostings = [[\"on_hand\", \"on_hand@to_location\"]]\nexception = \"swapped\"\n\
      [safety_stock]\ndefault = 2\n",
+    "[sources.wms]\norder = \"source\"\ngap_wait = \"30s\"\nheld_max = 4\n",
 ];
 const SECRET: [u8; 16] = *b"b key of 16 byte";
 
@@ -122,10 +123,11 @@ fn view(engine: &Engine) -> View {
     }
 }
 
-type Answers = (Vec<u64>, Vec<u32>, Vec<Outcome>, Vec<ExceptionRecord>);
+type Answers = (Vec<u64>, Vec<u32>, Vec<Outcome>, Vec<(u64, u32, Outcome)>, Vec<ExceptionRecord>);
 
 fn answers(batch: &Batch) -> Answers {
-    (batch.sequences.clone(), batch.indices.clone(), batch.outcomes.clone(), batch.exceptions.clone())
+    let Batch { sequences, indices, outcomes, released, exceptions, .. } = batch;
+    (sequences.clone(), indices.clone(), outcomes.clone(), released.clone(), exceptions.clone())
 }
 
 /// One step of a log: some messages, applied together, then perhaps a flush.

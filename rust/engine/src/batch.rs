@@ -16,7 +16,10 @@ pub struct Batch {
     pub indices: Vec<u32>,
     /// What became of each element.
     pub outcomes: Vec<Outcome>,
-    /// What a person has to look at, in log order.
+    /// Final outcomes of elements that were held: the place in the log (sequence of the message, index within it) and the outcome, in the order in
+    /// which they were applied.
+    pub released: Vec<(u64, u32, Outcome)>,
+    /// What a person has to look at, in log order; what follows from an element that was held stands where it was applied.
     pub exceptions: Vec<ExceptionRecord>,
     /// Source and id of each element, if asked for.
     pub keys: Option<Vec<Key>>,
@@ -48,6 +51,7 @@ impl Batch {
         self.sequences.clear();
         self.indices.clear();
         self.outcomes.clear();
+        self.released.clear();
         self.exceptions.clear();
         if let Some(keys) = &mut self.keys {
             keys.clear();

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::held;
 use crate::limits::{
-    AHEAD_DEFAULT_NS, CONFIG_BYTES_MAX, DAY_NS, DEDUP_KEYS_DEFAULT, HISTORY_DEFAULT, HISTORY_MAX, NAME_BYTES_MAX,
-    SECOND_NS, SOURCE_BYTES_MAX,
+    AHEAD_DEFAULT_NS, CONFIG_BYTES_MAX, DAY_NS, DEDUP_KEYS_DEFAULT, GAP_WAIT_DEFAULT_NS, HELD_DEFAULT, HELD_MAX,
+    HISTORY_DEFAULT, HISTORY_MAX, NAME_BYTES_MAX, SECOND_NS, SOURCE_BYTES_MAX,
 };
-use crate::order::Order;
+use crate::order::{Order, Ordering};
 use crate::quantity;
 use crate::rules::{RawType, RuleTable};
 
@@ -58,6 +58,17 @@ impl Team {
     }
 }
 
+/// What is configured of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Source {
+    bounds: TimeBounds,
+    ordering: Ordering,
+}
+
+/// A source of which nothing is configured promises nothing.
+const ARRIVAL: Ordering =
+    Ordering { order: Order::Arrival, gap_wait_ns: GAP_WAIT_DEFAULT_NS, held_max: HELD_DEFAULT };
+
 /// Validated configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -74,7 +85,8 @@ pub struct Config {
     /// Types and aliases.
     pub rules: RuleTable,
     default_bounds: TimeBounds,
-    sources: BTreeMap<String, TimeBounds>,
+    sources: BTreeMap<String, Source>,
+    has_orders: bool,
     teams: BTreeMap<String, Team>,
     safety: SafetyStock,
     fingerprint: [u8; 32],
@@ -113,7 +125,7 @@ impl Config {
         let (sources, teams, safety) = (&self.sources, &self.teams, &self.safety.rules);
         size_of::<Self>()
             + self.rules.memory_bytes()
-            + held::tree::<String, TimeBounds>(sources.len())
+            + held::tree::<String, Source>(sources.len())
             + sources.keys().map(String::capacity).sum::<usize>()
             + held::tree::<String, Team>(teams.len())
             + teams.keys().map(String::capacity).sum::<usize>()
@@ -123,7 +135,21 @@ impl Config {
 
     /// The bounds of a source's effective times.
     pub fn bounds(&self, source: &str) -> TimeBounds {
-        self.sources.get(source).copied().unwrap_or(self.default_bounds)
+        self.sources.get(source).map_or(self.default_bounds, |source| source.bounds)
+    }
+
+    /// What a source promises about its order.
+    #[inline]
+    pub fn ordering(&self, source: &str) -> Ordering {
+        if !self.has_orders {
+            return ARRIVAL;
+        }
+        self.sources.get(source).map_or(ARRIVAL, |source| source.ordering)
+    }
+
+    /// Whether any source promises an order.
+    pub const fn has_orders(&self) -> bool {
+        self.has_orders
     }
 
     /// Who works on an exception with this code.
@@ -208,8 +234,34 @@ impl Default for RawEngine {
 #[serde(deny_unknown_fields, default)]
 struct RawSource {
     order: Order,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gap_wait: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_max: Option<usize>,
     max_age: Option<String>,
     max_ahead: Option<String>,
+}
+
+impl RawSource {
+    fn ordering(&self, place: &str) -> Result<Ordering, String> {
+        let gap_wait_ns = match &self.gap_wait {
+            None => GAP_WAIT_DEFAULT_NS,
+            Some(text) => duration(&format!("{place}.gap_wait"), text)?
+                .ok_or_else(|| format!("{place}.gap_wait: \"none\" would wait for ever; give a duration such as \"5m\""))?,
+        };
+        let held_max = self.held_max.unwrap_or(HELD_DEFAULT);
+        if held_max == 0 || held_max > HELD_MAX {
+            return Err(format!("{place}.held_max: {held_max} is not within 1 to {HELD_MAX}"));
+        }
+        let holds = matches!(self.order, Order::Source | Order::Position);
+        if !holds && (self.gap_wait.is_some() || self.held_max.is_some()) {
+            return Err(format!(
+                "{place}: order {:?} holds nothing, so gap_wait and held_max mean nothing; leave them away, or give order \"source\" or \"position\"",
+                self.order.name()
+            ));
+        }
+        Ok(Ordering { order: self.order, gap_wait_ns, held_max })
+    }
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -277,10 +329,8 @@ impl Raw {
                 return Err(format!("sources.\"{name}\": a source's name has 1 to {SOURCE_BYTES_MAX} bytes"));
             }
             let place = format!("sources.\"{name}\"");
-            sources.insert(
-                name.clone(),
-                bounds(&place, raw.max_age.as_deref(), raw.max_ahead.as_deref(), default_bounds)?,
-            );
+            let bounds = bounds(&place, raw.max_age.as_deref(), raw.max_ahead.as_deref(), default_bounds)?;
+            sources.insert(name.clone(), Source { bounds, ordering: raw.ordering(&place)? });
         }
         let canonical = serde_json::to_vec(&self).map_err(|error| error.to_string())?;
         Ok(Config {
@@ -291,6 +341,7 @@ impl Raw {
             duplicate_suspect: self.engine.duplicate_suspect,
             rules: RuleTable::build(&self.types)?,
             default_bounds,
+            has_orders: sources.values().any(|source| source.ordering.order != Order::Arrival),
             sources,
             safety: self.safety_stock.validate()?,
             teams: self.exceptions.owners,
@@ -383,7 +434,10 @@ mod tests {
             ("[engine]\ndedup_windw = \"1h\"", "dedup_windw"),
             ("[engine]\ndedup_window = \"1 hour\"", "engine.dedup_window"),
             ("[engine]\nhistory_max = 0", "engine.history_max"),
-            ("[sources.a]\norder = \"position\"", "position"),
+            ("[sources.a]\norder = \"random\"", "random"),
+            ("[sources.a]\norder = \"source\"\nheld_max = 0", "sources.\"a\".held_max"),
+            ("[sources.a]\norder = \"source\"\ngap_wait = \"none\"", "gap_wait"),
+            ("[sources.a]\norder = \"increasing\"\ngap_wait = \"1s\"", "holds nothing"),
             ("[types.\"stock.sold\"]\nquantity = \"positive\"\npostings = [[\"on_hand\", \"customer\"]]", "built in"),
             ("[types.a]\nalias = \"b\"", "which is no type"),
             ("[types.a]\nquantity = \"positive\"\npostings = [[\"on_hand\", \"reserved\"]]", "book"),

@@ -4,6 +4,7 @@ use crate::balance::{self, BalanceView};
 use crate::changes::Tracing;
 use crate::exception::ExceptionRecord;
 use crate::instant;
+use crate::outcome::Outcome;
 use crate::quantity::write_digits;
 
 /// Where a flush belongs: the input stream and the log sequences (from, through] that it covers.
@@ -74,7 +75,7 @@ fn write_exception(out: &mut Vec<u8>, stream: &str, record: &ExceptionRecord, nt
     }
     out.extend_from_slice(b",\"data\":{\"code\":");
     balance::write_string(out, &record.code);
-    write_text(out, "outcome", Some(record.outcome.name()));
+    write_text(out, "outcome", record.outcome.map(Outcome::name));
     write_text(out, "owner", Some(record.team.name()));
     write_number(out, "sequence", record.sequence);
     write_number(out, "index", u64::from(record.index));
@@ -88,6 +89,10 @@ fn write_exception(out: &mut Vec<u8>, stream: &str, record: &ExceptionRecord, nt
     if !record.fields.is_empty() {
         out.extend_from_slice(b",\"fields\":");
         serde_json::to_writer(&mut *out, &record.fields).expect("names are always JSON");
+    }
+    if let Some((first, last)) = record.missing {
+        write_number(out, "missing_from", first);
+        write_number(out, "missing_to", last);
     }
     match std::str::from_utf8(&record.event) {
         Ok(text) => write_text(out, "event", Some(text)),

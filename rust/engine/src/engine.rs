@@ -22,6 +22,7 @@ use crate::shape::Shapes;
 use crate::shards::Shards;
 use crate::split::{Framing, split, split_lines};
 use crate::stock::Stock;
+use crate::tracks::Tracks;
 use crate::wave::{Element, Wave};
 
 /// Room for outcome numbers; the largest is 27.
@@ -86,6 +87,9 @@ pub struct Engine {
     pub(crate) stock: Stock,
     pub(crate) keys: Keys,
     pub(crate) meanings: Dedup,
+    pub(crate) tracks: Tracks,
+    /// The track that the last element moved.
+    pub(crate) moved: Option<u32>,
     /// Elements of the log that were judged.
     pub(crate) elements: u64,
     /// Exceptions for the next flush.
@@ -117,6 +121,8 @@ impl Engine {
             stock: Stock::new(parts, config.history_max, seed),
             keys: Keys::new(parts, window_ns, keys_max),
             meanings: Dedup::new(window_ns, keys_max),
+            tracks: Tracks::default(),
+            moved: None,
             elements: 0,
             held: Vec::new(),
             log_time_ns: None,
@@ -193,6 +199,10 @@ impl Engine {
                 // A message without elements moves the log's time all the same, after what came before it.
                 self.run(&mut wave, batch);
                 self.tick(place.clock.offer(EventTime::Absent));
+                if self.config.has_orders() {
+                    let config = Arc::clone(&self.config);
+                    self.expire(&config, sequence, batch);
+                }
             }
             self.sequence = sequence;
         }
@@ -266,7 +276,7 @@ impl Engine {
         judged: (Outcome, &Event<'_>, Findings),
         batch: &mut Batch,
     ) {
-        let (outcome, event, mut findings) = judged;
+        let (outcome, event, findings) = judged;
         let place = element.place;
         self.totals[usize::from(outcome.number())] += 1;
         self.elements += 1;
@@ -275,7 +285,20 @@ impl Engine {
             Clock::Message(ns) => self.log_time_ns.unwrap_or(ns).max(ns),
             Clock::Event => self.log_time_ns.unwrap_or(0),
         };
-        let is_silent = matches!(outcome, Outcome::Applied | Outcome::Duplicate | Outcome::Absorbed);
+        self.raise(config, element, (outcome, event, findings), log_time_ns, batch);
+    }
+
+    /// Writes down the exceptions that follow from an outcome.
+    pub(crate) fn raise(
+        &mut self,
+        config: &Config,
+        element: &Element<'_>,
+        (outcome, event, mut findings): (Outcome, &Event<'_>, Findings),
+        log_time_ns: i64,
+        batch: &mut Batch,
+    ) {
+        let place = element.place;
+        let is_silent = matches!(outcome, Outcome::Applied | Outcome::Duplicate | Outcome::Absorbed | Outcome::Held);
         if is_silent && findings.raised.is_empty() {
             return;
         }
@@ -283,7 +306,7 @@ impl Engine {
         let exception =
             |code: &str, location: Option<Box<str>>, cause: String, fields: Vec<&'static str>| ExceptionRecord {
                 code: code.into(),
-                outcome,
+                outcome: Some(outcome),
                 team: config.team(code),
                 sequence: place.sequence,
                 index: place.index,
@@ -297,6 +320,7 @@ impl Engine {
                 cause,
                 cure: cure(code),
                 fields,
+                missing: None,
                 event: (*original).into(),
                 event_bytes_total,
             };

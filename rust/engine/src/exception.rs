@@ -9,8 +9,8 @@ use crate::outcome::Outcome;
 pub struct ExceptionRecord {
     /// Why: an outcome's name, or `negative_stock`, `short_pick`, `duplicate_suspect` beside an applied event.
     pub code: Box<str>,
-    /// What became of the event.
-    pub outcome: Outcome,
+    /// What became of the event; nothing where it is about no event (`sequence_gap`).
+    pub outcome: Option<Outcome>,
     /// Who works on it.
     pub team: Team,
     /// Place in the log: sequence of the message.
@@ -37,6 +37,8 @@ pub struct ExceptionRecord {
     pub cure: &'static str,
     /// For a conflict: the fields that differ from what was first sent under the key.
     pub fields: Vec<&'static str>,
+    /// For a gap: the first and the last number that are missing.
+    pub missing: Option<(u64, u64)>,
     /// The original bytes, at most 64 KiB of them.
     pub event: Box<[u8]>,
     /// How many bytes the original has.

@@ -14,8 +14,21 @@ pub(crate) struct Findings {
     pub(crate) malformed: Option<Malformed>,
     /// In what it differs from what its key said first; nothing where that lies too far back.
     pub(crate) fields: Option<Vec<&'static str>>,
+    /// Why it is late.
+    pub(crate) late: Option<Late>,
     /// What a person should see although the event was applied: code and location.
     pub(crate) raised: Vec<(Box<str>, Option<Box<str>>)>,
+}
+
+/// Why an event is late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Late {
+    /// Its number was given up.
+    WasLost,
+    /// Another event took its number.
+    WasTaken,
+    /// A greater number came before it, in order `increasing`.
+    IsSmaller,
 }
 
 /// Why an event was refused.
@@ -47,6 +60,17 @@ pub(crate) fn cause_of_outcome(
             "the count reaches back further than the {} movements that the position remembers",
             config.history_max
         ),
+        Outcome::SequenceMissing => "the order of this source asks for a `sequence`".to_owned(),
+        Outcome::Late => {
+            let number = event.sequence.unwrap_or_default();
+            match findings.late {
+                Some(Late::WasTaken) => format!("`sequence` {number} was taken by another event before; this one is applied all the same"),
+                Some(Late::IsSmaller) => format!("`sequence` {number} does not grow; the event is applied all the same"),
+                Some(Late::WasLost) | None => {
+                    format!("`sequence` {number} was given up before it came; the event is applied and the gap is closed there")
+                }
+            }
+        }
         Outcome::TooLarge => format!("{bytes} bytes; an event has at most {EVENT_BYTES_MAX}"),
         other => other.name().to_owned(),
     }
@@ -99,6 +123,9 @@ pub(crate) fn cure(code: &str) -> &'static str {
         "time_out_of_bounds" => {
             "correct the clock of the source, or declare it as a load of history (max_age = \"none\")"
         }
+        "sequence_missing" => "send the event with its number, or declare the source's order as \"arrival\"",
+        "sequence_gap" => "find out what became of these events and send them again; they are applied as late",
+        "late" => "nothing, if this was a delay; if it happens often, raise gap_wait or look at the transport",
         "overflow" => "check the unit of measure and the history of this position",
         "negative_stock" => "count the position, or find the receipt that is missing",
         "count_beyond_history" => "count again now, or raise engine.history_max",

@@ -1,15 +1,17 @@
 //! Judging: what can be said of an element from its own form, and then, with the state, its outcome. Each event runs down a column of early returns in
 //! the documented precedence (`docs/events.md` §8) to a point of no return, and only then changes anything.
 
-use crate::body::{Body, BodyBuilder};
+use crate::batch::Batch;
+use crate::body::{Body, BodyBuilder, Known};
 use crate::config::Config;
 use crate::decode::Malformed;
 use crate::engine::{Clock, Engine};
 use crate::event::{Event, EventTime};
 use crate::explain::Findings;
+use crate::holding::Standing;
 use crate::legs::{Statuses, check_form, check_quantity};
+use crate::order::Order;
 use crate::outcome::Outcome;
-use crate::post::Checked;
 use crate::rules::Rule;
 use crate::wave::{Element, Found, Seen};
 
@@ -53,7 +55,9 @@ impl<'e> Reading<'e> {
             Err(malformed) => return Self::Malformed(malformed),
         };
         match check_quantity(event, rule) {
-            // Order `arrival` asks for no sequence; the orders that do refuse here.
+            Ok(_) if event.sequence.is_none() && asks_for_sequence(config, event) => {
+                Self::Refused(Outcome::SequenceMissing)
+            }
             Ok(quantity) => {
                 Self::Claim(Claim { rule, statuses, quantity, body: body_of(secret, seen, rule, statuses, quantity) })
             }
@@ -86,11 +90,15 @@ impl Engine {
         element: &Element<'_>,
         (seen, found): (&Seen<'_>, Found),
         findings: &mut Findings,
+        batch: &mut Batch,
     ) -> Outcome {
         let (event, place) = (&seen.event, element.place);
         let reading = Reading::of(config, self.seed, seen);
         if reading.is_timed() {
             self.tick(place.clock.offer(event.time));
+            if config.has_orders() {
+                self.expire(config, place.sequence, batch);
+            }
         }
         let claim = match reading {
             Reading::TooLarge => return Outcome::TooLarge,
@@ -110,16 +118,24 @@ impl Engine {
         let Some(time_ns) = effective_time(config, event, log_time_ns, self.keys.floor_ns()) else {
             return Outcome::TimeOutOfBounds;
         };
-        // Ownership, and the orders that hold, take their places here.
-        let outcome = if self.stock.has_room(1) {
-            let part = self.stock.part_of(seen.hashes.sku);
-            let checked = Checked { event, claim: &claim, time_ns, sequence: place.sequence, ordinal, found };
-            self.stock.parts[part].post(config, &checked, findings)
-        } else {
-            Outcome::Overflow
-        };
+        // Ownership takes its place here.
+        let ordering = config.ordering(event.source.unwrap_or_default());
+        let standing = self.standing_of(ordering, event);
+        if let Standing::Ahead(track) = standing {
+            // The answer to repetitions is set right if the state refuses the event in the end.
+            self.keys.remember(ordinal, (seen.key, vacancy), claim.body, Outcome::Applied);
+            self.hold(track, ordering, element, seen, time_ns);
+            return Outcome::Held;
+        }
+        let mut outcome = self.post_now(config, (seen, &claim), (time_ns, place.sequence), found, findings);
         self.keys.remember(ordinal, (seen.key, vacancy), claim.body, outcome);
+        self.take_place(standing, event.sequence.unwrap_or_default());
         self.suspect_duplicate(config, (event, &claim), (outcome, log_time_ns), findings);
+        if let Standing::Late(_, why) = standing
+            && !Known::of(outcome).is_refusal()
+        {
+            (outcome, findings.late) = (Outcome::Late, Some(why));
+        }
         outcome
     }
 
@@ -128,6 +144,10 @@ impl Engine {
     pub(crate) fn tick(&mut self, offered: Option<i64>) {
         self.log_time_ns = self.log_time_ns.max(offered);
     }
+}
+
+fn asks_for_sequence(config: &Config, event: &Event<'_>) -> bool {
+    config.ordering(event.source.unwrap_or_default()).order != Order::Arrival
 }
 
 /// The event's effective time, unless it lies outside the source's bounds or before the time up to which keys were forgotten.

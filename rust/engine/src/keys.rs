@@ -1,7 +1,7 @@
 //! The keys: all that is remembered for idempotency, divided by fingerprint into parts with tables of their own. Independent of how the stock is
 //! divided, because a key that is sent again for another SKU must still be found.
 
-use crate::body::Body;
+use crate::body::{Body, Known};
 use crate::dedup::{Dedup, Fingerprint, Recent, Vacancy, image};
 use crate::explain::Findings;
 use crate::outcome::Outcome;
@@ -106,6 +106,12 @@ impl Keys {
         if self.parts.len() > 1 && !self.has_room(0) {
             self.make_room();
         }
+    }
+
+    /// Writes another answer to a key, if it is still known.
+    pub(crate) fn set_answer(&mut self, key: Fingerprint, outcome: Outcome) {
+        let part = self.part_of(key);
+        self.parts[part].dedup.set_answer(key, Known::of(outcome));
     }
 
     /// Whether so many more keys leave nothing to forget. What is outdated may still be counted.

@@ -45,10 +45,12 @@ pub mod rules;
 
 pub mod changes;
 pub mod history;
+mod holding;
 mod keys;
 pub mod ledger;
 pub mod shards;
 pub mod stock;
+mod tracks;
 
 pub mod balance;
 pub mod batch;

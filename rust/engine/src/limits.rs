@@ -46,10 +46,21 @@ pub const DEDUP_GENERATIONS: i64 = 24;
 /// Elements of the log before a conflict among which the first event under its key must be for the fields that differ to be named.
 pub const NAMED_ELEMENTS: u64 = 65_536;
 
+/// Events held per source, or per position of one, unless configured.
+pub const HELD_DEFAULT: usize = 1_000;
+/// Most events that a source can be configured to hold.
+pub const HELD_MAX: usize = 1_000_000;
+/// Bytes of all events held together. Beyond them the gap that was waited for longest is given up.
+pub const HELD_BYTES_MAX: usize = 256 << 20;
+/// Ranges of numbers that a source, or one of its positions, remembers as given up.
+pub const LOST_RANGES_MAX: usize = 1_024;
+
 /// One second in the unit of all times, nanoseconds.
 pub const SECOND_NS: i64 = 1_000_000_000;
 /// Default of the dedup window and of `max_age`.
 pub const DAY_NS: i64 = 86_400 * SECOND_NS;
+/// Default of `gap_wait`.
+pub const GAP_WAIT_DEFAULT_NS: i64 = 300 * SECOND_NS;
 /// Default of `max_ahead`.
 pub const AHEAD_DEFAULT_NS: i64 = 300 * SECOND_NS;
 

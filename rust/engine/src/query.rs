@@ -154,6 +154,7 @@ impl Engine {
             ("dedup", tables),
             ("meanings", self.meanings.memory_bytes()),
             ("bodies", bodies),
+            ("held", self.tracks.memory_bytes()),
             ("exceptions", records + held::list(&self.held)),
         ];
         parts.extend(self.stock.memory_bytes());

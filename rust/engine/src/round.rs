@@ -77,9 +77,10 @@ impl<'s, P> Desk<'s, P> {
 }
 
 impl Engine {
-    /// Whether so many elements are for the crew. Near a limit that counts over all parts, elements are better judged one by one.
+    /// Whether so many elements are for the crew. Near a limit that counts over all parts, and where sources promise an order, elements are
+    /// judged one by one.
     pub(crate) fn is_for_crew(&self, elements: usize) -> bool {
-        self.shards.is_worth(elements) && self.keys.has_room(elements) && self.stock.has_room(elements)
+        self.shards.is_worth(elements) && !self.config.has_orders() && self.keys.has_room(elements) && self.stock.has_room(elements)
     }
 
     /// Applies elements with the crew.

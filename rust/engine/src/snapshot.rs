@@ -2,6 +2,7 @@
 //! the fingerprint of the configuration. Turns state into bytes and back; writes no file.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::config::Config;
 use crate::engine::Engine;
@@ -60,6 +61,7 @@ impl Engine {
         self.stock.write(&mut writer);
         self.keys.write(&mut writer);
         self.meanings.write(&mut writer);
+        self.tracks.write(&mut writer);
         writer.u64(self.elements);
         self.keys.write_recent(self.elements, &mut writer);
         writer.finish()
@@ -101,6 +103,11 @@ impl Engine {
         engine.stock.read(&mut reader)?;
         engine.keys.read(&mut reader)?;
         engine.meanings.read(&mut reader)?;
+        let config = Arc::clone(&engine.config);
+        engine.tracks.read(&mut reader, engine.seed, |source| config.ordering(source).gap_wait_ns)?;
+        if !engine.holds_claims() {
+            return Err(SnapshotError::Damaged("what is held is no event that would be"));
+        }
         engine.elements = reader.u64()?;
         engine.keys.read_recent(engine.elements, &mut reader)?;
         reader.finish()?;

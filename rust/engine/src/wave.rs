@@ -206,10 +206,16 @@ impl Engine {
             if matches!(element.place.clock, Clock::Message(_)) {
                 // The bus's time moves with every message, whatever becomes of its elements.
                 self.tick(element.place.clock.offer(EventTime::Absent));
+                if config.has_orders() {
+                    self.expire(config, element.place.sequence, batch);
+                }
             }
             let mut findings = Findings::default();
-            let outcome = self.judge(config, element, (seen, *found), &mut findings);
+            let outcome = self.judge(config, element, (seen, *found), &mut findings, batch);
             self.record(config, element, (outcome, &seen.event, findings), batch);
+            if config.has_orders() {
+                self.follow_up(config, element.place.sequence, batch);
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use tallystick_engine::balance::Balance;
 use tallystick_engine::batch::Batch;
 use tallystick_engine::config::Config;
 use tallystick_engine::engine::Engine;
+use tallystick_engine::exception::ExceptionRecord;
 use tallystick_engine::outcome::Outcome;
 use tallystick_engine::reference::{Answer, Reference};
 
@@ -23,6 +24,8 @@ pub(crate) trait Ledger {
     fn with(config: Config) -> Self;
     fn message(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> Vec<Answer>;
     fn lines(&mut self, buffer: &[u8], first_sequence: u64) -> Vec<Answer>;
+    /// Releases what is held, as at the end of a replay.
+    fn end(&mut self, sequence: u64) -> Vec<Answer>;
     fn sorted(&self) -> Vec<Balance>;
     fn hash(&self) -> String;
 }
@@ -45,6 +48,12 @@ impl Ledger for Engine {
         answers(&batch)
     }
 
+    fn end(&mut self, _: u64) -> Vec<Answer> {
+        let mut batch = Batch::with_keys();
+        self.release_held(&mut batch);
+        answers(&batch)
+    }
+
     fn sorted(&self) -> Vec<Balance> {
         self.balances()
     }
@@ -60,11 +69,18 @@ impl Ledger for Reference {
     }
 
     fn message(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> Vec<Answer> {
-        self.apply_message(message, sequence, log_time_ns).into_iter().map(in_one_order).collect()
+        let answers = self.apply_message(message, sequence, log_time_ns);
+        answers.into_iter().map(in_one_order).chain(followed(self)).collect()
     }
 
     fn lines(&mut self, buffer: &[u8], first_sequence: u64) -> Vec<Answer> {
-        self.apply_ndjson(buffer, first_sequence, None).into_iter().map(in_one_order).collect()
+        let answers = self.apply_ndjson(buffer, first_sequence, None);
+        answers.into_iter().map(in_one_order).chain(followed(self)).collect()
+    }
+
+    fn end(&mut self, sequence: u64) -> Vec<Answer> {
+        self.release_held(sequence);
+        followed(self).collect()
     }
 
     fn sorted(&self) -> Vec<Balance> {
@@ -76,24 +92,55 @@ impl Ledger for Reference {
     }
 }
 
-/// A batch in the form of the twin's answers.
+/// A batch in the form of the twin's answers: one for each element, then what followed for elements that were held, and gaps.
 fn answers(batch: &Batch) -> Vec<Answer> {
     let keys = batch.keys.as_ref().expect("the batch was made with keys");
-    let answer = |place: usize| {
-        let (sequence, index, outcome) = (batch.sequences[place], batch.indices[place], batch.outcomes[place]);
-        let here =
-            || batch.exceptions.iter().filter(|exception| (exception.sequence, exception.index) == (sequence, index));
-        in_one_order(Answer {
-            sequence,
-            index,
-            source: keys[place].0.as_deref().map(str::to_owned),
-            id: keys[place].1.as_deref().map(str::to_owned),
-            outcome,
-            codes: here().map(|exception| exception.code.to_string()).collect(),
-            fields: here().flat_map(|exception| exception.fields.clone()).collect(),
-        })
+    let answer = |(sequence, index, outcome): (u64, u32, Outcome), source: Option<String>, id: Option<String>| {
+        let is_here = |exception: &&ExceptionRecord| {
+            (exception.sequence, exception.index) == (sequence, index)
+                && exception.missing.is_none()
+                && outcome != Outcome::Held
+        };
+        let here = || batch.exceptions.iter().filter(is_here);
+        let codes = here().map(|exception| exception.code.to_string()).collect();
+        let fields = here().flat_map(|exception| exception.fields.clone()).collect();
+        in_one_order(Answer { sequence, index, source, id, outcome, codes, fields })
     };
-    (0..batch.len()).map(answer).collect()
+    let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+    let element = |place: usize| {
+        let at = (batch.sequences[place], batch.indices[place], batch.outcomes[place]);
+        answer(at, text(&keys[place].0), text(&keys[place].1))
+    };
+    let mut answers: Vec<_> = (0..batch.len()).map(element).collect();
+    let mut gaps = batch.exceptions.iter().filter_map(|exception| Some((exception, exception.missing?))).peekable();
+    for released in &batch.released {
+        // A gap is told before the event that waited behind it.
+        let before = |(gap, _): &(&ExceptionRecord, _)| (gap.sequence, gap.index) == (released.0, released.1);
+        answers.extend(gaps.next_if(before).map(gap));
+        answers.push(answer(*released, None, None));
+    }
+    answers.extend(gaps.map(gap));
+    answers
+}
+fn gap((exception, (first, last)): (&ExceptionRecord, (u64, u64))) -> Answer {
+    assert_eq!((&*exception.code, exception.outcome), ("sequence_gap", None));
+    Answer {
+        sequence: exception.sequence,
+        index: exception.index,
+        source: exception.source.as_deref().map(str::to_owned),
+        id: None,
+        outcome: Outcome::Held,
+        codes: vec![format!("sequence_gap {first}-{last}")],
+        fields: Vec::new(),
+    }
+}
+
+/// What followed, without the keys of events that were held: a batch does not say them again.
+fn followed(twin: &mut Reference) -> impl Iterator<Item = Answer> {
+    std::mem::take(&mut twin.followed).into_iter().map(|answer| {
+        let is_gap = answer.outcome == Outcome::Held;
+        in_one_order(Answer { source: answer.source.filter(|_| is_gap), id: None, ..answer })
+    })
 }
 
 /// Neither the order of codes nor what can still be read of a malformed element is part of the contract.

@@ -31,7 +31,7 @@ const PHYSICAL: [&str; 3] = ["on_hand", "quarantine", "damaged"];
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
     pub(crate) id: String,
-    source: &'static str,
+    pub(crate) source: &'static str,
     kind: &'static str,
     place: [&'static str; 5],
     quantity: String,
@@ -39,6 +39,8 @@ pub(crate) struct Draft {
     statuses: [&'static str; 2],
     document: &'static str,
     line: &'static str,
+    /// Zero for none.
+    pub(crate) sequence: u64,
     flaw: Flaw,
 }
 
@@ -62,6 +64,11 @@ impl Draft {
         self.flaw == Flaw::Torn
     }
 
+    /// SKU and location.
+    pub(crate) fn position(&self) -> String {
+        self.place[..2].join("/")
+    }
+
     /// The event's JSON, or what its flaw leaves of it.
     pub(crate) fn json(&self) -> String {
         let text =
@@ -74,11 +81,12 @@ impl Draft {
         let fields =
             format!("\"quantity\":{}{place}{statuses}{}{line}", self.quantity, text("document", self.document));
         let head = format!(
-            "{{\"id\":\"{}\",\"source\":\"{}\",\"type\":\"{}\"{}",
+            "{{\"id\":\"{}\",\"source\":\"{}\",\"type\":\"{}\"{}{}",
             self.id,
             self.source,
             self.kind,
-            text("time", &self.time)
+            text("time", &self.time),
+            if self.sequence == 0 { String::new() } else { format!(",\"sequence\":{}", self.sequence) }
         );
         match self.flaw {
             Flaw::None => format!("{head},{fields}}}"),
@@ -132,10 +140,11 @@ pub(crate) fn draft() -> impl Strategy<Value = Draft> {
     let source = select(&["wms", "erp"][..]);
     let document = prop_oneof![8 => Just(""), 3 => select(&["PO1", "PO2"][..])];
     let line = prop_oneof![40 => Just(""), 10 => select(&["1", "2"][..]), 1 => Just("1.5")];
-    let parts = (0..200_u8, source, kind, place(), quantity, time, status(), status(), document, (line, flaw));
-    parts.prop_map(|(id, source, kind, place, quantity, time, from, to, document, (line, flaw))| {
-        let (from, to) = fitting(kind, from, to);
-        Draft { id: id.to_string(), source, kind, place, quantity, time, statuses: [from, to], document, line, flaw }
+    let sequence = prop_oneof![1 => Just(0), 20 => 1..25_u64];
+    let parts = (0..200_u8, source, kind, place(), quantity, time, status(), status(), document, (line, flaw, sequence));
+    parts.prop_map(|(id, source, kind, place, quantity, time, from, to, document, (line, flaw, sequence))| {
+        let (id, statuses) = (id.to_string(), fitting(kind, from, to).into());
+        Draft { id, source, kind, place, quantity, time, statuses, document, line, sequence, flaw }
     })
 }
 
@@ -154,7 +163,7 @@ pub(crate) fn well_formed() -> impl Strategy<Value = Draft> {
         let statuses =
             if kind == "stock.moved" { [from, to] } else { ["", if kind == "stock.received" { to } else { "" }] };
         let (id, quantity) = (String::new(), quantity.to_string());
-        Draft { id, source, kind, place, quantity, time, statuses, document: "", line: "", flaw: Flaw::None }
+        Draft { id, source, kind, place, quantity, time, statuses, document: "", line: "", sequence: 0, flaw: Flaw::None }
     })
 }
 

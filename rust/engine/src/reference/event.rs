@@ -36,10 +36,12 @@ const INVENTORY: [&str; 12] = [
 pub(super) struct Malformed;
 
 /// An event whose form is right.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Event {
     pub(super) source: String,
     pub(super) id: String,
+    /// Its place in its source's own order, if it says one.
+    pub(super) sequence: Option<u64>,
     /// When it says that it happened.
     pub(super) time: Option<instant::Parsed>,
     /// What it says, or why its content is refused.
@@ -117,10 +119,10 @@ pub(super) fn decode(element: &[u8], rules: &RuleTable) -> Result<Event, Malform
         fields.text(tracing, CORRELATION_BYTES_MAX)?;
     }
     fields.text("reason", NAME_BYTES_MAX)?;
-    fields.sequence()?;
+    let sequence = fields.sequence()?;
     let time = fields.time()?;
     let content = fields.content(&kind, time, rules)?;
-    Ok(Event { source, id, time, content })
+    Ok(Event { source, id, sequence, time, content })
 }
 
 /// The known fields of an event with their JSON text. A null is absence.
@@ -181,7 +183,7 @@ impl<'a> Fields<'a> {
         self.0.get(name).map(|json| json.parse().map_err(|_| Malformed)).transpose()
     }
 
-    fn sequence(&self) -> Result<(), Malformed> {
+    fn sequence(&self) -> Result<Option<u64>, Malformed> {
         let is_text = self.0.get("sequence").is_some_and(|json| json.starts_with('"'));
         let number = if is_text {
             let digits = self.name("sequence", EVENT_BYTES_MAX)?.ok_or(Malformed)?;
@@ -192,7 +194,8 @@ impl<'a> Fields<'a> {
         } else {
             self.integer("sequence")?
         };
-        if number.is_some_and(|number| number < 1) { Err(Malformed) } else { Ok(()) }
+        let positive = |number: i64| u64::try_from(number).ok().filter(|number| *number > 0).ok_or(Malformed);
+        number.map(positive).transpose()
     }
 
     fn time(&self) -> Result<Option<instant::Parsed>, Malformed> {

@@ -65,11 +65,18 @@ impl Memory {
         }
     }
 
+    /// Gives a key another answer, if it is still known.
+    pub(super) fn answer_instead(&mut self, event: &Event, outcome: Outcome) {
+        if let Some(known) = self.keys.get_mut(&(event.source.clone(), event.id.clone())) {
+            known.outcome = outcome;
+        }
+    }
+
     /// Whether another key said the same about the same line of the same document, and was believed.
     pub(super) fn has_same_meaning(&self, event: &Event, body: &Body) -> bool {
         let meaning = |body: &Body| (body.rule, body.key(), body.document.clone(), body.line, body.quantity);
         let is_other = |(source, id): &(String, String)| *source != event.source || *id != event.id;
-        let was_believed = |known: &Remembered| matches!(known.outcome, Outcome::Applied | Outcome::Absorbed);
+        let was_believed = |known: &Remembered| matches!(known.outcome, Outcome::Applied | Outcome::Absorbed | Outcome::Late);
         let is_suspect = |(key, known): (&(String, String), &Remembered)| {
             was_believed(known) && is_other(key) && meaning(&known.body) == meaning(body)
         };

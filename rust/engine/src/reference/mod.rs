@@ -8,6 +8,7 @@ mod decimal;
 mod element;
 mod event;
 mod memory;
+mod order;
 mod position;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,13 +17,15 @@ use crate::account::Account;
 use crate::balance::{Balance, PositionKey};
 use crate::config::{Config, NegativeStock};
 use crate::instant;
-use crate::limits::{ACCOUNT_MAX, EVENT_BYTES_MAX, NAMED_ELEMENTS};
+use crate::limits::{ACCOUNT_MAX, EVENT_BYTES_MAX, HELD_BYTES_MAX, NAMED_ELEMENTS};
+use crate::order::Order;
 use crate::outcome::Outcome;
 use crate::rules::{End, QuantityRule, Rule};
 use crate::state_hash::StateHash;
 
 use event::{Body, Event};
 use memory::Memory;
+use order::{Orders, Waiting};
 use position::{Count, Position};
 
 /// What became of one element.
@@ -47,7 +50,7 @@ pub struct Answer {
 impl Answer {
     /// An answer that names neither its place nor its key yet. What is not applied, duplicate or absorbed is an exception.
     fn new(outcome: Outcome) -> Self {
-        let is_silent = matches!(outcome, Outcome::Applied | Outcome::Duplicate | Outcome::Absorbed);
+        let is_silent = matches!(outcome, Outcome::Applied | Outcome::Duplicate | Outcome::Absorbed | Outcome::Held);
         let codes = if is_silent { Vec::new() } else { vec![outcome.name().to_owned()] };
         Self { sequence: 0, index: 0, source: None, id: None, outcome, codes, fields: Vec::new() }
     }
@@ -62,6 +65,10 @@ pub struct Reference {
     /// Elements that were answered.
     elements: u64,
     positions: BTreeMap<PositionKey, Position>,
+    orders: Orders,
+    /// Final answers of elements that were held, and gaps: an answer `held` with the code `sequence_gap FIRST-LAST`, at the place of the first event
+    /// that waited behind it. In the order in which they came about.
+    pub followed: Vec<Answer>,
 }
 
 /// What moves log time.
@@ -83,28 +90,32 @@ impl Reference {
     /// An empty ledger.
     pub fn new(config: Config) -> Self {
         let memory = Memory::new(config.dedup_window_ns, config.dedup_keys_max);
-        Self { config, log_time_ns: None, memory, elements: 0, positions: BTreeMap::new() }
+        Self { config, log_time_ns: None, memory, elements: 0, positions: BTreeMap::new(), orders: Orders::default(), followed: Vec::new() }
     }
 
     /// Applies one message of the bus.
     pub fn apply_message(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> Vec<Answer> {
         self.advance(log_time_ns);
+        self.give_up_what_is_due(sequence);
         let Some(elements) = element::elements(message) else {
             self.elements += 1;
             return vec![Answer { sequence, ..Answer::new(Outcome::Malformed) }];
         };
         let places = (0..).zip(elements);
-        places.map(|(index, element)| Answer { sequence, index, ..self.apply(element, sequence, Clock::Bus) }).collect()
+        places
+            .map(|(index, element)| Answer { sequence, index, ..self.apply(element, (sequence, index), Clock::Bus) })
+            .collect()
     }
 
     /// Applies the lines of a file, one log sequence for each line that is not blank. Without a log time, each event's own is used.
     pub fn apply_ndjson(&mut self, buffer: &[u8], first_sequence: u64, log_time_ns: Option<i64>) -> Vec<Answer> {
         let clock = log_time_ns.map_or(Clock::Events, |stamp| {
             self.advance(stamp);
+            self.give_up_what_is_due(first_sequence);
             Clock::Bus
         });
         let places = (first_sequence..).zip(element::lines(buffer));
-        places.map(|(sequence, line)| Answer { sequence, ..self.apply(line, sequence, clock) }).collect()
+        places.map(|(sequence, line)| Answer { sequence, ..self.apply(line, (sequence, 0), clock) }).collect()
     }
 
     /// All positions, sorted by their names.
@@ -139,13 +150,14 @@ impl Reference {
         now
     }
 
-    fn apply(&mut self, element: &[u8], sequence: u64, clock: Clock) -> Answer {
-        let answer = self.answer(element, sequence, clock);
+    fn apply(&mut self, element: &[u8], place: (u64, u32), clock: Clock) -> Answer {
+        let answer = self.answer(element, place, clock);
         self.elements += 1;
+        self.follow_up(place.0);
         answer
     }
 
-    fn answer(&mut self, element: &[u8], sequence: u64, clock: Clock) -> Answer {
+    fn answer(&mut self, element: &[u8], place: (u64, u32), clock: Clock) -> Answer {
         if element.len() > EVENT_BYTES_MAX {
             return Answer::new(Outcome::TooLarge);
         }
@@ -156,16 +168,21 @@ impl Reference {
             Some(instant::Parsed::Exact(own)) if clock == Clock::Events => self.advance(own),
             _ => self.log_time_ns.unwrap_or(0),
         };
-        let answer = self.judge(&event, sequence, log_time_ns);
+        self.give_up_what_is_due(place.0);
+        let answer = self.judge(&event, place, log_time_ns, element.len());
         Answer { source: Some(event.source), id: Some(event.id), ..answer }
     }
 
     /// The precedence of `docs/events.md` §8, from the type onwards.
-    fn judge(&mut self, event: &Event, sequence: u64, log_time_ns: i64) -> Answer {
+    fn judge(&mut self, event: &Event, place: (u64, u32), log_time_ns: i64, bytes: usize) -> Answer {
         let body = match &event.content {
             Ok(body) => body,
             Err(outcome) => return Answer::new(*outcome),
         };
+        let ordering = self.config.ordering(&event.source);
+        if ordering.order != Order::Arrival && event.sequence.is_none() {
+            return Answer::new(Outcome::SequenceMissing);
+        }
         self.memory.forget_by_time(log_time_ns);
         if let Some(known) = self.memory.find(&event.source, &event.id) {
             let fields = known.body.differences(body);
@@ -173,17 +190,96 @@ impl Reference {
             return match known.outcome {
                 _ if !fields.is_empty() && !is_near => Answer::new(Outcome::Conflict),
                 _ if !fields.is_empty() => Answer { fields, ..Answer::new(Outcome::Conflict) },
-                Outcome::Applied | Outcome::Absorbed => Answer::new(Outcome::Duplicate),
+                Outcome::Applied | Outcome::Absorbed | Outcome::Late | Outcome::Held => Answer::new(Outcome::Duplicate),
                 sticky => Answer::new(sticky),
             };
         }
         let Some(time_ns) = self.effective_time(event, log_time_ns) else {
             return Answer::new(Outcome::TimeOutOfBounds);
         };
-        let answer =
-            self.plan(event, body, time_ns).map_or_else(Answer::new, |plan| self.commit(event, body, plan, sequence));
+        let Some(number) = event.sequence.filter(|_| ordering.order != Order::Arrival) else {
+            let answer = self.post(event, body, time_ns, place.0);
+            self.memory.remember(event, body.clone(), answer.outcome, self.elements, log_time_ns);
+            return answer;
+        };
+        let at = self.orders.of(ordering, event, body);
+        let next = self.orders.0[at].next;
+        let answer = if number > next && ordering.order != Order::Increasing {
+            let (event, ordinal, came_ns) = (event.clone(), self.elements, log_time_ns);
+            self.orders.0[at].waiting.push(Waiting { number, ordinal, place, came_ns, time_ns, event, bytes });
+            Answer::new(Outcome::Held)
+        } else {
+            self.orders.0[at].next = next.max(number + 1);
+            late_if(number < next, self.post(event, body, time_ns, place.0))
+        };
         self.memory.remember(event, body.clone(), answer.outcome, self.elements, log_time_ns);
         answer
+    }
+
+    /// Applies an event, or refuses it by the state.
+    fn post(&mut self, event: &Event, body: &Body, time_ns: i64, sequence: u64) -> Answer {
+        self.plan(event, body, time_ns).map_or_else(Answer::new, |plan| self.commit(event, body, plan, sequence))
+    }
+
+    /// Gives up the gaps whose time is over, the oldest first.
+    fn give_up_what_is_due(&mut self, sequence: u64) {
+        while let Some((_, at)) = self.orders.earliest().filter(|(due_ns, _)| Some(*due_ns) <= self.log_time_ns) {
+            self.give_up(at, sequence);
+        }
+    }
+
+    /// Gives up all gaps, as at the end of a replay.
+    pub fn release_held(&mut self, sequence: u64) {
+        while let Some((_, at)) = self.orders.earliest() {
+            self.give_up(at, sequence);
+        }
+    }
+
+    /// Applies what waited for the element, and gives up gaps where too much waits.
+    fn follow_up(&mut self, sequence: u64) {
+        for at in 0..self.orders.0.len() {
+            self.drain(at, sequence);
+            while self.orders.0[at].waiting.len() > self.orders.0[at].ordering.held_max {
+                self.give_up(at, sequence);
+            }
+        }
+        while self.orders.bytes() > HELD_BYTES_MAX
+            && let Some((_, at)) = self.orders.earliest()
+        {
+            self.give_up(at, sequence);
+        }
+    }
+
+    fn give_up(&mut self, at: usize, sequence: u64) {
+        let counted = &mut self.orders.0[at];
+        let Some(first) = counted.first() else { return };
+        let waiting = &counted.waiting[first];
+        let (gap, place) = ((counted.next, waiting.number - 1), waiting.place);
+        counted.next = waiting.number;
+        self.followed.push(Answer {
+            sequence: place.0,
+            index: place.1,
+            source: Some(counted.source.clone()),
+            codes: vec![format!("sequence_gap {}-{}", gap.0, gap.1)],
+            ..Answer::new(Outcome::Held)
+        });
+        self.drain(at, sequence);
+    }
+
+    /// Applies what waits and need not wait any more.
+    fn drain(&mut self, at: usize, sequence: u64) {
+        loop {
+            let counted = &mut self.orders.0[at];
+            let next = counted.next;
+            let Some(first) = counted.first().filter(|first| counted.waiting[*first].number <= next) else { return };
+            let waiting = counted.waiting.remove(first);
+            counted.next = next.max(waiting.number + 1);
+            let Ok(body) = &waiting.event.content else { unreachable!("what waits was read") };
+            let answer = late_if(waiting.number < next, self.post(&waiting.event, body, waiting.time_ns, sequence));
+            self.memory.answer_instead(&waiting.event, answer.outcome);
+            let (source, id) = (Some(waiting.event.source), Some(waiting.event.id));
+            self.followed.push(Answer { sequence: waiting.place.0, index: waiting.place.1, source, id, ..answer });
+        }
     }
 
     /// When the event happened, if that lies within its source's bounds.
@@ -271,6 +367,15 @@ impl Reference {
         }
         answer
     }
+}
+
+/// An answer to what came too late: what was applied is called late.
+fn late_if(is_late: bool, answer: Answer) -> Answer {
+    if !is_late || !matches!(answer.outcome, Outcome::Applied | Outcome::Absorbed) {
+        return answer;
+    }
+    let codes = std::iter::once(Outcome::Late.name().to_owned()).chain(answer.codes).collect();
+    Answer { outcome: Outcome::Late, codes, ..answer }
 }
 
 /// The event's own position and, for a transfer, the other one.
