@@ -5,6 +5,7 @@ many messages they are; only the last frame is checked. It is no client: no TLS,
 """
 
 import json
+import secrets
 import socket
 from collections import deque
 from collections.abc import Sequence
@@ -29,6 +30,8 @@ class BareSocket:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._lines = self._socket.makefile("rb")
         self._inboxes = count(1)
+        # Of this connection alone: what is for another one must not come here.
+        self._name = secrets.token_hex(4)
         self._lines.readline()  # INFO
         self.send(b'CONNECT {"verbose":false,"pedantic":false,"headers":true,"no_responders":true}\r\n')
 
@@ -57,7 +60,7 @@ class BareSocket:
     def subscribe(self) -> str:
         """Subscribes a fresh inbox of fixed length, and returns it. Its subscription id is its number."""
         number = next(self._inboxes)
-        inbox = f"_INBOX.bench.{number:04}"
+        inbox = f"_INBOX.{self._name}.{number:04}"
         self.send(f"SUB {inbox} {number}\r\n".encode())
         return inbox
 

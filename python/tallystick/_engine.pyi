@@ -124,7 +124,7 @@ class ExceptionRecord:
     @property
     def code(self) -> str: ...
     @property
-    def outcome(self) -> str: ...
+    def outcome(self) -> str | None: ...
     @property
     def team(self) -> str: ...
     @property
@@ -152,6 +152,8 @@ class ExceptionRecord:
     @property
     def fields(self) -> list[str]: ...
     @property
+    def missing(self) -> tuple[int, int] | None: ...
+    @property
     def event(self) -> bytes: ...
     @property
     def event_bytes_total(self) -> int: ...
@@ -167,6 +169,20 @@ class Batch:
     def outcomes(self) -> NDArray[np.uint8]: ...
     @property
     def counts(self) -> dict[str, int]: ...
+    @property
+    def released(self) -> list[tuple[int, int, int]]:
+        """Sequence, index and final outcome of elements that were held, in the order in which they were applied."""
+
+    @property
+    def held(self) -> int:
+        """Elements of this batch that are held, as far as `settle` knows."""
+
+    def settle(self, later: Batch) -> int:
+        """Takes over the final outcomes of this batch's elements that a batch released, this one or a later one.
+
+        `counts` and `outcome_lines` say them then, `outcomes` stays. Gives how many elements are still held.
+        """
+
     @property
     def availability(self) -> Positions | None: ...
     @property
@@ -299,6 +315,9 @@ class Engine:
         `last_sequence` or until `events_max` elements or more are applied. Output is held until the next flush.
         """
 
+    def release_held(self, *, hold_output: bool = False) -> Batch:
+        """Applies what is held as after its wait, as at the end of a replay. The batch has no elements."""
+
     def flush(self, stream: str, *, positions_per_message: int = 500, bytes_per_message: int = 524288) -> Flush: ...
     def position(
         self, sku: str, location: str, lot: str | None = None, owner: str | None = None
@@ -330,6 +349,7 @@ class Reference:
         first_sequence: int,
         log_time_ns: int | Sequence[int] | NDArray[np.int64] | None = None,
     ) -> list[str]: ...
+    def release_held(self, sequence: int) -> None: ...
     def balances(self) -> bytes: ...
     def state_hash(self) -> str: ...
     def __len__(self) -> int: ...

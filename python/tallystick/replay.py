@@ -6,6 +6,7 @@ engine in large blocks, an Arrow stream or file whole: nothing here looks at a s
 
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -69,19 +70,25 @@ def replay(
     twin = _Twin(Reference(config)) if reference else None
     events = bytes_read = 0
     with _written_whole(outcomes) if outcomes else nullcontext() as outcome_file:
+        lines = _OutcomeLines(outcome_file) if outcome_file is not None else None
         for name in files:
             with _opened(name) as stream:
                 bytes_before = bytes_read
                 for data, end_offset, apply in _blocks(engine, name, stream, with_reference=reference):
                     batch = apply(data, events + 1, None, keys=outcome_file is not None)
-                    if outcome_file is not None:
-                        outcome_file.write(batch.outcome_lines(events + 1))
+                    if lines is not None:
+                        lines.add(batch, events + 1)
                     if twin is not None:
                         twin.apply(data, batch, events + 1)
                     events += len(batch)
                     bytes_read = bytes_before + end_offset
                     if on_progress is not None:
                         on_progress(bytes_read, events)
+        rest = engine.release_held()
+        if lines is not None:
+            lines.end(rest)
+        if twin is not None:
+            twin.end(events)
     if balances is not None:
         with _written_whole(balances) as balance_file:
             balance_file.writelines(balance_lines(engine))
@@ -123,6 +130,28 @@ def total_bytes(files: Sequence[str | Path]) -> int | None:
     return sum(path.stat().st_size for path in paths) if all(path.is_file() for path in paths) else None
 
 
+class _OutcomeLines:
+    """The final outcomes of all elements in the order of the input; behind the first that is held, batches wait."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._waiting: deque[tuple[Batch, int]] = deque()
+
+    def add(self, batch: "Batch", first_n: int) -> None:
+        """Writes a batch, or keeps it until it and all before it are final."""
+        self._waiting.append((batch, first_n))
+        self.end(batch)
+
+    def end(self, later: "Batch") -> None:
+        """Writes what is final now that a batch released some."""
+        if later.released:
+            for batch, _ in self._waiting:
+                batch.settle(later)
+        while self._waiting and self._waiting[0][0].held == 0:
+            batch, first_n = self._waiting.popleft()
+            self._file.write(batch.outcome_lines(first_n))
+
+
 class _Twin:
     """The reference beside the engine, and the first place where the two differ."""
 
@@ -140,6 +169,10 @@ class _Twin:
         expected = np.array([OUTCOMES[name] for name in names], dtype=np.uint8)
         if self._difference is None and not np.array_equal(expected, batch.outcomes):
             self._difference = f"outcomes differ among events {first_sequence} to {first_sequence + len(names) - 1}"
+
+    def end(self, sequence: int) -> None:
+        """Releases what is held."""
+        self._reference.release_held(sequence)
 
     def difference(self, engine: "Engine") -> str | None:
         """The first difference, or None once outcomes, balances and state hash have all been found equal."""

@@ -242,7 +242,8 @@ fn what_comes_within_the_bounds_of_holding_is_as_good_as_in_order() {
             for (sequence, draft) in (1..).zip(drafts) {
                 let answers = engine.message(draft.json().as_bytes(), sequence, stream::BASE_NS);
                 let places = answers.into_iter().map(|answer| (answer.sequence, answer.outcome));
-                finals.extend(places.map(|(place, outcome)| (drafts[place as usize - 1].id.clone(), outcome)));
+                let id = |place: u64| drafts[usize::try_from(place).unwrap() - 1].id.clone();
+                finals.extend(places.map(|(place, outcome)| (id(place), outcome)));
             }
             (finals, amounts(&engine), engine.hash())
         };

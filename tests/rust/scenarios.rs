@@ -14,6 +14,7 @@ use tallystick_engine::balance::{Balance, PositionKey};
 use tallystick_engine::config::Config;
 use tallystick_engine::engine::Engine;
 use tallystick_engine::instant;
+use tallystick_engine::outcome::Outcome;
 use tallystick_engine::reference::{Answer, Reference};
 
 #[derive(Deserialize)]
@@ -53,6 +54,8 @@ struct Step {
     expect: Value,
     exceptions: Option<Vec<String>>,
     fields: Option<Vec<String>>,
+    #[serde(default)]
+    then: Vec<String>,
 }
 
 /// What a scenario leaves behind.
@@ -96,18 +99,30 @@ fn run<L: Ledger>(table: &Table, scenario: &Scenario, place: &str) -> End {
     let mut all = Vec::new();
     for (number, step) in (1..).zip(&scenario.steps) {
         log_time_ns = step.log_time.as_deref().map_or(log_time_ns, nanoseconds);
-        let mut answers = Vec::new();
+        let (mut answers, mut followed) = (Vec::new(), Vec::new());
+        let elements = if step.text.is_some() { expected_outcomes(step).len() } else { 1 };
         for message in messages(&table.defaults, step, number) {
-            let new = if step.replay {
+            let mut new = if step.replay {
                 ledger.lines(&message, sequence)
             } else {
                 ledger.message(&message, sequence, log_time_ns)
             };
-            sequence += if step.replay { new.len() as u64 } else { 1 };
+            sequence += if step.replay { elements as u64 } else { 1 };
+            followed.extend(new.split_off(elements.min(new.len())));
             answers.extend(new);
         }
-        check(step, &answers, &format!("{place}, step {number}"));
+        if step.replay {
+            followed.extend(ledger.end(sequence - 1));
+        }
+        let place = format!("{place}, step {number}");
+        check(step, &answers, &place);
+        assert_eq!(
+            followed.iter().map(told).collect::<Vec<_>>(),
+            step.then,
+            "{place}: what followed (found, expected)"
+        );
         all.extend(answers);
+        all.extend(followed);
     }
     let balances = ledger.sorted();
     let shown: Vec<_> = balances.iter().map(|balance| (balance.key.clone(), visible(balance), balance.atp())).collect();
@@ -123,9 +138,8 @@ fn run<L: Ledger>(table: &Table, scenario: &Scenario, place: &str) -> End {
     End { answers: all, balances, hash: ledger.hash() }
 }
 
-fn check(step: &Step, answers: &[Answer], place: &str) {
-    let outcomes: Vec<_> = answers.iter().map(|answer| answer.outcome.name()).collect();
-    let expected: Vec<&str> = match &step.expect {
+fn expected_outcomes(step: &Step) -> Vec<&str> {
+    match &step.expect {
         Value::String(outcome) => vec![outcome; step.repeat.unwrap_or(1)],
         list => list
             .as_array()
@@ -133,10 +147,23 @@ fn check(step: &Step, answers: &[Answer], place: &str) {
             .iter()
             .map(|outcome| outcome.as_str().unwrap())
             .collect(),
-    };
+    }
+}
+
+/// What followed for an element that was held, or a gap, as tables write it.
+fn told(answer: &Answer) -> String {
+    match (answer.outcome, &*answer.codes) {
+        (Outcome::Held, [gap]) => gap.replace("sequence_gap", "gap"),
+        (outcome, _) => format!("{} {}", answer.sequence, outcome.name()),
+    }
+}
+
+fn check(step: &Step, answers: &[Answer], place: &str) {
+    let outcomes: Vec<_> = answers.iter().map(|answer| answer.outcome.name()).collect();
+    let expected = expected_outcomes(step);
     assert_eq!(outcomes, expected, "{place}: outcomes (found, expected)");
     let mut codes: Vec<_> = answers.iter().flat_map(|answer| answer.codes.clone()).collect();
-    let silent = ["applied", "duplicate", "absorbed"];
+    let silent = ["applied", "duplicate", "absorbed", "held"];
     let refusals =
         || expected.iter().filter(|outcome| !silent.contains(outcome)).map(|outcome| (*outcome).to_owned()).collect();
     let mut expected_codes = step.exceptions.clone().unwrap_or_else(refusals);

@@ -22,6 +22,7 @@ impl Applied {
     pub(crate) fn add(&mut self, batch: &Batch, messages: Messages) {
         self.events += batch.len();
         batch.outcomes.iter().for_each(|outcome| self.totals.count(outcome.number()));
+        batch.released.iter().for_each(|(.., outcome)| self.totals.release(outcome.number()));
         self.last = Some(messages);
     }
 }
@@ -40,6 +41,7 @@ impl Applied {
         self.positions
     }
 
+    /// By how much the count of each outcome changed: what was released is no longer held.
     #[getter]
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         self.totals.by_name(py)

@@ -1,5 +1,8 @@
 //! What an application and a flush give back.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -19,7 +22,10 @@ pub(crate) struct Batch {
     sequences: Py<PyArray1<u64>>,
     indices: Py<PyArray1<u32>>,
     outcomes: Py<PyArray1<u8>>,
-    numbers: Vec<u8>,
+    /// The outcomes as they are known by now: final where an element was held and has been released since.
+    numbers: Mutex<Vec<u8>>,
+    places: HashMap<(u64, u32), usize>,
+    released: Vec<(u64, u32, u8)>,
     keys: Option<Vec<engine::Key>>,
     availability: Option<Py<Positions>>,
     exceptions: Py<PyList>,
@@ -34,11 +40,16 @@ impl Batch {
             .into_iter()
             .map(|record| Py::new(py, ExceptionRecord(record)))
             .collect::<PyResult<Vec<_>>>()?;
+        let held = numbers.iter().enumerate().filter(|(_, number)| **number == HELD);
+        let places = held.map(|(place, _)| ((batch.sequences[place], batch.indices[place]), place)).collect();
+        let released = batch.released.iter().map(|(sequence, index, outcome)| (*sequence, *index, outcome.number()));
         Ok(Self {
+            places,
+            released: released.collect(),
             sequences: batch.sequences.into_pyarray(py).unbind(),
             indices: batch.indices.into_pyarray(py).unbind(),
             outcomes: numbers.clone().into_pyarray(py).unbind(),
-            numbers,
+            numbers: Mutex::new(numbers),
             keys: batch.keys,
             availability: changed.map(|positions| Py::new(py, positions)).transpose()?,
             exceptions: PyList::new(py, records)?.unbind(),
@@ -46,8 +57,21 @@ impl Batch {
     }
 }
 
-/// How many elements got each outcome, by its number.
-pub(crate) struct Totals([u64; 256]);
+impl Batch {
+    fn numbers(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const HELD: u8 = outcome::Outcome::Held.number();
+
+/// How many outcomes are not final.
+fn held_among(numbers: &[u8]) -> usize {
+    numbers.iter().map(|number| usize::from(*number == HELD)).sum()
+}
+
+/// By how much the count of each outcome changed, by its number. Fewer are held when some were released.
+pub(crate) struct Totals([i64; 256]);
 
 impl Default for Totals {
     fn default() -> Self {
@@ -60,12 +84,18 @@ impl Totals {
         self.0[usize::from(number)] += 1;
     }
 
-    /// Those above zero, by the outcome's name.
+    /// Counts the final outcome of an element that was counted as held.
+    pub(crate) fn release(&mut self, number: u8) {
+        self.0[usize::from(HELD)] -= 1;
+        self.count(number);
+    }
+
+    /// Those other than zero, by the outcome's name.
     pub(crate) fn by_name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let counts = PyDict::new(py);
         for outcome in outcome::ALL {
             let total = self.0[usize::from(outcome.number())];
-            if total > 0 {
+            if total != 0 {
                 counts.set_item(outcome.name(), total)?;
             }
         }
@@ -94,8 +124,31 @@ impl Batch {
     #[getter]
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let mut totals = Totals::default();
-        self.numbers.iter().for_each(|number| totals.count(*number));
+        self.numbers().iter().for_each(|number| totals.count(*number));
         totals.by_name(py)
+    }
+
+    /// Final outcomes of elements that were held: sequence, index and the outcome's number, in the order in which they were applied.
+    #[getter]
+    fn released(&self) -> Vec<(u64, u32, u8)> {
+        self.released.clone()
+    }
+
+    /// Elements of this batch that are held.
+    #[getter]
+    fn held(&self) -> usize {
+        held_among(&self.numbers())
+    }
+
+    /// Writes what a batch, this one or a later one, released into `counts` and the outcome lines of this one. Gives how many are still held.
+    fn settle(&self, later: &Self) -> usize {
+        let mut numbers = self.numbers();
+        for (sequence, index, number) in &later.released {
+            if let Some(place) = self.places.get(&(*sequence, *index)) {
+                numbers[*place] = *number;
+            }
+        }
+        held_among(&numbers)
     }
 
     #[getter]
@@ -114,7 +167,7 @@ impl Batch {
             self.keys.as_ref().ok_or_else(|| PyValueError::new_err("apply with keys=True to get outcome lines"))?;
         let lines = py.detach(|| {
             let mut out = Vec::with_capacity(keys.len() * 80);
-            for (n, (number, (source, id))) in (first_n..).zip(self.numbers.iter().zip(keys)) {
+            for (n, (number, (source, id))) in (first_n..).zip(self.numbers().iter().zip(keys)) {
                 out.extend_from_slice(b"{\"n\":");
                 write_digits(&mut out, n);
                 for (name, value) in [(&b",\"source\":"[..], source), (b",\"id\":", id)] {
@@ -135,7 +188,7 @@ impl Batch {
     }
 
     fn __len__(&self) -> usize {
-        self.numbers.len()
+        self.numbers().len()
     }
 }
 

@@ -191,6 +191,17 @@ impl Engine {
         Batch::new(py, batch, changed.map(|rows| Positions::new(this.clone().unbind(), rows)))
     }
 
+    #[pyo3(signature = (*, hold_output = false))]
+    fn release_held(this: &Bound<'_, Self>, hold_output: bool) -> PyResult<Batch> {
+        let py = this.py();
+        let (batch, changed) = this.get().enter(py, |state| {
+            let mut batch = core::Batch::new();
+            state.engine.release_held(&mut batch);
+            output(&mut state.engine, batch, hold_output)
+        })?;
+        Batch::new(py, batch, changed.map(|rows| Positions::new(this.clone().unbind(), rows)))
+    }
+
     #[pyo3(signature = (inbox, last_sequence = None, *, events_max = 65_536))]
     fn apply_inbox(
         &self,

@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use tallystick_engine::exception::ExceptionRecord as Record;
+use tallystick_engine::outcome::Outcome;
 
 /// What a person has to look at.
 #[pyclass(frozen, module = "tallystick._engine")]
@@ -16,8 +17,8 @@ impl ExceptionRecord {
     }
 
     #[getter]
-    fn outcome(&self) -> &'static str {
-        self.0.outcome.name()
+    fn outcome(&self) -> Option<&'static str> {
+        self.0.outcome.map(Outcome::name)
     }
 
     #[getter]
@@ -85,6 +86,12 @@ impl ExceptionRecord {
         self.0.fields.clone()
     }
 
+    /// For a gap: the first and the last number that are missing.
+    #[getter]
+    const fn missing(&self) -> Option<(u64, u64)> {
+        self.0.missing
+    }
+
     #[getter]
     fn event<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.0.event)
@@ -113,6 +120,7 @@ impl ExceptionRecord {
         fields.set_item("cause", self.cause())?;
         fields.set_item("cure", self.cure())?;
         fields.set_item("fields", self.fields())?;
+        fields.set_item("missing", self.missing())?;
         fields.set_item("event", self.event(py))?;
         fields.set_item("event_bytes_total", self.event_bytes_total())?;
         Ok(fields)

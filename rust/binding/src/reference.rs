@@ -58,6 +58,11 @@ impl Reference {
         }))
     }
 
+    /// Releases what is held, as at the end of a replay.
+    fn release_held(&self, py: Python<'_>, sequence: u64) {
+        py.detach(|| self.state().release_held(sequence));
+    }
+
     /// The balances file.
     fn balances<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         let lines = py.detach(|| {

@@ -60,7 +60,7 @@ pub(crate) struct Changes {
     marks: Vec<u64>,
     /// The ids that came with the latest change of a position, where there were any.
     tracings: Tracings,
-    /// Elements of the log before each first change, where parts have to be put in order.
+    /// Events that were posted before each first change, where parts have to be put in order.
     ordinals: Option<Vec<u64>>,
 }
 

@@ -66,8 +66,7 @@ struct Source {
 }
 
 /// A source of which nothing is configured promises nothing.
-const ARRIVAL: Ordering =
-    Ordering { order: Order::Arrival, gap_wait_ns: GAP_WAIT_DEFAULT_NS, held_max: HELD_DEFAULT };
+const ARRIVAL: Ordering = Ordering { order: Order::Arrival, gap_wait_ns: GAP_WAIT_DEFAULT_NS, held_max: HELD_DEFAULT };
 
 /// Validated configuration.
 #[derive(Debug, Clone)]
@@ -246,8 +245,9 @@ impl RawSource {
     fn ordering(&self, place: &str) -> Result<Ordering, String> {
         let gap_wait_ns = match &self.gap_wait {
             None => GAP_WAIT_DEFAULT_NS,
-            Some(text) => duration(&format!("{place}.gap_wait"), text)?
-                .ok_or_else(|| format!("{place}.gap_wait: \"none\" would wait for ever; give a duration such as \"5m\""))?,
+            Some(text) => duration(&format!("{place}.gap_wait"), text)?.ok_or_else(|| {
+                format!("{place}.gap_wait: \"none\" would wait for ever; give a duration such as \"5m\"")
+            })?,
         };
         let held_max = self.held_max.unwrap_or(HELD_DEFAULT);
         if held_max == 0 || held_max > HELD_MAX {

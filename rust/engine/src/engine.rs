@@ -92,6 +92,8 @@ pub struct Engine {
     pub(crate) moved: Option<u32>,
     /// Elements of the log that were judged.
     pub(crate) elements: u64,
+    /// Events that were posted, in this process: what puts the parts of the stock in one order.
+    pub(crate) posts: u64,
     /// Exceptions for the next flush.
     pub(crate) held: Vec<ExceptionRecord>,
     pub(crate) log_time_ns: Option<i64>,
@@ -124,6 +126,7 @@ impl Engine {
             tracks: Tracks::default(),
             moved: None,
             elements: 0,
+            posts: 0,
             held: Vec::new(),
             log_time_ns: None,
             sequence: 0,
@@ -285,54 +288,7 @@ impl Engine {
             Clock::Message(ns) => self.log_time_ns.unwrap_or(ns).max(ns),
             Clock::Event => self.log_time_ns.unwrap_or(0),
         };
-        self.raise(config, element, (outcome, event, findings), log_time_ns, batch);
-    }
-
-    /// Writes down the exceptions that follow from an outcome.
-    pub(crate) fn raise(
-        &mut self,
-        config: &Config,
-        element: &Element<'_>,
-        (outcome, event, mut findings): (Outcome, &Event<'_>, Findings),
-        log_time_ns: i64,
-        batch: &mut Batch,
-    ) {
-        let place = element.place;
-        let is_silent = matches!(outcome, Outcome::Applied | Outcome::Duplicate | Outcome::Absorbed | Outcome::Held);
-        if is_silent && findings.raised.is_empty() {
-            return;
-        }
-        let (original, event_bytes_total) = element.original();
-        let exception =
-            |code: &str, location: Option<Box<str>>, cause: String, fields: Vec<&'static str>| ExceptionRecord {
-                code: code.into(),
-                outcome: Some(outcome),
-                team: config.team(code),
-                sequence: place.sequence,
-                index: place.index,
-                log_time_ns,
-                source: event.source.map(Into::into),
-                id: event.id.map(Into::into),
-                correlation_id: event.correlation_id.map(Into::into),
-                causation_id: event.causation_id.map(Into::into),
-                sku: event.sku.map(Into::into),
-                location: location.or_else(|| event.location.map(Into::into)),
-                cause,
-                cure: cure(code),
-                fields,
-                missing: None,
-                event: (*original).into(),
-                event_bytes_total,
-            };
-        if !is_silent {
-            let cause = cause_of_outcome(outcome, event, &findings, config, log_time_ns, event_bytes_total);
-            let fields = findings.fields.take().unwrap_or_default();
-            batch.exceptions.push(exception(outcome.name(), None, cause, fields));
-        }
-        for (code, location) in findings.raised {
-            let cause = cause_of_code(&code).to_owned();
-            batch.exceptions.push(exception(&code, location, cause, Vec::new()));
-        }
+        raise(config, element, (outcome, event, findings), log_time_ns, batch);
     }
 
     /// Keeps a batch's exceptions for the next flush.
@@ -357,5 +313,51 @@ impl Engine {
         let exceptions = encode_exceptions(covers, &records, positions_max, bytes_max);
         self.flushed = through;
         Flush { from, through, positions: changed.len(), availability, exceptions }
+    }
+}
+
+/// Writes down the exceptions that follow from an outcome.
+pub(crate) fn raise(
+    config: &Config,
+    element: &Element<'_>,
+    (outcome, event, mut findings): (Outcome, &Event<'_>, Findings),
+    log_time_ns: i64,
+    batch: &mut Batch,
+) {
+    let place = element.place;
+    let is_silent = matches!(outcome, Outcome::Applied | Outcome::Duplicate | Outcome::Absorbed | Outcome::Held);
+    if is_silent && findings.raised.is_empty() {
+        return;
+    }
+    let (original, event_bytes_total) = element.original();
+    let exception =
+        |code: &str, location: Option<Box<str>>, cause: String, fields: Vec<&'static str>| ExceptionRecord {
+            code: code.into(),
+            outcome: Some(outcome),
+            team: config.team(code),
+            sequence: place.sequence,
+            index: place.index,
+            log_time_ns,
+            source: event.source.map(Into::into),
+            id: event.id.map(Into::into),
+            correlation_id: event.correlation_id.map(Into::into),
+            causation_id: event.causation_id.map(Into::into),
+            sku: event.sku.map(Into::into),
+            location: location.or_else(|| event.location.map(Into::into)),
+            cause,
+            cure: cure(code),
+            fields,
+            missing: None,
+            event: (*original).into(),
+            event_bytes_total,
+        };
+    if !is_silent {
+        let cause = cause_of_outcome(outcome, event, &findings, config, log_time_ns, event_bytes_total);
+        let fields = findings.fields.take().unwrap_or_default();
+        batch.exceptions.push(exception(outcome.name(), None, cause, fields));
+    }
+    for (code, location) in findings.raised {
+        let cause = cause_of_code(&code).to_owned();
+        batch.exceptions.push(exception(&code, location, cause, Vec::new()));
     }
 }

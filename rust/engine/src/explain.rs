@@ -64,10 +64,16 @@ pub(crate) fn cause_of_outcome(
         Outcome::Late => {
             let number = event.sequence.unwrap_or_default();
             match findings.late {
-                Some(Late::WasTaken) => format!("`sequence` {number} was taken by another event before; this one is applied all the same"),
-                Some(Late::IsSmaller) => format!("`sequence` {number} does not grow; the event is applied all the same"),
+                Some(Late::WasTaken) => {
+                    format!("`sequence` {number} was taken by another event before; this one is applied all the same")
+                }
+                Some(Late::IsSmaller) => {
+                    format!("`sequence` {number} does not grow; the event is applied all the same")
+                }
                 Some(Late::WasLost) | None => {
-                    format!("`sequence` {number} was given up before it came; the event is applied and the gap is closed there")
+                    format!(
+                        "`sequence` {number} was given up before it came; the event is applied and the gap is closed there"
+                    )
                 }
             }
         }

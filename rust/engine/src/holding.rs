@@ -8,7 +8,7 @@ use bumpalo::Bump;
 use crate::batch::Batch;
 use crate::body::Known;
 use crate::config::Config;
-use crate::engine::{Clock, Engine, Place};
+use crate::engine::{Clock, Engine, Place, raise};
 use crate::event::Event;
 use crate::exception::ExceptionRecord;
 use crate::explain::{Findings, Late, cure};
@@ -63,7 +63,14 @@ impl Engine {
     }
 
     /// Holds an event that is ahead.
-    pub(crate) fn hold(&mut self, track: u32, ordering: Ordering, element: &Element<'_>, seen: &Seen<'_>, time_ns: i64) {
+    pub(crate) fn hold(
+        &mut self,
+        track: u32,
+        ordering: Ordering,
+        element: &Element<'_>,
+        seen: &Seen<'_>,
+        time_ns: i64,
+    ) {
         let Place { sequence, index, .. } = element.place;
         let held = Held {
             sequence,
@@ -159,7 +166,8 @@ impl Engine {
             unreachable!("what is held was read before, under the same configuration")
         };
         let mut findings = Findings::default();
-        let mut outcome = self.post_now(config, (&seen, &claim), (held.time_ns, sequence), Found::default(), &mut findings);
+        let mut outcome =
+            self.post_now(config, (&seen, &claim), (held.time_ns, sequence), Found::default(), &mut findings);
         let log_time_ns = self.log_time_ns.unwrap_or(0);
         self.suspect_duplicate(config, (&seen.event, &claim), (outcome, log_time_ns), &mut findings);
         if Known::of(outcome).is_refusal() {
@@ -170,7 +178,7 @@ impl Engine {
         self.totals[usize::from(Outcome::Held.number())] -= 1;
         self.totals[usize::from(outcome.number())] += 1;
         batch.released.push((held.sequence, held.index, outcome));
-        self.raise(config, &element, (outcome, &seen.event, findings), log_time_ns, batch);
+        raise(config, &element, (outcome, &seen.event, findings), log_time_ns, batch);
     }
 
     fn see_held<'a>(&mut self, held: &'a Held, arena: &'a Bump) -> (Element<'a>, Seen<'a>) {
@@ -209,7 +217,9 @@ impl Engine {
             return Outcome::Overflow;
         }
         let part = self.stock.part_of(seen.hashes.sku);
-        let checked = Checked { event: &seen.event, claim, time_ns, sequence, ordinal: self.elements, found };
+        let ordinal = self.posts;
+        self.posts += 1;
+        let checked = Checked { event: &seen.event, claim, time_ns, sequence, ordinal, found };
         self.stock.parts[part].post(config, &checked, findings)
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Checked<'a, 'e> {
     /// Effective time, in nanoseconds since 1970.
     pub(crate) time_ns: i64,
     pub(crate) sequence: u64,
-    /// Elements before it in the log.
+    /// Events that were posted before it in this process, or could have been.
     pub(crate) ordinal: u64,
     pub(crate) found: Found,
 }

@@ -80,7 +80,10 @@ impl Engine {
     /// Whether so many elements are for the crew. Near a limit that counts over all parts, and where sources promise an order, elements are
     /// judged one by one.
     pub(crate) fn is_for_crew(&self, elements: usize) -> bool {
-        self.shards.is_worth(elements) && !self.config.has_orders() && self.keys.has_room(elements) && self.stock.has_room(elements)
+        self.shards.is_worth(elements)
+            && !self.config.has_orders()
+            && self.keys.has_room(elements)
+            && self.stock.has_room(elements)
     }
 
     /// Applies elements with the crew.
@@ -158,7 +161,8 @@ impl Engine {
         verdicts: &Verdicts,
         notes: &mut Notes,
     ) -> Vec<usize> {
-        let ordinal = self.elements;
+        let ordinal = self.posts;
+        self.posts += ranges.iter().map(|range| range.elements.len() as u64).sum::<u64>();
         let mut desks = Desk::all(&mut self.stock.parts);
         self.shards.each(&mut desks, |number, desk| {
             for range in ranges {

@@ -24,7 +24,7 @@ pub(crate) struct Part {
     pub(crate) names: Interner,
     pub(crate) ledger: Ledger,
     pub(crate) changes: Changes,
-    /// Before which element of the log each position came into being, where parts have to be put in order.
+    /// Events that were posted before each position came into being, where parts have to be put in order.
     pub(crate) births: Option<Vec<u64>>,
 }
 

@@ -69,7 +69,7 @@ pub(crate) struct Track {
 /// All tracks.
 #[derive(Debug, Default)]
 pub(crate) struct Tracks {
-    tracks: Vec<Track>,
+    all: Vec<Track>,
     index: HashTable<u32>,
     deadlines: BTreeSet<(i64, u32)>,
     held_bytes: usize,
@@ -112,7 +112,7 @@ impl Tracks {
     /// The number of a track, new or known.
     pub(crate) fn find_or_add(&mut self, seed: u64, key: TrackKey<'_>) -> u32 {
         let code = hash(seed, key);
-        if let Some(known) = self.index.find(code, |track| self.tracks[*track as usize].key() == key) {
+        if let Some(known) = self.index.find(code, |track| self.all[*track as usize].key() == key) {
             return *known;
         }
         let owned = |(sku, location): (&str, &str)| (sku.into(), location.into());
@@ -128,33 +128,33 @@ impl Tracks {
     }
 
     fn add(&mut self, seed: u64, track: Track) -> u32 {
-        let number = u32::try_from(self.tracks.len()).expect("tracks have 32 bits");
+        let number = u32::try_from(self.all.len()).expect("tracks have 32 bits");
         let code = hash(seed, track.key());
-        self.tracks.push(track);
-        let tracks = &self.tracks;
+        self.all.push(track);
+        let tracks = &self.all;
         self.index.insert_unique(code, number, |track| hash(seed, tracks[*track as usize].key()));
         number
     }
 
     /// What a number means on a track.
     pub(crate) fn turn(&self, track: u32, number: u64) -> Turn {
-        self.tracks[track as usize].turn(number)
+        self.all[track as usize].turn(number)
     }
 
     /// Notes that the number that comes next has come.
     pub(crate) fn pass(&mut self, track: u32, number: u64) {
-        self.tracks[track as usize].next = number.saturating_add(1);
+        self.all[track as usize].next = number.saturating_add(1);
     }
 
     /// Notes that a number which was given up has come.
     pub(crate) fn find_lost(&mut self, track: u32, number: u64) {
-        self.tracks[track as usize].find_lost(number);
+        self.all[track as usize].find_lost(number);
     }
 
     /// Holds an event that is ahead.
     pub(crate) fn hold(&mut self, track: u32, number: u64, held: Held, gap_wait_ns: i64) {
         self.held_bytes += held.bytes.len();
-        let of = &mut self.tracks[track as usize];
+        let of = &mut self.all[track as usize];
         if of.deadline_ns.is_none() {
             // The log's time never goes backwards, so the first one that is held has waited longest.
             let deadline_ns = held.came_ns.saturating_add(gap_wait_ns);
@@ -167,7 +167,7 @@ impl Tracks {
     /// The first held event if its turn has come, with its number and what that means now. Notes that it has come. Behind the last of them
     /// [`Self::settle`] is due.
     pub(crate) fn take(&mut self, track: u32) -> Option<(Turn, u64, Held)> {
-        let of = &mut self.tracks[track as usize];
+        let of = &mut self.all[track as usize];
         let ((number, _), _) = of.held.first_key_value()?;
         let turn = of.turn(*number);
         if turn == Turn::Ahead {
@@ -181,7 +181,7 @@ impl Tracks {
 
     /// Finds out how long what is still held may wait.
     pub(crate) fn settle(&mut self, track: u32, gap_wait_ns: i64) {
-        let of = &mut self.tracks[track as usize];
+        let of = &mut self.all[track as usize];
         let oldest_ns = of.held.values().map(|held| held.came_ns).min();
         let deadline_ns = oldest_ns.map(|came_ns| came_ns.saturating_add(gap_wait_ns));
         if let Some(before_ns) = std::mem::replace(&mut of.deadline_ns, deadline_ns) {
@@ -192,7 +192,7 @@ impl Tracks {
 
     /// Gives up what is missing before the first held event. Gives the missing numbers and that event.
     pub(crate) fn give_up(&mut self, track: u32) -> Option<(Numbers, &Held)> {
-        let of = &mut self.tracks[track as usize];
+        let of = &mut self.all[track as usize];
         let gap = of.gap()?;
         of.next = gap.1 + 1;
         of.lost.push(gap);
@@ -209,7 +209,7 @@ impl Tracks {
 
     /// Events held on a track.
     pub(crate) fn held_count(&self, track: u32) -> usize {
-        self.tracks[track as usize].held.len()
+        self.all[track as usize].held.len()
     }
 
     /// Bytes of all held events.
@@ -219,18 +219,18 @@ impl Tracks {
 
     /// All held events.
     pub(crate) fn held(&self) -> impl Iterator<Item = &Held> + '_ {
-        self.tracks.iter().flat_map(|track| track.held.values())
+        self.all.iter().flat_map(|track| track.held.values())
     }
 
     /// The track with a number.
     pub(crate) fn get(&self, track: u32) -> &Track {
-        &self.tracks[track as usize]
+        &self.all[track as usize]
     }
 
     /// Writes all tracks, in the order in which they came into being.
     pub(crate) fn write(&self, writer: &mut Writer) {
-        writer.u64(self.tracks.len() as u64);
-        for track in &self.tracks {
+        writer.u64(self.all.len() as u64);
+        for track in &self.all {
             writer.bytes(track.source.as_bytes());
             let (sku, location) = track.key().position.unwrap_or_default();
             writer.u8(u8::from(track.position.is_some()));
@@ -284,7 +284,7 @@ impl Tracks {
                 track.held.insert((number, held.ordinal), held);
             }
             let is_known =
-                self.index.find(hash(seed, track.key()), |known| self.tracks[*known as usize].key() == track.key());
+                self.index.find(hash(seed, track.key()), |known| self.all[*known as usize].key() == track.key());
             let is_ahead = track.held.keys().all(|(number, _)| *number > track.next);
             if is_known.is_some() || !is_ahead {
                 return Err(SnapshotError::Damaged("a source's order is out of place"));
@@ -308,10 +308,10 @@ impl Tracks {
                 + held::tree::<(u64, u64), Held>(track.held.len())
                 + bytes
         };
-        held::list(&self.tracks)
+        held::list(&self.all)
             + self.index.allocation_size()
             + held::tree::<(i64, u32), ()>(self.deadlines.len())
-            + self.tracks.iter().map(of).sum::<usize>()
+            + self.all.iter().map(of).sum::<usize>()
     }
 }
 

@@ -141,7 +141,8 @@ pub(crate) fn draft() -> impl Strategy<Value = Draft> {
     let document = prop_oneof![8 => Just(""), 3 => select(&["PO1", "PO2"][..])];
     let line = prop_oneof![40 => Just(""), 10 => select(&["1", "2"][..]), 1 => Just("1.5")];
     let sequence = prop_oneof![1 => Just(0), 20 => 1..25_u64];
-    let parts = (0..200_u8, source, kind, place(), quantity, time, status(), status(), document, (line, flaw, sequence));
+    let parts =
+        (0..200_u8, source, kind, place(), quantity, time, status(), status(), document, (line, flaw, sequence));
     parts.prop_map(|(id, source, kind, place, quantity, time, from, to, document, (line, flaw, sequence))| {
         let (id, statuses) = (id.to_string(), fitting(kind, from, to).into());
         Draft { id, source, kind, place, quantity, time, statuses, document, line, sequence, flaw }
@@ -163,7 +164,19 @@ pub(crate) fn well_formed() -> impl Strategy<Value = Draft> {
         let statuses =
             if kind == "stock.moved" { [from, to] } else { ["", if kind == "stock.received" { to } else { "" }] };
         let (id, quantity) = (String::new(), quantity.to_string());
-        Draft { id, source, kind, place, quantity, time, statuses, document: "", line: "", sequence: 0, flaw: Flaw::None }
+        Draft {
+            id,
+            source,
+            kind,
+            place,
+            quantity,
+            time,
+            statuses,
+            document: "",
+            line: "",
+            sequence: 0,
+            flaw: Flaw::None,
+        }
     })
 }
 

@@ -76,7 +76,8 @@ impl Memory {
     pub(super) fn has_same_meaning(&self, event: &Event, body: &Body) -> bool {
         let meaning = |body: &Body| (body.rule, body.key(), body.document.clone(), body.line, body.quantity);
         let is_other = |(source, id): &(String, String)| *source != event.source || *id != event.id;
-        let was_believed = |known: &Remembered| matches!(known.outcome, Outcome::Applied | Outcome::Absorbed | Outcome::Late);
+        let was_believed =
+            |known: &Remembered| matches!(known.outcome, Outcome::Applied | Outcome::Absorbed | Outcome::Late);
         let is_suspect = |(key, known): (&(String, String), &Remembered)| {
             was_believed(known) && is_other(key) && meaning(&known.body) == meaning(body)
         };

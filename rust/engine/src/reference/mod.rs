@@ -90,7 +90,15 @@ impl Reference {
     /// An empty ledger.
     pub fn new(config: Config) -> Self {
         let memory = Memory::new(config.dedup_window_ns, config.dedup_keys_max);
-        Self { config, log_time_ns: None, memory, elements: 0, positions: BTreeMap::new(), orders: Orders::default(), followed: Vec::new() }
+        Self {
+            config,
+            log_time_ns: None,
+            memory,
+            elements: 0,
+            positions: BTreeMap::new(),
+            orders: Orders::default(),
+            followed: Vec::new(),
+        }
     }
 
     /// Applies one message of the bus.
