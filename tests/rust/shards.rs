@@ -154,7 +154,7 @@ fn steps(log: &[stream::Message], cuts: &[(usize, bool)]) -> Vec<Step> {
 fn the_number_of_shards_changes_nothing() {
     let met = RefCell::new(BTreeMap::<&str, usize>::new());
     let cuts = prop::collection::vec((0_usize..30, any::<bool>()), 0..4);
-    check(1_200, &(0..CONFIGS.len(), logs(60), Division::any(), cuts), |(number, log, division, cuts)| {
+    check(400, &(0..CONFIGS.len(), logs(60), Division::any(), cuts), |(number, log, division, cuts)| {
         let (mut whole, mut divided) = (Division::WHOLE.engine(config(number)), division.engine(config(number)));
         for step in steps(&log, &cuts) {
             let (expected, flush) = take(&mut whole, &step);
@@ -178,7 +178,7 @@ fn the_number_of_shards_changes_nothing() {
 #[test]
 fn a_round_may_span_more_than_the_window() {
     let drafts = prop::collection::vec(draft(), 0..150);
-    check(600, &(0..CONFIGS.len(), drafts, Division::any()), |(number, drafts, division)| {
+    check(300, &(0..CONFIGS.len(), drafts, Division::any()), |(number, drafts, division)| {
         let file = drafts.iter().map(Draft::json).collect::<Vec<_>>().join("\n");
         let run = |division: Division| {
             let (mut engine, mut batch) = (division.engine(config(number)), Batch::new());
