@@ -50,13 +50,16 @@ fn config(number: usize) -> Config {
     Config::parse(CONFIGS[number]).expect("the configurations of this test are valid")
 }
 
-/// A thread for each task.
+/// Two threads, each with every other task.
 #[derive(Debug)]
 struct Threads;
 
 impl Crew for Threads {
     fn each(&self, tasks: usize, work: &(dyn Fn(usize) + Sync)) {
-        std::thread::scope(|scope| (0..tasks).for_each(|task| drop(scope.spawn(move || work(task)))));
+        std::thread::scope(|scope| {
+            scope.spawn(|| (1..tasks).step_by(2).for_each(work));
+            (0..tasks).step_by(2).for_each(work);
+        });
     }
 }
 
