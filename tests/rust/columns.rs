@@ -11,7 +11,7 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_schema::Schema;
 use bumpalo::Bump;
 use proptest::prelude::*;
-use proptest::test_runner::{Config as Cases, RngAlgorithm, RngSeed, TestRng, TestRunner};
+use proptest::test_runner::{RngAlgorithm, TestRng};
 
 use common::{Ledger, seed};
 use table::{BASE_NS, Dice, Table};
@@ -29,12 +29,8 @@ use tallystick_engine::shape::Shapes;
 
 /// Runs a property on tables, seeded by the run.
 fn check(cases: u32, property: impl Fn(&Table) -> Result<(), TestCaseError>) {
-    let seed = seed();
-    let mut runner =
-        TestRunner::new(Cases { cases, rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..Cases::default() });
     let bytes = prop::collection::vec(any::<u8>(), 0..4_000);
-    let result = runner.run(&bytes, |bytes| property(&Table::draw(&mut Dice(&bytes))));
-    result.unwrap_or_else(|failure| panic!("TALLYSTICK_TEST_SEED={seed}: {failure}"));
+    common::check(cases, &bytes, |bytes| property(&Table::draw(&mut Dice(&bytes))));
 }
 
 /// An exception without places and lengths in the text: a row has none, and what is too large is not written out to be measured.

@@ -6,35 +6,17 @@ mod stream;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config as Cases, RngSeed, TestCaseResult, TestRunner};
 
-use common::{Ledger, assert_books_balance, seed};
-use stream::{Draft, Form, Message, draft, logs, well_formed};
+use common::{Ledger, assert_books_balance, check};
+use stream::{CONFIGS, Draft, Form, Message, PLAIN, draft, logs, well_formed};
 use tallystick_engine::balance::Balance;
 use tallystick_engine::batch::Batch;
 use tallystick_engine::config::Config;
 use tallystick_engine::engine::Engine;
 use tallystick_engine::outcome::Outcome;
 use tallystick_engine::reference::{Answer, Reference};
-
-/// Configurations under which a log may be cut anywhere: what is released is answered with the message that releases it, so those that hold come last.
-const PLAIN: usize = 6;
-const CONFIGS: [&str; 8] = [
-    "",
-    "[engine]\nnegative_stock = \"refuse\"\nhistory_max = 2\n[sources.wms]\nmax_age = \"none\"\n",
-    "[engine]\nnegative_stock = \"allow\"\nhistory_max = 1\nduplicate_suspect = true\n[types.in]\nalias = \"stock.received\"\n",
-    "[engine]\ndedup_window = \"48s\"\nmax_age = \"10m\"\nhistory_max = 3\n",
-    "[engine]\ndedup_keys_max = 5\ndedup_window = \"24m\"\nmax_ahead = \"1s\"\n",
-    "[types.swap]\nquantity = \"signed\"\npostings = [[\"on_hand\", \"on_hand@to_location\"]]\nexception = \"swapped\"\n\
-     [safety_stock]\ndefault = 2\n",
-    "[sources.wms]\norder = \"source\"\ngap_wait = \"30s\"\nheld_max = 4\n\
-     [sources.erp]\norder = \"position\"\ngap_wait = \"2m\"\nheld_max = 3\n",
-    "[engine]\nnegative_stock = \"refuse\"\nhistory_max = 2\n[sources.wms]\norder = \"increasing\"\n\
-     [sources.erp]\norder = \"source\"\ngap_wait = \"5s\"\n",
-];
 
 /// Outcomes and codes that random logs must meet. Too large and overflow have scenarios of their own.
 const WANTED: [&str; 17] = [
@@ -56,18 +38,6 @@ const WANTED: [&str; 17] = [
     "sequence_missing",
     "sequence_gap",
 ];
-
-/// Runs a property on many values, seeded by the run.
-fn check<S: Strategy>(cases: u32, values: &S, property: impl Fn(S::Value) -> TestCaseResult)
-where
-    S::Value: Debug,
-{
-    let seed = seed();
-    let mut runner =
-        TestRunner::new(Cases { cases, rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..Cases::default() });
-    let result = runner.run(values, property);
-    result.unwrap_or_else(|failure| panic!("TALLYSTICK_TEST_SEED={seed}: {failure}"));
-}
 
 fn config(number: usize) -> Config {
     Config::parse(CONFIGS[number]).expect("the configurations of this test are valid")

@@ -9,10 +9,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config as Cases, RngSeed, TestCaseResult, TestRunner};
 
-use common::seed;
-use stream::{Draft, draft, logs};
+use common::check;
+use stream::{CONFIGS, Draft, draft, logs};
 use tallystick_engine::balance::Balance;
 use tallystick_engine::batch::Batch;
 use tallystick_engine::config::Config;
@@ -21,33 +20,16 @@ use tallystick_engine::exception::ExceptionRecord;
 use tallystick_engine::outcome::Outcome;
 use tallystick_engine::shards::{Alone, Crew, Shards};
 
-const CONFIGS: [&str; 8] = [
-    "",
-    "[engine]\nnegative_stock = \"refuse\"\nhistory_max = 2\n[sources.wms]\nmax_age = \"none\"\n",
-    "[engine]\nnegative_stock = \"allow\"\nhistory_max = 1\nduplicate_suspect = true\n[types.in]\nalias = \"stock.received\"\n",
+/// Beside what all random logs are run under: refusals by the state in a short window, and room for the keys of a round and then for no more of them.
+const MORE_CONFIGS: [&str; 2] = [
     "[engine]\ndedup_window = \"48s\"\nmax_age = \"10m\"\nhistory_max = 3\nnegative_stock = \"refuse\"\n",
-    "[engine]\ndedup_keys_max = 5\ndedup_window = \"24m\"\nmax_ahead = \"1s\"\n",
-    // Room for the keys of a round, and then for no more of them.
     "[engine]\ndedup_keys_max = 60\ndedup_window = \"24m\"\nnegative_stock = \"refuse\"\n",
-    "[types.swap]\nquantity = \"signed\"\npostings = [[\"on_hand\", \"on_hand@to_location\"]]\nexception = \"swapped\"\n\
-     [safety_stock]\ndefault = 2\n",
-    "[sources.wms]\norder = \"source\"\ngap_wait = \"30s\"\nheld_max = 4\n",
 ];
 const SECRET: [u8; 16] = *b"b key of 16 byte";
 
-fn check<S: Strategy>(cases: u32, values: &S, property: impl Fn(S::Value) -> TestCaseResult)
-where
-    S::Value: std::fmt::Debug,
-{
-    let seed = seed();
-    let mut runner =
-        TestRunner::new(Cases { cases, rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..Cases::default() });
-    let result = runner.run(values, property);
-    result.unwrap_or_else(|failure| panic!("TALLYSTICK_TEST_SEED={seed}: {failure}"));
-}
-
 fn config(number: usize) -> Config {
-    Config::parse(CONFIGS[number]).expect("the configurations of this test are valid")
+    let text = CONFIGS.iter().chain(&MORE_CONFIGS).nth(number).expect("it is one of them");
+    Config::parse(text).expect("the configurations of this test are valid")
 }
 
 /// Two threads, each with every other task.
@@ -157,20 +139,24 @@ fn steps(log: &[stream::Message], cuts: &[(usize, bool)]) -> Vec<Step> {
 fn the_number_of_shards_changes_nothing() {
     let met = RefCell::new(BTreeMap::<&str, usize>::new());
     let cuts = prop::collection::vec((0_usize..30, any::<bool>()), 0..4);
-    check(400, &(0..CONFIGS.len(), logs(60), Division::any(), cuts), |(number, log, division, cuts)| {
-        let (mut whole, mut divided) = (Division::WHOLE.engine(config(number)), division.engine(config(number)));
-        for step in steps(&log, &cuts) {
-            let (expected, flush) = take(&mut whole, &step);
-            let (seen, divided_flush) = take(&mut divided, &step);
-            prop_assert_eq!(&seen, &expected, "(divided, whole)");
-            prop_assert_eq!(format!("{divided_flush:?}"), format!("{flush:?}"));
-            prop_assert_eq!(view(&divided), view(&whole));
-            for outcome in expected.2 {
-                *met.borrow_mut().entry(outcome.name()).or_default() += 1;
+    check(
+        1_200,
+        &(0..CONFIGS.len() + MORE_CONFIGS.len(), logs(60), Division::any(), cuts),
+        |(number, log, division, cuts)| {
+            let (mut whole, mut divided) = (Division::WHOLE.engine(config(number)), division.engine(config(number)));
+            for step in steps(&log, &cuts) {
+                let (expected, flush) = take(&mut whole, &step);
+                let (seen, divided_flush) = take(&mut divided, &step);
+                prop_assert_eq!(&seen, &expected, "(divided, whole)");
+                prop_assert_eq!(format!("{divided_flush:?}"), format!("{flush:?}"));
+                prop_assert_eq!(view(&divided), view(&whole));
+                for outcome in expected.2 {
+                    *met.borrow_mut().entry(outcome.name()).or_default() += 1;
+                }
             }
-        }
-        Ok(())
-    });
+            Ok(())
+        },
+    );
     let met = met.into_inner();
     println!("{met:?}");
     for name in ["applied", "duplicate", "conflict", "negative_stock", "time_out_of_bounds", "count_beyond_history"] {
@@ -181,7 +167,7 @@ fn the_number_of_shards_changes_nothing() {
 #[test]
 fn a_round_may_span_more_than_the_window() {
     let drafts = prop::collection::vec(draft(), 0..150);
-    check(300, &(0..CONFIGS.len(), drafts, Division::any()), |(number, drafts, division)| {
+    check(600, &(0..CONFIGS.len() + MORE_CONFIGS.len(), drafts, Division::any()), |(number, drafts, division)| {
         let file = drafts.iter().map(Draft::json).collect::<Vec<_>>().join("\n");
         let run = |division: Division| {
             let (mut engine, mut batch) = (division.engine(config(number)), Batch::new());
@@ -246,7 +232,7 @@ fn a_snapshot_is_restored_under_any_number_of_shards() {
     let divisions = (Division::any(), prop_oneof![Division::any(), Just(Division::WHOLE)]);
     check(
         500,
-        &(0..CONFIGS.len(), logs(50), divisions, any::<prop::sample::Index>()),
+        &(0..CONFIGS.len() + MORE_CONFIGS.len(), logs(50), divisions, any::<prop::sample::Index>()),
         |(number, log, (first, second), place)| {
             let place = place.index(log.len());
             let (before, behind) = log.split_at(place);

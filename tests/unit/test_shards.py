@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -82,22 +83,14 @@ def _seen(engine: Engine) -> list[Any]:
     return [positions, engine.balance_lines(), engine.state_hash(), engine.outcome_totals(), counts, len(engine)]
 
 
-def _plain(found: list[Any]) -> list[Any]:
+def _plain(value: Any) -> Any:
     """Records and positions as what they show."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, list):
-            return [plain(item) for item in value]
-        names = [name for name in dir(value) if not name.startswith("_")]
-        is_ours = type(value).__module__ == "tallystick._engine"
-        shown = {name: getattr(value, name) for name in names if not callable(getattr(value, name))}
-        return (
-            repr({name: getattr(item, "tolist", lambda item=item: item)() for name, item in shown.items()})
-            if is_ours
-            else value
-        )
-
-    return [plain(part) for part in found]
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if type(value).__module__ != "tallystick._engine":
+        return value
+    shown = {name: getattr(value, name) for name in dir(value) if not name.startswith("_")}
+    return {name: np.asarray(item).tolist() for name, item in shown.items() if not callable(item)}
 
 
 @pytest.mark.parametrize("apply", [_by_lines, _by_columns, _by_inbox])

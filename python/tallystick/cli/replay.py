@@ -3,7 +3,7 @@
 import os
 import time
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -16,23 +16,19 @@ Files = Annotated[
     list[str],
     typer.Argument(metavar="FILE", show_default=False, help="NDJSON or Arrow files, or - for standard input."),
 ]
+
+
+def _output(name: str, about: str) -> Any:
+    """An option for a file that is written only if it is named."""
+    return typer.Option(envvar=f"TALLYSTICK_REPLAY_{name}", metavar="OUT", show_default="not written", help=about)
+
+
 Balances = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="TALLYSTICK_REPLAY_BALANCES",
-        metavar="OUT",
-        show_default="not written",
-        help="Write the balances as NDJSON, sorted by sku, location, lot and owner.",
-    ),
+    Path | None, _output("BALANCES", "Write the balances as NDJSON, sorted by sku, location, lot and owner.")
 ]
 Outcomes = Annotated[
     Path | None,
-    typer.Option(
-        envvar="TALLYSTICK_REPLAY_OUTCOMES",
-        metavar="OUT",
-        show_default="not written",
-        help="Write the final outcome of each event as NDJSON, in the order of the input.",
-    ),
+    _output("OUTCOMES", "Write the final outcome of each event as NDJSON, in the order of the input."),
 ]
 Beside = Annotated[
     bool,

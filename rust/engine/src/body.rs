@@ -4,7 +4,7 @@
 //! Two bodies that differ have the same digest with a chance of 2⁻³². A differing field goes unnamed as often as its own slice collides, at
 //! most once in 512 (the quantity: once in 16,384); a status is always named.
 
-use crate::hash::{fold, of_name};
+use crate::hash::{GOLDEN, fold, of_name};
 use crate::outcome::Outcome;
 
 /// The fields of the digest with the width of their slices, in the order in which differences are named.
@@ -37,9 +37,6 @@ const SHIFTS: [u32; FIELDS] = {
     }
     shifts
 };
-
-/// An odd number whose multiples are spread evenly over 64 bits (2⁶⁴ divided by the golden ratio).
-const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The answers that are remembered; a key's place here is what is stored. Places are never used for another answer.
 const ANSWERS: [Outcome; 5] =

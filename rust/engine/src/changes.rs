@@ -2,7 +2,7 @@
 
 use hashbrown::HashTable;
 
-use crate::hash::fold;
+use crate::hash::{GOLDEN, fold};
 use crate::held;
 
 /// Ids that an event carries through to what it causes.
@@ -17,9 +17,6 @@ pub struct Tracing {
 /// Ids by position. Only asked for one by one.
 #[derive(Debug, Default)]
 pub(crate) struct Tracings(HashTable<(u32, Tracing)>);
-
-/// An odd number whose multiples are spread evenly over 64 bits (2⁶⁴ divided by the golden ratio).
-const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 impl Tracings {
     /// The ids that came with the latest change of a position.

@@ -9,7 +9,7 @@ use crate::limits::{
     AHEAD_DEFAULT_NS, CONFIG_BYTES_MAX, DAY_NS, DEDUP_KEYS_DEFAULT, GAP_WAIT_DEFAULT_NS, HELD_DEFAULT, HELD_MAX,
     HISTORY_DEFAULT, HISTORY_MAX, NAME_BYTES_MAX, SECOND_NS, SOURCE_BYTES_MAX,
 };
-use crate::order::{Order, Ordering};
+pub use crate::order::{Order, Ordering};
 use crate::quantity;
 use crate::rules::{RawType, RuleTable};
 
@@ -242,7 +242,7 @@ struct RawSource {
 }
 
 impl RawSource {
-    fn ordering(&self, place: &str) -> Result<Ordering, String> {
+    fn ordering(&self, place: &str, dedup_window_ns: i64) -> Result<Ordering, String> {
         let gap_wait_ns = match &self.gap_wait {
             None => GAP_WAIT_DEFAULT_NS,
             Some(text) => duration(&format!("{place}.gap_wait"), text)?.ok_or_else(|| {
@@ -258,6 +258,11 @@ impl RawSource {
             return Err(format!(
                 "{place}: order {:?} holds nothing, so gap_wait and held_max mean nothing; leave them away, or give order \"source\" or \"position\"",
                 self.order.name()
+            ));
+        }
+        if holds && gap_wait_ns > dedup_window_ns {
+            return Err(format!(
+                "{place}.gap_wait: an event could be held longer than its key is remembered, and be counted twice; give less than engine.dedup_window"
             ));
         }
         Ok(Ordering { order: self.order, gap_wait_ns, held_max })
@@ -330,7 +335,7 @@ impl Raw {
             }
             let place = format!("sources.\"{name}\"");
             let bounds = bounds(&place, raw.max_age.as_deref(), raw.max_ahead.as_deref(), default_bounds)?;
-            sources.insert(name.clone(), Source { bounds, ordering: raw.ordering(&place)? });
+            sources.insert(name.clone(), Source { bounds, ordering: raw.ordering(&place, dedup_window_ns)? });
         }
         let canonical = serde_json::to_vec(&self).map_err(|error| error.to_string())?;
         Ok(Config {
@@ -437,6 +442,7 @@ mod tests {
             ("[sources.a]\norder = \"random\"", "random"),
             ("[sources.a]\norder = \"source\"\nheld_max = 0", "sources.\"a\".held_max"),
             ("[sources.a]\norder = \"source\"\ngap_wait = \"none\"", "gap_wait"),
+            ("[sources.a]\norder = \"source\"\ngap_wait = \"25h\"", "counted twice"),
             ("[sources.a]\norder = \"increasing\"\ngap_wait = \"1s\"", "holds nothing"),
             ("[types.\"stock.sold\"]\nquantity = \"positive\"\npostings = [[\"on_hand\", \"customer\"]]", "built in"),
             ("[types.a]\nalias = \"b\"", "which is no type"),

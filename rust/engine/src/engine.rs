@@ -95,7 +95,7 @@ pub struct Engine {
     /// Events that were posted, in this process: what puts the parts of the stock in one order.
     pub(crate) posts: u64,
     /// Exceptions for the next flush.
-    pub(crate) held: Vec<ExceptionRecord>,
+    pub(crate) exceptions: Vec<ExceptionRecord>,
     pub(crate) log_time_ns: Option<i64>,
     pub(crate) sequence: u64,
     pub(crate) flushed: u64,
@@ -127,7 +127,7 @@ impl Engine {
             moved: None,
             elements: 0,
             posts: 0,
-            held: Vec::new(),
+            exceptions: Vec::new(),
             log_time_ns: None,
             sequence: 0,
             flushed: 0,
@@ -293,7 +293,7 @@ impl Engine {
 
     /// Keeps a batch's exceptions for the next flush.
     pub fn hold_exceptions(&mut self, batch: &mut Batch) {
-        self.held.append(&mut batch.exceptions);
+        self.exceptions.append(&mut batch.exceptions);
     }
 
     /// Takes the positions that changed since they were last taken or flushed.
@@ -305,7 +305,7 @@ impl Engine {
     /// Encodes everything that changed since the last flush, for the bus.
     pub fn flush(&mut self, stream: &str, positions_max: usize, bytes_max: usize) -> Flush {
         let (changed, tracings) = self.stock.take_changed();
-        let records = std::mem::take(&mut self.held);
+        let records = std::mem::take(&mut self.exceptions);
         let (from, through) = (self.flushed, self.sequence);
         let covers = Covers { stream, from, through, log_time_ns: self.log_time_ns.unwrap_or(0) };
         let balances = self.views(&changed).map(|(spot, view)| (view, tracings[spot.part as usize].get(spot.place)));

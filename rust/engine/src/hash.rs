@@ -6,6 +6,9 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 /// Odd numbers without a pattern, as in wyhash.
 const PRIMES: [u64; 3] = [0xA076_1D64_78BD_642F, 0xE703_7ED1_A0B4_28DB, 0x8EBC_6AF0_9C88_C6E3];
 
+/// An odd number whose multiples are spread evenly over 64 bits (2⁶⁴ divided by the golden ratio).
+pub const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+
 /// Names up to this length are hashed as two words; those beyond it by XXH3.
 pub const SHORT_BYTES_MAX: usize = 15;
 

@@ -20,9 +20,9 @@ use crate::post::Checked;
 use crate::tracks::{Held, TrackKey, Turn};
 use crate::wave::{Element, Found, Seen, see};
 
-/// Where an event stands in its source's order.
+/// Where an event ranks in its source's order.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Standing {
+pub(crate) enum Rank {
     /// It is applied, on this track if its source counts.
     InOrder(Option<u32>),
     /// It is applied, and called late.
@@ -32,33 +32,33 @@ pub(crate) enum Standing {
 }
 
 impl Engine {
-    /// Where an event stands in its source's order. Changes nothing but that its track is known from then on.
-    pub(crate) fn standing_of(&mut self, ordering: Ordering, event: &Event<'_>) -> Standing {
+    /// Where an event ranks in its source's order. Changes nothing but that its track is known from then on.
+    pub(crate) fn rank_of(&mut self, ordering: Ordering, event: &Event<'_>) -> Rank {
         if ordering.order == Order::Arrival {
-            return Standing::InOrder(None);
+            return Rank::InOrder(None);
         }
         let (sku, location) = (event.sku.unwrap_or_default(), event.location.unwrap_or_default());
         let position = (ordering.order == Order::Position).then_some((sku, location));
         let key = TrackKey { source: event.source.unwrap_or_default(), position };
         let track = self.tracks.find_or_add(self.seed, key);
         match (self.tracks.turn(track, event.sequence.unwrap_or_default()), ordering.order) {
-            (Turn::Now, _) | (Turn::Ahead, Order::Increasing) => Standing::InOrder(Some(track)),
-            (Turn::Ahead, _) => Standing::Ahead(track),
-            (Turn::Behind { .. }, Order::Increasing) => Standing::Late(track, Late::IsSmaller),
-            (Turn::Behind { was_lost: true }, _) => Standing::Late(track, Late::WasLost),
-            (Turn::Behind { was_lost: false }, _) => Standing::Late(track, Late::WasTaken),
+            (Turn::Now, _) | (Turn::Ahead, Order::Increasing) => Rank::InOrder(Some(track)),
+            (Turn::Ahead, _) => Rank::Ahead(track),
+            (Turn::Behind { .. }, Order::Increasing) => Rank::Late(track, Late::IsSmaller),
+            (Turn::Behind { was_lost: true }, _) => Rank::Late(track, Late::WasLost),
+            (Turn::Behind { was_lost: false }, _) => Rank::Late(track, Late::WasTaken),
         }
     }
 
     /// Notes that an event which was applied, or refused by the state, has taken its place in its source's order.
-    pub(crate) fn take_place(&mut self, standing: Standing, number: u64) {
-        match standing {
-            Standing::InOrder(Some(track)) => {
+    pub(crate) fn take_place(&mut self, rank: Rank, number: u64) {
+        match rank {
+            Rank::InOrder(Some(track)) => {
                 self.tracks.pass(track, number);
                 self.moved = Some(track);
             }
-            Standing::Late(track, Late::WasLost) => self.tracks.find_lost(track, number),
-            Standing::InOrder(None) | Standing::Late(..) | Standing::Ahead(_) => {}
+            Rank::Late(track, Late::WasLost) => self.tracks.find_lost(track, number),
+            Rank::InOrder(None) | Rank::Late(..) | Rank::Ahead(_) => {}
         }
     }
 
@@ -79,7 +79,7 @@ impl Engine {
             came_ns: self.log_time_ns.unwrap_or(0),
             time_ns,
             key: seen.key,
-            bytes: element.original().0.into_owned().into(),
+            bytes: element.whole().into(),
         };
         self.tracks.hold(track, seen.event.sequence.unwrap_or_default(), held, ordering.gap_wait_ns);
         self.moved = Some(track);

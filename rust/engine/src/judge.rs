@@ -8,7 +8,7 @@ use crate::decode::Malformed;
 use crate::engine::{Clock, Engine};
 use crate::event::{Event, EventTime};
 use crate::explain::Findings;
-use crate::holding::Standing;
+use crate::holding::Rank;
 use crate::legs::{Statuses, check_form, check_quantity};
 use crate::order::Order;
 use crate::outcome::Outcome;
@@ -111,8 +111,8 @@ impl Engine {
         };
         let (ordinal, log_time_ns) = (self.elements, self.log_time_ns.unwrap_or(0));
         let keys = self.keys.reach(seen.key, log_time_ns);
-        let vacancy = match keys.recall((ordinal, log_time_ns), seen.key, claim.body, findings) {
-            Ok(vacancy) => vacancy,
+        let new_key = match keys.recall((ordinal, log_time_ns), seen.key, claim.body, findings) {
+            Ok(new_key) => new_key,
             Err(outcome) => return outcome,
         };
         let Some(time_ns) = effective_time(config, event, log_time_ns, self.keys.floor_ns()) else {
@@ -120,18 +120,18 @@ impl Engine {
         };
         // Ownership takes its place here.
         let ordering = config.ordering(event.source.unwrap_or_default());
-        let standing = self.standing_of(ordering, event);
-        if let Standing::Ahead(track) = standing {
+        let rank = self.rank_of(ordering, event);
+        if let Rank::Ahead(track) = rank {
             // The answer to repetitions is set right if the state refuses the event in the end.
-            self.keys.remember(ordinal, (seen.key, vacancy), claim.body, Outcome::Applied);
+            self.keys.remember(new_key, Outcome::Applied);
             self.hold(track, ordering, element, seen, time_ns);
             return Outcome::Held;
         }
         let mut outcome = self.post_now(config, (seen, &claim), (time_ns, place.sequence), found, findings);
-        self.keys.remember(ordinal, (seen.key, vacancy), claim.body, outcome);
-        self.take_place(standing, event.sequence.unwrap_or_default());
+        self.keys.remember(new_key, outcome);
+        self.take_place(rank, event.sequence.unwrap_or_default());
         self.suspect_duplicate(config, (event, &claim), (outcome, log_time_ns), findings);
-        if let Standing::Late(_, why) = standing
+        if let Rank::Late(_, why) = rank
             && !Known::of(outcome).is_refusal()
         {
             (outcome, findings.late) = (Outcome::Late, Some(why));

@@ -7,6 +7,16 @@ use crate::explain::Findings;
 use crate::outcome::Outcome;
 use crate::wire::{Reader, SnapshotError, Writer};
 
+/// A key that is not known, with what its event says and where it would be remembered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewKey {
+    /// Elements before its event in the log.
+    ordinal: u64,
+    key: Fingerprint,
+    body: Body,
+    vacancy: Vacancy,
+}
+
 /// The keys of some fingerprints.
 #[derive(Debug)]
 pub(crate) struct Part {
@@ -15,7 +25,7 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Where a new key would be remembered. `ordinal` is the number of elements before its event in the log.
+    /// A key that is new. `ordinal` is the number of elements before its event in the log.
     ///
     /// # Errors
     /// What the event gets because its key is known.
@@ -26,10 +36,10 @@ impl Part {
         key: Fingerprint,
         body: Body,
         findings: &mut Findings,
-    ) -> Result<Vacancy, Outcome> {
+    ) -> Result<NewKey, Outcome> {
         self.dedup.advance(log_time_ns);
         match self.dedup.look(key) {
-            Err(vacancy) => Ok(vacancy),
+            Err(vacancy) => Ok(NewKey { ordinal, key, body, vacancy }),
             Ok(known) if known.means(body) => Err(known.answer_again()),
             Ok(_) => {
                 let first = self.recent.find(ordinal, key);
@@ -41,15 +51,9 @@ impl Part {
 
     /// Remembers a new key with the answer that it got.
     #[inline]
-    pub(crate) fn remember(
-        &mut self,
-        ordinal: u64,
-        (key, vacancy): (Fingerprint, Vacancy),
-        body: Body,
-        outcome: Outcome,
-    ) {
-        self.dedup.remember_at(vacancy, key, body.known(outcome));
-        self.recent.push(ordinal, key, body.slices());
+    pub(crate) fn remember(&mut self, new: NewKey, outcome: Outcome) {
+        self.dedup.remember_at(new.vacancy, new.key, new.body.known(outcome));
+        self.recent.push(new.ordinal, new.key, new.body.slices());
     }
 }
 
@@ -94,15 +98,9 @@ impl Keys {
 
     /// Remembers a new key with the answer that it got, and forgets the oldest generation if there is no room.
     #[inline]
-    pub(crate) fn remember(
-        &mut self,
-        ordinal: u64,
-        (key, vacancy): (Fingerprint, Vacancy),
-        body: Body,
-        outcome: Outcome,
-    ) {
-        let part = self.part_of(key);
-        self.parts[part].remember(ordinal, (key, vacancy), body, outcome);
+    pub(crate) fn remember(&mut self, new: NewKey, outcome: Outcome) {
+        let part = self.part_of(new.key);
+        self.parts[part].remember(new, outcome);
         if self.parts.len() > 1 && !self.has_room(0) {
             self.make_room();
         }

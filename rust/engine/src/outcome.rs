@@ -67,6 +67,17 @@ pub const ALL: [Outcome; 19] = [
     Outcome::CountBeyondHistory,
 ];
 
+/// Outcomes at the places of their numbers.
+const BY_NUMBER: [Option<Outcome>; 32] = {
+    let mut places = [None; 32];
+    let mut next = 0;
+    while next < ALL.len() {
+        places[ALL[next] as usize] = Some(ALL[next]);
+        next += 1;
+    }
+    places
+};
+
 impl Outcome {
     /// The stable number.
     pub const fn number(self) -> u8 {
@@ -74,8 +85,9 @@ impl Outcome {
     }
 
     /// The outcome with a stable number, if there is one.
+    #[inline]
     pub fn from_number(number: u8) -> Option<Self> {
-        ALL.into_iter().find(|outcome| outcome.number() == number)
+        BY_NUMBER.get(usize::from(number)).copied().flatten()
     }
 
     /// The name in outputs and tables.

@@ -144,7 +144,7 @@ impl Engine {
     pub fn memory_bytes(&self) -> Vec<(&'static str, usize)> {
         let notes = self.notes.iter().map(|(name, value)| name.capacity() + value.capacity()).sum::<usize>();
         let shapes = self.shapes.iter().map(Shapes::memory_bytes).sum::<usize>() + held::list(&self.shapes);
-        let records = self.held.iter().map(ExceptionRecord::memory_bytes).sum::<usize>();
+        let records = self.exceptions.iter().map(ExceptionRecord::memory_bytes).sum::<usize>();
         let (tables, bodies) = self.keys.memory_bytes();
         let mut parts = vec![
             // Behind the counts of its owners.
@@ -155,7 +155,7 @@ impl Engine {
             ("meanings", self.meanings.memory_bytes()),
             ("bodies", bodies),
             ("held", self.tracks.memory_bytes()),
-            ("exceptions", records + held::list(&self.held)),
+            ("exceptions", records + held::list(&self.exceptions)),
         ];
         parts.extend(self.stock.memory_bytes());
         parts

@@ -332,8 +332,8 @@ impl Desk<'_, keys::Part> {
                 Ok(_) if effective_time(config, &seen.event, log_time_ns, floor_ns).is_none() => {
                     Outcome::TimeOutOfBounds.number()
                 }
-                Ok(vacancy) => {
-                    self.part.remember(now.0, (seen.key, vacancy), claim.body, Outcome::Applied);
+                Ok(new_key) => {
+                    self.part.remember(new_key, Outcome::Applied);
                     NEW | Outcome::Applied.number()
                 }
             };

@@ -69,7 +69,7 @@ impl Engine {
 
     /// Whether effects wait that a snapshot would lose.
     pub fn has_effects(&self) -> bool {
-        !(self.held.is_empty() && self.stock.is_unchanged())
+        !(self.exceptions.is_empty() && self.stock.is_unchanged())
     }
 
     /// The engine of an image. It must have been made under the same configuration.

@@ -60,6 +60,14 @@ impl<'a> Element<'a> {
         }
     }
 
+    /// All that it was written in, where it is not too large, so that it can be read once more.
+    pub(crate) fn whole(&self) -> Vec<u8> {
+        match self.form {
+            Form::Text(bytes) | Form::Broken(bytes, _) => bytes.to_vec(),
+            Form::Row(rows, row) => rows.whole(row),
+        }
+    }
+
     /// What an exception keeps of it, with its full length in bytes. A row is given as the JSON event that it is.
     pub(crate) fn original(&self) -> (Cow<'a, [u8]>, u64) {
         match self.form {

@@ -3,8 +3,11 @@
 // Every test program is built with a copy of this file and uses its own part of it.
 #![allow(dead_code)]
 
+use std::fmt::Debug;
 use std::hash::BuildHasher;
 
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config as Cases, RngSeed, TestCaseResult, TestRunner};
 use serde_json::Value;
 
 use tallystick_engine::account::{ALL, Account};
@@ -198,4 +201,16 @@ pub(crate) fn seed() -> u64 {
     let seed = given.unwrap_or_else(|| std::collections::hash_map::RandomState::new().hash_one("seed") >> 32);
     println!("TALLYSTICK_TEST_SEED={seed}");
     seed
+}
+
+/// Runs a property on many values, seeded by the run.
+pub(crate) fn check<S: Strategy>(cases: u32, values: &S, property: impl Fn(S::Value) -> TestCaseResult)
+where
+    S::Value: Debug,
+{
+    let seed = seed();
+    let mut runner =
+        TestRunner::new(Cases { cases, rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..Cases::default() });
+    let result = runner.run(values, property);
+    result.unwrap_or_else(|failure| panic!("TALLYSTICK_TEST_SEED={seed}: {failure}"));
 }

@@ -9,6 +9,23 @@ use tallystick_engine::instant;
 pub(crate) const BASE_NS: i64 = 1_772_366_400 * SECOND_NS;
 const SECOND_NS: i64 = 1_000_000_000;
 
+/// Configurations under which a log may be cut anywhere: what is released is answered with the message that releases it, so those that hold come last.
+pub(crate) const PLAIN: usize = 6;
+/// What random logs are run under.
+pub(crate) const CONFIGS: [&str; 8] = [
+    "",
+    "[engine]\nnegative_stock = \"refuse\"\nhistory_max = 2\n[sources.wms]\nmax_age = \"none\"\n",
+    "[engine]\nnegative_stock = \"allow\"\nhistory_max = 1\nduplicate_suspect = true\n[types.in]\nalias = \"stock.received\"\n",
+    "[engine]\ndedup_window = \"48s\"\nmax_age = \"10m\"\nhistory_max = 3\n",
+    "[engine]\ndedup_keys_max = 5\ndedup_window = \"24m\"\nmax_ahead = \"1s\"\n",
+    "[types.swap]\nquantity = \"signed\"\npostings = [[\"on_hand\", \"on_hand@to_location\"]]\nexception = \"swapped\"\n\
+     [safety_stock]\ndefault = 2\n",
+    "[sources.wms]\norder = \"source\"\ngap_wait = \"30s\"\nheld_max = 4\n\
+     [sources.erp]\norder = \"position\"\ngap_wait = \"2m\"\nheld_max = 3\n",
+    "[engine]\nnegative_stock = \"refuse\"\nhistory_max = 2\n[sources.wms]\norder = \"increasing\"\n\
+     [sources.erp]\norder = \"source\"\ngap_wait = \"5s\"\n",
+];
+
 const TYPES: [&str; 14] = [
     "stock.received",
     "stock.adjusted",

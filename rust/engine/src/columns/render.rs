@@ -28,6 +28,13 @@ impl Rows<'_> {
         (out, self.bytes(row) as u64)
     }
 
+    /// A row that is not too large, as the whole JSON event that it is.
+    pub(crate) fn whole(&self, row: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.render(row, EVENT_BYTES_MAX, &mut out);
+        out
+    }
+
     /// Whether a row's rendering is larger than an event may be.
     pub(super) fn is_too_large(&self, row: usize) -> bool {
         self.bytes(row) > EVENT_BYTES_MAX

@@ -136,14 +136,21 @@ impl Segment {
         if kept_from <= self.base { 1 } else { self.code(kept_from).unwrap_or(CODES + 1) }
     }
 
-    /// Group and place of a key, or the group in which it would have its place.
+    /// What the heads of a key's two groups tell.
     #[inline]
-    pub(super) fn look(&self, blocks: &Blocks, probe: Probe, kept_from: i64) -> Result<(usize, usize), usize> {
-        let code_min = self.code_min(kept_from);
+    fn glance<'a>(&'a self, blocks: &'a Blocks, probe: Probe, code_min: u8) -> Glance<'a> {
         let homes = self.homes(probe);
         let [(first, rests), (second, more_rests)] = [homes.first, homes.second].map(|at| self.group(blocks, at));
         let rooms = [first.room(code_min), second.room(code_min)];
         let candidates = [first.candidates(probe) & !rooms[0], second.candidates(probe) & !rooms[1]];
+        Glance { homes, first, rests: [rests, more_rests], rooms, candidates }
+    }
+
+    /// Group and place of a key, or the group in which it would have its place.
+    #[inline]
+    pub(super) fn look(&self, blocks: &Blocks, probe: Probe, kept_from: i64) -> Result<(usize, usize), usize> {
+        let Glance { homes, first, rests: [rests, more_rests], rooms, candidates } =
+            self.glance(blocks, probe, self.code_min(kept_from));
         // Nearly always there is none, which is told by one branch.
         if candidates[0] | candidates[1] != 0 {
             if let Some(place) = places(candidates[0]).find(|place| rests.is(*place, probe)) {
@@ -154,7 +161,7 @@ impl Segment {
             }
         }
         if first.has_strays(probe.class())
-            && let Some(found) = self.find_stray(blocks, probe, code_min)
+            && let Some(found) = self.find_stray(blocks, probe, self.code_min(kept_from))
         {
             return Ok(found);
         }
@@ -182,11 +189,8 @@ impl Segment {
     /// Asks for the places that [`Self::look`] and the insertion behind it will need, once the heads have come.
     #[inline]
     pub(super) fn prefetch_places(&self, blocks: &Blocks, probe: Probe, kept_from: i64) {
-        let code_min = self.code_min(kept_from);
-        let homes = self.homes(probe);
-        let [(first, rests), (second, more_rests)] = [homes.first, homes.second].map(|at| self.group(blocks, at));
-        let rooms = [first.room(code_min), second.room(code_min)];
-        let candidates = [first.candidates(probe) & !rooms[0], second.candidates(probe) & !rooms[1]];
+        let Glance { homes, first, rests: [rests, more_rests], rooms, candidates } =
+            self.glance(blocks, probe, self.code_min(kept_from));
         if candidates[0] | candidates[1] != 0 {
             for (candidates, rests) in candidates.into_iter().zip([rests, more_rests]) {
                 places(candidates).take(1).for_each(|place| rests.prefetch(place));
@@ -320,6 +324,15 @@ impl Segment {
             .as_ref()
             .map_or(0, |apart| size_of::<Apart>() + size_of_val(&*apart.heads) + size_of_val(&*apart.rests))
     }
+}
+
+/// What the heads of a key's two groups tell: where there is room, and where the key may stand.
+struct Glance<'a> {
+    homes: Homes,
+    first: &'a Head,
+    rests: [&'a Rests; 2],
+    rooms: [u32; 2],
+    candidates: [u32; 2],
 }
 
 /// The two groups of a key.

@@ -15,10 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::account::Account;
 use crate::balance::{Balance, PositionKey};
-use crate::config::{Config, NegativeStock};
+use crate::config::{Config, NegativeStock, Order};
 use crate::instant;
 use crate::limits::{ACCOUNT_MAX, EVENT_BYTES_MAX, HELD_BYTES_MAX, NAMED_ELEMENTS};
-use crate::order::Order;
 use crate::outcome::Outcome;
 use crate::rules::{End, QuantityRule, Rule};
 use crate::state_hash::StateHash;

@@ -1,6 +1,6 @@
 //! Counted orders: what waits for what. Looks through everything each time, and keeps no more than what came and what is expected.
 
-use crate::order::{Order, Ordering};
+use crate::config::{Order, Ordering};
 
 use super::event::{Body, Event};
 
