@@ -18,7 +18,19 @@ from tallystick import config_text
 from tallystick.config_text import SourceText, did_you_mean, render, render_key
 from tallystick.errors import ConfigurationError
 
-ENGINE_TABLES: Final = ("engine", "sources", "types", "safety_stock", "exceptions")
+ENGINE_TABLES: Final = (
+    "engine",
+    "sources",
+    "types",
+    "ownership",
+    "approvals",
+    "receipts",
+    "transfers",
+    "master",
+    "echo",
+    "safety_stock",
+    "exceptions",
+)
 HIDDEN: Final = "***"
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")

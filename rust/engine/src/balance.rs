@@ -24,8 +24,10 @@ pub struct Balance {
     pub key: PositionKey,
     /// Its stored accounts, by [`Account::slot`].
     pub accounts: [i64; STORED],
-    /// Safety stock by configuration.
+    /// Safety stock by master data or configuration.
     pub safety_stock: i64,
+    /// What events that wait for an approval would take away.
+    pub pending: i64,
     /// The log sequence that it reflects.
     pub version: u64,
 }
@@ -39,12 +41,10 @@ impl Balance {
         )
     }
 
-    /// On-hand available-to-promise: `on_hand − reserved − allocated − safety_stock` (`docs/events.md` §3). Signed: negative is a shortage.
+    /// On-hand available-to-promise: `on_hand − reserved − allocated − safety_stock` (`docs/events.md` §3), less what waits for an approval and
+    /// would lower it (`docs/truth.md` §5). Signed: negative is a shortage.
     pub fn atp(&self) -> i64 {
-        self.account(Account::OnHand)
-            - self.account(Account::Reserved)
-            - self.account(Account::Allocated)
-            - self.safety_stock
+        self.view().atp()
     }
 
     /// The same, borrowed.
@@ -54,6 +54,7 @@ impl Balance {
             names: [sku, location, lot, owner],
             accounts: &self.accounts,
             safety_stock: self.safety_stock,
+            pending: self.pending,
             version: self.version,
         }
     }
@@ -82,8 +83,10 @@ pub struct BalanceView<'a> {
     pub names: [&'a str; 4],
     /// Its stored accounts, by [`Account::slot`].
     pub accounts: &'a [i64; STORED],
-    /// Safety stock by configuration.
+    /// Safety stock by master data or configuration.
     pub safety_stock: i64,
+    /// What events that wait for an approval would take away.
+    pub pending: i64,
     /// The log sequence that it reflects.
     pub version: u64,
 }
@@ -92,7 +95,7 @@ impl BalanceView<'_> {
     /// On-hand available-to-promise, as [`Balance::atp`].
     pub fn atp(&self) -> i64 {
         let [on_hand, reserved, allocated, ..] = self.accounts;
-        on_hand - reserved - allocated - self.safety_stock
+        on_hand - reserved - allocated - self.safety_stock - self.pending
     }
 
     /// A copy.
@@ -102,6 +105,7 @@ impl BalanceView<'_> {
             key: PositionKey { sku, location, lot, owner },
             accounts: *self.accounts,
             safety_stock: self.safety_stock,
+            pending: self.pending,
             version: self.version,
         }
     }

@@ -325,8 +325,7 @@ pub(crate) fn raise(
     batch: &mut Batch,
 ) {
     let place = element.place;
-    let is_silent = matches!(outcome, Outcome::Applied | Outcome::Duplicate | Outcome::Absorbed | Outcome::Held);
-    if is_silent && findings.raised.is_empty() {
+    if outcome.is_silent() && findings.raised.is_empty() {
         return;
     }
     let (original, event_bytes_total) = element.original();
@@ -351,7 +350,7 @@ pub(crate) fn raise(
             event: (*original).into(),
             event_bytes_total,
         };
-    if !is_silent {
+    if !outcome.is_silent() {
         let cause = cause_of_outcome(outcome, event, &findings, config, log_time_ns, event_bytes_total);
         let fields = findings.fields.take().unwrap_or_default();
         batch.exceptions.push(exception(outcome.name(), None, cause, fields));

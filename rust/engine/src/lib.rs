@@ -41,6 +41,7 @@ pub mod account;
 pub mod config;
 pub mod legs;
 pub mod order;
+pub mod ownership;
 pub mod rules;
 
 pub mod changes;

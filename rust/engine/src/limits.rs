@@ -55,6 +55,37 @@ pub const HELD_BYTES_MAX: usize = 256 << 20;
 /// Ranges of numbers that a source, or one of its positions, remembers as given up.
 pub const LOST_RANGES_MAX: usize = 1_024;
 
+/// Events whose content is remembered so that they can be corrected, unless configured.
+pub const CORRECTIONS_DEFAULT: u64 = 10_000_000;
+/// Most events that can be configured for it.
+pub const CORRECTIONS_MAX: u64 = 1_000_000_000;
+/// Directives that wait for the event that they are about.
+pub const WAITING_MAX: usize = 10_000;
+/// Counts of a position that are remembered, so that a void can bring one back.
+pub const COUNTS_KEPT: usize = 8;
+/// Events that wait for an approval.
+pub const PENDING_MAX: usize = 100_000;
+/// Their bytes.
+pub const PENDING_BYTES_MAX: usize = 64 << 20;
+/// Positions that a source may always change within the window of the guard against mass changes, unless configured.
+pub const MASS_POSITIONS_DEFAULT: u64 = 20;
+/// That window, unless configured.
+pub const MASS_WINDOW_DEFAULT_NS: i64 = 600 * SECOND_NS;
+/// Exceptions that are kept as work, unless configured.
+pub const EXCEPTIONS_KEPT_DEFAULT: usize = 100_000;
+/// Their bytes.
+pub const EXCEPTIONS_BYTES_MAX: usize = 256 << 20;
+/// Hops that an event may have made, unless configured.
+pub const HOPS_DEFAULT: u64 = 8;
+/// Longest text of a source's registration, in bytes.
+pub const REGISTRATION_BYTES_MAX: usize = 1_024;
+/// Sources that are watched one by one.
+pub const SOURCES_MAX: usize = 10_000;
+/// Events of a source over which its refusals are measured.
+pub const REFUSALS_RUN: u64 = 1_000;
+/// Longest name of a unit of measure, in bytes.
+pub const UNIT_BYTES_MAX: usize = 16;
+
 /// One second in the unit of all times, nanoseconds.
 pub const SECOND_NS: i64 = 1_000_000_000;
 /// Default of the dedup window and of `max_age`.

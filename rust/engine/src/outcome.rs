@@ -18,6 +18,8 @@ pub enum Outcome {
     Absorbed = 5,
     /// Waits for an approval.
     PendingApproval = 6,
+    /// Recorded; changed nothing, because its source only observes.
+    Observed = 7,
     /// Not an event in the contract's form.
     Malformed = 16,
     /// The type stands in no rule table and is no alias.
@@ -42,10 +44,12 @@ pub enum Outcome {
     TooLarge = 26,
     /// A count that reaches further back than the position's history.
     CountBeyondHistory = 27,
+    /// Made more hops than a sync without a loop makes.
+    Loop = 28,
 }
 
 /// All outcomes in the order of their numbers.
-pub const ALL: [Outcome; 19] = [
+pub const ALL: [Outcome; 21] = [
     Outcome::Applied,
     Outcome::Duplicate,
     Outcome::Conflict,
@@ -53,6 +57,7 @@ pub const ALL: [Outcome; 19] = [
     Outcome::Late,
     Outcome::Absorbed,
     Outcome::PendingApproval,
+    Outcome::Observed,
     Outcome::Malformed,
     Outcome::UnknownType,
     Outcome::NotOwner,
@@ -65,6 +70,7 @@ pub const ALL: [Outcome; 19] = [
     Outcome::Overflow,
     Outcome::TooLarge,
     Outcome::CountBeyondHistory,
+    Outcome::Loop,
 ];
 
 /// Outcomes at the places of their numbers.
@@ -100,6 +106,7 @@ impl Outcome {
             Self::Late => "late",
             Self::Absorbed => "absorbed",
             Self::PendingApproval => "pending_approval",
+            Self::Observed => "observed",
             Self::Malformed => "malformed",
             Self::UnknownType => "unknown_type",
             Self::NotOwner => "not_owner",
@@ -112,7 +119,13 @@ impl Outcome {
             Self::Overflow => "overflow",
             Self::TooLarge => "too_large",
             Self::CountBeyondHistory => "count_beyond_history",
+            Self::Loop => "loop",
         }
+    }
+
+    /// Whether nobody has to look at it.
+    pub const fn is_silent(self) -> bool {
+        matches!(self, Self::Applied | Self::Duplicate | Self::Held | Self::Absorbed | Self::Observed)
     }
 
     /// Whether nothing was changed for a reason that a person may have to look at.
@@ -127,6 +140,9 @@ impl Outcome {
             Self::Applied
                 | Self::Absorbed
                 | Self::Late
+                | Self::PendingApproval
+                | Self::Observed
+                | Self::UnknownReference
                 | Self::NegativeStock
                 | Self::Insufficient
                 | Self::Overflow
@@ -147,7 +163,7 @@ mod tests {
                 ALL[..place].iter().all(|other| other.name() != outcome.name() && other.number() < outcome.number())
             );
         }
-        assert_eq!(Outcome::from_number(7), None);
+        assert_eq!(Outcome::from_number(8), None);
         assert_eq!(Outcome::CountBeyondHistory.number(), 27);
     }
 }

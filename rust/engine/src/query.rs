@@ -32,6 +32,7 @@ impl Engine {
             names,
             accounts: &position.accounts,
             safety_stock: if whole { self.config.safety_stock(sku, location) } else { 0 },
+            pending: 0,
             version: position.version,
         }
     }

@@ -49,8 +49,7 @@ pub struct Answer {
 impl Answer {
     /// An answer that names neither its place nor its key yet. What is not applied, duplicate or absorbed is an exception.
     fn new(outcome: Outcome) -> Self {
-        let is_silent = matches!(outcome, Outcome::Applied | Outcome::Duplicate | Outcome::Absorbed | Outcome::Held);
-        let codes = if is_silent { Vec::new() } else { vec![outcome.name().to_owned()] };
+        let codes = if outcome.is_silent() { Vec::new() } else { vec![outcome.name().to_owned()] };
         Self { sequence: 0, index: 0, source: None, id: None, outcome, codes, fields: Vec::new() }
     }
 }
@@ -131,6 +130,7 @@ impl Reference {
             key: key.clone(),
             accounts: position.accounts().map(|amount| i64::try_from(amount).expect("overflow is refused")),
             safety_stock: self.safety_stock(key),
+            pending: 0,
             version: position.version,
         };
         self.positions.iter().map(balance).collect()

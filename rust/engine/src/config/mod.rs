@@ -1,17 +1,31 @@
 //! Configuration that changes results: text → validated, immutable [`Config`] with a fingerprint. Reads no file and no environment.
 
+pub(crate) mod text;
+
+mod safety;
+mod source;
+mod watch;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::held;
 use crate::limits::{
-    AHEAD_DEFAULT_NS, CONFIG_BYTES_MAX, DAY_NS, DEDUP_KEYS_DEFAULT, GAP_WAIT_DEFAULT_NS, HELD_DEFAULT, HELD_MAX,
-    HISTORY_DEFAULT, HISTORY_MAX, NAME_BYTES_MAX, SECOND_NS, SOURCE_BYTES_MAX,
+    AHEAD_DEFAULT_NS, CONFIG_BYTES_MAX, CORRECTIONS_DEFAULT, CORRECTIONS_MAX, DAY_NS, DEDUP_KEYS_DEFAULT,
+    EXCEPTIONS_KEPT_DEFAULT, HISTORY_DEFAULT, HISTORY_MAX, HOPS_DEFAULT, SOURCE_BYTES_MAX,
 };
 pub use crate::order::{Order, Ordering};
-use crate::quantity;
+use crate::ownership::{Policy, RawOwnership};
 use crate::rules::{RawType, RuleTable};
+
+use safety::{RawSafety, SafetyStock};
+use source::{ARRIVAL, RawSource, bounds};
+pub use source::{Source, TimeBounds, Unregistered};
+use text::{duration, finite};
+pub use watch::{Approvals, MassChange, MasterMode, Receipts};
+use watch::{RawApprovals, RawMaster, RawReceipts, RawTransfers};
 
 /// What happens when an event takes `on_hand` below zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -24,15 +38,6 @@ pub enum NegativeStock {
     Flag,
     /// Refused.
     Refuse,
-}
-
-/// Bounds of effective time around log time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TimeBounds {
-    /// How far behind, in nanoseconds; nothing for a load of history.
-    pub max_age_ns: Option<i64>,
-    /// How far ahead, in nanoseconds.
-    pub max_ahead_ns: i64,
 }
 
 /// Who works on an exception.
@@ -58,16 +63,6 @@ impl Team {
     }
 }
 
-/// What is configured of a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Source {
-    bounds: TimeBounds,
-    ordering: Ordering,
-}
-
-/// A source of which nothing is configured promises nothing.
-const ARRIVAL: Ordering = Ordering { order: Order::Arrival, gap_wait_ns: GAP_WAIT_DEFAULT_NS, held_max: HELD_DEFAULT };
-
 /// Validated configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -81,13 +76,37 @@ pub struct Config {
     pub history_max: u16,
     /// Whether duplicates by meaning are looked for.
     pub duplicate_suspect: bool,
+    /// Events whose content is remembered for corrections.
+    pub corrections_max: u64,
+    /// Sources whose directives about approvals, exceptions and configuration count.
+    pub operators: Vec<String>,
+    /// What becomes of a source that is not configured.
+    pub unregistered: Unregistered,
     /// Types and aliases.
     pub rules: RuleTable,
+    /// Who may say what; nothing for no policy.
+    pub ownership: Option<Policy>,
+    /// What waits for an approval.
+    pub approvals: Option<Approvals>,
+    /// How far a receipt may be from what was announced.
+    pub receipts: Option<Receipts>,
+    /// How long a transfer may be on its way, in nanoseconds.
+    pub transfer_age_ns: Option<i64>,
+    /// What becomes of names that nobody defined.
+    pub master: MasterMode,
+    /// Hops of a two-way sync that an event may have made.
+    pub hops_max: u64,
+    /// How long an exception may be open before it is escalated, in nanoseconds; nothing for ever.
+    pub escalate_after_ns: Option<i64>,
+    /// Exceptions that are kept at most.
+    pub exceptions_max: usize,
     default_bounds: TimeBounds,
     sources: BTreeMap<String, Source>,
     has_orders: bool,
     teams: BTreeMap<String, Team>,
     safety: SafetyStock,
+    /// All of it as JSON.
+    canonical: Box<str>,
     fingerprint: [u8; 32],
 }
 
@@ -106,12 +125,30 @@ impl Config {
         if text.len() > CONFIG_BYTES_MAX {
             return Err(format!("configuration is longer than {CONFIG_BYTES_MAX} bytes"));
         }
-        let raw: Raw = if text.trim_start().starts_with('{') {
-            serde_json::from_str(text).map_err(|error| error.to_string())?
-        } else {
-            toml::from_str(text).map_err(|error| error.to_string().trim().replace('\n', " "))?
-        };
-        raw.validate()
+        read::<Raw>(text)?.validate()
+    }
+
+    /// This configuration with some of its tables replaced as a whole, as `configuration.changed` asks. The fingerprint stays that of what the
+    /// engine began with, because the change stands in the log.
+    ///
+    /// # Errors
+    /// One line that names the key and the cure.
+    pub fn changed(&self, tables: &str) -> Result<Self, String> {
+        let tables: Value = read(tables)?;
+        let mut whole: Value = serde_json::from_str(&self.canonical).map_err(|error| error.to_string())?;
+        for (name, table) in tables.as_object().ok_or("a configuration is made of tables")? {
+            if !CHANGEABLE.contains(&name.as_str()) {
+                return Err(format!("{name}: cannot be changed through the log; these can: {}", CHANGEABLE.join(", ")));
+            }
+            whole[name] = table.clone();
+        }
+        let raw: Raw = serde_json::from_value(whole).map_err(|error| error.to_string())?;
+        Ok(Self { fingerprint: self.fingerprint, ..raw.validate()? })
+    }
+
+    /// All of it as JSON, in one form.
+    pub fn canonical(&self) -> &str {
+        &self.canonical
     }
 
     /// BLAKE3 of everything here that changes results; stands in every snapshot.
@@ -121,20 +158,34 @@ impl Config {
 
     /// Bytes held, itself included.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let (sources, teams, safety) = (&self.sources, &self.teams, &self.safety.rules);
+        let (sources, teams) = (&self.sources, &self.teams);
         size_of::<Self>()
             + self.rules.memory_bytes()
             + held::tree::<String, Source>(sources.len())
-            + sources.keys().map(String::capacity).sum::<usize>()
+            + sources.iter().map(|(name, source)| name.capacity() + source.memory_bytes()).sum::<usize>()
             + held::tree::<String, Team>(teams.len())
             + teams.keys().map(String::capacity).sum::<usize>()
-            + held::tree::<(String, String), i64>(safety.len())
-            + safety.keys().map(|(sku, location)| sku.capacity() + location.capacity()).sum::<usize>()
+            + self.safety.memory_bytes()
+            + self.canonical.len()
+            + held::list(&self.operators)
+            + self.operators.iter().map(String::capacity).sum::<usize>()
+            + self.ownership.as_ref().map_or(0, Policy::memory_bytes)
+            + self.approvals.as_ref().map_or(0, Approvals::memory_bytes)
     }
 
     /// The bounds of a source's effective times.
     pub fn bounds(&self, source: &str) -> TimeBounds {
         self.sources.get(source).map_or(self.default_bounds, |source| source.bounds)
+    }
+
+    /// What is configured of a source.
+    pub fn source(&self, source: &str) -> Option<&Source> {
+        self.sources.get(source)
+    }
+
+    /// All sources that are configured, by name.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, &Source)> {
+        self.sources.iter().map(|(name, source)| (&**name, source))
     }
 
     /// What a source promises about its order.
@@ -166,20 +217,31 @@ impl Config {
 
     /// Safety stock of a position, in thousandths. Sub-positions (lot, owner) have none of their own.
     pub fn safety_stock(&self, sku: &str, location: &str) -> i64 {
-        let rules = &self.safety.rules;
-        let find = |sku: &str, location: &str| rules.get(&(sku.to_owned(), location.to_owned())).copied();
-        if rules.is_empty() {
-            return self.safety.default;
-        }
-        find(sku, location).or_else(|| find(sku, "")).or_else(|| find("", location)).unwrap_or(self.safety.default)
+        self.safety.of(sku, location)
     }
 }
 
-/// Safety stock by position; an empty name matches everything.
-#[derive(Debug, Clone, Default)]
-struct SafetyStock {
-    default: i64,
-    rules: BTreeMap<(String, String), i64>,
+/// Tables that may be changed through the log. `engine` sizes what is there already.
+const CHANGEABLE: [&str; 10] = [
+    "sources",
+    "types",
+    "ownership",
+    "approvals",
+    "master",
+    "receipts",
+    "transfers",
+    "echo",
+    "safety_stock",
+    "exceptions",
+];
+
+/// Reads TOML, or JSON where the text begins with `{`.
+fn read<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, String> {
+    if text.trim_start().starts_with('{') {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    } else {
+        toml::from_str(text).map_err(|error| error.to_string().trim().replace('\n', " "))
+    }
 }
 
 /// The whole text as written.
@@ -191,6 +253,18 @@ struct Raw {
     types: BTreeMap<String, RawType>,
     safety_stock: RawSafety,
     exceptions: RawExceptions,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ownership: Option<RawOwnership>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approvals: Option<RawApprovals>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipts: Option<RawReceipts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transfers: Option<RawTransfers>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    master: Option<RawMaster>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    echo: Option<RawEcho>,
     #[serde(skip_serializing)]
     nats: serde::de::IgnoredAny,
     #[serde(skip_serializing)]
@@ -213,6 +287,12 @@ struct RawEngine {
     max_age: Option<String>,
     max_ahead: Option<String>,
     duplicate_suspect: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    corrections_max: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operators: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unregistered: Option<Unregistered>,
 }
 
 impl Default for RawEngine {
@@ -225,86 +305,9 @@ impl Default for RawEngine {
             max_age: None,
             max_ahead: None,
             duplicate_suspect: false,
-        }
-    }
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawSource {
-    order: Order,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gap_wait: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    held_max: Option<usize>,
-    max_age: Option<String>,
-    max_ahead: Option<String>,
-}
-
-impl RawSource {
-    fn ordering(&self, place: &str, dedup_window_ns: i64) -> Result<Ordering, String> {
-        let gap_wait_ns = match &self.gap_wait {
-            None => GAP_WAIT_DEFAULT_NS,
-            Some(text) => duration(&format!("{place}.gap_wait"), text)?.ok_or_else(|| {
-                format!("{place}.gap_wait: \"none\" would wait for ever; give a duration such as \"5m\"")
-            })?,
-        };
-        let held_max = self.held_max.unwrap_or(HELD_DEFAULT);
-        if held_max == 0 || held_max > HELD_MAX {
-            return Err(format!("{place}.held_max: {held_max} is not within 1 to {HELD_MAX}"));
-        }
-        let holds = matches!(self.order, Order::Source | Order::Position);
-        if !holds && (self.gap_wait.is_some() || self.held_max.is_some()) {
-            return Err(format!(
-                "{place}: order {:?} holds nothing, so gap_wait and held_max mean nothing; leave them away, or give order \"source\" or \"position\"",
-                self.order.name()
-            ));
-        }
-        if holds && gap_wait_ns > dedup_window_ns {
-            return Err(format!(
-                "{place}.gap_wait: an event could be held longer than its key is remembered, and be counted twice; give less than engine.dedup_window"
-            ));
-        }
-        Ok(Ordering { order: self.order, gap_wait_ns, held_max })
-    }
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawSafety {
-    default: Option<RawQuantity>,
-    rules: Vec<RawSafetyRule>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawSafetyRule {
-    #[serde(default)]
-    sku: String,
-    #[serde(default)]
-    location: String,
-    quantity: RawQuantity,
-}
-
-/// A quantity as a decimal string or a whole number: a float in a configuration would already be rounded.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-enum RawQuantity {
-    Whole(i64),
-    Text(String),
-}
-
-impl RawQuantity {
-    fn thousandths(&self, place: &str) -> Result<i64, String> {
-        let text = match self {
-            Self::Whole(value) => value.to_string(),
-            Self::Text(text) => text.clone(),
-        };
-        match quantity::parse(text.as_bytes()) {
-            quantity::Parsed::Exact(value) if value >= 0 => Ok(value),
-            _ => Err(format!(
-                "{place}: {text:?} is no quantity; give a decimal string ≥ 0 with at most 3 fraction digits, such as \"12.5\""
-            )),
+            corrections_max: None,
+            operators: None,
+            unregistered: None,
         }
     }
 }
@@ -313,6 +316,16 @@ impl RawQuantity {
 #[serde(deny_unknown_fields, default)]
 struct RawExceptions {
     owners: BTreeMap<String, Team>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    escalate_after: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept_max: Option<usize>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawEcho {
+    hops_max: Option<u64>,
 }
 
 impl Raw {
@@ -334,11 +347,33 @@ impl Raw {
                 return Err(format!("sources.\"{name}\": a source's name has 1 to {SOURCE_BYTES_MAX} bytes"));
             }
             let place = format!("sources.\"{name}\"");
-            let bounds = bounds(&place, raw.max_age.as_deref(), raw.max_ahead.as_deref(), default_bounds)?;
-            sources.insert(name.clone(), Source { bounds, ordering: raw.ordering(&place, dedup_window_ns)? });
+            sources.insert(name.clone(), raw.validate(&place, dedup_window_ns, default_bounds)?);
         }
-        let canonical = serde_json::to_vec(&self).map_err(|error| error.to_string())?;
+        let corrections_max = self.engine.corrections_max.unwrap_or(CORRECTIONS_DEFAULT);
+        if corrections_max > CORRECTIONS_MAX {
+            return Err(format!("engine.corrections_max: give at most {CORRECTIONS_MAX}"));
+        }
+        let exceptions_max = self.exceptions.kept_max.unwrap_or(EXCEPTIONS_KEPT_DEFAULT);
+        if !(1..=10 * EXCEPTIONS_KEPT_DEFAULT).contains(&exceptions_max) {
+            return Err(format!("exceptions.kept_max: give 1 to {}", 10 * EXCEPTIONS_KEPT_DEFAULT));
+        }
+        let canonical = serde_json::to_string(&self).map_err(|error| error.to_string())?;
         Ok(Config {
+            corrections_max,
+            exceptions_max,
+            escalate_after_ns: match self.exceptions.escalate_after.as_deref() {
+                None => Some(DAY_NS),
+                Some("none") => None,
+                Some(text) => Some(finite("exceptions.escalate_after", text, "24h")?),
+            },
+            operators: self.engine.operators.unwrap_or_else(|| vec!["operator".to_owned()]),
+            unregistered: self.engine.unregistered.unwrap_or_default(),
+            ownership: self.ownership.as_ref().map(RawOwnership::validate).transpose()?,
+            approvals: self.approvals.as_ref().map(RawApprovals::validate).transpose()?,
+            receipts: self.receipts.as_ref().map(RawReceipts::validate).transpose()?,
+            transfer_age_ns: self.transfers.as_ref().map(RawTransfers::validate).transpose()?,
+            master: self.master.map_or_else(MasterMode::default, |master| master.mode),
+            hops_max: self.echo.and_then(|echo| echo.hops_max).unwrap_or(HOPS_DEFAULT),
             negative_stock: self.engine.negative_stock,
             dedup_window_ns,
             dedup_keys_max: self.engine.dedup_keys_max,
@@ -350,76 +385,16 @@ impl Raw {
             sources,
             safety: self.safety_stock.validate()?,
             teams: self.exceptions.owners,
-            fingerprint: blake3::derive_key("tallystick 2026 configuration v1", &canonical),
+            fingerprint: blake3::derive_key("tallystick 2026 configuration v1", canonical.as_bytes()),
+            canonical: canonical.into(),
         })
     }
-}
-
-impl RawSafety {
-    fn validate(&self) -> Result<SafetyStock, String> {
-        let default = self.default.as_ref().map_or(Ok(0), |raw| raw.thousandths("safety_stock.default"))?;
-        let mut rules = BTreeMap::new();
-        for (place, rule) in self.rules.iter().enumerate() {
-            let place = format!("safety_stock.rules[{place}]");
-            if rule.sku.is_empty() && rule.location.is_empty() {
-                return Err(format!(
-                    "{place}: name a `sku`, a `location` or both; for all positions use safety_stock.default"
-                ));
-            }
-            if rule.sku.len() > NAME_BYTES_MAX || rule.location.len() > NAME_BYTES_MAX {
-                return Err(format!("{place}: a name has at most {NAME_BYTES_MAX} bytes"));
-            }
-            let quantity = rule.quantity.thousandths(&format!("{place}.quantity"))?;
-            if rules.insert((rule.sku.clone(), rule.location.clone()), quantity).is_some() {
-                return Err(format!("{place}: there is already a rule for this sku and location; keep one of them"));
-            }
-        }
-        Ok(SafetyStock { default, rules })
-    }
-}
-
-fn bounds(
-    place: &str,
-    max_age: Option<&str>,
-    max_ahead: Option<&str>,
-    fallback: TimeBounds,
-) -> Result<TimeBounds, String> {
-    let max_age_ns = match max_age {
-        Some(text) => duration(&format!("{place}.max_age"), text)?,
-        None => fallback.max_age_ns,
-    };
-    let max_ahead_ns = match max_ahead {
-        Some(text) => duration(&format!("{place}.max_ahead"), text)?.unwrap_or(i64::MAX),
-        None => fallback.max_ahead_ns,
-    };
-    Ok(TimeBounds { max_age_ns, max_ahead_ns })
-}
-
-/// Nanoseconds of a duration such as `"90s"`; nothing for `"none"`.
-fn duration(place: &str, text: &str) -> Result<Option<i64>, String> {
-    if text == "none" {
-        return Ok(None);
-    }
-    let split = text.len() - text.bytes().rev().take_while(u8::is_ascii_alphabetic).count();
-    let unit_ns = match &text[split..] {
-        "ms" => Some(SECOND_NS / 1_000),
-        "s" => Some(SECOND_NS),
-        "m" => Some(60 * SECOND_NS),
-        "h" => Some(3_600 * SECOND_NS),
-        "d" => Some(DAY_NS),
-        _ => None,
-    };
-    let count = text[..split].parse::<i64>().ok().filter(|count| *count >= 0);
-    unit_ns.zip(count).and_then(|(unit, count)| unit.checked_mul(count)).map(Some).ok_or_else(|| {
-        format!(
-            "{place}: {text:?} is no duration; give a whole number with ms, s, m, h or d, such as \"24h\", or \"none\""
-        )
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::SECOND_NS;
 
     #[test]
     fn toml_and_json_have_one_fingerprint() {
@@ -452,10 +427,32 @@ mod tests {
             ("[[safety_stock.rules]]\nquantity = 1", "safety_stock.rules[0]"),
             ("[exceptions.owners]\nmalformed = \"nobody\"", "nobody"),
             ("[engin]\na = 1", "engin"),
+            ("[sources.a]\ndedup_window = \"48h\"", "sources.\"a\".dedup_window"),
+            ("[sources.a]\nalert_refusals_percent = 101", "alert_refusals_percent"),
+            ("[ownership]\npreset = \"mine\"", "wms_erp_oms"),
+            ("[[ownership.rules]]\nsources = [\"a\"]", "ownership.rules[0].role"),
+            ("[[ownership.rules]]\nrole = \"owner\"\nlocations = [\"@east\"]", "location_sets"),
+            ("[ownership]\nsurvivorship = [\"newest\", \"newest\"]", "ownership.survivorship"),
+            ("[approvals]\nmass_change_window = \"1m\"", "mass_change_percent"),
+            ("[approvals]\nabsolute = -1", "approvals.absolute"),
+            ("[transfers]\nage = \"none\"", "transfers.age"),
+            ("[exceptions]\nkept_max = 0", "exceptions.kept_max"),
         ] {
             let error = Config::parse(text).expect_err(text);
             assert!(error.contains(expected) && !error.contains('\n'), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_change_replaces_whole_tables_and_keeps_the_fingerprint() {
+        let config = Config::parse("[sources.a]\norder = \"source\"\n[approvals]\nabsolute = 5\n").unwrap();
+        let changed =
+            config.changed("[sources.b]\norder = \"source\"\n[ownership]\npreset = \"wms_erp_oms\"\n").unwrap();
+        assert_eq!((changed.source("a"), changed.source("b").is_some()), (None, true));
+        assert_eq!((changed.approvals, changed.fingerprint), (config.approvals.clone(), config.fingerprint));
+        assert!(changed.ownership.is_some_and(|policy| policy.rules.len() > 5));
+        assert!(config.changed("[engine]\nhistory_max = 3").unwrap_err().contains("cannot be changed"));
+        assert!(config.changed("{\"types\": {\"a\": {\"alias\": \"b\"}}}").unwrap_err().contains("no type"));
     }
 
     #[test]
