@@ -221,7 +221,8 @@ impl Positions {
     fn atp<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let safety_stock = self.ask(py, |view| view.safety_stock)?;
         let atp = |(row, safety_stock): (&Standing, i64)| {
-            BalanceView { names: [""; 4], accounts: &row.accounts, safety_stock, version: row.version }.atp()
+            BalanceView { names: [""; 4], accounts: &row.accounts, safety_stock, pending: 0, version: row.version }
+                .atp()
         };
         Ok(self.rows.iter().zip(safety_stock).map(atp).collect::<Vec<_>>().into_pyarray(py))
     }
