@@ -59,7 +59,7 @@ fn stock(id: &str, kind: &str, quantity: i64, second: u32) -> Value {
            "quantity": quantity, "time": time})
 }
 
-fn correction(id: &str, target: &str, event: Value) -> Value {
+fn correction(id: &str, target: &str, event: &Value) -> Value {
     json!({"id": id, "source": "wms", "type": "event.corrected", "target": {"id": target}, "event": event})
 }
 
@@ -106,9 +106,9 @@ fn a_void_that_comes_first_waits() {
 #[test]
 fn the_greatest_correction_holds_in_any_order() {
     let event = |quantity: i64| json!({"type": "stock.received", "sku": "A", "location": "DC1", "quantity": quantity});
-    let mut early = correction("k1", "r1", event(3));
+    let mut early = correction("k1", "r1", &event(3));
     early["time"] = json!("2026-03-01T11:30:00Z");
-    let mut late = correction("k2", "r1", event(4));
+    let mut late = correction("k2", "r1", &event(4));
     late["time"] = json!("2026-03-01T11:31:00Z");
     let first = stock("r1", "received", 5, 1);
     for order in [[&first, &early, &late], [&first, &late, &early], [&late, &early, &first]] {
@@ -119,12 +119,12 @@ fn the_greatest_correction_holds_in_any_order() {
         assert_eq!(log.on_hand(), 4);
         assert_eq!(log.void("v1", "r1"), "applied");
         assert_eq!(log.on_hand(), 0);
-        assert_eq!(log.tell(&correction("k3", "r1", event(9))), "unknown_reference");
+        assert_eq!(log.tell(&correction("k3", "r1", &event(9))), "unknown_reference");
     }
     let mut log = Log::new("");
-    assert_eq!(log.tell(&correction("k1", "r1", json!({"type": "tick"}))), "unknown_type");
+    assert_eq!(log.tell(&correction("k1", "r1", &json!({"type": "tick"}))), "unknown_type");
     let nested = json!({"type": "stock.received", "data": {"sku": "A"}});
-    assert_eq!(log.tell(&correction("k1", "r1", nested)), "malformed");
+    assert_eq!(log.tell(&correction("k1", "r1", &nested)), "malformed");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn a_count_that_is_out_of_reach_cannot_come_back() {
     assert_eq!(log.void("v1", "c1"), "count_beyond_history");
     assert_eq!(log.on_hand(), 9);
     let event = json!({"type": "stock.counted", "sku": "A", "location": "DC1", "quantity": 8});
-    assert_eq!(log.tell(&correction("k1", "c1", event)), "count_beyond_history");
+    assert_eq!(log.tell(&correction("k1", "c1", &event)), "count_beyond_history");
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn receipts_and_transfers_are_watched() {
     assert_eq!(log.open(), ["receipt_variance PO1/1/A/DC1"]);
     let event =
         json!({"type": "stock.received", "sku": "A", "location": "DC1", "quantity": 11, "document": "PO1", "line": 1});
-    assert_eq!(log.tell(&correction("k1", "r1", event)), "applied");
+    assert_eq!(log.tell(&correction("k1", "r1", &event)), "applied");
     assert!(log.open().is_empty());
     let mut dispatch = stock("t1", "sold", 2, 1);
     dispatch["type"] = json!("transfer.dispatched");
@@ -315,4 +315,91 @@ fn directives_keep_their_place_in_an_order() {
     let config = json!({"config": {"types": {}}});
     assert_eq!(log.tell(&by_operator("o2", "configuration.changed", &config)), "applied");
     assert_eq!(log.tell(&numbered(stock("r3", "received", 5, 1), 3)), "applied | 6 unknown_type");
+}
+
+/// All orders of some things.
+fn orders<T: Clone>(things: &[T]) -> Vec<Vec<T>> {
+    if things.is_empty() {
+        return vec![Vec::new()];
+    }
+    let with_first = |first: usize| {
+        let mut rest = things.to_vec();
+        let thing = rest.remove(first);
+        orders(&rest).into_iter().map(move |order| [vec![thing.clone()], order].concat())
+    };
+    (0..things.len()).flat_map(with_first).collect()
+}
+
+#[test]
+fn corrections_leave_one_state_in_every_order() {
+    let timed = |mut event: Value, second: u32| {
+        event["time"] = json!(format!("2026-03-01T11:30:{second:02}Z"));
+        event
+    };
+    let to = |kind: &str, quantity: i64| json!({"type": kind, "sku": "A", "location": "DC1", "quantity": quantity});
+    let events = [
+        stock("r1", "received", 5, 20),
+        stock("c1", "counted", 7, 10),
+        stock("s1", "sold", 2, 15),
+        timed(correction("k1", "c1", &to("stock.counted", 9)), 1),
+        timed(correction("k2", "c1", &to("stock.received", 8)), 2),
+        json!({"id": "v1", "source": "wms", "type": "event.voided", "target": {"id": "s1"}}),
+    ];
+    for order in orders(&events) {
+        let mut log = Log::new("");
+        for event in &order {
+            log.tell(event);
+        }
+        let balance = log.twin.balances().remove(0);
+        assert_eq!(balance.accounts[..8], [13_000, 0, 0, 0, 0, 0, 0, -13_000], "{order:?}");
+        assert!(log.open().is_empty(), "{order:?}");
+    }
+}
+
+#[test]
+fn what_waits_for_an_approval_can_be_taken_back() {
+    let mut log =
+        Log::new("[approvals]\npercent = 10\nexcept_sources = [\"erp\"]\n[engine]\nnegative_stock = \"refuse\"\n");
+    log.stock("r1", "received", 20, 1);
+    assert_eq!(log.stock("a1", "adjusted", 3, 2), "pending_approval");
+    assert_eq!(log.void("v1", "a1"), "applied");
+    assert_eq!(log.stock("a2", "adjusted", -3, 2), "pending_approval");
+    let event = json!({"type": "stock.adjusted", "sku": "A", "location": "DC1", "quantity": -5});
+    assert_eq!(log.tell(&correction("k1", "a2", &event)), "applied");
+    assert_eq!((log.on_hand(), log.twin.balances()[0].pending), (15, 0));
+    let target = |id: &str| json!({"target": {"source": "wms", "id": id}});
+    assert_eq!(log.tell(&by_operator("g1", "approval.granted", &target("a2"))), "absorbed");
+    assert_eq!(log.stock("a3", "adjusted", -15, 2), "pending_approval");
+    log.stock("s1", "sold", 1, 3);
+    assert_eq!(log.tell(&by_operator("g2", "approval.granted", &target("a3"))), "negative_stock");
+    assert_eq!(log.stock("a3", "adjusted", -15, 2), "negative_stock");
+    assert_eq!(log.void("v2", "r1"), "negative_stock");
+    assert_eq!(log.on_hand(), 14);
+    let mut free = stock("a4", "adjusted", -10, 2);
+    free["source"] = json!("erp");
+    assert_eq!(log.tell(&free), "applied");
+}
+
+#[test]
+fn exceptions_resolve_by_what_comes() {
+    let mut log = Log::new("[sources.wms]\norder = \"source\"\nheld_max = 1\n[engine]\nunregistered = \"flag\"\n");
+    let numbered = |id: &str, kind: &str, quantity: i64, sequence: u64| {
+        let mut event = stock(id, kind, quantity, 1);
+        event["sequence"] = json!(sequence);
+        event
+    };
+    assert_eq!(log.tell(&numbered("s3", "sold", 5, 3)), "held");
+    let after_gap = "held | 1 held sequence_gap 1-2 | 1 applied negative_stock | 2 applied";
+    assert_eq!(log.tell(&numbered("s4", "sold", 1, 4)), after_gap);
+    assert_eq!(log.open(), ["negative_stock A/DC1//", "sequence_gap wms 1-2"]);
+    assert_eq!(log.tell(&numbered("r0", "received", 0, 1)), "quantity_invalid");
+    assert_eq!(log.tell(&numbered("r0", "received", 9, 1)), "late");
+    assert_eq!(log.open(), ["late wms/r0", "sequence_gap wms 1-2"]);
+    assert_eq!(log.tell(&numbered("r2", "received", 9, 2)), "late");
+    assert_eq!(log.open(), ["late wms/r0", "late wms/r2"]);
+    let mut other = stock("r1", "received", 1, 1);
+    other["source"] = json!("shop");
+    assert_eq!(log.tell(&other), "applied unregistered_source");
+    other["id"] = json!("r2");
+    assert_eq!(log.tell(&other), "applied");
 }
