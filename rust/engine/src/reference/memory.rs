@@ -2,10 +2,38 @@
 
 use std::collections::BTreeMap;
 
+use crate::instant;
 use crate::limits::DEDUP_GENERATIONS;
 use crate::outcome::Outcome;
 
-use super::event::{Body, Event};
+use super::event::{Body, Content, Key};
+
+/// What was said under a key.
+#[derive(Debug, Clone)]
+pub(super) enum Said {
+    Content(Box<Content>, Option<instant::Parsed>),
+    /// Nothing yet: an event that was made from this one came before it.
+    Echo,
+}
+
+impl Said {
+    /// The names of the fields in which what is said now differs. An echo is never contradicted.
+    pub(super) fn differences(&self, content: &Content, time: Option<instant::Parsed>) -> Vec<&'static str> {
+        let Self::Content(known, known_time) = self else { return Vec::new() };
+        match (&**known, content) {
+            (Content::Stock(known), Content::Stock(body)) => known.differences(body),
+            (Content::Directive(known), Content::Directive(directive)) => {
+                let fields = [
+                    ("type", known.kind != directive.kind),
+                    ("time", *known_time != time),
+                    ("data", known.members != directive.members),
+                ];
+                fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
+            }
+            _ => vec!["type"],
+        }
+    }
+}
 
 /// One remembered key.
 #[derive(Debug, Clone)]
@@ -13,8 +41,14 @@ pub(super) struct Remembered {
     generation: i64,
     /// Elements before the one that was first sent under it.
     pub(super) ordinal: u64,
-    pub(super) body: Body,
+    pub(super) said: Said,
     pub(super) outcome: Outcome,
+}
+
+impl Remembered {
+    pub(super) fn is_directive(&self) -> bool {
+        matches!(&self.said, Said::Content(content, _) if matches!(**content, Content::Directive(_)))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -23,7 +57,7 @@ pub(super) struct Memory {
     keys_max: u64,
     generation: i64,
     floor_ns: i64,
-    keys: BTreeMap<(String, String), Remembered>,
+    keys: BTreeMap<Key, Remembered>,
 }
 
 impl Memory {
@@ -32,8 +66,8 @@ impl Memory {
         Self { generation_ns, keys_max, generation: i64::MIN, floor_ns: i64::MIN, keys: BTreeMap::new() }
     }
 
-    pub(super) fn find(&self, source: &str, id: &str) -> Option<&Remembered> {
-        self.keys.get(&(source.to_owned(), id.to_owned()))
+    pub(super) fn find(&self, key: &Key) -> Option<&Remembered> {
+        self.keys.get(key)
     }
 
     /// The own time of an event below which its key may have been forgotten for lack of room.
@@ -51,9 +85,9 @@ impl Memory {
     }
 
     /// Keeps a key with its answer, and makes room for it.
-    pub(super) fn remember(&mut self, event: &Event, body: Body, outcome: Outcome, ordinal: u64, log_time_ns: i64) {
+    pub(super) fn remember(&mut self, key: Key, said: Said, outcome: Outcome, ordinal: u64, log_time_ns: i64) {
         let generation = log_time_ns.div_euclid(self.generation_ns);
-        self.keys.insert((event.source.clone(), event.id.clone()), Remembered { generation, ordinal, body, outcome });
+        self.keys.insert(key, Remembered { generation, ordinal, said, outcome });
         while self.keys.len() as u64 > self.keys_max {
             let oldest =
                 self.keys.values().map(|known| known.generation).min().expect("more keys than the limit are some");
@@ -66,20 +100,24 @@ impl Memory {
     }
 
     /// Gives a key another answer, if it is still known.
-    pub(super) fn answer_instead(&mut self, event: &Event, outcome: Outcome) {
-        if let Some(known) = self.keys.get_mut(&(event.source.clone(), event.id.clone())) {
+    pub(super) fn answer_instead(&mut self, key: &Key, outcome: Outcome) {
+        if let Some(known) = self.keys.get_mut(key) {
             known.outcome = outcome;
         }
     }
 
     /// Whether another key said the same about the same line of the same document, and was believed.
-    pub(super) fn has_same_meaning(&self, event: &Event, body: &Body) -> bool {
-        let meaning = |body: &Body| (body.rule, body.key(), body.document.clone(), body.line, body.quantity);
-        let is_other = |(source, id): &(String, String)| *source != event.source || *id != event.id;
+    pub(super) fn has_same_meaning(&self, key: &Key, body: &Body) -> bool {
+        let meaning =
+            |body: &Body| (body.rule.name.clone(), body.key(), body.document.clone(), body.line, body.quantity);
         let was_believed =
             |known: &Remembered| matches!(known.outcome, Outcome::Applied | Outcome::Absorbed | Outcome::Late);
-        let is_suspect = |(key, known): (&(String, String), &Remembered)| {
-            was_believed(known) && is_other(key) && meaning(&known.body) == meaning(body)
+        let is_suspect = |(other, known): (&Key, &Remembered)| match &known.said {
+            Said::Content(said, _) => match &**said {
+                Content::Stock(said) => was_believed(known) && other != key && meaning(said) == meaning(body),
+                Content::Directive(_) => false,
+            },
+            Said::Echo => false,
         };
         !body.document.is_empty() && self.keys.iter().any(is_suspect)
     }

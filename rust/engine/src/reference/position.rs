@@ -1,33 +1,32 @@
 //! One position that keeps every movement and every count, and computes its accounts from the definitions of `docs/events.md` §5.
 
 use crate::account::{Account, STORED};
+use crate::limits::COUNTS_KEPT;
 use crate::outcome::Outcome;
 
-use super::event::Event;
-
-/// A count. The latest is the greatest: by time, then by source and id.
+/// A count. The latest is the greatest: by rank, then by source and id.
 #[derive(Debug, Clone)]
 pub(super) struct Count {
-    time_ns: i64,
-    source: String,
-    id: String,
-    quantity: i128,
-}
-
-impl Count {
-    pub(super) fn new(time_ns: i64, event: &Event, quantity: i64) -> Self {
-        Self { time_ns, source: event.source.clone(), id: event.id.clone(), quantity: quantity.into() }
-    }
-
-    fn rank(&self) -> (i64, &str, &str) {
-        (self.time_ns, &self.source, &self.id)
-    }
+    /// The posting that made it.
+    pub(super) number: u64,
+    pub(super) rank: ([i64; 3], String, String),
+    pub(super) time_ns: i64,
+    pub(super) quantity: i128,
 }
 
 /// A change of `on_hand`.
 #[derive(Debug, Clone, Copy)]
 struct Movement {
+    number: u64,
     time_ns: i64,
+    amount: i128,
+}
+
+/// A leg on another account.
+#[derive(Debug, Clone, Copy)]
+struct Leg {
+    number: u64,
+    account: Account,
     amount: i128,
 }
 
@@ -36,10 +35,12 @@ pub(super) struct Position {
     /// The log sequence of the last event here.
     pub(super) version: u64,
     movements: Vec<Movement>,
+    /// Those that the engine would still know.
     counts: Vec<Count>,
-    /// Sums of all legs on accounts other than `on_hand`.
-    posted: [i128; STORED],
-    /// Times of the movements that the engine would still know.
+    /// Whether there were others.
+    has_dropped_counts: bool,
+    legs: Vec<Leg>,
+    /// Times of the movements that the engine would still know, all after `dropped_ns`.
     history: Vec<i64>,
     /// The greatest time of a movement that it would have dropped.
     dropped_ns: Option<i64>,
@@ -57,7 +58,10 @@ impl Position {
     /// All stored accounts. What a count changes, or a barrier absorbs, has gone to the adjustment account.
     pub(super) fn accounts(&self) -> [i128; STORED] {
         let moved: i128 = self.movements.iter().map(|movement| movement.amount).sum();
-        let mut accounts = self.posted;
+        let mut accounts = [0; STORED];
+        for leg in &self.legs {
+            accounts[leg.account as usize] += leg.amount;
+        }
         accounts[Account::OnHand as usize] = self.on_hand();
         accounts[Account::Adjustment as usize] += moved - self.on_hand();
         accounts
@@ -69,41 +73,82 @@ impl Position {
     }
 
     /// Adds a movement of `on_hand`.
-    pub(super) fn move_on_hand(&mut self, time_ns: i64, amount: i128, history_max: usize) {
-        self.movements.push(Movement { time_ns, amount });
-        if self.is_behind_count(time_ns) {
+    pub(super) fn move_on_hand(&mut self, number: u64, time_ns: i64, amount: i128, history_max: usize) {
+        self.movements.push(Movement { number, time_ns, amount });
+        // What is not after the dropped ones can tell no count more than they leave open.
+        if self.dropped_ns.is_some_and(|dropped_ns| time_ns <= dropped_ns) {
             return;
         }
         self.history.push(time_ns);
         self.history.sort_unstable();
         if self.history.len() > history_max {
-            let dropped = self.history.remove(0);
-            self.dropped_ns = self.dropped_ns.max(Some(dropped));
+            let dropped_ns = self.history[0];
+            self.dropped_ns = Some(dropped_ns);
+            self.history.retain(|time_ns| *time_ns > dropped_ns);
         }
     }
 
     /// Adds a leg on an account other than `on_hand`.
-    pub(super) fn post(&mut self, account: Account, amount: i128) {
-        self.posted[account as usize] += amount;
+    pub(super) fn post(&mut self, number: u64, account: Account, amount: i128) {
+        self.legs.push(Leg { number, account, amount });
     }
 
-    /// Adds a count: absorbed unless it is later than the latest, refused where movements after it were dropped.
-    pub(super) fn count(&mut self, count: Count) -> Result<Outcome, Outcome> {
-        let latest = self.latest_count();
-        if latest.is_some_and(|latest| count.rank() <= latest.rank()) {
+    /// Adds a count: absorbed unless it is greater than the latest, refused where movements after it were dropped. `known_ns` is the time of a count
+    /// that it replaces, of which the movements after it are known.
+    pub(super) fn count(&mut self, count: Count, known_ns: Option<i64>) -> Result<Outcome, Outcome> {
+        if self.counts.iter().any(|known| known.rank == count.rank) {
             return Ok(Outcome::Absorbed);
         }
-        // At the very time of the latest, the movements after it are those that the latest had.
-        let is_known = latest.is_some_and(|latest| latest.time_ns == count.time_ns);
-        if !is_known && self.dropped_ns.is_some_and(|dropped| dropped > count.time_ns) {
+        // At the very time of a count that is known, the movements after both are the same.
+        let is_known =
+            known_ns == Some(count.time_ns) || self.counts.iter().any(|known| known.time_ns == count.time_ns);
+        let is_in_reach = is_known || self.dropped_ns.is_none_or(|dropped_ns| dropped_ns <= count.time_ns);
+        let is_latest = self.latest_count().is_none_or(|latest| count.rank > latest.rank);
+        match (is_latest, is_in_reach) {
+            (true, false) => return Err(Outcome::CountBeyondHistory),
+            (false, false) => self.has_dropped_counts = true,
+            (_, true) => self.keep(count),
+        }
+        Ok(if is_latest { Outcome::Applied } else { Outcome::Absorbed })
+    }
+
+    /// The time of a count that is kept, by its posting.
+    pub(super) fn count_time_ns(&self, number: u64) -> Option<i64> {
+        self.counts.iter().find(|count| count.number == number).map(|count| count.time_ns)
+    }
+
+    /// Whether a posting made the latest count.
+    pub(super) fn is_latest(&self, number: u64) -> bool {
+        self.latest_count().is_some_and(|latest| latest.number == number)
+    }
+
+    /// Takes out all that a posting brought. Refused where no count is left that is known, though there were others.
+    pub(super) fn undo(&mut self, number: u64) -> Result<(), Outcome> {
+        for movement in self.movements.iter().filter(|movement| movement.number == number) {
+            if let Some(at) = self.history.iter().position(|time_ns| *time_ns == movement.time_ns) {
+                self.history.remove(at);
+            }
+        }
+        self.movements.retain(|movement| movement.number != number);
+        self.legs.retain(|leg| leg.number != number);
+        let had_counts = !self.counts.is_empty();
+        self.counts.retain(|count| count.number != number);
+        if had_counts && self.counts.is_empty() && self.has_dropped_counts {
             return Err(Outcome::CountBeyondHistory);
         }
-        self.history.retain(|time_ns| *time_ns > count.time_ns);
+        Ok(())
+    }
+
+    fn keep(&mut self, count: Count) {
         self.counts.push(count);
-        Ok(Outcome::Applied)
+        self.counts.sort_by(|one, other| one.rank.cmp(&other.rank));
+        if self.counts.len() > COUNTS_KEPT {
+            self.counts.remove(0);
+            self.has_dropped_counts = true;
+        }
     }
 
     fn latest_count(&self) -> Option<&Count> {
-        self.counts.iter().max_by_key(|count| count.rank())
+        self.counts.iter().max_by(|one, other| one.rank.cmp(&other.rank))
     }
 }
