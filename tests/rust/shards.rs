@@ -108,7 +108,7 @@ fn view(engine: &Engine) -> View {
     }
 }
 
-type Answers = (Vec<u64>, Vec<u32>, Vec<Outcome>, Vec<(u64, u32, Outcome)>, Vec<ExceptionRecord>);
+type Answers = (Vec<u64>, Vec<u32>, Vec<Outcome>, Vec<(u64, u32, Outcome)>, Vec<std::sync::Arc<ExceptionRecord>>);
 
 fn answers(batch: &Batch) -> Answers {
     let Batch { sequences, indices, outcomes, released, exceptions, .. } = batch;

@@ -22,7 +22,7 @@ pub(crate) struct Admitted {
     /// The quantity in base units, if it is another.
     pub(crate) quantity: Option<i64>,
     pub(crate) verdict: Verdict,
-    /// What a person should see if the event is taken.
+    /// What a person should see if the event is counted.
     pub(crate) flags: Vec<Raised>,
 }
 
@@ -61,14 +61,11 @@ impl Engine {
                 let why = format!("source {source:?} is not registered: it has no table in [sources]");
                 return Err((Outcome::NotOwner, Some(why)));
             }
-            if self.sources.tell(source) {
-                let subject = Some(source.into());
-                admitted.flags.push(Raised { subject, ..Raised::of("unregistered_source") });
-            }
+            admitted.flags.push(Raised { subject: Some(source.into()), ..Raised::of("unregistered_source") });
         }
         admitted.verdict = self.verdict(config, case, &admitted)?;
         if let Said::Stock(claim) = case.said {
-            self.check_master(config, event, claim.quantity, case.time_ns, &mut admitted)?;
+            self.check_master(config, event, claim, case.time_ns, &mut admitted)?;
             if admitted.verdict.role == Role::Contributor {
                 admitted.flags.insert(0, Raised::of("contributor"));
             }
@@ -125,6 +122,11 @@ impl Engine {
         if let Some(shadow) = &mut self.shadow {
             shadow.compare(statement, verdict.role, (case.element.place.sequence, case.element.place.index));
         }
+        let verdict = match directive {
+            // Everybody may correct what is its own, unless a rule speaks against it.
+            Some(directive) if directive.kind.is_correction() && !verdict.by_rule => Verdict::default(),
+            _ => verdict,
+        };
         if verdict.role == Role::Refused {
             let why = format!("the ownership policy refuses {kind} from {source:?} at {location:?}");
             return Err((Outcome::NotOwner, Some(why)));
@@ -135,10 +137,10 @@ impl Engine {
 
     /// Checks names and unit against the master data.
     pub(crate) fn check_master(
-        &mut self,
+        &self,
         config: &Config,
         event: &Event<'_>,
-        quantity: i64,
+        claim: &Claim<'_>,
         time_ns: i64,
         admitted: &mut Admitted,
     ) -> Result<(), Refusal> {
@@ -148,39 +150,63 @@ impl Engine {
             let sku = admitted.sku.as_deref().or(event.sku).unwrap_or_default();
             self.items.at(sku, time_ns)
         };
+        if config.master != MasterMode::Off {
+            let item = (admitted.sku.as_deref().or(event.sku), item.is_some());
+            let location = admitted.location.as_deref().or(event.location);
+            let to_location = admitted.to_location.as_deref().or(event.to_location);
+            let to_location = to_location.filter(|_| claim.rule.needs_to_location);
+            self.check_names(config, item, [location, to_location], time_ns, &mut admitted.flags)?;
+        }
         if let Some(unit) = event.unit {
-            let converted = convert(item, quantity, unit)?;
-            admitted.quantity = Some(converted).filter(|converted| *converted != quantity);
+            let converted = convert(item, claim.quantity, unit)?;
+            admitted.quantity = Some(converted).filter(|converted| *converted != claim.quantity);
         }
-        let is_known = item.is_some();
-        match config.master {
-            MasterMode::Off => return Ok(()),
-            MasterMode::Flag if self.items.is_empty() && self.locations.is_empty() => return Ok(()),
-            MasterMode::Flag | MasterMode::Strict => {}
-        }
+        Ok(())
+    }
+
+    /// Checks that an item and locations are defined, where anybody asks for it.
+    fn check_names(
+        &self,
+        config: &Config,
+        (sku, is_known): (Option<&str>, bool),
+        locations: [Option<&str>; 2],
+        time_ns: i64,
+        flags: &mut Vec<Raised>,
+    ) -> Result<(), Refusal> {
         let is_strict = config.master == MasterMode::Strict;
-        let mut names = vec![("unknown_item", admitted.sku.as_deref().or(event.sku), is_known)];
-        for location in
-            [admitted.location.as_deref().or(event.location), admitted.to_location.as_deref().or(event.to_location)]
-        {
-            let is_known = location.is_none_or(|location| self.locations.at(location, time_ns).is_some());
-            names.push(("unknown_location", location, is_known));
+        let is_there = |location: &str| self.locations.at(location, time_ns).is_some();
+        let item = sku.filter(|_| !is_known && (is_strict || !self.items.is_empty()));
+        let asked = is_strict || !self.locations.is_empty();
+        let unknown = locations.into_iter().flatten().filter(|location| asked && !is_there(location));
+        let unknown =
+            item.map(|sku| ("unknown_item", sku)).into_iter().chain(unknown.map(|name| ("unknown_location", name)));
+        for (code, name) in unknown {
+            if is_strict {
+                let what = code.trim_start_matches("unknown_");
+                let why = format!("{what} {name:?} is not defined at this time");
+                return Err((Outcome::UnknownReference, Some(why)));
+            }
+            flags.push(Raised { subject: Some(name.into()), ..Raised::of(code) });
         }
-        if is_strict && let Some((code, name, _)) = names.iter().find(|(.., is_known)| !is_known) {
-            let what = if *code == "unknown_item" { "item" } else { "location" };
-            let why = format!("{what} {:?} is not defined at this time", name.unwrap_or_default());
-            return Err((Outcome::UnknownReference, Some(why)));
-        }
-        let mut flags = Vec::new();
-        for (code, name, is_known) in names {
-            let catalog = if code == "unknown_item" { &mut self.items } else { &mut self.locations };
-            let name = name.unwrap_or_default();
-            if !is_known && !catalog.is_empty() && catalog.tell(name) {
-                flags.push(Raised { subject: Some(name.into()), ..Raised::of(code) });
+        Ok(())
+    }
+
+    /// The flags of an event that was taken, as far as nobody was told of them.
+    pub(crate) fn untold(&mut self, flags: &[Raised]) -> Vec<Raised> {
+        let mut untold = Vec::new();
+        for flag in flags {
+            let name = flag.subject.as_deref().unwrap_or_default();
+            let is_new = match &*flag.code {
+                "unregistered_source" => self.sources.tell(name),
+                "unknown_item" => self.items.tell(name),
+                "unknown_location" => self.locations.tell(name),
+                _ => true,
+            };
+            if is_new {
+                untold.push(flag.clone());
             }
         }
-        admitted.flags.extend(flags);
-        Ok(())
+        untold
     }
 }
 

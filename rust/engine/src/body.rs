@@ -40,18 +40,19 @@ const SHIFTS: [u32; FIELDS] = {
 };
 
 /// The answers that are remembered; a key's place here is what is stored. Places are never used for another answer.
-const ANSWERS: [Outcome; 6] = [
+const ANSWERS: [Outcome; 7] = [
     Outcome::Applied,
     Outcome::NegativeStock,
     Outcome::Overflow,
     Outcome::CountBeyondHistory,
     Outcome::Insufficient,
     Outcome::UnknownReference,
+    Outcome::QuantityInvalid,
 ];
 /// Stands for the origin of an event that was counted: whatever comes under its key is a duplicate.
-const ECHOED: u8 = 6;
+const ECHOED: u8 = 7;
 /// How many answers there are.
-pub const ANSWER_COUNT: u8 = 7;
+pub const ANSWER_COUNT: u8 = 8;
 
 /// What an event says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -163,6 +164,11 @@ impl Known {
     /// What is remembered of the origin of an event that was counted.
     pub const fn echoed() -> Self {
         Self { digest: 0, answer: ECHOED }
+    }
+
+    /// Whether the key is known only as the origin of another event.
+    pub const fn is_echoed(self) -> bool {
+        self.answer == ECHOED
     }
 
     /// Whether a body means the same as the one that is remembered.

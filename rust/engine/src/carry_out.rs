@@ -1,5 +1,6 @@
 //! Carrying out: what was admitted and is in order is posted, decided, defined or put on trial. Here the state may still refuse.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::admit::Admitted;
@@ -31,24 +32,21 @@ impl Engine {
         }
         match case.said {
             Said::Stock(claim) => {
-                let outcome = self.carry_out_claim(config, case, claim, admitted, findings, batch);
-                let mark = findings.raised.len();
-                if outcome.is_accepted() {
+                let outcome = self.carry_out_claim(config, case, claim, admitted, findings);
+                if matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
                     let log_time_ns = self.log_time_ns.unwrap_or(0);
                     self.suspect_duplicate(config, (&case.seen.event, claim), (outcome, log_time_ns), findings);
-                    let watched = findings.raised.split_off(mark);
-                    findings.raised.extend(watched);
-                    findings.raised.extend(admitted.flags.iter().cloned());
-                }
-                if matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
+                    let flags = self.untold(&admitted.flags);
+                    findings.raised.extend(flags);
                     self.watch(config, case, claim, admitted, findings);
                 }
                 outcome
             }
             Said::Directive(directive, _) => {
                 let outcome = self.carry_out_directive(config, case, directive, findings, batch);
-                if outcome.is_accepted() {
-                    findings.raised.extend(admitted.flags.iter().cloned());
+                if matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
+                    let flags = self.untold(&admitted.flags);
+                    findings.raised.extend(flags);
                 }
                 outcome
             }
@@ -63,7 +61,6 @@ impl Engine {
         claim: &Claim<'_>,
         admitted: &Admitted,
         findings: &mut Findings,
-        batch: &mut Batch,
     ) -> Outcome {
         let event = admitted.event(&case.seen.event);
         let claim = Claim { quantity: admitted.quantity.unwrap_or(claim.quantity), ..claim.clone() };
@@ -73,7 +70,7 @@ impl Engine {
             return Outcome::Overflow;
         }
         if config.approvals.is_some() {
-            match self.gate(config, case, part, &checked, findings, batch) {
+            match self.gate(config, case, part, &checked, &admitted.flags, findings) {
                 Ok(()) => {}
                 Err(outcome) => return outcome,
             }
@@ -128,12 +125,10 @@ impl Engine {
                 let done = self.correct(config, case, target, replacement.as_deref(), findings);
                 done.unwrap_or_else(|| self.wait(config, case, target, batch))
             }
-            Request::Decide(decided, is_granted) => {
-                match self.decide(config, case, decided, *is_granted, findings, batch) {
-                    Ok(outcome) => outcome,
-                    Err(target) => self.wait(config, case, target, batch),
-                }
-            }
+            Request::Decide(decided, is_granted) => match self.decide(config, case, decided, *is_granted, findings) {
+                Ok(outcome) => outcome,
+                Err(target) => self.wait(config, case, target, batch),
+            },
             Request::Move(number, state) => {
                 let by = case.seen.event.source.unwrap_or_default();
                 if self.work.move_to(*number, *state, (by, directive.reason.as_deref()), now) {
@@ -146,11 +141,12 @@ impl Engine {
             Request::DefineItem(sku, version) => {
                 let version = Version { time_ns: case.time_ns, ..(**version).clone() };
                 let is_defined = !version.is_retired;
+                let before: BTreeMap<String, i64> = self.safety_stocks(sku);
                 self.items.define(sku, version, now.log_time_ns);
                 if is_defined {
                     self.work.resolve("unknown_item", sku, "defined", now);
                 }
-                self.touch_item(sku, case.sequence);
+                self.touch_item(sku, case.sequence, |_, location| before.get(location).copied().unwrap_or(0));
                 Outcome::Applied
             }
             Request::DefineLocation(location, version) => {
@@ -195,10 +191,21 @@ impl Engine {
         Outcome::Applied
     }
 
-    /// Notes that what can be promised of an item may be another.
-    pub(crate) fn touch_item(&mut self, sku: &str, sequence: u64) {
+    /// Safety stock of an item by location, where it has positions.
+    fn safety_stocks(&self, sku: &str) -> BTreeMap<String, i64> {
+        let spots = self.stock.spots_of(sku).into_iter();
+        let location = |spot| self.view(spot).names[1].to_owned();
+        spots.map(location).map(|location| (location.clone(), self.safety_stock(sku, &location))).collect()
+    }
+
+    /// Notes which positions of an item have another safety stock than before.
+    pub(crate) fn touch_item(&mut self, sku: &str, sequence: u64, before: impl Fn(&Self, &str) -> i64) {
         for spot in self.stock.spots_of(sku) {
-            self.touch(spot, sequence);
+            let [_, location, lot, owner] = self.view(spot).names;
+            let is_whole = lot.is_empty() && owner.is_empty();
+            if is_whole && before(self, location) != self.safety_stock(sku, location) {
+                self.touch(spot, sequence);
+            }
         }
     }
 

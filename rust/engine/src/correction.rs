@@ -13,7 +13,7 @@ use crate::dedup::{Fingerprint, fingerprint};
 use crate::directive::{Target, read_replacement};
 use crate::engine::Engine;
 use crate::event::{Event, EventTime};
-use crate::explain::Findings;
+use crate::explain::{Findings, Raised};
 use crate::history::Movement;
 use crate::journal::{Posted, PostedLegs};
 use crate::judge::{Case, Claim};
@@ -74,18 +74,21 @@ impl Engine {
         if replacement.is_some() && amended.is_some_and(|amended| amended.rank >= rank) {
             return Some(Outcome::Absorbed);
         }
-        let known = self.keys.find(key, self.log_time_ns.unwrap_or(0))?;
+        let known = self.keys.find(key, self.log_time_ns.unwrap_or(0)).filter(|known| !known.is_echoed())?;
         if known.is_refusal() {
             return refuse(
                 findings,
                 "the event was refused: there is nothing to correct; send it right under a new key",
             );
         }
-        let pending = self.pendings.get(key).map(|pending| pending.held.time_ns);
+        let elements = self.elements;
+        let is_near = |ordinal: u64| elements.saturating_sub(ordinal) <= config.corrections_max;
+        let pending = self.pendings.get(key).filter(|pending| is_near(pending.held.ordinal));
+        let pending = pending.map(|pending| pending.held.time_ns);
         let old = match (pending, self.posted(config, key)) {
             (Some(_), _) => None,
             (None, Some(old)) => Some(old),
-            (None, None) if self.is_held(key) => return None,
+            (None, None) if self.is_held(config, key) => return None,
             (None, None) => {
                 return refuse(
                     findings,
@@ -124,8 +127,17 @@ impl Engine {
         is_near.then_some((part, posted))
     }
 
-    fn is_held(&self, key: Fingerprint) -> bool {
-        self.tracks.held().any(|held| held.key == key)
+    /// Whether it is remembered what an event posted.
+    pub(crate) fn is_posted(&mut self, key: Fingerprint) -> bool {
+        self.stock.parts.iter_mut().any(|part| part.journal.find(key).is_some())
+    }
+
+    /// Whether a stock event with a key is held by its source's order.
+    pub(crate) fn is_held(&mut self, config: &Config, key: Fingerprint) -> bool {
+        let Some(held) = self.tracks.held().find(|held| held.key == key).cloned() else { return false };
+        let arena = Bump::new();
+        let (_, seen) = self.see_held(&held, &arena);
+        config.rules.find(seen.event.kind.unwrap_or_default()).is_some()
     }
 
     /// Reads the event that takes the target's place, and puts it there.
@@ -154,12 +166,12 @@ impl Engine {
         let quantity = check_quantity(&event, rule)?;
         let mut admitted = Admitted::default();
         self.rename(&event, &target.source, time_ns, &mut admitted);
-        self.check_master(config, &event, quantity, time_ns, &mut admitted).map_err(|(outcome, why)| {
+        let claim = Claim { rule, statuses, quantity, body: crate::body::Body::default() };
+        self.check_master(config, &event, &claim, time_ns, &mut admitted).map_err(|(outcome, why)| {
             findings.why = why;
             outcome
         })?;
-        let quantity = admitted.quantity.unwrap_or(quantity);
-        let claim = Claim { rule, statuses, quantity, body: crate::body::Body::default() };
+        let claim = Claim { quantity: admitted.quantity.unwrap_or(quantity), ..claim };
         let event = admitted.event(&event);
         let rank = config.ownership.as_ref().map_or([time_ns, 0, 0], |policy| {
             let mut accounts = Vec::new();
@@ -230,6 +242,10 @@ impl Engine {
         if let Some(new) = new {
             self.keep_posted(config, &new, &places);
             let Checked { event, claim, .. } = new.checked;
+            if let Some(code) = &claim.rule.exception {
+                let subject = Some(format!("{}/{}", target.source, target.id).into());
+                findings.raised.push(Raised { subject, ..Raised::of(code) });
+            }
             self.note_receipt(config, (event, claim, claim.quantity), key, findings);
             self.note_transfer(config, (event, claim, claim.quantity), key, findings);
         }
@@ -247,9 +263,11 @@ impl Engine {
         let ordinal = self.posts;
         self.posts += 1;
         let part = &mut self.stock.parts[part];
-        let draft = revised.draft;
+        let (draft, is_hidden) = (revised.draft, revised.is_hidden);
         let place = part.ledger.write_revision(revised, sequence);
-        part.touch(place, ordinal, tracing);
+        if !is_hidden || draft.place().is_none() {
+            part.touch(place, ordinal, tracing);
+        }
         let [sku, location, lot, owner] = names.map(|name| part.names.name(name));
         let optional = |name| Some(name).filter(|name: &&str| !name.is_empty());
         let at = Event { sku: Some(sku), lot: optional(lot), owner: optional(owner), ..Event::default() };

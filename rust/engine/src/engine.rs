@@ -13,7 +13,7 @@ use crate::columns::{self, Rows};
 use crate::config::Config;
 use crate::correction::Amended;
 use crate::decode::Malformed;
-use crate::dedup::Dedup;
+use crate::dedup::{Dedup, Fingerprint};
 use crate::effect::{Covers, Message, encode_availability, encode_exceptions};
 use crate::event::{Event, EventTime};
 use crate::exception::ExceptionRecord;
@@ -100,6 +100,8 @@ pub struct Engine {
     pub(crate) tracks: Tracks,
     /// The track that the last element moved.
     pub(crate) moved: Option<u32>,
+    /// The key of the last element, if something may wait for it.
+    pub(crate) posted: Option<Fingerprint>,
     /// Elements of the log that were judged.
     pub(crate) elements: u64,
     /// Events that were posted, in this process: what puts the parts of the stock in one order.
@@ -150,6 +152,7 @@ impl Engine {
             meanings: Dedup::new(window_ns, keys_max),
             tracks: Tracks::default(),
             moved: None,
+            posted: None,
             elements: 0,
             posts: 0,
             exceptions: Vec::new(),
@@ -367,8 +370,8 @@ impl Engine {
         if self.lanes.is_due(log_time_ns) {
             self.tell_overdue(config, place, batch);
         }
-        while let Some(sku) = self.items.begun(log_time_ns) {
-            self.touch_item(&sku, place.0);
+        while let Some((sku, begun_ns)) = self.items.begun(log_time_ns) {
+            self.touch_item(&sku, place.0, |engine, location| engine.safety_stock_at(&sku, location, begun_ns - 1));
         }
         let span_ns = config.dedup_window_ns / DEDUP_GENERATIONS;
         if log_time_ns.saturating_sub(self.tidied_ns) > span_ns {
@@ -384,6 +387,7 @@ impl Engine {
         let kept_ns = config.dedup_window_ns.saturating_add(2 * (config.dedup_window_ns / DEDUP_GENERATIONS));
         let before_ns = log_time_ns.saturating_sub(kept_ns);
         self.amended.0.retain(|_, amendment| amendment.at_ns >= before_ns);
+        self.pendings.decided.retain(|_, at_ns| *at_ns >= before_ns);
         self.lines.forget(before_ns);
         self.lanes.forget(before_ns);
     }

@@ -69,25 +69,10 @@ impl Engine {
     }
 
     /// Holds an event that is ahead.
-    pub(crate) fn hold(
-        &mut self,
-        track: u32,
-        ordering: Ordering,
-        element: &Element<'_>,
-        seen: &Seen<'_>,
-        time_ns: i64,
-    ) {
-        let Place { sequence, index, .. } = element.place;
-        let held = Held {
-            sequence,
-            index,
-            ordinal: self.elements,
-            came_ns: self.log_time_ns.unwrap_or(0),
-            time_ns,
-            key: seen.key,
-            bytes: element.whole().into(),
-        };
-        self.tracks.hold(track, seen.event.sequence.unwrap_or_default(), held, ordering.gap_wait_ns);
+    pub(crate) fn hold(&mut self, track: u32, ordering: Ordering, case: &Case<'_, '_>) {
+        let number = case.seen.event.sequence.unwrap_or_default();
+        let held = case.to_held(self);
+        self.tracks.hold(track, number, held, ordering.gap_wait_ns);
         self.moved = Some(track);
     }
 
@@ -167,7 +152,8 @@ impl Engine {
             Err(outcome) => outcome,
             Ok(said) => {
                 let (time_ns, found) = (held.time_ns, Found::default());
-                let case = Case { seen: &seen, element: &element, said: &said, time_ns, sequence, found };
+                let is_late = turn != Turn::Now;
+                let case = Case { seen: &seen, element: &element, said: &said, time_ns, sequence, is_late, found };
                 match self.admit(config, &case) {
                     Ok(admitted) => self.carry_out(config, &case, &admitted, &mut findings, batch),
                     Err((outcome, why)) => {

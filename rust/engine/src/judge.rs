@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::decode::Malformed;
 use crate::dedup::{Fingerprint, fingerprint};
 use crate::directive::{Directive, Kind, Request};
-use crate::engine::{Clock, Engine};
+use crate::engine::{Clock, Engine, Place};
 use crate::event::{Event, EventTime};
 use crate::explain::Findings;
 use crate::hash::of_name;
@@ -16,6 +16,7 @@ use crate::legs::{Statuses, check_form, check_quantity};
 use crate::order::Order;
 use crate::outcome::Outcome;
 use crate::rules::Rule;
+use crate::tracks::Held;
 use crate::wave::{Element, Found, Seen};
 
 /// What an element asks for, as far as its own form tells. Depends on no state.
@@ -124,7 +125,26 @@ pub(crate) struct Case<'a, 'e> {
     pub(crate) time_ns: i64,
     /// The log sequence that the positions reflect then.
     pub(crate) sequence: u64,
+    /// Whether its number in its source's order was behind already.
+    pub(crate) is_late: bool,
     pub(crate) found: Found,
+}
+
+impl Case<'_, '_> {
+    /// What has to be kept of it, to be carried out later.
+    pub(crate) fn to_held(&self, engine: &Engine) -> Held {
+        let Place { sequence, index, .. } = self.element.place;
+        Held {
+            sequence,
+            index,
+            ordinal: engine.elements,
+            came_ns: engine.log_time_ns.unwrap_or(0),
+            time_ns: self.time_ns,
+            key: self.seen.key,
+            is_late: self.is_late,
+            bytes: self.element.whole().into(),
+        }
+    }
 }
 
 impl Engine {
@@ -215,7 +235,7 @@ impl Engine {
                 _ => return Outcome::TimeOutOfBounds,
             },
         };
-        let case = Case { seen, element, said, time_ns, sequence: place.sequence, found };
+        let mut case = Case { seen, element, said, time_ns, sequence: place.sequence, is_late: false, found };
         let admitted = match self.admit(config, &case) {
             Ok(admitted) => admitted,
             Err((outcome, why)) => {
@@ -232,15 +252,18 @@ impl Engine {
             // The answer to repetitions is set right if the state refuses the event in the end.
             self.keys.remember(new_key, Outcome::Applied);
             self.remember_origin(origin);
-            self.hold(track, ordering, element, seen, time_ns);
+            self.hold(track, ordering, &case);
             return Outcome::Held;
         }
+        case.is_late = matches!(rank, Rank::Late(..));
         let outcome = self.carry_out(config, &case, &admitted, findings, batch);
         self.keys.remember(new_key, outcome);
-        self.remember_origin(origin);
+        if outcome.is_accepted() && outcome != Outcome::Observed || outcome == Outcome::Held {
+            self.remember_origin(origin);
+        }
         self.take_place(rank, event.sequence.unwrap_or_default(), (place.sequence, place.index));
-        if outcome != Outcome::Held {
-            self.follow_target(config, seen.key, (place.sequence, place.index), batch);
+        if outcome != Outcome::Held && !self.waiting.is_empty() {
+            self.posted = Some(seen.key);
         }
         self.called_late(rank, outcome, findings)
     }

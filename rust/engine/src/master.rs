@@ -71,7 +71,10 @@ impl Version {
         match &self.safety {
             Safety::Unsaid => None,
             Safety::Everywhere(amount) => Some(*amount),
-            Safety::At(locations) => locations.iter().find(|(name, _)| **name == *location).map(|(_, amount)| *amount),
+            Safety::At(locations) => {
+                let here = locations.iter().find(|(name, _)| **name == *location);
+                Some(here.map_or(0, |(_, amount)| *amount))
+            }
         }
     }
 }
@@ -139,7 +142,7 @@ impl Catalog {
         entries.iter().filter_map(holds).max().map(|(_, name)| name)
     }
 
-    /// Adds a version. Gives whether the name had none that was ever told of as unknown.
+    /// Adds a version.
     pub(crate) fn define(&mut self, name: &str, version: Version, log_time_ns: i64) {
         let entry = self.find(name).unwrap_or_else(|| self.add(name));
         if version.time_ns > log_time_ns {
@@ -161,7 +164,6 @@ impl Catalog {
         let versions = &mut self.entries[entry as usize].versions;
         let place = versions.partition_point(|known| known.rank() <= version.rank());
         versions.insert(place, version);
-        self.told.remove(name);
     }
 
     fn add(&mut self, name: &str) -> u32 {
@@ -177,14 +179,14 @@ impl Catalog {
         !self.told.contains(name) && self.told.insert(name.into())
     }
 
-    /// A name with a version that has begun by a time. Each is given once.
-    pub(crate) fn begun(&mut self, log_time_ns: i64) -> Option<Box<str>> {
+    /// A name with a version that has begun by a time, and when. Each is given once.
+    pub(crate) fn begun(&mut self, log_time_ns: i64) -> Option<(Box<str>, i64)> {
         let (time_ns, entry) = *self.coming.first()?;
         if time_ns > log_time_ns {
             return None;
         }
         self.coming.pop_first();
-        Some(self.entries[entry as usize].name.clone())
+        Some((self.entries[entry as usize].name.clone(), time_ns))
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {

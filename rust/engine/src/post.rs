@@ -14,6 +14,7 @@ use crate::judge::Claim;
 use crate::ledger::{Draft, Ledger, Names, Touch};
 use crate::legs::Legs;
 use crate::outcome::Outcome;
+use crate::raise::subject_of_position;
 use crate::rules::QuantityRule;
 use crate::stock::Part;
 use crate::wave::Found;
@@ -261,8 +262,7 @@ pub(crate) fn tell_crossing(
     if config.negative_stock != NegativeStock::Flag || !(draft.crosses_below_zero() || draft.recovers()) {
         return;
     }
-    let [sku, lot, owner] = [event.sku, event.lot, event.owner].map(Option::unwrap_or_default);
-    let subject = format!("{sku}/{location}/{lot}/{owner}");
+    let subject = subject_of_position(event, location);
     if draft.recovers() {
         findings.settled.push(("negative_stock", subject));
     } else {

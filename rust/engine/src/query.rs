@@ -42,11 +42,16 @@ impl Engine {
     }
 
     /// Safety stock in thousandths: by the item's version that holds at the log's time, or by configuration.
-    fn safety_stock(&self, sku: &str, location: &str) -> i64 {
+    pub(crate) fn safety_stock(&self, sku: &str, location: &str) -> i64 {
+        self.safety_stock_at(sku, location, self.log_time_ns.unwrap_or(0))
+    }
+
+    /// The same at a time.
+    pub(crate) fn safety_stock_at(&self, sku: &str, location: &str, time_ns: i64) -> i64 {
         if self.items.is_empty() {
             return self.config.safety_stock(sku, location);
         }
-        let version = self.items.at(sku, self.log_time_ns.unwrap_or(0));
+        let version = self.items.at(sku, time_ns);
         let said = version.and_then(|version| version.safety_at(location));
         said.unwrap_or_else(|| self.config.safety_stock(sku, location))
     }

@@ -4,12 +4,20 @@ use std::sync::Arc;
 
 use crate::batch::Batch;
 use crate::config::Config;
+use crate::directive::Kind;
 use crate::engine::{Engine, Place};
+use crate::event::Event;
 use crate::exception::ExceptionRecord;
 use crate::explain::{Findings, Raised, cause_of_code, cause_of_outcome, cure};
 use crate::outcome::Outcome;
 use crate::wave::{Element, Seen};
 use crate::work::Now;
+
+/// A position as the subject of an exception.
+pub(crate) fn subject_of_position(event: &Event<'_>, location: &str) -> String {
+    let [sku, lot, owner] = [event.sku, event.lot, event.owner].map(Option::unwrap_or_default);
+    format!("{sku}/{location}/{lot}/{owner}")
+}
 
 /// An exception that is about no single event.
 pub(crate) struct About<'a> {
@@ -80,7 +88,10 @@ impl Engine {
                 .unwrap_or_else(|| cause_of_outcome(outcome, event, &findings, config, log_time_ns, event_bytes_total));
             let fields = findings.fields.take().unwrap_or_default();
             let raised = record(outcome.name(), None, cause, fields);
-            batch.exceptions.push(self.work.raise(raised, &subject, key));
+            let position = (outcome == Outcome::NegativeStock && Kind::of(event.kind.unwrap_or_default()).is_none())
+                .then(|| subject_of_position(event, event.location.unwrap_or_default()));
+            let (subject, key) = position.as_deref().map_or((&*subject, key), |position| (position, None));
+            batch.exceptions.push(self.work.raise(raised, subject, key));
         }
         for Raised { code, location, subject: own, cause } in findings.raised {
             let cause = cause.unwrap_or_else(|| cause_of_code(&code).to_owned());

@@ -19,6 +19,8 @@ struct Expected {
     /// By the key of the receipt.
     received: BTreeMap<[u64; 2], i64>,
     is_closed: bool,
+    /// Whether it was told that it does not fit.
+    is_told: bool,
     /// The log's time when it was touched last.
     touched_ns: i64,
 }
@@ -68,6 +70,7 @@ impl Lines {
             writer.i64(line.line.unwrap_or_default());
             writer.i64(expected.announced.unwrap_or(-1));
             writer.u8(u8::from(expected.is_closed));
+            writer.u8(u8::from(expected.is_told));
             writer.i64(expected.touched_ns);
             writer.u64(expected.received.len() as u64);
             for (key, quantity) in &expected.received {
@@ -82,7 +85,7 @@ impl Lines {
     /// # Errors
     /// When it could not have been written.
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
-        for _ in 0..reader.count(58)? {
+        for _ in 0..reader.count(59)? {
             let (document, sku, location) = (reader.text()?.into(), reader.text()?.into(), reader.text()?.into());
             let has_line = reader.u8()? == 1;
             let line = ReceiptLine { document, line: Some(reader.i64()?).filter(|_| has_line), sku, location };
@@ -104,7 +107,7 @@ impl Engine {
     /// Notes what a receipt is to bring.
     pub(crate) fn announce(&mut self, config: &Config, line: &ReceiptLine, quantity: i64, findings: &mut Findings) {
         if let Some(receipts) = config.receipts {
-            self.expected(line).announced = Some(quantity);
+            self.expected(config, line).announced = Some(quantity);
             self.compare(receipts, line, findings);
         }
     }
@@ -112,7 +115,7 @@ impl Engine {
     /// Notes that nothing more is to come.
     pub(crate) fn close_receipt(&mut self, config: &Config, line: &ReceiptLine, findings: &mut Findings) {
         if let Some(receipts) = config.receipts {
-            self.expected(line).is_closed = true;
+            self.expected(config, line).is_closed = true;
             self.compare(receipts, line, findings);
         }
     }
@@ -135,7 +138,7 @@ impl Engine {
             sku: event.sku.unwrap_or_default().into(),
             location: event.location.unwrap_or_default().into(),
         };
-        self.expected(&line).received.insert(key.0, quantity);
+        self.expected(config, &line).received.insert(key.0, quantity);
         self.lines.by_key.insert(key.0, line.clone());
         self.compare(receipts, &line, findings);
     }
@@ -143,20 +146,28 @@ impl Engine {
     /// Takes back what came, because it never did.
     pub(crate) fn retract_receipt(&mut self, config: &Config, key: Fingerprint, findings: &mut Findings) {
         let (Some(receipts), Some(line)) = (config.receipts, self.lines.by_key.remove(&key.0)) else { return };
-        self.expected(&line).received.remove(&key.0);
+        self.expected(config, &line).received.remove(&key.0);
         self.compare(receipts, &line, findings);
     }
 
-    fn expected(&mut self, line: &ReceiptLine) -> &mut Expected {
-        let touched_ns = self.log_time_ns.unwrap_or(0);
-        let expected = self.lines.lines.entry(line.clone()).or_default();
-        expected.touched_ns = touched_ns;
+    /// What is known of a line; nothing more, if it was not touched for as long as keys are remembered.
+    fn expected(&mut self, config: &Config, line: &ReceiptLine) -> &mut Expected {
+        let now_ns = self.log_time_ns.unwrap_or(0);
+        let Lines { lines, by_key } = &mut self.lines;
+        let expected = lines.entry(line.clone()).or_default();
+        if expected.touched_ns.saturating_add(config.dedup_window_ns) <= now_ns {
+            expected.received.keys().for_each(|key| {
+                by_key.remove(key);
+            });
+            *expected = Expected::default();
+        }
+        expected.touched_ns = now_ns;
         expected
     }
 
     /// Tells whether a line is as announced.
     fn compare(&mut self, receipts: Receipts, line: &ReceiptLine, findings: &mut Findings) {
-        let Some(expected) = self.lines.lines.get(line) else { return };
+        let Some(expected) = self.lines.lines.get_mut(line) else { return };
         let Some(announced) = expected.announced else { return };
         let received: i128 = expected.received.values().map(|quantity| i128::from(*quantity)).sum();
         let excess = received - i128::from(announced);
@@ -168,8 +179,12 @@ impl Engine {
         let is_short = excess < 0 && expected.is_closed && is_beyond(-excess);
         let number = line.line.map(|line| line.to_string()).unwrap_or_default();
         let subject = format!("{}/{number}/{}/{}", line.document, line.sku, line.location);
+        let was_told = std::mem::replace(&mut expected.is_told, is_over || is_short);
         if !is_over && !is_short {
             findings.settled.push(("receipt_variance", subject));
+            return;
+        }
+        if was_told {
             return;
         }
         let amount = |thousandths: i128| {

@@ -36,6 +36,8 @@ pub(crate) struct Revised {
     counts: Option<Counts>,
     /// What the parts taken out, and the parts put in, mean for `on_hand`.
     pub(crate) touched: [Touch; 2],
+    /// Whether it concerns only counts that are not the latest, of which nobody sees anything.
+    pub(crate) is_hidden: bool,
 }
 
 impl Revision {
@@ -69,20 +71,21 @@ impl Ledger {
             }
             touched[touch] = touch_of(counts.as_ref(), time_ns);
         }
+        let mut gone = None;
         if let (Some((source, id)), Some(counts)) = (&revision.uncounted, &mut counts) {
             let was_latest = counts.latest().is_some_and(|latest| *latest.source == **source && *latest.id == **id);
-            counts.remove(source, id);
+            gone = counts.remove(source, id);
             touched[0] = if was_latest { Touch::Live } else { Touch::Absorbed };
+            if gone.is_some() && !counts.is_known() {
+                return Err(Outcome::CountBeyondHistory);
+            }
         }
         if let Some(count) = &revision.counted {
             let counts = counts.get_or_insert_with(|| Counts {
                 uncounted: i128::from(before) + i128::from(moved),
                 ..Counts::default()
             });
-            touched[1] = self.recount(position, counts, count, revision)?;
-        }
-        if revision.uncounted.is_some() && counts.as_ref().is_some_and(|counts| !counts.is_known()) {
-            return Err(Outcome::CountBeyondHistory);
+            touched[1] = self.recount(position, counts, (count, gone.as_ref()), revision)?;
         }
         if let Some(movement) = revision.added.filter(|movement| movement.quantity != 0) {
             touched[1] = touch_of(counts.as_ref(), movement.time_ns);
@@ -92,7 +95,11 @@ impl Ledger {
         draft.set_on_hand(on_hand);
         draft.add(ADJUSTMENT, moved.saturating_sub(on_hand.saturating_sub(before)));
         Self::check_range(&draft)?;
-        Ok(Revised { draft, removed: revision.removed, added: revision.added, counts, touched })
+        let is_hidden = revision.removed.is_none()
+            && revision.added.is_none()
+            && touched.iter().all(|touch| *touch != Touch::Live)
+            && revision.amounts == [0; STORED];
+        Ok(Revised { draft, removed: revision.removed, added: revision.added, counts, touched, is_hidden })
     }
 
     /// Adds a count to those of a position under revision.
@@ -100,12 +107,14 @@ impl Ledger {
         &self,
         position: Option<&Position>,
         counts: &mut Counts,
-        count: &Count,
+        (count, gone): (&Count, Option<&Count>),
         revision: &Revision,
     ) -> Result<Touch, Outcome> {
         let mut count = count.clone();
         let is_latest = counts.latest().is_none_or(|latest| latest.compare(&count).is_lt());
-        let known = counts.after(count.time_ns).or_else(|| {
+        // What a count at the same time knew holds, even if it never was.
+        let by_count = gone.filter(|gone| gone.time_ns == count.time_ns).map(|gone| gone.after);
+        let known = counts.after(count.time_ns).or(by_count).or_else(|| {
             let sum = position.map_or(Some(0), |position| self.sum_after(position, count.time_ns))?;
             // The history is still as it was before the revision.
             let of = |movement: Option<Movement>| {
@@ -126,8 +135,11 @@ impl Ledger {
 
     /// Writes a revision. Gives the position's place.
     pub(crate) fn write_revision(&mut self, revised: Revised, version: u64) -> u32 {
-        let Revised { draft, removed, added, counts, .. } = revised;
-        let place = self.write_accounts(&draft, version);
+        let Revised { draft, removed, added, counts, is_hidden, .. } = revised;
+        let place = match draft.place().filter(|_| is_hidden) {
+            Some(place) => place,
+            None => self.write_accounts(&draft, version),
+        };
         if let Some(movement) = removed.filter(|movement| movement.quantity != 0) {
             self.forget_movement(place, movement);
         }

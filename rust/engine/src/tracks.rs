@@ -30,6 +30,8 @@ pub(crate) struct Held {
     /// Its effective time.
     pub(crate) time_ns: i64,
     pub(crate) key: Fingerprint,
+    /// Whether its number was behind already, so that it is called late.
+    pub(crate) is_late: bool,
     /// What it was written in, or the JSON event that its row is.
     pub(crate) bytes: Box<[u8]>,
 }
@@ -321,6 +323,7 @@ pub(crate) fn write_held(writer: &mut Writer, number: u64, held: &Held) {
     }
     writer.i64(held.came_ns);
     writer.i64(held.time_ns);
+    writer.u8(u8::from(held.is_late));
     writer.bytes(&held.bytes);
 }
 
@@ -331,8 +334,9 @@ pub(crate) fn read_held(reader: &mut Reader<'_>) -> Result<(u64, Held), Snapshot
     let ordinal = reader.u64()?;
     let key = Fingerprint([reader.u64()?, reader.u64()?]);
     let (came_ns, time_ns) = (reader.i64()?, reader.i64()?);
+    let is_late = reader.u8()? == 1;
     let bytes = reader.text()?.into_owned().into_bytes().into();
-    Ok((number, Held { sequence, index, ordinal, came_ns, time_ns, key, bytes }))
+    Ok((number, Held { sequence, index, ordinal, came_ns, time_ns, key, is_late, bytes }))
 }
 
 fn hash(seed: u64, key: TrackKey<'_>) -> u64 {
@@ -348,7 +352,7 @@ mod tests {
     fn event(came_ns: i64) -> Held {
         let ordinal = came_ns.cast_unsigned();
         let key = Fingerprint([ordinal; 2]);
-        Held { sequence: ordinal, index: 0, ordinal, came_ns, time_ns: 0, key, bytes: Box::new([0; 3]) }
+        Held { sequence: ordinal, index: 0, ordinal, came_ns, time_ns: 0, key, is_late: false, bytes: Box::new([0; 3]) }
     }
 
     fn drain(tracks: &mut Tracks) -> Vec<(u64, Turn)> {

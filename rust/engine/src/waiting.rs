@@ -104,16 +104,7 @@ impl Waiting {
 impl Engine {
     /// Lets a directive wait for its target.
     pub(crate) fn wait(&mut self, config: &Config, case: &Case<'_, '_>, target: &Target, batch: &mut Batch) -> Outcome {
-        let place = case.element.place;
-        let held = Held {
-            sequence: place.sequence,
-            index: place.index,
-            ordinal: self.elements,
-            came_ns: self.log_time_ns.unwrap_or(0),
-            time_ns: case.time_ns,
-            key: case.seen.key,
-            bytes: case.element.whole().into(),
-        };
+        let held = case.to_held(self);
         self.waiting.add(fingerprint(&self.secret, &target.source, &target.id), held);
         while self.waiting.len() > WAITING_MAX
             && let Some(oldest) = self.waiting.take_oldest(i64::MAX)
@@ -136,29 +127,32 @@ impl Engine {
                 Err(outcome) => outcome,
                 Ok(said) => {
                     let (time_ns, found) = (held.time_ns, Found::default());
-                    let case = Case { seen: &seen, element: &element, said: &said, time_ns, sequence: place.0, found };
-                    self.try_again(config, &case, &mut findings, batch)
+                    let is_late = held.is_late;
+                    let case = Case {
+                        seen: &seen,
+                        element: &element,
+                        said: &said,
+                        time_ns,
+                        sequence: place.0,
+                        is_late,
+                        found,
+                    };
+                    self.try_again(config, &case, &mut findings)
                 }
             };
+            let is_late = held.is_late && matches!(outcome, Outcome::Applied | Outcome::Absorbed);
+            let outcome = if is_late { Outcome::Late } else { outcome };
             self.finish(config, &held, (&element, &seen), (outcome, findings), batch);
         }
     }
 
-    fn try_again(
-        &mut self,
-        config: &Config,
-        case: &Case<'_, '_>,
-        findings: &mut Findings,
-        batch: &mut Batch,
-    ) -> Outcome {
+    fn try_again(&mut self, config: &Config, case: &Case<'_, '_>, findings: &mut Findings) -> Outcome {
         let Said::Directive(directive, _) = case.said else { return Outcome::UnknownReference };
         let done = match &directive.request {
             Request::Correct(target, replacement) => {
                 self.correct(config, case, target, replacement.as_deref(), findings)
             }
-            Request::Decide(decided, is_granted) => {
-                self.decide(config, case, decided, *is_granted, findings, batch).ok()
-            }
+            Request::Decide(decided, is_granted) => self.decide(config, case, decided, *is_granted, findings).ok(),
             _ => None,
         };
         done.unwrap_or(Outcome::UnknownReference)

@@ -109,13 +109,15 @@ impl Ledger for Reference {
 /// A batch in the form of the twin's answers: one for each element, then what followed for elements that were held, and gaps.
 fn answers(batch: &Batch) -> Vec<Answer> {
     let keys = batch.keys.as_ref().expect("the batch was made with keys");
+    let exceptions: Vec<&ExceptionRecord> = batch.exceptions.iter().map(|exception| &**exception).collect();
     let answer = |(sequence, index, outcome): (u64, u32, Outcome), source: Option<String>, id: Option<String>| {
         let is_here = |exception: &&ExceptionRecord| {
             (exception.sequence, exception.index) == (sequence, index)
-                && exception.missing.is_none()
+                // What time alone brings about is no part of an answer.
+                && exception.outcome.is_some()
                 && outcome != Outcome::Held
         };
-        let here = || batch.exceptions.iter().filter(is_here);
+        let here = || exceptions.iter().copied().filter(is_here);
         let codes = here().map(|exception| exception.code.to_string()).collect();
         let fields = here().flat_map(|exception| exception.fields.clone()).collect();
         in_one_order(Answer { sequence, index, source, id, outcome, codes, fields })
@@ -126,7 +128,7 @@ fn answers(batch: &Batch) -> Vec<Answer> {
         answer(at, text(&keys[place].0), text(&keys[place].1))
     };
     let mut answers: Vec<_> = (0..batch.len()).map(element).collect();
-    let mut gaps = batch.exceptions.iter().filter_map(|exception| Some((exception, exception.missing?))).peekable();
+    let mut gaps = exceptions.iter().filter_map(|exception| Some((*exception, exception.missing?))).peekable();
     for released in &batch.released {
         // A gap is told before the event that waited behind it.
         let before = |(gap, _): &(&ExceptionRecord, _)| (gap.sequence, gap.index) == (released.0, released.1);

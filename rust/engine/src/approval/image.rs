@@ -10,7 +10,14 @@ impl Pendings {
         for pending in self.by_age.values() {
             write_held(writer, 0, &pending.held);
             write_place(writer, &pending.position);
+            writer.i64(pending.quantity);
+            pending.rank.iter().for_each(|part| writer.i64(*part));
             writer.i64(pending.loss);
+            writer.u64(pending.flags.len() as u64);
+            for (code, subject) in &pending.flags {
+                writer.bytes(code.as_bytes());
+                writer.bytes(subject.as_deref().unwrap_or_default().as_bytes());
+            }
             writer.u8(u8::from(pending.site.is_some()));
             let (source, location) = pending.site.clone().unwrap_or_default();
             writer.bytes(source.as_bytes());
@@ -26,6 +33,11 @@ impl Pendings {
             writer.u64(changes.changed.len() as u64);
             changes.changed.iter().for_each(|place| write_place(writer, place));
         }
+        writer.u64(self.decided.len() as u64);
+        for (key, at_ns) in &self.decided {
+            key.iter().for_each(|word| writer.u64(*word));
+            writer.i64(*at_ns);
+        }
     }
 
     /// Puts back what [`Self::write`] wrote.
@@ -35,10 +47,17 @@ impl Pendings {
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
         for _ in 0..reader.count(100)? {
             let (_, held) = read_held(reader)?;
-            let (position, loss) = (read_place(reader)?, reader.i64()?);
+            let (position, quantity) = (read_place(reader)?, reader.i64()?);
+            let (rank, loss) = ([reader.i64()?, reader.i64()?, reader.i64()?], reader.i64()?);
+            let mut flags = Vec::new();
+            for _ in 0..reader.count(16)? {
+                let (code, subject) = (reader.text()?.into(), reader.text()?);
+                flags.push((code, (!subject.is_empty()).then(|| subject.into())));
+            }
             let has_site = reader.u8()? == 1;
             let site = (reader.text()?.into(), reader.text()?.into());
-            self.add(Pending { held, position, loss, site: has_site.then_some(site) });
+            let site = has_site.then_some(site);
+            self.add(Pending { held, position, quantity, rank, flags, loss, site });
         }
         for _ in 0..reader.count(34)? {
             let site = (reader.text()?.into(), reader.text()?.into());
@@ -52,6 +71,10 @@ impl Pendings {
                 changes.changed.insert(read_place(reader)?);
             }
             self.sites.insert(site, changes);
+        }
+        for _ in 0..reader.count(24)? {
+            let key = [reader.u64()?, reader.u64()?];
+            self.decided.insert(key, reader.i64()?);
         }
         Ok(())
     }

@@ -8,11 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use bumpalo::Bump;
 
 use crate::account::Account;
-use crate::batch::Batch;
+use crate::body::Known;
+use crate::carry_out::raised_about;
 use crate::config::{Approvals, Config, MassChange};
 use crate::dedup::{Fingerprint, fingerprint};
 use crate::directive::{Decided, Target};
 use crate::engine::Engine;
+use crate::event::Event;
 use crate::explain::{Findings, Raised};
 use crate::intern::NameId;
 use crate::judge::{Case, Claim, Said};
@@ -33,6 +35,12 @@ pub(crate) type Site = (Box<str>, Box<str>);
 pub(crate) struct Pending {
     pub(crate) held: Held,
     pub(crate) position: Place,
+    /// In base units, in thousandths.
+    pub(crate) quantity: i64,
+    /// What decides between it and other counts.
+    pub(crate) rank: [i64; 3],
+    /// What a person should see if it is counted: codes and subjects.
+    pub(crate) flags: Vec<(Box<str>, Option<Box<str>>)>,
     /// What it would take away, in thousandths.
     pub(crate) loss: i64,
     /// Where it is part of a mass change.
@@ -60,6 +68,8 @@ pub(crate) struct Pendings {
     losses: BTreeMap<Place, i64>,
     sites: BTreeMap<Site, SiteChanges>,
     bytes: usize,
+    /// Keys that were decided, with the log's time of it.
+    pub(crate) decided: BTreeMap<[u64; 2], i64>,
     /// Positions at each location, of so many positions of each part of the stock. Found out when it is asked for.
     located: Vec<(usize, BTreeMap<NameId, u64>)>,
 }
@@ -112,7 +122,13 @@ impl Pendings {
     pub(crate) fn memory_bytes(&self) -> usize {
         let place = |place: &Place| place.iter().map(|name| name.len()).sum::<usize>();
         let site = |(source, location): &Site| source.len() + location.len();
-        let pending = |pending: &Pending| place(&pending.position) + pending.site.as_ref().map_or(0, site);
+        let flag = |(code, subject): &(Box<str>, Option<Box<str>>)| code.len() + crate::held::text(subject.as_deref());
+        let pending = |pending: &Pending| {
+            place(&pending.position)
+                + pending.site.as_ref().map_or(0, site)
+                + crate::held::list(&pending.flags)
+                + pending.flags.iter().map(flag).sum::<usize>()
+        };
         let changes = |changes: &SiteChanges| {
             crate::held::tree::<Place, ()>(changes.changed.len()) + changes.changed.iter().map(place).sum::<usize>()
         };
@@ -125,6 +141,7 @@ impl Pendings {
             + self.sites.iter().map(|(key, value)| site(key) + changes(value)).sum::<usize>()
             + crate::held::list(&self.located)
             + self.located.iter().map(|(_, map)| crate::held::tree::<NameId, u64>(map.len())).sum::<usize>()
+            + crate::held::tree::<[u64; 2], i64>(self.decided.len())
             + self.bytes
     }
 }
@@ -137,8 +154,8 @@ impl Engine {
         case: &Case<'_, '_>,
         part: usize,
         checked: &Checked<'_, '_>,
+        flags: &[Raised],
         findings: &mut Findings,
-        batch: &mut Batch,
     ) -> Result<(), Outcome> {
         let Some(approvals) = &config.approvals else { return Ok(()) };
         let event = checked.event;
@@ -148,52 +165,43 @@ impl Engine {
         }
         // A refusal, and a count that is absorbed, are told by posting.
         let Ok((before, after)) = self.stock.parts[part].preview(config, checked) else { return Ok(()) };
-        if before == after {
+        let size = (i128::from(after) - i128::from(before)).abs();
+        if size == 0 || size < i128::from(approvals.ignore_below) {
             return Ok(());
         }
         let position: Place =
             [event.sku, event.location, event.lot, event.owner].map(|name| name.unwrap_or_default().into());
-        let site = approvals
-            .mass_change
-            .and_then(|mass| self.is_mass_change(config, mass, (source, &position), case, findings, batch));
+        let site = approvals.mass_change.and_then(|mass| self.is_mass_change(mass, (source, &position), findings));
         let cost = self.items.at(&position[0], case.time_ns).and_then(|item| item.unit_cost);
         let exceeded = exceeds(approvals, before, after, cost);
         if site.is_none() && exceeded.is_none() {
+            if approvals.mass_change.is_some() {
+                self.note_changed(source, &position);
+            }
             return Ok(());
         }
-        findings.is_grouped = site.is_some();
-        findings.why = exceeded;
-        let bytes = case.element.whole();
-        if !self.pendings.has_room(bytes.len()) {
+        let held = case.to_held(self);
+        if !self.pendings.has_room(held.bytes.len()) {
             findings.why = Some("too many events wait for an approval; decide some of them".to_owned());
-            findings.is_grouped = false;
+            findings.raised.clear();
             return Err(Outcome::Overflow);
         }
-        let place = case.element.place;
-        let held = Held {
-            sequence: place.sequence,
-            index: place.index,
-            ordinal: self.elements,
-            came_ns: self.log_time_ns.unwrap_or(0),
-            time_ns: case.time_ns,
-            key: case.seen.key,
-            bytes: bytes.into(),
-        };
+        (findings.is_grouped, findings.why) = (site.is_some(), exceeded);
         let loss = before.saturating_sub(after).max(0);
-        self.touch_position(&position, case.sequence);
-        self.pendings.add(Pending { held, position, loss, site });
+        let flags = flags.iter().map(|flag| (flag.code.clone(), flag.subject.clone())).collect();
+        let (quantity, rank) = (checked.claim.quantity, checked.rank);
+        let pending = Pending { held, position, quantity, rank, flags, loss, site };
+        self.touch_pending(&pending, case.sequence);
+        self.pendings.add(pending);
         Err(Outcome::PendingApproval)
     }
 
     /// The site of a change that is too much for its source, or comes while such a one is not decided.
     fn is_mass_change(
         &mut self,
-        _config: &Config,
         mass: MassChange,
         (source, position): (&str, &Place),
-        case: &Case<'_, '_>,
         findings: &mut Findings,
-        _batch: &mut Batch,
     ) -> Option<Site> {
         let site: Site = (source.into(), position[1].clone());
         let window = self.log_time_ns.unwrap_or(0).div_euclid(mass.window_ns);
@@ -208,11 +216,9 @@ impl Engine {
         let changed = changes.changed.len() as u64 + u64::from(!changes.changed.contains(position));
         let is_too_much = changed > mass.positions_min && changed * 100 > positions * u64::from(mass.percent);
         if changes.rests || !is_too_much {
-            changes.changed.insert(position.clone());
             return None;
         }
         changes.is_guarded = true;
-        let _ = case;
         findings.raised.push(Raised {
             subject: Some(format!("{}/{}", site.0, site.1).into()),
             cause: Some(format!(
@@ -222,6 +228,13 @@ impl Engine {
             ..Raised::of("mass_change")
         });
         Some(site)
+    }
+
+    /// Notes that a source changed a position.
+    fn note_changed(&mut self, source: &str, position: &Place) {
+        if let Some(changes) = self.pendings.sites.get_mut(&(source.into(), position[1].clone())) {
+            changes.changed.insert(position.clone());
+        }
     }
 
     /// Positions at a location.
@@ -240,19 +253,27 @@ impl Engine {
         sum
     }
 
-    /// Notes that what can be promised at a position is another, if there is one.
-    fn touch_position(&mut self, position: &Place, sequence: u64) {
-        let [sku, location, lot, owner] = position;
-        if let Some(spot) = self.stock.find([sku, location, lot, owner]) {
+    /// Notes that what can be promised at a position is another, where something would be taken away.
+    fn touch_pending(&mut self, pending: &Pending, sequence: u64) {
+        let [sku, location, lot, owner] = &pending.position;
+        if pending.loss > 0
+            && let Some(spot) = self.stock.find([sku, location, lot, owner])
+        {
             self.touch(spot, sequence);
         }
     }
 
     /// Drops what waits for an approval under a key, if anything does.
     pub(crate) fn drop_pending(&mut self, key: Fingerprint, sequence: u64) {
-        if let Some(pending) = self.pendings.take(key) {
-            self.touch_position(&pending.position, sequence);
+        if let Some(pending) = self.take_pending(key) {
+            self.touch_pending(&pending, sequence);
         }
+    }
+
+    fn take_pending(&mut self, key: Fingerprint) -> Option<Pending> {
+        let pending = self.pendings.take(key)?;
+        self.pendings.decided.insert(key.0, self.log_time_ns.unwrap_or(0));
+        Some(pending)
     }
 
     /// Decides what waits for an approval.
@@ -266,38 +287,49 @@ impl Engine {
         decided: &'d Decided,
         is_granted: bool,
         findings: &mut Findings,
-        batch: &mut Batch,
     ) -> Result<Outcome, &'d Target> {
-        let key = match decided {
-            Decided::Target(target) => fingerprint(&self.secret, &target.source, &target.id),
-            Decided::Exception(number) => match self.waits_under(*number) {
-                Some(Ok(key)) => key,
-                Some(Err(site)) => return Ok(self.decide_site(config, case, &site, is_granted, batch)),
-                None => {
+        let target = match decided {
+            Decided::Target(target) => target,
+            Decided::Exception(number) => {
+                let outcome = match self.waits_under(*number) {
+                    Some(Ok(key)) => {
+                        self.take_pending(key).map(|pending| self.settle(config, case, &pending, is_granted, findings))
+                    }
+                    Some(Err(site)) => Some(self.decide_site(config, case, &site, is_granted, findings)),
+                    None => None,
+                };
+                return Ok(outcome.unwrap_or_else(|| {
                     findings.why = Some(format!("nothing waits for an approval under exception {number}"));
-                    return Ok(Outcome::UnknownReference);
-                }
-            },
+                    Outcome::UnknownReference
+                }));
+            }
         };
-        if let Some(pending) = self.pendings.take(key) {
-            let outcome = self.settle(config, case, &pending, is_granted, findings);
-            return Ok(outcome);
+        let key = fingerprint(&self.secret, &target.source, &target.id);
+        if let Some(pending) = self.take_pending(key) {
+            return Ok(self.settle(config, case, &pending, is_granted, findings));
         }
-        let is_known = self.keys.find(key, self.log_time_ns.unwrap_or(0)).is_some();
-        match decided {
-            Decided::Target(target) if !is_known || self.tracks.held().any(|held| held.key == key) => Err(target),
-            _ => Ok(Outcome::Absorbed),
+        let known = self.keys.find(key, self.log_time_ns.unwrap_or(0)).filter(|known| !known.is_echoed());
+        if known.is_none() || self.is_held(config, key) {
+            return Err(target);
         }
+        let is_counted =
+            self.pendings.decided.contains_key(&key.0) || self.amended.0.contains_key(&key.0) || self.is_posted(key);
+        if is_counted {
+            return Ok(Outcome::Absorbed);
+        }
+        findings.why = Some("the event waits for no approval, and none was ever asked for".to_owned());
+        Ok(Outcome::UnknownReference)
     }
 
     /// What waits under an exception: an event's key, or a site.
     fn waits_under(&self, number: u64) -> Option<Result<Fingerprint, Site>> {
-        let item = self.work.get(number).filter(|item| !item.is_done())?;
+        let item = self.work.get(number)?;
         match &*item.record.code {
             "pending_approval" => item.key.filter(|key| self.pendings.get(*key).is_some()).map(Ok),
             "mass_change" => {
                 let record = &item.record;
-                Some(Err((record.source.clone()?, record.location.clone()?)))
+                let site = (record.source.clone()?, record.location.clone()?);
+                self.pendings.sites.get(&site).is_some_and(|changes| changes.is_guarded).then_some(Err(site))
             }
             _ => None,
         }
@@ -316,34 +348,54 @@ impl Engine {
         let now = self.now((case.element.place.sequence, case.element.place.index));
         let why = if is_granted { "granted" } else { "denied" };
         self.work.resolve_of(key, why, now, |code| code == "pending_approval");
-        self.touch_position(&pending.position, case.sequence);
+        self.touch_pending(pending, case.sequence);
         if !is_granted {
             return Outcome::Applied;
         }
+        let outcome = self.post_pending(config, pending, case.sequence, findings);
+        if Known::of(outcome).is_refusal() {
+            self.keys.set_answer(key, outcome);
+        } else if matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
+            let flags = pending.flags.iter();
+            let flags: Vec<_> =
+                flags.map(|(code, subject)| Raised { subject: subject.clone(), ..Raised::of(code) }).collect();
+            let about = |flag: Raised| match flag.subject {
+                Some(_) => flag,
+                None => Raised { subject: Some(name_of(self, pending).into()), ..flag },
+            };
+            let flags: Vec<_> = flags.into_iter().map(about).collect();
+            findings.raised.extend(self.untold(&flags));
+        }
+        outcome
+    }
+
+    /// Posts an event that waited, under the names and in the unit that it had when it came.
+    fn post_pending(&mut self, config: &Config, pending: &Pending, sequence: u64, findings: &mut Findings) -> Outcome {
         let arena = Bump::new();
         let (element, seen) = self.see_held(&pending.held, &arena);
-        let said = match self.read(config, &element, &seen, findings) {
-            Ok(said) => said,
+        let claim = match self.read(config, &element, &seen, findings) {
+            Ok(Said::Stock(claim)) => Claim { quantity: pending.quantity, ..claim },
+            Ok(Said::Directive(..)) => return Outcome::UnknownReference,
             Err(outcome) => return outcome,
         };
-        let Said::Stock(claim) = &said else { return Outcome::UnknownReference };
-        let (time_ns, found) = (pending.held.time_ns, Found::default());
-        let waited = Case { seen: &seen, element: &element, said: &said, time_ns, sequence: case.sequence, found };
-        let admitted = match self.admit(config, &waited) {
-            Ok(admitted) => admitted,
-            Err((outcome, why)) => {
-                findings.why = why;
-                return outcome;
-            }
-        };
-        let event = admitted.event(&seen.event);
-        let claim = Claim { quantity: admitted.quantity.unwrap_or(claim.quantity), ..claim.clone() };
-        let (part, checked) = self.check(config, &waited, (&event, &claim), found, &admitted);
-        let checked = Checked { element: pending.held.ordinal, ..checked };
         if !self.stock.has_room(1) {
             return Outcome::Overflow;
         }
+        let [sku, location, ..] = &pending.position;
+        let event = Event { sku: Some(sku), location: Some(location), ..seen.event };
+        let checked = Checked {
+            event: &event,
+            claim: &claim,
+            key: pending.held.key,
+            time_ns: pending.held.time_ns,
+            rank: pending.rank,
+            sequence,
+            ordinal: self.posts,
+            element: pending.held.ordinal,
+            found: Found::default(),
+        };
         self.posts += 1;
+        let part = self.stock.part_of(self.stock.hash(sku));
         self.stock.parts[part].post(config, &checked, findings)
     }
 
@@ -354,30 +406,35 @@ impl Engine {
         case: &Case<'_, '_>,
         site: &Site,
         is_granted: bool,
-        batch: &mut Batch,
+        findings: &mut Findings,
     ) -> Outcome {
         let of_site = self.pendings.by_age.values().filter(|pending| pending.site.as_ref() == Some(site));
         let keys: Vec<_> = of_site.map(|pending| pending.held.key).collect();
-        let place = (case.element.place.sequence, case.element.place.index);
-        let log_time_ns = self.log_time_ns.unwrap_or(0);
         for key in keys {
-            let Some(pending) = self.pendings.take(key) else { continue };
-            let mut findings = Findings::default();
-            let outcome = self.settle(config, case, &pending, is_granted, &mut findings);
-            let arena = Bump::new();
-            let (element, seen) = self.see_held(&pending.held, &arena);
-            // What is raised is about the event that waited; that it was taken is known.
-            let told = if outcome.is_accepted() { Outcome::Applied } else { outcome };
-            self.raise(config, &element, (told, &seen, findings), log_time_ns, batch);
+            let Some(pending) = self.take_pending(key) else { continue };
+            let outcome = self.settle(config, case, &pending, is_granted, findings);
+            if !matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
+                let name = name_of(self, &pending);
+                let cause =
+                    findings.why.take().unwrap_or_else(|| format!("{name} was granted, and refused by the state"));
+                findings.raised.push(raised_about(outcome.name(), name, cause));
+            }
         }
         if let Some(changes) = self.pendings.sites.get_mut(site) {
             (changes.is_guarded, changes.rests) = (false, is_granted);
         }
         let why = if is_granted { "granted" } else { "denied" };
-        let now = self.now(place);
+        let now = self.now((case.element.place.sequence, case.element.place.index));
         self.work.resolve("mass_change", &format!("{}/{}", site.0, site.1), why, now);
         Outcome::Applied
     }
+}
+
+/// Source and id of an event that waited, as a subject.
+fn name_of(engine: &mut Engine, pending: &Pending) -> String {
+    let arena = Bump::new();
+    let (_, seen) = engine.see_held(&pending.held, &arena);
+    format!("{}/{}", seen.event.source.unwrap_or_default(), seen.event.id.unwrap_or_default())
 }
 
 /// Whether a type's variance is measured: it counts, or adjusts `on_hand`.
@@ -391,9 +448,6 @@ fn is_measured(rule: &Rule) -> bool {
 fn exceeds(approvals: &Approvals, before: i64, after: i64, unit_cost: Option<i64>) -> Option<String> {
     let variance = i128::from(after) - i128::from(before);
     let size = variance.abs();
-    if size < i128::from(approvals.ignore_below) {
-        return None;
-    }
     let words = |limit: String| {
         let mut text = b"`on_hand` would change by ".to_vec();
         crate::quantity::write(&mut text, i64::try_from(variance).unwrap_or(i64::MAX));

@@ -50,9 +50,10 @@ impl Members {
         self.0.get(name)
     }
 
-    /// All of them in one form.
-    pub(super) fn said(&self) -> String {
-        serde_json::to_string(&self.0).expect("what was JSON is JSON")
+    /// All of them in one form. A target is what it means, whether its source was left away or not.
+    pub(super) fn said(&self, target: Option<[&str; 2]>) -> String {
+        let rest: BTreeMap<_, _> = self.0.iter().filter(|(name, _)| target.is_none() || **name != "target").collect();
+        serde_json::to_string(&(target, rest)).expect("what was JSON is JSON")
     }
 }
 

@@ -7,7 +7,7 @@ mod members;
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::event::Event;
+use crate::event::{Event, EventQuantity, EventTime};
 use crate::legs::{check_form, check_quantity};
 use crate::limits::{ID_BYTES_MAX, SOURCE_BYTES_MAX};
 use crate::master::Version;
@@ -195,7 +195,12 @@ impl Directive {
             Kind::ReceiptClosed => Request::Close(line(event)?),
             Kind::Tick => Request::Tick,
         };
-        Ok(Self { kind, request, said: members.said(), reason: event.reason.map(Into::into) })
+        let target = match &request {
+            Request::Correct(target, _) | Request::Decide(Decided::Target(target), _) => Some(target),
+            _ => None,
+        };
+        let said = members.said(target.map(|target| [&*target.source, &*target.id]));
+        Ok(Self { kind, request, said, reason: event.reason.map(Into::into) })
     }
 }
 
@@ -235,6 +240,10 @@ fn replacement(members: &Members, config: &Config) -> Result<String, Refused> {
     let text = value.to_string();
     let arena = bumpalo::Bump::new();
     let event = read_replacement(&text, &arena)?;
+    if event.time == EventTime::BeyondRange {
+        let why = "`event`: `time` is centuries away from the log's time".to_owned();
+        return Err(Refused { outcome: Outcome::TimeOutOfBounds, why });
+    }
     let kind = event.kind.unwrap_or_default();
     let Some(rule) = config.rules.find(kind).map(|number| config.rules.rule(number)) else {
         let why = format!("`event`: type {kind:?} is no type of stock events");
@@ -295,7 +304,7 @@ fn line(event: &Event<'_>) -> Result<ReceiptLine, Refused> {
 
 fn announced(event: &Event<'_>) -> Result<i64, Refused> {
     match event.quantity {
-        Some(crate::event::EventQuantity::Exact(thousandths)) if thousandths >= 0 => Ok(thousandths),
+        Some(EventQuantity::Exact(thousandths)) if thousandths >= 0 => Ok(thousandths),
         None => Err(malformed("quantity", "is required by this type")),
         Some(_) => Err(Refused {
             outcome: Outcome::QuantityInvalid,
