@@ -53,7 +53,7 @@ class Desk:
         return exact_json.loads(await self.ask(question.subject, known))
 
     async def items(
-        self, *, limit: int | None = None, events: bool = False, **filters: str | None
+        self, filters: Mapping[str, str | None], *, limit: int | None = None, events: bool = False
     ) -> AsyncIterator[WorkItem]:
         """The exceptions that fit, by their numbers, page by page."""
         after, left = 0, limit
@@ -101,8 +101,8 @@ class Desk:
             except NatsTimeoutError:
                 continue  # Under the same message id, so that it is stored once.
             answer = orjson.loads(reply.data)
-            if error := answer.get("error"):
-                raise PublishError(f"the stream refuses the event: {error['description']}")
+            if refusal := answer.get("error"):
+                raise PublishError(f"the stream refuses the event: {refusal['description']}")
             return int(answer["seq"])
         raise PublishError(f"no answer from the stream at {self._server}; nobody knows whether the event is stored")
 

@@ -1,6 +1,7 @@
 """Directives: events about events, as bytes that are ready for the event stream (docs/truth.md §1).
 
-Each function makes one. Whoever sends the same directive again gives it the same `directive_id`; without one it gets a new one.
+Each function makes one. Whoever sends the same directive again gives it the same `directive_id`; without one it gets a
+new one.
 """
 
 import uuid
@@ -21,7 +22,13 @@ def void(target_source: str, target_id: str, *, source: str, directive_id: str |
 
 
 def correct(
-    target_source: str, target_id: str, event: Mapping[str, Any], *, source: str, directive_id: str | None = None, **more: str
+    target_source: str,
+    target_id: str,
+    event: Mapping[str, Any],
+    *,
+    source: str,
+    directive_id: str | None = None,
+    **more: str,
 ) -> bytes:
     """Puts `event`, a stock event without `id` and `source`, in the place of what was said before."""
     target = _target(target_source, target_id)

@@ -26,7 +26,8 @@ REPEATABLE: Final = (
 """Refusals by content or configuration: the engine forgot the key, so the same event can be sent again."""
 KEY: Final = ("source", "id", "sequence")
 _ENVELOPE: Final = frozenset(
-    "id source type time sequence correlationid causationid originsource originid hops specversion subject".split()
+    {"id", "source", "type", "time", "sequence", "correlationid", "causationid", "specversion", "subject"}
+    | {"originsource", "originid", "hops"}
 )
 _INTEGERS: Final = frozenset({"sequence", "line", "hops"})
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
@@ -107,14 +108,12 @@ def _set(event: dict[str, Any], change: str) -> None:
 def _value(name: str, text: str) -> Any:
     """The value in the form that the contract gives to the field: a number only where it asks for one."""
     try:
-        if name == "quantity":
-            quantity = Decimal(text)
-            if not quantity.is_finite():
-                raise ValueError
-            return quantity
-        return int(text) if name in _INTEGERS else text
+        value: Any = Decimal(text) if name == "quantity" else int(text) if name in _INTEGERS else text
     except (InvalidOperation, ValueError):
-        raise UsageError(f"{name}={text} is no {'whole ' if name in _INTEGERS else ''}number") from None
+        value = None
+    if value is None or (isinstance(value, Decimal) and not value.is_finite()):
+        raise UsageError(f"{name}={text} is no {'whole ' if name in _INTEGERS else ''}number")
+    return value
 
 
 def _check_key(item: WorkItem, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from tallystick.desk import Desk
     from tallystick.work import WorkItem
 
-Numbers = Annotated[
-    list[int], typer.Argument(metavar="NUMBER…", help="Which exceptions.", show_default=False, min=1)
-]
+Numbers = Annotated[list[int], typer.Argument(metavar="NUMBER…", help="Which exceptions.", show_default=False, min=1)]
 NeededNote = Annotated[
     str, typer.Option("--note", envvar="TALLYSTICK_NOTE", metavar="TEXT", show_default="needed", help="Why.")
 ]
@@ -158,9 +156,7 @@ async def _publish(
     build = getattr(directives, what)
     more = {} if note is None else {"reason": note}
     ids = [str(uuid.uuid4()) for _ in numbers]
-    made = [
-        build(number, source=operator, directive_id=one, **more) for number, one in zip(numbers, ids, strict=True)
-    ]
+    made = [build(number, source=operator, directive_id=one, **more) for number, one in zip(numbers, ids, strict=True)]
     await desk.until_applied(max(await desk.publish_all(made)))
     outcomes = await desk.answers([(operator, one) for one in ids])
     return [(outcome, await desk.item(number)) for number, outcome in zip(numbers, outcomes, strict=True)]

@@ -41,7 +41,7 @@ def _filter(name: str, about: str) -> Any:
 
 
 @app.command("list")
-def list_(
+def list_(  # noqa: PLR0913, PLR0917 (an option each)
     state: Annotated[
         State, typer.Option(envvar="TALLYSTICK_LIST_STATE", help="Which ones; unresolved: open or acknowledged.")
     ] = State.unresolved,
@@ -73,7 +73,7 @@ def list_(
 
     async def ask(desk: "Desk") -> "list[WorkItem]":
         filters = {"code": code, "source": source, "owner": owner, "sku": sku, "correlation": correlation}
-        found = desk.items(limit=limit, state=state.value, **filters)
+        found = desk.items({"state": state.value, **filters}, limit=limit)
         return [item async for item in found]
 
     found = Reach(config, server, timeout_s).run(ask)

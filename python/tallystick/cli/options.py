@@ -19,7 +19,11 @@ Config = Annotated[
 Timeout = Annotated[
     float,
     typer.Option(
-        "--timeout-s", envvar="TALLYSTICK_TIMEOUT_S", min=0.1, metavar="SECONDS", help="How long to wait for the daemon."
+        "--timeout-s",
+        envvar="TALLYSTICK_TIMEOUT_S",
+        min=0.1,
+        metavar="SECONDS",
+        help="How long to wait for the daemon.",
     ),
 ]
 Operator = Annotated[

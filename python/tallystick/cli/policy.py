@@ -137,7 +137,7 @@ async def _publish(desk: "Desk", event: bytes) -> int:
     await desk.until_applied(sequence)
     outcome = (await desk.answers([(made["source"], made["id"])]))[0]
     if outcome not in ("applied", "absorbed"):
-        async for item in desk.items(source=made["source"]):
+        async for item in desk.items({"source": made["source"]}):
             if item.id == made["id"]:
                 raise OperationError(f"the change was refused as {item.code}: {item.cause}; {item.cure}")
         raise OperationError(f"the change was refused; see why: tallystick exceptions list --source {made['source']}")

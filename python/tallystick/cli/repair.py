@@ -19,7 +19,7 @@ _TRIED_TOGETHER = 100
 """Events of one dry run; more would not fit into one message."""
 
 
-def repair(
+def repair(  # noqa: PLR0913, PLR0917 (an option each)
     number: Annotated[
         int | None, typer.Argument(metavar="[NUMBER]", help="Which exception.", show_default="all of --code", min=1)
     ] = None,
@@ -189,7 +189,7 @@ async def _repair_all(
 async def _matching(desk: "Desk", code: str, source: str | None, kind: str | None) -> "AsyncIterator[WorkItem]":
     from tallystick.repair import event_type
 
-    async for item in desk.items(state="unresolved", code=code, source=source, events=True):
+    async for item in desk.items({"state": "unresolved", "code": code, "source": source}, events=True):
         if kind is None or event_type(item) == kind:
             yield item
 
@@ -213,7 +213,9 @@ async def _try(desk: "Desk", batch: "Sequence[tuple[WorkItem, bytes]]", *, as_js
     try:
         events = [exact_json.loads(event) for _, event in batch]
     except ValueError as error:
-        raise UsageError(f"the event is no JSON ({error}), so it would be refused again; give it with --file") from error
+        raise UsageError(
+            f"the event is no JSON ({error}), so it would be refused again; give it with --file"
+        ) from error
     found = await desk.asked(questions.WHAT_IF, {"events": events})
     if as_json:
         typer.echo(exact_json.dumps(found).decode())
