@@ -84,7 +84,8 @@ _ENVELOPE_BYTES: Final = 128
 
 
 def _one(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
-    found = engine.exception(_number(question, "number", 1, None, None))
+    number = _number(question, "number", 1, None, None)
+    found = engine.exception(number)
     return (found if found is not None else "null").encode()
 
 
