@@ -124,8 +124,9 @@ def _sources(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> 
     return exact_json.dumps([found for found in exact_json.loads(text) if found["source"] == source])
 
 
+# Not `tallystick.exceptions`: the exception stream listens to that, and would take a question for a foreign writer.
 LIST: Final = Question(
-    "tallystick.exceptions",
+    "tallystick.exceptions.list",
     _list,
     ("state", *_FILTERS, "after", "limit", "events"),
     'send {} or {"state": "unresolved", "code": "…", "source": "…", "owner": "…", "correlation": "…", "sku": "…", '

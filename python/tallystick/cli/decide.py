@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 Numbers = Annotated[list[int], typer.Argument(metavar="NUMBER…", help="Which exceptions.", show_default=False, min=1)]
 NeededNote = Annotated[
-    str, typer.Option("--note", envvar="TALLYSTICK_NOTE", metavar="TEXT", show_default="needed", help="Why.")
+    str | None,
+    typer.Option("--note", envvar="TALLYSTICK_NOTE", metavar="TEXT", show_default="none; it is needed", help="Why."),
 ]
 TIMEOUT_S: Final = 10.0
 OPERATOR: Final = "operator"
@@ -62,7 +63,7 @@ def resolve(
 
 def discard(
     numbers: Numbers,
-    note: NeededNote,
+    note: NeededNote = None,
     operator: options.Operator = OPERATOR,
     config: options.Config = None,
     server: options.Server = None,
@@ -75,6 +76,10 @@ def discard(
 
         tallystick exceptions discard 17 --note "test data of the new scanner"
     """
+    if not note:
+        from tallystick.errors import UsageError
+
+        raise UsageError("an exception is not discarded without a reason; give it with --note")
     _say("discard", numbers, note, operator, Reach(config, server, timeout_s), as_json=as_json)
 
 
