@@ -10,6 +10,7 @@ import typer
 
 from tallystick.cli import options
 from tallystick.cli.bus import Reach
+from tallystick.cli.repair import is_refusal
 
 if TYPE_CHECKING:
     from tallystick.desk import Desk
@@ -138,7 +139,7 @@ def _say(what: str, numbers: list[int], note: str | None, operator: str, reach: 
     refused = 0
     for number, (outcome, item) in zip(numbers, said, strict=True):
         state = item.state if item is not None else None
-        refused += outcome not in ("applied", "absorbed", "pending_approval", "late")
+        refused += is_refusal(outcome)
         if as_json:
             typer.echo(exact_json.dumps({"number": number, "outcome": outcome, "state": state}).decode())
         else:

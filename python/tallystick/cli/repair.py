@@ -99,6 +99,13 @@ def repair(  # noqa: PLR0913, PLR0917 (an option each)
     reach.run(lambda desk: _repair_one(desk, number, changes or [], file, dry_run=dry_run, as_json=as_json))
 
 
+def is_refusal(outcome: str | None) -> bool:
+    """Whether an answer that is remembered, or None for one that is not, means that nothing was changed."""
+    from tallystick import OUTCOMES
+
+    return outcome is None or OUTCOMES.get(outcome, 0) >= OUTCOMES["malformed"]
+
+
 def _misused(what: str) -> Exception:
     from tallystick.errors import UsageError
 
@@ -120,6 +127,11 @@ async def _repair_one(
     if dry_run:
         await _try(desk, [(item, event)], as_json=as_json)
         return
+    if (known := (await desk.answers([_key(event)]))[0]) is not None:
+        raise _misused(
+            f"the event's key is known already ({known}), so it would not be counted again; "
+            "to change what was counted, send event.corrected"
+        )
     sequence = await desk.publish(event)
     await desk.until_applied(sequence)
     now = await desk.item(number)
@@ -135,7 +147,7 @@ async def _repair_one(
             f"sent as message {sequence}: {outcome or 'refused again'}; exception {number} is "
             f"{now.state if now is not None else 'not there'} now"
         )
-    if outcome is None:
+    if is_refusal(outcome):
         from tallystick.errors import OperationError
 
         raise OperationError(f"the event was refused again; see why: tallystick exceptions show {number}")
