@@ -179,7 +179,10 @@ def _print_item(item: "WorkItem") -> None:
         if (value := getattr(item, name)) is not None:
             facts.add_row(name, _escaped(value))
     facts.add_row("place", f"log sequence {item.sequence}, element {item.index}")
-    facts.add_row("seen", f"{item.count:,} times, first {item.first_seen}, last {item.last_seen}")
+    facts.add_row(
+        "seen",
+        f"{item.count:,} times, first {item.first_seen}, last {item.last_seen}" if item.count > 1 else item.first_seen,
+    )
     if item.escalated:
         facts.add_row("escalated", "yes: nobody has taken it for too long")
     if item.fields:

@@ -44,6 +44,12 @@ def trail(
         _print(sku, location, found)
 
 
+def _signed(quantity: object) -> str:
+    """A movement with its sign; a plus as well."""
+    text = str(quantity)
+    return text if text.startswith("-") else f"+{text}"
+
+
 def _print(sku: str, location: str, found: dict[str, Any]) -> None:
     from rich import box
     from rich.console import Console
@@ -52,7 +58,7 @@ def _print(sku: str, location: str, found: dict[str, Any]) -> None:
 
     table = Table("effective time", "what", "by", title=escape(f"{sku} at {location}"), box=box.SIMPLE_HEAD)
     table.add_column("quantity", justify="right")
-    rows = [(row["time"], "", "movement", "", f"{row['quantity']:+}") for row in found["movements"]]
+    rows = [(row["time"], "", "movement", "", _signed(row["quantity"])) for row in found["movements"]]
     for row in found["counts"]:
         what = "count, the last word" if row["is_barrier"] else "count"
         rows.append((row["time"], "~", what, f"{row['source']}/{row['id']}", f"= {row['quantity']}"))
