@@ -79,14 +79,17 @@ async def serve(client: "Client", engine: "Engine", status: Callable[[], dict[st
 
 
 def _handler(client: "Client", engine: "Engine", question: Question) -> Callable[["Request"], Awaitable[None]]:
-    """What answers one kind of question, in a worker as `atp` does."""
+    """What answers one kind of question, in a worker as `atp` does, one at a time: a dry run takes a copy of all."""
     from nats.micro.request import ServiceError
+
+    alone = asyncio.Lock()
 
     async def handle(request: "Request") -> None:
         bytes_max = client.max_payload
         try:
             members = question.parse(request.data)
-            found = await asyncio.to_thread(question.answer, engine, members, bytes_max)
+            async with alone:
+                found = await asyncio.to_thread(question.answer, engine, members, bytes_max)
         except ValueError as error:
             raise ServiceError("400", f"{error}; {question.cure}") from error
         if len(found) > bytes_max:

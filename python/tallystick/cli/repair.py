@@ -121,7 +121,10 @@ async def _repair_one(
     if item is None:
         raise _misused(f"there is no exception {number}")
     if file is not None:
-        event = repairs.replaced(item, file.read_bytes())
+        try:
+            event = repairs.replaced(item, file.read_bytes())
+        except OSError as error:
+            raise _misused(f"{file}: {error.strerror}") from error
     else:
         event = repairs.edited(item, changes) if changes else repairs.unchanged(item)
     if dry_run:

@@ -183,7 +183,10 @@ def print_faults(console: Console, engine: "Engine", config: Path) -> None:
     console.print(table)
     numbers = {item.code: item.number for item in found}
     option = f"--config {config}"
-    tries = [f"run --embedded {option} &", f"exceptions list --source robot {option}"]
+    tries = [
+        f"run --embedded {option} 2>> {config.with_name('daemon.log')} &",
+        f"exceptions list --source robot {option}",
+    ]
     for code, action, more in (
         ("unknown_type", "show", ""),
         ("quantity_invalid", "repair", " --set quantity=3 --dry-run"),
