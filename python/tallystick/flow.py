@@ -5,7 +5,7 @@ It reads no stream; `trace` does. What it keeps is bounded, however long the str
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,6 +15,9 @@ from tallystick.jetstream import StoredMessage
 from tallystick.repair import REPEATABLE
 
 STEPS_MAX: Final = 20_000
+NUMBERS_MAX: Final = 200
+"""Exceptions whose changes are looked for: each costs a look at every message of their stream."""
+CHANGED: Final = "tallystick.exception.changed"
 _COUNTS: Final = ("type", "sku", "location", "lot", "owner", "time", "to_location", "from_status", "to_status")
 _COUNTS_TOO: Final = ("document", "line", "due", "target", "event", "exception", "config", "mode", "unit")
 _ORDER: Final = {"event": 0, "exception": 1, "availability": 2}
@@ -44,8 +47,13 @@ class Step:
     """Of an exception that changed its state, the new one."""
     about: str | None = None
     """Of a directive its target, of an exception its cause."""
+    number: int | None = None
+    """Of an exception, under which it is worked on."""
     since_first_ns: int | None = None
     since_cause_ns: int | None = None
+
+    is_change: bool = False
+    """Of an exception: not that it was raised, but that it has another state now."""
 
     @property
     def key(self) -> tuple[str, str] | None:
@@ -63,6 +71,8 @@ class Flow:
         self._needles = _needles(correlation)
         self._steps: list[Step] = []
         self._bodies: dict[tuple[int, int], bytes] = {}
+        self._numbers: dict[int, Step] = {}
+        """The flow's exceptions: how they went on does not carry the id."""
 
     @property
     def first_ns(self) -> int | None:
@@ -85,9 +95,18 @@ class Flow:
 
     def add_exceptions(self, message: StoredMessage) -> None:
         """Takes in a message of the exception stream."""
-        for found in self._envelopes(message):
-            if found.get("correlationid") == self._correlation and isinstance(data := found.get("data"), dict):
-                self._add(_exception_step(message, found, data))
+        for found in self._envelopes(message, *(b'"exception":%d' % number for number in self._numbers)):
+            data = found.get("data")
+            if not isinstance(data, dict):
+                continue
+            if found.get("type") == CHANGED:
+                if (known := self._numbers.get(data.get("exception", 0))) is not None:
+                    self._add(_change_step(message, known, data))
+            elif found.get("correlationid") == self._correlation:
+                step = _exception_step(message, data)
+                self._add(step)
+                if step.number is not None and len(self._numbers) < NUMBERS_MAX:
+                    self._numbers[step.number] = step
 
     def add_availability(self, message: StoredMessage) -> None:
         """Takes in a message of the availability stream."""
@@ -110,17 +129,17 @@ class Flow:
             for step in self._judged()
         ]
         first = self.first_ns
-        events = [step for step in judged if step.kind == "event"]
+        causes = [step for step in judged if step.kind == "event" or (step.kind == "exception" and not step.is_change)]
         timed = []
         for step in judged:
-            cause = _cause(step, events)
+            cause = _cause(step, causes)
             since_cause = step.time_ns - cause.time_ns if cause is not None else None
             since_first = step.time_ns - first if first is not None else None
             timed.append(replace(step, since_first_ns=since_first, since_cause_ns=since_cause))
         return sorted(timed, key=lambda step: (step.time_ns, _ORDER[step.kind], step.sequence, step.index))
 
-    def _envelopes(self, message: StoredMessage) -> Iterator[dict[str, Any]]:
-        if self.may_hold(message.data):
+    def _envelopes(self, message: StoredMessage, *others: bytes) -> Iterator[dict[str, Any]]:
+        if self.may_hold(message.data) or any(other in message.data for other in others):
             for _, found in elements(message.data):
                 yield found
 
@@ -135,7 +154,7 @@ class Flow:
         told: dict[tuple[int, int], str] = {}
         for step in self._steps:
             # A change of state tells of the exception, not of the event.
-            if step.kind == "exception" and step.outcome is not None and step.about is not None:
+            if step.kind == "exception" and step.outcome is not None and not step.is_change:
                 told.setdefault((step.sequence, step.index), step.outcome)
         seen: dict[tuple[str, str], bytes] = {}
         for step in sorted(self._steps, key=lambda step: (_ORDER[step.kind], step.sequence, step.index)):
@@ -184,8 +203,8 @@ def _event_step(message: StoredMessage, index: int, fields: Mapping[str, Any]) -
     )
 
 
-def _exception_step(message: StoredMessage, found: Mapping[str, Any], data: Mapping[str, Any]) -> Step:
-    changed = str(found.get("type", "")).endswith(".changed")
+def _exception_step(message: StoredMessage, data: Mapping[str, Any]) -> Step:
+    number = data.get("exception")
     return Step(
         "exception",
         message.time_ns,
@@ -196,8 +215,22 @@ def _exception_step(message: StoredMessage, found: Mapping[str, Any], data: Mapp
         type=_text(data.get("code")),
         sku=_text(data.get("sku")),
         location=_text(data.get("location")),
-        outcome=_text(data.get("state")) if changed else _text(data.get("outcome")),
-        about=None if changed else _text(data.get("cause")) or "",
+        outcome=_text(data.get("outcome")),
+        about=_text(data.get("cause")),
+        number=number if isinstance(number, int) else None,
+    )
+
+
+def _change_step(message: StoredMessage, known: Step, data: Mapping[str, Any]) -> Step:
+    """How an exception went on, at the place of what moved it."""
+    return replace(
+        known,
+        time_ns=message.time_ns,
+        sequence=int(data.get("sequence", 0)),
+        index=int(data.get("index", 0)),
+        outcome=_text(data.get("state")),
+        about=_text(data.get("moved_by")),
+        is_change=True,
     )
 
 
@@ -229,15 +262,18 @@ def _body(fields: Mapping[str, Any]) -> bytes:
     return exact_json.dumps(dict(sorted(said.items())))
 
 
-def _cause(step: Step, events: Iterable[Step]) -> Step | None:
-    """The event that a step follows from: the one at its place, the last one of its position, or the one it names."""
+def _cause(step: Step, causes: Sequence[Step]) -> Step | None:
+    """What a step follows from: the event at its place, the last one of its position, or the one that it names."""
+    events = (cause for cause in causes if cause.kind == "event")
     if step.kind == "exception":
         place = step.sequence, step.index
-        return next((event for event in events if (event.sequence, event.index) == place), None)
+        moved = next((event for event in events if (event.sequence, event.index) == place), None)
+        if moved is not None or not step.is_change:
+            return moved
+        return next((cause for cause in causes if cause.kind == "exception" and cause.number == step.number), None)
     if step.kind == "availability":
         within = [event for event in events if event.sequence <= step.sequence and event.sku == step.sku]
         return max(within, key=lambda event: (event.sequence, event.index), default=None)
     if step.causation is None:
         return None
-    named = (event for event in events if step.causation in (event.id, f"{event.source}/{event.id}"))
-    return next(named, None)
+    return next((event for event in events if step.causation in (event.id, f"{event.source}/{event.id}")), None)

@@ -14,7 +14,7 @@ SECOND = 1_000_000_000
 
 
 def message(sequence: int, content: Any, at_s: float | None = None) -> StoredMessage:
-    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+    data = content if isinstance(content, bytes) else json.dumps(content, separators=(",", ":")).encode()
     return StoredMessage(sequence, int((sequence if at_s is None else at_s) * SECOND), data, {})
 
 
@@ -74,9 +74,18 @@ def test_a_repaired_event_is_no_duplicate_of_the_refused_one() -> None:
 def test_a_change_of_an_exception_is_no_outcome_of_its_event() -> None:
     flow = Flow("c1")
     flow.add_events(message(1, event("e1")))
-    changed = exception(1, 0, code="negative_stock", outcome="applied", state="resolved")
-    flow.add_exceptions(message(1, changed | {"type": "tallystick.exception.changed"}))
-    assert [(step.kind, step.outcome) for step in flow.steps({})] == [("event", "unknown"), ("exception", "resolved")]
+    data = {"exception": 7, "code": "negative_stock", "state": "resolved", "sequence": 4, "index": 0, "moved_by": "op"}
+    change = {"type": "tallystick.exception.changed", "data": data}
+    flow.add_exceptions(message(1, change, 1.5))
+    flow.add_exceptions(message(2, [exception(1, 0, outcome="applied", code="negative_stock", exception=7)], 2))
+    flow.add_exceptions(message(3, [change, change | {"data": data | {"exception": 71}}], 3))
+    steps = flow.steps({})
+    assert [(step.kind, step.outcome, step.about) for step in steps] == [
+        ("event", "applied", None),
+        ("exception", "applied", "because"),
+        ("exception", "resolved", "op"),
+    ]
+    assert [step.since_cause_ns for step in steps] == [None, SECOND, SECOND]
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,8 @@ def _words(step: "Step") -> tuple[str, str]:
     if step.kind == "availability":
         return "told: ATP", f"as of {step.sequence}"
     if step.kind == "exception":
-        return f"exception {step.type}", key
+        number = f" {step.number}" if step.number is not None else ""
+        return f"exception{number} {step.type}", f"{key} by {step.about}" if step.is_change and step.about else key
     return step.type or "?", f"{key} → {step.about}" if step.about else key
 
 
