@@ -31,6 +31,8 @@ class WorkItem:
     cure: str
     event_bytes_total: int = 0
     """Bytes of the original; `event` may be only the beginning of it."""
+    subject: str | None = None
+    """What it is about: what is raised again about the same adds to its count."""
     outcome: str | None = None
     source: str | None = None
     id: str | None = None

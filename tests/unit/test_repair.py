@@ -105,11 +105,20 @@ def test_originals_of_any_bytes() -> None:
 
 def test_items_are_read_as_the_engine_writes_them() -> None:
     answer = {"number": 1, "code": "conflict", "severity": "error", "owner": "it", "state": "acknowledged"}
-    answer |= {"escalated": True, "count": 2, "first_seen": "a", "last_seen": "b", "sequence": 1, "index": 0}
+    answer |= {
+        "subject": "wms/e1",
+        "escalated": True,
+        "count": 2,
+        "first_seen": "a",
+        "last_seen": "b",
+        "sequence": 1,
+        "index": 0,
+    }
     answer |= {"cause": "c", "cure": "d", "fields": ["sku"], "event_bytes_total": 3, "new_member": 1}
     (found,) = items(json.dumps([answer]))
     assert (found.fields, found.place, found.is_unresolved, found.original) == (("sku",), "1:0", True, None)
     assert not found.is_whole
+    assert found.subject == "wms/e1"
 
 
 def test_balances_that_differ_are_named() -> None:

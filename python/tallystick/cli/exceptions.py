@@ -158,12 +158,12 @@ def print_items(found: "Sequence[WorkItem]") -> None:
     """A table of exceptions, one line each."""
     from rich.console import Console
 
-    table = _table("#", "code", "state", "owner", "event", "position", "count", "last seen", "cause")
+    table = _table("#", "code", "state", "owner", "about", "position", "count", "last seen", "cause")
     for item in found:
         state = f"{item.state}, escalated" if item.escalated else item.state
-        event = f"{item.source}/{item.id}" if item.id is not None else item.source or item.place
+        about = f"{item.source}/{item.id}" if item.id is not None else item.subject or item.place
         position = f"{item.sku}@{item.location}" if item.sku is not None else ""
-        cells = [item.code, state, item.owner, event, position, f"{item.count:,}", _seconds(item.last_seen), item.cause]
+        cells = [item.code, state, item.owner, about, position, f"{item.count:,}", _seconds(item.last_seen), item.cause]
         table.add_row(str(item.number), *map(_escaped, cells))
     Console().print(table)
 
@@ -175,7 +175,18 @@ def _print_item(item: "WorkItem") -> None:
     console = Console()
     console.print(f"[bold]exception {item.number}[/bold]: {item.code}, {item.state}", highlight=False)
     facts = Table.grid(padding=(0, 2))
-    for name in ("severity", "owner", "outcome", "source", "id", "correlationid", "causationid", "sku", "location"):
+    for name in (
+        "severity",
+        "owner",
+        "subject",
+        "outcome",
+        "source",
+        "id",
+        "correlationid",
+        "causationid",
+        "sku",
+        "location",
+    ):
         if (value := getattr(item, name)) is not None:
             facts.add_row(name, _escaped(value))
     facts.add_row("place", f"log sequence {item.sequence}, element {item.index}")
