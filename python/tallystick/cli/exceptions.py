@@ -3,7 +3,7 @@
 """
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -158,13 +158,15 @@ def print_items(found: "Sequence[WorkItem]") -> None:
     """A table of exceptions, one line each."""
     from rich.console import Console
 
-    table = _table("#", "code", "state", "owner", "about", "position", "count", "last seen", "cause")
+    table = _table("#", "code", "state", "owner", "about", "cause")
     for item in found:
         state = f"{item.state}, escalated" if item.escalated else item.state
+        state += f" ×{item.count:,}" if item.count > 1 else ""
         about = f"{item.source}/{item.id}" if item.id is not None else item.subject or item.place
-        position = f"{item.sku}@{item.location}" if item.sku is not None else ""
-        cells = [item.code, state, item.owner, about, position, f"{item.count:,}", _seconds(item.last_seen), item.cause]
-        table.add_row(str(item.number), *map(_escaped, cells))
+        cells = [_escaped(cell) for cell in (item.code, state, item.owner, about, item.cause)]
+        if item.sku is not None:
+            cells[3] += _escaped(f" {item.sku}@{item.location}")
+        table.add_row(str(item.number), *cells)
     Console().print(table)
 
 
@@ -233,11 +235,6 @@ def _json(item: "WorkItem") -> str:
     return exact_json.dumps({name: value for name, value in asdict(item).items() if value not in (None, ())}).decode()
 
 
-def _seconds(time: str) -> str:
-    """An RFC 3339 time without its fraction."""
-    return f"{time.partition('.')[0].removesuffix('Z')}Z"
-
-
 def _escaped(text: str) -> str:
     from rich.markup import escape
 
@@ -250,5 +247,7 @@ def _table(*columns: str) -> Any:
 
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
-        table.add_column(column, overflow="fold", justify="right" if column in ("#", "count") else "left")
+        justify: Literal["left", "right"] = "right" if column == "#" else "left"
+        least = 24 if column == "cause" else None
+        table.add_column(column, overflow="fold", no_wrap=column in ("#", "code"), min_width=least, justify=justify)
     return table

@@ -82,7 +82,7 @@ async def _trace(
     settings: "Config", server: str | None, correlation: str, since_s: int | None, last: int | None, timeout_s: float
 ) -> "tuple[list[Step], bool]":
     from tallystick.desk import Desk
-    from tallystick.errors import BusError
+    from tallystick.errors import OperationError
     from tallystick.jetstream import JetStream
     from tallystick.trace import trace as trace_flow
 
@@ -92,7 +92,7 @@ async def _trace(
         async def answers(keys: Sequence[tuple[str, str]]) -> Sequence[str | None]:
             try:
                 return await desk.answers(keys)
-            except BusError:  # No daemon runs; then some outcomes stay unknown.
+            except OperationError:  # No daemon runs, or an old one; then some outcomes stay unknown.
                 return []
 
         with message_progress() as on_progress:
