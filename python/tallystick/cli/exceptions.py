@@ -248,6 +248,6 @@ def _table(*columns: str) -> Any:
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         justify: Literal["left", "right"] = "right" if column == "#" else "left"
-        least = 24 if column == "cause" else None
+        least = 14 if column == "cause" else None
         table.add_column(column, overflow="fold", no_wrap=column in ("#", "code"), min_width=least, justify=justify)
     return table

@@ -123,13 +123,20 @@ def _print_table(correlation: str, steps: "Sequence[Step]") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("log time", "what", "of", "position", box=box.SIMPLE_HEAD, title=escape(correlation))
-    for name in ("quantity", "effective", "outcome", "total", "step"):
-        table.add_column(name, justify="left" if name in ("effective", "outcome") else "right")
+    days = {time_text(step.time_ns)[:10] for step in steps}
+    # One day is said once, above; times of several days say theirs.
+    said = 11 if len(days) == 1 else 0
+    table = Table(
+        box=box.SIMPLE_HEAD, title=escape(f"{correlation}, {' to '.join(dict.fromkeys((min(days), max(days))))}")
+    )
+    table.add_column("log time", no_wrap=True)
+    for name in ("what", "of", "position", "quantity", "effective", "outcome", "total", "step"):
+        is_number = name in ("quantity", "total", "step")
+        table.add_column(name, overflow="fold", no_wrap=is_number, justify="right" if is_number else "left")
     for step in steps:
         what, whose = _words(step)
         position = f"{step.sku}@{step.location}" if step.sku else ""
-        cells = [time_text(step.time_ns), what, whose, position, step.quantity or "", step.effective or ""]
+        cells = [time_text(step.time_ns)[said:], what, whose, position, step.quantity or "", step.effective or ""]
         latencies = [latency_text(step.since_first_ns), latency_text(step.since_cause_ns)]
         table.add_row(*map(escape, cells), step.outcome or "", *latencies)
     Console().print(table)
