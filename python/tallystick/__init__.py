@@ -31,7 +31,9 @@ if TYPE_CHECKING:
         SnapshotError,
         TallystickError,
     )
+    from tallystick.directives import acknowledge, approve, configure, correct, deny, discard, resolve, void
     from tallystick.quantity import to_decimal
+    from tallystick.work import WorkItem
 
     __version__: str
 
@@ -50,10 +52,24 @@ __all__ = [
     "SequenceError",
     "SnapshotError",
     "TallystickError",
+    "WorkItem",
+    "acknowledge",
+    "approve",
+    "configure",
+    "correct",
+    "deny",
+    "discard",
+    "resolve",
     "to_decimal",
+    "void",
 ]
 
-_HOMES = dict.fromkeys(__all__, "tallystick._engine") | {"to_decimal": "tallystick.quantity"}
+_DIRECTIVES = ("acknowledge", "approve", "configure", "correct", "deny", "discard", "resolve", "void")
+_HOMES = (
+    dict.fromkeys(__all__, "tallystick._engine")
+    | dict.fromkeys(_DIRECTIVES, "tallystick.directives")
+    | {"WorkItem": "tallystick.work", "to_decimal": "tallystick.quantity"}
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from tallystick import exact_json
 from tallystick.errors import UsageError
 from tallystick.lines import line_blocks
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 STDIN: Final = "-"
 _BALANCE_LINES: Final = 65_536
+_EXCEPTIONS_TOGETHER: Final = 256
 _ARROW_FILE: Final = b"ARROW1"
 _ARROW_STREAM: Final = b"\xff\xff\xff\xff"
 
@@ -51,6 +53,7 @@ def replay(
     config: str = "",
     balances: Path | None = None,
     outcomes: Path | None = None,
+    exceptions: Path | None = None,
     reference: bool = False,
     shards: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
@@ -64,7 +67,7 @@ def replay(
     """
     from tallystick._engine import Engine, Reference
 
-    for output in (balances, outcomes):
+    for output in (balances, outcomes, exceptions):
         _check_output(output)
     engine = Engine(config, shards=shards)
     twin = _Twin(Reference(config)) if reference else None
@@ -92,6 +95,9 @@ def replay(
     if balances is not None:
         with _written_whole(balances) as balance_file:
             balance_file.writelines(balance_lines(engine))
+    if exceptions is not None:
+        with _written_whole(exceptions) as exception_file:
+            exception_file.writelines(exception_lines(engine))
     return Replayed(engine, events, twin.difference(engine) if twin is not None else None)
 
 
@@ -122,6 +128,14 @@ def balance_lines(engine: "Engine") -> Iterator[bytes]:
     while lines := engine.balance_lines(start, _BALANCE_LINES):
         yield lines
         start += _BALANCE_LINES
+
+
+def exception_lines(engine: "Engine") -> Iterator[bytes]:
+    """Yields the exceptions as NDJSON in the order of their numbers, those that are resolved too."""
+    after = 0
+    while found := exact_json.loads(engine.exceptions(after=after, limit=_EXCEPTIONS_TOGETHER)):
+        yield b"".join(exact_json.dumps(item) + b"\n" for item in found)
+        after = found[-1]["number"]
 
 
 def total_bytes(files: Sequence[str | Path]) -> int | None:

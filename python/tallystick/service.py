@@ -1,16 +1,17 @@
-"""The question side of the daemon: a NATS micro service (ADR-32) that answers what can be promised.
+"""The question side of the daemon: a NATS micro service (ADR-32) that answers what can be promised, and what is wrong.
 
-It reads the ledger and changes nothing. Endpoints: `atp` (request `{"sku": …, "location": …?}`) and `status`
-(request empty or `{"state_hash": true}`).
+It reads the ledger and changes nothing. Endpoints: `atp` (request `{"sku": …, "location": …?}`), `status`
+(request empty or `{"state_hash": true}`), and those of `questions`.
 """
 
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from tallystick.quantity import to_decimal
+from tallystick.questions import QUESTIONS, Question
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -71,7 +72,33 @@ async def serve(client: "Client", engine: "Engine", status: Callable[[], dict[st
         await service.start()
     await service.add_endpoint(EndpointConfig("atp", atp, subject=ATP_SUBJECT))
     await service.add_endpoint(EndpointConfig("status", tell_status, subject=STATUS_SUBJECT))
+    for question in QUESTIONS:
+        handler = _handler(client, engine, question)
+        await service.add_endpoint(EndpointConfig(question.name, handler, subject=question.subject))
     return service
+
+
+def _handler(client: "Client", engine: "Engine", question: Question) -> Callable[["Request"], Awaitable[None]]:
+    """What answers one kind of question, in a worker as `atp` does, one at a time: a dry run takes a copy of all."""
+    from nats.micro.request import ServiceError
+
+    alone = asyncio.Lock()
+
+    async def handle(request: "Request") -> None:
+        bytes_max = client.max_payload
+        try:
+            members = question.parse(request.data)
+            async with alone:
+                found = await asyncio.to_thread(question.answer, engine, members, bytes_max)
+        except ValueError as error:
+            raise ServiceError("400", f"{error}; {question.cure}") from error
+        if len(found) > bytes_max:
+            raise ServiceError(
+                "413", f"the answer has {len(found)} bytes and a message at most {bytes_max}; ask for less at once"
+            )
+        await request.respond(found)
+
+    return handle
 
 
 def parse_question(data: bytes) -> tuple[str, str | None]:

@@ -18,6 +18,7 @@ from tallystick.embedded import EmbeddedServer
 from tallystick.errors import BusError, LogGap, OutputFenced, SnapshotUnfit, StreamError
 from tallystick.jetstream import JetStream
 from tallystick.pipeline import Progress, run
+from tallystick.questions import QUESTIONS
 from tallystick.service import serve
 from tallystick.snapshots import SnapshotFolder
 from tests.integration.daemon import (
@@ -233,7 +234,8 @@ async def test_questions_are_answered(tmp_path: Path, server: EmbeddedServer, bu
         assert reply.headers["Nats-Service-Error-Code"] == "400"
         assert 'send {"sku"' in reply.headers["Nats-Service-Error"]
     info = json.loads((await bus.client.request("$SRV.INFO.tallystick", b"", 5)).data)
-    assert {endpoint["name"] for endpoint in info["endpoints"]} == {"atp", "status"}
+    names = {"atp", "status", *(question.name for question in QUESTIONS)}
+    assert {endpoint["name"] for endpoint in info["endpoints"]} == names
     state = await ask(bus.client, {"state_hash": True}, "status")
     stop.set()
     report = await running

@@ -13,7 +13,19 @@ EVENT = (
     '{"id":"1","source":"wms","type":"stock.received","sku":"A","location":"DC1",'
     '"quantity":5,"time":"2026-01-05T08:00:00Z"}\n'
 )
-COMMANDS = ("demo", "run", "replay", "publish", "atp", "config", "version")
+COMMANDS = (
+    *("demo", "run", "replay", "publish", "atp", "exceptions", "trace", "trail", "sources", "policy", "config"),
+    "version",
+)
+GROUPS = {
+    "exceptions": ("list", "show", "stats", "ack", "resolve", "discard", "approve", "deny", "repair"),
+    "policy": ("apply", "end-shadow", "report"),
+    "config": ("check", "show"),
+}
+TAUGHT = [
+    *((name,) for name in COMMANDS if name not in GROUPS and name != "version"),
+    *((group, name) for group, names in GROUPS.items() for name in names),
+]
 
 
 @pytest.fixture
@@ -36,9 +48,11 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Exit status" in shown
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "version"])
-def test_every_option_shows_its_variable_and_default(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert execute([command, "show", "--help"] if command == "config" else [command, "--help"]) == 0
+@pytest.mark.parametrize("command", TAUGHT, ids=" ".join)
+def test_every_option_shows_its_variable_and_default(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute([*command, "--help"]) == 0
     shown = capsys.readouterr().out
     _, _, table = shown.partition("─ Options")
     options = [line for line in table.splitlines() if line.strip("│ ").startswith("--") and "--help" not in line]
@@ -61,6 +75,19 @@ def test_every_option_shows_its_variable_and_default(command: str, capsys: pytes
         (["config", "check", "--config", "missing.toml"], 2, "missing.toml"),
         (["run", "--config", "missing.toml"], 2, "missing.toml"),
         (["demo", "--kills", "-1"], 2, "--kills"),
+        (["exceptions", "list", "--state", "shut"], 2, "--state"),
+        (["exceptions", "list", "--server", "nats://127.0.0.1:1"], 3, "127.0.0.1:1"),
+        (["exceptions", "show", "0"], 2, "NUMBER"),
+        (["exceptions", "ack", "1", "--note", "x" * 65], 2, "more than 64 bytes"),
+        (["exceptions", "discard", "1"], 2, "--note"),
+        (["exceptions", "repair"], 2, "give the NUMBER of an exception, or --code"),
+        (["exceptions", "repair", "1", "--code", "loop"], 2, "give the NUMBER of an exception, or --code"),
+        (["exceptions", "repair", "--code", "loop", "--set", "a=b"], 2, "--set and --file are for one"),
+        (["exceptions", "repair", "1", "--type", "x"], 2, "--source and --type go with --code"),
+        (["trace", "c", "--since", "soon"], 2, "--since soon is no duration"),
+        (["trail", "A"], 2, "LOCATION"),
+        (["policy", "apply", "missing.toml"], 2, "missing.toml"),
+        (["sources", "--server", "nats://127.0.0.1:1"], 3, "127.0.0.1:1"),
     ],
 )
 def test_failures_are_one_line(

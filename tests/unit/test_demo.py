@@ -1,11 +1,13 @@
 """The demo: its workloads say what they must come to, its proof can fail, and the whole of it holds when killed."""
 
+from collections import Counter
 from pathlib import Path
 
 import polars as pl
 import pytest
 from rich.console import Console
 
+from tallystick.demo.faults import open_faults, print_faults, with_faults
 from tallystick.demo.journey import CASE_UNITS, journey
 from tallystick.demo.peak import peak
 from tallystick.demo.proof import Check, ledger_frame, positions_different, prove
@@ -103,6 +105,28 @@ def test_the_whole_demo_holds_when_the_daemon_is_killed(tmp_path: Path) -> None:
     outcome = run_demo(options, Console(quiet=True))
     assert [check for check in outcome.checks if not check.holds] == []
     assert outcome.picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_faults_have_known_effects(tmp_path: Path) -> None:
+    plain = journey(_sales(tmp_path), tmp_path, seed=1, small=False)
+    workload = with_faults(plain, seed=1)
+    assert workload.expected.height == plain.expected.height + 6
+    assert workload.duplicates == plain.duplicates + 1
+    assert len(workload.path.read_bytes().splitlines()) == workload.events
+    replayed = replay([workload.path], config=workload.engine_config)
+    checks = prove(workload, ledger_frame(replayed.engine), replayed.engine.outcome_totals())
+    assert [check for check in checks if not check.holds] == []
+    codes = Counter(item.code for item in open_faults(replayed.engine))
+    # The gap was closed by the late event, the receipt was taken back: neither waits for anybody.
+    assert codes == {"late": 1, "unknown_type": 1, "quantity_invalid": 2, "pending_approval": 1}
+    shown = Console(record=True, quiet=True, width=200)
+    print_faults(shown, replayed.engine, tmp_path / "tallystick.toml")
+
+
+def test_the_demo_with_faults_is_proven_too(tmp_path: Path) -> None:
+    options = Options(tmp_path / "demo", workload="peak", small=True, faults=True)
+    outcome = run_demo(options, Console(quiet=True))
+    assert [check for check in outcome.checks if not check.holds] == []
 
 
 def test_a_folder_of_others_is_left_alone(tmp_path: Path) -> None:

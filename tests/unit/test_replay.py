@@ -72,6 +72,17 @@ def test_balances_and_outcomes(tmp_path: Path) -> None:
     ]
 
 
+def test_the_work_list_is_written_at_the_end(tmp_path: Path) -> None:
+    lines = [_event(number, "nothing", 1) for number in range(1, 41)]
+    path = _write(tmp_path / "events.ndjson", *lines, _event(41, "received", "0.10"), _event(41, "received", 7))
+    replay([path], exceptions=tmp_path / "work.ndjson")
+    found = _lines(tmp_path / "work.ndjson")
+    assert [item["number"] for item in found] == list(range(1, 42))
+    assert [item["code"] for item in found] == ["unknown_type"] * 40 + ["conflict"]
+    assert found[40]["fields"] == ["quantity"]
+    assert json.loads(found[0]["event"]) == lines[0]
+
+
 def test_any_order_with_any_duplicates_gives_one_state(tmp_path: Path, rng: random.Random) -> None:
     kinds = ["received", "sold", "counted", "reserved", "picked"]
     events = [

@@ -16,6 +16,11 @@ Usage: tallystick COMMAND [OPTIONS]
   replay     the same engine over NDJSON files
   publish    puts an NDJSON file onto the event stream
   atp        asks the daemon what can be promised
+  exceptions what is wrong, and what to do about it
+  trace      what became of everything under a correlation id
+  trail      what a position's stock is made of
+  sources    who speaks, how well, and how late
+  policy     changes what holds from now on, or tries it first
   config     checks or shows a configuration
   version    prints the versions in use
 

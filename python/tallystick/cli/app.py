@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from tallystick.cli import atp, config, demo, publish, replay, run, version
+from tallystick.cli import atp, config, demo, exceptions, policy, publish, replay, run, sources, trace, trail, version
 from tallystick.errors import OperationError
 
 DESCRIPTION = """
@@ -37,6 +37,11 @@ app.command("run")(run.run)
 app.command("replay")(replay.replay)
 app.command("publish")(publish.publish)
 app.command("atp")(atp.atp)
+app.add_typer(exceptions.app, name="exceptions")
+app.command("trace")(trace.trace)
+app.command("trail")(trail.trail)
+app.command("sources")(sources.sources)
+app.add_typer(policy.app, name="policy")
 app.add_typer(config.app, name="config")
 app.command("version")(version.version)
 

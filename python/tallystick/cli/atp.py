@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from tallystick.cli import options
-from tallystick.cli.bus import connected
+from tallystick.cli.bus import Reach
 
 _ACCOUNTS = ("on_hand", "reserved", "allocated", "picked", "in_transit", "quarantine", "damaged")
 
@@ -34,37 +34,14 @@ def atp(
 
         tallystick atp 1082185 367 --json
     """
-    from tallystick.event_loop import run_loop
+    from tallystick.service import ATP_SUBJECT
 
-    answer = run_loop(_ask(sku, location, config, server, timeout_s))
+    question = {"sku": sku} if location is None else {"sku": sku, "location": location}
+    answer = Reach(config, server, timeout_s).run(lambda desk: desk.ask(ATP_SUBJECT, question))
     if as_json:
         typer.echo(answer)
     else:
         _print_table(sku, location, answer)
-
-
-async def _ask(sku: str, location: str | None, config: options.Config, server: str | None, timeout_s: float) -> bytes:
-    import orjson
-    from nats.errors import NoRespondersError
-    from nats.errors import TimeoutError as NatsTimeoutError
-
-    from tallystick import config as configuration
-    from tallystick.errors import BusError, UsageError
-    from tallystick.service import ATP_SUBJECT
-
-    settings = configuration.load(config)
-    question = {"sku": sku} if location is None else {"sku": sku, "location": location}
-    async with connected(settings.nats, server) as connection:
-        try:
-            reply = await connection.request(ATP_SUBJECT, orjson.dumps(question), timeout_s)
-        except (NoRespondersError, NatsTimeoutError) as error:
-            raise BusError(
-                f"no daemon answers at {connection.connected_url.netloc if connection.connected_url else server}; "
-                "start one with: tallystick run"
-            ) from error
-    if reply.headers and (problem := reply.headers.get("Nats-Service-Error")):
-        raise UsageError(f"the daemon refuses the question: {problem}")
-    return reply.data
 
 
 def _print_table(sku: str, location: str | None, reply: bytes) -> None:

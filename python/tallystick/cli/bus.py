@@ -1,14 +1,41 @@
 """Bus: how commands reach the server: one connection, always closed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
     from tallystick.config import Nats
+    from tallystick.desk import Desk
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How a command gets to the daemon: what its options say."""
+
+    config: Path | None
+    server: str | None
+    timeout_s: float
+
+    def run(self, work: "Callable[[Desk], Awaitable[Result]]") -> Result:
+        """Does what is done at a desk, in a loop and on a connection of its own."""
+        from tallystick import config as configuration
+        from tallystick.desk import Desk
+        from tallystick.event_loop import run_loop
+
+        settings = configuration.load(self.config)
+
+        async def connected_work() -> Result:
+            async with connected(settings.nats, self.server) as connection:
+                return await work(Desk(connection, settings.input.subject, timeout_s=self.timeout_s))
+
+        return run_loop(connected_work())
 
 
 @asynccontextmanager

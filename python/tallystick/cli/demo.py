@@ -37,6 +37,15 @@ def demo(
     seed: Annotated[
         int, typer.Option(envvar="TALLYSTICK_DEMO_SEED", min=0, help="Seed of shuffle, repeats, kills.")
     ] = 1,
+    faults: Annotated[
+        bool,
+        typer.Option(
+            "--faults",
+            envvar="TALLYSTICK_DEMO_FAULTS",
+            show_default="off",
+            help="Let some things go wrong, and show what to do about them.",
+        ),
+    ] = False,
     folder: Annotated[
         Path,
         typer.Option(envvar="TALLYSTICK_DEMO_FOLDER", metavar="DIR", help="Where everything is put; emptied first."),
@@ -50,6 +59,8 @@ def demo(
     Examples:
 
         tallystick demo --small
+
+        tallystick demo --small --faults
 
         tallystick demo --kills 20 --events-per-message 256
     """
@@ -65,6 +76,7 @@ def demo(
         events_per_message=events_per_message,
         seed=seed,
         kills=kills,
+        faults=faults,
     )
     outcome = run_demo(options, Console())
     if not outcome.proven:

@@ -16,6 +16,32 @@ Config = Annotated[
         metavar="FILE",
     ),
 ]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        "--timeout-s",
+        envvar="TALLYSTICK_TIMEOUT_S",
+        min=0.1,
+        metavar="SECONDS",
+        help="How long to wait for the daemon.",
+    ),
+]
+Operator = Annotated[
+    str,
+    typer.Option(
+        "--operator", envvar="TALLYSTICK_OPERATOR", metavar="SOURCE", help="Who says so: one of engine.operators."
+    ),
+]
+Note = Annotated[
+    str | None,
+    typer.Option(
+        "--note",
+        envvar="TALLYSTICK_NOTE",
+        metavar="TEXT",
+        show_default="none",
+        help="Why, in at most 64 bytes; it stands with the exception.",
+    ),
+]
 Json = Annotated[
     bool, typer.Option("--json", envvar="TALLYSTICK_JSON", show_default="off", help="Answer in JSON, for programs.")
 ]

@@ -4,6 +4,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 _DRAW_EVERY_S = 0.1
 
@@ -36,5 +40,26 @@ def byte_progress(what: str, bytes_total: int | None) -> Iterator[Callable[[int,
                 return
             drawn = now
             progress.update(task, completed=bytes_done, events=events, rate=events / max(now - started, 1e-9))
+
+        yield advance
+
+
+@contextmanager
+def message_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Gives a function to call with (what is read, messages done, messages in all) as often as one likes."""
+    if not sys.stderr.isatty():
+        yield lambda _what, _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def advance(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total)
+            progress.update(tasks[what], completed=done)
 
         yield advance

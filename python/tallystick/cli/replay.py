@@ -30,6 +30,10 @@ Outcomes = Annotated[
     Path | None,
     _output("OUTCOMES", "Write the final outcome of each event as NDJSON, in the order of the input."),
 ]
+Exceptions = Annotated[
+    Path | None,
+    _output("EXCEPTIONS", "Write the exceptions as NDJSON, as they stand at the end, with causes, cures and events."),
+]
 Beside = Annotated[
     bool,
     typer.Option(
@@ -57,6 +61,7 @@ def replay(
     config: options.Config = None,
     balances: Balances = None,
     outcomes: Outcomes = None,
+    exceptions: Exceptions = None,
     reference: Beside = False,
     shards: Shards = _CORES,
     as_json: options.Json = False,
@@ -85,6 +90,7 @@ def replay(
             config=engine_config,
             balances=balances,
             outcomes=outcomes,
+            exceptions=exceptions,
             reference=reference,
             shards=shards,
             on_progress=on_progress,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tallystick import Engine
 
 SCALE = 1_000
+_SAID = {"late": "applied, but late", "pending_approval": "waiting for approval"}
 _KEY = ["sku", "location"]
 
 
@@ -62,7 +63,7 @@ def prove(workload: Workload, ledger: pl.DataFrame, outcomes: Mapping[str, int])
         Check("events applied, or absorbed by a count", workload.accepted, accepted),
         Check("duplicates recognised", workload.duplicates, outcomes.get("duplicate", 0)),
         *(
-            Check(f"refused as {name}", workload.refused.get(name, 0), outcomes.get(name, 0))
+            Check(_SAID.get(name, f"refused as {name}"), workload.refused.get(name, 0), outcomes.get(name, 0))
             for name in sorted(refusals | workload.refused.keys())
         ),
     ]

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from tallystick.demo.daemon import Daemon, ask_status
 from tallystick.demo.display import Display, print_checks
+from tallystick.demo.faults import print_faults, with_faults
 from tallystick.demo.journey import journey, transactions_path
 from tallystick.demo.peak import peak
 from tallystick.demo.proof import Check, ledger_frame, prove
@@ -47,6 +48,8 @@ class Options:
     events_per_message: int = 100
     seed: int = 1
     kills: int = 0
+    faults: bool = False
+    """Whether things go wrong, too."""
 
     @property
     def kill_within_s(self) -> float:
@@ -83,6 +86,8 @@ def run_demo(options: Options, console: Console) -> Outcome:
     _prepare_folder(options.folder)
     began = time.monotonic()
     workload = _workload(options, console)
+    if options.faults:
+        workload = with_faults(workload, seed=options.seed)
     console.print(
         f"{workload.title}: {workload.events:,} events, {workload.duplicates:,} of them duplicates, "
         f"{sum(workload.refused.values()):,} to be refused; "
@@ -167,7 +172,8 @@ async def _through_the_bus(options: Options, workload: Workload, display: Displa
 
 def _write_config(options: Options, url: str, engine_config: str) -> Path:
     path = options.folder / "tallystick.toml"
-    nats = f'[nats]\nurl = "{url}"\n'
+    # The folder is named so that `tallystick run --embedded` finds the streams again after the demo.
+    nats = f'[nats]\nurl = "{url}"\nembedded_folder = "nats"\n'
     snapshots = f'[snapshots]\nfolder = "snapshots"\ninterval_s = {options.snapshot_interval_s}\n'
     path.write_text(f"{engine_config}\n{nats}\n{snapshots}", "utf-8")
     return path
@@ -257,6 +263,8 @@ def _judge(options: Options, workload: Workload, display: Display, seconds: floa
         checks=checks,
     )
     console.print(f"picture: {picture}", highlight=False, soft_wrap=True)
+    if options.faults:
+        print_faults(console, engine, options.folder / "tallystick.toml")
     return Outcome(checks, workload.events, seconds, state_hash, picture)
 
 

@@ -1,0 +1,144 @@
+"""`tallystick policy`: tables of the configuration that change while the daemon runs, and ownership tried first."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from tallystick.cli import options
+from tallystick.cli.bus import Reach
+
+if TYPE_CHECKING:
+    from tallystick.desk import Desk
+
+app = typer.Typer(
+    help="Changes what holds from now on, or tries who may say what before it holds.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    add_completion=False,
+)
+TIMEOUT_S: Final = 10.0
+OPERATOR: Final = "operator"
+
+
+@app.command("apply")
+def apply(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The tables, as TOML.", show_default=False)],
+    shadow: Annotated[
+        bool,
+        typer.Option(
+            "--shadow",
+            envvar="TALLYSTICK_POLICY_SHADOW",
+            show_default="off",
+            help="Only count what [ownership] would change; the policy in force acts.",
+        ),
+    ] = False,
+    note: options.Note = None,
+    operator: options.Operator = OPERATOR,
+    config: options.Config = None,
+    server: options.Server = None,
+    timeout_s: options.Timeout = TIMEOUT_S,
+) -> None:
+    """Replaces tables of the daemon's configuration, each as a whole, for all events from now on.
+
+    The change is an event of the log, so a replay makes it at the same place. The file is checked here first.
+
+    Examples:
+
+        tallystick policy apply ownership.toml --shadow
+
+        tallystick policy apply ownership.toml --note "agreed on Monday"
+    """
+    from tallystick import directives, policy
+
+    tables = policy.changes(file, shadow=shadow)
+    event = directives.configure(
+        tables, "shadow" if shadow else "act", source=operator, **({} if note is None else {"reason": note})
+    )
+    sequence = Reach(config, server, timeout_s).run(lambda desk: _publish(desk, event))
+    names = ", ".join(f"[{name}]" for name in tables)
+    if shadow:
+        typer.echo(f"{names} is watched from message {sequence} on; see: tallystick policy report")
+    else:
+        typer.echo(f"{names} holds from message {sequence} on")
+
+
+@app.command("end-shadow")
+def end_shadow(
+    note: options.Note = None,
+    operator: options.Operator = OPERATOR,
+    config: options.Config = None,
+    server: options.Server = None,
+    timeout_s: options.Timeout = TIMEOUT_S,
+) -> None:
+    """Ends the trial of a policy; nothing else changes.
+
+    Example:
+
+        tallystick policy end-shadow
+    """
+    from tallystick import directives
+
+    event = directives.configure(None, "end_shadow", source=operator, **({} if note is None else {"reason": note}))
+    sequence = Reach(config, server, timeout_s).run(lambda desk: _publish(desk, event))
+    typer.echo(f"the trial ended at message {sequence}")
+
+
+@app.command("report")
+def report(
+    config: options.Config = None,
+    server: options.Server = None,
+    timeout_s: options.Timeout = TIMEOUT_S,
+    as_json: options.Json = False,
+) -> None:
+    """Shows which events the policy on trial would treat in another way, with places of some in the log.
+
+    Example:
+
+        tallystick policy report
+    """
+    from tallystick import exact_json, questions
+
+    found = Reach(config, server, timeout_s).run(lambda desk: desk.asked(questions.SHADOW, {}))
+    if as_json:
+        typer.echo(exact_json.dumps(found).decode())
+    elif not found["active"]:
+        typer.echo("No policy is on trial; begin with: tallystick policy apply FILE --shadow")
+    elif not found["rows"]:
+        typer.echo(f"The policy on trial since message {found['since_sequence']} would have changed nothing.")
+    else:
+        _print(found)
+
+
+def _print(found: dict[str, Any]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("source", "type", "role", "would be", box=box.SIMPLE_HEAD)
+    table.add_column("events", justify="right")
+    table.add_column("such as", overflow="fold")
+    for row in found["rows"]:
+        places = ", ".join(f"{sequence}:{index}" for sequence, index in row["places"][:3])
+        names = [escape(row[name]) for name in ("source", "type", "role", "shadow_role")]
+        table.add_row(*names, f"{row['count']:,}", places)
+    typer.echo(f"On trial since message {found['since_sequence']}:")
+    Console().print(table)
+
+
+async def _publish(desk: "Desk", event: bytes) -> int:
+    """Publishes a change and gives its log sequence once it holds."""
+    from tallystick import exact_json
+    from tallystick.errors import OperationError
+
+    made = exact_json.loads(event)
+    sequence = await desk.publish(event)
+    await desk.until_applied(sequence)
+    outcome = (await desk.answers([(made["source"], made["id"])]))[0]
+    if outcome not in ("applied", "absorbed"):
+        async for item in desk.items({"source": made["source"]}):
+            if item.id == made["id"]:
+                raise OperationError(f"the change was refused as {item.code}: {item.cause}; {item.cure}")
+        raise OperationError(f"the change was refused; see why: tallystick exceptions list --source {made['source']}")
+    return sequence

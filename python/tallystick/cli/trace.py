@@ -1,0 +1,171 @@
+"""`tallystick trace`: what became of everything under a correlation id."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tallystick.cli import options
+from tallystick.cli.bus import connected
+from tallystick.cli.progress import message_progress
+
+if TYPE_CHECKING:
+    from tallystick.config import Config
+    from tallystick.flow import Step
+
+
+def trace(
+    correlation: Annotated[
+        str, typer.Argument(metavar="CORRELATION_ID", help="The correlationid of the events.", show_default=False)
+    ],
+    since: Annotated[
+        str | None,
+        typer.Option(
+            envvar="TALLYSTICK_TRACE_SINCE",
+            metavar="DURATION",
+            show_default="the beginning",
+            help="How far back to look, such as 90m, 12h or 7d.",
+        ),
+    ] = None,
+    last: Annotated[
+        int | None,
+        typer.Option(
+            envvar="TALLYSTICK_TRACE_LAST",
+            metavar="N",
+            min=1,
+            show_default="all",
+            help="Look at the last N messages of the event stream only.",
+        ),
+    ] = None,
+    config: options.Config = None,
+    server: options.Server = None,
+    timeout_s: options.Timeout = 2.0,
+    as_json: options.Json = False,
+) -> None:
+    """Follows a business transaction through all systems: its events, their outcomes, exceptions, and what was told.
+
+    Reads the streams, so it works without a daemon; one that runs is asked for what the streams do not say. Latencies
+    count from the first event (total), and from the event that a step follows from (step). Looks through the whole
+    event stream unless it is told less; with --json, one object a line.
+
+    Examples:
+
+        tallystick trace order-4711
+
+        tallystick trace order-4711 --since 12h --json
+    """
+    from tallystick import config as configuration
+    from tallystick.errors import UsageError
+    from tallystick.event_loop import run_loop
+
+    since_s = configuration.duration_s(since) if since is not None else None
+    if since is not None and since_s is None:
+        raise UsageError(f"--since {since} is no duration; give a whole number with s, m, h or d, such as 12h")
+    settings = configuration.load(config)
+    steps, truncated = run_loop(_trace(settings, server, correlation, since_s, last, timeout_s))
+    if as_json:
+        _print_lines(steps)
+    elif not steps:
+        typer.echo(f"Nothing carries the correlation id {correlation}{_bounds(since, last)}.")
+    else:
+        _print_table(correlation, steps)
+    if truncated:
+        typer.echo(f"tallystick: only the first {len(steps):,} steps are shown", err=True)
+
+
+def _bounds(since: str | None, last: int | None) -> str:
+    within = [f"within {since}"] if since else []
+    return f" {' and '.join([*within, *([f'the last {last:,} messages'] if last else [])])}" if since or last else ""
+
+
+async def _trace(
+    settings: "Config", server: str | None, correlation: str, since_s: int | None, last: int | None, timeout_s: float
+) -> "tuple[list[Step], bool]":
+    from tallystick.desk import Desk
+    from tallystick.errors import OperationError
+    from tallystick.jetstream import JetStream
+    from tallystick.trace import trace as trace_flow
+
+    async with connected(settings.nats, server) as connection:
+        desk = Desk(connection, settings.input.subject, timeout_s=timeout_s)
+
+        async def answers(keys: Sequence[tuple[str, str]]) -> Sequence[str | None]:
+            try:
+                return await desk.answers(keys)
+            except OperationError:  # No daemon runs, or an old one; then some outcomes stay unknown.
+                return []
+
+        with message_progress() as on_progress:
+            return await trace_flow(
+                JetStream(connection),
+                settings,
+                correlation,
+                answers,
+                since_s=since_s,
+                last=last,
+                on_progress=on_progress,
+            )
+
+
+def _print_lines(steps: "Sequence[Step]") -> None:
+    from dataclasses import asdict
+
+    from tallystick import exact_json
+
+    for step in steps:
+        line = {name: value for name, value in asdict(step).items() if value is not None}
+        typer.echo(exact_json.dumps({**line, "time": time_text(step.time_ns)}).decode())
+
+
+def _print_table(correlation: str, steps: "Sequence[Step]") -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    days = {time_text(step.time_ns)[:10] for step in steps}
+    # One day is said once, above; times of several days say theirs.
+    said = 11 if len(days) == 1 else 0
+    table = Table(
+        box=box.SIMPLE_HEAD, title=escape(f"{correlation}, {' to '.join(dict.fromkeys((min(days), max(days))))}")
+    )
+    table.add_column("log time", no_wrap=True)
+    for name in ("what", "of", "position", "quantity", "effective", "outcome", "total", "step"):
+        is_number = name in ("quantity", "total", "step")
+        table.add_column(name, overflow="fold", no_wrap=is_number, justify="right" if is_number else "left")
+    for step in steps:
+        what, whose = _words(step)
+        position = f"{step.sku}@{step.location}" if step.sku else ""
+        cells = [time_text(step.time_ns)[said:], what, whose, position, step.quantity or "", step.effective or ""]
+        latencies = [latency_text(step.since_first_ns), latency_text(step.since_cause_ns)]
+        table.add_row(*map(escape, cells), step.outcome or "", *latencies)
+    Console().print(table)
+
+
+def _words(step: "Step") -> tuple[str, str]:
+    key = f"{step.source}/{step.id}" if step.id is not None else step.source or ""
+    if step.kind == "availability":
+        return "told: ATP", f"as of {step.sequence}"
+    if step.kind == "exception":
+        number = f" {step.number}" if step.number is not None else ""
+        return f"exception{number} {step.type}", f"{key} by {step.about}" if step.is_change and step.about else key
+    return step.type or "?", f"{key} → {step.about}" if step.about else key
+
+
+def time_text(time_ns: int) -> str:
+    """A time in UTC with milliseconds."""
+    from datetime import UTC, datetime
+
+    seconds, rest = divmod(time_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1_000_000:03}Z"
+
+
+def latency_text(nanoseconds: int | None) -> str:
+    """A latency as people read it: `3 ms`, `1.2 s`, `5 min`; nothing where there is none."""
+    if nanoseconds is None:
+        return ""
+    steps: Any = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+    for size, unit in steps:
+        if abs(nanoseconds) >= size * 1_000_000_000 * (1 if size == 1 else 2):
+            return f"{nanoseconds / (size * 1_000_000_000):,.1f} {unit}"
+    return f"{nanoseconds / 1_000_000:.1f} ms"

@@ -1,0 +1,70 @@
+"""`tallystick trail`: what a position's stock on hand is made of."""
+
+from typing import Annotated, Any
+
+import typer
+
+from tallystick.cli import options
+from tallystick.cli.bus import Reach
+
+
+def _part(name: str) -> Any:
+    return typer.Option(envvar=f"TALLYSTICK_TRAIL_{name}", show_default="none", help=f"The position's {name.lower()}.")
+
+
+def trail(
+    sku: Annotated[str, typer.Argument(metavar="SKU", help="What.", show_default=False)],
+    location: Annotated[str, typer.Argument(metavar="LOCATION", help="Where.", show_default=False)],
+    lot: Annotated[str | None, _part("LOT")] = None,
+    owner: Annotated[str | None, _part("OWNER")] = None,
+    config: options.Config = None,
+    server: options.Server = None,
+    timeout_s: options.Timeout = 10.0,
+    as_json: options.Json = False,
+) -> None:
+    """Shows the movements and counts that the ledger still holds of a position, by their effective times.
+
+    A movement at or before the latest count is contained in it already.
+
+    Examples:
+
+        tallystick trail 1082185 367
+
+        tallystick trail 4711 DC1 --lot L1 --json
+    """
+    from tallystick import exact_json, questions
+
+    question = {"sku": sku, "location": location, "lot": lot, "owner": owner}
+    found = Reach(config, server, timeout_s).run(lambda desk: desk.asked(questions.TRAIL, question))
+    if as_json:
+        typer.echo(exact_json.dumps(found).decode())
+    elif found is None:
+        typer.echo(f"{sku} at {location}: no stock was ever seen")
+    else:
+        _print(sku, location, found)
+
+
+def _signed(quantity: object) -> str:
+    """A movement with its sign; a plus as well."""
+    text = str(quantity)
+    return text if text.startswith("-") else f"+{text}"
+
+
+def _print(sku: str, location: str, found: dict[str, Any]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("effective time", "what", "by", title=escape(f"{sku} at {location}"), box=box.SIMPLE_HEAD)
+    table.add_column("quantity", justify="right")
+    rows = [(row["time"], "", "movement", "", _signed(row["quantity"])) for row in found["movements"]]
+    for row in found["counts"]:
+        what = "count, the last word" if row["is_barrier"] else "count"
+        rows.append((row["time"], "~", what, f"{row['source']}/{row['id']}", f"= {row['quantity']}"))
+    if dropped := found.get("dropped_through"):
+        table.add_row(dropped, "earlier movements are kept in sum only", "", "")
+    # At the same time a count stands behind the movements that it contains.
+    for time, _, what, by, quantity in sorted(rows):
+        table.add_row(time, what, escape(by), quantity)
+    Console().print(table)
