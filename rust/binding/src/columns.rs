@@ -219,12 +219,11 @@ impl Positions {
 
     #[getter]
     fn atp<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
-        let safety_stock = self.ask(py, |view| view.safety_stock)?;
-        let atp = |(row, safety_stock): (&Standing, i64)| {
-            BalanceView { names: [""; 4], accounts: &row.accounts, safety_stock, pending: 0, version: row.version }
-                .atp()
+        let withheld = self.ask(py, |view| (view.safety_stock, view.pending))?;
+        let atp = |(row, (safety_stock, pending)): (&Standing, (i64, i64))| {
+            BalanceView { names: [""; 4], accounts: &row.accounts, safety_stock, pending, version: row.version }.atp()
         };
-        Ok(self.rows.iter().zip(safety_stock).map(atp).collect::<Vec<_>>().into_pyarray(py))
+        Ok(self.rows.iter().zip(withheld).map(atp).collect::<Vec<_>>().into_pyarray(py))
     }
 
     #[getter]

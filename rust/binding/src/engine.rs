@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedStr;
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::PyBytes;
 use tallystick_engine::account::{ALL, Account};
 use tallystick_engine::balance::{Balance, PositionKey, Standing};
@@ -17,6 +17,7 @@ use tallystick_engine::limits::SHARDS_MAX;
 use tallystick_engine::outcome::Outcome;
 use tallystick_engine::shards::Shards;
 use tallystick_engine::stock::Spot;
+use tallystick_engine::work::{self, Filter};
 
 use crate::applied::Applied;
 use crate::batch::{Batch, Flush};
@@ -293,6 +294,75 @@ impl Engine {
         Ok(PyBytes::new(py, &lines))
     }
 
+    #[pyo3(signature = (*, state = None, code = None, source = None, owner = None, correlation = None, sku = None, after = 0, limit = 100))]
+    #[expect(clippy::too_many_arguments, reason = "each is a keyword of the question")]
+    fn exceptions(
+        &self,
+        py: Python<'_>,
+        state: Option<&str>,
+        code: Option<&str>,
+        source: Option<&str>,
+        owner: Option<&str>,
+        correlation: Option<&str>,
+        sku: Option<&str>,
+        after: u64,
+        limit: usize,
+    ) -> PyResult<String> {
+        let is_unresolved = state == Some("unresolved");
+        let state = match state.filter(|_| !is_unresolved) {
+            None => None,
+            Some(name) => Some(work::State::from_name(name).ok_or_else(|| {
+                PyValueError::new_err(format!(
+                    "state {name:?} is none; give open, acknowledged, resolved, discarded or unresolved"
+                ))
+            })?),
+        };
+        let filter = Filter { is_unresolved, state, code, source, owner, correlation, sku, after, limit };
+        self.ask(py, |engine| text(engine.exceptions_json(&filter)))
+    }
+
+    fn exception(&self, py: Python<'_>, number: u64) -> PyResult<Option<String>> {
+        self.ask(py, |engine| engine.exception_json(number).map(text))
+    }
+
+    fn exception_stats(&self, py: Python<'_>) -> PyResult<String> {
+        self.ask(py, |engine| text(engine.exception_stats_json()))
+    }
+
+    fn open_exceptions(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.ask(py, |engine| engine.open_exceptions().into_iter().collect())
+    }
+
+    fn sources(&self, py: Python<'_>) -> PyResult<String> {
+        self.ask(py, |engine| text(engine.sources_json()))
+    }
+
+    fn shadow_report(&self, py: Python<'_>) -> PyResult<String> {
+        self.ask(py, |engine| text(engine.shadow_json()))
+    }
+
+    #[pyo3(signature = (sku, location, lot = None, owner = None))]
+    fn trail(
+        &self,
+        py: Python<'_>,
+        sku: &str,
+        location: &str,
+        lot: Option<&str>,
+        owner: Option<&str>,
+    ) -> PyResult<Option<String>> {
+        let names = [sku, location, lot.unwrap_or_default(), owner.unwrap_or_default()];
+        self.ask(py, |engine| engine.trail_json(names).map(text))
+    }
+
+    fn what_if(&self, py: Python<'_>, messages: Vec<PyBackedBytes>) -> PyResult<String> {
+        let messages: Vec<&[u8]> = messages.iter().map(|message| &**message).collect();
+        self.ask(py, |engine| text(engine.what_if_json(&messages)))
+    }
+
+    fn answers(&self, py: Python<'_>, keys: Vec<(String, String)>) -> PyResult<Vec<Option<&'static str>>> {
+        self.enter(py, |state| state.engine.answers(&keys))
+    }
+
     fn state_hash(&self, py: Python<'_>) -> PyResult<String> {
         self.ask(py, |engine| engine.state_hash().to_string())
     }
@@ -364,6 +434,11 @@ fn position_key(key: &Bound<'_, PyAny>) -> PyResult<PositionKey> {
     };
     let text = |name: Option<PyBackedStr>| name.map(|name| name.to_string()).unwrap_or_default();
     Ok(PositionKey { sku: sku.to_string(), location: location.to_string(), lot: text(lot), owner: text(owner) })
+}
+
+/// JSON that the engine wrote.
+fn text(json: Vec<u8>) -> String {
+    String::from_utf8(json).expect("JSON is text")
 }
 
 /// Bytes in hexadecimal.

@@ -1,16 +1,29 @@
 //! Exceptions as Python records.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use tallystick_engine::exception::ExceptionRecord as Record;
+use tallystick_engine::exception::{ExceptionRecord as Record, Severity};
 use tallystick_engine::outcome::Outcome;
 
 /// What a person has to look at.
 #[pyclass(frozen, module = "tallystick._engine")]
-pub(crate) struct ExceptionRecord(pub(crate) Record);
+pub(crate) struct ExceptionRecord(pub(crate) Arc<Record>);
 
 #[pymethods]
 impl ExceptionRecord {
+    /// The number of the item of work.
+    #[getter]
+    fn number(&self) -> u64 {
+        self.0.number
+    }
+
+    #[getter]
+    fn severity(&self) -> &'static str {
+        Severity::of(&self.0.code).name()
+    }
+
     #[getter]
     fn code(&self) -> &str {
         &self.0.code
@@ -88,7 +101,7 @@ impl ExceptionRecord {
 
     /// For a gap: the first and the last number that are missing.
     #[getter]
-    const fn missing(&self) -> Option<(u64, u64)> {
+    fn missing(&self) -> Option<(u64, u64)> {
         self.0.missing
     }
 

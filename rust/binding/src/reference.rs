@@ -76,6 +76,11 @@ impl Reference {
         PyBytes::new(py, &lines)
     }
 
+    /// Code and subject of all exceptions that are open or acknowledged.
+    fn open_exceptions(&self, py: Python<'_>) -> Vec<String> {
+        py.detach(|| self.state().open_exceptions().into_iter().collect())
+    }
+
     fn state_hash(&self, py: Python<'_>) -> String {
         py.detach(|| self.state().state_hash().to_string())
     }

@@ -73,6 +73,7 @@ mod carry_out;
 mod correction;
 pub mod engine;
 mod image;
+pub mod inspect;
 mod judge;
 mod post;
 pub mod query;

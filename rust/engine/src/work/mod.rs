@@ -15,6 +15,7 @@ use crate::hash::{fold, of_name};
 use crate::held;
 use crate::limits::EXCEPTIONS_BYTES_MAX;
 pub use json::Filter;
+pub(crate) use json::write_item;
 
 /// Where an item is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,7 +46,8 @@ impl State {
         ALL.into_iter().find(|state| state.name() == name)
     }
 
-    const fn is_done(self) -> bool {
+    /// Whether nothing is to be done about it any more.
+    pub const fn is_done(self) -> bool {
         matches!(self, Self::Resolved | Self::Discarded)
     }
 }
@@ -68,13 +70,6 @@ pub(crate) struct Item {
     /// Who or what moved it last, and what was said about it.
     pub(crate) moved_by: Option<Box<str>>,
     pub(crate) note: Option<Box<str>>,
-}
-
-impl Item {
-    /// Whether nothing is to be done about it any more.
-    pub(crate) const fn is_done(&self) -> bool {
-        self.state.is_done()
-    }
 }
 
 /// A change of an item's state, as it is told to others.
@@ -320,6 +315,11 @@ impl Work {
                 self.tell(number, now);
             }
         }
+    }
+
+    /// The number of the last item.
+    pub(crate) const fn last(&self) -> u64 {
+        self.next - 1
     }
 
     /// An item by its number.
