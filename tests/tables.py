@@ -21,6 +21,7 @@ class Scenario:
     steps: list[dict[str, Any]]
     balances: list[dict[str, Any]]
     books: dict[str, Decimal] | None
+    open: list[str] | None
 
 
 def load(path: Path) -> Any:
@@ -41,6 +42,7 @@ def scenarios() -> Iterator[Scenario]:
                 steps=row["steps"],
                 balances=row["balances"],
                 books=row.get("books"),
+                open=row.get("open"),
             )
 
 

@@ -36,6 +36,8 @@ struct Scenario {
     steps: Vec<Step>,
     balances: Vec<Map<String, Value>>,
     books: Option<BTreeMap<String, Value>>,
+    #[serde(default)]
+    open: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -135,6 +137,12 @@ fn run<L: Ledger>(table: &Table, scenario: &Scenario, place: &str) -> End {
         }
     }
     assert_books_balance(&balances);
+    if let Some(open) = &scenario.open {
+        let mut expected = open.clone();
+        expected.sort_unstable();
+        let found: Vec<_> = ledger.open().into_iter().collect();
+        assert_eq!(found, expected, "{place}: exceptions that are open (found, expected)");
+    }
     End { answers: all, balances, hash: ledger.hash() }
 }
 
@@ -163,7 +171,7 @@ fn check(step: &Step, answers: &[Answer], place: &str) {
     let expected = expected_outcomes(step);
     assert_eq!(outcomes, expected, "{place}: outcomes (found, expected)");
     let mut codes: Vec<_> = answers.iter().flat_map(|answer| answer.codes.clone()).collect();
-    let silent = ["applied", "duplicate", "absorbed", "held"];
+    let silent = ["applied", "duplicate", "absorbed", "held", "observed"];
     let refusals =
         || expected.iter().filter(|outcome| !silent.contains(outcome)).map(|outcome| (*outcome).to_owned()).collect();
     let mut expected_codes = step.exceptions.clone().unwrap_or_else(refusals);

@@ -12,7 +12,7 @@ from tallystick import OUTCOMES, Batch, Engine, Reference
 from tests.tables import Scenario, messages, scenarios
 
 NAMES = {number: name for name, number in OUTCOMES.items()}
-SILENT = {"applied", "duplicate", "absorbed", "held"}
+SILENT = {"applied", "duplicate", "absorbed", "held", "observed"}
 ACCOUNTS = ("on_hand", "reserved", "allocated", "picked", "in_transit", "quarantine", "damaged")
 OUTSIDE = ("supplier", "customer", "adjustment")
 # Names of differing fields are told by slices of hashes; a fixed key makes the same slices in every run.
@@ -94,3 +94,6 @@ def test_scenario(scenario: Scenario) -> None:
         books = {name: int(scenario.books.get(name, 0) * 1_000) for name in OUTSIDE}
         assert {name: totals[name] for name in OUTSIDE} == books
     assert sum(totals.values()) == 0
+    if scenario.open is not None:
+        assert sorted(engine.open_exceptions()) == sorted(scenario.open), "open exceptions of the engine"
+        assert sorted(reference.open_exceptions()) == sorted(scenario.open), "open exceptions of the reference"

@@ -1,5 +1,7 @@
 //! What an application of messages gives back, in buffers that the caller owns and reuses.
 
+use std::sync::Arc;
+
 use crate::event::Event;
 use crate::exception::ExceptionRecord;
 use crate::outcome::Outcome;
@@ -20,7 +22,7 @@ pub struct Batch {
     /// which they were applied.
     pub released: Vec<(u64, u32, Outcome)>,
     /// What a person has to look at, in log order; what follows from an element that was held stands where it was applied.
-    pub exceptions: Vec<ExceptionRecord>,
+    pub exceptions: Vec<Arc<ExceptionRecord>>,
     /// Source and id of each element, if asked for.
     pub keys: Option<Vec<Key>>,
 }

@@ -9,9 +9,9 @@ use crate::outcome::Outcome;
 
 /// The fields of the digest with the width of their slices, in the order in which differences are named.
 const SLICES: [(&str, u32); FIELDS] = [
-    ("type", 12),
-    ("sku", 12),
-    ("location", 12),
+    ("type", 10),
+    ("sku", 10),
+    ("location", 10),
     ("lot", 10),
     ("owner", 10),
     ("to_location", 10),
@@ -22,9 +22,10 @@ const SLICES: [(&str, u32); FIELDS] = [
     ("document", 10),
     ("line", 9),
     ("due", 9),
+    ("data", 6),
 ];
 /// Number of fields in the digest.
-pub const FIELDS: usize = 13;
+pub const FIELDS: usize = 14;
 
 /// Where each slice begins, counted from the lowest bit.
 const SHIFTS: [u32; FIELDS] = {
@@ -39,10 +40,18 @@ const SHIFTS: [u32; FIELDS] = {
 };
 
 /// The answers that are remembered; a key's place here is what is stored. Places are never used for another answer.
-const ANSWERS: [Outcome; 5] =
-    [Outcome::Applied, Outcome::NegativeStock, Outcome::Overflow, Outcome::CountBeyondHistory, Outcome::Insufficient];
+const ANSWERS: [Outcome; 6] = [
+    Outcome::Applied,
+    Outcome::NegativeStock,
+    Outcome::Overflow,
+    Outcome::CountBeyondHistory,
+    Outcome::Insufficient,
+    Outcome::UnknownReference,
+];
+/// Stands for the origin of an event that was counted: whatever comes under its key is a duplicate.
+const ECHOED: u8 = 6;
 /// How many answers there are.
-pub const ANSWER_COUNT: u8 = 5;
+pub const ANSWER_COUNT: u8 = 7;
 
 /// What an event says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -151,15 +160,20 @@ impl Known {
         Self { digest: 0, answer: place }
     }
 
+    /// What is remembered of the origin of an event that was counted.
+    pub const fn echoed() -> Self {
+        Self { digest: 0, answer: ECHOED }
+    }
+
     /// Whether a body means the same as the one that is remembered.
     #[inline]
     pub const fn means(self, body: Body) -> bool {
-        self.digest == body.digest
+        self.digest == body.digest || self.answer == ECHOED
     }
 
     /// Whether the answer is a refusal, which a repetition gets again.
     pub const fn is_refusal(self) -> bool {
-        self.answer != 0
+        self.answer != 0 && self.answer != ECHOED
     }
 
     /// What a repetition of the same body gets.
@@ -190,6 +204,11 @@ impl Slices {
     }
 }
 
+/// A field's name as it is known here.
+pub(crate) fn field_name(name: &str) -> Option<&'static str> {
+    SLICES.iter().find(|(known, _)| *known == name).map(|(known, _)| *known)
+}
+
 const fn high_half(whole: u64) -> u32 {
     (whole >> 32) as u32
 }
@@ -210,8 +229,8 @@ mod tests {
     #[test]
     fn slices_fill_their_place() {
         assert_eq!(SLICES.iter().map(|(_, width)| width).sum::<u32>(), 128);
-        assert_eq!((SHIFTS[FIELDS - 1], SHIFTS[0]), (0, 116));
-        assert_eq!(ANSWERS.len(), usize::from(ANSWER_COUNT));
+        assert_eq!((SHIFTS[FIELDS - 1], SHIFTS[0]), (0, 118));
+        assert_eq!((ANSWERS.len(), ECHOED + 1), (usize::from(ECHOED), ANSWER_COUNT));
     }
 
     #[test]

@@ -8,7 +8,9 @@ use bumpalo::Bump;
 use crate::event::{Event, EventQuantity, EventTime, Field};
 use crate::instant;
 use crate::json::{Cursor, Fault, Kind, Text, plain_bytes};
-use crate::limits::{CORRELATION_BYTES_MAX, ID_BYTES_MAX, NAME_BYTES_MAX, SOURCE_BYTES_MAX, TYPE_BYTES_MAX};
+use crate::limits::{
+    CORRELATION_BYTES_MAX, ID_BYTES_MAX, NAME_BYTES_MAX, SOURCE_BYTES_MAX, TYPE_BYTES_MAX, UNIT_BYTES_MAX,
+};
 use crate::quantity;
 use crate::shape::{Shapes, Value, ValueKind};
 
@@ -82,6 +84,23 @@ pub fn decode<'a>(
     Ok(())
 }
 
+/// Decodes the stock event of a correction, which has no key of its own: `id` and `source` are not asked for, and there is no `data` in it.
+///
+/// # Errors
+/// The first fault in it.
+pub(crate) fn decode_nameless<'a>(text: &'a str, event: &mut Event<'a>, arena: &'a Bump) -> Result<(), Malformed> {
+    let mut decoder = Decoder { cursor: Cursor::new(text), event, arena, seen: 0, problem: None, values: Vec::new() };
+    decoder.object::<true>()?;
+    decoder.cursor.finish()?;
+    let has_data = decoder.seen & 1 << Field::Data as u32 != 0;
+    match (decoder.problem, decoder.event.kind) {
+        (Some(problem), _) => Err(problem),
+        (None, _) if has_data => Err(Malformed::of_field(Field::Data, "has no place here")),
+        (None, None) => Err(Malformed::of_field(Field::Type, "is required")),
+        (None, Some(_)) => Ok(()),
+    }
+}
+
 /// Reads an element along a shape seen before. Gives whether it has one and every value is plain and right; if not, nothing that was read
 /// counts.
 fn follow<'a>(text: &'a str, event: &mut Event<'a>, shapes: &mut Shapes) -> bool {
@@ -149,6 +168,9 @@ pub(crate) fn require_envelope(event: &Event<'_>) -> Result<(), Malformed> {
         if value.is_none() {
             return Err(Malformed::of_field(field, "is required"));
         }
+    }
+    if event.origin_source.is_some() != event.origin_id.is_some() {
+        return Err(Malformed::of_field(Field::OriginId, "and `originsource` name an event together"));
     }
     Ok(())
 }
@@ -275,10 +297,15 @@ pub(crate) fn set_text<'a>(event: &mut Event<'a>, field: Field, text: &'a str) -
         Field::Reason => event.reason = optional(text, NAME_BYTES_MAX)?,
         Field::CorrelationId => event.correlation_id = optional(text, CORRELATION_BYTES_MAX)?,
         Field::CausationId => event.causation_id = optional(text, CORRELATION_BYTES_MAX)?,
+        Field::OriginSource => event.origin_source = Some(required(text, SOURCE_BYTES_MAX)?),
+        Field::OriginId => event.origin_id = Some(required(text, ID_BYTES_MAX)?),
+        Field::Unit => event.unit = optional(text, UNIT_BYTES_MAX)?,
         Field::Time => event.time = time(text)?,
         Field::Due => event.due = Some(due(text)?),
-        Field::Sequence if !text.bytes().all(|byte| byte.is_ascii_digit()) => return Err("is no whole number"),
-        Field::Quantity | Field::Sequence => return set_number(event, field, text),
+        Field::Sequence | Field::Hops if !text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            return Err("is no whole number");
+        }
+        Field::Quantity | Field::Sequence | Field::Hops => return set_number(event, field, text),
         Field::Data | Field::Line => return Err(WRONG_TYPE),
     }
     Ok(())
@@ -296,24 +323,28 @@ fn set_number(event: &mut Event<'_>, field: Field, text: &str) -> Result<(), &'s
             });
             Ok(())
         }
-        Field::Line | Field::Sequence => set_whole(event, field, text.parse::<i64>().map_err(|_| NOT_WHOLE)?.into()),
+        Field::Line | Field::Sequence | Field::Hops => {
+            set_whole(event, field, text.parse::<i64>().map_err(|_| NOT_WHOLE)?.into())
+        }
         _ => Err(WRONG_TYPE),
     }
 }
 
-/// Sets `line` or `sequence`.
+/// Sets `line`, `sequence` or `hops`.
 #[inline]
 pub(crate) fn set_whole(event: &mut Event<'_>, field: Field, value: i128) -> Result<(), &'static str> {
     let value = i64::try_from(value).map_err(|_| NOT_WHOLE)?;
     match field {
         Field::Line => event.line = Some(value),
-        Field::Sequence => {
-            let value = u64::try_from(value).ok().filter(|value| *value > 0);
-            event.sequence = Some(value.ok_or("must be 1 or more")?);
-        }
+        Field::Sequence => event.sequence = Some(counted(value)?),
+        Field::Hops => event.hops = Some(counted(value)?),
         _ => return Err(WRONG_TYPE),
     }
     Ok(())
+}
+
+fn counted(value: i64) -> Result<u64, &'static str> {
+    u64::try_from(value).ok().filter(|value| *value > 0).ok_or("must be 1 or more")
 }
 
 #[inline]

@@ -1,11 +1,14 @@
 //! What goes out: positions that changed since the last flush, and exceptions, encoded as CloudEvents in JSON. Knows no bus.
 
+use std::sync::Arc;
+
 use crate::balance::{self, BalanceView};
 use crate::changes::Tracing;
-use crate::exception::ExceptionRecord;
+use crate::exception::{ExceptionRecord, Severity};
 use crate::instant;
 use crate::outcome::Outcome;
 use crate::quantity::write_digits;
+use crate::work::StateChange;
 
 /// Where a flush belongs: the input stream and the log sequences (from, through] that it covers.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +53,8 @@ pub fn encode_availability<'a>(
 /// Encodes exceptions, each message a CloudEvents batch.
 pub fn encode_exceptions(
     covers: Covers<'_>,
-    records: &[ExceptionRecord],
+    records: &[Arc<ExceptionRecord>],
+    changes: &[StateChange],
     records_max: usize,
     bytes_max: usize,
 ) -> Vec<Message> {
@@ -63,6 +67,9 @@ pub fn encode_exceptions(
         place = (record.sequence, record.index);
         entries.add(|out| write_exception(out, covers.stream, record, nth));
     }
+    for (nth, change) in changes.iter().enumerate() {
+        entries.add(|out| write_change(out, covers, change, nth));
+    }
     let id = |part: usize| format!("{}:{}:exceptions:{part}", covers.stream, covers.through);
     entries.finish().into_iter().enumerate().map(|(part, message)| (id(part), message)).collect()
 }
@@ -73,8 +80,32 @@ fn write_exception(out: &mut Vec<u8>, stream: &str, record: &ExceptionRecord, nt
     for (name, value) in [("correlationid", &record.correlation_id), ("causationid", &record.causation_id)] {
         write_text(out, name, value.as_deref());
     }
-    out.extend_from_slice(b",\"data\":{\"code\":");
-    balance::write_string(out, &record.code);
+    out.extend_from_slice(b",\"data\":{\"exception\":");
+    write_digits(out, record.number);
+    write_members(out, record);
+    out.extend_from_slice(b"}}");
+}
+
+/// Writes how an item of work changed. Its place in the log and its number among the flush's changes tell it from all others.
+fn write_change(out: &mut Vec<u8>, covers: Covers<'_>, change: &StateChange, nth: usize) {
+    let (sequence, index) = change.place;
+    let id = format!("{}:{}:changes:{nth}", covers.stream, covers.through);
+    write_envelope(out, &id, "tallystick.exception.changed", covers.stream, change.log_time_ns);
+    out.extend_from_slice(b",\"data\":{\"exception\":");
+    write_digits(out, change.number);
+    write_text(out, "code", Some(&change.code));
+    write_text(out, "state", Some(change.state.name()));
+    out.extend_from_slice(if change.is_escalated { b",\"escalated\":true" } else { b",\"escalated\":false" });
+    write_text(out, "moved_by", change.moved_by.as_deref());
+    write_number(out, "sequence", sequence);
+    write_number(out, "index", u64::from(index));
+    out.extend_from_slice(b"}}");
+}
+
+/// Writes what is known of an exception, as members of an object that has one already.
+pub(crate) fn write_members(out: &mut Vec<u8>, record: &ExceptionRecord) {
+    write_text(out, "code", Some(&record.code));
+    write_text(out, "severity", Some(Severity::of(&record.code).name()));
     write_text(out, "outcome", record.outcome.map(Outcome::name));
     write_text(out, "owner", Some(record.team.name()));
     write_number(out, "sequence", record.sequence);
@@ -99,7 +130,6 @@ fn write_exception(out: &mut Vec<u8>, stream: &str, record: &ExceptionRecord, nt
         Err(_) => write_text(out, "event_hex", Some(&hex(&record.event))),
     }
     write_number(out, "event_bytes_total", record.event_bytes_total);
-    out.extend_from_slice(b"}}");
 }
 
 fn write_envelope(out: &mut Vec<u8>, id: &str, kind: &str, stream: &str, log_time_ns: i64) {
@@ -111,19 +141,19 @@ fn write_envelope(out: &mut Vec<u8>, id: &str, kind: &str, stream: &str, log_tim
     write_text(out, "datacontenttype", Some("application/json"));
 }
 
-fn write_text(out: &mut Vec<u8>, name: &str, value: Option<&str>) {
+pub(crate) fn write_text(out: &mut Vec<u8>, name: &str, value: Option<&str>) {
     if let Some(value) = value {
         write_name(out, name);
         balance::write_string(out, value);
     }
 }
 
-fn write_number(out: &mut Vec<u8>, name: &str, value: u64) {
+pub(crate) fn write_number(out: &mut Vec<u8>, name: &str, value: u64) {
     write_name(out, name);
     write_digits(out, value);
 }
 
-fn write_name(out: &mut Vec<u8>, name: &str) {
+pub(crate) fn write_name(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");

@@ -6,24 +6,34 @@ use std::sync::Arc;
 
 use bumpalo::Bump;
 
+use crate::approval::Pendings;
 use crate::balance::Standing;
 pub use crate::batch::Batch;
 use crate::columns::{self, Rows};
 use crate::config::Config;
+use crate::correction::Amended;
 use crate::decode::Malformed;
 use crate::dedup::Dedup;
 use crate::effect::{Covers, Message, encode_availability, encode_exceptions};
 use crate::event::{Event, EventTime};
 use crate::exception::ExceptionRecord;
-use crate::explain::{Findings, cause_of_code, cause_of_outcome, cure};
+use crate::explain::Findings;
 use crate::keys::Keys;
+use crate::limits::DEDUP_GENERATIONS;
+use crate::master::Catalog;
 use crate::outcome::Outcome;
+use crate::receipts::Lines;
+use crate::shadow::Shadow;
 use crate::shape::Shapes;
 use crate::shards::Shards;
+use crate::sources::{Noted, Sources};
 use crate::split::{Framing, split, split_lines};
 use crate::stock::Stock;
 use crate::tracks::Tracks;
-use crate::wave::{Element, Wave};
+use crate::transfers::Lanes;
+use crate::waiting::Waiting;
+use crate::wave::{Element, Seen, Wave};
+use crate::work::Work;
 
 /// Room for outcome numbers; the largest is 27.
 pub(crate) const OUTCOME_NUMBERS: usize = 32;
@@ -95,7 +105,22 @@ pub struct Engine {
     /// Events that were posted, in this process: what puts the parts of the stock in one order.
     pub(crate) posts: u64,
     /// Exceptions for the next flush.
-    pub(crate) exceptions: Vec<ExceptionRecord>,
+    pub(crate) exceptions: Vec<Arc<ExceptionRecord>>,
+    /// Exceptions as work.
+    pub(crate) work: Work,
+    pub(crate) sources: Sources,
+    pub(crate) amended: Amended,
+    pub(crate) waiting: Waiting,
+    pub(crate) pendings: Pendings,
+    pub(crate) lines: Lines,
+    pub(crate) lanes: Lanes,
+    pub(crate) items: Catalog,
+    pub(crate) locations: Catalog,
+    pub(crate) shadow: Option<Shadow>,
+    /// Whether the configuration was changed since somebody looked.
+    pub(crate) is_reconfigured: bool,
+    /// When what is kept for a window of log time was looked through last.
+    pub(crate) tidied_ns: i64,
     pub(crate) log_time_ns: Option<i64>,
     pub(crate) sequence: u64,
     pub(crate) flushed: u64,
@@ -128,6 +153,18 @@ impl Engine {
             elements: 0,
             posts: 0,
             exceptions: Vec::new(),
+            work: Work::new(seed, config.exceptions_max, config.escalate_after_ns),
+            sources: Sources::new(seed),
+            amended: Amended::default(),
+            waiting: Waiting::default(),
+            pendings: Pendings::default(),
+            lines: Lines::default(),
+            lanes: Lanes::default(),
+            items: Catalog::new(seed),
+            locations: Catalog::new(seed),
+            shadow: None,
+            is_reconfigured: false,
+            tidied_ns: i64::MIN,
             log_time_ns: None,
             sequence: 0,
             flushed: 0,
@@ -202,10 +239,8 @@ impl Engine {
                 // A message without elements moves the log's time all the same, after what came before it.
                 self.run(&mut wave, batch);
                 self.tick(place.clock.offer(EventTime::Absent));
-                if self.config.has_orders() {
-                    let config = Arc::clone(&self.config);
-                    self.expire(&config, sequence, batch);
-                }
+                let config = Arc::clone(&self.config);
+                self.on_time(&config, (sequence, 0), batch);
             }
             self.sequence = sequence;
         }
@@ -276,11 +311,11 @@ impl Engine {
         &mut self,
         config: &Config,
         element: &Element<'_>,
-        judged: (Outcome, &Event<'_>, Findings),
+        judged: (Outcome, &Seen<'_>, Findings),
         batch: &mut Batch,
     ) {
-        let (outcome, event, findings) = judged;
-        let place = element.place;
+        let (outcome, seen, findings) = judged;
+        let (place, event) = (element.place, &seen.event);
         self.totals[usize::from(outcome.number())] += 1;
         self.elements += 1;
         batch.push(place.sequence, place.index, outcome, event);
@@ -288,7 +323,69 @@ impl Engine {
             Clock::Message(ns) => self.log_time_ns.unwrap_or(ns).max(ns),
             Clock::Event => self.log_time_ns.unwrap_or(0),
         };
-        raise(config, element, (outcome, event, findings), log_time_ns, batch);
+        if !outcome.is_silent() || findings.is_telling() || self.work.has_keys() {
+            self.raise(config, element, (outcome, seen, findings), log_time_ns, batch);
+        }
+        self.note_source(config, event, (outcome, log_time_ns), (place.sequence, place.index), batch);
+        if self.work.is_due(log_time_ns) {
+            let now = self.now((place.sequence, place.index));
+            self.work.escalate(now);
+        }
+    }
+
+    /// Notes what came from a source.
+    #[inline]
+    fn note_source(
+        &mut self,
+        config: &Config,
+        event: &Event<'_>,
+        (outcome, log_time_ns): (Outcome, i64),
+        place: (u64, u32),
+        batch: &mut Batch,
+    ) {
+        let Some(source) = event.source else { return };
+        let time_ns = if let EventTime::At(time_ns) = event.time { time_ns } else { log_time_ns };
+        let sequence = event.sequence.unwrap_or_default();
+        let noted = Noted { outcome, time_ns, sequence, place, log_time_ns };
+        if let Some(number) = self.sources.note(source, noted) {
+            self.look_after(config, number, place, batch);
+        }
+        if self.sources.is_due(log_time_ns) {
+            self.look_at_lags(config, place, batch);
+        }
+    }
+
+    /// What the log's time brings about: gaps that are given up, directives whose target does not come, transfers that age, versions that begin.
+    pub(crate) fn on_time(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
+        if config.has_orders() {
+            self.expire(config, place.0, batch);
+        }
+        if !self.waiting.is_empty() {
+            self.expire_waiting(config, batch);
+        }
+        let log_time_ns = self.log_time_ns.unwrap_or(i64::MIN);
+        if self.lanes.is_due(log_time_ns) {
+            self.tell_overdue(config, place, batch);
+        }
+        while let Some(sku) = self.items.begun(log_time_ns) {
+            self.touch_item(&sku, place.0);
+        }
+        let span_ns = config.dedup_window_ns / DEDUP_GENERATIONS;
+        if log_time_ns.saturating_sub(self.tidied_ns) > span_ns {
+            self.tidied_ns = log_time_ns;
+            self.tidy(config, log_time_ns);
+        }
+    }
+
+    /// Forgets what is kept for as long as keys are.
+    #[cold]
+    fn tidy(&mut self, config: &Config, log_time_ns: i64) {
+        // A key is remembered for up to 25/24 of the window.
+        let kept_ns = config.dedup_window_ns.saturating_add(2 * (config.dedup_window_ns / DEDUP_GENERATIONS));
+        let before_ns = log_time_ns.saturating_sub(kept_ns);
+        self.amended.0.retain(|_, amendment| amendment.at_ns >= before_ns);
+        self.lines.forget(before_ns);
+        self.lanes.forget(before_ns);
     }
 
     /// Keeps a batch's exceptions for the next flush.
@@ -310,53 +407,9 @@ impl Engine {
         let covers = Covers { stream, from, through, log_time_ns: self.log_time_ns.unwrap_or(0) };
         let balances = self.views(&changed).map(|(spot, view)| (view, tracings[spot.part as usize].get(spot.place)));
         let availability = encode_availability(covers, balances, positions_max, bytes_max);
-        let exceptions = encode_exceptions(covers, &records, positions_max, bytes_max);
+        let changes = std::mem::take(&mut self.work.changes);
+        let exceptions = encode_exceptions(covers, &records, &changes, positions_max, bytes_max);
         self.flushed = through;
         Flush { from, through, positions: changed.len(), availability, exceptions }
-    }
-}
-
-/// Writes down the exceptions that follow from an outcome.
-pub(crate) fn raise(
-    config: &Config,
-    element: &Element<'_>,
-    (outcome, event, mut findings): (Outcome, &Event<'_>, Findings),
-    log_time_ns: i64,
-    batch: &mut Batch,
-) {
-    let place = element.place;
-    if outcome.is_silent() && findings.raised.is_empty() {
-        return;
-    }
-    let (original, event_bytes_total) = element.original();
-    let exception =
-        |code: &str, location: Option<Box<str>>, cause: String, fields: Vec<&'static str>| ExceptionRecord {
-            code: code.into(),
-            outcome: Some(outcome),
-            team: config.team(code),
-            sequence: place.sequence,
-            index: place.index,
-            log_time_ns,
-            source: event.source.map(Into::into),
-            id: event.id.map(Into::into),
-            correlation_id: event.correlation_id.map(Into::into),
-            causation_id: event.causation_id.map(Into::into),
-            sku: event.sku.map(Into::into),
-            location: location.or_else(|| event.location.map(Into::into)),
-            cause,
-            cure: cure(code),
-            fields,
-            missing: None,
-            event: (*original).into(),
-            event_bytes_total,
-        };
-    if !outcome.is_silent() {
-        let cause = cause_of_outcome(outcome, event, &findings, config, log_time_ns, event_bytes_total);
-        let fields = findings.fields.take().unwrap_or_default();
-        batch.exceptions.push(exception(outcome.name(), None, cause, fields));
-    }
-    for (code, location) in findings.raised {
-        let cause = cause_of_code(&code).to_owned();
-        batch.exceptions.push(exception(&code, location, cause, Vec::new()));
     }
 }

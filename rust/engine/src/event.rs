@@ -38,12 +38,20 @@ pub struct Event<'a> {
     pub correlation_id: Option<&'a str>,
     /// Carried through to outputs.
     pub causation_id: Option<&'a str>,
+    /// The event that a sync made this one from: who spoke there.
+    pub origin_source: Option<&'a str>,
+    /// Its idempotency key there.
+    pub origin_id: Option<&'a str>,
+    /// Hops of the sync that it made.
+    pub hops: Option<u64>,
     /// Stock keeping unit.
     pub sku: Option<&'a str>,
     /// Facility.
     pub location: Option<&'a str>,
     /// Quantity.
     pub quantity: Option<EventQuantity>,
+    /// Unit of measure of the quantity.
+    pub unit: Option<&'a str>,
     /// Batch.
     pub lot: Option<&'a str>,
     /// Consignment owner.
@@ -81,6 +89,12 @@ pub enum Field {
     CorrelationId,
     /// `causationid`
     CausationId,
+    /// `originsource`
+    OriginSource,
+    /// `originid`
+    OriginId,
+    /// `hops`
+    Hops,
     /// `data`
     Data,
     /// `sku`
@@ -89,6 +103,8 @@ pub enum Field {
     Location,
     /// `quantity`
     Quantity,
+    /// `unit`
+    Unit,
     /// `lot`
     Lot,
     /// `owner`
@@ -117,8 +133,11 @@ impl Field {
             4 if name.starts_with('d') => Self::Data,
             4 if name.starts_with("ty") => Self::Type,
             4 if name.starts_with("ti") => Self::Time,
+            4 if name.starts_with('h') => Self::Hops,
             6 if name.starts_with('s') => Self::Source,
             8 if name.starts_with('s') => Self::Sequence,
+            8 if name.starts_with('o') => Self::OriginId,
+            12 => Self::OriginSource,
             11 if name.starts_with('c') => Self::CausationId,
             13 => Self::CorrelationId,
             _ => return Self::in_data(name),
@@ -132,7 +151,8 @@ impl Field {
             3 if name.starts_with('s') => Self::Sku,
             3 if name.starts_with('l') => Self::Lot,
             3 => Self::Due,
-            4 => Self::Line,
+            4 if name.starts_with('l') => Self::Line,
+            4 => Self::Unit,
             5 => Self::Owner,
             6 => Self::Reason,
             8 if name.starts_with('q') => Self::Quantity,
@@ -156,10 +176,14 @@ impl Field {
             Self::Sequence => "sequence",
             Self::CorrelationId => "correlationid",
             Self::CausationId => "causationid",
+            Self::OriginSource => "originsource",
+            Self::OriginId => "originid",
+            Self::Hops => "hops",
             Self::Data => "data",
             Self::Sku => "sku",
             Self::Location => "location",
             Self::Quantity => "quantity",
+            Self::Unit => "unit",
             Self::Lot => "lot",
             Self::Owner => "owner",
             Self::ToLocation => "to_location",
@@ -180,14 +204,15 @@ mod tests {
     #[test]
     fn every_field_is_found_by_its_name_and_nothing_else_is() {
         use Field::{
-            CausationId, CorrelationId, Data, Document, Due, FromStatus, Id, Line, Location, Lot, Owner, Quantity,
-            Reason, Sequence, Sku, Source, Time, ToLocation, ToStatus, Type,
+            CausationId, CorrelationId, Data, Document, Due, FromStatus, Hops, Id, Line, Location, Lot, OriginId,
+            OriginSource, Owner, Quantity, Reason, Sequence, Sku, Source, Time, ToLocation, ToStatus, Type, Unit,
         };
-        for field in [Id, Source, Type, Time, Sequence, CorrelationId, CausationId, Data] {
+        for field in [Id, Source, Type, Time, Sequence, CorrelationId, CausationId, OriginSource, OriginId, Hops, Data]
+        {
             assert_eq!((Field::in_envelope(field.name()), Field::in_data(field.name())), (Some(field), None));
         }
         for field in
-            [Sku, Location, Quantity, Lot, Owner, ToLocation, FromStatus, ToStatus, Document, Line, Due, Reason]
+            [Sku, Location, Quantity, Unit, Lot, Owner, ToLocation, FromStatus, ToStatus, Document, Line, Due, Reason]
         {
             assert_eq!((Field::in_envelope(field.name()), Field::in_data(field.name())), (Some(field), Some(field)));
         }

@@ -4,9 +4,53 @@ use crate::config::Team;
 use crate::held;
 use crate::outcome::Outcome;
 
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Somebody should look at it.
+    Warning,
+    /// An event was not counted, or should not have been.
+    Error,
+    /// Much may be wrong.
+    Critical,
+}
+
+impl Severity {
+    /// Of a code.
+    pub fn of(code: &str) -> Self {
+        match code {
+            "late" | "contributor" | "unknown_item" | "unknown_location" => Self::Info,
+            "negative_stock"
+            | "short_pick"
+            | "duplicate_suspect"
+            | "pending_approval"
+            | "receipt_variance"
+            | "transfer_overdue"
+            | "unregistered_source"
+            | "source_lag" => Self::Warning,
+            "mass_change" | "sequence_gap" | "source_refusals" | "overflow" => Self::Critical,
+            _ => Self::Error,
+        }
+    }
+
+    /// The name in outputs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 /// One exception.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExceptionRecord {
+    /// The number of the item of work that it opened, or adds to.
+    pub number: u64,
     /// Why: an outcome's name, or `negative_stock`, `short_pick`, `duplicate_suspect` beside an applied event.
     pub code: Box<str>,
     /// What became of the event; nothing where it is about no event (`sequence_gap`).

@@ -16,8 +16,39 @@ pub(crate) struct Findings {
     pub(crate) fields: Option<Vec<&'static str>>,
     /// Why it is late.
     pub(crate) late: Option<Late>,
-    /// What a person should see although the event was applied: code and location.
-    pub(crate) raised: Vec<(Box<str>, Option<Box<str>>)>,
+    /// More about the outcome, in words.
+    pub(crate) why: Option<String>,
+    /// Whether another exception stands for the outcome.
+    pub(crate) is_grouped: bool,
+    /// What a person should see although the event was applied.
+    pub(crate) raised: Vec<Raised>,
+    /// What is in order again: code and subject.
+    pub(crate) settled: Vec<(&'static str, String)>,
+}
+
+/// An exception beside an outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Raised {
+    pub(crate) code: Box<str>,
+    /// Where, if not at the event's own location.
+    pub(crate) location: Option<Box<str>>,
+    /// What it is about, if not the event.
+    pub(crate) subject: Option<Box<str>>,
+    /// What happened, if there is more to say than the code does.
+    pub(crate) cause: Option<String>,
+}
+
+impl Raised {
+    pub(crate) fn of(code: &str) -> Self {
+        Self { code: code.into(), location: None, subject: None, cause: None }
+    }
+}
+
+impl Findings {
+    /// Whether there is anything to tell beside the outcome.
+    pub(crate) fn is_telling(&self) -> bool {
+        !(self.raised.is_empty() && self.settled.is_empty())
+    }
 }
 
 /// Why an event is late.

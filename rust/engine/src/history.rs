@@ -134,11 +134,14 @@ impl History {
             .fold(0, i64::saturating_add)
     }
 
-    /// Drops the movements effective at or before a time: a count made them history.
-    pub fn drop_through(&mut self, handle: &mut HistoryHandle, time_ns: i64) {
-        while !handle.is_empty() && self.get(*handle, 0).time_ns <= time_ns {
-            Self::pop_front(handle);
+    /// Takes a movement out, if it is kept.
+    pub fn remove(&mut self, handle: &mut HistoryHandle, movement: Movement) {
+        let Some(place) = (0..handle.len()).rev().find(|place| self.get(*handle, *place) == movement) else { return };
+        for place in place..handle.len() - 1 {
+            let behind = self.get(*handle, place + 1);
+            self.set(*handle, place, behind);
         }
+        handle.len -= 1;
         if handle.is_empty() {
             self.release(handle);
         }
@@ -237,8 +240,13 @@ mod tests {
                 let movement =
                     Movement { time_ns: (state >> 40).cast_signed() % 500, quantity: (state >> 33).cast_signed() % 90 };
                 if (state >> 20).trailing_zeros() >= 6 {
-                    history.drop_through(&mut handles[which], movement.time_ns);
-                    kept[which].retain(|known| known.time_ns > movement.time_ns);
+                    // Mostly one that is there.
+                    let there = kept[which].get(movement.time_ns.unsigned_abs() as usize % 5).copied();
+                    let gone = there.unwrap_or(movement);
+                    history.remove(&mut handles[which], gone);
+                    if let Some(place) = kept[which].iter().rposition(|known| *known == gone) {
+                        kept[which].remove(place);
+                    }
                 } else {
                     if let Some(time) = history.insert(&mut handles[which], movement) {
                         dropped_max[which] = dropped_max[which].max(time);

@@ -8,15 +8,14 @@ use bumpalo::Bump;
 use crate::batch::Batch;
 use crate::body::Known;
 use crate::config::Config;
-use crate::engine::{Clock, Engine, Place, raise};
+use crate::engine::{Clock, Engine, Place};
 use crate::event::Event;
-use crate::exception::ExceptionRecord;
-use crate::explain::{Findings, Late, cure};
-use crate::judge::{Claim, Reading};
+use crate::explain::{Findings, Late};
+use crate::judge::Case;
 use crate::limits::HELD_BYTES_MAX;
 use crate::order::{Order, Ordering};
 use crate::outcome::Outcome;
-use crate::post::Checked;
+use crate::raise::About;
 use crate::tracks::{Held, TrackKey, Turn};
 use crate::wave::{Element, Found, Seen, see};
 
@@ -51,13 +50,20 @@ impl Engine {
     }
 
     /// Notes that an event which was applied, or refused by the state, has taken its place in its source's order.
-    pub(crate) fn take_place(&mut self, rank: Rank, number: u64) {
+    pub(crate) fn take_place(&mut self, rank: Rank, number: u64, place: (u64, u32)) {
         match rank {
             Rank::InOrder(Some(track)) => {
                 self.tracks.pass(track, number);
                 self.moved = Some(track);
             }
-            Rank::Late(track, Late::WasLost) => self.tracks.find_lost(track, number),
+            Rank::Late(track, Late::WasLost) => {
+                if let Some(gap) = self.tracks.find_lost(track, number) {
+                    let key = self.tracks.get(track).key();
+                    let subject = subject_of_gap(key.source, key.position, gap);
+                    let now = self.now(place);
+                    self.work.resolve("sequence_gap", &subject, "came after all", now);
+                }
+            }
             Rank::InOrder(None) | Rank::Late(..) | Rank::Ahead(_) => {}
         }
     }
@@ -114,37 +120,30 @@ impl Engine {
         while let Some(track) = self.tracks.due(i64::MAX) {
             self.give_up(&config, track, self.sequence, batch);
         }
+        self.release_waiting(batch);
         self.keys.settle_all();
     }
 
     /// Declares the numbers that are missing first on a track lost, and lets follow what was held behind them.
     fn give_up(&mut self, config: &Config, track: u32, sequence: u64, batch: &mut Batch) {
         let key = self.tracks.get(track).key();
-        let (source, position) = (key.source.into(), key.position.map(|(sku, place)| (sku.into(), place.into())));
+        let source: Box<str> = key.source.into();
+        let position = key.position.map(|(sku, place)| (sku.into(), place.into()));
         if let Some((missing, held)) = self.tracks.give_up(track) {
-            let code = "sequence_gap";
-            let (sku, location) = position.unzip();
-            let exception = ExceptionRecord {
-                code: code.into(),
-                outcome: None,
-                team: config.team(code),
-                sequence: held.sequence,
-                index: held.index,
-                log_time_ns: self.log_time_ns.unwrap_or(0),
-                source: Some(source),
-                id: None,
-                correlation_id: None,
-                causation_id: None,
-                sku,
-                location,
+            let at = (held.sequence, held.index);
+            let (sku, location): (Option<Box<str>>, Option<Box<str>>) = position.unzip();
+            let subject = subject_of_gap(&source, sku.as_deref().zip(location.as_deref()), missing);
+            let about = About {
+                code: "sequence_gap",
+                subject: &subject,
+                source: Some(&source),
+                sku: sku.as_deref(),
+                location: location.as_deref(),
                 cause: cause_of_gap(missing),
-                cure: cure(code),
-                fields: Vec::new(),
                 missing: Some(missing),
-                event: Box::default(),
-                event_bytes_total: 0,
+                place: at,
             };
-            batch.exceptions.push(exception);
+            self.raise_about(config, about, batch);
         }
         self.drain(config, track, sequence, batch);
     }
@@ -158,30 +157,57 @@ impl Engine {
         self.tracks.settle(track, ordering.gap_wait_ns);
     }
 
-    /// Applies an event that was held: it passed every check of its own when it came, and its key is remembered.
+    /// Applies what was held: it passed every check of its own when it came, and its key is remembered. Since then master data and configuration may
+    /// have changed.
     fn apply_held(&mut self, config: &Config, turn: Turn, held: &Held, sequence: u64, batch: &mut Batch) {
         let arena = Bump::new();
         let (element, seen) = self.see_held(held, &arena);
-        let Reading::Claim(claim) = Reading::of(config, self.seed, &seen) else {
-            unreachable!("what is held was read before, under the same configuration")
-        };
         let mut findings = Findings::default();
-        let mut outcome =
-            self.post_now(config, (&seen, &claim), (held.time_ns, sequence), Found::default(), &mut findings);
-        let log_time_ns = self.log_time_ns.unwrap_or(0);
-        self.suspect_duplicate(config, (&seen.event, &claim), (outcome, log_time_ns), &mut findings);
+        let mut outcome = match self.read(config, &element, &seen, &mut findings) {
+            Err(outcome) => outcome,
+            Ok(said) => {
+                let (time_ns, found) = (held.time_ns, Found::default());
+                let case = Case { seen: &seen, element: &element, said: &said, time_ns, sequence, found };
+                match self.admit(config, &case) {
+                    Ok(admitted) => self.carry_out(config, &case, &admitted, &mut findings, batch),
+                    Err((outcome, why)) => {
+                        findings.why = why;
+                        outcome
+                    }
+                }
+            }
+        };
+        if turn != Turn::Now && matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
+            (outcome, findings.late) = (Outcome::Late, Some(Late::WasTaken));
+        }
+        if outcome == Outcome::Held {
+            return; // A directive that waits for its target now.
+        }
+        self.finish(config, held, (&element, &seen), (outcome, findings), batch);
+        self.follow_target(config, held.key, (sequence, 0), batch);
+    }
+
+    /// Writes down the final outcome of what was held.
+    pub(crate) fn finish(
+        &mut self,
+        config: &Config,
+        held: &Held,
+        (element, seen): (&Element<'_>, &Seen<'_>),
+        (outcome, findings): (Outcome, Findings),
+        batch: &mut Batch,
+    ) {
         if Known::of(outcome).is_refusal() {
             self.keys.set_answer(held.key, outcome);
-        } else if turn != Turn::Now {
-            (outcome, findings.late) = (Outcome::Late, Some(Late::WasTaken));
         }
         self.totals[usize::from(Outcome::Held.number())] -= 1;
         self.totals[usize::from(outcome.number())] += 1;
+        self.sources.release(seen.event.source.unwrap_or_default(), outcome);
         batch.released.push((held.sequence, held.index, outcome));
-        raise(config, &element, (outcome, &seen.event, findings), log_time_ns, batch);
+        self.raise(config, element, (outcome, seen, findings), self.log_time_ns.unwrap_or(0), batch);
     }
 
-    fn see_held<'a>(&mut self, held: &'a Held, arena: &'a Bump) -> (Element<'a>, Seen<'a>) {
+    /// Reads what was held once more.
+    pub(crate) fn see_held<'a>(&mut self, held: &'a Held, arena: &'a Bump) -> (Element<'a>, Seen<'a>) {
         let place = Place { sequence: held.sequence, index: held.index, clock: Clock::Event };
         let element = [Element::new(&held.bytes, place)];
         let mut seen = [Seen::default()];
@@ -191,36 +217,22 @@ impl Engine {
         (element, seen)
     }
 
-    /// Whether all that is held is what the engine would hold, for a state that came from outside.
-    pub(crate) fn holds_claims(&mut self) -> bool {
-        let (config, tracks) = (Arc::clone(&self.config), std::mem::take(&mut self.tracks));
-        let arena = Bump::new();
-        let is_claim = tracks.held().all(|held| {
+    /// Whether all that is held is what it says it is, for a state that came from outside.
+    pub(crate) fn holds_what_it_says(&mut self) -> bool {
+        let all = self.tracks.held().chain(self.waiting.held()).chain(self.pendings.held());
+        let held: Vec<Held> = all.cloned().collect();
+        held.iter().all(|held| {
+            let arena = Bump::new();
             let (_, seen) = self.see_held(held, &arena);
-            seen.key == held.key && matches!(Reading::of(&config, self.seed, &seen), Reading::Claim(_))
-        });
-        self.tracks = tracks;
-        is_claim
+            seen.decoded.is_ok() && !seen.is_too_large && seen.key == held.key
+        })
     }
+}
 
-    /// Posts an event to its part of the stock.
-    #[inline]
-    pub(crate) fn post_now(
-        &mut self,
-        config: &Config,
-        (seen, claim): (&Seen<'_>, &Claim<'_>),
-        (time_ns, sequence): (i64, u64),
-        found: Found,
-        findings: &mut Findings,
-    ) -> Outcome {
-        if !self.stock.has_room(1) {
-            return Outcome::Overflow;
-        }
-        let part = self.stock.part_of(seen.hashes.sku);
-        let ordinal = self.posts;
-        self.posts += 1;
-        let checked = Checked { event: &seen.event, claim, time_ns, sequence, ordinal, found };
-        self.stock.parts[part].post(config, &checked, findings)
+fn subject_of_gap(source: &str, position: Option<(&str, &str)>, (first, last): (u64, u64)) -> String {
+    match position {
+        None => format!("{source} {first}-{last}"),
+        Some((sku, location)) => format!("{source}/{sku}/{location} {first}-{last}"),
     }
 }
 

@@ -2,10 +2,12 @@
 //! is divided, the image is of the whole, so that it can be read back under any division.
 
 use crate::account::STORED;
+use crate::counts::{Count, Counts};
 use crate::history::{HistoryHandle, Movement};
 use crate::intern::{Interner, NameId};
-use crate::ledger::{Barrier, Ledger, Names, Position};
-use crate::limits::{ACCOUNT_MAX, HISTORY_MAX, QUANTITY_MAX};
+use crate::journal::{self, Posted};
+use crate::ledger::{Ledger, Names, Position};
+use crate::limits::{ACCOUNT_MAX, COUNTS_KEPT, HISTORY_MAX, QUANTITY_MAX};
 use crate::stock::Stock;
 use crate::wire::{Reader, SnapshotError, Writer};
 
@@ -36,6 +38,49 @@ impl Stock {
         }
     }
 
+    /// Writes what was posted by events of which so many elements of the log were the last.
+    pub(crate) fn write_journal(&self, elements: u64, kept_max: u64, writer: &mut Writer) {
+        let is_kept = |posted: &Posted| elements.saturating_sub(posted.ordinal) <= kept_max;
+        let mut all = Vec::new();
+        if let [part] = &*self.parts {
+            all.extend(part.journal.all().filter(|(_, posted)| is_kept(posted)));
+        } else {
+            let mut numbers: Vec<_> = self.parts.iter().map(|part| vec![0; part.ledger.len()]).collect();
+            for (number, spot) in (0..).zip(self.by_birth()) {
+                numbers[spot.part as usize][spot.place as usize] = number;
+            }
+            for (part, numbers) in self.parts.iter().zip(&numbers) {
+                let number = |place: u32| numbers[place as usize];
+                all.extend(part.journal.all().filter(|(_, posted)| is_kept(posted)).map(|(key, posted)| {
+                    let (near, far) = posted.places;
+                    (key, Posted { places: (number(near), far.map(number)), ..posted })
+                }));
+            }
+        }
+        // What was corrected keeps its place in the log; it stands behind what it was before.
+        all.sort_by_key(|(_, posted)| posted.ordinal);
+        journal::write(&all, writer);
+    }
+
+    /// Puts back what [`Self::write_journal`] wrote, behind the positions.
+    ///
+    /// # Errors
+    /// When it could not have been written.
+    pub(crate) fn read_journal(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
+        let spots = self.by_birth();
+        let mut strange = false;
+        let parts = &mut self.parts;
+        journal::read(reader, spots.len(), |key, posted| {
+            let (near, far) = posted.places;
+            let near = spots[near as usize];
+            let far = far.map(|far| spots[far as usize]);
+            strange |= far.is_some_and(|far| far.part != near.part);
+            let places = (near.place, far.map(|far| far.place));
+            parts[near.part as usize].journal.push(key, Posted { places, ..posted }, u64::MAX);
+        })?;
+        if strange { Err(SnapshotError::Damaged("a transfer changes its item")) } else { Ok(()) }
+    }
+
     /// The names of all parts, each once, and what the ids of each part are among them.
     fn merge_names(&self) -> (Interner, Vec<Vec<NameId>>) {
         let mut names = self.interner();
@@ -61,19 +106,19 @@ impl Stock {
         if let [part] = &mut *self.parts {
             part.names = names;
             for _ in 0..count {
-                let (position, barrier) = read_position(reader, part.names.len(), &mut movements)?;
-                part.ledger.put_back_unfound(position, barrier, &movements);
+                let (position, counts) = read_position(reader, part.names.len(), &mut movements)?;
+                part.ledger.put_back_unfound(position, counts, &movements);
             }
             return if part.ledger.find_again() { Ok(()) } else { Err(POSITION_TWICE) };
         }
         for birth in 0..count {
-            let (mut position, barrier) = read_position(reader, names.len(), &mut movements)?;
+            let (mut position, counts) = read_position(reader, names.len(), &mut movements)?;
             let part = self.part_of(self.hash(names.name(position.names[0])));
             let part = &mut self.parts[part];
             for id in &mut position.names {
                 *id = part.names.intern(names.name(*id)).expect("a part has no more names than all");
             }
-            part.ledger.put_back_unfound(position, barrier, &movements);
+            part.ledger.put_back_unfound(position, counts, &movements);
             part.births.get_or_insert_default().push(birth as u64);
         }
         if self.parts.iter_mut().all(|part| part.ledger.find_again()) { Ok(()) } else { Err(POSITION_TWICE) }
@@ -107,14 +152,59 @@ fn write_position(writer: &mut Writer, ledger: &Ledger, position: &Position, nam
         writer.i64(movement.time_ns);
         writer.i64(movement.quantity);
     }
-    let barrier = ledger.barrier(position);
-    writer.u8(u8::from(barrier.is_some()));
-    if let Some(barrier) = barrier {
-        writer.i64(barrier.time_ns);
-        writer.i64(barrier.quantity);
-        writer.bytes(barrier.source.as_bytes());
-        writer.bytes(barrier.id.as_bytes());
+    let counts = ledger.counts(position);
+    writer.u8(u8::from(counts.is_some()));
+    if let Some(counts) = counts {
+        write_counts(writer, counts);
     }
+}
+
+fn write_counts(writer: &mut Writer, counts: &Counts) {
+    writer.raw(&counts.uncounted.to_le_bytes());
+    writer.u8(u8::from(counts.cut.is_some()));
+    if let Some((rank, source, id)) = &counts.cut {
+        rank.iter().for_each(|part| writer.i64(*part));
+        writer.bytes(source.as_bytes());
+        writer.bytes(id.as_bytes());
+    }
+    writer.u8(u8::try_from(counts.kept.len()).expect("few counts are kept"));
+    for count in &counts.kept {
+        writer.i64(count.time_ns);
+        count.rank.iter().for_each(|part| writer.i64(*part));
+        writer.i64(count.quantity);
+        writer.raw(&count.after.to_le_bytes());
+        writer.bytes(count.source.as_bytes());
+        writer.bytes(count.id.as_bytes());
+    }
+}
+
+fn read_counts(reader: &mut Reader<'_>) -> Result<Counts, SnapshotError> {
+    let mut counts = Counts { uncounted: read_sum(reader)?, ..Counts::default() };
+    if reader.u8()? == 1 {
+        let rank = [reader.i64()?, reader.i64()?, reader.i64()?];
+        counts.cut = Some((rank, reader.text()?.into(), reader.text()?.into()));
+    }
+    let kept = reader.u8()?;
+    if usize::from(kept) > COUNTS_KEPT {
+        return Err(SnapshotError::Damaged("more counts than are kept"));
+    }
+    for _ in 0..kept {
+        counts.kept.push(Count {
+            time_ns: reader.i64()?,
+            rank: [reader.i64()?, reader.i64()?, reader.i64()?],
+            quantity: amount_within(reader.i64()?, QUANTITY_MAX)?,
+            after: read_sum(reader)?,
+            source: reader.text()?.into(),
+            id: reader.text()?.into(),
+        });
+    }
+    Ok(counts)
+}
+
+/// A sum of movements, far from the end of its range.
+fn read_sum(reader: &mut Reader<'_>) -> Result<i128, SnapshotError> {
+    let sum = i128::from_le_bytes(reader.array()?);
+    if sum.unsigned_abs() < 1 << 120 { Ok(sum) } else { Err(SnapshotError::Damaged("an amount is out of range")) }
 }
 
 /// Reads one position. `movements` is room for its history, used again for the next.
@@ -122,7 +212,7 @@ fn read_position(
     reader: &mut Reader<'_>,
     names_count: usize,
     movements: &mut Vec<Movement>,
-) -> Result<(Position, Option<Barrier>), SnapshotError> {
+) -> Result<(Position, Option<Counts>), SnapshotError> {
     let mut names = [0; 4];
     for name in &mut names {
         *name = reader.u32()?;
@@ -144,18 +234,8 @@ fn read_position(
         let (time_ns, quantity) = (reader.i64()?, reader.i64()?);
         movements.push(Movement { time_ns, quantity: amount_within(quantity, ACCOUNT_MAX)? });
     }
-    let barrier = if reader.u8()? == 1 {
-        let (time_ns, quantity) = (reader.i64()?, amount_within(reader.i64()?, QUANTITY_MAX)?);
-        Some(Barrier {
-            time_ns,
-            quantity,
-            source: reader.text()?.into_owned().into(),
-            id: reader.text()?.into_owned().into(),
-        })
-    } else {
-        None
-    };
-    Ok((Position { names, accounts, version, dropped_ns, history: HistoryHandle::default(), barrier: 0 }, barrier))
+    let counts = if reader.u8()? == 1 { Some(read_counts(reader)?) } else { None };
+    Ok((Position { names, accounts, version, dropped_ns, history: HistoryHandle::default(), counts: 0 }, counts))
 }
 
 /// A number that the engine's own arithmetic could have made.

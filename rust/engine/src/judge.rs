@@ -2,12 +2,15 @@
 //! the documented precedence (`docs/events.md` §8) to a point of no return, and only then changes anything.
 
 use crate::batch::Batch;
-use crate::body::{Body, BodyBuilder, Known};
+use crate::body::{Body, BodyBuilder};
 use crate::config::Config;
 use crate::decode::Malformed;
+use crate::dedup::{Fingerprint, fingerprint};
+use crate::directive::{Directive, Kind, Request};
 use crate::engine::{Clock, Engine};
 use crate::event::{Event, EventTime};
 use crate::explain::Findings;
+use crate::hash::of_name;
 use crate::holding::Rank;
 use crate::legs::{Statuses, check_form, check_quantity};
 use crate::order::Order;
@@ -23,10 +26,12 @@ pub(crate) enum Reading<'e> {
     /// It moves the log's time and nothing else.
     Refused(Outcome),
     Claim(Claim<'e>),
+    /// Its members are still to be read.
+    Directive(Kind),
 }
 
 /// An event whose own form is right.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Claim<'e> {
     pub(crate) rule: &'e Rule,
     pub(crate) statuses: Statuses,
@@ -46,8 +51,9 @@ impl<'e> Reading<'e> {
         if let Err(malformed) = seen.decoded {
             return Self::Malformed(malformed);
         }
-        let Some(number) = config.rules.find(event.kind.unwrap_or_default()) else {
-            return Self::Refused(Outcome::UnknownType);
+        let kind = event.kind.unwrap_or_default();
+        let Some(number) = config.rules.find(kind) else {
+            return Kind::of(kind).map_or(Self::Refused(Outcome::UnknownType), Self::Directive);
         };
         let rule = config.rules.rule(number);
         let statuses = match check_form(event, rule) {
@@ -58,6 +64,7 @@ impl<'e> Reading<'e> {
             Ok(_) if event.sequence.is_none() && asks_for_sequence(config, event) => {
                 Self::Refused(Outcome::SequenceMissing)
             }
+            Ok(_) if event.hops.is_some_and(|hops| hops > config.hops_max) => Self::Refused(Outcome::Loop),
             Ok(quantity) => {
                 Self::Claim(Claim { rule, statuses, quantity, body: body_of(secret, seen, rule, statuses, quantity) })
             }
@@ -82,6 +89,44 @@ impl Clock {
     }
 }
 
+/// What an element says, read whole.
+#[derive(Debug)]
+pub(crate) enum Said<'e> {
+    Stock(Claim<'e>),
+    Directive(Box<Directive>, Body),
+}
+
+impl Said<'_> {
+    const fn body(&self) -> Body {
+        match self {
+            Self::Stock(claim) => claim.body,
+            Self::Directive(_, body) => *body,
+        }
+    }
+
+    /// Whether the times of its source are bounded, and its own moves the log's: master data begins to hold whenever it does.
+    const fn is_of_its_time(&self) -> bool {
+        match self {
+            Self::Stock(_) => true,
+            Self::Directive(directive, _) => {
+                !matches!(directive.request, Request::DefineItem(..) | Request::DefineLocation(..))
+            }
+        }
+    }
+}
+
+/// What is carried out, and where in the log.
+pub(crate) struct Case<'a, 'e> {
+    pub(crate) seen: &'e Seen<'a>,
+    pub(crate) element: &'e Element<'a>,
+    pub(crate) said: &'e Said<'e>,
+    /// Effective time, in nanoseconds since 1970.
+    pub(crate) time_ns: i64,
+    /// The log sequence that the positions reflect then.
+    pub(crate) sequence: u64,
+    pub(crate) found: Found,
+}
+
 impl Engine {
     /// The outcome of an element, with all that follows from it in the state.
     pub(crate) fn judge(
@@ -92,51 +137,137 @@ impl Engine {
         findings: &mut Findings,
         batch: &mut Batch,
     ) -> Outcome {
-        let (event, place) = (&seen.event, element.place);
-        let reading = Reading::of(config, self.seed, seen);
-        if reading.is_timed() {
-            self.tick(place.clock.offer(event.time));
-            if config.has_orders() {
-                self.expire(config, place.sequence, batch);
-            }
+        let place = element.place;
+        let said = self.read(config, element, seen, findings);
+        let time = match &said {
+            Ok(said) if !said.is_of_its_time() => EventTime::Absent,
+            Err(Outcome::TooLarge | Outcome::Malformed) => return said.err().unwrap_or(Outcome::Malformed),
+            _ => seen.event.time,
+        };
+        self.tick(place.clock.offer(time));
+        self.on_time(config, (place.sequence, place.index), batch);
+        match said {
+            Err(outcome) => outcome,
+            Ok(said) => self.weigh(config, element, (seen, found), &said, findings, batch),
         }
-        let claim = match reading {
-            Reading::TooLarge => return Outcome::TooLarge,
+    }
+
+    /// Reads what an element says, as far as its own form goes.
+    pub(crate) fn read<'e>(
+        &self,
+        config: &'e Config,
+        element: &Element<'_>,
+        seen: &Seen<'_>,
+        findings: &mut Findings,
+    ) -> Result<Said<'e>, Outcome> {
+        match Reading::of(config, self.seed, seen) {
+            Reading::TooLarge => Err(Outcome::TooLarge),
             Reading::Malformed(malformed) => {
                 findings.malformed = Some(malformed);
-                return Outcome::Malformed;
+                Err(Outcome::Malformed)
             }
-            Reading::Refused(outcome) => return outcome,
-            Reading::Claim(claim) => claim,
-        };
+            Reading::Refused(outcome) => Err(outcome),
+            Reading::Claim(claim) => Ok(Said::Stock(claim)),
+            Reading::Directive(kind) => {
+                let event = &seen.event;
+                let directive = Directive::read(config, kind, event, &element.whole()).map_err(|refused| {
+                    findings.why = Some(refused.why);
+                    refused.outcome
+                })?;
+                let order = config.ordering(event.source.unwrap_or_default()).order;
+                if event.sequence.is_none() && matches!(order, Order::Source | Order::Increasing) {
+                    return Err(Outcome::SequenceMissing);
+                }
+                if event.hops.is_some_and(|hops| hops > config.hops_max) {
+                    return Err(Outcome::Loop);
+                }
+                let body = body_of_directive(self.seed, seen, &directive);
+                Ok(Said::Directive(Box::new(directive), body))
+            }
+        }
+    }
+
+    /// The column of checks that need the state, down to the point of no return.
+    fn weigh(
+        &mut self,
+        config: &Config,
+        element: &Element<'_>,
+        (seen, found): (&Seen<'_>, Found),
+        said: &Said<'_>,
+        findings: &mut Findings,
+        batch: &mut Batch,
+    ) -> Outcome {
+        let (event, place) = (&seen.event, element.place);
         let (ordinal, log_time_ns) = (self.elements, self.log_time_ns.unwrap_or(0));
         let keys = self.keys.reach(seen.key, log_time_ns);
-        let new_key = match keys.recall((ordinal, log_time_ns), seen.key, claim.body, findings) {
+        let new_key = match keys.recall((ordinal, log_time_ns), seen.key, said.body(), findings) {
             Ok(new_key) => new_key,
             Err(outcome) => return outcome,
         };
-        let Some(time_ns) = effective_time(config, event, log_time_ns, self.keys.floor_ns()) else {
-            return Outcome::TimeOutOfBounds;
+        let origin = self.origin_of(event, log_time_ns);
+        if origin.is_some_and(|origin| self.keys.of(origin).find(origin).is_some()) {
+            return Outcome::Duplicate;
+        }
+        let time_ns = match effective_time(config, event, log_time_ns, self.keys.floor_ns()) {
+            Some(time_ns) => time_ns,
+            None => match event.time {
+                EventTime::At(time_ns) if !said.is_of_its_time() => time_ns,
+                _ => return Outcome::TimeOutOfBounds,
+            },
         };
-        // Ownership takes its place here.
+        let case = Case { seen, element, said, time_ns, sequence: place.sequence, found };
+        let admitted = match self.admit(config, &case) {
+            Ok(admitted) => admitted,
+            Err((outcome, why)) => {
+                findings.why = why;
+                return outcome;
+            }
+        };
         let ordering = config.ordering(event.source.unwrap_or_default());
-        let rank = self.rank_of(ordering, event);
+        let rank = match said {
+            Said::Directive(..) if ordering.order == Order::Position => Rank::InOrder(None),
+            _ => self.rank_of(ordering, event),
+        };
         if let Rank::Ahead(track) = rank {
             // The answer to repetitions is set right if the state refuses the event in the end.
             self.keys.remember(new_key, Outcome::Applied);
+            self.remember_origin(origin);
             self.hold(track, ordering, element, seen, time_ns);
             return Outcome::Held;
         }
-        let mut outcome = self.post_now(config, (seen, &claim), (time_ns, place.sequence), found, findings);
+        let outcome = self.carry_out(config, &case, &admitted, findings, batch);
         self.keys.remember(new_key, outcome);
-        self.take_place(rank, event.sequence.unwrap_or_default());
-        self.suspect_duplicate(config, (event, &claim), (outcome, log_time_ns), findings);
-        if let Rank::Late(_, why) = rank
-            && !Known::of(outcome).is_refusal()
-        {
-            (outcome, findings.late) = (Outcome::Late, Some(why));
+        self.remember_origin(origin);
+        self.take_place(rank, event.sequence.unwrap_or_default(), (place.sequence, place.index));
+        if outcome != Outcome::Held {
+            self.follow_target(config, seen.key, (place.sequence, place.index), batch);
         }
-        outcome
+        self.called_late(rank, outcome, findings)
+    }
+
+    /// Calls late what was taken out of its order.
+    fn called_late(&self, rank: Rank, outcome: Outcome, findings: &mut Findings) -> Outcome {
+        match rank {
+            Rank::Late(_, why) if matches!(outcome, Outcome::Applied | Outcome::Absorbed) => {
+                findings.late = Some(why);
+                Outcome::Late
+            }
+            _ => outcome,
+        }
+    }
+
+    /// The key of the event that a sync made this one from.
+    fn origin_of(&mut self, event: &Event<'_>, log_time_ns: i64) -> Option<Fingerprint> {
+        let origin = fingerprint(&self.secret, event.origin_source?, event.origin_id?);
+        self.keys.reach(origin, log_time_ns).dedup.advance(log_time_ns);
+        Some(origin)
+    }
+
+    /// Remembers that the origin of an event was counted with it.
+    fn remember_origin(&mut self, origin: Option<Fingerprint>) {
+        if let Some(origin) = origin {
+            self.keys.remember_echoed(origin);
+        }
     }
 
     /// Moves the log's time, which never goes backwards.
@@ -181,19 +312,30 @@ fn body_of(keyed: u64, seen: &Seen<'_>, rule: &Rule, statuses: Statuses, quantit
     body.hash_of(3, event.lot, hashes.lot);
     body.hash_of(4, event.owner, hashes.owner);
     body.hash_of(5, event.to_location, hashes.to_location);
-    body.number(6, Some(quantity));
-    body.number(
-        7,
-        match event.time {
-            EventTime::Absent => None,
-            EventTime::At(ns) => Some(ns),
-            EventTime::BeyondRange => Some(i64::MAX),
-        },
-    );
+    // A unit belongs to its quantity.
+    body.number(6, Some(event.unit.map_or(quantity, |unit| quantity ^ of_name(keyed, unit).cast_signed())));
+    body.number(7, time_said(event));
     body.choice(8, statuses.from.map(|account| account as u8));
     body.choice(9, statuses.to.map(|account| account as u8));
     body.text(10, event.document);
     body.number(11, event.line);
     body.text(12, event.due);
     body.finish()
+}
+
+/// The digest of what a directive says.
+fn body_of_directive(keyed: u64, seen: &Seen<'_>, directive: &Directive) -> Body {
+    let mut body = BodyBuilder::new(keyed);
+    body.text(0, Some(directive.kind.name()));
+    body.number(7, time_said(&seen.event));
+    body.text(13, Some(&directive.said));
+    body.finish()
+}
+
+const fn time_said(event: &Event<'_>) -> Option<i64> {
+    match event.time {
+        EventTime::Absent => None,
+        EventTime::At(ns) => Some(ns),
+        EventTime::BeyondRange => Some(i64::MAX),
+    }
 }

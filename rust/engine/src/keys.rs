@@ -106,6 +106,25 @@ impl Keys {
         }
     }
 
+    /// What is remembered of a key.
+    pub(crate) fn find(&mut self, key: Fingerprint, log_time_ns: i64) -> Option<Known> {
+        let dedup = &mut self.reach(key, log_time_ns).dedup;
+        dedup.advance(log_time_ns);
+        dedup.find(key)
+    }
+
+    /// Remembers the key of an event that another one was made from, unless it is known.
+    pub(crate) fn remember_echoed(&mut self, key: Fingerprint) {
+        let part = self.part_of(key);
+        let dedup = &mut self.parts[part].dedup;
+        if dedup.find(key).is_none() {
+            dedup.remember(key, Known::echoed());
+        }
+        if self.parts.len() > 1 && !self.has_room(0) {
+            self.make_room();
+        }
+    }
+
     /// Writes another answer to a key, if it is still known.
     pub(crate) fn set_answer(&mut self, key: Fingerprint, outcome: Outcome) {
         let part = self.part_of(key);

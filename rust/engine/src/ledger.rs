@@ -3,6 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::account::{Account, STORED};
+use crate::counts::{Count, Counts};
 use crate::hash;
 use crate::history::{History, HistoryHandle, Movement};
 use crate::index::Index;
@@ -15,21 +16,11 @@ use crate::pages::Pages;
 const ON_HAND: usize = Account::OnHand as usize;
 const ADJUSTMENT: usize = Account::Adjustment as usize;
 
+/// Stands for a sum of movements that are not known any more.
+const UNKNOWN: i128 = i128::MAX;
+
 /// The names of a position: sku, location, lot, owner.
 pub type Names = [NameId; 4];
-
-/// The latest count of a position: a barrier that absorbs what is effective at or before it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Barrier {
-    /// Effective time of the count, in nanoseconds since 1970.
-    pub time_ns: i64,
-    /// What was counted, in thousandths.
-    pub quantity: i64,
-    /// Who counted; with the id it breaks ties of time.
-    pub source: Box<str>,
-    /// The count's key.
-    pub id: Box<str>,
-}
 
 /// One position: two lines of cache that are fetched as a pair.
 #[derive(Debug, Clone, Copy, Zeroable, Pod)]
@@ -45,8 +36,8 @@ pub struct Position {
     pub dropped_ns: i64,
     /// Its recent movements.
     pub history: HistoryHandle,
-    /// Its latest count: a place in the ledger's barriers plus one, zero for none.
-    pub barrier: u32,
+    /// Its counts: a place in the ledger's counts plus one, zero for none.
+    pub counts: u32,
 }
 
 /// What an event would do to one position.
@@ -58,11 +49,39 @@ pub struct Draft {
     /// `on_hand` before.
     before: i64,
     accounts: [i64; STORED],
-    /// The part of the change of `on_hand` that lies after the latest count.
+    /// The movement of `on_hand`, whether a count absorbs it or not.
     moved: i64,
 }
 
 impl Draft {
+    /// Where the position is, if it exists.
+    pub(crate) const fn place(&self) -> Option<u32> {
+        self.place
+    }
+
+    /// What an account would hold.
+    pub(crate) const fn account(&self, slot: usize) -> i64 {
+        self.accounts[slot]
+    }
+
+    /// What `on_hand` holds, and what it would.
+    pub(crate) const fn on_hand(&self) -> (i64, i64) {
+        (self.before, self.accounts[ON_HAND])
+    }
+
+    pub(crate) const fn add(&mut self, slot: usize, amount: i64) {
+        self.accounts[slot] = self.accounts[slot].saturating_add(amount);
+    }
+
+    pub(crate) const fn set_on_hand(&mut self, on_hand: i64) {
+        self.accounts[ON_HAND] = on_hand;
+    }
+
+    /// Whether `on_hand` goes from below zero to zero or more.
+    pub const fn recovers(&self) -> bool {
+        self.before < 0 && self.accounts[ON_HAND] >= 0
+    }
+
     /// Whether `on_hand` goes from zero or more to less.
     pub const fn crosses_below_zero(&self) -> bool {
         self.before >= 0 && self.accounts[ON_HAND] < 0
@@ -84,7 +103,7 @@ pub struct Ledger {
     positions: Pages<Position>,
     places: Index,
     history: History,
-    barriers: Vec<Barrier>,
+    counts: Vec<Counts>,
     /// The positions of each SKU as a chain: its newest position by SKU, and behind each position the one before it; one more than the place, zero ends.
     sku_newest: Vec<u32>,
     sku_before: Vec<u32>,
@@ -98,7 +117,7 @@ impl Ledger {
             positions: Pages::new(),
             places: Index::default(),
             history: History::new(history_max),
-            barriers: Vec::new(),
+            counts: Vec::new(),
             sku_newest: Vec::new(),
             sku_before: Vec::new(),
             seed,
@@ -161,9 +180,14 @@ impl Ledger {
         })
     }
 
+    /// The counts of a position, if it was ever counted.
+    pub fn counts(&self, position: &Position) -> Option<&Counts> {
+        self.counts.get((position.counts as usize).checked_sub(1)?)
+    }
+
     /// The latest count of a position.
-    pub fn barrier(&self, position: &Position) -> Option<&Barrier> {
-        self.barriers.get((position.barrier as usize).checked_sub(1)?)
+    pub fn barrier(&self, position: &Position) -> Option<&Count> {
+        self.counts(position).and_then(Counts::latest)
     }
 
     /// The movements that a position remembers, oldest first.
@@ -200,39 +224,49 @@ impl Ledger {
         if moved == 0 {
             return Touch::Nothing;
         }
+        draft.moved = moved;
         if self.is_absorbed(draft, time_ns) {
             // The count has the last word on `on_hand`; what the movement brings changes the count's variance instead.
             draft.accounts[ADJUSTMENT] += moved;
             return Touch::Absorbed;
         }
         draft.accounts[ON_HAND] += moved;
-        draft.moved = moved;
         Touch::Live
     }
 
-    /// Drafts a count: `on_hand` = what was counted + the movements effective after it.
+    /// Drafts a count: `on_hand` = what was counted + the movements effective after it, which is found out here.
     ///
     /// # Errors
     /// `absorbed` for a count that is not the latest, `count_beyond_history` for one that needs movements that were dropped.
-    pub fn draft_count(&self, draft: &mut Draft, count: &Barrier) -> Result<(), Outcome> {
-        let on_hand = match draft.place.map(|place| self.position(place)) {
-            None => count.quantity,
-            Some(position) => match self.barrier(position) {
-                Some(latest)
-                    if (count.time_ns, &count.source, &count.id) <= (latest.time_ns, &latest.source, &latest.id) =>
-                {
+    pub fn draft_count(&self, draft: &mut Draft, count: &mut Count) -> Result<(), Outcome> {
+        count.after = match draft.place.map(|place| self.position(place)) {
+            None => 0,
+            Some(position) => {
+                let is_latest = self.barrier(position).is_none_or(|latest| latest.compare(count).is_lt());
+                let after = self.after(position, count.time_ns);
+                if !is_latest {
+                    count.after = after.unwrap_or(UNKNOWN);
                     return Err(Outcome::Absorbed);
                 }
-                // The movements after both counts are the same, so none has to be known.
-                Some(latest) if count.time_ns == latest.time_ns => draft.before - latest.quantity + count.quantity,
-                _ if count.time_ns < position.dropped_ns => return Err(Outcome::CountBeyondHistory),
-                _ => count.quantity.saturating_add(self.history.sum_after(position.history, count.time_ns)),
-            },
+                after.ok_or(Outcome::CountBeyondHistory)?
+            }
         };
+        let on_hand = i64::try_from(i128::from(count.quantity) + count.after).map_err(|_| Outcome::Overflow)?;
         let change = on_hand.saturating_sub(draft.before);
         draft.accounts[ADJUSTMENT] = draft.accounts[ADJUSTMENT].saturating_sub(change);
         draft.accounts[ON_HAND] = on_hand;
         Ok(())
+    }
+
+    /// The sum of the movements of a position effective after a time, if they are known.
+    pub fn after(&self, position: &Position, time_ns: i64) -> Option<i128> {
+        let by_count = self.counts(position).and_then(|counts| counts.after(time_ns));
+        by_count.or_else(|| self.sum_after(position, time_ns).map(i128::from))
+    }
+
+    /// The same from the history alone.
+    pub(crate) fn sum_after(&self, position: &Position, time_ns: i64) -> Option<i64> {
+        (time_ns >= position.dropped_ns).then(|| self.history.sum_after(position.history, time_ns))
     }
 
     /// Whether a draft leaves the range of an account.
@@ -245,54 +279,96 @@ impl Ledger {
 
     /// Writes a draft of a movement. Gives the position's place.
     pub fn write(&mut self, draft: &Draft, time_ns: i64, version: u64) -> u32 {
+        let place = self.write_accounts(draft, version);
+        if draft.moved != 0 {
+            let counts = self.positions.get(place as usize).counts as usize;
+            if let Some(counts) = counts.checked_sub(1) {
+                self.counts[counts].move_on_hand(time_ns, draft.moved);
+            }
+            self.keep_movement(place, Movement { time_ns, quantity: draft.moved });
+        }
+        place
+    }
+
+    /// Writes the accounts of a draft. Gives the position's place.
+    #[inline]
+    pub(crate) fn write_accounts(&mut self, draft: &Draft, version: u64) -> u32 {
         let place = self.place_of(draft);
         let position = self.positions.get_mut(place as usize);
         position.accounts = draft.accounts;
         position.version = version;
-        if draft.moved != 0 {
-            let movement = Movement { time_ns, quantity: draft.moved };
-            if let Some(dropped_ns) = self.history.insert(&mut position.history, movement) {
-                position.dropped_ns = position.dropped_ns.max(dropped_ns);
+        place
+    }
+
+    /// Takes a movement into the history.
+    #[inline]
+    pub(crate) fn keep_movement(&mut self, place: u32, movement: Movement) {
+        let position = self.positions.get_mut(place as usize);
+        if let Some(dropped_ns) = self.history.insert(&mut position.history, movement) {
+            position.dropped_ns = position.dropped_ns.max(dropped_ns);
+        }
+    }
+
+    /// Takes a movement out of the history.
+    pub(crate) fn forget_movement(&mut self, place: u32, movement: Movement) {
+        self.history.remove(&mut self.positions.get_mut(place as usize).history, movement);
+    }
+
+    /// Gives a position other counts.
+    pub(crate) fn set_counts(&mut self, place: u32, counts: Counts) {
+        let position = self.positions.get_mut(place as usize);
+        if let Some(known) = (position.counts as usize).checked_sub(1) {
+            self.counts[known] = counts;
+        } else {
+            self.counts.push(counts);
+            position.counts = u32::try_from(self.counts.len()).expect("no more counted positions than positions");
+        }
+    }
+
+    /// Notes that a position reflects a place in the log without a change of its accounts.
+    pub(crate) fn set_version(&mut self, place: u32, version: u64) {
+        self.positions.get_mut(place as usize).version = version;
+    }
+
+    /// Writes a draft of a count, which becomes the latest. Gives the position's place.
+    pub fn write_count(&mut self, draft: &Draft, count: Count, version: u64) -> u32 {
+        let place = self.write_accounts(draft, version);
+        match (self.position(place).counts as usize).checked_sub(1) {
+            Some(known) => self.counts[known].add(count),
+            None => {
+                let mut counts = Counts { uncounted: draft.before.into(), ..Counts::default() };
+                counts.add(count);
+                self.set_counts(place, counts);
             }
         }
         place
     }
 
-    /// Writes a draft of a count, which becomes the latest. Gives the position's place.
-    pub fn write_count(&mut self, draft: &Draft, count: Barrier, version: u64) -> u32 {
-        let place = self.place_of(draft);
-        let position = self.positions.get_mut(place as usize);
-        position.accounts = draft.accounts;
-        position.version = version;
-        self.history.drop_through(&mut position.history, count.time_ns);
-        if let Some(known) = (position.barrier as usize).checked_sub(1) {
-            self.barriers[known] = count;
+    /// Keeps a count that is not the latest, in case the latest is voided.
+    pub(crate) fn keep_count(&mut self, place: u32, count: Count) {
+        let Some(known) = (self.position(place).counts as usize).checked_sub(1) else { return };
+        if count.after == UNKNOWN {
+            self.counts[known].leave_out(&count);
         } else {
-            self.barriers.push(count);
-            position.barrier = u32::try_from(self.barriers.len()).expect("no more barriers than positions");
+            self.counts[known].add(count);
         }
-        place
     }
 
     /// Puts back a position of a snapshot.
-    pub fn put_back(&mut self, position: Position, barrier: Option<Barrier>, movements: &[Movement]) {
-        let (hash, place) = (self.hash(position.names), self.put_back_unfound(position, barrier, movements));
+    pub fn put_back(&mut self, position: Position, counts: Option<Counts>, movements: &[Movement]) {
+        let (hash, place) = (self.hash(position.names), self.put_back_unfound(position, counts, movements));
         self.places.insert(hash, place);
     }
 
     /// The same for one of many that follow each other: it is found when all are back and [`Self::find_again`] was called.
-    pub fn put_back_unfound(
-        &mut self,
-        mut position: Position,
-        barrier: Option<Barrier>,
-        movements: &[Movement],
-    ) -> u32 {
+    pub fn put_back_unfound(&mut self, mut position: Position, counts: Option<Counts>, movements: &[Movement]) -> u32 {
         position.history = self.history.put_back(movements);
-        position.barrier = barrier.map_or(0, |barrier| {
-            self.barriers.push(barrier);
-            u32::try_from(self.barriers.len()).expect("no more barriers than positions")
-        });
-        self.push(position)
+        position.counts = 0;
+        let place = self.push(position);
+        if let Some(counts) = counts {
+            self.set_counts(place, counts);
+        }
+        place
     }
 
     /// Lets all positions be found that were put back. Gives whether each is there once.
@@ -306,13 +382,13 @@ impl Ledger {
 
     /// Bytes held, by part.
     pub fn memory_bytes(&self) -> [(&'static str, usize); 5] {
-        let barrier_names: usize = self.barriers.iter().map(|barrier| barrier.source.len() + barrier.id.len()).sum();
+        let counts: usize = self.counts.iter().map(Counts::memory_bytes).sum();
         [
             ("positions", self.positions.memory_bytes()),
             ("position_index", self.places.memory_bytes()),
             ("sku_chains", (self.sku_newest.capacity() + self.sku_before.capacity()) * size_of::<u32>()),
             ("history", self.history.memory_bytes()),
-            ("counts", self.barriers.capacity() * size_of::<Barrier>() + barrier_names),
+            ("counts", self.counts.capacity() * size_of::<Counts>() + counts),
         ]
     }
 
@@ -333,7 +409,7 @@ impl Ledger {
                 version: 0,
                 dropped_ns: i64::MIN,
                 history: HistoryHandle::default(),
-                barrier: 0,
+                counts: 0,
             })
         })
     }

@@ -123,6 +123,11 @@ impl Outcome {
         }
     }
 
+    /// Whether the event was taken, and not for the second time.
+    pub const fn is_accepted(self) -> bool {
+        matches!(self, Self::Applied | Self::Absorbed | Self::Late | Self::PendingApproval | Self::Observed)
+    }
+
     /// Whether nobody has to look at it.
     pub const fn is_silent(self) -> bool {
         matches!(self, Self::Applied | Self::Duplicate | Self::Held | Self::Absorbed | Self::Observed)

@@ -3,13 +3,15 @@
 use crate::body::Known;
 use crate::changes::Tracing;
 use crate::config::{Config, NegativeStock};
-use crate::dedup::fingerprint;
+use crate::counts::Count;
+use crate::dedup::{Fingerprint, fingerprint};
 use crate::engine::Engine;
 use crate::event::Event;
-use crate::explain::Findings;
+use crate::explain::{Findings, Raised};
 use crate::intern::NONE;
+use crate::journal::{Posted, PostedLegs};
 use crate::judge::Claim;
-use crate::ledger::{Barrier, Draft, Ledger, Names, Touch};
+use crate::ledger::{Draft, Ledger, Names, Touch};
 use crate::legs::Legs;
 use crate::outcome::Outcome;
 use crate::rules::QuantityRule;
@@ -20,12 +22,25 @@ use crate::wave::Found;
 pub(crate) struct Checked<'a, 'e> {
     pub(crate) event: &'e Event<'a>,
     pub(crate) claim: &'e Claim<'e>,
+    pub(crate) key: Fingerprint,
     /// Effective time, in nanoseconds since 1970.
     pub(crate) time_ns: i64,
+    /// What decides between it and other counts, if it is one.
+    pub(crate) rank: [i64; 3],
     pub(crate) sequence: u64,
     /// Events that were posted before it in this process, or could have been.
     pub(crate) ordinal: u64,
+    /// Elements of the log before it.
+    pub(crate) element: u64,
     pub(crate) found: Found,
+}
+
+/// What an event would do to the positions that it touches.
+struct Drafted {
+    near: Draft,
+    far: Option<Draft>,
+    legs: PostedLegs,
+    is_absorbed: bool,
 }
 
 impl Part {
@@ -43,22 +58,54 @@ impl Part {
         findings: &mut Findings,
     ) -> Result<Outcome, Outcome> {
         let Checked { event, claim, time_ns, .. } = *checked;
-        let near_names = match checked.found.names {
-            Some(names) => names,
-            None => self.intern_names(event)?,
-        };
+        let names = self.names_of(checked)?;
         if claim.rule.quantity == QuantityRule::Count {
-            return self.post_count(config, checked, near_names, findings);
+            return self.post_count(config, checked, names, findings);
         }
-        let mut far_names = None;
-        if claim.rule.needs_to_location {
-            let location = self.names.intern(event.to_location.unwrap_or_default()).ok_or(Outcome::Overflow)?;
-            far_names = Some([near_names[0], location, near_names[2], near_names[3]]);
+        let Drafted { near, far, legs, is_absorbed } = self.draft(config, checked, names)?;
+
+        // From here on nothing can refuse the event.
+        let mut places = [None; 2];
+        for (slot, (draft, location)) in
+            [(Some(near), &event.location), (far, &event.to_location)].into_iter().enumerate()
+        {
+            let Some(draft) = draft else { continue };
+            let place = self.ledger.write(&draft, time_ns, checked.sequence);
+            self.touch(place, checked.ordinal, tracing(event));
+            tell_crossing(config, &draft, event, location.unwrap_or_default(), findings);
+            places[slot] = Some(place);
         }
-        let legs = Legs::lay_out(claim.rule, claim.statuses);
-        let mut near = self.ledger.draft_at(near_names, checked.found.place);
+        self.remember(config, checked, Some(legs), (places[0].unwrap_or_default(), places[1]));
+        if let Some(code) = &claim.rule.exception {
+            findings.raised.push(Raised::of(code));
+        }
+        Ok(if is_absorbed { Outcome::Absorbed } else { Outcome::Applied })
+    }
+
+    /// The names of an event's position.
+    pub(crate) fn names_of(&mut self, checked: &Checked<'_, '_>) -> Result<Names, Outcome> {
+        match checked.found.names {
+            Some(names) => Ok(names),
+            None => self.intern_names(checked.event),
+        }
+    }
+
+    /// The names of the position at `to_location`, if the type has one.
+    pub(crate) fn far_names_of(&mut self, checked: &Checked<'_, '_>, near: Names) -> Result<Option<Names>, Outcome> {
+        if !checked.claim.rule.needs_to_location {
+            return Ok(None);
+        }
+        let location = self.names.intern(checked.event.to_location.unwrap_or_default()).ok_or(Outcome::Overflow)?;
         // A transfer to its own location changes one position, not two.
-        let mut far = far_names.filter(|names| *names != near_names).map(|names| self.ledger.draft(names));
+        Ok(Some([near[0], location, near[2], near[3]]).filter(|names| *names != near))
+    }
+
+    fn draft(&mut self, config: &Config, checked: &Checked<'_, '_>, names: Names) -> Result<Drafted, Outcome> {
+        let Checked { claim, time_ns, .. } = *checked;
+        let far_names = self.far_names_of(checked, names)?;
+        let legs = Legs::lay_out(claim.rule, claim.statuses);
+        let mut near = self.ledger.draft_at(names, checked.found.place);
+        let mut far = far_names.map(|names| self.ledger.draft(names));
         let apart = far.is_some();
         let near_legs = legs.as_slice().iter().filter(|leg| !apart || !leg.remote);
         let near_touch = self.ledger.draft_legs(&mut near, near_legs, claim.quantity, time_ns);
@@ -71,20 +118,21 @@ impl Part {
         for draft in std::iter::once(&near).chain(&far) {
             check_negative(config, draft)?;
         }
+        let is_absorbed = is_absorbed(&[near_touch, far_touch]);
+        Ok(Drafted { near, far, legs: PostedLegs::of(legs.as_slice()), is_absorbed })
+    }
 
-        // From here on nothing can refuse the event.
-        for (draft, location) in [(Some(near), &event.location), (far, &event.to_location)] {
-            let Some(draft) = draft else { continue };
-            let place = self.ledger.write(&draft, time_ns, checked.sequence);
-            self.touch(place, checked.ordinal, tracing(event));
-            raise_crossing(config, &draft, location.as_deref(), findings);
+    /// What an event would make of its own position's `on_hand`: before and after. Changes nothing.
+    pub(crate) fn preview(&mut self, config: &Config, checked: &Checked<'_, '_>) -> Result<(i64, i64), Outcome> {
+        let names = self.names_of(checked)?;
+        if checked.claim.rule.quantity != QuantityRule::Count {
+            return self.draft(config, checked, names).map(|drafted| drafted.near.on_hand());
         }
-        if let Some(code) = &claim.rule.exception {
-            findings.raised.push((code.clone(), None));
-        }
-        let touches = [near_touch, far_touch];
-        let absorbed = touches.contains(&Touch::Absorbed) && !touches.contains(&Touch::Live);
-        Ok(if absorbed { Outcome::Absorbed } else { Outcome::Applied })
+        let mut draft = self.ledger.draft_at(names, checked.found.place);
+        self.ledger.draft_count(&mut draft, &mut count_of(checked))?;
+        Ledger::check_range(&draft)?;
+        check_negative(config, &draft)?;
+        Ok(draft.on_hand())
     }
 
     fn intern_names(&mut self, event: &Event<'_>) -> Result<Names, Outcome> {
@@ -103,26 +151,58 @@ impl Part {
         findings: &mut Findings,
     ) -> Result<Outcome, Outcome> {
         let event = checked.event;
-        let count = Barrier {
-            time_ns: checked.time_ns,
-            quantity: checked.claim.quantity,
-            source: event.source.unwrap_or_default().into(),
-            id: event.id.unwrap_or_default().into(),
-        };
+        let mut count = count_of(checked);
         let mut draft = self.ledger.draft_at(names, checked.found.place);
-        self.ledger.draft_count(&mut draft, &count)?;
+        if let Err(outcome) = self.ledger.draft_count(&mut draft, &mut count) {
+            if let (Outcome::Absorbed, Some(place)) = (outcome, draft.place()) {
+                self.ledger.keep_count(place, count);
+                self.remember(config, checked, None, (place, None));
+            }
+            return Err(outcome);
+        }
         Ledger::check_range(&draft)?;
         check_negative(config, &draft)?;
 
         // From here on nothing can refuse the count.
         let place = self.ledger.write_count(&draft, count, checked.sequence);
         self.touch(place, checked.ordinal, tracing(event));
-        raise_crossing(config, &draft, event.location, findings);
+        self.remember(config, checked, None, (place, None));
+        tell_crossing(config, &draft, event, event.location.unwrap_or_default(), findings);
         if let Some(code) = &checked.claim.rule.exception {
-            findings.raised.push((code.clone(), None));
+            findings.raised.push(Raised::of(code));
         }
         Ok(Outcome::Applied)
     }
+
+    /// Writes down what an event posted, so that it can be corrected.
+    fn remember(
+        &mut self,
+        config: &Config,
+        checked: &Checked<'_, '_>,
+        legs: Option<PostedLegs>,
+        places: (u32, Option<u32>),
+    ) {
+        let Checked { claim, time_ns, element, .. } = *checked;
+        let posted = Posted { legs, quantity: claim.quantity, time_ns, places, ordinal: element };
+        self.journal.push(checked.key, posted, config.corrections_max);
+    }
+}
+
+/// The count that an event is.
+pub(crate) fn count_of(checked: &Checked<'_, '_>) -> Count {
+    Count {
+        time_ns: checked.time_ns,
+        rank: checked.rank,
+        quantity: checked.claim.quantity,
+        source: checked.event.source.unwrap_or_default().into(),
+        id: checked.event.id.unwrap_or_default().into(),
+        after: 0,
+    }
+}
+
+/// Whether a count has the last word on all that is said of `on_hand`.
+pub(crate) fn is_absorbed(touches: &[Touch]) -> bool {
+    touches.contains(&Touch::Absorbed) && !touches.contains(&Touch::Live)
 }
 
 impl Engine {
@@ -145,7 +225,7 @@ impl Engine {
         self.meanings.advance(log_time_ns);
         let print = fingerprint(&self.secret, "", &meaning);
         if self.meanings.renew(print) {
-            findings.raised.push(("duplicate_suspect".into(), None));
+            findings.raised.push(Raised::of("duplicate_suspect"));
         } else {
             self.meanings.remember(print, Known::default());
         }
@@ -153,7 +233,7 @@ impl Engine {
 }
 
 /// The ids that an event carries through, if it has any.
-fn tracing(event: &Event<'_>) -> Option<Tracing> {
+pub(crate) fn tracing(event: &Event<'_>) -> Option<Tracing> {
     let is_traced = event.correlation_id.is_some() || event.causation_id.is_some();
     is_traced.then(|| Tracing {
         correlation: event.correlation_id.map(Into::into),
@@ -162,7 +242,7 @@ fn tracing(event: &Event<'_>) -> Option<Tracing> {
 }
 
 /// Refuses a draft that lowers `on_hand` below zero, where the configuration asks for it.
-fn check_negative(config: &Config, draft: &Draft) -> Result<(), Outcome> {
+pub(crate) fn check_negative(config: &Config, draft: &Draft) -> Result<(), Outcome> {
     if config.negative_stock == NegativeStock::Refuse && draft.lowers_below_zero() {
         Err(Outcome::NegativeStock)
     } else {
@@ -170,8 +250,26 @@ fn check_negative(config: &Config, draft: &Draft) -> Result<(), Outcome> {
     }
 }
 
-fn raise_crossing(config: &Config, draft: &Draft, location: Option<&str>, findings: &mut Findings) {
-    if config.negative_stock == NegativeStock::Flag && draft.crosses_below_zero() {
-        findings.raised.push(("negative_stock".into(), location.map(Into::into)));
+/// Tells when `on_hand` crosses zero, either way.
+pub(crate) fn tell_crossing(
+    config: &Config,
+    draft: &Draft,
+    event: &Event<'_>,
+    location: &str,
+    findings: &mut Findings,
+) {
+    if config.negative_stock != NegativeStock::Flag || !(draft.crosses_below_zero() || draft.recovers()) {
+        return;
+    }
+    let [sku, lot, owner] = [event.sku, event.lot, event.owner].map(Option::unwrap_or_default);
+    let subject = format!("{sku}/{location}/{lot}/{owner}");
+    if draft.recovers() {
+        findings.settled.push(("negative_stock", subject));
+    } else {
+        findings.raised.push(Raised {
+            location: Some(location.into()),
+            subject: Some(subject.into()),
+            ..Raised::of("negative_stock")
+        });
     }
 }

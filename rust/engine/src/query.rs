@@ -1,14 +1,18 @@
 //! Questions to the engine: balances, state hash, totals, memory. Changes nothing.
 
+use std::collections::BTreeSet;
 use std::hint::black_box;
+use std::sync::Arc;
 
 use crate::account::STORED;
 use crate::balance::{Balance, BalanceView, PositionKey, Standing};
 use crate::config::Config;
+use crate::correction::Amendment;
 use crate::engine::Engine;
 use crate::exception::ExceptionRecord;
 use crate::held;
 use crate::outcome::{self, Outcome};
+use crate::shadow::Shadow;
 use crate::shape::Shapes;
 use crate::state_hash::StateHash;
 use crate::stock::Spot;
@@ -31,10 +35,20 @@ impl Engine {
         BalanceView {
             names,
             accounts: &position.accounts,
-            safety_stock: if whole { self.config.safety_stock(sku, location) } else { 0 },
-            pending: 0,
+            safety_stock: if whole { self.safety_stock(sku, location) } else { 0 },
+            pending: self.pendings.loss(names),
             version: position.version,
         }
+    }
+
+    /// Safety stock in thousandths: by the item's version that holds at the log's time, or by configuration.
+    fn safety_stock(&self, sku: &str, location: &str) -> i64 {
+        if self.items.is_empty() {
+            return self.config.safety_stock(sku, location);
+        }
+        let version = self.items.at(sku, self.log_time_ns.unwrap_or(0));
+        let said = version.and_then(|version| version.safety_at(location));
+        said.unwrap_or_else(|| self.config.safety_stock(sku, location))
     }
 
     /// The amounts of a position.
@@ -143,9 +157,15 @@ impl Engine {
 
     /// Bytes held, by part.
     pub fn memory_bytes(&self) -> Vec<(&'static str, usize)> {
+        let amendment = |amendment: &Amendment| amendment.rank.1.len() + amendment.rank.2.len();
+        let amended = held::tree::<[u64; 2], Amendment>(self.amended.0.len())
+            + self.amended.0.values().map(amendment).sum::<usize>();
         let notes = self.notes.iter().map(|(name, value)| name.capacity() + value.capacity()).sum::<usize>();
         let shapes = self.shapes.iter().map(Shapes::memory_bytes).sum::<usize>() + held::list(&self.shapes);
-        let records = self.exceptions.iter().map(ExceptionRecord::memory_bytes).sum::<usize>();
+        // What stands for work is counted there.
+        let own = self.exceptions.iter().filter(|record| Arc::strong_count(record) == 1);
+        let heads = size_of::<ExceptionRecord>() + 2 * size_of::<usize>();
+        let records = own.map(|record| heads + record.memory_bytes()).sum::<usize>();
         let (tables, bodies) = self.keys.memory_bytes();
         let mut parts = vec![
             // Behind the counts of its owners.
@@ -157,6 +177,13 @@ impl Engine {
             ("bodies", bodies),
             ("held", self.tracks.memory_bytes()),
             ("exceptions", records + held::list(&self.exceptions)),
+            ("work", self.work.memory_bytes()),
+            ("sources", self.sources.memory_bytes()),
+            ("corrections", amended + self.waiting.memory_bytes()),
+            ("approvals", self.pendings.memory_bytes()),
+            ("watched", self.lines.memory_bytes() + self.lanes.memory_bytes()),
+            ("master", self.items.memory_bytes() + self.locations.memory_bytes()),
+            ("shadow", self.shadow.as_ref().map_or(0, Shadow::memory_bytes)),
         ];
         parts.extend(self.stock.memory_bytes());
         parts
@@ -165,5 +192,10 @@ impl Engine {
     /// Bytes among them that are mapped beside the ordinary allocator.
     pub fn mapped_bytes(&self) -> usize {
         self.keys.mapped_bytes() + self.meanings.bytes().mapped + self.stock.mapped_bytes()
+    }
+
+    /// Code and subject of all exceptions that are open or acknowledged.
+    pub fn open_exceptions(&self) -> BTreeSet<String> {
+        self.work.unresolved()
     }
 }

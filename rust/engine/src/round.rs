@@ -29,6 +29,8 @@ struct Range<'r, 'c> {
     elements: &'r [Element<'r>],
     seen: Vec<Seen<'r>>,
     readings: Vec<Reading<'c>>,
+    /// Whether each of its events stands for itself.
+    is_plain: bool,
     /// The latest log time that the range has offered up to each element; the least number for none.
     offered_ns: Vec<i64>,
     /// The log's time before the range, likewise.
@@ -81,15 +83,22 @@ impl Engine {
     /// judged one by one.
     pub(crate) fn is_for_crew(&self, elements: usize) -> bool {
         self.shards.is_worth(elements)
-            && !self.config.has_orders()
+            && !self.config.needs_state()
+            && self.waiting.is_empty()
+            && self.items.is_empty()
+            && self.locations.is_empty()
+            && self.shadow.is_none()
             && self.keys.has_room(elements)
             && self.stock.has_room(elements)
     }
 
-    /// Applies elements with the crew.
-    pub(crate) fn run_round(&mut self, config: &Config, elements: &[Element<'_>], batch: &mut Batch) {
+    /// Applies elements with the crew, unless one of them asks for more of the state than its own parts. Gives whether it did.
+    pub(crate) fn run_round(&mut self, config: &Config, elements: &[Element<'_>], batch: &mut Batch) -> bool {
         let mut arenas: Vec<_> = (0..self.shards.count()).map(|_| Bump::new()).collect();
-        let ranges = self.read(config, elements, &mut arenas);
+        let ranges = self.read_ranges(config, elements, &mut arenas);
+        if !ranges.iter().all(|range| range.is_plain) {
+            return false;
+        }
         let verdicts = Verdicts((0..elements.len()).map(|_| AtomicU8::new(0)).collect());
         let mut notes = self.recall(config, &ranges, &verdicts);
         let refused = self.post(config, &ranges, &verdicts, &mut notes);
@@ -98,10 +107,11 @@ impl Engine {
         }
         notes.sort_by_key(|(place, _)| *place);
         self.conclude(config, &ranges, &verdicts, notes, batch);
+        true
     }
 
     /// Reads the elements in ranges, and puts the ranges' times in order.
-    fn read<'r, 'c>(
+    fn read_ranges<'r, 'c>(
         &mut self,
         config: &'c Config,
         elements: &'r [Element<'r>],
@@ -161,13 +171,13 @@ impl Engine {
         verdicts: &Verdicts,
         notes: &mut Notes,
     ) -> Vec<usize> {
-        let ordinal = self.posts;
+        let (ordinal, first_element) = (self.posts, self.elements);
         self.posts += ranges.iter().map(|range| range.elements.len() as u64).sum::<u64>();
         let mut desks = Desk::all(&mut self.stock.parts);
         self.shards.each(&mut desks, |number, desk| {
             for range in ranges {
                 for wave in range.by_sku[number].chunks(WAVE_EVENTS) {
-                    desk.post(config, range, wave, verdicts, ordinal);
+                    desk.post(config, range, wave, verdicts, (ordinal, first_element));
                 }
             }
         });
@@ -231,6 +241,7 @@ impl Engine {
                         Outcome::Malformed
                     }
                     Reading::Refused(outcome) => *outcome,
+                    Reading::Directive(_) => unreachable!("a round is plain"),
                     Reading::Claim(claim) => {
                         let outcome = verdicts.outcome(place);
                         let log_time_ns = range.log_time_ns(at);
@@ -238,7 +249,7 @@ impl Engine {
                         outcome
                     }
                 };
-                self.record(config, element, (outcome, &seen.event, findings), batch);
+                self.record(config, element, (outcome, seen, findings), batch);
             }
         }
     }
@@ -251,6 +262,7 @@ impl<'r, 'c> Range<'r, 'c> {
             elements,
             seen: Vec::new(),
             readings: Vec::new(),
+            is_plain: true,
             offered_ns: Vec::new(),
             before_ns: i64::MIN,
             by_key: Vec::new(),
@@ -269,6 +281,9 @@ impl<'r, 'c> Range<'r, 'c> {
             see(elements, seen, shapes, arena);
             for (element, seen) in elements.iter().zip(seen) {
                 let reading = reading_of(seen);
+                self.is_plain &= !matches!(reading, Reading::Directive(_))
+                    && seen.event.origin_id.is_none()
+                    && seen.event.unit.is_none();
                 let clock = element.place.clock;
                 // The bus's time moves with every message, whatever becomes of its elements.
                 let time = if reading.is_timed() { seen.event.time } else { EventTime::Absent };
@@ -347,7 +362,14 @@ impl Desk<'_, keys::Part> {
 
 impl Desk<'_, stock::Part> {
     /// Posts those of a few events that are new.
-    fn post(&mut self, config: &Config, range: &Range<'_, '_>, wave: &[u32], verdicts: &Verdicts, ordinal: u64) {
+    fn post(
+        &mut self,
+        config: &Config,
+        range: &Range<'_, '_>,
+        wave: &[u32],
+        verdicts: &Verdicts,
+        (ordinal, first_element): (u64, u64),
+    ) {
         let mut found = [Found::default(); WAVE_EVENTS];
         look_ahead(wave.iter().map(|at| &range.seen[*at as usize]), |_| &*self.part, &mut found);
         for (at, found) in wave.iter().zip(found) {
@@ -363,14 +385,24 @@ impl Desk<'_, stock::Part> {
                 EventTime::Absent | EventTime::BeyondRange => log_time_ns,
             };
             let sequence = range.elements[*at as usize].place.sequence;
-            let checked = Checked { event, claim, time_ns, sequence, ordinal: ordinal + place as u64, found };
+            let checked = Checked {
+                event,
+                claim,
+                key: seen.key,
+                time_ns,
+                rank: [time_ns, 0, 0],
+                sequence,
+                ordinal: ordinal + place as u64,
+                element: first_element + place as u64,
+                found,
+            };
             let mut findings = Findings::default();
             let outcome = self.part.post(config, &checked, &mut findings);
             verdicts.set(place, NEW | outcome.number());
             if Known::of(outcome).is_refusal() {
                 self.refused.push(place);
             }
-            if !findings.raised.is_empty() {
+            if findings.is_telling() {
                 self.notes.push((place, findings));
             }
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::account::Account;
+use crate::directive::Kind;
 use crate::held;
 use crate::limits::{POSTINGS_MAX, TYPE_BYTES_MAX};
 
@@ -128,7 +129,7 @@ impl RuleTable {
         let mut rules = Vec::new();
         let mut names: Vec<(Box<str>, u16)> = Vec::new();
         for (name, raw) in built_in.types.iter().chain(user.iter().filter(|(_, raw)| raw.alias.is_none())) {
-            if names.iter().any(|(known, _)| **known == **name) {
+            if names.iter().any(|(known, _)| **known == **name) || Kind::of(name).is_some() {
                 return Err(format!(
                     "types.\"{name}\": this type is built in; define yours under another name, or make that name an alias"
                 ));
@@ -140,7 +141,7 @@ impl RuleTable {
         for (name, raw) in user {
             let Some(target) = &raw.alias else { continue };
             raw.check_alias(name).map_err(|problem| format!("types.\"{name}\": {problem}"))?;
-            if types.iter().any(|(known, _)| **known == **name) {
+            if types.iter().any(|(known, _)| **known == **name) || Kind::of(name).is_some() {
                 return Err(format!("types.\"{name}\": this type is built in and cannot be an alias"));
             }
             let Some((_, rule)) = types.iter().find(|(known, _)| **known == **target) else {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::correction::Amendment;
 use crate::engine::Engine;
+use crate::shadow::Shadow;
 use crate::shards::Shards;
 pub use crate::wire::{FORMAT, SnapshotError};
 use crate::wire::{Reader, Writer};
@@ -56,6 +58,8 @@ impl Engine {
             writer.bytes(name.as_bytes());
             writer.bytes(value.as_bytes());
         }
+        // What the log changed of the configuration; nothing where it did not.
+        writer.bytes(self.changed_config().unwrap_or_default().as_bytes());
         writer.raw(&self.secret);
         self.totals.iter().for_each(|count| writer.u64(*count));
         self.stock.write(&mut writer);
@@ -64,12 +68,74 @@ impl Engine {
         self.tracks.write(&mut writer);
         writer.u64(self.elements);
         self.keys.write_recent(self.elements, &mut writer);
+        self.write_truth(&mut writer);
         writer.finish()
+    }
+
+    /// The configuration as the log changed it.
+    fn changed_config(&self) -> Option<&str> {
+        self.config.is_changed.then(|| self.config.canonical())
+    }
+
+    /// Writes what is known beyond balances, keys and orders.
+    fn write_truth(&self, writer: &mut Writer) {
+        self.stock.write_journal(self.elements, self.config.corrections_max, writer);
+        writer.u64(self.amended.0.len() as u64);
+        for (key, amendment) in &self.amended.0 {
+            key.iter().for_each(|word| writer.u64(*word));
+            writer.u8(u8::from(amendment.is_voided));
+            writer.i64(amendment.rank.0);
+            writer.bytes(amendment.rank.1.as_bytes());
+            writer.bytes(amendment.rank.2.as_bytes());
+            writer.i64(amendment.at_ns);
+        }
+        self.waiting.write(writer);
+        self.pendings.write(writer);
+        self.lines.write(writer);
+        self.lanes.write(writer);
+        self.items.write(writer);
+        self.locations.write(writer);
+        self.work.write(writer);
+        self.sources.write(writer);
+        writer.u8(u8::from(self.shadow.is_some()));
+        if let Some(shadow) = &self.shadow {
+            shadow.write(writer);
+        }
+        writer.i64(self.tidied_ns);
+    }
+
+    fn read_truth(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
+        self.stock.read_journal(reader)?;
+        for _ in 0..reader.count(49)? {
+            let key = [reader.u64()?, reader.u64()?];
+            let is_voided = reader.u8()? == 1;
+            let rank = (reader.i64()?, reader.text()?.into(), reader.text()?.into());
+            self.amended.0.insert(key, Amendment { is_voided, rank, at_ns: reader.i64()? });
+        }
+        self.waiting.read(reader)?;
+        self.pendings.read(reader)?;
+        self.lines.read(reader)?;
+        self.lanes.read(reader, self.config.transfer_age_ns)?;
+        let log_time_ns = self.log_time_ns.unwrap_or(i64::MIN);
+        self.items.read(reader, log_time_ns)?;
+        self.locations.read(reader, log_time_ns)?;
+        self.work.read(reader)?;
+        self.sources.read(reader)?;
+        if reader.u8()? == 1 {
+            let (tables, since) = (reader.text()?.into_owned(), reader.u64()?);
+            let policy = self.config.changed(&tables).ok().and_then(|changed| changed.ownership);
+            let policy = policy.ok_or(SnapshotError::Damaged("a policy on trial is none"))?;
+            let mut shadow = Shadow::new(policy, tables, since);
+            shadow.read(reader)?;
+            self.shadow = Some(shadow);
+        }
+        self.tidied_ns = reader.i64()?;
+        Ok(())
     }
 
     /// Whether effects wait that a snapshot would lose.
     pub fn has_effects(&self) -> bool {
-        !(self.exceptions.is_empty() && self.stock.is_unchanged())
+        !(self.exceptions.is_empty() && self.work.changes.is_empty() && self.stock.is_unchanged())
     }
 
     /// The engine of an image. It must have been made under the same configuration.
@@ -90,8 +156,14 @@ impl Engine {
         if head.fingerprint != *config.fingerprint() {
             return Err(SnapshotError::OtherConfiguration);
         }
+        let changed = reader.text()?.into_owned();
         let mut secret = [0; 16];
         reader.fill(&mut secret)?;
+        let config = if changed.is_empty() {
+            config
+        } else {
+            config.with_canonical(&changed).map_err(|_| SnapshotError::Damaged("a changed configuration is none"))?
+        };
         let mut engine = Self::with_shards(config, secret, shards);
         engine.sequence = head.sequence;
         engine.flushed = head.sequence;
@@ -105,12 +177,13 @@ impl Engine {
         engine.meanings.read(&mut reader)?;
         let config = Arc::clone(&engine.config);
         engine.tracks.read(&mut reader, engine.seed, |source| config.ordering(source).gap_wait_ns)?;
-        if !engine.holds_claims() {
-            return Err(SnapshotError::Damaged("what is held is no event that would be"));
-        }
         engine.elements = reader.u64()?;
         engine.keys.read_recent(engine.elements, &mut reader)?;
+        engine.read_truth(&mut reader)?;
         reader.finish()?;
+        if !engine.holds_what_it_says() {
+            return Err(SnapshotError::Damaged("what is held is not what it says it is"));
+        }
         Ok(engine)
     }
 }

@@ -6,6 +6,7 @@ use crate::hash::of_name;
 use crate::held;
 use crate::index::scale;
 use crate::intern::Interner;
+use crate::journal::Journal;
 use crate::ledger::{Ledger, Position};
 use crate::limits::POSITIONS_MAX;
 
@@ -24,6 +25,7 @@ pub(crate) struct Part {
     pub(crate) names: Interner,
     pub(crate) ledger: Ledger,
     pub(crate) changes: Changes,
+    pub(crate) journal: Journal,
     /// Events that were posted before each position came into being, where parts have to be put in order.
     pub(crate) births: Option<Vec<u64>>,
 }
@@ -58,6 +60,7 @@ impl Stock {
             names: Interner::new(seed),
             ledger: Ledger::new(history_max, seed),
             changes: Changes::new(parts > 1),
+            journal: Journal::default(),
             births: (parts > 1).then(Vec::new),
         };
         Self { parts: std::iter::repeat_with(part).take(parts).collect(), seed }
@@ -175,6 +178,7 @@ impl Stock {
         let orders = |part: &Part| part.births.as_ref().map_or(0, held::list);
         let mut sums = vec![
             ("names", self.parts.iter().map(names).sum::<usize>() + held::list(&self.parts)),
+            ("journal", self.parts.iter().map(|part| part.journal.memory_bytes()).sum()),
             ("effects", self.parts.iter().map(|part| part.changes.memory_bytes() + orders(part)).sum()),
         ];
         for part in &self.parts {

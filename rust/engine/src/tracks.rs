@@ -60,8 +60,8 @@ pub(crate) struct Track {
     pub(crate) next: u64,
     /// By number, then by place in the log: a source may use a number twice.
     pub(crate) held: BTreeMap<(u64, u64), Held>,
-    /// Numbers that were given up and have not come since, ascending.
-    pub(crate) lost: Vec<Numbers>,
+    /// Numbers that were given up and have not come since, ascending, each range with the gap that it was a part of.
+    pub(crate) lost: Vec<(Numbers, Numbers)>,
     /// When the oldest held event has waited long enough.
     deadline_ns: Option<i64>,
 }
@@ -92,19 +92,20 @@ impl Track {
             std::cmp::Ordering::Equal => Turn::Now,
             std::cmp::Ordering::Greater => Turn::Ahead,
             std::cmp::Ordering::Less => {
-                let is_lost = |(first, last): &Numbers| (*first..=*last).contains(&number);
+                let is_lost = |((first, last), _): &(Numbers, Numbers)| (*first..=*last).contains(&number);
                 Turn::Behind { was_lost: self.lost.iter().any(is_lost) }
             }
         }
     }
 
-    /// Takes a number out of those that were given up.
-    fn find_lost(&mut self, number: u64) {
-        let Some(place) = self.lost.iter().position(|(first, last)| (*first..=*last).contains(&number)) else { return };
-        let (first, last) = self.lost.remove(place);
+    /// Takes a number out of those that were given up. Gives the gap that it closes, if it was the last of it.
+    fn find_lost(&mut self, number: u64) -> Option<Numbers> {
+        let place = self.lost.iter().position(|((first, last), _)| (*first..=*last).contains(&number))?;
+        let ((first, last), gap) = self.lost.remove(place);
         let rest = [(first, number.wrapping_sub(1)), (number + 1, last)];
         let rest = rest.into_iter().filter(|(from, to)| first <= *from && from <= to && *to <= last);
-        self.lost.splice(place..place, rest.collect::<Vec<_>>());
+        self.lost.splice(place..place, rest.map(|range| (range, gap)).collect::<Vec<_>>());
+        self.lost.iter().all(|(_, of)| *of != gap).then_some(gap)
     }
 }
 
@@ -146,9 +147,9 @@ impl Tracks {
         self.all[track as usize].next = number.saturating_add(1);
     }
 
-    /// Notes that a number which was given up has come.
-    pub(crate) fn find_lost(&mut self, track: u32, number: u64) {
-        self.all[track as usize].find_lost(number);
+    /// Notes that a number which was given up has come. Gives the gap that it closes, if it was the last of it.
+    pub(crate) fn find_lost(&mut self, track: u32, number: u64) -> Option<Numbers> {
+        self.all[track as usize].find_lost(number)
     }
 
     /// Holds an event that is ahead.
@@ -195,7 +196,7 @@ impl Tracks {
         let of = &mut self.all[track as usize];
         let gap = of.gap()?;
         of.next = gap.1 + 1;
-        of.lost.push(gap);
+        of.lost.push((gap, gap));
         if of.lost.len() > LOST_RANGES_MAX {
             of.lost.remove(0);
         }
@@ -215,6 +216,11 @@ impl Tracks {
     /// Bytes of all held events.
     pub(crate) const fn held_bytes(&self) -> usize {
         self.held_bytes
+    }
+
+    /// All tracks, in the order in which they came into being.
+    pub(crate) fn all(&self) -> &[Track] {
+        &self.all
     }
 
     /// All held events.
@@ -238,18 +244,12 @@ impl Tracks {
             writer.bytes(location.as_bytes());
             writer.u64(track.next);
             writer.u64(track.lost.len() as u64);
-            for (first, last) in &track.lost {
-                writer.u64(*first);
-                writer.u64(*last);
+            for ((first, last), gap) in &track.lost {
+                [*first, *last, gap.0, gap.1].into_iter().for_each(|number| writer.u64(number));
             }
             writer.u64(track.held.len() as u64);
             for ((number, _), held) in &track.held {
-                for word in [*number, held.sequence, held.index.into(), held.ordinal, held.key.0[0], held.key.0[1]] {
-                    writer.u64(word);
-                }
-                writer.i64(held.came_ns);
-                writer.i64(held.time_ns);
-                writer.bytes(&held.bytes);
+                write_held(writer, *number, held);
             }
         }
     }
@@ -276,8 +276,8 @@ impl Tracks {
                 lost: Vec::new(),
                 deadline_ns: None,
             };
-            for _ in 0..reader.count(16)? {
-                track.lost.push((reader.u64()?, reader.u64()?));
+            for _ in 0..reader.count(32)? {
+                track.lost.push(((reader.u64()?, reader.u64()?), (reader.u64()?, reader.u64()?)));
             }
             for _ in 0..reader.count(72)? {
                 let (number, held) = read_held(reader)?;
@@ -315,7 +315,16 @@ impl Tracks {
     }
 }
 
-fn read_held(reader: &mut Reader<'_>) -> Result<(u64, Held), SnapshotError> {
+pub(crate) fn write_held(writer: &mut Writer, number: u64, held: &Held) {
+    for word in [number, held.sequence, held.index.into(), held.ordinal, held.key.0[0], held.key.0[1]] {
+        writer.u64(word);
+    }
+    writer.i64(held.came_ns);
+    writer.i64(held.time_ns);
+    writer.bytes(&held.bytes);
+}
+
+pub(crate) fn read_held(reader: &mut Reader<'_>) -> Result<(u64, Held), SnapshotError> {
     let number = reader.u64()?;
     let sequence = reader.u64()?;
     let index = u32::try_from(reader.u64()?).map_err(|_| SnapshotError::Damaged("a place is out of range"))?;
@@ -366,13 +375,13 @@ mod tests {
         assert_eq!(tracks.give_up(0).map(|(gap, held)| (gap, held.ordinal)), Some(((4, 4), 7)));
         assert_eq!(drain(&mut tracks), [(5, Turn::Now)]);
         assert_eq!((tracks.turn(0, 4), tracks.due(i64::MAX)), (Turn::Behind { was_lost: true }, None));
-        tracks.find_lost(0, 4);
+        assert_eq!(tracks.find_lost(0, 4), Some((4, 4)));
         assert_eq!(tracks.turn(0, 4), Turn::Behind { was_lost: false });
     }
 
     #[test]
     fn numbers_that_were_given_up_are_found_one_by_one() {
-        let lost = vec![(1, 1), (5, 8), (20, 22)];
+        let lost = [(1, 1), (5, 8), (20, 22)].map(|range| (range, range)).into();
         let mut track =
             Track { source: "a".into(), position: None, next: 100, held: BTreeMap::new(), lost, deadline_ns: None };
         for (number, left) in [
@@ -382,8 +391,9 @@ mod tests {
             (7, vec![(5, 5), (8, 8), (20, 21)]),
             (9, vec![(5, 5), (8, 8), (20, 21)]),
         ] {
-            track.find_lost(number);
-            assert_eq!(track.lost, left, "after {number}");
+            let closed = track.find_lost(number);
+            let ranges: Vec<_> = track.lost.iter().map(|(range, _)| *range).collect();
+            assert_eq!((ranges, closed), (left, (number == 1).then_some((1, 1))), "after {number}");
         }
     }
 }

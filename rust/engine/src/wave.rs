@@ -8,7 +8,6 @@ use bumpalo::Bump;
 
 use crate::batch::Batch;
 use crate::columns::Rows;
-use crate::config::Config;
 use crate::decode::{Malformed, decode};
 use crate::dedup::{Fingerprint, fingerprint};
 use crate::engine::{Clock, Engine, Place};
@@ -175,26 +174,17 @@ impl Engine {
 
     /// Applies what waits.
     pub(crate) fn run(&mut self, wave: &mut Wave<'_>, batch: &mut Batch) {
-        let config = Arc::clone(&self.config);
         let Wave { arena, elements, seen } = wave;
-        if self.is_for_crew(elements.len()) {
-            self.run_round(&config, elements, batch);
-        } else {
+        if !self.is_for_crew(elements.len()) || !self.run_round(&Arc::clone(&self.config), elements, batch) {
             for elements in elements.chunks(WAVE_EVENTS) {
-                self.run_wave(&config, elements, seen, arena, batch);
+                self.run_wave(elements, seen, arena, batch);
             }
         }
         elements.clear();
     }
 
-    fn run_wave<'a>(
-        &mut self,
-        config: &Config,
-        elements: &[Element<'a>],
-        seen: &mut Vec<Seen<'a>>,
-        arena: &'a Bump,
-        batch: &mut Batch,
-    ) {
+    fn run_wave<'a>(&mut self, elements: &[Element<'a>], seen: &mut Vec<Seen<'a>>, arena: &'a Bump, batch: &mut Batch) {
+        let mut config = Arc::clone(&self.config);
         // The slots are used again and again: an event is too large to be moved about.
         if seen.len() < elements.len() {
             seen.resize_with(elements.len(), Seen::default);
@@ -214,15 +204,16 @@ impl Engine {
             if matches!(element.place.clock, Clock::Message(_)) {
                 // The bus's time moves with every message, whatever becomes of its elements.
                 self.tick(element.place.clock.offer(EventTime::Absent));
-                if config.has_orders() {
-                    self.expire(config, element.place.sequence, batch);
-                }
+                self.on_time(&config, (element.place.sequence, element.place.index), batch);
             }
             let mut findings = Findings::default();
-            let outcome = self.judge(config, element, (seen, *found), &mut findings, batch);
-            self.record(config, element, (outcome, &seen.event, findings), batch);
+            let outcome = self.judge(&config, element, (seen, *found), &mut findings, batch);
+            self.record(&config, element, (outcome, seen, findings), batch);
             if config.has_orders() {
-                self.follow_up(config, element.place.sequence, batch);
+                self.follow_up(&config, element.place.sequence, batch);
+            }
+            if std::mem::take(&mut self.is_reconfigured) {
+                config = Arc::clone(&self.config);
             }
         }
     }

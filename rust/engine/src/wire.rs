@@ -8,7 +8,7 @@ use std::borrow::Cow;
 /// First bytes of every snapshot.
 pub const MAGIC: [u8; 8] = *b"TALLYSNP";
 /// The format that this version writes, and the only one that it reads.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 const CHUNK_BYTES: usize = 1 << 20;
 /// Its length and its checksum.
@@ -43,7 +43,7 @@ impl std::fmt::Display for SnapshotError {
             }
             Self::Damaged(what) => write!(f, "the snapshot is damaged: {what}"),
             Self::OtherConfiguration => f.write_str(
-                "the snapshot was made under another configuration of [engine], [sources], [types], [safety_stock] or [exceptions]; restore that configuration, or rebuild from the log without the snapshot",
+                "the snapshot was made under another configuration of [engine], [sources], [types], [ownership], [approvals], [safety_stock] or another table that changes results; restore that configuration, or rebuild from the log without the snapshot",
             ),
         }
     }
@@ -316,6 +316,16 @@ impl<'a> Reader<'a> {
         let mut bytes = vec![0; length];
         self.fill(&mut bytes)?;
         String::from_utf8(bytes).map(Cow::Owned).map_err(|_| NO_TEXT)
+    }
+
+    /// Reads bytes with their length.
+    ///
+    /// # Errors
+    /// When the snapshot ends before.
+    pub fn owned(&mut self) -> Result<Box<[u8]>, SnapshotError> {
+        let mut bytes = vec![0; self.count(1)?];
+        self.fill(&mut bytes)?;
+        Ok(bytes.into())
     }
 
     /// Checks that everything was read.

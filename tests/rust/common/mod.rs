@@ -3,6 +3,7 @@
 // Every test program is built with a copy of this file and uses its own part of it.
 #![allow(dead_code)]
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::hash::BuildHasher;
 
@@ -31,6 +32,8 @@ pub(crate) trait Ledger {
     fn end(&mut self, sequence: u64) -> Vec<Answer>;
     fn sorted(&self) -> Vec<Balance>;
     fn hash(&self) -> String;
+    /// "code subject" of every exception that is open or acknowledged.
+    fn open(&self) -> BTreeSet<String>;
 }
 
 impl Ledger for Engine {
@@ -64,6 +67,10 @@ impl Ledger for Engine {
     fn hash(&self) -> String {
         self.state_hash().to_string()
     }
+
+    fn open(&self) -> BTreeSet<String> {
+        self.open_exceptions()
+    }
 }
 
 impl Ledger for Reference {
@@ -92,6 +99,10 @@ impl Ledger for Reference {
 
     fn hash(&self) -> String {
         self.state_hash().to_string()
+    }
+
+    fn open(&self) -> BTreeSet<String> {
+        self.open_exceptions()
     }
 }
 

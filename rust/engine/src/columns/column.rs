@@ -296,8 +296,8 @@ pub(super) fn check(field: Field, kind: Kind) -> Result<(), Malformed> {
             "is a column of floats, which are not exact: cast it to decimal128(18, 3) or to integers"
         }
         Field::Quantity => "must be a column of integers, decimals of at most 128 bits, or strings",
-        Field::Sequence | Field::Line if matches!(kind, Kind::Integer { .. }) => return Ok(()),
-        Field::Sequence | Field::Line => "must be a column of integers or strings",
+        Field::Sequence | Field::Line | Field::Hops if matches!(kind, Kind::Integer { .. }) => return Ok(()),
+        Field::Sequence | Field::Line | Field::Hops => "must be a column of integers or strings",
         Field::Due if kind == Kind::Day => return Ok(()),
         Field::Time | Field::Due => match kind {
             Kind::Instant { has_zone: true, .. } => return Ok(()),

@@ -8,6 +8,7 @@ use super::rows::{Refusal, Rows, SHORT_BYTES, set};
 use crate::event::{Event, EventQuantity, EventTime, Field};
 use crate::limits::{
     CORRELATION_BYTES_MAX, ID_BYTES_MAX, NAME_BYTES_MAX, QUANTITY_MAX, SCALE, SOURCE_BYTES_MAX, TYPE_BYTES_MAX,
+    UNIT_BYTES_MAX,
 };
 use crate::wave::Seen;
 
@@ -96,14 +97,17 @@ fn see_numbers<'a>(field: Field, column: &Column<'a>, first: usize, seen: &mut [
 
 fn see_texts<'a>(field: Field, column: &Column<'a>, first: usize, seen: &mut [Seen<'a>]) -> Option<u32> {
     let (bytes_max, empty) = match field {
-        Field::Id => (ID_BYTES_MAX, Empty::Refused),
-        Field::Source => (SOURCE_BYTES_MAX, Empty::Refused),
+        Field::Id | Field::OriginId => (ID_BYTES_MAX, Empty::Refused),
+        Field::Source | Field::OriginSource => (SOURCE_BYTES_MAX, Empty::Refused),
         Field::Type => (TYPE_BYTES_MAX, Empty::Refused),
         Field::Sku | Field::Location | Field::ToLocation => (NAME_BYTES_MAX, Empty::Refused),
         Field::FromStatus | Field::ToStatus => (SHORT_BYTES, Empty::Kept),
         Field::Lot | Field::Owner | Field::Document | Field::Reason => (NAME_BYTES_MAX, Empty::Absent),
+        Field::Unit => (UNIT_BYTES_MAX, Empty::Absent),
         Field::CorrelationId | Field::CausationId => (CORRELATION_BYTES_MAX, Empty::Absent),
-        Field::Data | Field::Time | Field::Sequence | Field::Quantity | Field::Line | Field::Due => return None,
+        Field::Data | Field::Time | Field::Sequence | Field::Hops | Field::Quantity | Field::Line | Field::Due => {
+            return None;
+        }
     };
     let mut answers = [Answer::Unknown; RUN_ROWS];
     let answers = &mut answers[..seen.len()];
@@ -128,6 +132,9 @@ fn see_texts<'a>(field: Field, column: &Column<'a>, first: usize, seen: &mut [Se
         Field::Type => events.for_each(|(event, text)| event.kind = text),
         Field::CorrelationId => events.for_each(|(event, text)| event.correlation_id = text),
         Field::CausationId => events.for_each(|(event, text)| event.causation_id = text),
+        Field::OriginSource => events.for_each(|(event, text)| event.origin_source = text),
+        Field::OriginId => events.for_each(|(event, text)| event.origin_id = text),
+        Field::Unit => events.for_each(|(event, text)| event.unit = text),
         Field::Sku => events.for_each(|(event, text)| event.sku = text),
         Field::Location => events.for_each(|(event, text)| event.location = text),
         Field::Lot => events.for_each(|(event, text)| event.lot = text),
@@ -137,7 +144,9 @@ fn see_texts<'a>(field: Field, column: &Column<'a>, first: usize, seen: &mut [Se
         Field::ToStatus => events.for_each(|(event, text)| event.to_status = text),
         Field::Document => events.for_each(|(event, text)| event.document = text),
         Field::Reason => events.for_each(|(event, text)| event.reason = text),
-        Field::Data | Field::Time | Field::Sequence | Field::Quantity | Field::Line | Field::Due => return None,
+        Field::Data | Field::Time | Field::Sequence | Field::Hops | Field::Quantity | Field::Line | Field::Due => {
+            return None;
+        }
     }
     Some(unsure)
 }

@@ -107,6 +107,8 @@ pub struct Config {
     safety: SafetyStock,
     /// All of it as JSON.
     canonical: Box<str>,
+    /// Whether the log changed it.
+    pub(crate) is_changed: bool,
     fingerprint: [u8; 32],
 }
 
@@ -143,7 +145,17 @@ impl Config {
             whole[name] = table.clone();
         }
         let raw: Raw = serde_json::from_value(whole).map_err(|error| error.to_string())?;
-        Ok(Self { fingerprint: self.fingerprint, ..raw.validate()? })
+        Ok(Self { fingerprint: self.fingerprint, is_changed: true, ..raw.validate()? })
+    }
+
+    /// What this configuration had become, by [`Self::canonical`].
+    pub(crate) fn with_canonical(&self, canonical: &str) -> Result<Self, String> {
+        Ok(Self { fingerprint: self.fingerprint, is_changed: true, ..read::<Raw>(canonical)?.validate()? })
+    }
+
+    /// Whether tables as written are one table with this name.
+    pub(crate) fn names_only(tables: &str, name: &str) -> bool {
+        read::<Value>(tables).is_ok_and(|tables| tables.as_object().is_some_and(|all| all.keys().eq([name])))
     }
 
     /// All of it as JSON, in one form.
@@ -183,6 +195,11 @@ impl Config {
         self.sources.get(source)
     }
 
+    /// Whether a source's directives about approvals, exceptions and configuration count.
+    pub fn is_operator(&self, source: &str) -> bool {
+        self.operators.iter().any(|operator| operator == source)
+    }
+
     /// All sources that are configured, by name.
     pub fn sources(&self) -> impl Iterator<Item = (&str, &Source)> {
         self.sources.iter().map(|(name, source)| (&**name, source))
@@ -195,6 +212,17 @@ impl Config {
             return ARRIVAL;
         }
         self.sources.get(source).map_or(ARRIVAL, |source| source.ordering)
+    }
+
+    /// Whether what becomes of an event depends on more of the state than its key and its positions.
+    pub(crate) const fn needs_state(&self) -> bool {
+        self.has_orders
+            || self.ownership.is_some()
+            || self.approvals.is_some()
+            || self.receipts.is_some()
+            || self.transfer_age_ns.is_some()
+            || !matches!(self.unregistered, Unregistered::Accept)
+            || matches!(self.master, MasterMode::Strict)
     }
 
     /// Whether any source promises an order.
@@ -387,6 +415,7 @@ impl Raw {
             teams: self.exceptions.owners,
             fingerprint: blake3::derive_key("tallystick 2026 configuration v1", canonical.as_bytes()),
             canonical: canonical.into(),
+            is_changed: false,
         })
     }
 }

@@ -1,0 +1,226 @@
+//! Admission: who may say what, under which names, in which unit. What is turned away here was never counted, so it can be sent again.
+
+use crate::account::Account;
+use crate::config::{Config, MasterMode, Unregistered};
+use crate::directive::{Directive, Kind, Request};
+use crate::engine::Engine;
+use crate::event::Event;
+use crate::explain::Raised;
+use crate::judge::{Case, Claim, Said};
+use crate::master::{Unconvertible, Version};
+use crate::outcome::Outcome;
+use crate::ownership::{Role, Statement, Verdict};
+use crate::rules::{End, QuantityRule};
+
+/// An event under the names and in the unit that the ledger has.
+#[derive(Debug, Default)]
+pub(crate) struct Admitted {
+    /// Names that are other than those that were sent.
+    pub(crate) sku: Option<Box<str>>,
+    pub(crate) location: Option<Box<str>>,
+    pub(crate) to_location: Option<Box<str>>,
+    /// The quantity in base units, if it is another.
+    pub(crate) quantity: Option<i64>,
+    pub(crate) verdict: Verdict,
+    /// What a person should see if the event is taken.
+    pub(crate) flags: Vec<Raised>,
+}
+
+/// An outcome, with more about it in words.
+pub(crate) type Refusal = (Outcome, Option<String>);
+
+impl Admitted {
+    /// Whether the event has other names than those that were sent.
+    pub(crate) const fn is_renamed(&self) -> bool {
+        self.sku.is_some() || self.location.is_some()
+    }
+
+    /// The event under the ledger's names.
+    pub(crate) fn event<'e>(&'e self, event: &Event<'e>) -> Event<'e> {
+        Event {
+            sku: self.sku.as_deref().or(event.sku),
+            location: self.location.as_deref().or(event.location),
+            to_location: self.to_location.as_deref().or(event.to_location),
+            ..*event
+        }
+    }
+}
+
+impl Engine {
+    /// Whether an event may pass.
+    pub(crate) fn admit(&mut self, config: &Config, case: &Case<'_, '_>) -> Result<Admitted, Refusal> {
+        let event = &case.seen.event;
+        let source = event.source.unwrap_or_default();
+        let mut admitted = Admitted::default();
+        if let Said::Stock(_) = case.said {
+            self.rename(event, source, case.time_ns, &mut admitted);
+        }
+        if config.unregistered != Unregistered::Accept && config.source(source).is_none() && !config.is_operator(source)
+        {
+            if config.unregistered == Unregistered::Refuse {
+                let why = format!("source {source:?} is not registered: it has no table in [sources]");
+                return Err((Outcome::NotOwner, Some(why)));
+            }
+            if self.sources.tell(source) {
+                let subject = Some(source.into());
+                admitted.flags.push(Raised { subject, ..Raised::of("unregistered_source") });
+            }
+        }
+        admitted.verdict = self.verdict(config, case, &admitted)?;
+        if let Said::Stock(claim) = case.said {
+            self.check_master(config, event, claim.quantity, case.time_ns, &mut admitted)?;
+            if admitted.verdict.role == Role::Contributor {
+                admitted.flags.insert(0, Raised::of("contributor"));
+            }
+        }
+        Ok(admitted)
+    }
+
+    /// Looks up the codes that a source has for names of its own.
+    pub(crate) fn rename(&self, event: &Event<'_>, source: &str, time_ns: i64, admitted: &mut Admitted) {
+        if self.items.has_aliases() {
+            let resolve = |code| self.items.resolve(source, code, time_ns).map(Into::into);
+            admitted.sku = event.sku.and_then(resolve);
+        }
+        if self.locations.has_aliases() {
+            let resolve = |code| self.locations.resolve(source, code, time_ns).map(Into::into);
+            admitted.location = event.location.and_then(resolve);
+            admitted.to_location = event.to_location.and_then(resolve);
+        }
+    }
+
+    /// What the source is for what it says.
+    fn verdict(&mut self, config: &Config, case: &Case<'_, '_>, admitted: &Admitted) -> Result<Verdict, Refusal> {
+        let event = &case.seen.event;
+        let source = event.source.unwrap_or_default();
+        let mut accounts = Vec::new();
+        let (kind, location, directive) = match case.said {
+            Said::Stock(claim) => {
+                if config.ownership.is_none() && self.shadow.is_none() {
+                    return Ok(Verdict::default());
+                }
+                accounts_of(claim, &mut accounts);
+                (&*claim.rule.name, admitted.location.as_deref().or(event.location), None)
+            }
+            Said::Directive(directive, _) if directive.kind.is_for_operators() => {
+                let why = "only operators may say this: the sources named in engine.operators";
+                return if config.is_operator(source) {
+                    Ok(Verdict::default())
+                } else {
+                    Err((Outcome::NotOwner, Some(why.to_owned())))
+                };
+            }
+            Said::Directive(directive, _) if directive.kind == Kind::Tick => return Ok(Verdict::default()),
+            Said::Directive(directive, _) => {
+                let is_there = matches!(
+                    directive.request,
+                    Request::DefineLocation(..) | Request::Announce(..) | Request::Close(..)
+                );
+                (directive.kind.name(), event.location.filter(|_| is_there), Some(directive))
+            }
+        };
+        let location = location.unwrap_or_default();
+        let statement = Statement { source, kind, accounts: &accounts, location, time_ns: case.time_ns };
+        let verdict = config.ownership.as_ref().map(|policy| policy.judge(statement)).unwrap_or_default();
+        if let Some(shadow) = &mut self.shadow {
+            shadow.compare(statement, verdict.role, (case.element.place.sequence, case.element.place.index));
+        }
+        if verdict.role == Role::Refused {
+            let why = format!("the ownership policy refuses {kind} from {source:?} at {location:?}");
+            return Err((Outcome::NotOwner, Some(why)));
+        }
+        directive.map_or(Ok(()), |directive| may_correct(directive, source, verdict))?;
+        Ok(verdict)
+    }
+
+    /// Checks names and unit against the master data.
+    pub(crate) fn check_master(
+        &mut self,
+        config: &Config,
+        event: &Event<'_>,
+        quantity: i64,
+        time_ns: i64,
+        admitted: &mut Admitted,
+    ) -> Result<(), Refusal> {
+        let item = if self.items.is_empty() {
+            None
+        } else {
+            let sku = admitted.sku.as_deref().or(event.sku).unwrap_or_default();
+            self.items.at(sku, time_ns)
+        };
+        if let Some(unit) = event.unit {
+            let converted = convert(item, quantity, unit)?;
+            admitted.quantity = Some(converted).filter(|converted| *converted != quantity);
+        }
+        let is_known = item.is_some();
+        match config.master {
+            MasterMode::Off => return Ok(()),
+            MasterMode::Flag if self.items.is_empty() && self.locations.is_empty() => return Ok(()),
+            MasterMode::Flag | MasterMode::Strict => {}
+        }
+        let is_strict = config.master == MasterMode::Strict;
+        let mut names = vec![("unknown_item", admitted.sku.as_deref().or(event.sku), is_known)];
+        for location in
+            [admitted.location.as_deref().or(event.location), admitted.to_location.as_deref().or(event.to_location)]
+        {
+            let is_known = location.is_none_or(|location| self.locations.at(location, time_ns).is_some());
+            names.push(("unknown_location", location, is_known));
+        }
+        if is_strict && let Some((code, name, _)) = names.iter().find(|(.., is_known)| !is_known) {
+            let what = if *code == "unknown_item" { "item" } else { "location" };
+            let why = format!("{what} {:?} is not defined at this time", name.unwrap_or_default());
+            return Err((Outcome::UnknownReference, Some(why)));
+        }
+        let mut flags = Vec::new();
+        for (code, name, is_known) in names {
+            let catalog = if code == "unknown_item" { &mut self.items } else { &mut self.locations };
+            let name = name.unwrap_or_default();
+            if !is_known && !catalog.is_empty() && catalog.tell(name) {
+                flags.push(Raised { subject: Some(name.into()), ..Raised::of(code) });
+            }
+        }
+        admitted.flags.extend(flags);
+        Ok(())
+    }
+}
+
+/// Who may correct: the target's own source, or one that a rule names owner of corrections.
+fn may_correct(directive: &Directive, source: &str, verdict: Verdict) -> Result<(), Refusal> {
+    let Request::Correct(target, _) = &directive.request else { return Ok(()) };
+    if target.source == source || verdict.by_rule && verdict.role == Role::Owner {
+        return Ok(());
+    }
+    let why =
+        format!("only {:?} may correct its events, or a source that the ownership policy names for it", target.source);
+    Err((Outcome::NotOwner, Some(why)))
+}
+
+fn convert(item: Option<&Version>, quantity: i64, unit: &str) -> Result<i64, Refusal> {
+    let Some(item) = item else {
+        let why = format!("the unit {unit:?} cannot be converted: the item is not defined at this time");
+        return Err((Outcome::UnknownReference, Some(why)));
+    };
+    item.convert(quantity, unit).map_err(|why| match why {
+        Unconvertible::Unknown => {
+            (Outcome::UnknownReference, Some(format!("the item has no unit {unit:?} at this time")))
+        }
+        Unconvertible::Inexact => (
+            Outcome::QuantityInvalid,
+            Some(format!("the quantity in {unit:?} does not come out in thousandths of the base unit")),
+        ),
+    })
+}
+
+/// The accounts that a type posts to, statuses resolved.
+pub(crate) fn accounts_of(claim: &Claim<'_>, accounts: &mut Vec<Account>) {
+    if claim.rule.quantity == QuantityRule::Count {
+        accounts.push(Account::OnHand);
+    }
+    for end in claim.rule.postings.iter().flat_map(|posting| [posting.from, posting.to]) {
+        accounts.extend(match end {
+            End::Fixed(account) => Some(account),
+            End::FromStatus => claim.statuses.from,
+            End::ToStatus => claim.statuses.to,
+        });
+    }
+}

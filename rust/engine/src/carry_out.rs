@@ -1,0 +1,236 @@
+//! Carrying out: what was admitted and is in order is posted, decided, defined or put on trial. Here the state may still refuse.
+
+use std::sync::Arc;
+
+use crate::admit::Admitted;
+use crate::batch::Batch;
+use crate::config::Config;
+use crate::directive::{Change, Directive, Request};
+use crate::engine::Engine;
+use crate::explain::{Findings, Raised};
+use crate::judge::{Case, Claim, Said};
+use crate::master::Version;
+use crate::outcome::Outcome;
+use crate::ownership::Role;
+use crate::post::Checked;
+use crate::shadow::Shadow;
+use crate::wave::Found;
+
+impl Engine {
+    /// Carries out what an element asks for.
+    pub(crate) fn carry_out(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        admitted: &Admitted,
+        findings: &mut Findings,
+        batch: &mut Batch,
+    ) -> Outcome {
+        if admitted.verdict.role == Role::Observer {
+            return Outcome::Observed;
+        }
+        match case.said {
+            Said::Stock(claim) => {
+                let outcome = self.carry_out_claim(config, case, claim, admitted, findings, batch);
+                let mark = findings.raised.len();
+                if outcome.is_accepted() {
+                    let log_time_ns = self.log_time_ns.unwrap_or(0);
+                    self.suspect_duplicate(config, (&case.seen.event, claim), (outcome, log_time_ns), findings);
+                    let watched = findings.raised.split_off(mark);
+                    findings.raised.extend(watched);
+                    findings.raised.extend(admitted.flags.iter().cloned());
+                }
+                if matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
+                    self.watch(config, case, claim, admitted, findings);
+                }
+                outcome
+            }
+            Said::Directive(directive, _) => {
+                let outcome = self.carry_out_directive(config, case, directive, findings, batch);
+                if outcome.is_accepted() {
+                    findings.raised.extend(admitted.flags.iter().cloned());
+                }
+                outcome
+            }
+        }
+    }
+
+    /// Posts a stock event, unless it has to wait for an approval.
+    fn carry_out_claim(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        claim: &Claim<'_>,
+        admitted: &Admitted,
+        findings: &mut Findings,
+        batch: &mut Batch,
+    ) -> Outcome {
+        let event = admitted.event(&case.seen.event);
+        let claim = Claim { quantity: admitted.quantity.unwrap_or(claim.quantity), ..claim.clone() };
+        let found = if admitted.is_renamed() { Found::default() } else { case.found };
+        let (part, checked) = self.check(config, case, (&event, &claim), found, admitted);
+        if !self.stock.has_room(1) {
+            return Outcome::Overflow;
+        }
+        if config.approvals.is_some() {
+            match self.gate(config, case, part, &checked, findings, batch) {
+                Ok(()) => {}
+                Err(outcome) => return outcome,
+            }
+        }
+        self.posts += 1;
+        self.stock.parts[part].post(config, &checked, findings)
+    }
+
+    /// An event with all that posting asks for, and the part of the stock that it falls to.
+    pub(crate) fn check<'a, 'e>(
+        &self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        (event, claim): (&'e crate::event::Event<'a>, &'e Claim<'e>),
+        found: Found,
+        admitted: &Admitted,
+    ) -> (usize, Checked<'a, 'e>) {
+        let sku_hash = match &admitted.sku {
+            Some(sku) => self.stock.hash(sku),
+            None => case.seen.hashes.sku,
+        };
+        let rank = match &config.ownership {
+            Some(policy) => policy.rank(admitted.verdict, case.time_ns),
+            None => [case.time_ns, 0, 0],
+        };
+        let checked = Checked {
+            event,
+            claim,
+            key: case.seen.key,
+            time_ns: case.time_ns,
+            rank,
+            sequence: case.sequence,
+            ordinal: self.posts,
+            element: self.elements,
+            found,
+        };
+        (self.stock.part_of(sku_hash), checked)
+    }
+
+    fn carry_out_directive(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        directive: &Directive,
+        findings: &mut Findings,
+        batch: &mut Batch,
+    ) -> Outcome {
+        let place = (case.element.place.sequence, case.element.place.index);
+        let now = self.now(place);
+        match &directive.request {
+            Request::Correct(target, replacement) => {
+                let done = self.correct(config, case, target, replacement.as_deref(), findings);
+                done.unwrap_or_else(|| self.wait(config, case, target, batch))
+            }
+            Request::Decide(decided, is_granted) => {
+                match self.decide(config, case, decided, *is_granted, findings, batch) {
+                    Ok(outcome) => outcome,
+                    Err(target) => self.wait(config, case, target, batch),
+                }
+            }
+            Request::Move(number, state) => {
+                let by = case.seen.event.source.unwrap_or_default();
+                if self.work.move_to(*number, *state, (by, directive.reason.as_deref()), now) {
+                    return Outcome::Applied;
+                }
+                findings.why = Some(format!("there is no exception {number} that is open or acknowledged"));
+                Outcome::UnknownReference
+            }
+            Request::Configure(change) => self.configure(config, change, case.element.place.sequence),
+            Request::DefineItem(sku, version) => {
+                let version = Version { time_ns: case.time_ns, ..(**version).clone() };
+                let is_defined = !version.is_retired;
+                self.items.define(sku, version, now.log_time_ns);
+                if is_defined {
+                    self.work.resolve("unknown_item", sku, "defined", now);
+                }
+                self.touch_item(sku, case.sequence);
+                Outcome::Applied
+            }
+            Request::DefineLocation(location, version) => {
+                let version = Version { time_ns: case.time_ns, ..(**version).clone() };
+                let is_defined = !version.is_retired;
+                self.locations.define(location, version, now.log_time_ns);
+                if is_defined {
+                    self.work.resolve("unknown_location", location, "defined", now);
+                }
+                Outcome::Applied
+            }
+            Request::Announce(line, quantity) => {
+                self.announce(config, line, *quantity, findings);
+                Outcome::Applied
+            }
+            Request::Close(line) => {
+                self.close_receipt(config, line, findings);
+                Outcome::Applied
+            }
+            Request::Tick => Outcome::Applied,
+        }
+    }
+
+    /// Changes the configuration for the elements behind this one.
+    fn configure(&mut self, config: &Config, change: &Change, sequence: u64) -> Outcome {
+        match change {
+            Change::Act(tables) => {
+                let changed = config.changed(tables).expect("it was checked when the directive was read");
+                self.work.configure(changed.exceptions_max, changed.escalate_after_ns);
+                self.config = Arc::new(changed);
+                self.is_reconfigured = true;
+                self.shadow = None;
+                self.sources.rewatch();
+            }
+            Change::Shadow(tables) => {
+                let changed = config.changed(tables).expect("it was checked when the directive was read");
+                let policy = changed.ownership.expect("a shadow has a policy");
+                self.shadow = Some(Shadow::new(policy, tables.clone(), sequence));
+            }
+            Change::EndShadow => self.shadow = None,
+        }
+        Outcome::Applied
+    }
+
+    /// Notes that what can be promised of an item may be another.
+    pub(crate) fn touch_item(&mut self, sku: &str, sequence: u64) {
+        for spot in self.stock.spots_of(sku) {
+            self.touch(spot, sequence);
+        }
+    }
+
+    /// Notes that what can be promised at a position may be another.
+    pub(crate) fn touch(&mut self, spot: crate::stock::Spot, sequence: u64) {
+        let ordinal = self.posts;
+        self.posts += 1;
+        let part = &mut self.stock.parts[spot.part as usize];
+        part.ledger.set_version(spot.place, sequence);
+        part.touch(spot.place, ordinal, None);
+    }
+
+    /// What is watched beyond the event: receipts against what was announced, transfers on their way.
+    fn watch(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        claim: &Claim<'_>,
+        admitted: &Admitted,
+        findings: &mut Findings,
+    ) {
+        if config.receipts.is_none() && config.transfer_age_ns.is_none() {
+            return;
+        }
+        let event = admitted.event(&case.seen.event);
+        let quantity = admitted.quantity.unwrap_or(claim.quantity);
+        self.note_receipt(config, (&event, claim, quantity), case.seen.key, findings);
+        self.note_transfer(config, (&event, claim, quantity), case.seen.key, findings);
+    }
+}
+
+/// An exception with a subject of its own.
+pub(crate) fn raised_about(code: &str, subject: String, cause: String) -> Raised {
+    Raised { subject: Some(subject.into()), cause: Some(cause), ..Raised::of(code) }
+}

@@ -1,0 +1,87 @@
+//! The members of a directive: what stands under `data` or beside the attributes, each once. Numbers keep their digits.
+
+use std::collections::BTreeMap;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use super::{Refused, malformed};
+use crate::decode::has_control;
+
+/// The members that a type has. A null is absence.
+#[derive(Debug)]
+pub(super) struct Members(BTreeMap<&'static str, Value>);
+
+impl Members {
+    pub(super) fn read(bytes: &[u8], names: &'static [&'static str]) -> Result<Self, Refused> {
+        let Ok(Object(envelope)) = serde_json::from_slice(bytes) else {
+            return Err(malformed("data", "cannot be read"));
+        };
+        let mut members = Self(BTreeMap::new());
+        let mut data = None;
+        for (name, value) in envelope {
+            if name == "data" {
+                data = Some(value);
+            } else {
+                members.add(&name, value, names)?;
+            }
+        }
+        // The decoder has seen to it that `data` is an object without repetitions of stock fields.
+        if let Some(Value::Object(object)) = data {
+            for (name, value) in object {
+                members.add(&name, value, names)?;
+            }
+        }
+        Ok(members)
+    }
+
+    fn add(&mut self, name: &str, value: Value, names: &'static [&'static str]) -> Result<(), Refused> {
+        let Some(known) = names.iter().find(|known| **known == name) else { return Ok(()) };
+        if value.is_null() {
+            return Ok(());
+        }
+        match self.0.insert(known, value) {
+            None => Ok(()),
+            Some(_) => Err(malformed(known, "is given twice")),
+        }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// All of them in one form.
+    pub(super) fn said(&self) -> String {
+        serde_json::to_string(&self.0).expect("what was JSON is JSON")
+    }
+}
+
+/// A text within its length, not empty and without control characters.
+pub(super) fn text(value: &Value, bytes_max: usize) -> Option<&str> {
+    value.as_str().filter(|text| (1..=bytes_max).contains(&text.len()) && !has_control(text))
+}
+
+/// An object with all its members, repeated ones too.
+struct Object(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Object(members))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}

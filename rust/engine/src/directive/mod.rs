@@ -1,0 +1,305 @@
+//! Directives: events that are about events, exceptions, configuration or master data (`docs/truth.md` §1). From an element to what it asks for; what
+//! becomes of it is the business of the modules that it concerns.
+
+mod master;
+mod members;
+
+use serde_json::Value;
+
+use crate::config::Config;
+use crate::event::Event;
+use crate::legs::{check_form, check_quantity};
+use crate::limits::{ID_BYTES_MAX, SOURCE_BYTES_MAX};
+use crate::master::Version;
+use crate::outcome::Outcome;
+use crate::work::State;
+use members::{Members, text};
+
+/// What a directive does, by its type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Voided,
+    Corrected,
+    Granted,
+    Denied,
+    Acknowledged,
+    Resolved,
+    Discarded,
+    ConfigurationChanged,
+    ItemDefined,
+    ItemRetired,
+    LocationDefined,
+    LocationRetired,
+    ReceiptAnnounced,
+    ReceiptClosed,
+    Tick,
+}
+
+/// Every type with the members that count for its body.
+const KINDS: [(&str, Kind, &[&str]); 15] = [
+    ("event.voided", Kind::Voided, &["target"]),
+    ("event.corrected", Kind::Corrected, &["target", "event"]),
+    ("approval.granted", Kind::Granted, &["target", "exception"]),
+    ("approval.denied", Kind::Denied, &["target", "exception"]),
+    ("exception.acknowledged", Kind::Acknowledged, &["exception"]),
+    ("exception.resolved", Kind::Resolved, &["exception"]),
+    ("exception.discarded", Kind::Discarded, &["exception"]),
+    ("configuration.changed", Kind::ConfigurationChanged, &["config", "mode"]),
+    ("item.defined", Kind::ItemDefined, &["sku", "unit", "units", "unit_cost", "safety_stock", "aliases"]),
+    ("item.retired", Kind::ItemRetired, &["sku"]),
+    ("location.defined", Kind::LocationDefined, &["location", "aliases"]),
+    ("location.retired", Kind::LocationRetired, &["location"]),
+    ("receipt.announced", Kind::ReceiptAnnounced, &["document", "line", "sku", "location", "quantity"]),
+    ("receipt.closed", Kind::ReceiptClosed, &["document", "line", "sku", "location"]),
+    ("tick", Kind::Tick, &[]),
+];
+
+impl Kind {
+    /// The kind of a type, if it is a directive's.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        KINDS.iter().find(|(known, ..)| *known == name).map(|(_, kind, _)| *kind)
+    }
+
+    /// The type.
+    pub(crate) fn name(self) -> &'static str {
+        KINDS[self as usize].0
+    }
+
+    /// Whether only operators may say it.
+    pub(crate) const fn is_for_operators(self) -> bool {
+        matches!(
+            self,
+            Self::Granted
+                | Self::Denied
+                | Self::Acknowledged
+                | Self::Resolved
+                | Self::Discarded
+                | Self::ConfigurationChanged
+        )
+    }
+
+    /// Whether it corrects an event.
+    pub(crate) const fn is_correction(self) -> bool {
+        matches!(self, Self::Voided | Self::Corrected)
+    }
+
+    fn members(self) -> &'static [&'static str] {
+        KINDS[self as usize].2
+    }
+}
+
+/// The event that a directive is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) source: String,
+    pub(crate) id: String,
+}
+
+/// What a decision is about.
+#[derive(Debug, Clone)]
+pub(crate) enum Decided {
+    Target(Target),
+    Exception(u64),
+}
+
+/// How a configuration changes.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    /// These tables hold from now on.
+    Act(String),
+    /// The ownership of these tables is tried beside the one that holds.
+    Shadow(String),
+    /// Nothing is tried any more.
+    EndShadow,
+}
+
+/// What is said of a receipt.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ReceiptLine {
+    pub(crate) document: Box<str>,
+    pub(crate) line: Option<i64>,
+    pub(crate) sku: Box<str>,
+    pub(crate) location: Box<str>,
+}
+
+/// What a directive asks for.
+#[derive(Debug, Clone)]
+pub(crate) enum Request {
+    /// Undo the target; put the event (a stock event as JSON, without key) in its place, if there is one.
+    Correct(Target, Option<String>),
+    /// Post what waits, or drop it.
+    Decide(Decided, bool),
+    /// Move an exception on.
+    Move(u64, State),
+    Configure(Change),
+    DefineItem(Box<str>, Box<Version>),
+    DefineLocation(Box<str>, Box<Version>),
+    /// In thousandths.
+    Announce(ReceiptLine, i64),
+    Close(ReceiptLine),
+    Tick,
+}
+
+/// A directive whose own form is right.
+#[derive(Debug, Clone)]
+pub(crate) struct Directive {
+    pub(crate) kind: Kind,
+    pub(crate) request: Request,
+    /// Its members in one form, for idempotency.
+    pub(crate) said: String,
+    pub(crate) reason: Option<Box<str>>,
+}
+
+/// Why a directive is none: its outcome, and what is wrong in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) outcome: Outcome,
+    pub(crate) why: String,
+}
+
+/// What is wrong with a member.
+fn malformed(member: &str, what: &str) -> Refused {
+    Refused { outcome: Outcome::Malformed, why: format!("`{member}`: {what}") }
+}
+
+impl Directive {
+    /// Reads the members of a directive from the bytes of its element.
+    pub(crate) fn read(config: &Config, kind: Kind, event: &Event<'_>, bytes: &[u8]) -> Result<Self, Refused> {
+        let members = Members::read(bytes, kind.members())?;
+        let request = match kind {
+            Kind::Voided => Request::Correct(target(&members, event)?, None),
+            Kind::Corrected => Request::Correct(target(&members, event)?, Some(replacement(&members, config)?)),
+            Kind::Granted | Kind::Denied => {
+                let decided = match members.get("exception") {
+                    Some(_) if members.get("target").is_some() => {
+                        return Err(malformed("exception", "stands beside `target`; name one of them"));
+                    }
+                    Some(_) => Decided::Exception(number(&members)?),
+                    None => Decided::Target(target(&members, event)?),
+                };
+                Request::Decide(decided, kind == Kind::Granted)
+            }
+            Kind::Acknowledged => Request::Move(number(&members)?, State::Acknowledged),
+            Kind::Resolved => Request::Move(number(&members)?, State::Resolved),
+            Kind::Discarded => Request::Move(number(&members)?, State::Discarded),
+            Kind::ConfigurationChanged => Request::Configure(change(&members, config)?),
+            Kind::ItemDefined | Kind::ItemRetired => {
+                let version = master::version(&members, event, kind == Kind::ItemRetired)?;
+                Request::DefineItem(required(event.sku, "sku")?.into(), Box::new(version))
+            }
+            Kind::LocationDefined | Kind::LocationRetired => {
+                let version = master::version(&members, event, kind == Kind::LocationRetired)?;
+                Request::DefineLocation(required(event.location, "location")?.into(), Box::new(version))
+            }
+            Kind::ReceiptAnnounced => Request::Announce(line(event)?, announced(event)?),
+            Kind::ReceiptClosed => Request::Close(line(event)?),
+            Kind::Tick => Request::Tick,
+        };
+        Ok(Self { kind, request, said: members.said(), reason: event.reason.map(Into::into) })
+    }
+}
+
+fn required<'a>(value: Option<&'a str>, name: &str) -> Result<&'a str, Refused> {
+    value.ok_or_else(|| malformed(name, "is required by this type"))
+}
+
+fn target(members: &Members, event: &Event<'_>) -> Result<Target, Refused> {
+    let object = members.get("target").ok_or_else(|| malformed("target", "is required by this type"))?;
+    let object =
+        object.as_object().ok_or_else(|| malformed("target", "is an object such as {\"source\": …, \"id\": …}"))?;
+    let member = |name: &str, bytes_max| match object.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => {
+            text(value, bytes_max).map(Some).ok_or_else(|| malformed("target", "has a member of another form"))
+        }
+    };
+    let id = member("id", ID_BYTES_MAX)?.ok_or_else(|| malformed("target", "has no `id`"))?;
+    let source = member("source", SOURCE_BYTES_MAX)?.or(event.source).unwrap_or_default();
+    Ok(Target { source: source.to_owned(), id: id.to_owned() })
+}
+
+fn number(members: &Members) -> Result<u64, Refused> {
+    let number = members.get("exception").and_then(Value::as_u64).filter(|number| *number > 0);
+    number.ok_or_else(|| malformed("exception", "is the number of an exception"))
+}
+
+/// The stock event of a correction, checked as far as its own form goes.
+fn replacement(members: &Members, config: &Config) -> Result<String, Refused> {
+    let value = members.get("event").ok_or_else(|| malformed("event", "is required by this type"))?;
+    if !value.is_object() {
+        return Err(malformed(
+            "event",
+            "is an object: the stock event that should have been sent, without `id` and `source`",
+        ));
+    }
+    let text = value.to_string();
+    let arena = bumpalo::Bump::new();
+    let event = read_replacement(&text, &arena)?;
+    let kind = event.kind.unwrap_or_default();
+    let Some(rule) = config.rules.find(kind).map(|number| config.rules.rule(number)) else {
+        let why = format!("`event`: type {kind:?} is no type of stock events");
+        return Err(Refused { outcome: Outcome::UnknownType, why });
+    };
+    check_form(&event, rule).map_err(|why| malformed("event", &why.to_string()))?;
+    check_quantity(&event, rule).map_err(|outcome| Refused {
+        outcome,
+        why: format!("`event`: quantity of {kind} must be {}", rule.quantity.in_words()),
+    })?;
+    Ok(text)
+}
+
+/// The event of a correction, under no key of its own.
+pub(crate) fn read_replacement<'a>(text: &'a str, arena: &'a bumpalo::Bump) -> Result<Event<'a>, Refused> {
+    let mut event = Event::default();
+    crate::decode::decode_nameless(text, &mut event, arena).map_err(|why| malformed("event", &why.to_string()))?;
+    Ok(event)
+}
+
+fn change(members: &Members, config: &Config) -> Result<Change, Refused> {
+    let tables = match members.get("config") {
+        None => None,
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(object @ Value::Object(_)) => Some(object.to_string()),
+        Some(_) => return Err(malformed("config", "is a text (TOML or JSON) or an object")),
+    };
+    let mode = match members.get("mode") {
+        None => "act",
+        Some(mode) => mode.as_str().unwrap_or_default(),
+    };
+    let check = |tables: &str| config.changed(tables).map_err(|why| malformed("config", &why));
+    match (mode, tables) {
+        ("act", Some(tables)) => check(&tables).map(|_| Change::Act(tables)),
+        ("shadow", Some(tables)) => {
+            let changed = check(&tables)?;
+            let is_alone = changed.ownership.is_some() && Config::names_only(&tables, "ownership");
+            if !is_alone {
+                return Err(malformed("config", "in the shadow is [ownership] and nothing else"));
+            }
+            Ok(Change::Shadow(tables))
+        }
+        ("end_shadow", None) => Ok(Change::EndShadow),
+        ("end_shadow", Some(_)) => Err(malformed("config", "has nothing to say at the end of the shadow")),
+        ("act" | "shadow", None) => Err(malformed("config", "is required in this mode")),
+        _ => Err(malformed("mode", "is \"act\", \"shadow\" or \"end_shadow\"")),
+    }
+}
+
+fn line(event: &Event<'_>) -> Result<ReceiptLine, Refused> {
+    Ok(ReceiptLine {
+        document: required(event.document, "document")?.into(),
+        line: event.line,
+        sku: required(event.sku, "sku")?.into(),
+        location: required(event.location, "location")?.into(),
+    })
+}
+
+fn announced(event: &Event<'_>) -> Result<i64, Refused> {
+    match event.quantity {
+        Some(crate::event::EventQuantity::Exact(thousandths)) if thousandths >= 0 => Ok(thousandths),
+        None => Err(malformed("quantity", "is required by this type")),
+        Some(_) => Err(Refused {
+            outcome: Outcome::QuantityInvalid,
+            why: "`quantity` of an announcement must be zero or more, with at most 3 fraction digits".to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,185 @@
+//! Receipts against what was announced: more than that is told at once, less when the receipt is closed (`docs/truth.md` §5).
+
+use std::collections::BTreeMap;
+
+use crate::carry_out::raised_about;
+use crate::config::{Config, Receipts};
+use crate::dedup::Fingerprint;
+use crate::directive::ReceiptLine;
+use crate::engine::Engine;
+use crate::event::Event;
+use crate::explain::Findings;
+use crate::judge::Claim;
+use crate::wire::{Reader, SnapshotError, Writer};
+
+/// What is known of a line, in thousandths.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Expected {
+    announced: Option<i64>,
+    /// By the key of the receipt.
+    received: BTreeMap<[u64; 2], i64>,
+    is_closed: bool,
+    /// The log's time when it was touched last.
+    touched_ns: i64,
+}
+
+/// All lines that are watched.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    lines: BTreeMap<ReceiptLine, Expected>,
+    /// The line of each receipt.
+    by_key: BTreeMap<[u64; 2], ReceiptLine>,
+}
+
+impl Lines {
+    /// Forgets what was not touched since a time.
+    pub(crate) fn forget(&mut self, before_ns: i64) {
+        let by_key = &mut self.by_key;
+        self.lines.retain(|_, expected| {
+            let is_kept = expected.touched_ns >= before_ns;
+            if !is_kept {
+                expected.received.keys().for_each(|key| {
+                    by_key.remove(key);
+                });
+            }
+            is_kept
+        });
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let text = |line: &ReceiptLine| line.document.len() + line.sku.len() + line.location.len();
+        crate::held::tree::<ReceiptLine, Expected>(self.lines.len())
+            + crate::held::tree::<[u64; 2], ReceiptLine>(self.by_key.len())
+            + self.by_key.values().map(text).sum::<usize>()
+            + self
+                .lines
+                .iter()
+                .map(|(line, expected)| text(line) + crate::held::tree::<[u64; 2], i64>(expected.received.len()))
+                .sum::<usize>()
+    }
+
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        writer.u64(self.lines.len() as u64);
+        for (line, expected) in &self.lines {
+            for text in [&line.document, &line.sku, &line.location] {
+                writer.bytes(text.as_bytes());
+            }
+            writer.u8(u8::from(line.line.is_some()));
+            writer.i64(line.line.unwrap_or_default());
+            writer.i64(expected.announced.unwrap_or(-1));
+            writer.u8(u8::from(expected.is_closed));
+            writer.i64(expected.touched_ns);
+            writer.u64(expected.received.len() as u64);
+            for (key, quantity) in &expected.received {
+                key.iter().for_each(|word| writer.u64(*word));
+                writer.i64(*quantity);
+            }
+        }
+    }
+
+    /// Puts back what [`Self::write`] wrote.
+    ///
+    /// # Errors
+    /// When it could not have been written.
+    pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
+        for _ in 0..reader.count(58)? {
+            let (document, sku, location) = (reader.text()?.into(), reader.text()?.into(), reader.text()?.into());
+            let has_line = reader.u8()? == 1;
+            let line = ReceiptLine { document, line: Some(reader.i64()?).filter(|_| has_line), sku, location };
+            let announced = Some(reader.i64()?).filter(|quantity| *quantity >= 0);
+            let mut expected =
+                Expected { announced, is_closed: reader.u8()? == 1, touched_ns: reader.i64()?, ..Expected::default() };
+            for _ in 0..reader.count(24)? {
+                let key = [reader.u64()?, reader.u64()?];
+                expected.received.insert(key, reader.i64()?);
+                self.by_key.insert(key, line.clone());
+            }
+            self.lines.insert(line, expected);
+        }
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Notes what a receipt is to bring.
+    pub(crate) fn announce(&mut self, config: &Config, line: &ReceiptLine, quantity: i64, findings: &mut Findings) {
+        if let Some(receipts) = config.receipts {
+            self.expected(line).announced = Some(quantity);
+            self.compare(receipts, line, findings);
+        }
+    }
+
+    /// Notes that nothing more is to come.
+    pub(crate) fn close_receipt(&mut self, config: &Config, line: &ReceiptLine, findings: &mut Findings) {
+        if let Some(receipts) = config.receipts {
+            self.expected(line).is_closed = true;
+            self.compare(receipts, line, findings);
+        }
+    }
+
+    /// Notes what came.
+    pub(crate) fn note_receipt(
+        &mut self,
+        config: &Config,
+        (event, claim, quantity): (&Event<'_>, &Claim<'_>, i64),
+        key: Fingerprint,
+        findings: &mut Findings,
+    ) {
+        let (Some(receipts), Some(document)) = (config.receipts, event.document) else { return };
+        if &*claim.rule.name != "stock.received" {
+            return;
+        }
+        let line = ReceiptLine {
+            document: document.into(),
+            line: event.line,
+            sku: event.sku.unwrap_or_default().into(),
+            location: event.location.unwrap_or_default().into(),
+        };
+        self.expected(&line).received.insert(key.0, quantity);
+        self.lines.by_key.insert(key.0, line.clone());
+        self.compare(receipts, &line, findings);
+    }
+
+    /// Takes back what came, because it never did.
+    pub(crate) fn retract_receipt(&mut self, config: &Config, key: Fingerprint, findings: &mut Findings) {
+        let (Some(receipts), Some(line)) = (config.receipts, self.lines.by_key.remove(&key.0)) else { return };
+        self.expected(&line).received.remove(&key.0);
+        self.compare(receipts, &line, findings);
+    }
+
+    fn expected(&mut self, line: &ReceiptLine) -> &mut Expected {
+        let touched_ns = self.log_time_ns.unwrap_or(0);
+        let expected = self.lines.lines.entry(line.clone()).or_default();
+        expected.touched_ns = touched_ns;
+        expected
+    }
+
+    /// Tells whether a line is as announced.
+    fn compare(&mut self, receipts: Receipts, line: &ReceiptLine, findings: &mut Findings) {
+        let Some(expected) = self.lines.lines.get(line) else { return };
+        let Some(announced) = expected.announced else { return };
+        let received: i128 = expected.received.values().map(|quantity| i128::from(*quantity)).sum();
+        let excess = received - i128::from(announced);
+        let is_beyond = |size: i128| {
+            size > i128::from(receipts.tolerance)
+                && size * 100 > i128::from(announced) * i128::from(receipts.tolerance_percent)
+        };
+        let is_over = excess > 0 && is_beyond(excess);
+        let is_short = excess < 0 && expected.is_closed && is_beyond(-excess);
+        let number = line.line.map(|line| line.to_string()).unwrap_or_default();
+        let subject = format!("{}/{number}/{}/{}", line.document, line.sku, line.location);
+        if !is_over && !is_short {
+            findings.settled.push(("receipt_variance", subject));
+            return;
+        }
+        let amount = |thousandths: i128| {
+            let mut text = Vec::new();
+            crate::quantity::write(&mut text, i64::try_from(thousandths).unwrap_or(i64::MAX));
+            String::from_utf8_lossy(&text).into_owned()
+        };
+        let what = if is_over { "more" } else { "less" };
+        let cause =
+            format!("{} came, {what} than the {} that were announced", amount(received), amount(announced.into()));
+        findings.raised.push(raised_about("receipt_variance", subject, cause));
+    }
+}

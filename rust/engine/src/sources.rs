@@ -1,0 +1,373 @@
+//! Sources: what is known of each of them (`docs/truth.md` §9): how far it is, how far behind, how much of it is refused, and when somebody should look.
+
+use std::collections::BTreeSet;
+
+use hashbrown::HashTable;
+
+use crate::batch::Batch;
+use crate::config::Config;
+use crate::effect::{write_name, write_number, write_text};
+use crate::engine::{Engine, OUTCOME_NUMBERS};
+use crate::hash::of_name;
+use crate::instant;
+use crate::limits::{REFUSALS_RUN, SOURCES_MAX};
+use crate::outcome::{self, Outcome};
+use crate::raise::About;
+use crate::wire::{Reader, SnapshotError, Writer};
+
+/// What is known of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Source {
+    name: Box<str>,
+    /// By outcome number; what is held counts as held until it is released.
+    outcomes: [u64; OUTCOME_NUMBERS],
+    /// Its last element: sequence of the message, index within it, and the log's time.
+    last: (u64, u32, i64),
+    /// The newest effective time of what was taken.
+    watermark_ns: Option<i64>,
+    /// The greatest number of its own order.
+    watermark_sequence: u64,
+    /// Events of the present run, and refusals among them.
+    run: (u64, u64),
+    /// Whether its lag is looked at from time to time.
+    is_watched: bool,
+    is_lagging: bool,
+    is_refused: bool,
+    /// Whether somebody was told that it is not registered.
+    is_told: bool,
+}
+
+/// All of them, in the order in which they were first heard of.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    all: Vec<Source>,
+    index: HashTable<u32>,
+    seed: u64,
+    /// The one that spoke last: mostly it is the next one, too.
+    latest: u32,
+    /// Elements of sources beyond those that are watched.
+    pub(crate) others: u64,
+    /// When a source may be behind.
+    due: BTreeSet<(i64, u32)>,
+}
+
+/// What is noted of an element.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Noted {
+    pub(crate) outcome: Outcome,
+    /// Effective time.
+    pub(crate) time_ns: i64,
+    pub(crate) sequence: u64,
+    pub(crate) place: (u64, u32),
+    pub(crate) log_time_ns: i64,
+}
+
+impl Sources {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
+    }
+
+    fn find(&self, name: &str) -> Option<u32> {
+        if self.all.get(self.latest as usize).is_some_and(|source| *source.name == *name) {
+            return Some(self.latest);
+        }
+        let is = |number: &u32| *self.all[*number as usize].name == *name;
+        self.index.find(of_name(self.seed, name), is).copied()
+    }
+
+    fn find_or_add(&mut self, name: &str) -> Option<u32> {
+        if let Some(known) = self.find(name) {
+            return Some(known);
+        }
+        if self.all.len() >= SOURCES_MAX {
+            return None;
+        }
+        let number = u32::try_from(self.all.len()).ok()?;
+        self.all.push(Source {
+            name: name.into(),
+            outcomes: [0; OUTCOME_NUMBERS],
+            last: (0, 0, 0),
+            watermark_ns: None,
+            watermark_sequence: 0,
+            run: (0, 0),
+            is_watched: false,
+            is_lagging: false,
+            is_refused: false,
+            is_told: false,
+        });
+        let (all, seed) = (&self.all, self.seed);
+        self.index.insert_unique(of_name(seed, name), number, |number| of_name(seed, &all[*number as usize].name));
+        Some(number)
+    }
+
+    /// Notes an element of a source. Gives the source if somebody may have to be told.
+    #[inline]
+    pub(crate) fn note(&mut self, name: &str, noted: Noted) -> Option<u32> {
+        let Some(number) = self.find_or_add(name) else {
+            self.others += 1;
+            return None;
+        };
+        self.latest = number;
+        let source = &mut self.all[number as usize];
+        source.outcomes[usize::from(noted.outcome.number())] += 1;
+        source.last = (noted.place.0, noted.place.1, noted.log_time_ns);
+        source.watermark_sequence = source.watermark_sequence.max(noted.sequence);
+        source.run.0 += 1;
+        source.run.1 += u64::from(noted.outcome.is_refusal());
+        if !noted.outcome.is_refusal() {
+            source.watermark_ns = source.watermark_ns.max(Some(noted.time_ns));
+        }
+        let is_first = !std::mem::replace(&mut source.is_watched, true);
+        (is_first || source.is_lagging || source.run.0 == REFUSALS_RUN).then_some(number)
+    }
+
+    /// Counts the final outcome of an element that was held.
+    pub(crate) fn release(&mut self, name: &str, outcome: Outcome) {
+        if let Some(number) = self.find(name) {
+            let source = &mut self.all[number as usize];
+            let held = &mut source.outcomes[usize::from(Outcome::Held.number())];
+            *held = held.saturating_sub(1);
+            source.outcomes[usize::from(outcome.number())] += 1;
+        }
+    }
+
+    /// Notes that a source is not registered. Gives whether nobody was told yet.
+    pub(crate) fn tell(&mut self, name: &str) -> bool {
+        let Some(number) = self.find_or_add(name) else { return false };
+        !std::mem::replace(&mut self.all[number as usize].is_told, true)
+    }
+
+    /// Whether a source may be behind at a time.
+    #[inline]
+    pub(crate) fn is_due(&self, log_time_ns: i64) -> bool {
+        self.due.first().is_some_and(|(due_ns, _)| *due_ns <= log_time_ns)
+    }
+
+    /// Looks at all sources anew, since the configuration may ask for something else.
+    pub(crate) fn rewatch(&mut self) {
+        self.due = (0..).zip(&self.all).map(|(number, _)| (i64::MIN, number)).collect();
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        crate::held::list(&self.all)
+            + self.all.iter().map(|source| source.name.len()).sum::<usize>()
+            + self.index.allocation_size()
+            + crate::held::tree::<(i64, u32), ()>(self.due.len())
+    }
+
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        writer.u64(self.others);
+        writer.u64(self.all.len() as u64);
+        for source in &self.all {
+            writer.bytes(source.name.as_bytes());
+            source.outcomes.iter().for_each(|count| writer.u64(*count));
+            writer.u64(source.last.0);
+            writer.u32(source.last.1);
+            writer.i64(source.last.2);
+            writer.u8(u8::from(source.watermark_ns.is_some()));
+            writer.i64(source.watermark_ns.unwrap_or_default());
+            writer.u64(source.watermark_sequence);
+            writer.u64(source.run.0);
+            writer.u64(source.run.1);
+            let flags = [source.is_lagging, source.is_refused, source.is_told];
+            flags.into_iter().for_each(|flag| writer.u8(u8::from(flag)));
+        }
+    }
+
+    /// Puts back what [`Self::write`] wrote.
+    ///
+    /// # Errors
+    /// When it could not have been written.
+    pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
+        const DAMAGED: SnapshotError = SnapshotError::Damaged("a source is none");
+        self.others = reader.u64()?;
+        for number in 0..reader.count(300)? {
+            let name = reader.text()?.into_owned();
+            if self.find_or_add(&name).is_none_or(|added| added as usize != number) {
+                return Err(DAMAGED);
+            }
+            let source = &mut self.all[number];
+            for count in &mut source.outcomes {
+                *count = reader.u64()?;
+            }
+            source.last = (reader.u64()?, reader.u32()?, reader.i64()?);
+            let has_watermark = reader.u8()? == 1;
+            source.watermark_ns = Some(reader.i64()?).filter(|_| has_watermark);
+            source.watermark_sequence = reader.u64()?;
+            source.run = (reader.u64()?, reader.u64()?);
+            source.is_lagging = reader.u8()? == 1;
+            source.is_refused = reader.u8()? == 1;
+            source.is_told = reader.u8()? == 1;
+        }
+        self.rewatch();
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Looks at a source after an element of it: is it on time again, are too many refused?
+    pub(crate) fn look_after(&mut self, config: &Config, number: u32, place: (u64, u32), batch: &mut Batch) {
+        let source = &mut self.sources.all[number as usize];
+        let name = source.name.clone();
+        if source.run.0 == REFUSALS_RUN {
+            let refusals = source.run.1;
+            source.run = (0, 0);
+            let percent = config.source(&name).and_then(|registered| registered.alert_refusals_percent);
+            let is_refused = percent.is_some_and(|percent| refusals * 100 > u64::from(percent) * REFUSALS_RUN);
+            let was_refused = std::mem::replace(&mut source.is_refused, is_refused);
+            if is_refused {
+                let cause = format!("{refusals} of its last {REFUSALS_RUN} events were refused");
+                self.raise_about(config, about_source("source_refusals", &name, cause, place), batch);
+            } else if was_refused {
+                let now = self.now(place);
+                self.work.resolve("source_refusals", &name, "in order again", now);
+            }
+        }
+        self.look_at_lag(config, number, place, batch);
+    }
+
+    /// Looks at all sources that may be behind by now.
+    pub(crate) fn look_at_lags(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
+        let Some(now_ns) = self.log_time_ns else { return };
+        while let Some((due_ns, number)) = self.sources.due.first().copied().filter(|(due_ns, _)| *due_ns <= now_ns) {
+            self.sources.due.remove(&(due_ns, number));
+            self.look_at_lag(config, number, place, batch);
+        }
+    }
+
+    fn look_at_lag(&mut self, config: &Config, number: u32, place: (u64, u32), batch: &mut Batch) {
+        let source = &mut self.sources.all[number as usize];
+        let name = source.name.clone();
+        let alert_ns = config.source(&name).and_then(|registered| registered.alert_lag_ns);
+        let (Some(alert_ns), Some(watermark_ns), Some(now_ns)) = (alert_ns, source.watermark_ns, self.log_time_ns)
+        else {
+            return;
+        };
+        let due_ns = watermark_ns.saturating_add(alert_ns).saturating_add(1);
+        let is_lagging = due_ns <= now_ns;
+        let was_lagging = std::mem::replace(&mut source.is_lagging, is_lagging);
+        if !is_lagging {
+            self.sources.due.insert((due_ns, number));
+        }
+        if is_lagging && !was_lagging {
+            let cause = format!(
+                "its newest effective time {} is behind the log's {} by more than alert_lag",
+                instant::format(watermark_ns),
+                instant::format(now_ns)
+            );
+            self.raise_about(config, about_source("source_lag", &name, cause, place), batch);
+        } else if was_lagging && !is_lagging {
+            let now = self.now(place);
+            self.work.resolve("source_lag", &name, "in order again", now);
+        }
+    }
+
+    /// What is known of each source, as a JSON array: first those that are registered, by name, then the others.
+    pub fn sources_json(&self) -> Vec<u8> {
+        let config = &self.config;
+        let silent = config.sources().filter(|(name, _)| self.sources.find(name).is_none()).map(|(name, _)| name);
+        let mut names: Vec<&str> = self.sources.all.iter().map(|source| &*source.name).chain(silent).collect();
+        names.sort_unstable_by_key(|name| (config.source(name).is_none(), *name));
+        let mut out = b"[".to_vec();
+        for (place, name) in names.into_iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            self.write_source(name, &mut out);
+        }
+        out.push(b']');
+        out
+    }
+
+    fn write_source(&self, name: &str, out: &mut Vec<u8>) {
+        let registered = self.config.source(name);
+        out.extend_from_slice(b"{\"source\":");
+        crate::balance::write_string(out, name);
+        write_name(out, "registered");
+        out.extend_from_slice(if registered.is_some() { b"true" } else { b"false" });
+        write_text(out, "order", Some(self.config.ordering(name).order.name()));
+        if let Some(registered) = registered {
+            write_text(out, "team", registered.team.as_deref());
+            write_text(out, "replay_procedure", registered.replay_procedure.as_deref());
+            if let Some(percent) = registered.quality_percent {
+                write_number(out, "quality_percent", percent.into());
+            }
+        }
+        if let Some(number) = self.sources.find(name) {
+            self.write_heard(&self.sources.all[number as usize], out);
+        }
+        self.write_tracks(name, out);
+        out.push(b'}');
+    }
+
+    fn write_heard(&self, source: &Source, out: &mut Vec<u8>) {
+        let count = |is_meant: &dyn Fn(Outcome) -> bool| -> u64 {
+            outcome::ALL.iter().filter(|o| is_meant(**o)).map(|o| source.outcomes[usize::from(o.number())]).sum()
+        };
+        let (events, refusals) = (count(&|_| true), count(&|outcome| outcome.is_refusal()));
+        write_number(out, "events", events);
+        write_number(out, "refusals", refusals);
+        let accepted = events - refusals - count(&|o| o == Outcome::Conflict);
+        if events > 0 {
+            let basis_points = accepted * 10_000 / events;
+            write_text(out, "quality", Some(&format!("{}.{:02}", basis_points / 100, basis_points % 100)));
+        }
+        out.extend_from_slice(b",\"outcomes\":{");
+        let seen = outcome::ALL.iter().filter(|o| source.outcomes[usize::from(o.number())] > 0);
+        for (place, outcome) in seen.enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            crate::balance::write_string(out, outcome.name());
+            out.push(b':');
+            crate::quantity::write_digits(out, source.outcomes[usize::from(outcome.number())]);
+        }
+        out.push(b'}');
+        write_number(out, "last_sequence", source.last.0);
+        write_text(out, "last_log_time", Some(&instant::format(source.last.2)));
+        if let Some(watermark_ns) = source.watermark_ns {
+            write_text(out, "watermark_time", Some(&instant::format(watermark_ns)));
+            let lag_ms = self.log_time_ns.unwrap_or(0).saturating_sub(watermark_ns).max(0) / 1_000_000;
+            write_text(out, "lag_s", Some(&format!("{}.{:03}", lag_ms / 1_000, lag_ms % 1_000)));
+        }
+        if source.watermark_sequence > 0 {
+            write_number(out, "watermark_sequence", source.watermark_sequence);
+        }
+        out.extend_from_slice(b",\"alerts\":[");
+        let alerts = [("source_lag", source.is_lagging), ("source_refusals", source.is_refused)];
+        for (place, (alert, _)) in alerts.iter().filter(|(_, is_on)| *is_on).enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            crate::balance::write_string(out, alert);
+        }
+        out.push(b']');
+    }
+
+    /// What is held of a source, and which numbers it owes.
+    fn write_tracks(&self, name: &str, out: &mut Vec<u8>) {
+        let tracks = || self.tracks.all().iter().filter(|track| *track.source == *name);
+        write_number(out, "held", tracks().map(|track| track.held.len() as u64).sum());
+        out.extend_from_slice(b",\"open_gaps\":[");
+        let mut lead: &[u8] = b"";
+        for track in tracks() {
+            for (first, last) in track.lost.iter().map(|(range, _)| *range).chain(track.gap()) {
+                out.extend_from_slice(lead);
+                lead = b",";
+                out.extend_from_slice(b"{\"from\":");
+                crate::quantity::write_digits(out, first);
+                write_number(out, "to", last);
+                if let Some((sku, location)) = track.key().position {
+                    write_text(out, "sku", Some(sku));
+                    write_text(out, "location", Some(location));
+                }
+                out.push(b'}');
+            }
+        }
+        out.push(b']');
+    }
+}
+
+fn about_source<'a>(code: &'a str, name: &'a str, cause: String, place: (u64, u32)) -> About<'a> {
+    About { code, subject: name, source: Some(name), sku: None, location: None, cause, missing: None, place }
+}

@@ -1,0 +1,360 @@
+//! Exceptions as work: each exception opens an item, or adds to one that is open; items are acknowledged, resolved or discarded, escalate with the log's
+//! time, and are bounded (`docs/truth.md` §7).
+
+mod image;
+mod json;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+
+use crate::dedup::Fingerprint;
+use crate::exception::ExceptionRecord;
+use crate::hash::{fold, of_name};
+use crate::held;
+use crate::limits::EXCEPTIONS_BYTES_MAX;
+pub use json::Filter;
+
+/// Where an item is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// Nobody has looked at it.
+    Open,
+    /// Somebody has.
+    Acknowledged,
+    /// What it was about is in order.
+    Resolved,
+    /// Nothing will be done about it.
+    Discarded,
+}
+
+impl State {
+    /// The name in outputs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Acknowledged => "acknowledged",
+            Self::Resolved => "resolved",
+            Self::Discarded => "discarded",
+        }
+    }
+
+    /// The state with a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        ALL.into_iter().find(|state| state.name() == name)
+    }
+
+    const fn is_done(self) -> bool {
+        matches!(self, Self::Resolved | Self::Discarded)
+    }
+}
+
+/// All states.
+const ALL: [State; 4] = [State::Open, State::Acknowledged, State::Resolved, State::Discarded];
+
+/// An exception that somebody works on.
+#[derive(Debug, Clone)]
+pub(crate) struct Item {
+    pub(crate) subject: Box<str>,
+    /// As it was raised first.
+    pub(crate) record: Arc<ExceptionRecord>,
+    /// The key of the event that it is about.
+    pub(crate) key: Option<Fingerprint>,
+    pub(crate) count: u64,
+    pub(crate) last_seen_ns: i64,
+    pub(crate) state: State,
+    pub(crate) is_escalated: bool,
+    /// Who or what moved it last, and what was said about it.
+    pub(crate) moved_by: Option<Box<str>>,
+    pub(crate) note: Option<Box<str>>,
+}
+
+impl Item {
+    /// Whether nothing is to be done about it any more.
+    pub(crate) const fn is_done(&self) -> bool {
+        self.state.is_done()
+    }
+}
+
+/// A change of an item's state, as it is told to others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateChange {
+    /// The item.
+    pub number: u64,
+    /// Its code.
+    pub code: Box<str>,
+    /// What it is now.
+    pub state: State,
+    /// Whether it is escalated.
+    pub is_escalated: bool,
+    /// Who or what moved it.
+    pub moved_by: Option<Box<str>>,
+    /// The place in the log of what moved it: sequence of the message, and index within it.
+    pub place: (u64, u32),
+    /// The log's time there, in nanoseconds since 1970.
+    pub log_time_ns: i64,
+}
+
+/// What happens at a place of the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    pub(crate) place: (u64, u32),
+    pub(crate) log_time_ns: i64,
+}
+
+/// Codes that an event has got rid of when one under its key is accepted.
+const OF_CONTENT: [&str; 8] = [
+    "malformed",
+    "unknown_type",
+    "quantity_invalid",
+    "time_out_of_bounds",
+    "not_owner",
+    "sequence_missing",
+    "unknown_reference",
+    "loop",
+];
+
+/// All items.
+#[derive(Debug)]
+pub(crate) struct Work {
+    items: BTreeMap<u64, Item>,
+    /// Items that are not done, by code and subject.
+    open: HashTable<u64>,
+    /// The same, by the key of their event.
+    by_key: BTreeMap<[u64; 2], Vec<u64>>,
+    /// When an open item is escalated.
+    due: BTreeSet<(i64, u64)>,
+    /// The number of the next item.
+    next: u64,
+    bytes: usize,
+    pub(crate) spilled: u64,
+    seed: u64,
+    items_max: usize,
+    escalate_after_ns: Option<i64>,
+    /// What was not told yet.
+    pub(crate) changes: Vec<StateChange>,
+}
+
+impl Work {
+    pub(crate) const fn new(seed: u64, items_max: usize, escalate_after_ns: Option<i64>) -> Self {
+        Self {
+            items: BTreeMap::new(),
+            open: HashTable::new(),
+            by_key: BTreeMap::new(),
+            due: BTreeSet::new(),
+            next: 1,
+            bytes: 0,
+            spilled: 0,
+            seed,
+            items_max,
+            escalate_after_ns,
+            changes: Vec::new(),
+        }
+    }
+
+    /// Takes over what a changed configuration says.
+    pub(crate) const fn configure(&mut self, items_max: usize, escalate_after_ns: Option<i64>) {
+        self.items_max = items_max;
+        self.escalate_after_ns = escalate_after_ns;
+    }
+
+    /// Opens an item, or adds to the one that is open about the same. Gives the record with its number.
+    pub(crate) fn raise(
+        &mut self,
+        mut record: ExceptionRecord,
+        subject: &str,
+        key: Option<Fingerprint>,
+    ) -> Arc<ExceptionRecord> {
+        let hash = hash(self.seed, &record.code, subject);
+        let items = &mut self.items;
+        let is_same = |number: &u64| items[number].record.code == record.code && *items[number].subject == *subject;
+        if let Some(number) = self.open.find(hash, is_same).copied() {
+            let item = items.get_mut(&number).expect("what is open is kept");
+            item.count += 1;
+            item.last_seen_ns = record.log_time_ns;
+            record.number = number;
+            return Arc::new(record);
+        }
+        record.number = self.next;
+        self.next += 1;
+        let record = Arc::new(record);
+        self.put(Item {
+            subject: subject.into(),
+            key,
+            count: 1,
+            last_seen_ns: record.log_time_ns,
+            state: State::Open,
+            is_escalated: false,
+            moved_by: None,
+            note: None,
+            record: Arc::clone(&record),
+        });
+        self.spill();
+        record
+    }
+
+    fn put(&mut self, item: Item) {
+        let number = item.record.number;
+        self.bytes += bytes_of(&item);
+        if !item.state.is_done() {
+            let (items, seed) = (&self.items, self.seed);
+            let rehash = |number: &u64| {
+                let item = &items[number];
+                hash(seed, &item.record.code, &item.subject)
+            };
+            self.open.insert_unique(hash(seed, &item.record.code, &item.subject), number, rehash);
+            if let Some(key) = item.key {
+                self.by_key.entry(key.0).or_default().push(number);
+            }
+            if item.state == State::Open
+                && !item.is_escalated
+                && let Some(after_ns) = self.escalate_after_ns
+            {
+                self.due.insert((item.record.log_time_ns.saturating_add(after_ns), number));
+            }
+        }
+        self.items.insert(number, item);
+    }
+
+    /// Takes an item that is done out of what is looked through for open ones.
+    fn close(&mut self, number: u64) {
+        let Some(item) = self.items.get(&number) else { return };
+        let hash = hash(self.seed, &item.record.code, &item.subject);
+        if let Ok(entry) = self.open.find_entry(hash, |known| *known == number) {
+            entry.remove();
+        }
+        if let Some(key) = item.key
+            && let Some(numbers) = self.by_key.get_mut(&key.0)
+        {
+            numbers.retain(|known| *known != number);
+            if numbers.is_empty() {
+                self.by_key.remove(&key.0);
+            }
+        }
+    }
+
+    /// Lets the oldest items go that are done, or else the oldest, while there are too many.
+    fn spill(&mut self) {
+        while self.items.len() > self.items_max || self.bytes > EXCEPTIONS_BYTES_MAX && self.items.len() > 1 {
+            let done = self.items.iter().find(|(_, item)| item.state.is_done()).map(|(number, _)| *number);
+            let Some(number) = done.or_else(|| self.items.keys().next().copied()) else { return };
+            self.close(number);
+            if let Some(item) = self.items.remove(&number) {
+                self.bytes -= bytes_of(&item);
+                self.spilled += 1;
+            }
+        }
+    }
+
+    /// Moves an item on. Gives whether it was there and not done yet.
+    pub(crate) fn move_to(&mut self, number: u64, state: State, (by, note): (&str, Option<&str>), now: Now) -> bool {
+        let Some(item) = self.items.get_mut(&number).filter(|item| !item.state.is_done()) else { return false };
+        self.bytes += by.len() + note.map_or(0, str::len);
+        self.bytes -= held::text(item.moved_by.as_deref()) + held::text(item.note.as_deref());
+        (item.state, item.moved_by, item.note) = (state, Some(by.into()), note.map(Into::into));
+        self.tell(number, now);
+        if state.is_done() {
+            self.close(number);
+        }
+        true
+    }
+
+    fn tell(&mut self, number: u64, now: Now) {
+        let item = &self.items[&number];
+        self.changes.push(StateChange {
+            number,
+            code: item.record.code.clone(),
+            state: item.state,
+            is_escalated: item.is_escalated,
+            moved_by: item.moved_by.clone(),
+            place: now.place,
+            log_time_ns: now.log_time_ns,
+        });
+    }
+
+    /// Resolves what is open about a subject, because it is in order again.
+    pub(crate) fn resolve(&mut self, code: &str, subject: &str, why: &str, now: Now) {
+        let items = &self.items;
+        let is_it = |number: &u64| *items[number].record.code == *code && *items[number].subject == *subject;
+        if let Some(number) = self.open.find(hash(self.seed, code, subject), is_it).copied() {
+            self.move_to(number, State::Resolved, (why, None), now);
+        }
+    }
+
+    /// Whether anything is open about events.
+    #[inline]
+    pub(crate) fn has_keys(&self) -> bool {
+        !self.by_key.is_empty()
+    }
+
+    /// Resolves what was wrong with an event's content, since one under its key was accepted.
+    pub(crate) fn accept(&mut self, key: Fingerprint, now: Now) {
+        self.resolve_of(key, "accepted", now, |code| OF_CONTENT.contains(&code));
+    }
+
+    /// Resolves what is open about an event with a code, or all of it.
+    pub(crate) fn resolve_of(&mut self, key: Fingerprint, why: &str, now: Now, is_meant: impl Fn(&str) -> bool) {
+        let Some(numbers) = self.by_key.get(&key.0) else { return };
+        let meant: Vec<_> =
+            numbers.iter().copied().filter(|number| is_meant(&self.items[number].record.code)).collect();
+        for number in meant {
+            self.move_to(number, State::Resolved, (why, None), now);
+        }
+    }
+
+    /// Whether an item waits for its escalation until a time.
+    #[inline]
+    pub(crate) fn is_due(&self, log_time_ns: i64) -> bool {
+        self.due.first().is_some_and(|(due_ns, _)| *due_ns <= log_time_ns)
+    }
+
+    /// Escalates what has been open for too long.
+    pub(crate) fn escalate(&mut self, now: Now) {
+        while let Some((due_ns, number)) = self.due.first().copied().filter(|(due_ns, _)| *due_ns <= now.log_time_ns) {
+            self.due.remove(&(due_ns, number));
+            if let Some(item) = self.items.get_mut(&number)
+                && item.state == State::Open
+            {
+                item.is_escalated = true;
+                self.tell(number, now);
+            }
+        }
+    }
+
+    /// An item by its number.
+    pub(crate) fn get(&self, number: u64) -> Option<&Item> {
+        self.items.get(&number)
+    }
+
+    /// Code and subject of all that is not done.
+    pub(crate) fn unresolved(&self) -> BTreeSet<String> {
+        let open = self.items.values().filter(|item| !item.state.is_done());
+        open.map(|item| format!("{} {}", item.record.code, item.subject)).collect()
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let changes = self.changes.iter().map(|change| change.code.len() + held::text(change.moved_by.as_deref()));
+        self.bytes
+            + held::tree::<u64, Item>(self.items.len())
+            + self.open.allocation_size()
+            + held::tree::<[u64; 2], Vec<u64>>(self.by_key.len())
+            + self.by_key.values().map(held::list).sum::<usize>()
+            + held::tree::<(i64, u64), ()>(self.due.len())
+            + held::list(&self.changes)
+            + changes.sum::<usize>()
+    }
+}
+
+fn bytes_of(item: &Item) -> usize {
+    size_of::<ExceptionRecord>()
+        + 2 * size_of::<usize>()
+        + item.record.memory_bytes()
+        + item.subject.len()
+        + held::text(item.moved_by.as_deref())
+        + held::text(item.note.as_deref())
+}
+
+fn hash(seed: u64, code: &str, subject: &str) -> u64 {
+    fold(of_name(seed, code) ^ seed, of_name(seed, subject).rotate_left(32))
+}
