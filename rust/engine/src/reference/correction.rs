@@ -146,7 +146,8 @@ impl Reference {
     pub(super) fn give_up_waiting(&mut self, sequence: u64, is_over: impl Fn(&Self, &Turn) -> bool) {
         while let Some(at) = self.first_waiting(|turn| is_over(self, turn)) {
             let turn = self.waiting.remove(at);
-            self.tell_later(&turn, &Reply::new(Outcome::UnknownReference), sequence);
+            let outcome = Outcome::UnknownReference;
+            self.tell_later(&turn, &Reply::new(outcome), outcome, sequence);
         }
     }
 

@@ -135,7 +135,9 @@ pub(super) fn decode(
     let (_, names) = KINDS.iter().find(|(name, _)| *name == kind).ok_or(Malformed)?;
     let mut members = BTreeMap::new();
     for name in *names {
-        if let Some(value) = fields.value(name)? {
+        // An empty unit is none.
+        let value = fields.value(name)?.filter(|value| *name != "unit" || *value != "");
+        if let Some(value) = value {
             members.insert((*name).to_owned(), value);
         }
     }

@@ -12,7 +12,7 @@ use crate::outcome::Outcome;
 use crate::rules::{Rule, RuleTable, StatusRule};
 
 use super::decimal;
-use super::directive::{self, Directive};
+use super::directive::{self, Directive, What};
 use super::fields::{Fields, Malformed};
 
 /// An event whose form is right.
@@ -35,6 +35,11 @@ pub(super) struct Event {
 impl Event {
     pub(super) fn key(&self) -> Key {
         (self.source.clone(), self.id.clone())
+    }
+
+    /// Whether it is master data, whose time says since when it holds and not when it happened.
+    pub(super) fn is_definition(&self) -> bool {
+        matches!(&self.content, Ok(Content::Directive(Directive { what: What::Define { .. }, .. })))
     }
 }
 
@@ -98,8 +103,8 @@ impl Body {
             ("lot", self.lot != other.lot),
             ("owner", self.owner != other.owner),
             ("to_location", self.to_location != other.to_location),
-            ("quantity", self.quantity != other.quantity),
-            ("unit", self.unit != other.unit),
+            // A number says nothing without its unit.
+            ("quantity", self.quantity != other.quantity || self.unit != other.unit),
             ("time", self.time != other.time),
             ("from_status", self.from_status != other.from_status),
             ("to_status", self.to_status != other.to_status),
@@ -131,14 +136,14 @@ pub(super) fn decode(element: &[u8], config: &Config) -> Result<Event, Malformed
         fields.text(tracing, CORRELATION_BYTES_MAX)?;
     }
     fields.text("reason", NAME_BYTES_MAX)?;
-    let sequence = fields.sequence()?;
+    let sequence = fields.counted("sequence")?;
     let time = fields.time()?;
     let origin = match (fields.name("originsource", SOURCE_BYTES_MAX)?, fields.name("originid", ID_BYTES_MAX)?) {
         (None, None) => None,
         (Some(source), Some(id)) => Some((source, id)),
         _ => return Err(Malformed),
     };
-    let hops = fields.positive("hops")?.unwrap_or(0);
+    let hops = fields.counted("hops")?.unwrap_or(0);
     let content = if let Some(also) = directive::members(&kind) {
         // Nobody needs these fields here, but they have their forms wherever they stand.
         check_forms(&fields)?;
@@ -164,7 +169,7 @@ fn check_forms(fields: &Fields<'_>) -> Result<(), Malformed> {
     for name in ["lot", "owner", "document"] {
         fields.text(name, NAME_BYTES_MAX)?;
     }
-    fields.name("unit", UNIT_BYTES_MAX)?;
+    fields.text("unit", UNIT_BYTES_MAX)?;
     fields.integer("line")?;
     fields.quantity()?;
     fields.status("from_status")?;
@@ -203,7 +208,7 @@ pub(super) fn content(
         owner: fields.text("owner", NAME_BYTES_MAX)?.unwrap_or_default(),
         to_location: to_location.unwrap_or_default(),
         quantity,
-        unit: fields.name("unit", UNIT_BYTES_MAX)?.unwrap_or_default(),
+        unit: fields.text("unit", UNIT_BYTES_MAX)?.unwrap_or_default(),
         time,
         from_status,
         to_status,

@@ -105,7 +105,6 @@ impl<'a> Fields<'a> {
 
     /// An integer from one on.
     pub(super) fn positive(&self, name: &str) -> Result<Option<u64>, Malformed> {
-        let positive = |number: i64| u64::try_from(number).ok().filter(|number| *number > 0).ok_or(Malformed);
         self.integer(name)?.map(positive).transpose()
     }
 
@@ -145,19 +144,17 @@ impl<'a> Fields<'a> {
         Ok(value.map(without_nulls))
     }
 
-    pub(super) fn sequence(&self) -> Result<Option<u64>, Malformed> {
-        let is_text = self.0.get("sequence").is_some_and(|json| json.starts_with('"'));
-        let number = if is_text {
-            let digits = self.name("sequence", EVENT_BYTES_MAX)?.ok_or(Malformed)?;
-            if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-                return Err(Malformed);
-            }
-            Some(digits.parse::<i64>().map_err(|_| Malformed)?)
-        } else {
-            self.integer("sequence")?
-        };
-        let positive = |number: i64| u64::try_from(number).ok().filter(|number| *number > 0).ok_or(Malformed);
-        number.map(positive).transpose()
+    /// An integer from one on, or its decimal digits as text.
+    pub(super) fn counted(&self, name: &str) -> Result<Option<u64>, Malformed> {
+        if !self.0.get(name).is_some_and(|json| json.starts_with('"')) {
+            return self.positive(name);
+        }
+        let digits = self.name(name, EVENT_BYTES_MAX)?.ok_or(Malformed)?;
+        if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Malformed);
+        }
+        let number: i64 = digits.parse().map_err(|_| Malformed)?;
+        positive(number).map(Some)
     }
 
     pub(super) fn time(&self) -> Result<Option<instant::Parsed>, Malformed> {
@@ -171,6 +168,10 @@ impl<'a> Fields<'a> {
     pub(super) fn quantity(&self) -> Result<Option<String>, Malformed> {
         self.0.get("quantity").map(|json| number(json)).transpose()
     }
+}
+
+fn positive(number: i64) -> Result<u64, Malformed> {
+    u64::try_from(number).ok().filter(|number| *number > 0).ok_or(Malformed)
 }
 
 /// A number as text, whether it stands in quotes or not.

@@ -44,8 +44,7 @@ impl Reference {
             Ok(claim) => claim,
         };
         let (event, ordinal, came_ns, text) = (event.clone(), self.elements, log_time_ns, text.to_vec());
-        let reading = self.readings;
-        let turn = Turn { event, claim, ordinal, place, came_ns, text, reading, is_late: false };
+        let turn = Turn { event, claim, ordinal, place, came_ns, text, is_late: false };
         self.take_turn(turn, ordering, log_time_ns)
     }
 
@@ -108,13 +107,16 @@ impl Reference {
         is_echo.then(|| Reply::new(Outcome::Duplicate))
     }
 
-    /// When the event happened, if that lies within its source's bounds.
+    /// When the event happened, if that lies within its source's bounds. Master data has none.
     fn effective_time(&self, event: &Event, log_time_ns: i64) -> Option<i64> {
         let time_ns = match event.time {
             None => return Some(log_time_ns),
             Some(instant::Parsed::Exact(time_ns)) => time_ns,
             Some(_) => return None,
         };
+        if event.is_definition() {
+            return Some(time_ns);
+        }
         let bounds = self.config.bounds(&event.source);
         let ahead = i128::from(time_ns) - i128::from(log_time_ns);
         let too_far_ahead = ahead > i128::from(bounds.max_ahead_ns);
@@ -263,7 +265,6 @@ impl Reference {
     fn configure(&mut self, tables: &str) -> Reply {
         let Ok(config) = self.config.changed(tables) else { return Reply::new(Outcome::Malformed) };
         self.config = config;
-        self.readings += 1;
         for counted in &mut self.orders.0 {
             let ordering = self.config.ordering(&counted.source);
             // What waits under an order that its source no longer has keeps the bounds of that order.
@@ -274,38 +275,41 @@ impl Reference {
         Reply::new(Outcome::Applied)
     }
 
-    /// Acts on what was held, and tells of it at its own place.
+    /// Acts on what was held, as it is read and admitted now, and tells of it at its own place.
     pub(super) fn finish(&mut self, turn: &Turn, sequence: u64) {
-        let reply = match self.read_again(turn.clone()) {
-            Err(outcome) => Reply::new(outcome),
-            Ok(turn) => self.act(turn, sequence),
+        let turn = match self.read_again(turn.clone()) {
+            Err(outcome) => {
+                // A refusal by content or configuration is not remembered; but its key is, and was answered before.
+                let is_repeated = outcome == Outcome::UnknownReference;
+                let remembered = if is_repeated { outcome } else { Outcome::Duplicate };
+                return self.tell_later(turn, &Reply::new(outcome), remembered, sequence);
+            }
+            Ok(turn) => turn,
         };
+        let reply = self.act(turn.clone(), sequence);
         if reply.outcome != Outcome::Held {
-            self.tell_later(turn, &reply, sequence);
+            self.tell_later(&turn, &reply, reply.outcome, sequence);
         }
     }
 
     /// The final answer of what was held, and what that lets follow.
-    pub(super) fn tell_later(&mut self, turn: &Turn, reply: &Reply, sequence: u64) {
+    pub(super) fn tell_later(&mut self, turn: &Turn, reply: &Reply, remembered: Outcome, sequence: u64) {
         let key = turn.key();
-        self.memory.answer_instead(&key, reply.outcome);
+        self.memory.answer_instead(&key, remembered);
         let answer = self.tell(Some(&turn.event), turn.claim.body.as_ref(), turn.place, reply);
         self.followed.push(answer);
         self.wake(&key, sequence);
     }
 
-    /// What was held while the configuration changed is read once more. Its time has passed its bounds already.
+    /// What was held is read and admitted once more: configuration and master data may be others now. Its time has passed its bounds already.
     fn read_again(&self, turn: Turn) -> Result<Turn, Outcome> {
-        if turn.reading == self.readings {
-            return Ok(turn);
-        }
         let event = event::decode(&turn.text, &self.config).map_err(|_| Outcome::Malformed)?;
         let content = event.content.as_ref().map_err(|outcome| *outcome)?;
         if event.hops > self.config.hops_max {
             return Err(Outcome::Loop);
         }
         let claim = self.claim(&event.source, content, turn.claim.time_ns)?;
-        Ok(Turn { event, claim, reading: self.readings, ..turn })
+        Ok(Turn { event, claim, ..turn })
     }
 
     /// Opens and closes items, and gives the answer.
@@ -329,7 +333,7 @@ impl Reference {
             let subject = match (&key, body) {
                 (Some(key), Some(body)) => refusal_subject(outcome, key, body),
                 (Some(key), None) => work::of_key(key),
-                (None, _) => format!("{}/{}", place.0, place.1),
+                (None, _) => format!("@{}:{}", place.0, place.1),
             };
             (outcome.name().to_owned(), subject)
         });

@@ -70,7 +70,7 @@ impl Version {
         };
         Ok(Self {
             is_retired,
-            unit: fields.name("unit", UNIT_BYTES_MAX)?.unwrap_or_default(),
+            unit: fields.text("unit", UNIT_BYTES_MAX)?.unwrap_or_default(),
             units,
             unit_cost: fields.json("unit_cost").map(decimal).transpose()?,
             safety_stock,

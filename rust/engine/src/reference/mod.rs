@@ -90,8 +90,6 @@ pub struct Reference {
     work: Work,
     /// Sources that were told of as unregistered.
     strangers: BTreeSet<String>,
-    /// Changes of the configuration.
-    readings: u64,
     /// Final answers of elements that were held, and gaps: an answer `held` with the code `sequence_gap FIRST-LAST`, at the place of the first event
     /// that waited behind it. In the order in which they came about.
     pub followed: Vec<Answer>,
@@ -128,7 +126,6 @@ impl Reference {
             taken: Vec::new(),
             work: Work::default(),
             strangers: BTreeSet::new(),
-            readings: 0,
             followed: Vec::new(),
         }
     }
@@ -204,7 +201,7 @@ impl Reference {
             return self.refuse_form(element, place);
         };
         let log_time_ns = match event.time {
-            Some(instant::Parsed::Exact(own)) if clock == Clock::Events => self.advance(own),
+            Some(instant::Parsed::Exact(own)) if clock == Clock::Events && !event.is_definition() => self.advance(own),
             _ => self.log_time_ns.unwrap_or(0),
         };
         self.give_up_what_is_due(place.0);

@@ -4,12 +4,15 @@ use crate::account::{Account, STORED};
 use crate::limits::COUNTS_KEPT;
 use crate::outcome::Outcome;
 
+/// What decides between counts: the policy's numbers, then source and id.
+type CountRank = ([i64; 3], String, String);
+
 /// A count. The latest is the greatest: by rank, then by source and id.
 #[derive(Debug, Clone)]
 pub(super) struct Count {
     /// The posting that made it.
     pub(super) number: u64,
-    pub(super) rank: ([i64; 3], String, String),
+    pub(super) rank: CountRank,
     pub(super) time_ns: i64,
     pub(super) quantity: i128,
 }
@@ -37,8 +40,8 @@ pub(super) struct Position {
     movements: Vec<Movement>,
     /// Those that the engine would still know.
     counts: Vec<Count>,
-    /// Whether there were others.
-    has_dropped_counts: bool,
+    /// The rank of the greatest of all others.
+    dropped_rank: Option<CountRank>,
     legs: Vec<Leg>,
     /// Times of the movements that the engine would still know, all after `dropped_ns`.
     history: Vec<i64>,
@@ -106,7 +109,7 @@ impl Position {
         let is_latest = self.latest_count().is_none_or(|latest| count.rank > latest.rank);
         match (is_latest, is_in_reach) {
             (true, false) => return Err(Outcome::CountBeyondHistory),
-            (false, false) => self.has_dropped_counts = true,
+            (false, false) => self.drop_count(count.rank),
             (_, true) => self.keep(count),
         }
         Ok(if is_latest { Outcome::Applied } else { Outcome::Absorbed })
@@ -122,7 +125,7 @@ impl Position {
         self.latest_count().is_some_and(|latest| latest.number == number)
     }
 
-    /// Takes out all that a posting brought. Refused where no count is left that is known, though there were others.
+    /// Takes out all that a posting brought. Refused where the latest of the counts that are left would be one that is not known.
     pub(super) fn undo(&mut self, number: u64) -> Result<(), Outcome> {
         for movement in self.movements.iter().filter(|movement| movement.number == number) {
             if let Some(at) = self.history.iter().position(|time_ns| *time_ns == movement.time_ns) {
@@ -131,21 +134,24 @@ impl Position {
         }
         self.movements.retain(|movement| movement.number != number);
         self.legs.retain(|leg| leg.number != number);
-        let had_counts = !self.counts.is_empty();
+        let counts = self.counts.len();
         self.counts.retain(|count| count.number != number);
-        if had_counts && self.counts.is_empty() && self.has_dropped_counts {
-            return Err(Outcome::CountBeyondHistory);
-        }
-        Ok(())
+        // None ranks below all.
+        let is_unknown = self.latest_count().map(|count| &count.rank) < self.dropped_rank.as_ref();
+        if self.counts.len() < counts && is_unknown { Err(Outcome::CountBeyondHistory) } else { Ok(()) }
     }
 
     fn keep(&mut self, count: Count) {
         self.counts.push(count);
         self.counts.sort_by(|one, other| one.rank.cmp(&other.rank));
         if self.counts.len() > COUNTS_KEPT {
-            self.counts.remove(0);
-            self.has_dropped_counts = true;
+            let first = self.counts.remove(0);
+            self.drop_count(first.rank);
         }
+    }
+
+    fn drop_count(&mut self, rank: CountRank) {
+        self.dropped_rank = self.dropped_rank.take().max(Some(rank));
     }
 
     fn latest_count(&self) -> Option<&Count> {

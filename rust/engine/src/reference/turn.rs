@@ -17,10 +17,8 @@ pub(super) struct Turn {
     pub(super) place: (u64, u32),
     /// The log's time when it came.
     pub(super) came_ns: i64,
-    /// Its own bytes, in case the configuration changes before its turn.
+    /// Its own bytes, which are read again when its turn comes.
     pub(super) text: Vec<u8>,
-    /// The configuration under which it was read.
-    pub(super) reading: u64,
     /// Whether its number had been given up, taken or passed.
     pub(super) is_late: bool,
 }
