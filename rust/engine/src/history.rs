@@ -251,8 +251,11 @@ mod tests {
                     if let Some(time) = history.insert(&mut handles[which], movement) {
                         dropped_max[which] = dropped_max[which].max(time);
                     }
-                    kept[which].push(movement);
-                    kept[which].sort_by_key(|known| known.time_ns);
+                    let is_full = kept[which].len() == usize::from(kept_max);
+                    if !is_full || movement.time_ns > kept[which][0].time_ns {
+                        kept[which].push(movement);
+                        kept[which].sort_by_key(|known| known.time_ns);
+                    }
                     if kept[which].len() > usize::from(kept_max) {
                         let oldest = kept[which].remove(0);
                         assert!(dropped_max[which] >= oldest.time_ns);

@@ -14,6 +14,7 @@ use crate::explain::Findings;
 use crate::judge::{Case, Said};
 use crate::limits::WAITING_MAX;
 use crate::outcome::Outcome;
+use crate::ownership::Role;
 use crate::tracks::{Held, read_held, write_held};
 use crate::wave::Found;
 use crate::wire::{Reader, SnapshotError, Writer};
@@ -137,7 +138,14 @@ impl Engine {
                         is_late,
                         found,
                     };
-                    self.try_again(config, &case, &mut findings)
+                    match self.admit(config, &case) {
+                        Ok(admitted) if admitted.verdict.role == Role::Observer => Outcome::Observed,
+                        Ok(_) => self.try_again(config, &case, &mut findings),
+                        Err((outcome, why)) => {
+                            findings.why = why;
+                            outcome
+                        }
+                    }
                 }
             };
             let is_late = held.is_late && matches!(outcome, Outcome::Applied | Outcome::Absorbed);
