@@ -138,7 +138,9 @@ fn check(engine: &Engine, before: usize, when: &str, are_maps_ours: bool) {
     let said: usize = parts.iter().map(|(_, bytes)| bytes).sum();
     let mapped = engine.mapped_bytes();
     let counted = OUT.load(Ordering::Relaxed) - before + mapped;
-    assert!(said.abs_diff(counted) * 50 <= counted, "{when}: {said} said, {counted} counted; {parts:?}");
+    // Empty collections, locks and the like are not counted one by one.
+    let small_bytes = 1_024;
+    assert!(said.abs_diff(counted) <= counted / 50 + small_bytes, "{when}: {said} said, {counted} counted; {parts:?}");
     if let Some(resident) = resident_maps().filter(|_| are_maps_ours) {
         // Where the kernel has no huge page to give, the last one of a kind of records is there in part.
         let kinds = 16;

@@ -176,8 +176,7 @@ impl Engine {
             Change::Act(tables) => {
                 let changed = config.changed(tables).expect("it was checked when the directive was read");
                 self.work.configure(changed.exceptions_max, changed.escalate_after_ns);
-                self.config = Arc::new(changed);
-                self.is_reconfigured = true;
+                self.reconfigure(changed, sequence);
                 self.shadow = None;
                 self.sources.rewatch();
             }
@@ -189,6 +188,20 @@ impl Engine {
             Change::EndShadow => self.shadow = None,
         }
         Outcome::Applied
+    }
+
+    /// Takes another configuration, and notes which positions have another safety stock under it.
+    fn reconfigure(&mut self, changed: Config, sequence: u64) {
+        let is_same = self.config.has_same_safety_stocks(&changed);
+        let spots = if is_same { Vec::new() } else { self.spots() };
+        let before: Vec<i64> = spots.iter().map(|spot| self.view(*spot).safety_stock).collect();
+        self.config = Arc::new(changed);
+        self.is_reconfigured = true;
+        for (spot, before) in spots.into_iter().zip(before) {
+            if self.view(spot).safety_stock != before {
+                self.touch(spot, sequence);
+            }
+        }
     }
 
     /// Safety stock of an item by location, where it has positions.

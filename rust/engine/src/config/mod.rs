@@ -225,6 +225,11 @@ impl Config {
             || matches!(self.master, MasterMode::Strict)
     }
 
+    /// Whether both ask for the same safety stocks.
+    pub(crate) fn has_same_safety_stocks(&self, other: &Self) -> bool {
+        self.safety == other.safety
+    }
+
     /// Whether any source promises an order.
     pub const fn has_orders(&self) -> bool {
         self.has_orders

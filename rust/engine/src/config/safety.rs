@@ -9,7 +9,7 @@ use crate::held;
 use crate::limits::NAME_BYTES_MAX;
 
 /// Safety stock by position; an empty name matches everything.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct SafetyStock {
     default: i64,
     rules: BTreeMap<(String, String), i64>,

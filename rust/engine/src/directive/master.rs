@@ -18,10 +18,6 @@ pub(super) fn version(members: &Members, event: &Event<'_>, is_retired: bool) ->
         unit: event.unit.map(Into::into),
         ..Version::default()
     };
-    if is_retired {
-        version.unit = None;
-        return Ok(version);
-    }
     for (name, value) in object(members, "units")? {
         let factor = amount(value).filter(|factor| *factor > 0);
         let unit = text_of(name, UNIT_BYTES_MAX);
@@ -55,6 +51,11 @@ pub(super) fn version(members: &Members, event: &Event<'_>, is_retired: bool) ->
         ),
     };
     version.aliases = aliases(members)?;
+    if is_retired {
+        // Nothing of what it says holds any more.
+        let Version { source, id, .. } = version;
+        return Ok(Version { source, id, is_retired, ..Version::default() });
+    }
     Ok(version)
 }
 

@@ -45,14 +45,18 @@ const KINDS: [(&str, Kind, &[&str]); 15] = [
     ("exception.resolved", Kind::Resolved, &["exception"]),
     ("exception.discarded", Kind::Discarded, &["exception"]),
     ("configuration.changed", Kind::ConfigurationChanged, &["config", "mode"]),
-    ("item.defined", Kind::ItemDefined, &["sku", "unit", "units", "unit_cost", "safety_stock", "aliases"]),
-    ("item.retired", Kind::ItemRetired, &["sku"]),
-    ("location.defined", Kind::LocationDefined, &["location", "aliases"]),
-    ("location.retired", Kind::LocationRetired, &["location"]),
-    ("receipt.announced", Kind::ReceiptAnnounced, &["document", "line", "sku", "location", "quantity"]),
-    ("receipt.closed", Kind::ReceiptClosed, &["document", "line", "sku", "location"]),
+    ("item.defined", Kind::ItemDefined, ITEM),
+    ("item.retired", Kind::ItemRetired, ITEM),
+    ("location.defined", Kind::LocationDefined, LOCATION),
+    ("location.retired", Kind::LocationRetired, LOCATION),
+    ("receipt.announced", Kind::ReceiptAnnounced, RECEIPT),
+    ("receipt.closed", Kind::ReceiptClosed, RECEIPT),
     ("tick", Kind::Tick, &[]),
 ];
+
+const ITEM: &[&str] = &["sku", "unit", "units", "unit_cost", "safety_stock", "aliases"];
+const LOCATION: &[&str] = &["location", "aliases"];
+const RECEIPT: &[&str] = &["document", "line", "sku", "location", "quantity"];
 
 impl Kind {
     /// The kind of a type, if it is a directive's.

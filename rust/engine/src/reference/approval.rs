@@ -62,6 +62,7 @@ impl Reference {
         if variances.is_empty() {
             return None;
         }
+        let was_active = self.guards.iter().any(|guard| guard.is_of(posting) && guard.is_active);
         let is_mass = self.is_too_much(posting, &variances, &approvals);
         if !is_mass && !variances.iter().any(|variance| self.is_leap(posting, variance, &approvals)) {
             let guard = self.guards.iter_mut().find(|guard| guard.is_of(posting));
@@ -81,7 +82,9 @@ impl Reference {
         if is_mass {
             // One exception for all of them.
             reply.is_told = true;
-            reply.raised.push(("mass_change".to_owned(), format!("{source}/{}", posting.body.location)));
+            if !was_active {
+                reply.raised.push(("mass_change".to_owned(), format!("{source}/{}", posting.body.location)));
+            }
         }
         Some(reply)
     }

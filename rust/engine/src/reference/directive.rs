@@ -141,6 +141,10 @@ pub(super) fn decode(
             members.insert((*name).to_owned(), value);
         }
     }
+    // A target means the same whether its source is left away or not.
+    if let Some((source, id)) = members.contains_key("target").then(|| target(fields, source)).transpose()?.flatten() {
+        members.insert("target".to_owned(), Value::from(vec![source, id]));
+    }
     let what = match kind {
         "event.voided" => Ok(What::Void { target: target(fields, source)?.ok_or(Malformed)? }),
         "event.corrected" => {

@@ -30,9 +30,32 @@ impl Said {
                 ];
                 fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
             }
-            _ => vec!["type"],
+            (Content::Stock(body), Content::Directive(_)) | (Content::Directive(_), Content::Stock(body)) => {
+                across(body, *known_time != time)
+            }
         }
     }
+}
+
+/// In what an event and a directive differ: in all that only one of them says.
+fn across(body: &Body, is_other_time: bool) -> Vec<&'static str> {
+    let fields = [
+        ("type", true),
+        ("sku", true),
+        ("location", true),
+        ("lot", !body.lot.is_empty()),
+        ("owner", !body.owner.is_empty()),
+        ("to_location", !body.to_location.is_empty()),
+        ("quantity", true),
+        ("time", is_other_time),
+        ("from_status", body.from_status.is_some()),
+        ("to_status", body.to_status.is_some()),
+        ("document", !body.document.is_empty()),
+        ("line", body.line.is_some()),
+        ("due", body.due.is_some()),
+        ("data", true),
+    ];
+    fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
 }
 
 /// One remembered key.

@@ -88,6 +88,8 @@ pub struct Reference {
     dispatches: Vec<Dispatch>,
     taken: Vec<Taken>,
     work: Work,
+    /// What the safety stock of each position was when somebody looked last.
+    safety_stocks: BTreeMap<PositionKey, i64>,
     /// Sources that were told of as unregistered.
     strangers: BTreeSet<String>,
     /// Final answers of elements that were held, and gaps: an answer `held` with the code `sequence_gap FIRST-LAST`, at the place of the first event
@@ -125,6 +127,7 @@ impl Reference {
             dispatches: Vec::new(),
             taken: Vec::new(),
             work: Work::default(),
+            safety_stocks: BTreeMap::new(),
             strangers: BTreeSet::new(),
             followed: Vec::new(),
         }
@@ -190,7 +193,21 @@ impl Reference {
         let answer = self.answer(element, place, clock);
         self.elements += 1;
         self.follow_up(place.0);
+        self.look_at_safety_stocks(place.0);
         answer
+    }
+
+    /// A position whose safety stock is another than before reflects the message that brought it about: what can be promised is another.
+    fn look_at_safety_stocks(&mut self, sequence: u64) {
+        let now: BTreeMap<_, _> = self.positions.keys().map(|key| (key.clone(), self.safety_stock(key))).collect();
+        for (key, amount) in &now {
+            if self.safety_stocks.get(key).is_some_and(|before| before != amount)
+                && let Some(position) = self.positions.get_mut(key)
+            {
+                position.version = sequence;
+            }
+        }
+        self.safety_stocks = now;
     }
 
     fn answer(&mut self, element: &[u8], place: (u64, u32), clock: Clock) -> Answer {
