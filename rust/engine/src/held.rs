@@ -18,10 +18,16 @@ pub(crate) const fn list<T>(list: &Vec<T>) -> usize {
 
 /// A tree without what its entries lead to: exact for few entries, about right for many, since how full nodes are depends on how they came about.
 pub(crate) const fn tree<K, V>(entries: usize) -> usize {
-    let node = (TREE_NODE_MAX * (size_of::<K>() + size_of::<V>()) + TREE_NODE_HEAD_BYTES).next_multiple_of(8);
-    match entries {
-        0 => 0,
-        1..=TREE_NODE_MAX => node,
-        _ => entries.div_ceil(TREE_NODE_IN_ORDER) * node,
+    let leaf = (TREE_NODE_MAX * (size_of::<K>() + size_of::<V>()) + TREE_NODE_HEAD_BYTES).next_multiple_of(8);
+    if entries <= TREE_NODE_MAX {
+        return if entries == 0 { 0 } else { leaf };
     }
+    // Every node but the last of its level gives an entry to the one above it.
+    let mut nodes = entries.div_ceil(TREE_NODE_IN_ORDER);
+    let mut bytes = nodes * leaf;
+    while nodes > 1 {
+        nodes = nodes.div_ceil(TREE_NODE_IN_ORDER);
+        bytes += nodes * (leaf + (TREE_NODE_MAX + 1) * size_of::<usize>());
+    }
+    bytes
 }
