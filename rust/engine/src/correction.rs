@@ -210,15 +210,15 @@ impl Engine {
         if !self.stock.has_room(1) {
             return Err(Outcome::Overflow);
         }
-        let mut placed: Vec<Placed> = Vec::new();
+        let mut revisions: Vec<Placed> = Vec::new();
         if let Some((part, posted)) = old {
-            self.take_out(part, posted, target, &mut placed);
+            self.take_out(part, posted, target, &mut revisions);
         }
         if let Some(new) = &new {
-            self.put_in(new, &mut placed)?;
+            self.put_in(new, &mut revisions)?;
         }
         let mut drafts = Vec::new();
-        for (part, revision) in &placed {
+        for (part, revision) in &revisions {
             let revised = self.stock.parts[*part].ledger.draft_revision(revision)?;
             check_negative(config, &revised.draft)?;
             drafts.push((*part, revision.names, revised));
@@ -226,8 +226,8 @@ impl Engine {
 
         // From here on nothing can refuse the correction.
         let tracing = tracing(&case.seen.event);
-        let touched = usize::from(new.is_some());
-        let touches: Vec<_> = drafts.iter().map(|(.., revised)| revised.touched[touched]).collect();
+        let side = usize::from(new.is_some());
+        let touches: Vec<_> = drafts.iter().map(|(.., revised)| revised.touched[side]).collect();
         let mut places = Vec::new();
         for (part, names, revised) in drafts {
             let place = self.write_revised(config, (part, names, revised), case.sequence, tracing.clone(), findings);

@@ -411,8 +411,8 @@ impl Engine {
         let covers = Covers { stream, from, through, log_time_ns: self.log_time_ns.unwrap_or(0) };
         let balances = self.views(&changed).map(|(spot, view)| (view, tracings[spot.part as usize].get(spot.place)));
         let availability = encode_availability(covers, balances, positions_max, bytes_max);
-        let changes = std::mem::take(&mut self.work.changes);
-        let exceptions = encode_exceptions(covers, &records, &changes, positions_max, bytes_max);
+        let moved = std::mem::take(&mut self.work.changes);
+        let exceptions = encode_exceptions(covers, &records, &moved, positions_max, bytes_max);
         self.flushed = through;
         Flush { from, through, positions: changed.len(), availability, exceptions }
     }

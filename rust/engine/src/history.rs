@@ -241,7 +241,7 @@ mod tests {
                     Movement { time_ns: (state >> 40).cast_signed() % 500, quantity: (state >> 33).cast_signed() % 90 };
                 if (state >> 20).trailing_zeros() >= 6 {
                     // Mostly one that is there.
-                    let there = kept[which].get(movement.time_ns.unsigned_abs() as usize % 5).copied();
+                    let there = kept[which].get(usize::try_from(movement.time_ns % 5).unwrap_or(0)).copied();
                     let gone = there.unwrap_or(movement);
                     history.remove(&mut handles[which], gone);
                     if let Some(place) = kept[which].iter().rposition(|known| *known == gone) {

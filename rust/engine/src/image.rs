@@ -163,14 +163,18 @@ fn write_counts(writer: &mut Writer, counts: &Counts) {
     writer.raw(&counts.uncounted.to_le_bytes());
     writer.u8(u8::from(counts.cut.is_some()));
     if let Some((rank, source, id)) = &counts.cut {
-        rank.iter().for_each(|part| writer.i64(*part));
+        for part in rank {
+            writer.i64(*part);
+        }
         writer.bytes(source.as_bytes());
         writer.bytes(id.as_bytes());
     }
     writer.u8(u8::try_from(counts.kept.len()).expect("few counts are kept"));
     for count in &counts.kept {
         writer.i64(count.time_ns);
-        count.rank.iter().for_each(|part| writer.i64(*part));
+        for part in &count.rank {
+            writer.i64(*part);
+        }
         writer.i64(count.quantity);
         writer.raw(&count.after.to_le_bytes());
         writer.bytes(count.source.as_bytes());

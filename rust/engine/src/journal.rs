@@ -126,26 +126,25 @@ impl Journal {
 
     #[inline]
     fn append(&mut self, key: Fingerprint, shape: u64, posted: &Posted, place: u32) {
-        let number = match self.shapes.iter().position(|known| *known == shape) {
-            Some(number) => number,
-            None => {
-                self.shapes.push(shape);
-                self.shapes.len() - 1
-            }
-        };
+        let known = self.shapes.iter().position(|known| *known == shape);
+        let number = known.unwrap_or_else(|| {
+            self.shapes.push(shape);
+            self.shapes.len() - 1
+        });
+        let number = i64::try_from(number).expect("there are few shapes");
         debug_assert!(number < 1 << SHAPE_BITS, "there are fewer types than that");
         // A correction is kept under the ordinal of what it corrects, which may lie before the block's first.
         let since = |block: &Block| u32::try_from(posted.ordinal.checked_sub(block.first)?).ok();
         let is_open = |block: &&mut Block| block.records.len() < BLOCK_RECORDS - 1 || shape == SECOND;
         let is_open = |block: &&mut Block| is_open(block) && since(block).is_some();
-        if self.blocks.back_mut().filter(is_open).is_none() {
+        if self.blocks.back_mut().is_none_or(|mut block| !is_open(&mut block)) {
             let records = Vec::with_capacity(BLOCK_RECORDS);
             self.blocks.push_back(Block { first: posted.ordinal, last: posted.ordinal, records });
         }
         let block = self.blocks.back_mut().expect("there is one now");
         block.last = block.last.max(posted.ordinal);
         let since = since(block).expect("a block that is open has room for the ordinal");
-        let amount = posted.quantity << SHAPE_BITS | number as i64;
+        let amount = posted.quantity << SHAPE_BITS | number;
         block.records.push(Record { key: key.0[1], amount, time_ns: posted.time_ns, place, since });
     }
 
@@ -285,7 +284,9 @@ pub(crate) fn write(all: &[(u64, Posted)], writer: &mut Writer) {
         }));
     }
     writer.u64(shapes.len() as u64);
-    shapes.iter().for_each(|shape| writer.u64(*shape));
+    for shape in &shapes {
+        writer.u64(*shape);
+    }
     writer.u64(all.len() as u64);
     for ((key, posted), code) in all.iter().zip(codes) {
         let mut record = [0; IMAGE_BYTES];

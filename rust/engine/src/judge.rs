@@ -265,18 +265,7 @@ impl Engine {
         if outcome != Outcome::Held && !self.waiting.is_empty() {
             self.posted = Some(seen.key);
         }
-        self.called_late(rank, outcome, findings)
-    }
-
-    /// Calls late what was taken out of its order.
-    fn called_late(&self, rank: Rank, outcome: Outcome, findings: &mut Findings) -> Outcome {
-        match rank {
-            Rank::Late(_, why) if matches!(outcome, Outcome::Applied | Outcome::Absorbed) => {
-                findings.late = Some(why);
-                Outcome::Late
-            }
-            _ => outcome,
-        }
+        called_late(rank, outcome, findings)
     }
 
     /// The key of the event that a sync made this one from.
@@ -344,6 +333,17 @@ fn body_of(keyed: u64, seen: &Seen<'_>, rule: &Rule, statuses: Statuses, quantit
     body.number(11, event.line);
     body.text(12, event.due);
     body.finish()
+}
+
+/// Calls late what was taken out of its order.
+fn called_late(rank: Rank, outcome: Outcome, findings: &mut Findings) -> Outcome {
+    match rank {
+        Rank::Late(_, why) if matches!(outcome, Outcome::Applied | Outcome::Absorbed) => {
+            findings.late = Some(why);
+            Outcome::Late
+        }
+        _ => outcome,
+    }
 }
 
 /// The digest of what a directive says.

@@ -333,13 +333,12 @@ impl Ledger {
     /// Writes a draft of a count, which becomes the latest. Gives the position's place.
     pub fn write_count(&mut self, draft: &Draft, count: Count, version: u64) -> u32 {
         let place = self.write_accounts(draft, version);
-        match (self.position(place).counts as usize).checked_sub(1) {
-            Some(known) => self.counts[known].add(count),
-            None => {
-                let mut counts = Counts { uncounted: draft.before.into(), ..Counts::default() };
-                counts.add(count);
-                self.set_counts(place, counts);
-            }
+        if let Some(known) = (self.position(place).counts as usize).checked_sub(1) {
+            self.counts[known].add(count);
+        } else {
+            let mut counts = Counts { uncounted: draft.before.into(), ..Counts::default() };
+            counts.add(count);
+            self.set_counts(place, counts);
         }
         place
     }

@@ -9,6 +9,9 @@ use crate::held;
 use crate::limits::SCALE;
 use crate::wire::{Reader, SnapshotError, Writer};
 
+/// A source's own code for something: source and code.
+pub(crate) type Alias = (Box<str>, Box<str>);
+
 /// Safety stock as a version says it, in thousandths.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) enum Safety {
@@ -33,8 +36,7 @@ pub(crate) struct Version {
     /// Money for one base unit, in thousandths.
     pub(crate) unit_cost: Option<i64>,
     pub(crate) safety: Safety,
-    /// Source and code.
-    pub(crate) aliases: Vec<(Box<str>, Box<str>)>,
+    pub(crate) aliases: Vec<Alias>,
 }
 
 /// Why a quantity cannot be turned into base units.
@@ -92,7 +94,7 @@ pub(crate) struct Catalog {
     entries: Vec<Entry>,
     index: HashTable<u32>,
     /// By source and code: the entries that ever had it.
-    aliases: HashTable<((Box<str>, Box<str>), Vec<u32>)>,
+    aliases: HashTable<(Alias, Vec<u32>)>,
     seed: u64,
     /// Names that were used and not defined, of which somebody was told.
     told: BTreeSet<Box<str>>,
@@ -190,7 +192,7 @@ impl Catalog {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        let pair = |(source, code): &(Box<str>, Box<str>)| source.len() + code.len();
+        let pair = |(source, code): &Alias| source.len() + code.len();
         let version = |version: &Version| {
             let safety = match &version.safety {
                 Safety::At(locations) => {
@@ -228,7 +230,9 @@ impl Catalog {
             entry.versions.iter().for_each(|version| write_version(writer, version));
         }
         writer.u64(self.told.len() as u64);
-        self.told.iter().for_each(|name| writer.bytes(name.as_bytes()));
+        for name in &self.told {
+            writer.bytes(name.as_bytes());
+        }
     }
 
     /// Puts back what [`Self::write`] wrote.
@@ -288,7 +292,8 @@ fn read_version(reader: &mut Reader<'_>) -> Result<Version, SnapshotError> {
         is_retired: reader.u8()? == 1,
         ..Version::default()
     };
-    version.unit = Some(reader.text()?.into()).filter(|unit: &Box<str>| !unit.is_empty());
+    let unit = reader.text()?;
+    version.unit = (!unit.is_empty()).then(|| unit.into());
     version.unit_cost = Some(reader.i64()?).filter(|cost| *cost >= 0);
     let kind = reader.u8()?;
     let mut lists = [Vec::new(), Vec::new()];

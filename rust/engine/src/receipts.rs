@@ -74,7 +74,7 @@ impl Lines {
             writer.i64(expected.touched_ns);
             writer.u64(expected.received.len() as u64);
             for (key, quantity) in &expected.received {
-                key.iter().for_each(|word| writer.u64(*word));
+                writer.words(key);
                 writer.i64(*quantity);
             }
         }

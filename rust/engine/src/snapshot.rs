@@ -82,7 +82,7 @@ impl Engine {
         self.stock.write_journal(self.elements, self.config.corrections_max, writer);
         writer.u64(self.amended.0.len() as u64);
         for (key, amendment) in &self.amended.0 {
-            key.iter().for_each(|word| writer.u64(*word));
+            writer.words(key);
             writer.u8(u8::from(amendment.is_voided));
             writer.i64(amendment.rank.0);
             writer.bytes(amendment.rank.1.as_bytes());

@@ -31,11 +31,14 @@ pub(crate) struct Source {
     run: (u64, u64),
     /// Whether its lag is looked at from time to time.
     is_watched: bool,
-    is_lagging: bool,
-    is_refused: bool,
+    /// Whether it is behind, and whether too many of its events are refused.
+    alarms: [bool; 2],
     /// Whether somebody was told that it is not registered.
     is_told: bool,
 }
+
+const LAG: usize = 0;
+const REFUSALS: usize = 1;
 
 /// All of them, in the order in which they were first heard of.
 #[derive(Debug, Default)]
@@ -91,8 +94,7 @@ impl Sources {
             watermark_sequence: 0,
             run: (0, 0),
             is_watched: false,
-            is_lagging: false,
-            is_refused: false,
+            alarms: [false; 2],
             is_told: false,
         });
         let (all, seed) = (&self.all, self.seed);
@@ -118,7 +120,7 @@ impl Sources {
             source.watermark_ns = source.watermark_ns.max(Some(noted.time_ns));
         }
         let is_first = !std::mem::replace(&mut source.is_watched, true);
-        (is_first || source.is_lagging || source.run.0 == REFUSALS_RUN).then_some(number)
+        (is_first || source.alarms[LAG] || source.run.0 == REFUSALS_RUN).then_some(number)
     }
 
     /// Counts the final outcome of an element that was held.
@@ -169,8 +171,9 @@ impl Sources {
             writer.u64(source.watermark_sequence);
             writer.u64(source.run.0);
             writer.u64(source.run.1);
-            let flags = [source.is_lagging, source.is_refused, source.is_told];
-            flags.into_iter().for_each(|flag| writer.u8(u8::from(flag)));
+            for flag in [source.is_watched, source.alarms[LAG], source.alarms[REFUSALS], source.is_told] {
+                writer.u8(u8::from(flag));
+            }
         }
     }
 
@@ -195,8 +198,8 @@ impl Sources {
             source.watermark_ns = Some(reader.i64()?).filter(|_| has_watermark);
             source.watermark_sequence = reader.u64()?;
             source.run = (reader.u64()?, reader.u64()?);
-            source.is_lagging = reader.u8()? == 1;
-            source.is_refused = reader.u8()? == 1;
+            source.is_watched = reader.u8()? == 1;
+            source.alarms = [reader.u8()? == 1, reader.u8()? == 1];
             source.is_told = reader.u8()? == 1;
         }
         self.rewatch();
@@ -214,7 +217,7 @@ impl Engine {
             source.run = (0, 0);
             let percent = config.source(&name).and_then(|registered| registered.alert_refusals_percent);
             let is_refused = percent.is_some_and(|percent| refusals * 100 > u64::from(percent) * REFUSALS_RUN);
-            let was_refused = std::mem::replace(&mut source.is_refused, is_refused);
+            let was_refused = std::mem::replace(&mut source.alarms[REFUSALS], is_refused);
             if is_refused {
                 let cause = format!("{refusals} of its last {REFUSALS_RUN} events were refused");
                 self.raise_about(config, about_source("source_refusals", &name, cause, place), batch);
@@ -245,7 +248,7 @@ impl Engine {
         };
         let due_ns = watermark_ns.saturating_add(alert_ns).saturating_add(1);
         let is_lagging = due_ns <= now_ns;
-        let was_lagging = std::mem::replace(&mut source.is_lagging, is_lagging);
+        let was_lagging = std::mem::replace(&mut source.alarms[LAG], is_lagging);
         if !is_lagging {
             self.sources.due.insert((due_ns, number));
         }
@@ -308,8 +311,7 @@ impl Engine {
         write_number(out, "events", events);
         write_number(out, "refusals", refusals);
         let accepted = events - refusals - count(&|o| o == Outcome::Conflict);
-        if events > 0 {
-            let basis_points = accepted * 10_000 / events;
+        if let Some(basis_points) = (accepted * 10_000).checked_div(events) {
             write_text(out, "quality", Some(&format!("{}.{:02}", basis_points / 100, basis_points % 100)));
         }
         out.extend_from_slice(b",\"outcomes\":{");
@@ -334,8 +336,8 @@ impl Engine {
             write_number(out, "watermark_sequence", source.watermark_sequence);
         }
         out.extend_from_slice(b",\"alerts\":[");
-        let alerts = [("source_lag", source.is_lagging), ("source_refusals", source.is_refused)];
-        for (place, (alert, _)) in alerts.iter().filter(|(_, is_on)| *is_on).enumerate() {
+        let alerts = ["source_lag", "source_refusals"].into_iter().zip(source.alarms);
+        for (place, (alert, _)) in alerts.filter(|(_, is_on)| *is_on).enumerate() {
             if place > 0 {
                 out.push(b',');
             }

@@ -247,7 +247,9 @@ impl Tracks {
             writer.u64(track.next);
             writer.u64(track.lost.len() as u64);
             for ((first, last), gap) in &track.lost {
-                [*first, *last, gap.0, gap.1].into_iter().for_each(|number| writer.u64(number));
+                for number in [*first, *last, gap.0, gap.1] {
+                    writer.u64(number);
+                }
             }
             writer.u64(track.held.len() as u64);
             for ((number, _), held) in &track.held {

@@ -42,7 +42,7 @@ struct Lane {
 /// All lanes.
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
-    lanes: BTreeMap<Place, Lane>,
+    by_place: BTreeMap<Place, Lane>,
     by_key: BTreeMap<[u64; 2], Place>,
     /// When a dispatch has been on its way for too long.
     due: BTreeSet<(i64, Place)>,
@@ -72,7 +72,7 @@ impl Lanes {
     /// Forgets lanes on which all has arrived, and nothing moved since a time.
     pub(crate) fn forget(&mut self, before_ns: i64) {
         let by_key = &mut self.by_key;
-        self.lanes.retain(|_, lane| {
+        self.by_place.retain(|_, lane| {
             let is_old = lane.dispatches.iter().all(|dispatch| dispatch.at_ns < before_ns);
             let is_kept = !is_old || lane.arrived() < lane.dispatches.len() || lane.dispatches.is_empty();
             if !is_kept {
@@ -91,8 +91,8 @@ impl Lanes {
                 + lane.dispatches.iter().map(|dispatch| dispatch.name.len()).sum::<usize>()
                 + crate::held::tree::<[u64; 2], i64>(lane.taken.len())
         };
-        crate::held::tree::<Place, Lane>(self.lanes.len())
-            + self.lanes.iter().map(|(key, value)| place(key) + lane(value)).sum::<usize>()
+        crate::held::tree::<Place, Lane>(self.by_place.len())
+            + self.by_place.iter().map(|(key, value)| place(key) + lane(value)).sum::<usize>()
             + crate::held::tree::<[u64; 2], Place>(self.by_key.len())
             + self.by_key.values().map(place).sum::<usize>()
             + crate::held::tree::<(i64, Place), ()>(self.due.len())
@@ -100,12 +100,12 @@ impl Lanes {
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {
-        writer.u64(self.lanes.len() as u64);
-        for (place, lane) in &self.lanes {
-            place.iter().for_each(|name| writer.bytes(name.as_bytes()));
+        writer.u64(self.by_place.len() as u64);
+        for (place, lane) in &self.by_place {
+            writer.texts(&place[..]);
             writer.u64(lane.dispatches.len() as u64);
             for dispatch in &lane.dispatches {
-                dispatch.key.iter().for_each(|word| writer.u64(*word));
+                writer.words(&dispatch.key);
                 writer.bytes(dispatch.name.as_bytes());
                 writer.i64(dispatch.quantity);
                 writer.i64(dispatch.at_ns);
@@ -113,7 +113,7 @@ impl Lanes {
             }
             writer.u64(lane.taken.len() as u64);
             for (key, quantity) in &lane.taken {
-                key.iter().for_each(|word| writer.u64(*word));
+                writer.words(key);
                 writer.i64(*quantity);
             }
         }
@@ -147,7 +147,7 @@ impl Lanes {
                 lane.taken.insert(key, reader.i64()?);
                 self.by_key.insert(key, place.clone());
             }
-            self.lanes.insert(place, lane);
+            self.by_place.insert(place, lane);
         }
         Ok(())
     }
@@ -169,7 +169,7 @@ impl Engine {
             let place: Place =
                 [event.sku, location, event.lot, event.owner].map(|name| name.unwrap_or_default().into());
             let at_ns = self.log_time_ns.unwrap_or(0);
-            let lane = self.lanes.lanes.entry(place.clone()).or_default();
+            let lane = self.lanes.by_place.entry(place.clone()).or_default();
             if leg.gives {
                 lane.taken.insert(key.0, quantity);
             } else {
@@ -185,7 +185,7 @@ impl Engine {
     /// Takes back what an event sent or took, because it never did.
     pub(crate) fn retract_transfer(&mut self, key: Fingerprint, findings: &mut Findings) {
         let Some(place) = self.lanes.by_key.remove(&key.0) else { return };
-        let Some(lane) = self.lanes.lanes.get_mut(&place) else { return };
+        let Some(lane) = self.lanes.by_place.get_mut(&place) else { return };
         lane.taken.remove(&key.0);
         if let Some(at) = lane.dispatches.iter().position(|dispatch| dispatch.key == key.0) {
             let gone = lane.dispatches.remove(at);
@@ -196,7 +196,7 @@ impl Engine {
 
     /// Resolves what was told of dispatches that have arrived since.
     fn settle_lane(&mut self, place: &Place, findings: &mut Findings) {
-        let Some(lane) = self.lanes.lanes.get_mut(place) else { return };
+        let Some(lane) = self.lanes.by_place.get_mut(place) else { return };
         let arrived = lane.arrived();
         for dispatch in lane.dispatches[..arrived].iter_mut().filter(|dispatch| dispatch.is_told) {
             dispatch.is_told = false;
@@ -209,10 +209,10 @@ impl Engine {
         let (Some(now_ns), Some(age_ns)) = (self.log_time_ns, config.transfer_age_ns) else { return };
         while let Some((due_ns, place)) = self.lanes.due.first().filter(|(due_ns, _)| *due_ns <= now_ns).cloned() {
             self.lanes.due.remove(&(due_ns, place.clone()));
-            let Some(lane) = self.lanes.lanes.get_mut(&place) else { continue };
+            let Some(lane) = self.lanes.by_place.get_mut(&place) else { continue };
             let arrived = lane.arrived();
             let mut overdue = Vec::new();
-            for dispatch in lane.dispatches[arrived..].iter_mut() {
+            for dispatch in &mut lane.dispatches[arrived..] {
                 if !dispatch.is_told && dispatch.at_ns.saturating_add(age_ns) <= now_ns {
                     dispatch.is_told = true;
                     overdue.push(dispatch.name.clone());

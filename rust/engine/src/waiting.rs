@@ -82,7 +82,7 @@ impl Waiting {
         writer.u64(self.by_age.len() as u64);
         for (target, waiting) in &self.by_target {
             for held in waiting {
-                target.iter().for_each(|word| writer.u64(*word));
+                writer.words(target);
                 write_held(writer, 0, held);
             }
         }

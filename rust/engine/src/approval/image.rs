@@ -11,7 +11,9 @@ impl Pendings {
             write_held(writer, 0, &pending.held);
             write_place(writer, &pending.position);
             writer.i64(pending.quantity);
-            pending.rank.iter().for_each(|part| writer.i64(*part));
+            for part in &pending.rank {
+                writer.i64(*part);
+            }
             writer.i64(pending.loss);
             writer.u64(pending.flags.len() as u64);
             for (code, subject) in &pending.flags {
@@ -35,7 +37,7 @@ impl Pendings {
         }
         writer.u64(self.decided.len() as u64);
         for (key, at_ns) in &self.decided {
-            key.iter().for_each(|word| writer.u64(*word));
+            writer.words(key);
             writer.i64(*at_ns);
         }
     }
@@ -81,7 +83,7 @@ impl Pendings {
 }
 
 fn write_place(writer: &mut Writer, place: &Place) {
-    place.iter().for_each(|name| writer.bytes(name.as_bytes()));
+    writer.texts(&place[..]);
 }
 
 fn read_place(reader: &mut Reader<'_>) -> Result<Place, SnapshotError> {

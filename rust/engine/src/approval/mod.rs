@@ -165,8 +165,8 @@ impl Engine {
         }
         // A refusal, and a count that is absorbed, are told by posting.
         let Ok((before, after)) = self.stock.parts[part].preview(config, checked) else { return Ok(()) };
-        let size = (i128::from(after) - i128::from(before)).abs();
-        if size == 0 || size < i128::from(approvals.ignore_below) {
+        let variance = (i128::from(after) - i128::from(before)).abs();
+        if variance == 0 || variance < i128::from(approvals.ignore_below) {
             return Ok(());
         }
         let position: Place =
@@ -213,8 +213,8 @@ impl Engine {
         if changes.is_guarded {
             return Some(site);
         }
-        let changed = changes.changed.len() as u64 + u64::from(!changes.changed.contains(position));
-        let is_too_much = changed > mass.positions_min && changed * 100 > positions * u64::from(mass.percent);
+        let count = changes.changed.len() as u64 + u64::from(!changes.changed.contains(position));
+        let is_too_much = count > mass.positions_min && count * 100 > positions * u64::from(mass.percent);
         if changes.rests || !is_too_much {
             return None;
         }
@@ -222,7 +222,7 @@ impl Engine {
         findings.raised.push(Raised {
             subject: Some(format!("{}/{}", site.0, site.1).into()),
             cause: Some(format!(
-                "{source:?} changes {changed} of {positions} positions at {:?} within the window; this event and those behind it wait for one decision",
+                "{source:?} changes {count} of {positions} positions at {:?} within the window; this event and those behind it wait for one decision",
                 site.1
             )),
             ..Raised::of("mass_change")
@@ -415,9 +415,9 @@ impl Engine {
             let outcome = self.settle(config, case, &pending, is_granted, findings);
             if !matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
                 let name = name_of(self, &pending);
-                let cause =
+                let words =
                     findings.why.take().unwrap_or_else(|| format!("{name} was granted, and refused by the state"));
-                findings.raised.push(raised_about(outcome.name(), name, cause));
+                findings.raised.push(raised_about(outcome.name(), name, words));
             }
         }
         if let Some(changes) = self.pendings.sites.get_mut(site) {

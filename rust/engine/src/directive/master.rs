@@ -6,7 +6,7 @@ use super::members::{Members, text};
 use super::{Refused, malformed};
 use crate::event::Event;
 use crate::limits::{NAME_BYTES_MAX, SOURCE_BYTES_MAX, UNIT_BYTES_MAX};
-use crate::master::{Safety, Version};
+use crate::master::{Alias, Safety, Version};
 use crate::quantity;
 
 /// The version that a directive defines. From when on it holds is found out later.
@@ -60,7 +60,7 @@ pub(super) fn version(members: &Members, event: &Event<'_>, is_retired: bool) ->
 }
 
 /// Codes by source.
-fn aliases(members: &Members) -> Result<Vec<(Box<str>, Box<str>)>, Refused> {
+fn aliases(members: &Members) -> Result<Vec<Alias>, Refused> {
     let wrong = || malformed("aliases", "says for each source a code or a list of codes, of at most 64 bytes");
     let mut aliases = Vec::new();
     for (source, codes) in object(members, "aliases")? {

@@ -22,7 +22,7 @@ impl Work {
             writer.bytes(item.subject.as_bytes());
             let key = item.key.unwrap_or(Fingerprint([0; 2]));
             writer.u8(u8::from(item.key.is_some()));
-            key.0.iter().for_each(|word| writer.u64(*word));
+            writer.words(&key.0);
             writer.u64(item.count);
             writer.i64(item.last_seen_ns);
             writer.u8(item.state as u8);

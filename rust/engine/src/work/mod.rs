@@ -118,6 +118,8 @@ pub(crate) struct Work {
     open: HashTable<u64>,
     /// The same, by the key of their event.
     by_key: BTreeMap<[u64; 2], Vec<u64>>,
+    /// Items that are done: they go first.
+    done: BTreeSet<u64>,
     /// When an open item is escalated.
     due: BTreeSet<(i64, u64)>,
     /// The number of the next item.
@@ -137,6 +139,7 @@ impl Work {
             items: BTreeMap::new(),
             open: HashTable::new(),
             by_key: BTreeMap::new(),
+            done: BTreeSet::new(),
             due: BTreeSet::new(),
             next: 1,
             bytes: 0,
@@ -192,7 +195,9 @@ impl Work {
     fn put(&mut self, item: Item) {
         let number = item.record.number;
         self.bytes += bytes_of(&item);
-        if !item.state.is_done() {
+        if item.state.is_done() {
+            self.done.insert(number);
+        } else {
             let (items, seed) = (&self.items, self.seed);
             let rehash = |number: &u64| {
                 let item = &items[number];
@@ -232,8 +237,9 @@ impl Work {
     /// Lets the oldest items go that are done, or else the oldest, while there are too many.
     fn spill(&mut self) {
         while self.items.len() > self.items_max || self.bytes > EXCEPTIONS_BYTES_MAX && self.items.len() > 1 {
-            let done = self.items.iter().find(|(_, item)| item.state.is_done()).map(|(number, _)| *number);
-            let Some(number) = done.or_else(|| self.items.keys().next().copied()) else { return };
+            let oldest = self.done.first().or_else(|| self.items.keys().next()).copied();
+            let Some(number) = oldest else { return };
+            self.done.remove(&number);
             self.close(number);
             if let Some(item) = self.items.remove(&number) {
                 self.bytes -= bytes_of(&item);
@@ -251,6 +257,7 @@ impl Work {
         self.tell(number, now);
         if state.is_done() {
             self.close(number);
+            self.done.insert(number);
         }
         true
     }
@@ -340,6 +347,7 @@ impl Work {
             + self.open.allocation_size()
             + held::tree::<[u64; 2], Vec<u64>>(self.by_key.len())
             + self.by_key.values().map(held::list).sum::<usize>()
+            + held::tree::<u64, ()>(self.done.len())
             + held::tree::<(i64, u64), ()>(self.due.len())
             + held::list(&self.changes)
             + changes.sum::<usize>()
