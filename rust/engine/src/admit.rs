@@ -2,7 +2,7 @@
 
 use crate::account::Account;
 use crate::config::{Config, MasterMode, Unregistered};
-use crate::directive::{Directive, Kind, Request};
+use crate::directive::{Directive, Kind, ReceiptLine, Request};
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::explain::Raised;
@@ -35,6 +35,15 @@ impl Admitted {
         self.sku.is_some() || self.location.is_some()
     }
 
+    /// A receipt's line under the ledger's names.
+    pub(crate) fn line(&self, line: &ReceiptLine) -> ReceiptLine {
+        ReceiptLine {
+            sku: self.sku.clone().unwrap_or_else(|| line.sku.clone()),
+            location: self.location.clone().unwrap_or_else(|| line.location.clone()),
+            ..line.clone()
+        }
+    }
+
     /// The event under the ledger's names.
     pub(crate) fn event<'e>(&'e self, event: &Event<'e>) -> Event<'e> {
         Event {
@@ -52,7 +61,7 @@ impl Engine {
         let event = &case.seen.event;
         let source = event.source.unwrap_or_default();
         let mut admitted = Admitted::default();
-        if let Said::Stock(_) = case.said {
+        if case.said.names_stock() {
             self.rename(event, source, case.time_ns, &mut admitted);
         }
         if config.unregistered != Unregistered::Accept && config.source(source).is_none() && !config.is_operator(source)
@@ -66,9 +75,9 @@ impl Engine {
         admitted.verdict = self.verdict(config, case, &admitted)?;
         if let Said::Stock(claim) = case.said {
             self.check_master(config, event, claim, case.time_ns, &mut admitted)?;
-            if admitted.verdict.role == Role::Contributor {
-                admitted.flags.insert(0, Raised::of("contributor"));
-            }
+        }
+        if admitted.verdict.role == Role::Contributor {
+            admitted.flags.insert(0, Raised::of("contributor"));
         }
         Ok(admitted)
     }
@@ -113,7 +122,8 @@ impl Engine {
                     directive.request,
                     Request::DefineLocation(..) | Request::Announce(..) | Request::Close(..)
                 );
-                (directive.kind.name(), event.location.filter(|_| is_there), Some(directive))
+                let location = admitted.location.as_deref().or(event.location);
+                (directive.kind.name(), location.filter(|_| is_there), Some(directive))
             }
         };
         let location = location.unwrap_or_default();
@@ -189,6 +199,15 @@ impl Engine {
             flags.push(Raised { subject: Some(name.into()), ..Raised::of(code) });
         }
         Ok(())
+    }
+
+    /// Flags names that are not defined, where that is asked for.
+    pub(crate) fn flag_names(&self, config: &Config, sku: &str, location: &str, time_ns: i64, flags: &mut Vec<Raised>) {
+        if config.master == MasterMode::Flag {
+            let item = (Some(sku), self.items.at(sku, time_ns).is_some());
+            // Only the strict mode refuses.
+            let _ = self.check_names(config, item, [Some(location), None], time_ns, flags);
+        }
     }
 
     /// The flags of an event that was taken, as far as nobody was told of them.

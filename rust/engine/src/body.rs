@@ -2,14 +2,14 @@
 //! field's hash, by which the fields that differ are named.
 //!
 //! Two bodies that differ have the same digest with a chance of 2⁻³². A differing field goes unnamed as often as its own slice collides, at
-//! most once in 512 (the quantity: once in 16,384); a status is always named.
+//! most once in 256 (type and data), 512 (the others), 16,384 (the quantity); a status is always named.
 
 use crate::hash::{GOLDEN, fold, of_name};
 use crate::outcome::Outcome;
 
 /// The fields of the digest with the width of their slices, in the order in which differences are named.
 const SLICES: [(&str, u32); FIELDS] = [
-    ("type", 10),
+    ("type", 8),
     ("sku", 10),
     ("location", 10),
     ("lot", 10),
@@ -22,7 +22,7 @@ const SLICES: [(&str, u32); FIELDS] = [
     ("document", 10),
     ("line", 9),
     ("due", 9),
-    ("data", 6),
+    ("data", 8),
 ];
 /// Number of fields in the digest.
 pub const FIELDS: usize = 14;
@@ -47,8 +47,10 @@ const ANSWERS: [Outcome; 7] = [
     Outcome::CountBeyondHistory,
     Outcome::Insufficient,
     Outcome::UnknownReference,
-    Outcome::QuantityInvalid,
+    Outcome::Observed,
 ];
+/// Stands for all that was taken and posted nothing: observed, waiting for an approval, no event of stock.
+const UNPOSTED: u8 = 6;
 /// Stands for the origin of an event that was counted: whatever comes under its key is a duplicate.
 const ECHOED: u8 = 7;
 /// How many answers there are.
@@ -157,6 +159,7 @@ impl Known {
     /// An answer alone, as it is remembered. `Applied` stands for all answers that make a repetition a duplicate.
     #[inline]
     pub fn of(outcome: Outcome) -> Self {
+        let outcome = if outcome == Outcome::PendingApproval { Outcome::Observed } else { outcome };
         let place = (0..).zip(ANSWERS).find(|(_, answer)| *answer == outcome).map_or(0, |(place, _)| place);
         Self { digest: 0, answer: place }
     }
@@ -179,13 +182,18 @@ impl Known {
 
     /// Whether the answer is a refusal, which a repetition gets again.
     pub const fn is_refusal(self) -> bool {
-        self.answer != 0 && self.answer != ECHOED
+        !matches!(self.answer, 0 | UNPOSTED | ECHOED)
+    }
+
+    /// Whether the event was taken, and posted nothing.
+    pub const fn is_unposted(self) -> bool {
+        self.answer == UNPOSTED
     }
 
     /// What a repetition of the same body gets.
     pub fn answer_again(self) -> Outcome {
         match ANSWERS.get(usize::from(self.answer)) {
-            Some(Outcome::Applied) | None => Outcome::Duplicate,
+            Some(Outcome::Applied | Outcome::Observed) | None => Outcome::Duplicate,
             Some(refusal) => *refusal,
         }
     }
@@ -235,8 +243,9 @@ mod tests {
     #[test]
     fn slices_fill_their_place() {
         assert_eq!(SLICES.iter().map(|(_, width)| width).sum::<u32>(), 128);
-        assert_eq!((SHIFTS[FIELDS - 1], SHIFTS[0]), (0, 118));
+        assert_eq!((SHIFTS[FIELDS - 1], SHIFTS[0]), (0, 120));
         assert_eq!((ANSWERS.len(), ECHOED + 1), (usize::from(ECHOED), ANSWER_COUNT));
+        assert_eq!(ANSWERS[usize::from(UNPOSTED)], Outcome::Observed);
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Engine {
                 outcome
             }
             Said::Directive(directive, _) => {
-                let outcome = self.carry_out_directive(config, case, directive, findings, batch);
+                let outcome = self.carry_out_directive(config, case, (directive, admitted), findings, batch);
                 if matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
                     let flags = self.untold(&admitted.flags);
                     findings.raised.extend(flags);
@@ -114,10 +114,14 @@ impl Engine {
         &mut self,
         config: &Config,
         case: &Case<'_, '_>,
-        directive: &Directive,
+        (directive, admitted): (&Directive, &Admitted),
         findings: &mut Findings,
         batch: &mut Batch,
     ) -> Outcome {
+        if directive.target().is_some_and(|target| target.is(&case.seen.event)) {
+            findings.why = Some("it is about itself".to_owned());
+            return Outcome::UnknownReference;
+        }
         let place = (case.element.place.sequence, case.element.place.index);
         let now = self.now(place);
         match &directive.request {
@@ -159,11 +163,11 @@ impl Engine {
                 Outcome::Applied
             }
             Request::Announce(line, quantity) => {
-                self.announce(config, line, *quantity, findings);
+                self.announce(config, &admitted.line(line), *quantity, findings);
                 Outcome::Applied
             }
             Request::Close(line) => {
-                self.close_receipt(config, line, findings);
+                self.close_receipt(config, &admitted.line(line), findings);
                 Outcome::Applied
             }
             Request::Tick => Outcome::Applied,

@@ -33,6 +33,8 @@ pub(crate) struct Amendment {
     pub(crate) is_voided: bool,
     /// The latest correction: its time, source and id.
     pub(crate) rank: (i64, Box<str>, Box<str>),
+    /// The effective time of the event as it was sent first.
+    pub(crate) time_ns: i64,
     /// The log's time of it.
     pub(crate) at_ns: i64,
 }
@@ -48,6 +50,7 @@ type Placed = (usize, Revision);
 struct Substitute<'a, 'e> {
     part: usize,
     checked: Checked<'a, 'e>,
+    flags: &'e [Raised],
 }
 
 impl Engine {
@@ -74,6 +77,7 @@ impl Engine {
         if replacement.is_some() && amended.is_some_and(|amended| amended.rank >= rank) {
             return Some(Outcome::Absorbed);
         }
+        let first_ns = amended.map(|amended| amended.time_ns);
         let known = self.keys.find(key, self.log_time_ns.unwrap_or(0)).filter(|known| !known.is_echoed())?;
         if known.is_refusal() {
             return refuse(
@@ -83,9 +87,12 @@ impl Engine {
         }
         let elements = self.elements;
         let is_near = |ordinal: u64| elements.saturating_sub(ordinal) <= config.corrections_max;
-        let pending = self.pendings.get(key).filter(|pending| is_near(pending.held.ordinal));
+        // What waits under a key that was forgotten and came again is another event.
+        let pending = self.pendings.get(key).filter(|_| known.is_unposted());
+        let pending = pending.filter(|pending| is_near(pending.held.ordinal));
         let pending = pending.map(|pending| pending.held.time_ns);
-        let old = match (pending, self.posted(config, key)) {
+        let posted = if known.is_unposted() { None } else { self.posted(config, key) };
+        let old = match (pending, posted) {
             (Some(_), _) => None,
             (None, Some(old)) => Some(old),
             (None, None) if self.is_held(config, key) => return None,
@@ -96,25 +103,27 @@ impl Engine {
                 );
             }
         };
+        // What it was before corrections, so that it does not matter which of them came first.
+        let first_ns = first_ns.or(pending).or(old.map(|(_, posted)| posted.time_ns)).unwrap_or(case.time_ns);
         let done = match replacement {
             None => self.revise(config, case, target, old, None, findings),
-            Some(text) => {
-                let time_ns = pending.or(old.map(|(_, posted)| posted.time_ns)).unwrap_or(case.time_ns);
-                self.substitute(config, case, target, (key, old, time_ns), text, findings)
-            }
+            Some(text) => self.substitute(config, case, target, (key, old, first_ns), text, findings),
         };
         let outcome = match done {
             Ok(outcome) => outcome,
             Err(refusal) => return Some(refusal),
         };
         let place = (case.element.place.sequence, case.element.place.index);
-        self.drop_pending(key, case.sequence);
+        if pending.is_some() {
+            self.drop_pending(key, case.sequence);
+        }
+        self.keys.set_answer(key, Outcome::Applied);
         let now = self.now(place);
         let is_voided = replacement.is_none();
         self.work.resolve_of(key, if is_voided { "voided" } else { "corrected" }, now, |code| {
             is_voided || code == "pending_approval"
         });
-        self.amended.0.insert(key.0, Amendment { is_voided, rank, at_ns: now.log_time_ns });
+        self.amended.0.insert(key.0, Amendment { is_voided, rank, time_ns: first_ns, at_ns: now.log_time_ns });
         Some(outcome)
     }
 
@@ -125,11 +134,6 @@ impl Engine {
             (0..parts.len()).find_map(|part| parts[part].journal.find(key).map(|posted| (part, posted)))?;
         let is_near = self.elements.saturating_sub(posted.ordinal) <= config.corrections_max;
         is_near.then_some((part, posted))
-    }
-
-    /// Whether it is remembered what an event posted.
-    pub(crate) fn is_posted(&mut self, key: Fingerprint) -> bool {
-        self.stock.parts.iter_mut().any(|part| part.journal.find(key).is_some())
     }
 
     /// Whether a stock event with a key is held by its source's order.
@@ -194,7 +198,7 @@ impl Engine {
             element,
             found: Found::default(),
         };
-        self.revise(config, case, target, old, Some(Substitute { part, checked }), findings)
+        self.revise(config, case, target, old, Some(Substitute { part, checked, flags: &admitted.flags }), findings)
     }
 
     /// Writes a correction whole, or not at all.
@@ -235,7 +239,7 @@ impl Engine {
         }
         let key = fingerprint(&self.secret, &target.source, &target.id);
         self.retract_receipt(config, key, findings);
-        self.retract_transfer(key, findings);
+        self.retract_transfer(config, key, findings);
         if let Some((part, _)) = old {
             self.stock.parts[part].journal.forget(key);
         }
@@ -246,6 +250,8 @@ impl Engine {
                 let subject = Some(format!("{}/{}", target.source, target.id).into());
                 findings.raised.push(Raised { subject, ..Raised::of(code) });
             }
+            let flags = self.untold(new.flags);
+            findings.raised.extend(flags);
             self.note_receipt(config, (event, claim, claim.quantity), key, findings);
             self.note_transfer(config, (event, claim, claim.quantity), key, findings);
         }
@@ -295,7 +301,7 @@ impl Engine {
 
     /// What another event means for its positions.
     fn put_in(&mut self, new: &Substitute<'_, '_>, placed: &mut Vec<Placed>) -> Result<(), Outcome> {
-        let Substitute { part, checked } = new;
+        let Substitute { part, checked, .. } = new;
         let near = self.stock.parts[*part].names_of(checked)?;
         if checked.claim.rule.quantity == QuantityRule::Count {
             revision_of(placed, *part, near).counted = Some(count_of(checked));
@@ -319,7 +325,7 @@ impl Engine {
         new: &Substitute<'_, '_>,
         places: &[(usize, crate::ledger::Names, u32)],
     ) {
-        let Substitute { part, checked } = new;
+        let Substitute { part, checked, .. } = new;
         let stock = &mut self.stock.parts[*part];
         let Ok(near) = stock.names_of(checked) else { return };
         let far = stock.far_names_of(checked, near).ok().flatten();

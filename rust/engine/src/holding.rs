@@ -153,7 +153,16 @@ impl Engine {
             Ok(said) => {
                 let (time_ns, found) = (held.time_ns, Found::default());
                 let is_late = turn != Turn::Now;
-                let case = Case { seen: &seen, element: &element, said: &said, time_ns, sequence, is_late, found };
+                let case = Case {
+                    seen: &seen,
+                    element: &element,
+                    said: &said,
+                    time_ns,
+                    sequence,
+                    is_late,
+                    came: Some((held.ordinal, held.came_ns)),
+                    found,
+                };
                 match self.admit(config, &case) {
                     Ok(admitted) => self.carry_out(config, &case, &admitted, &mut findings, batch),
                     Err((outcome, why)) => {
@@ -182,7 +191,8 @@ impl Engine {
         (outcome, findings): (Outcome, Findings),
         batch: &mut Batch,
     ) {
-        if Known::of(outcome).is_refusal() {
+        let known = Known::of(outcome);
+        if known.is_refusal() || known.is_unposted() {
             self.keys.set_answer(held.key, outcome);
         }
         self.totals[usize::from(Outcome::Held.number())] -= 1;

@@ -2,7 +2,7 @@
 //! the documented precedence (`docs/events.md` §8) to a point of no return, and only then changes anything.
 
 use crate::batch::Batch;
-use crate::body::{Body, BodyBuilder};
+use crate::body::{Body, BodyBuilder, Known};
 use crate::config::Config;
 use crate::decode::Malformed;
 use crate::dedup::{Fingerprint, fingerprint};
@@ -105,6 +105,20 @@ impl Said<'_> {
         }
     }
 
+    /// What is remembered of its outcome: of a directive, that it posted nothing.
+    pub(crate) fn remembered(&self, outcome: Outcome) -> Outcome {
+        let is_taken = !Known::of(outcome).is_refusal();
+        if is_taken && matches!(self, Self::Directive(..)) { Outcome::Observed } else { outcome }
+    }
+
+    /// Whether it is about stock under the names that its source has for it.
+    pub(crate) const fn names_stock(&self) -> bool {
+        match self {
+            Self::Stock(_) => true,
+            Self::Directive(directive, _) => matches!(directive.request, Request::Announce(..) | Request::Close(..)),
+        }
+    }
+
     /// Whether the times of its source are bounded, and its own moves the log's: master data begins to hold whenever it does.
     const fn is_of_its_time(&self) -> bool {
         match self {
@@ -127,6 +141,8 @@ pub(crate) struct Case<'a, 'e> {
     pub(crate) sequence: u64,
     /// Whether its number in its source's order was behind already.
     pub(crate) is_late: bool,
+    /// Elements before it, and the log's time, when it came, if it was held since.
+    pub(crate) came: Option<(u64, i64)>,
     pub(crate) found: Found,
 }
 
@@ -134,11 +150,12 @@ impl Case<'_, '_> {
     /// What has to be kept of it, to be carried out later.
     pub(crate) fn to_held(&self, engine: &Engine) -> Held {
         let Place { sequence, index, .. } = self.element.place;
+        let (ordinal, came_ns) = self.came.unwrap_or((engine.elements, engine.log_time_ns.unwrap_or(0)));
         Held {
             sequence,
             index,
-            ordinal: engine.elements,
-            came_ns: engine.log_time_ns.unwrap_or(0),
+            ordinal,
+            came_ns,
             time_ns: self.time_ns,
             key: self.seen.key,
             is_late: self.is_late,
@@ -235,7 +252,8 @@ impl Engine {
                 _ => return Outcome::TimeOutOfBounds,
             },
         };
-        let mut case = Case { seen, element, said, time_ns, sequence: place.sequence, is_late: false, found };
+        let mut case =
+            Case { seen, element, said, time_ns, sequence: place.sequence, is_late: false, came: None, found };
         let admitted = match self.admit(config, &case) {
             Ok(admitted) => admitted,
             Err((outcome, why)) => {
@@ -243,6 +261,8 @@ impl Engine {
                 return outcome;
             }
         };
+        // A directive can be no target: what waits for it need not wait until it is carried out.
+        self.posted = matches!(said, Said::Directive(..)).then_some(seen.key);
         let ordering = config.ordering(event.source.unwrap_or_default());
         let rank = match said {
             Said::Directive(..) if ordering.order == Order::Position => Rank::InOrder(None),
@@ -250,19 +270,19 @@ impl Engine {
         };
         if let Rank::Ahead(track) = rank {
             // The answer to repetitions is set right if the state refuses the event in the end.
-            self.keys.remember(new_key, Outcome::Applied);
+            self.keys.remember(new_key, said.remembered(Outcome::Applied));
             self.remember_origin(origin);
             self.hold(track, ordering, &case);
             return Outcome::Held;
         }
         case.is_late = matches!(rank, Rank::Late(..));
         let outcome = self.carry_out(config, &case, &admitted, findings, batch);
-        self.keys.remember(new_key, outcome);
+        self.keys.remember(new_key, said.remembered(outcome));
         if outcome.is_accepted() && outcome != Outcome::Observed || outcome == Outcome::Held {
             self.remember_origin(origin);
         }
         self.take_place(rank, event.sequence.unwrap_or_default(), (place.sequence, place.index));
-        if outcome != Outcome::Held && !self.waiting.is_empty() {
+        if outcome != Outcome::Held {
             self.posted = Some(seen.key);
         }
         called_late(rank, outcome, findings)

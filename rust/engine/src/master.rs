@@ -96,6 +96,8 @@ pub(crate) struct Catalog {
     /// By source and code: the entries that ever had it.
     aliases: HashTable<(Alias, Vec<u32>)>,
     seed: u64,
+    /// Whether anything was ever defined.
+    is_used: bool,
     /// Names that were used and not defined, of which somebody was told.
     told: BTreeSet<Box<str>>,
     /// Versions that begin in the future of the log, with their entry.
@@ -107,8 +109,9 @@ impl Catalog {
         Self { seed, ..Self::default() }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    /// Whether nothing was ever defined.
+    pub(crate) const fn is_empty(&self) -> bool {
+        !self.is_used
     }
 
     /// Whether any source has codes of its own.
@@ -147,6 +150,7 @@ impl Catalog {
     /// Adds a version.
     pub(crate) fn define(&mut self, name: &str, version: Version, log_time_ns: i64) {
         let entry = self.find(name).unwrap_or_else(|| self.add(name));
+        self.is_used |= !version.is_retired;
         if version.time_ns > log_time_ns {
             self.coming.insert((version.time_ns, entry));
         }

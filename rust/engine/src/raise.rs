@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::batch::Batch;
 use crate::config::Config;
-use crate::directive::Kind;
 use crate::engine::{Engine, Place};
 use crate::event::Event;
 use crate::exception::ExceptionRecord;
@@ -88,10 +87,7 @@ impl Engine {
                 .unwrap_or_else(|| cause_of_outcome(outcome, event, &findings, config, log_time_ns, event_bytes_total));
             let fields = findings.fields.take().unwrap_or_default();
             let raised = record(outcome.name(), None, cause, fields);
-            let position = (outcome == Outcome::NegativeStock && Kind::of(event.kind.unwrap_or_default()).is_none())
-                .then(|| subject_of_position(event, event.location.unwrap_or_default()));
-            let (subject, key) = position.as_deref().map_or((&*subject, key), |position| (position, None));
-            batch.exceptions.push(self.work.raise(raised, subject, key));
+            batch.exceptions.push(self.work.raise(raised, &subject, key));
         }
         for Raised { code, location, subject: own, cause } in findings.raised {
             let cause = cause.unwrap_or_else(|| cause_of_code(&code).to_owned());

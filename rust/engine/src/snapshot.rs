@@ -87,6 +87,7 @@ impl Engine {
             writer.i64(amendment.rank.0);
             writer.bytes(amendment.rank.1.as_bytes());
             writer.bytes(amendment.rank.2.as_bytes());
+            writer.i64(amendment.time_ns);
             writer.i64(amendment.at_ns);
         }
         self.waiting.write(writer);
@@ -106,11 +107,11 @@ impl Engine {
 
     fn read_truth(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
         self.stock.read_journal(reader)?;
-        for _ in 0..reader.count(49)? {
+        for _ in 0..reader.count(57)? {
             let key = [reader.u64()?, reader.u64()?];
             let is_voided = reader.u8()? == 1;
             let rank = (reader.i64()?, reader.text()?.into(), reader.text()?.into());
-            self.amended.0.insert(key, Amendment { is_voided, rank, at_ns: reader.i64()? });
+            self.amended.0.insert(key, Amendment { is_voided, rank, time_ns: reader.i64()?, at_ns: reader.i64()? });
         }
         self.waiting.read(reader)?;
         self.pendings.read(reader)?;

@@ -175,15 +175,15 @@ impl Engine {
             } else {
                 let name = format!("{}/{}", event.source.unwrap_or_default(), event.id.unwrap_or_default());
                 lane.dispatches.push(Dispatch { key: key.0, name: name.into(), quantity, at_ns, is_told: false });
-                self.lanes.due.insert((at_ns.saturating_add(age_ns), place.clone()));
             }
             self.lanes.by_key.insert(key.0, place.clone());
-            self.settle_lane(&place, findings);
+            self.settle_lane(age_ns, &place, findings);
         }
     }
 
     /// Takes back what an event sent or took, because it never did.
-    pub(crate) fn retract_transfer(&mut self, key: Fingerprint, findings: &mut Findings) {
+    pub(crate) fn retract_transfer(&mut self, config: &Config, key: Fingerprint, findings: &mut Findings) {
+        let Some(age_ns) = config.transfer_age_ns else { return };
         let Some(place) = self.lanes.by_key.remove(&key.0) else { return };
         let Some(lane) = self.lanes.by_place.get_mut(&place) else { return };
         lane.taken.remove(&key.0);
@@ -191,16 +191,20 @@ impl Engine {
             let gone = lane.dispatches.remove(at);
             findings.settled.push(("transfer_overdue", subject_of(&place, &gone.name)));
         }
-        self.settle_lane(&place, findings);
+        self.settle_lane(age_ns, &place, findings);
     }
 
     /// Resolves what was told of dispatches that have arrived since.
-    fn settle_lane(&mut self, place: &Place, findings: &mut Findings) {
-        let Some(lane) = self.lanes.by_place.get_mut(place) else { return };
+    fn settle_lane(&mut self, age_ns: i64, place: &Place, findings: &mut Findings) {
+        let Some(lane) = self.lanes.by_place.get(place) else { return };
         let arrived = lane.arrived();
-        for dispatch in lane.dispatches[..arrived].iter_mut().filter(|dispatch| dispatch.is_told) {
-            dispatch.is_told = false;
+        // Each is told of once, whatever becomes of what took it.
+        for dispatch in lane.dispatches[..arrived].iter().filter(|dispatch| dispatch.is_told) {
             findings.settled.push(("transfer_overdue", subject_of(place, &dispatch.name)));
+        }
+        // What had arrived may be on its way again.
+        for dispatch in lane.dispatches[arrived..].iter().filter(|dispatch| !dispatch.is_told) {
+            self.lanes.due.insert((dispatch.at_ns.saturating_add(age_ns), place.clone()));
         }
     }
 

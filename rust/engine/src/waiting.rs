@@ -120,12 +120,16 @@ impl Engine {
         if self.waiting.is_empty() {
             return;
         }
+        let mut all = Vec::new();
         while let Some(held) = self.waiting.take(key.0) {
+            all.push(held);
+        }
+        for held in all {
             let arena = Bump::new();
             let (element, seen) = self.see_held(&held, &arena);
             let mut findings = Findings::default();
             let outcome = match self.read(config, &element, &seen, &mut findings) {
-                Err(outcome) => outcome,
+                Err(outcome) => Some(outcome),
                 Ok(said) => {
                     let (time_ns, found) = (held.time_ns, Found::default());
                     let is_late = held.is_late;
@@ -136,17 +140,23 @@ impl Engine {
                         time_ns,
                         sequence: place.0,
                         is_late,
+                        came: Some((held.ordinal, held.came_ns)),
                         found,
                     };
                     match self.admit(config, &case) {
-                        Ok(admitted) if admitted.verdict.role == Role::Observer => Outcome::Observed,
+                        Ok(admitted) if admitted.verdict.role == Role::Observer => Some(Outcome::Observed),
                         Ok(_) => self.try_again(config, &case, &mut findings),
                         Err((outcome, why)) => {
                             findings.why = why;
-                            outcome
+                            Some(outcome)
                         }
                     }
                 }
+            };
+            let Some(outcome) = outcome else {
+                // It is forgotten already, and may come again.
+                self.waiting.add(key, held.clone());
+                continue;
             };
             let is_late = held.is_late && matches!(outcome, Outcome::Applied | Outcome::Absorbed);
             let outcome = if is_late { Outcome::Late } else { outcome };
@@ -154,16 +164,15 @@ impl Engine {
         }
     }
 
-    fn try_again(&mut self, config: &Config, case: &Case<'_, '_>, findings: &mut Findings) -> Outcome {
-        let Said::Directive(directive, _) = case.said else { return Outcome::UnknownReference };
-        let done = match &directive.request {
+    fn try_again(&mut self, config: &Config, case: &Case<'_, '_>, findings: &mut Findings) -> Option<Outcome> {
+        let Said::Directive(directive, _) = case.said else { return Some(Outcome::UnknownReference) };
+        match &directive.request {
             Request::Correct(target, replacement) => {
                 self.correct(config, case, target, replacement.as_deref(), findings)
             }
             Request::Decide(decided, is_granted) => self.decide(config, case, decided, *is_granted, findings).ok(),
-            _ => None,
-        };
-        done.unwrap_or(Outcome::UnknownReference)
+            _ => Some(Outcome::UnknownReference),
+        }
     }
 
     /// Gives up what has waited for as long as keys are remembered.

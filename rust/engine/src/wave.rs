@@ -209,7 +209,9 @@ impl Engine {
             let mut findings = Findings::default();
             let outcome = self.judge(&config, element, (seen, *found), &mut findings, batch);
             self.record(&config, element, (outcome, seen, findings), batch);
-            if let Some(key) = self.posted.take() {
+            if let Some(key) = self.posted.take()
+                && !self.waiting.is_empty()
+            {
                 self.follow_target(&config, key, (element.place.sequence, element.place.index), batch);
             }
             if config.has_orders() {

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use bumpalo::Bump;
 
 use crate::account::Account;
-use crate::body::Known;
 use crate::carry_out::raised_about;
 use crate::config::{Approvals, Config, MassChange};
 use crate::dedup::{Fingerprint, fingerprint};
@@ -188,7 +187,9 @@ impl Engine {
         }
         (findings.is_grouped, findings.why) = (site.is_some(), exceeded);
         let loss = before.saturating_sub(after).max(0);
-        let flags = flags.iter().map(|flag| (flag.code.clone(), flag.subject.clone())).collect();
+        // Whether its names are known is asked when it is posted.
+        let is_kept = |flag: &&Raised| !flag.code.starts_with("unknown_");
+        let flags = flags.iter().filter(is_kept).map(|flag| (flag.code.clone(), flag.subject.clone())).collect();
         let (quantity, rank) = (checked.claim.quantity, checked.rank);
         let pending = Pending { held, position, quantity, rank, flags, loss, site };
         self.touch_pending(&pending, case.sequence);
@@ -220,6 +221,7 @@ impl Engine {
         }
         changes.is_guarded = true;
         findings.raised.push(Raised {
+            location: Some(site.1.clone()),
             subject: Some(format!("{}/{}", site.0, site.1).into()),
             cause: Some(format!(
                 "{source:?} changes {count} of {positions} positions at {:?} within the window; this event and those behind it wait for one decision",
@@ -312,8 +314,9 @@ impl Engine {
         if known.is_none() || self.is_held(config, key) {
             return Err(target);
         }
-        let is_counted =
-            self.pendings.decided.contains_key(&key.0) || self.amended.0.contains_key(&key.0) || self.is_posted(key);
+        let is_posted = known.is_some_and(|known| !known.is_unposted() && !known.is_refusal());
+        let is_decided = self.pendings.decided.contains_key(&key.0) || self.amended.0.contains_key(&key.0);
+        let is_counted = is_decided || is_posted;
         if is_counted {
             return Ok(Outcome::Absorbed);
         }
@@ -353,9 +356,8 @@ impl Engine {
             return Outcome::Applied;
         }
         let outcome = self.post_pending(config, pending, case.sequence, findings);
-        if Known::of(outcome).is_refusal() {
-            self.keys.set_answer(key, outcome);
-        } else if matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
+        self.keys.set_answer(key, outcome);
+        if matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
             let flags = pending.flags.iter();
             let flags: Vec<_> =
                 flags.map(|(code, subject)| Raised { subject: subject.clone(), ..Raised::of(code) }).collect();
@@ -363,7 +365,9 @@ impl Engine {
                 Some(_) => flag,
                 None => Raised { subject: Some(name_of(self, pending).into()), ..flag },
             };
-            let flags: Vec<_> = flags.into_iter().map(about).collect();
+            let mut flags: Vec<_> = flags.into_iter().map(about).collect();
+            let [sku, location, ..] = &pending.position;
+            self.flag_names(config, sku, location, pending.held.time_ns, &mut flags);
             findings.raised.extend(self.untold(&flags));
         }
         outcome

@@ -99,6 +99,13 @@ pub(crate) struct Target {
     pub(crate) id: String,
 }
 
+impl Target {
+    /// Whether it is this event.
+    pub(crate) fn is(&self, event: &Event<'_>) -> bool {
+        event.source == Some(&*self.source) && event.id == Some(&*self.id)
+    }
+}
+
 /// What a decision is about.
 #[derive(Debug, Clone)]
 pub(crate) enum Decided {
@@ -205,6 +212,16 @@ impl Directive {
         };
         let said = members.said(target.map(|target| [&*target.source, &*target.id]));
         Ok(Self { kind, request, said, reason: event.reason.map(Into::into) })
+    }
+}
+
+impl Directive {
+    /// The event that it is about, and has to wait for.
+    pub(crate) const fn target(&self) -> Option<&Target> {
+        match &self.request {
+            Request::Correct(target, _) | Request::Decide(Decided::Target(target), _) => Some(target),
+            _ => None,
+        }
     }
 }
 

@@ -148,7 +148,7 @@ impl Reference {
             let posting = self.pending[at].posting.clone();
             let decided = self.decide_one(at, is_granted, sequence);
             if decided.outcome.is_refusal() {
-                let subject = refusal_subject(decided.outcome, &posting.key, &posting.body);
+                let subject = work::of_key(&posting.key);
                 reply.raised.push((decided.outcome.name().to_owned(), subject));
             }
             reply.raised.extend(decided.raised);
@@ -259,9 +259,4 @@ fn is_measured(body: &Body) -> bool {
 
 fn at_location(variances: &[Variance], location: &str) -> impl Iterator<Item = PositionKey> {
     variances.iter().map(|(key, ..)| key).filter(move |key| key.location == location).cloned()
-}
-
-/// The subject of an event's own refusal: of what runs short, its position.
-pub(super) fn refusal_subject(outcome: Outcome, key: &Key, body: &Body) -> String {
-    if outcome == Outcome::NegativeStock { work::of_position(&body.key()) } else { work::of_key(key) }
 }

@@ -7,10 +7,9 @@ use crate::limits::NAMED_ELEMENTS;
 use crate::outcome::Outcome;
 use crate::ownership::Role;
 
-use super::approval::refusal_subject;
 use super::correction::{Record, Standing};
 use super::directive::{Directive, What};
-use super::event::{self, Body, Content, Event, Key};
+use super::event::{self, Content, Event, Key};
 use super::master::Table;
 use super::memory::Said;
 use super::order::Waiting;
@@ -239,6 +238,9 @@ impl Reference {
     /// What a directive does.
     fn follow(&mut self, turn: &Turn, directive: &Directive, sequence: u64) -> Reply {
         let mut reply = Reply::new(Outcome::Applied);
+        if directive.target() == Some(&turn.event.key()) {
+            return Reply::new(Outcome::UnknownReference);
+        }
         match &directive.what {
             What::Void { target } => return self.void(turn, target, sequence),
             What::Correct { target, event } => return self.correct(turn, target, event, sequence),
@@ -296,7 +298,7 @@ impl Reference {
     pub(super) fn tell_later(&mut self, turn: &Turn, reply: &Reply, remembered: Outcome, sequence: u64) {
         let key = turn.key();
         self.memory.answer_instead(&key, remembered);
-        let answer = self.tell(Some(&turn.event), turn.claim.body.as_ref(), turn.place, reply);
+        let answer = self.tell(Some(&turn.event), turn.place, reply);
         self.followed.push(answer);
         self.wake(&key, sequence);
     }
@@ -313,13 +315,7 @@ impl Reference {
     }
 
     /// Opens and closes items, and gives the answer.
-    pub(super) fn tell(
-        &mut self,
-        event: Option<&Event>,
-        body: Option<&Body>,
-        place: (u64, u32),
-        reply: &Reply,
-    ) -> Answer {
+    pub(super) fn tell(&mut self, event: Option<&Event>, place: (u64, u32), reply: &Reply) -> Answer {
         let key = event.map(Event::key);
         let outcome = reply.outcome;
         let is_accepted = matches!(
@@ -330,11 +326,7 @@ impl Reference {
             self.work.cure(&work::of_key(key));
         }
         let own = (!outcome.is_silent() && !reply.is_told).then(|| {
-            let subject = match (&key, body) {
-                (Some(key), Some(body)) => refusal_subject(outcome, key, body),
-                (Some(key), None) => work::of_key(key),
-                (None, _) => format!("@{}:{}", place.0, place.1),
-            };
+            let subject = key.as_ref().map_or_else(|| format!("@{}:{}", place.0, place.1), work::of_key);
             (outcome.name().to_owned(), subject)
         });
         let raised: Vec<_> = own.into_iter().chain(reply.raised.iter().cloned()).collect();
@@ -344,12 +336,6 @@ impl Reference {
         let codes = raised.into_iter().map(|(code, _)| code).collect();
         let (source, id) = key.unzip();
         Answer { sequence: place.0, index: place.1, source, id, outcome, codes, fields: reply.fields.clone() }
-    }
-
-    /// The body of a stock event in our names, for those that are told of at once.
-    pub(super) fn body_named(&self, event: &Event, log_time_ns: i64) -> Option<Body> {
-        let Ok(Content::Stock(body)) = &event.content else { return None };
-        Some(self.master.named(&event.source, body, body.exact_time_ns().unwrap_or(log_time_ns)))
     }
 
     /// A number that was given up has come after all.

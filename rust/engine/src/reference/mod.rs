@@ -139,7 +139,7 @@ impl Reference {
         self.give_up_what_is_due(sequence);
         let Some(elements) = element::elements(message) else {
             self.elements += 1;
-            return vec![self.tell(None, None, (sequence, 0), &Reply::new(Outcome::Malformed))];
+            return vec![self.tell(None, (sequence, 0), &Reply::new(Outcome::Malformed))];
         };
         let places = (0..).zip(elements);
         places.map(|(index, element)| self.apply(element, (sequence, index), Clock::Bus)).collect()
@@ -212,7 +212,7 @@ impl Reference {
 
     fn answer(&mut self, element: &[u8], place: (u64, u32), clock: Clock) -> Answer {
         if element.len() > EVENT_BYTES_MAX {
-            return self.tell(None, None, place, &Reply::new(Outcome::TooLarge));
+            return self.tell(None, place, &Reply::new(Outcome::TooLarge));
         }
         let Ok(event) = event::decode(element, &self.config) else {
             return self.refuse_form(element, place);
@@ -223,8 +223,7 @@ impl Reference {
         };
         self.give_up_what_is_due(place.0);
         let reply = self.judge(&event, place, log_time_ns, element);
-        let body = self.body_named(&event, log_time_ns);
-        let answer = self.tell(Some(&event), body.as_ref(), place, &reply);
+        let answer = self.tell(Some(&event), place, &reply);
         self.wake(&event.key(), place.0);
         answer
     }
@@ -232,7 +231,7 @@ impl Reference {
     /// What is no event is told of under its key, if that can be read.
     fn refuse_form(&mut self, element: &[u8], place: (u64, u32)) -> Answer {
         let reply = Reply::new(Outcome::Malformed);
-        let Some(key) = event::legible_key(element) else { return self.tell(None, None, place, &reply) };
+        let Some(key) = event::legible_key(element) else { return self.tell(None, place, &reply) };
         self.work.raise(Outcome::Malformed.name(), &work::of_key(&key));
         let codes = vec![Outcome::Malformed.name().to_owned()];
         let (source, id) = (Some(key.0), Some(key.1));
@@ -241,6 +240,9 @@ impl Reference {
 
     /// Gives up what waited for so long as it may, gaps first, and tells of what should have arrived by now.
     fn give_up_what_is_due(&mut self, sequence: u64) {
+        if let Some(now_ns) = self.log_time_ns {
+            self.memory.forget_by_time(now_ns);
+        }
         while let Some((_, at)) = self.orders.earliest().filter(|(due_ns, _)| Some(*due_ns) <= self.log_time_ns) {
             self.give_up(at, sequence);
         }
