@@ -45,8 +45,16 @@ impl Engine {
             Said::Directive(directive, _) => {
                 let outcome = self.carry_out_directive(config, case, (directive, admitted), findings, batch);
                 if matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
+                    // Who said it comes before what was said.
+                    let is_behind = |raised: &Raised| {
+                        matches!(
+                            &*raised.code,
+                            "unknown_item" | "unknown_location" | "receipt_variance" | "mass_change"
+                        )
+                    };
+                    let place = findings.raised.iter().position(is_behind).unwrap_or(findings.raised.len());
                     let flags = self.untold(&admitted.flags);
-                    findings.raised.extend(flags);
+                    findings.raised.splice(place..place, flags);
                 }
                 outcome
             }

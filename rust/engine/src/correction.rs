@@ -74,9 +74,7 @@ impl Engine {
         if amended.is_some_and(|amended| amended.is_voided) {
             return refuse(findings, "the event was voided before");
         }
-        if replacement.is_some() && amended.is_some_and(|amended| amended.rank >= rank) {
-            return Some(Outcome::Absorbed);
-        }
+        let is_behind = replacement.is_some() && amended.is_some_and(|amended| amended.rank >= rank);
         let first_ns = amended.map(|amended| amended.time_ns);
         let known = self.keys.find(key, self.log_time_ns.unwrap_or(0)).filter(|known| !known.is_echoed())?;
         if known.is_refusal() {
@@ -103,6 +101,9 @@ impl Engine {
                 );
             }
         };
+        if is_behind {
+            return Some(Outcome::Absorbed);
+        }
         // What it was before corrections, so that it does not matter which of them came first.
         let first_ns = first_ns.or(pending).or(old.map(|(_, posted)| posted.time_ns)).unwrap_or(case.time_ns);
         let done = match replacement {
@@ -288,7 +289,7 @@ impl Engine {
         let (near, far) = posted.places;
         let Some(legs) = posted.legs else {
             let revision = revision_of(placed, part, names(near));
-            revision.uncounted = Some((target.source.as_str().into(), target.id.as_str().into()));
+            revision.uncounted = Some((target.source.as_str().into(), target.id.as_str().into(), posted.time_ns));
             return;
         };
         for (place, is_far) in std::iter::once((near, false)).chain(far.map(|far| (far, true))) {

@@ -88,9 +88,10 @@ impl Counts {
         self.cut = self.cut.take().max(Some(count.standing()));
     }
 
-    /// Takes a count out.
-    pub fn remove(&mut self, source: &str, id: &str) -> Option<Count> {
-        let place = self.kept.iter().position(|count| *count.source == *source && *count.id == *id)?;
+    /// Takes a count out. An id may have been used again since keys were forgotten, so its time tells, too.
+    pub fn remove(&mut self, source: &str, id: &str, time_ns: i64) -> Option<Count> {
+        let is_it = |count: &Count| *count.source == *source && *count.id == *id && count.time_ns == time_ns;
+        let place = self.kept.iter().rposition(is_it)?;
         Some(self.kept.remove(place))
     }
 

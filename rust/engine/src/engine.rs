@@ -370,7 +370,14 @@ impl Engine {
         if self.lanes.is_due(log_time_ns) {
             self.tell_overdue(config, place, batch);
         }
+        let mut begun: Vec<(Box<str>, i64)> = Vec::new();
         while let Some((sku, begun_ns)) = self.items.begun(log_time_ns) {
+            // Of several versions that have begun since, the first tells what was before.
+            if !begun.iter().any(|(known, _)| *known == sku) {
+                begun.push((sku, begun_ns));
+            }
+        }
+        for (sku, begun_ns) in begun {
             self.touch_item(&sku, place.0, |engine, location| engine.safety_stock_at(&sku, location, begun_ns - 1));
         }
         let span_ns = config.dedup_window_ns / DEDUP_GENERATIONS;

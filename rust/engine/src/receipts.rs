@@ -90,8 +90,9 @@ impl Lines {
             let has_line = reader.u8()? == 1;
             let line = ReceiptLine { document, line: Some(reader.i64()?).filter(|_| has_line), sku, location };
             let announced = Some(reader.i64()?).filter(|quantity| *quantity >= 0);
-            let mut expected =
-                Expected { announced, is_closed: reader.u8()? == 1, touched_ns: reader.i64()?, ..Expected::default() };
+            let (is_closed, is_told) = (reader.u8()? == 1, reader.u8()? == 1);
+            let touched_ns = reader.i64()?;
+            let mut expected = Expected { announced, is_closed, is_told, touched_ns, ..Expected::default() };
             for _ in 0..reader.count(24)? {
                 let key = [reader.u64()?, reader.u64()?];
                 expected.received.insert(key, reader.i64()?);

@@ -20,8 +20,8 @@ pub(crate) struct Revision {
     pub(crate) removed: Option<Movement>,
     /// One that was instead.
     pub(crate) added: Option<Movement>,
-    /// A count that never was: source and id.
-    pub(crate) uncounted: Option<(Box<str>, Box<str>)>,
+    /// A count that never was: source, id and effective time.
+    pub(crate) uncounted: Option<(Box<str>, Box<str>, i64)>,
     /// One that was instead. What is effective after it is found out here.
     pub(crate) counted: Option<Count>,
 }
@@ -72,9 +72,12 @@ impl Ledger {
             touched[touch] = touch_of(counts.as_ref(), time_ns);
         }
         let mut gone = None;
-        if let (Some((source, id)), Some(counts)) = (&revision.uncounted, &mut counts) {
-            let was_latest = counts.latest().is_some_and(|latest| *latest.source == **source && *latest.id == **id);
-            gone = counts.remove(source, id);
+        if let (Some((source, id, time_ns)), Some(counts)) = (&revision.uncounted, &mut counts) {
+            let latest = counts.latest().map(|latest| (latest.rank, latest.source.clone(), latest.id.clone()));
+            gone = counts.remove(source, id, *time_ns);
+            let was_latest = gone
+                .as_ref()
+                .is_some_and(|gone| latest.as_ref() == Some(&(gone.rank, gone.source.clone(), gone.id.clone())));
             touched[0] = if was_latest { Touch::Live } else { Touch::Absorbed };
             if gone.is_some() && !counts.is_known() {
                 return Err(Outcome::CountBeyondHistory);

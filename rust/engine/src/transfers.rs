@@ -217,7 +217,7 @@ impl Engine {
             let arrived = lane.arrived();
             let mut overdue = Vec::new();
             for dispatch in &mut lane.dispatches[arrived..] {
-                if !dispatch.is_told && dispatch.at_ns.saturating_add(age_ns) <= now_ns {
+                if !dispatch.is_told && dispatch.at_ns.saturating_add(age_ns) <= due_ns {
                     dispatch.is_told = true;
                     overdue.push(dispatch.name.clone());
                 }

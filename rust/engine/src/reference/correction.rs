@@ -113,11 +113,13 @@ impl Reference {
             Err(outcome) => return Reply::new(outcome),
             Ok(plan) => plan,
         };
-        if undo.is_none() {
-            self.drop_pending(key, sequence);
-            self.memory.answer_instead(key, plan.outcome);
-        }
+        let outcome = plan.outcome;
+        let was_pending = undo.is_none();
         let reply = self.book(plan, undo, Some(&posting), sequence);
+        if was_pending {
+            self.drop_pending(key, sequence);
+            self.memory.answer_instead(key, outcome);
+        }
         let corrected = Some(turn.rank());
         let standing = Standing::Posted(Box::new(posting));
         self.records.insert(key.clone(), Record { standing, corrected, ..*record });

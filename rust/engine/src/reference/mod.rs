@@ -251,6 +251,7 @@ impl Reference {
         };
         self.give_up_waiting(sequence, is_over);
         self.tell_overdue();
+        self.look_at_safety_stocks(sequence);
     }
 
     /// Gives up all that waits, as at the end of a replay: gaps, then directives without a target.

@@ -177,7 +177,10 @@ impl Reference {
     pub(super) fn tell_overdue(&mut self) {
         let (Some(age_ns), Some(now)) = (self.config.transfer_age_ns, self.log_time_ns) else { return };
         let open = self.open_dispatches();
-        for dispatch in &mut self.dispatches {
+        let mut dispatches: Vec<_> = self.dispatches.iter_mut().collect();
+        // The one that came first is told first; of those that came together, in the order of their positions.
+        dispatches.sort_by_key(|dispatch| (dispatch.came_ns, dispatch.to.clone()));
+        for dispatch in dispatches {
             let is_overdue = dispatch.came_ns.saturating_add(age_ns) <= now && open.contains(&dispatch.number);
             if is_overdue && !dispatch.is_told {
                 dispatch.is_told = true;
