@@ -136,7 +136,13 @@ impl Engine {
         let (changed, _) = copy.stock.take_changed();
         let changed: Vec<_> = changed.into_iter().map(|spot| copy.balance(spot)).collect();
         write_list(&mut out, "positions", &changed, |out, after| {
-            out.extend_from_slice(b"{\"after\":");
+            out.extend_from_slice(b"{\"sku\":");
+            write_string(out, &after.key.sku);
+            write_text(out, "location", Some(&after.key.location));
+            for (name, value) in [("lot", &after.key.lot), ("owner", &after.key.owner)] {
+                write_text(out, name, Some(&**value).filter(|value| !value.is_empty()));
+            }
+            write_name(out, "after");
             after.write_json(out);
             if let Some(before) = self.find(&after.key) {
                 write_name(out, "before");

@@ -13,7 +13,7 @@ const SECOND_NS: i64 = 1_000_000_000;
 /// What random logs are run under.
 pub(crate) const CONFIGS: [&str; 10] = [
     "",
-    "[engine]\nhistory_max = 2\ncorrections_max = 12\nnegative_stock = \"refuse\"\noperators = [\"operator\", \"erp\"]\n",
+    "[engine]\nhistory_max = 1\ncorrections_max = 12\nnegative_stock = \"refuse\"\noperators = [\"operator\", \"erp\"]\n",
     "[sources.wms]\norder = \"source\"\ngap_wait = \"30s\"\nheld_max = 4\n[sources.erp]\norder = \"increasing\"\n\
      [engine]\ndedup_window = \"10m\"\nmax_age = \"none\"\n",
     "[ownership]\ndefault = \"owner\"\n\
