@@ -221,7 +221,8 @@ impl Positions {
     fn atp<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let withheld = self.ask(py, |view| (view.safety_stock, view.pending))?;
         let atp = |(row, (safety_stock, pending)): (&Standing, (i64, i64))| {
-            BalanceView { names: [""; 4], accounts: &row.accounts, safety_stock, pending, version: row.version }.atp()
+            let (names, accounts, version) = ([""; 4], &row.accounts, row.version);
+            BalanceView { names, accounts, safety_stock, pending, is_hollow: false, version }.atp()
         };
         Ok(self.rows.iter().zip(withheld).map(atp).collect::<Vec<_>>().into_pyarray(py))
     }

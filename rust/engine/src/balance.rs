@@ -28,6 +28,8 @@ pub struct Balance {
     pub safety_stock: i64,
     /// What events that wait for an approval would take away.
     pub pending: i64,
+    /// Whether it came into being by a correction, and was never posted to by an event as it was sent.
+    pub is_hollow: bool,
     /// The log sequence that it reflects.
     pub version: u64,
 }
@@ -55,6 +57,7 @@ impl Balance {
             accounts: &self.accounts,
             safety_stock: self.safety_stock,
             pending: self.pending,
+            is_hollow: self.is_hollow,
             version: self.version,
         }
     }
@@ -87,6 +90,8 @@ pub struct BalanceView<'a> {
     pub safety_stock: i64,
     /// What events that wait for an approval would take away.
     pub pending: i64,
+    /// Whether it came into being by a correction, and was never posted to by an event as it was sent.
+    pub is_hollow: bool,
     /// The log sequence that it reflects.
     pub version: u64,
 }
@@ -106,6 +111,7 @@ impl BalanceView<'_> {
             accounts: *self.accounts,
             safety_stock: self.safety_stock,
             pending: self.pending,
+            is_hollow: self.is_hollow,
             version: self.version,
         }
     }

@@ -2,19 +2,19 @@
 //! field's hash, by which the fields that differ are named.
 //!
 //! Two bodies that differ have the same digest with a chance of 2⁻³². A differing field goes unnamed as often as its own slice collides, at
-//! most once in 256 (type and data), 512 (the others), 16,384 (the quantity); a status is always named.
+//! most once in 256 (the members of a directive), 512 (the others), 16,384 (the quantity); a status is always named.
 
 use crate::hash::{GOLDEN, fold, of_name};
 use crate::outcome::Outcome;
 
 /// The fields of the digest with the width of their slices, in the order in which differences are named.
 const SLICES: [(&str, u32); FIELDS] = [
-    ("type", 8),
+    ("type", 12),
     ("sku", 10),
-    ("location", 10),
-    ("lot", 10),
-    ("owner", 10),
-    ("to_location", 10),
+    ("location", 9),
+    ("lot", 9),
+    ("owner", 9),
+    ("to_location", 9),
     ("quantity", 14),
     ("time", 12),
     ("from_status", 4),
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn slices_fill_their_place() {
         assert_eq!(SLICES.iter().map(|(_, width)| width).sum::<u32>(), 128);
-        assert_eq!((SHIFTS[FIELDS - 1], SHIFTS[0]), (0, 120));
+        assert_eq!((SHIFTS[FIELDS - 1], SHIFTS[0]), (0, 116));
         assert_eq!((ANSWERS.len(), ECHOED + 1), (usize::from(ECHOED), ANSWER_COUNT));
         assert_eq!(ANSWERS[usize::from(UNPOSTED)], Outcome::Observed);
     }

@@ -61,6 +61,39 @@ impl Engine {
         }
     }
 
+    /// Posts a stock event as it was sent.
+    #[inline]
+    pub(crate) fn post_plain(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        claim: &Claim<'_>,
+        findings: &mut Findings,
+    ) -> Outcome {
+        if !self.stock.has_room(1) {
+            return Outcome::Overflow;
+        }
+        let checked = Checked {
+            event: &case.seen.event,
+            claim,
+            key: case.seen.key,
+            time_ns: case.time_ns,
+            rank: [case.time_ns, 0, 0],
+            sequence: case.sequence,
+            ordinal: self.posts,
+            element: self.elements,
+            found: case.found,
+        };
+        self.posts += 1;
+        let part = self.stock.part_of(case.seen.hashes.sku);
+        let outcome = self.stock.parts[part].post(config, &checked, findings);
+        if config.duplicate_suspect {
+            let log_time_ns = self.log_time_ns.unwrap_or(0);
+            self.suspect_duplicate(config, (&case.seen.event, claim), (outcome, log_time_ns), findings);
+        }
+        outcome
+    }
+
     /// Posts a stock event, unless it has to wait for an approval.
     fn carry_out_claim(
         &mut self,

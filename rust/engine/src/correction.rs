@@ -114,18 +114,24 @@ impl Engine {
             Ok(outcome) => outcome,
             Err(refusal) => return Some(refusal),
         };
+        let is_voided = replacement.is_none();
+        self.work_is_done(case, key, is_voided, pending.is_some());
+        let at_ns = self.log_time_ns.unwrap_or(0);
+        self.amended.0.insert(key.0, Amendment { is_voided, rank, time_ns: first_ns, at_ns });
+        Some(outcome)
+    }
+
+    /// Drops what waited for an approval of a target that was corrected, and resolves what was open about it.
+    fn work_is_done(&mut self, case: &Case<'_, '_>, key: Fingerprint, is_voided: bool, was_pending: bool) {
         let place = (case.element.place.sequence, case.element.place.index);
-        if pending.is_some() {
+        if was_pending {
             self.drop_pending(key, case.sequence);
         }
         self.keys.set_answer(key, Outcome::Applied);
         let now = self.now(place);
-        let is_voided = replacement.is_none();
         self.work.resolve_of(key, if is_voided { "voided" } else { "corrected" }, now, |code| {
             is_voided || code == "pending_approval"
         });
-        self.amended.0.insert(key.0, Amendment { is_voided, rank, time_ns: first_ns, at_ns: now.log_time_ns });
-        Some(outcome)
     }
 
     /// What an event posted, and where.

@@ -121,8 +121,8 @@ pub struct Engine {
     pub(crate) shadow: Option<Shadow>,
     /// Whether the configuration was changed since somebody looked.
     pub(crate) is_reconfigured: bool,
-    /// When what is kept for a window of log time was looked through last.
-    pub(crate) tidied_ns: i64,
+    /// Up to when what is kept for a window of log time need not be looked through.
+    pub(crate) tidy_ns: i64,
     pub(crate) log_time_ns: Option<i64>,
     pub(crate) sequence: u64,
     pub(crate) flushed: u64,
@@ -167,7 +167,7 @@ impl Engine {
             locations: Catalog::new(seed),
             shadow: None,
             is_reconfigured: false,
-            tidied_ns: i64::MIN,
+            tidy_ns: i64::MIN,
             log_time_ns: None,
             sequence: 0,
             flushed: 0,
@@ -326,7 +326,7 @@ impl Engine {
             Clock::Message(ns) => self.log_time_ns.unwrap_or(ns).max(ns),
             Clock::Event => self.log_time_ns.unwrap_or(0),
         };
-        if !outcome.is_silent() || findings.is_telling() || self.work.has_keys() {
+        if !outcome.is_silent() || findings.is_telling() || self.work.knows(seen.key) {
             self.raise(config, element, (outcome, seen, findings), log_time_ns, batch);
         }
         self.note_source(config, event, (outcome, log_time_ns), (place.sequence, place.index), batch);
@@ -358,6 +358,12 @@ impl Engine {
         }
     }
 
+    /// Whether what becomes of a stock event depends on nothing but its key, its order and its positions.
+    #[inline]
+    pub(crate) fn is_plain(&self, config: &Config) -> bool {
+        !config.needs_state() && self.items.is_empty() && self.locations.is_empty() && self.shadow.is_none()
+    }
+
     /// What the log's time brings about: gaps that are given up, directives whose target does not come, transfers that age, versions that begin.
     pub(crate) fn on_time(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
         if config.has_orders() {
@@ -370,6 +376,18 @@ impl Engine {
         if self.lanes.is_due(log_time_ns) {
             self.tell_overdue(config, place, batch);
         }
+        if self.items.has_begun(log_time_ns) {
+            self.touch_begun(log_time_ns, place.0);
+        }
+        if log_time_ns > self.tidy_ns {
+            self.tidy_ns = log_time_ns.saturating_add(config.dedup_window_ns / DEDUP_GENERATIONS);
+            self.tidy(config, log_time_ns);
+        }
+    }
+
+    /// Notes the positions that have another safety stock by versions that have begun.
+    #[cold]
+    fn touch_begun(&mut self, log_time_ns: i64, sequence: u64) {
         let mut begun: Vec<(Box<str>, i64)> = Vec::new();
         while let Some((sku, begun_ns)) = self.items.begun(log_time_ns) {
             // Of several versions that have begun since, the first tells what was before.
@@ -378,12 +396,7 @@ impl Engine {
             }
         }
         for (sku, begun_ns) in begun {
-            self.touch_item(&sku, place.0, |engine, location| engine.safety_stock_at(&sku, location, begun_ns - 1));
-        }
-        let span_ns = config.dedup_window_ns / DEDUP_GENERATIONS;
-        if log_time_ns.saturating_sub(self.tidied_ns) > span_ns {
-            self.tidied_ns = log_time_ns;
-            self.tidy(config, log_time_ns);
+            self.touch_item(&sku, sequence, |engine, location| engine.safety_stock_at(&sku, location, begun_ns - 1));
         }
     }
 

@@ -6,7 +6,7 @@ use crate::counts::{Count, Counts};
 use crate::history::{HistoryHandle, Movement};
 use crate::intern::{Interner, NameId};
 use crate::journal::{self, Posted};
-use crate::ledger::{Ledger, Names, Position};
+use crate::ledger::{HOLLOW, Ledger, Names, Position};
 use crate::limits::{ACCOUNT_MAX, COUNTS_KEPT, HISTORY_MAX, QUANTITY_MAX};
 use crate::stock::Stock;
 use crate::wire::{Reader, SnapshotError, Writer};
@@ -153,7 +153,8 @@ fn write_position(writer: &mut Writer, ledger: &Ledger, position: &Position, nam
         writer.i64(movement.quantity);
     }
     let counts = ledger.counts(position);
-    writer.u8(u8::from(counts.is_some()));
+    let is_hollow = position.counts & HOLLOW != 0;
+    writer.u8(u8::from(counts.is_some()) | u8::from(is_hollow) << 1);
     if let Some(counts) = counts {
         write_counts(writer, counts);
     }
@@ -238,8 +239,10 @@ fn read_position(
         let (time_ns, quantity) = (reader.i64()?, reader.i64()?);
         movements.push(Movement { time_ns, quantity: amount_within(quantity, ACCOUNT_MAX)? });
     }
-    let counts = if reader.u8()? == 1 { Some(read_counts(reader)?) } else { None };
-    Ok((Position { names, accounts, version, dropped_ns, history: HistoryHandle::default(), counts: 0 }, counts))
+    let flags = reader.u8()?;
+    let counts = if flags & 1 == 1 { Some(read_counts(reader)?) } else { None };
+    let hollow = if flags & 2 == 2 { HOLLOW } else { 0 };
+    Ok((Position { names, accounts, version, dropped_ns, history: HistoryHandle::default(), counts: hollow }, counts))
 }
 
 /// A number that the engine's own arithmetic could have made.

@@ -101,6 +101,11 @@ pub(crate) struct Journal {
     /// Blocks that were let go.
     gone: u64,
     shapes: Vec<u64>,
+    /// The shape that came last, and its number.
+    latest: (u64, i64),
+    /// Of the last block: elements of the log before it, and records that it has room for.
+    first: u64,
+    room: usize,
     /// The number of the latest record of each key, as far as it was built.
     index: HashTable<u64>,
     /// Up to which block, and up to which of its records.
@@ -126,6 +131,28 @@ impl Journal {
 
     #[inline]
     fn append(&mut self, key: Fingerprint, shape: u64, posted: &Posted, place: u32) {
+        let number = if self.latest.0 == shape { self.latest.1 } else { self.number_of_shape(shape) };
+        // A correction is kept under the ordinal of what it corrects, which may lie before the block's first.
+        let since = posted.ordinal.wrapping_sub(self.first);
+        // Both records of an event stand in one block.
+        if self.room < 2 && shape != SECOND || since > u64::from(u32::MAX) {
+            self.begin_block(posted.ordinal);
+        }
+        let block = self.blocks.back_mut().expect("there is one now");
+        self.room = self.room.saturating_sub(1);
+        block.last = block.last.max(posted.ordinal);
+        let since = u32::try_from(posted.ordinal - block.first).expect("a block that is open has room for the ordinal");
+        let amount = posted.quantity << SHAPE_BITS | number;
+        block.records.push(Record { key: key.0[1], amount, time_ns: posted.time_ns, place, since });
+    }
+
+    #[cold]
+    fn begin_block(&mut self, first: u64) {
+        self.blocks.push_back(Block { first, last: first, records: Vec::with_capacity(BLOCK_RECORDS) });
+        (self.first, self.room) = (first, BLOCK_RECORDS);
+    }
+
+    fn number_of_shape(&mut self, shape: u64) -> i64 {
         let known = self.shapes.iter().position(|known| *known == shape);
         let number = known.unwrap_or_else(|| {
             self.shapes.push(shape);
@@ -133,19 +160,8 @@ impl Journal {
         });
         let number = i64::try_from(number).expect("there are few shapes");
         debug_assert!(number < 1 << SHAPE_BITS, "there are fewer types than that");
-        // A correction is kept under the ordinal of what it corrects, which may lie before the block's first.
-        let since = |block: &Block| u32::try_from(posted.ordinal.checked_sub(block.first)?).ok();
-        let is_open = |block: &&mut Block| block.records.len() < BLOCK_RECORDS - 1 || shape == SECOND;
-        let is_open = |block: &&mut Block| is_open(block) && since(block).is_some();
-        if self.blocks.back_mut().is_none_or(|mut block| !is_open(&mut block)) {
-            let records = Vec::with_capacity(BLOCK_RECORDS);
-            self.blocks.push_back(Block { first: posted.ordinal, last: posted.ordinal, records });
-        }
-        let block = self.blocks.back_mut().expect("there is one now");
-        block.last = block.last.max(posted.ordinal);
-        let since = since(block).expect("a block that is open has room for the ordinal");
-        let amount = posted.quantity << SHAPE_BITS | number;
-        block.records.push(Record { key: key.0[1], amount, time_ns: posted.time_ns, place, since });
+        self.latest = (shape, number);
+        number
     }
 
     #[cold]

@@ -254,12 +254,17 @@ impl Engine {
         };
         let mut case =
             Case { seen, element, said, time_ns, sequence: place.sequence, is_late: false, came: None, found };
-        let admitted = match self.admit(config, &case) {
-            Ok(admitted) => admitted,
-            Err((outcome, why)) => {
-                findings.why = why;
-                return outcome;
-            }
+        // Most events need no more than their key and their positions, and are not kept waiting for what others need.
+        let is_plain = event.unit.is_none() && self.is_plain(config);
+        let admitted = match said {
+            Said::Stock(_) if is_plain => None,
+            _ => match self.admit(config, &case) {
+                Ok(admitted) => Some(admitted),
+                Err((outcome, why)) => {
+                    findings.why = why;
+                    return outcome;
+                }
+            },
         };
         // A directive can be no target: what waits for it need not wait until it is carried out.
         self.posted = matches!(said, Said::Directive(..)).then_some(seen.key);
@@ -276,7 +281,11 @@ impl Engine {
             return Outcome::Held;
         }
         case.is_late = matches!(rank, Rank::Late(..));
-        let outcome = self.carry_out(config, &case, &admitted, findings, batch);
+        let outcome = match (said, &admitted) {
+            (_, Some(admitted)) => self.carry_out(config, &case, admitted, findings, batch),
+            (Said::Stock(claim), None) => self.post_plain(config, &case, claim, findings),
+            (Said::Directive(..), None) => unreachable!("every directive is admitted"),
+        };
         self.keys.remember(new_key, said.remembered(outcome));
         if outcome.is_accepted() && outcome != Outcome::Observed || outcome == Outcome::Held {
             self.remember_origin(origin);

@@ -19,6 +19,10 @@ const ADJUSTMENT: usize = Account::Adjustment as usize;
 /// Stands for a sum of movements that are not known any more.
 const UNKNOWN: i128 = i128::MAX;
 
+/// Marks a position that came into being by a correction and was never posted to by an event as it was sent. Whether there is such a position can depend
+/// on the order of corrections, so as long as nothing is on it, it does not count for the state hash.
+pub const HOLLOW: u32 = 1 << 31;
+
 /// The names of a position: sku, location, lot, owner.
 pub type Names = [NameId; 4];
 
@@ -36,7 +40,7 @@ pub struct Position {
     pub dropped_ns: i64,
     /// Its recent movements.
     pub history: HistoryHandle,
-    /// Its counts: a place in the ledger's counts plus one, zero for none.
+    /// Its counts: a place in the ledger's counts plus one, zero for none; and [`HOLLOW`].
     pub counts: u32,
 }
 
@@ -182,7 +186,7 @@ impl Ledger {
 
     /// The counts of a position, if it was ever counted.
     pub fn counts(&self, position: &Position) -> Option<&Counts> {
-        self.counts.get((position.counts as usize).checked_sub(1)?)
+        self.counts.get(counts_of(position)?)
     }
 
     /// The latest count of a position.
@@ -280,9 +284,9 @@ impl Ledger {
     /// Writes a draft of a movement. Gives the position's place.
     pub fn write(&mut self, draft: &Draft, time_ns: i64, version: u64) -> u32 {
         let place = self.write_accounts(draft, version);
+        self.positions.get_mut(place as usize).counts &= !HOLLOW;
         if draft.moved != 0 {
-            let counts = self.positions.get(place as usize).counts as usize;
-            if let Some(counts) = counts.checked_sub(1) {
+            if let Some(counts) = counts_of(self.positions.get(place as usize)) {
                 self.counts[counts].move_on_hand(time_ns, draft.moved);
             }
             self.keep_movement(place, Movement { time_ns, quantity: draft.moved });
@@ -317,12 +321,18 @@ impl Ledger {
     /// Gives a position other counts.
     pub(crate) fn set_counts(&mut self, place: u32, counts: Counts) {
         let position = self.positions.get_mut(place as usize);
-        if let Some(known) = (position.counts as usize).checked_sub(1) {
+        if let Some(known) = counts_of(position) {
             self.counts[known] = counts;
         } else {
             self.counts.push(counts);
-            position.counts = u32::try_from(self.counts.len()).expect("no more counted positions than positions");
+            let place = u32::try_from(self.counts.len()).expect("no more counted positions than positions");
+            position.counts = place | position.counts & HOLLOW;
         }
+    }
+
+    /// Notes that a position came into being by a correction.
+    pub(crate) fn set_hollow(&mut self, place: u32) {
+        self.positions.get_mut(place as usize).counts |= HOLLOW;
     }
 
     /// Notes that a position reflects a place in the log without a change of its accounts.
@@ -333,7 +343,8 @@ impl Ledger {
     /// Writes a draft of a count, which becomes the latest. Gives the position's place.
     pub fn write_count(&mut self, draft: &Draft, count: Count, version: u64) -> u32 {
         let place = self.write_accounts(draft, version);
-        if let Some(known) = (self.position(place).counts as usize).checked_sub(1) {
+        self.positions.get_mut(place as usize).counts &= !HOLLOW;
+        if let Some(known) = counts_of(self.position(place)) {
             self.counts[known].add(count);
         } else {
             let mut counts = Counts { uncounted: draft.before.into(), ..Counts::default() };
@@ -345,7 +356,8 @@ impl Ledger {
 
     /// Keeps a count that is not the latest, in case the latest is voided.
     pub(crate) fn keep_count(&mut self, place: u32, count: Count) {
-        let Some(known) = (self.position(place).counts as usize).checked_sub(1) else { return };
+        self.positions.get_mut(place as usize).counts &= !HOLLOW;
+        let Some(known) = counts_of(self.position(place)) else { return };
         if count.after == UNKNOWN {
             self.counts[known].leave_out(&count);
         } else {
@@ -362,7 +374,7 @@ impl Ledger {
     /// The same for one of many that follow each other: it is found when all are back and [`Self::find_again`] was called.
     pub fn put_back_unfound(&mut self, mut position: Position, counts: Option<Counts>, movements: &[Movement]) -> u32 {
         position.history = self.history.put_back(movements);
-        position.counts = 0;
+        position.counts &= HOLLOW;
         let place = self.push(position);
         if let Some(counts) = counts {
             self.set_counts(place, counts);
@@ -437,6 +449,12 @@ impl Ledger {
         let word = |high: NameId, low: NameId| u64::from(high) << 32 | u64::from(low);
         hash::of_words(self.seed, word(sku, location), word(lot, owner))
     }
+}
+
+/// Where the counts of a position are.
+#[inline]
+fn counts_of(position: &Position) -> Option<usize> {
+    ((position.counts & !HOLLOW) as usize).checked_sub(1)
 }
 
 /// What a movement does to a position's `on_hand`.

@@ -185,6 +185,12 @@ impl Catalog {
         !self.told.contains(name) && self.told.insert(name.into())
     }
 
+    /// Whether a version has begun by a time.
+    #[inline]
+    pub(crate) fn has_begun(&self, log_time_ns: i64) -> bool {
+        self.coming.first().is_some_and(|(time_ns, _)| *time_ns <= log_time_ns)
+    }
+
     /// A name with a version that has begun by a time, and when. Each is given once.
     pub(crate) fn begun(&mut self, log_time_ns: i64) -> Option<(Box<str>, i64)> {
         let (time_ns, entry) = *self.coming.first()?;

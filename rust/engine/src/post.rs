@@ -36,14 +36,6 @@ pub(crate) struct Checked<'a, 'e> {
     pub(crate) found: Found,
 }
 
-/// What an event would do to the positions that it touches.
-struct Drafted {
-    near: Draft,
-    far: Option<Draft>,
-    legs: PostedLegs,
-    is_absorbed: bool,
-}
-
 impl Part {
     /// Posts an event: drafts what it would do, refuses, or writes it. A refusal changes nothing. Every answer is remembered.
     pub(crate) fn post(&mut self, config: &Config, checked: &Checked<'_, '_>, findings: &mut Findings) -> Outcome {
@@ -63,7 +55,23 @@ impl Part {
         if claim.rule.quantity == QuantityRule::Count {
             return self.post_count(config, checked, names, findings);
         }
-        let Drafted { near, far, legs, is_absorbed } = self.draft(config, checked, names)?;
+        let far_names = self.far_names_of(checked, names)?;
+        let legs = Legs::lay_out(claim.rule, claim.statuses);
+        let legs = legs.as_slice();
+        let mut near = self.ledger.draft_at(names, checked.found.place);
+        let mut far = far_names.map(|names| self.ledger.draft(names));
+        let apart = far.is_some();
+        let near_legs = legs.iter().filter(|leg| !apart || !leg.remote);
+        let near_touch = self.ledger.draft_legs(&mut near, near_legs, claim.quantity, time_ns);
+        let far_touch = far.as_mut().map_or(Touch::Nothing, |far| {
+            self.ledger.draft_legs(far, legs.iter().filter(|leg| leg.remote), claim.quantity, time_ns)
+        });
+        for draft in std::iter::once(&near).chain(&far) {
+            Ledger::check_range(draft)?;
+        }
+        for draft in std::iter::once(&near).chain(&far) {
+            check_negative(config, draft)?;
+        }
 
         // From here on nothing can refuse the event.
         let mut places = [None; 2];
@@ -76,11 +84,11 @@ impl Part {
             tell_crossing(config, &draft, event, location.unwrap_or_default(), findings);
             places[slot] = Some(place);
         }
-        self.remember(config, checked, Some(legs), (places[0].unwrap_or_default(), places[1]));
+        self.remember(config, checked, Some(PostedLegs::of(legs)), (places[0].unwrap_or_default(), places[1]));
         if let Some(code) = &claim.rule.exception {
             findings.raised.push(Raised::of(code));
         }
-        Ok(if is_absorbed { Outcome::Absorbed } else { Outcome::Applied })
+        Ok(if is_absorbed(&[near_touch, far_touch]) { Outcome::Absorbed } else { Outcome::Applied })
     }
 
     /// The names of an event's position.
@@ -101,36 +109,18 @@ impl Part {
         Ok(Some([near[0], location, near[2], near[3]]).filter(|names| *names != near))
     }
 
-    fn draft(&mut self, config: &Config, checked: &Checked<'_, '_>, names: Names) -> Result<Drafted, Outcome> {
-        let Checked { claim, time_ns, .. } = *checked;
-        let far_names = self.far_names_of(checked, names)?;
-        let legs = Legs::lay_out(claim.rule, claim.statuses);
-        let mut near = self.ledger.draft_at(names, checked.found.place);
-        let mut far = far_names.map(|names| self.ledger.draft(names));
-        let apart = far.is_some();
-        let near_legs = legs.as_slice().iter().filter(|leg| !apart || !leg.remote);
-        let near_touch = self.ledger.draft_legs(&mut near, near_legs, claim.quantity, time_ns);
-        let far_touch = far.as_mut().map_or(Touch::Nothing, |far| {
-            self.ledger.draft_legs(far, legs.as_slice().iter().filter(|leg| leg.remote), claim.quantity, time_ns)
-        });
-        for draft in std::iter::once(&near).chain(&far) {
-            Ledger::check_range(draft)?;
-        }
-        for draft in std::iter::once(&near).chain(&far) {
-            check_negative(config, draft)?;
-        }
-        let is_absorbed = is_absorbed(&[near_touch, far_touch]);
-        Ok(Drafted { near, far, legs: PostedLegs::of(legs.as_slice()), is_absorbed })
-    }
-
     /// What an event would make of its own position's `on_hand`: before and after. Changes nothing.
     pub(crate) fn preview(&mut self, config: &Config, checked: &Checked<'_, '_>) -> Result<(i64, i64), Outcome> {
         let names = self.names_of(checked)?;
-        if checked.claim.rule.quantity != QuantityRule::Count {
-            return self.draft(config, checked, names).map(|drafted| drafted.near.on_hand());
-        }
         let mut draft = self.ledger.draft_at(names, checked.found.place);
-        self.ledger.draft_count(&mut draft, &mut count_of(checked))?;
+        if checked.claim.rule.quantity == QuantityRule::Count {
+            self.ledger.draft_count(&mut draft, &mut count_of(checked))?;
+        } else {
+            let apart = self.far_names_of(checked, names)?.is_some();
+            let legs = Legs::lay_out(checked.claim.rule, checked.claim.statuses);
+            let here = legs.as_slice().iter().filter(|leg| !apart || !leg.remote);
+            self.ledger.draft_legs(&mut draft, here, checked.claim.quantity, checked.time_ns);
+        }
         Ledger::check_range(&draft)?;
         check_negative(config, &draft)?;
         Ok(draft.on_hand())

@@ -11,6 +11,7 @@ use crate::correction::Amendment;
 use crate::engine::Engine;
 use crate::exception::ExceptionRecord;
 use crate::held;
+use crate::ledger::HOLLOW;
 use crate::outcome::{self, Outcome};
 use crate::shadow::Shadow;
 use crate::shape::Shapes;
@@ -37,6 +38,7 @@ impl Engine {
             accounts: &position.accounts,
             safety_stock: if whole { self.safety_stock(sku, location) } else { 0 },
             pending: self.pendings.loss(names),
+            is_hollow: position.counts & HOLLOW != 0,
             version: position.version,
         }
     }

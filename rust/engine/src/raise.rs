@@ -42,7 +42,7 @@ impl Engine {
     ) {
         let Place { sequence, index, .. } = element.place;
         let now = Now { place: (sequence, index), log_time_ns };
-        if outcome.is_accepted() && self.work.has_keys() {
+        if outcome.is_accepted() && self.work.knows(seen.key) {
             self.work.accept(seen.key, now);
         }
         for (code, subject) in std::mem::take(&mut findings.settled) {

@@ -143,6 +143,9 @@ impl Ledger {
             Some(place) => place,
             None => self.write_accounts(&draft, version),
         };
+        if draft.place().is_none() {
+            self.set_hollow(place);
+        }
         if let Some(movement) = removed.filter(|movement| movement.quantity != 0) {
             self.forget_movement(place, movement);
         }

@@ -83,11 +83,9 @@ impl Engine {
     /// judged one by one.
     pub(crate) fn is_for_crew(&self, elements: usize) -> bool {
         self.shards.is_worth(elements)
-            && !self.config.needs_state()
+            && !self.config.has_orders()
+            && self.is_plain(&self.config)
             && self.waiting.is_empty()
-            && self.items.is_empty()
-            && self.locations.is_empty()
-            && self.shadow.is_none()
             && self.keys.has_room(elements)
             && self.stock.has_room(elements)
     }

@@ -102,7 +102,7 @@ impl Engine {
         if let Some(shadow) = &self.shadow {
             shadow.write(writer);
         }
-        writer.i64(self.tidied_ns);
+        writer.i64(self.tidy_ns);
     }
 
     fn read_truth(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
@@ -130,7 +130,7 @@ impl Engine {
             shadow.read(reader)?;
             self.shadow = Some(shadow);
         }
-        self.tidied_ns = reader.i64()?;
+        self.tidy_ns = reader.i64()?;
         Ok(())
     }
 

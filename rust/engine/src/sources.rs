@@ -8,7 +8,7 @@ use crate::batch::Batch;
 use crate::config::Config;
 use crate::effect::{write_name, write_number, write_text};
 use crate::engine::{Engine, OUTCOME_NUMBERS};
-use crate::hash::of_name;
+use crate::hash::{GOLDEN, fold, of_name, pack};
 use crate::instant;
 use crate::limits::{REFUSALS_RUN, SOURCES_MAX};
 use crate::outcome::{self, Outcome};
@@ -37,6 +37,8 @@ pub(crate) struct Source {
     is_told: bool,
 }
 
+/// Names that are near.
+const NEAR: usize = 16;
 const LAG: usize = 0;
 const REFUSALS: usize = 1;
 
@@ -45,9 +47,9 @@ const REFUSALS: usize = 1;
 pub(crate) struct Sources {
     all: Vec<Source>,
     index: HashTable<u32>,
+    /// Short names that were found before, where they are looked for first.
+    near: [([u64; 2], u32); NEAR],
     seed: u64,
-    /// The one that spoke last: mostly it is the next one, too.
-    latest: u32,
     /// Elements of sources beyond those that are watched.
     pub(crate) others: u64,
     /// When a source may be behind.
@@ -71,9 +73,6 @@ impl Sources {
     }
 
     fn find(&self, name: &str) -> Option<u32> {
-        if self.all.get(self.latest as usize).is_some_and(|source| *source.name == *name) {
-            return Some(self.latest);
-        }
         let is = |number: &u32| *self.all[*number as usize].name == *name;
         self.index.find(of_name(self.seed, name), is).copied()
     }
@@ -102,14 +101,26 @@ impl Sources {
         Some(number)
     }
 
+    /// The same, sooner done for those that speak often.
+    #[inline]
+    fn find_or_add_soon(&mut self, name: &str) -> Option<u32> {
+        let Some(packed) = pack(name) else { return self.find_or_add(name) };
+        let place = usize::try_from(fold(packed[0] ^ packed[1], GOLDEN) % NEAR as u64).unwrap_or(0);
+        if self.near[place].0 == packed {
+            return Some(self.near[place].1);
+        }
+        let found = self.find_or_add(name)?;
+        self.near[place] = (packed, found);
+        Some(found)
+    }
+
     /// Notes an element of a source. Gives the source if somebody may have to be told.
     #[inline]
     pub(crate) fn note(&mut self, name: &str, noted: Noted) -> Option<u32> {
-        let Some(number) = self.find_or_add(name) else {
+        let Some(number) = self.find_or_add_soon(name) else {
             self.others += 1;
             return None;
         };
-        self.latest = number;
         let source = &mut self.all[number as usize];
         source.outcomes[usize::from(noted.outcome.number())] += 1;
         source.last = (noted.place.0, noted.place.1, noted.log_time_ns);

@@ -1,6 +1,6 @@
 //! The state hash: equal for equal balances, whatever the order in which they came about.
 //!
-//! A sum modulo 2¹²⁸ over the positions with anything on an account, so that it is independent of their order; each summand is the first half of BLAKE3 over the
+//! A sum modulo 2¹²⁸ over the positions (but those that a correction brought about and left empty), so that it is independent of their order; each summand is the first half of BLAKE3 over the
 //! position's canonical bytes: four names, each with its length in front, then the ten stored accounts, all integers little endian.
 
 use crate::balance::BalanceView;
@@ -20,8 +20,8 @@ impl StateHash {
         // One buffer for all, because hashing one piece costs half of hashing many.
         let mut bytes = Vec::with_capacity(256);
         for balance in balances {
-            // A position on which nothing is left says nothing: whether it was ever heard of can depend on the order of corrections.
-            if balance.accounts.iter().all(|amount| *amount == 0) {
+            // Whether a position was ever heard of can depend on the order of corrections, if only they were posted to it.
+            if balance.is_hollow && balance.accounts.iter().all(|amount| *amount == 0) {
                 continue;
             }
             bytes.clear();

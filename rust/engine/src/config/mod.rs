@@ -214,10 +214,10 @@ impl Config {
         self.sources.get(source).map_or(ARRIVAL, |source| source.ordering)
     }
 
-    /// Whether what becomes of an event depends on more of the state than its key and its positions.
+    /// Whether what becomes of an event depends on more of the state than its key, its order and its positions.
+    #[inline]
     pub(crate) const fn needs_state(&self) -> bool {
-        self.has_orders
-            || self.ownership.is_some()
+        self.ownership.is_some()
             || self.approvals.is_some()
             || self.receipts.is_some()
             || self.transfer_age_ns.is_some()

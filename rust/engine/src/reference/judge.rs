@@ -197,6 +197,7 @@ impl Reference {
 
     /// Commits a stock event under its own name, with all that there is to say of it.
     pub(super) fn book_event(&mut self, plan: Plan, posting: &Posting, turn: &Turn, sequence: u64) -> Reply {
+        self.direct.extend(posting.touched());
         let mut reply = self.book(plan, None, Some(posting), sequence);
         let Ok(Content::Stock(said)) = &turn.event.content else { unreachable!("a directive is not posted") };
         if self.config.duplicate_suspect && self.memory.has_same_meaning(&posting.key, said) {

@@ -88,6 +88,8 @@ pub struct Reference {
     dispatches: Vec<Dispatch>,
     taken: Vec<Taken>,
     work: Work,
+    /// Positions that events were posted to as they were sent.
+    direct: BTreeSet<PositionKey>,
     /// What the safety stock of each position was when somebody looked last.
     safety_stocks: BTreeMap<PositionKey, i64>,
     /// Sources that were told of as unregistered.
@@ -127,6 +129,7 @@ impl Reference {
             dispatches: Vec::new(),
             taken: Vec::new(),
             work: Work::default(),
+            direct: BTreeSet::new(),
             safety_stocks: BTreeMap::new(),
             strangers: BTreeSet::new(),
             followed: Vec::new(),
@@ -163,6 +166,7 @@ impl Reference {
             accounts: position.accounts().map(|amount| i64::try_from(amount).expect("overflow is refused")),
             safety_stock: self.safety_stock(key),
             pending: i64::try_from(self.pending_at(key)).unwrap_or(i64::MAX),
+            is_hollow: !self.direct.contains(key),
             version: position.version,
         };
         self.positions.iter().map(balance).collect()

@@ -41,7 +41,7 @@ impl Posting {
     }
 
     /// The event's own position and, for a transfer, the other one.
-    fn touched(&self) -> Vec<PositionKey> {
+    pub(super) fn touched(&self) -> Vec<PositionKey> {
         let mut keys = vec![self.body.key()];
         keys.extend(self.body.rule.needs_to_location.then(|| self.body.remote_key()));
         keys

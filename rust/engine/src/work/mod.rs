@@ -117,7 +117,7 @@ pub(crate) struct Work {
     /// Items that are not done, by code and subject.
     open: HashTable<u64>,
     /// The same, by the key of their event.
-    by_key: BTreeMap<[u64; 2], Vec<u64>>,
+    by_key: HashTable<(Fingerprint, Vec<u64>)>,
     /// Items that are done: they go first.
     done: BTreeSet<u64>,
     /// When an open item is escalated.
@@ -138,7 +138,7 @@ impl Work {
         Self {
             items: BTreeMap::new(),
             open: HashTable::new(),
-            by_key: BTreeMap::new(),
+            by_key: HashTable::new(),
             done: BTreeSet::new(),
             due: BTreeSet::new(),
             next: 1,
@@ -205,7 +205,8 @@ impl Work {
             };
             self.open.insert_unique(hash(seed, &item.record.code, &item.subject), number, rehash);
             if let Some(key) = item.key {
-                self.by_key.entry(key.0).or_default().push(number);
+                let entry = self.by_key.entry(key.0[0], |(known, _)| *known == key, |(known, _)| known.0[0]);
+                entry.or_insert_with(|| (key, Vec::new())).into_mut().1.push(number);
             }
             if item.state == State::Open
                 && !item.is_escalated
@@ -224,12 +225,12 @@ impl Work {
         if let Ok(entry) = self.open.find_entry(hash, |known| *known == number) {
             entry.remove();
         }
-        if let Some(key) = item.key
-            && let Some(numbers) = self.by_key.get_mut(&key.0)
-        {
+        let Some(key) = item.key else { return };
+        if let Ok(mut entry) = self.by_key.find_entry(key.0[0], |(known, _)| *known == key) {
+            let numbers = &mut entry.get_mut().1;
             numbers.retain(|known| *known != number);
             if numbers.is_empty() {
-                self.by_key.remove(&key.0);
+                entry.remove();
             }
         }
     }
@@ -284,10 +285,10 @@ impl Work {
         }
     }
 
-    /// Whether anything is open about events.
+    /// Whether anything is open about an event.
     #[inline]
-    pub(crate) fn has_keys(&self) -> bool {
-        !self.by_key.is_empty()
+    pub(crate) fn knows(&self, key: Fingerprint) -> bool {
+        !self.by_key.is_empty() && self.by_key.find(key.0[0], |(known, _)| *known == key).is_some()
     }
 
     /// Resolves what was wrong with an event's content, since one under its key was accepted.
@@ -297,7 +298,7 @@ impl Work {
 
     /// Resolves what is open about an event with a code, or all of it.
     pub(crate) fn resolve_of(&mut self, key: Fingerprint, why: &str, now: Now, is_meant: impl Fn(&str) -> bool) {
-        let Some(numbers) = self.by_key.get(&key.0) else { return };
+        let Some((_, numbers)) = self.by_key.find(key.0[0], |(known, _)| *known == key) else { return };
         let meant: Vec<_> =
             numbers.iter().copied().filter(|number| is_meant(&self.items[number].record.code)).collect();
         for number in meant {
@@ -345,8 +346,8 @@ impl Work {
         self.bytes
             + held::tree::<u64, Item>(self.items.len())
             + self.open.allocation_size()
-            + held::tree::<[u64; 2], Vec<u64>>(self.by_key.len())
-            + self.by_key.values().map(held::list).sum::<usize>()
+            + self.by_key.allocation_size()
+            + self.by_key.iter().map(|(_, numbers)| held::list(numbers)).sum::<usize>()
             + held::tree::<u64, ()>(self.done.len())
             + held::tree::<(i64, u64), ()>(self.due.len())
             + held::list(&self.changes)
