@@ -14,6 +14,7 @@ use disorder::{CONFIGS, Message, corrected, leaps, logs};
 use tallystick_engine::config::Config;
 use tallystick_engine::engine::Engine;
 use tallystick_engine::reference::{Answer, Reference};
+use tallystick_engine::shards::{Alone, Shards};
 
 /// Outcomes and codes that random logs must meet.
 const WANTED: [&str; 24] = [
@@ -124,6 +125,29 @@ fn a_snapshot_in_the_middle_changes_nothing() {
         prop_assert_eq!(straight.open_exceptions(), restored.open_exceptions());
         prop_assert_eq!(straight.sources_json(), restored.sources_json());
         prop_assert_eq!(straight.snapshot(), restored.snapshot());
+        Ok(())
+    });
+}
+
+#[test]
+fn the_number_of_shards_changes_nothing() {
+    check(400, &(0..CONFIGS.len(), logs(40), 2_usize..6), |(number, log, count)| {
+        let shards = || Shards::new(count, Alone).expect("so many are possible").in_rounds_of(5);
+        let mut whole = Engine::with(config(number));
+        let mut parts = Engine::with_shards(config(number), *b"b key of 16 byte", shards());
+        for (sequence, message) in (1..).zip(&log) {
+            if sequence == log.len() as u64 / 2 {
+                // However it was divided, an image is of the whole.
+                whole = Engine::restore(&parts.snapshot(), config(number)).expect("its own snapshot is valid");
+                parts = Engine::restore_with_shards(&whole.snapshot(), config(number), shards())
+                    .expect("its own snapshot is valid");
+            }
+            let answers = whole.message(&message.bytes(), sequence, message.log_time_ns);
+            prop_assert_eq!(&answers, &parts.message(&message.bytes(), sequence, message.log_time_ns));
+        }
+        prop_assert_eq!(whole.sorted(), parts.sorted());
+        prop_assert_eq!(whole.open_exceptions(), parts.open_exceptions());
+        prop_assert_eq!(whole.sources_json(), parts.sources_json());
         Ok(())
     });
 }

@@ -230,6 +230,7 @@ impl Engine {
             for (at, (element, reading)) in range.elements.iter().zip(&range.readings).enumerate() {
                 let (place, seen) = (range.first + at, &range.seen[at]);
                 self.log_time_ns = Some(range.offer_ns(at)).filter(|ns| *ns > i64::MIN);
+                self.on_time(config, (element.place.sequence, element.place.index), batch);
                 let mut findings =
                     notes.next_if(|(noted, _)| *noted == place).map(|(_, findings)| findings).unwrap_or_default();
                 let outcome = match reading {
