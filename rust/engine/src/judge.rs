@@ -287,9 +287,7 @@ impl Engine {
             (Said::Directive(..), None) => unreachable!("every directive is admitted"),
         };
         self.keys.remember(new_key, said.remembered(outcome));
-        if outcome.is_accepted() && outcome != Outcome::Observed || outcome == Outcome::Held {
-            self.remember_origin(origin);
-        }
+        self.remember_origin(origin.filter(|_| outcome == Outcome::Held || is_counted(outcome)));
         self.take_place(rank, event.sequence.unwrap_or_default(), (place.sequence, place.index));
         if outcome != Outcome::Held {
             self.posted = Some(seen.key);
@@ -362,6 +360,11 @@ fn body_of(keyed: u64, seen: &Seen<'_>, rule: &Rule, statuses: Statuses, quantit
     body.number(11, event.line);
     body.text(12, event.due);
     body.finish()
+}
+
+/// Whether an event was taken for more than the record.
+const fn is_counted(outcome: Outcome) -> bool {
+    outcome.is_accepted() && !matches!(outcome, Outcome::Observed)
 }
 
 /// Calls late what was taken out of its order.
