@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tallystick import directives
 from tallystick.cli.app import execute
 from tallystick.config import Input, Output
 from tallystick.embedded import EmbeddedServer
@@ -95,6 +96,9 @@ async def test_exceptions_are_listed_and_shown(
         assert (await say("exceptions", "show", "9"))[0] == 2
         assert (await lines(say, "exceptions", "stats"))[0]["open"] == 2
         assert (await say("exceptions", "stats"))[0] == 0
+        assert (await say("exceptions", "ack", "9"))[0] == 2
+        status, words = await say("exceptions", "approve", "1")
+        assert (status, "only pending_approval and mass_change" in words) == (2, True)
         await end()
 
 
@@ -168,8 +172,13 @@ async def test_what_waits_is_decided(
         (said,) = await lines(say, "exceptions", decision, number)
         assert said["state"] == "resolved"
         assert (await ask(bus.client, {"sku": "A"}))["positions"][0]["on_hand"] == on_hand
-        (row,) = await lines(say, "exceptions", decision, number, "--note", "again") if decision == "deny" else [said]
-        assert row["state"] == "resolved"
+        status, words = await say("exceptions", decision, number, "--note", "again")
+        assert (status, "resolved already" in words) == (2, True), "it is decided once"
+        again = directives.deny(int(number), directive_id="late")
+        await publish(bus, [again])
+        await until(lambda: has_reached(bus.client, 4))
+        (refused,) = await lines(say, "exceptions", "list", "--source", "operator")
+        assert (refused["code"], refused["id"]) == ("unknown_reference", "late")
         await end()
 
 
