@@ -50,7 +50,9 @@ def _print(found: list[dict[str, Any]]) -> None:
         table.add_row(_who(row), *cells, f"{row['held']:,}", f"{len(row['open_gaps']):,}")
     tables.show(table)
     if strangers := sum(not row["registered"] for row in found):
-        typer.echo(f"{strangers:,} of {len(found):,} not registered: the configuration has no [sources.…] for them.")
+        typer.echo(
+            f"{strangers:,} of {len(found):,} not registered: [sources] in the configuration does not name them."
+        )
 
 
 def _who(row: dict[str, Any]) -> str:

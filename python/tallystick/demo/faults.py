@@ -201,7 +201,7 @@ def _tries(numbers: Mapping[str, int], config: Path) -> list[str]:
         f"tallystick run --embedded 2>> {shlex.quote(str(config.with_name('daemon.log')))} &",
         "tallystick exceptions list --source robot",
     ]
-    repair = "repair {} --set quantity=3"
+    repair = "repair {} --set quantity=1"
     for code, action in (
         ("unknown_type", "show {}"),
         ("quantity_invalid", f"{repair} --dry-run"),
