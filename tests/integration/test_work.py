@@ -200,7 +200,7 @@ async def test_policies_sources_and_trails(tmp_path: Path, server: EmbeddedServe
         assert (status, "not_owner" in words) == (1, True)
         (sources,) = await lines(say, "sources", "wms")
         assert [(row["source"], row["events"]) for row in sources] == [("wms", 2)]
-        assert "2 of 2 not registered" in (await say("sources"))[1]
+        assert "3 of 3 not registered" in (await say("sources"))[1]
         (trail,) = await lines(say, "trail", "A", "L")
         assert [row["quantity"] for row in trail["movements"]] == [10, 10]
         assert (await say("trail", "A", "L"))[1].count("+10") == 2
