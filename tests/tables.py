@@ -22,6 +22,8 @@ class Scenario:
     balances: list[dict[str, Any]]
     books: dict[str, Decimal] | None
     open: list[str] | None
+    has_twin: bool
+    """Whether the reference knows of what it is about."""
 
 
 def load(path: Path) -> Any:
@@ -43,6 +45,7 @@ def scenarios() -> Iterator[Scenario]:
                 balances=row["balances"],
                 books=row.get("books"),
                 open=row.get("open"),
+                has_twin=row.get("only") != "engine",
             )
 
 

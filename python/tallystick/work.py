@@ -9,6 +9,20 @@ from tallystick import exact_json
 UNRESOLVED: Final = ("open", "acknowledged")
 STATES: Final = (*UNRESOLVED, "resolved", "discarded")
 
+_REASONS: Final = {
+    "accepted": "because its event was accepted",
+    "voided": "because its event was voided",
+    "corrected": "because its event was corrected",
+    "defined": "because it was defined",
+    "came after all": "because what was missing came after all",
+    "in order again": "because it is in order again",
+}
+
+
+def moved_text(moved_by: str) -> str:
+    """Why an exception has its state, in words: what brought it about by itself, or who did."""
+    return _REASONS.get(moved_by, f"by {moved_by}")
+
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:

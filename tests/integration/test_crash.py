@@ -12,13 +12,17 @@ from pathlib import Path
 import pytest
 
 from tallystick.config import load
+from tallystick.desk import Desk
 from tallystick.embedded import EmbeddedServer
 from tallystick.errors import OperationError
 from tallystick.jetstream import JetStream
 from tallystick.outputs import OutputMessage
+from tallystick.pipeline import run
 from tallystick.publish import OutputStream
+from tallystick.work import STATES, items
 from tests.integration.daemon import (
     SMALL_STEPS,
+    SUBJECT,
     configure,
     has_reached,
     prove,
@@ -28,9 +32,11 @@ from tests.integration.daemon import (
     until,
     write_config,
 )
+from tests.integration.disorder import TABLES, Disorder
 
 KILLS = 25
 MESSAGES = 1_500
+DISORDER_KILLS = 8
 
 
 class Crash(OperationError):
@@ -78,6 +84,38 @@ async def test_killed_at_random_together_with_its_server_it_ends_the_same(
     report = await run_to_end(config)
     assert report.sequence == MESSAGES
     await prove(bus, config, report)
+
+
+async def test_what_waits_and_what_is_worked_on_survives_every_kill(
+    tmp_path: Path, server: EmbeddedServer, bus: JetStream, rng: random.Random
+) -> None:
+    disorder = Disorder(rng)
+    messages = disorder.messages(600)
+    path = write_config(tmp_path, server.url, {**SMALL_STEPS, **TABLES})
+    per_kill = -(-len(messages) // DISORDER_KILLS)
+    for first in range(0, len(messages), per_kill):
+        daemon = start(path)
+        await until(partial(has_begun, tmp_path, daemon))
+        await publish(bus, messages[first : first + per_kill])
+        # At once, in the middle of a batch, or when it is idle and has saved.
+        await asyncio.sleep(rng.choice([0, 0.01, 0.05, 0.3]) * rng.random())
+        assert daemon.poll() is None, said(tmp_path, daemon)
+        daemon.kill()
+        daemon.wait()
+    config, stop = load(path, {}), asyncio.Event()
+    running = asyncio.create_task(run(config, stop=stop))
+    try:
+        await until(lambda: has_reached(bus.client, len(messages)))
+        found = [item async for item in Desk(bus.client, SUBJECT).items({"state": "all"}, events=True)]
+    finally:
+        stop.set()
+    engine = await prove(bus, config, await asyncio.wait_for(running, 60))
+    wanted = items(engine.exceptions(limit=len(messages) * 4))
+    assert found == wanted
+    assert engine.answers(disorder.unanswered) == ["held", "held"]
+    assert any(item.code == "pending_approval" and item.is_unresolved for item in wanted)
+    assert {item.state for item in wanted} == set(STATES)
+    assert any(item.count > 1 for item in wanted)
 
 
 @pytest.mark.parametrize("stored_messages", [*range(8), 13, 21, 34])

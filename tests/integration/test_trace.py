@@ -85,7 +85,9 @@ async def test_a_daemon_is_asked_for_the_rest(
         assert events == [("r1", "applied"), ("v1", "applied"), ("s1", "quantity_invalid"), ("v1", "duplicate")]
         assert [line["time_ns"] for line in lines] == sorted(line["time_ns"] for line in lines)
         assert await asyncio.to_thread(execute, ["trace", "order-1", *arguments]) == 0
-        assert "quantity_invalid" in capsys.readouterr().out
+        shown = capsys.readouterr().out
+        assert all(words in shown for words in ("quantity_invalid", "stock.reserved oms/v1", "2.0 of A@L", "ATP 7"))
+        assert "…" not in shown, "nothing is cut off"
         assert await asyncio.to_thread(execute, ["trace", "nobody", "--since", "1h", "--last", "9", *arguments]) == 0
         assert "Nothing carries the correlation id nobody" in capsys.readouterr().out
     finally:

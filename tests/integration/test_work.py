@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tallystick import directives
 from tallystick.cli.app import execute
 from tallystick.config import Input, Output
 from tallystick.embedded import EmbeddedServer
@@ -59,6 +60,7 @@ def say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Say:
         capsys.readouterr()
         status = await asyncio.to_thread(execute, [*arguments, "--config", str(tmp_path / "tallystick.toml")])
         shown = capsys.readouterr()
+        assert "…" not in shown.out, "nothing is cut off, however narrow the terminal"
         return status, shown.out + shown.err
 
     return run_command
@@ -87,6 +89,7 @@ async def test_exceptions_are_listed_and_shown(
         status, shown = await say("exceptions", "list")
         assert status == 0
         assert "unknown_type" in shown
+        assert "robot/t1, A@L" in shown
         status, shown = await say("exceptions", "show", "1")
         assert status == 0
         assert '"type": "stock.teleported"' in shown
@@ -95,6 +98,9 @@ async def test_exceptions_are_listed_and_shown(
         assert (await say("exceptions", "show", "9"))[0] == 2
         assert (await lines(say, "exceptions", "stats"))[0]["open"] == 2
         assert (await say("exceptions", "stats"))[0] == 0
+        assert (await say("exceptions", "ack", "9"))[0] == 2
+        status, words = await say("exceptions", "approve", "1")
+        assert (status, "only pending_approval and mass_change" in words) == (2, True)
         await end()
 
 
@@ -168,8 +174,13 @@ async def test_what_waits_is_decided(
         (said,) = await lines(say, "exceptions", decision, number)
         assert said["state"] == "resolved"
         assert (await ask(bus.client, {"sku": "A"}))["positions"][0]["on_hand"] == on_hand
-        (row,) = await lines(say, "exceptions", decision, number, "--note", "again") if decision == "deny" else [said]
-        assert row["state"] == "resolved"
+        status, words = await say("exceptions", decision, number, "--note", "again")
+        assert (status, "resolved already" in words) == (2, True), "it is decided once"
+        again = directives.deny(int(number), directive_id="late")
+        await publish(bus, [again])
+        await until(lambda: has_reached(bus.client, 4))
+        (refused,) = await lines(say, "exceptions", "list", "--source", "operator")
+        assert (refused["code"], refused["id"]) == ("unknown_reference", "late")
         await end()
 
 
@@ -189,10 +200,11 @@ async def test_policies_sources_and_trails(tmp_path: Path, server: EmbeddedServe
         assert (status, "not_owner" in words) == (1, True)
         (sources,) = await lines(say, "sources", "wms")
         assert [(row["source"], row["events"]) for row in sources] == [("wms", 2)]
-        assert (await say("sources"))[0] == 0
+        assert "3 of 3 not registered" in (await say("sources"))[1]
         (trail,) = await lines(say, "trail", "A", "L")
         assert [row["quantity"] for row in trail["movements"]] == [10, 10]
-        assert (await say("trail", "A", "L"))[0] == 0
+        assert (await say("trail", "A", "L"))[1].count("+10") == 2
+        assert "on" in (await say("atp", "A"))[1]
         assert "no stock was ever seen" in (await say("trail", "B", "L"))[1]
         await end()
 

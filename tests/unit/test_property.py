@@ -12,12 +12,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from tallystick import OUTCOMES, Engine, Reference
 from tests.conftest import seed as run_seed
 
+LOG_TIME_NS = 1_772_366_400_000_000_000
+"""2026-03-01T12:00:00Z, after all times that are drawn."""
 NAMES = {number: name for name, number in OUTCOMES.items()}
 # Type → legs on the accounts that a balance shows.
 LEGS = {
@@ -162,3 +165,76 @@ def test_fifty_orders_with_repeats_leave_one_state(rng: random.Random) -> None:
         reference.apply(lines, 1)
         states |= {(engine.state_hash(), engine.balance_lines()), (reference.state_hash(), reference.balances())}
     assert len(states) == 1
+
+
+TIMES = st.integers(0, 29).map(lambda minute: f"2026-03-01T11:{minute:02}:00Z")
+STOCK = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from([*LEGS, "stock.counted", "stock.counted"]),
+        "sku": st.sampled_from(["A", "B"]),
+        "location": st.sampled_from(["DC1", "DC2"]),
+        "quantity": st.integers(1, 30),
+        "time": TIMES,
+    }
+)
+
+
+@st.composite
+def _corrected(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Stock events, some of them voided, others corrected, once or twice.
+
+    None is voided twice or voided and corrected: which of the two is refused then depends on their order.
+    """
+    events = draw(st.lists(STOCK, min_size=1, max_size=15))
+    said = [event | {"id": f"e{number}"} for number, event in enumerate(events)]
+    # One target more than there are: it never comes.
+    for number in range(len(events) + 1):
+        plan = draw(st.sampled_from(["stands", "stands", "voided", "corrected", "corrected twice"]))
+        target: dict[str, Any] = {"target": {"id": f"e{number}"}}
+        if plan == "voided":
+            said.append({"id": f"v{number}", "type": "event.voided", "time": draw(TIMES)} | target)
+        for name in {"corrected": "c", "corrected twice": "cd"}.get(plan, ""):
+            correction = {"id": f"{name}{number}", "type": "event.corrected", "time": draw(TIMES), "event": draw(STOCK)}
+            said.append(correction | target)
+    return [event | {"source": "wms", "sequence": number} for number, event in enumerate(said, 1)]
+
+
+@st.composite
+def _disordered(draw: st.DrawFn) -> tuple[list[bytes], list[list[bytes]]]:
+    """Events in their order, each alone; and the same permuted, some repeated, cut into messages and calls."""
+    events = [json.dumps(event).encode() for event in draw(_corrected())]
+    shuffled = draw(st.permutations([*events, *draw(st.lists(st.sampled_from(events), max_size=8))]))
+    calls: list[list[bytes]] = [[]]
+    while shuffled:
+        together = draw(st.integers(1, 8))
+        calls[-1].append(b"[" + b",".join(shuffled[:together]) + b"]")
+        shuffled = shuffled[together:]
+        if draw(st.booleans()):
+            calls.append([])
+    return events, calls
+
+
+def _end(twin: Engine | Reference, calls: list[list[bytes]]) -> tuple[str, list[str]]:
+    """State hash and open exceptions, lateness aside: it is what the order of arrival is about."""
+    sequence = 1
+    for messages in filter(None, calls):
+        twin.apply(messages, sequence, LOG_TIME_NS)
+        sequence += len(messages)
+    if isinstance(twin, Engine):
+        twin.release_held()
+    else:
+        twin.release_held(sequence - 1)
+    return twin.state_hash(), [item for item in twin.open_exceptions() if not item.startswith("late ")]
+
+
+@pytest.mark.parametrize("config", ["", '[sources.wms]\norder = "increasing"\n'], ids=["arrival", "increasing"])
+@seed(run_seed())
+@settings(max_examples=200, deadline=None, database=None)
+@given(_disordered())
+def test_no_disorder_of_counts_voids_and_corrections_shows_in_the_end(
+    config: str, drawn: tuple[list[bytes], list[list[bytes]]]
+) -> None:
+    events, calls = drawn
+    in_order = [[event] for event in events]
+    ends = [_end(twin(config), each) for twin in (Engine, Reference) for each in (in_order, calls)]
+    assert ends[1:] == ends[:1] * 3, "engine in order, engine, reference in order, reference"

@@ -53,47 +53,78 @@ def _told(batch: Batch) -> Iterable[str]:
         yield f"{sequence} {NAMES[outcome]}"
 
 
+class Twins:
+    """The engine, and beside it the reference where it knows of what the scenario is about."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.engine = Engine(scenario.config, key=KEY)
+        self.reference = Reference(scenario.config) if scenario.has_twin else None
+        self._sequence = 1
+
+    def apply(self, sent: list[bytes], log_time_ns: int) -> list[Batch]:
+        """Messages, at one log time."""
+        batch = self.engine.apply(sent, self._sequence, log_time_ns)
+        if self.reference is not None:
+            assert self.reference.apply(sent, self._sequence, log_time_ns) == _names(batch)
+        self._sequence += len(sent)
+        return [batch]
+
+    def replay(self, lines: bytes, count: int) -> list[Batch]:
+        """The lines of a file, and its end."""
+        batch = self.engine.apply(lines, self._sequence)
+        if self.reference is not None:
+            assert self.reference.apply(lines, self._sequence) == _names(batch)
+            self.reference.release_held(self._sequence + count - 1)
+        self._sequence += count
+        return [batch, self.engine.release_held()]
+
+
+def _names(batch: Batch) -> list[str]:
+    return [NAMES[outcome] for outcome in batch.outcomes.tolist()]
+
+
+def _codes(batch: Batch) -> list[str]:
+    """Codes of what was raised at the elements of a step, sorted.
+
+    Gaps and what followed for held elements are told apart; what the passing of time brings about is about no element.
+    """
+    released = {place[:2] for place in batch.released}
+    found = (each for each in batch.exceptions if (each.sequence, each.index) not in released)
+    return sorted(each.code for each in found if each.missing is None and each.outcome is not None)
+
+
 @pytest.mark.parametrize("scenario", list(scenarios()), ids=lambda scenario: scenario.place)
 def test_scenario(scenario: Scenario) -> None:
-    engine, reference = Engine(scenario.config, key=KEY), Reference(scenario.config)
-    log_time_ns, sequence = _nanoseconds(scenario.log_time), 1
+    twins = Twins(scenario)
+    log_time_ns = _nanoseconds(scenario.log_time)
     for number, step in enumerate(scenario.steps, 1):
         if "log_time" in step:
             log_time_ns = _nanoseconds(step["log_time"])
         sent = messages(scenario, step, number)
         outcomes = _expected_outcomes(step)
-        batches = []
-        if step.get("replay"):
-            batch = engine.apply(sent[0], sequence)
-            names = reference.apply(sent[0], sequence)
-            sequence += len(outcomes)
-            batches.append(engine.release_held())
-            reference.release_held(sequence - 1)
-        else:
-            batch = engine.apply(sent, sequence, log_time_ns)
-            names = reference.apply(sent, sequence, log_time_ns)
-            sequence += len(sent)
-        assert [NAMES[outcome] for outcome in batch.outcomes.tolist()] == outcomes, f"step {number} of the engine"
-        assert names == outcomes, f"step {number} of the reference"
-        then = [told for each in [batch, *batches] for told in _told(each)]
-        assert then == step.get("then", []), f"step {number}: what followed"
+        batches = twins.replay(sent[0], len(outcomes)) if step.get("replay") else twins.apply(sent, log_time_ns)
+        assert _names(batches[0]) == outcomes, f"step {number}"
+        assert [told for batch in batches for told in _told(batch)] == step.get("then", []), f"step {number}"
         codes = step.get("exceptions", [outcome for outcome in outcomes if outcome not in SILENT])
-        released = {place[:2] for place in batch.released}
-        found = [exception for exception in batch.exceptions if (exception.sequence, exception.index) not in released]
-        assert sorted(exception.code for exception in found if exception.missing is None) == sorted(codes), (
-            f"step {number}"
-        )
+        assert _codes(batches[0]) == sorted(codes), f"step {number}"
         if "fields" in step:
-            fields = [field for exception in batch.exceptions for field in exception.fields]
+            fields = [field for exception in batches[0].exceptions for field in exception.fields]
             assert sorted(fields) == sorted(step["fields"]), f"step {number}"
+    _check_end(scenario, twins)
+
+
+def _check_end(scenario: Scenario, twins: Twins) -> None:
+    engine, reference = twins.engine, twins.reference
     assert _rows(engine.balance_lines()) == list(_expected_balances(scenario))
-    assert reference.balances() == engine.balance_lines()
-    assert reference.state_hash() == engine.state_hash()
     totals = engine.trial_balance()
     if scenario.books is not None:
         books = {name: int(scenario.books.get(name, 0) * 1_000) for name in OUTSIDE}
         assert {name: totals[name] for name in OUTSIDE} == books
     assert sum(totals.values()) == 0
+    if reference is not None:
+        assert reference.balances() == engine.balance_lines()
+        assert reference.state_hash() == engine.state_hash()
+    # Both are held to the table only: they may read different parts of a key that is malformed.
     if scenario.open is not None:
-        assert sorted(engine.open_exceptions()) == sorted(scenario.open), "open exceptions of the engine"
-        assert sorted(reference.open_exceptions()) == sorted(scenario.open), "open exceptions of the reference"
+        assert engine.open_exceptions() == sorted(scenario.open)
+        assert reference is None or reference.open_exceptions() == sorted(scenario.open)

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from tallystick.cli import options
+from tallystick.cli import options, tables
 from tallystick.cli.bus import Reach
 
 _ACCOUNTS = ("on_hand", "reserved", "allocated", "picked", "in_transit", "quarantine", "damaged")
+_ASKED_FOR = ("on_hand", "reserved")
 
 
 def atp(
@@ -45,23 +46,20 @@ def atp(
 
 
 def _print_table(sku: str, location: str | None, reply: bytes) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     # Quantities are exact decimal numbers, which a float is not.
     answer: dict[str, Any] = json.loads(reply, parse_float=Decimal)
     positions = answer["positions"]
     if not positions:
         typer.echo(f"{sku}{f' at {location}' if location else ''}: no stock was ever seen (log {answer['sequence']})")
         return
-    table = Table(title=f"{sku} as of log sequence {answer['sequence']:,}")
-    table.add_column("location")
     dimensions = [name for name in ("lot", "owner") if any(position.get(name) for position in positions)]
-    for name in dimensions:
-        table.add_column(name)
-    for name in ("atp", *_ACCOUNTS):
-        table.add_column(name.replace("_", " "), justify="right", style="bold" if name == "atp" else None)
+    # What is nowhere but zero would only take the place of what is not; on hand and reserved are always asked for.
+    accounts = [name for name in _ACCOUNTS if name in _ASKED_FOR or any(position[name] for position in positions)]
+    headings = {name: name.replace("_", "\n") for name in ("atp", *accounts)}
+    title = tables.plain(f"{sku} as of log sequence {answer['sequence']:,}")
+    table = tables.table("location", *dimensions, *headings.values(), numbers=headings.values(), title=title)
     for position in positions:
-        numbers = [f"{position[name]:,}" for name in ("atp", *_ACCOUNTS)]
-        table.add_row(position["location"], *(position.get(name) or "" for name in dimensions), *numbers)
-    Console().print(table)
+        numbers = [f"{position[name]:,}" for name in headings]
+        names = [tables.plain(position.get(name) or "") for name in ("location", *dimensions)]
+        table.add_row(*names, *numbers)
+    tables.show(table)

@@ -120,6 +120,7 @@ def deny(
     _say("deny", numbers, note, operator, Reach(config, server, timeout_s), as_json=as_json)
 
 
+_DECIDABLE: Final = ("pending_approval", "mass_change")
 COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "ack": acknowledge,
     "resolve": resolve,
@@ -136,33 +137,52 @@ def _say(what: str, numbers: list[int], note: str | None, operator: str, reach: 
     if note is not None and len(note.encode()) > 64:
         raise UsageError("--note has more than 64 bytes; say it shorter")
     said = reach.run(lambda desk: _publish(desk, what, numbers, note, operator))
-    refused = 0
-    for number, (outcome, item) in zip(numbers, said, strict=True):
+    for number, (outcome, item, _) in zip(numbers, said, strict=True):
         state = item.state if item is not None else None
-        refused += is_refusal(outcome)
         if as_json:
             typer.echo(exact_json.dumps({"number": number, "outcome": outcome, "state": state}).decode())
         else:
             about = f" ({item.code})" if item is not None else ""
             typer.echo(f"exception {number}{about}: {outcome or 'refused'}; it is {state or 'not there'} now")
-    if refused:
-        raise OperationError(
-            f"{refused} of {len(numbers)} were refused; see why: tallystick exceptions list --source {operator}"
-        )
+    if refused := [cause or "the daemon does not say why" for outcome, _, cause in said if is_refusal(outcome)]:
+        reasons = "; ".join(dict.fromkeys(refused))
+        raise OperationError(f"{len(refused)} of {len(numbers)} refused: {reasons}")
 
 
 async def _publish(
     desk: "Desk", what: str, numbers: list[int], note: str | None, operator: str
-) -> "list[tuple[str | None, WorkItem | None]]":
-    """Each directive's outcome, None for one that was refused, and each exception as it is then."""
+) -> "list[tuple[str | None, WorkItem | None, str | None]]":
+    """Each directive's outcome, None for one that was refused, each exception as it is then, and why if refused."""
     import uuid
 
     from tallystick import directives
 
+    for number in numbers:
+        _check(what, number, await desk.item(number))
     build = getattr(directives, what)
     more = {} if note is None else {"reason": note}
     ids = [str(uuid.uuid4()) for _ in numbers]
     made = [build(number, source=operator, directive_id=one, **more) for number, one in zip(numbers, ids, strict=True)]
     await desk.until_applied(max(await desk.publish_all(made)))
     outcomes = await desk.answers([(operator, one) for one in ids])
-    return [(outcome, await desk.item(number)) for number, outcome in zip(numbers, outcomes, strict=True)]
+    causes: dict[str | None, str] = {}
+    if any(map(is_refusal, outcomes)):
+        causes = {item.id: item.cause async for item in desk.items({"source": operator, "state": "open"})}
+    return [
+        (outcome, await desk.item(number), causes.get(one))
+        for number, one, outcome in zip(numbers, ids, outcomes, strict=True)
+    ]
+
+
+def _check(what: str, number: int, item: "WorkItem | None") -> None:
+    """Refuses what the engine would refuse, before it stands in the log and raises an exception of its own."""
+    from tallystick.errors import UsageError
+
+    if item is None:
+        raise UsageError(f"there is no exception {number}; see: tallystick exceptions list")
+    if what not in ("approve", "deny"):
+        return
+    if item.code not in _DECIDABLE:
+        raise UsageError(f"exception {number} is {item.code}; only {' and '.join(_DECIDABLE)} wait for a decision")
+    if not item.is_unresolved:
+        raise UsageError(f"exception {number} is {item.state} already; nothing waits for a decision under it")

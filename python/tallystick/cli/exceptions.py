@@ -3,11 +3,11 @@
 """
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tallystick.cli import decide, options, repair
+from tallystick.cli import decide, options, repair, tables
 from tallystick.cli.bus import Reach
 
 if TYPE_CHECKING:
@@ -134,20 +134,18 @@ def stats(
     if as_json:
         typer.echo(exact_json.dumps(found).decode())
         return
-    from rich.console import Console
-
     states = ("open", "acknowledged", "resolved", "discarded", "escalated")
     typer.echo(", ".join(f"{found.get(state, 0):,} {state}" for state in states))
     if found.get("spilled"):
         typer.echo(f"{found['spilled']:,} older ones are only in the exceptions stream")
     if found["by_code"]:
-        table = _table("code", "owner", "severity", "oldest")
-        for name in ("open", "acknowledged"):
-            table.add_column(name, justify="right")
+        figures = ("open", "acknowledged")
+        table = tables.table("code", "owner", "severity", "oldest", *figures, numbers=figures)
         for row in found["by_code"]:
-            names = [str(row.get(name) or "") for name in ("code", "owner", "severity", "oldest")]
-            table.add_row(*names, f"{row['open']:,}", f"{row['acknowledged']:,}")
-        Console().print(table)
+            names = [tables.plain(row.get(name) or "") for name in ("code", "owner", "severity")]
+            minute = f"{row['oldest'][:10]} {row['oldest'][11:16]}Z" if row.get("oldest") else ""
+            table.add_row(*names, minute, *(f"{row[name]:,}" for name in figures))
+        tables.show(table)
 
 
 for name, command in (*decide.COMMANDS.items(), ("repair", repair.repair)):
@@ -155,24 +153,28 @@ for name, command in (*decide.COMMANDS.items(), ("repair", repair.repair)):
 
 
 def print_items(found: "Sequence[WorkItem]") -> None:
-    """A table of exceptions, one line each."""
-    from rich.console import Console
-
-    table = _table("#", "code", "state", "owner", "about", "cause")
+    """A table of exceptions: what each is about, and why it is there."""
+    table = tables.table("#", "code", "state\nowner", "event\ncause", numbers=["#"])
     for item in found:
-        state = f"{item.state}, escalated" if item.escalated else item.state
-        state += f" ×{item.count:,}" if item.count > 1 else ""
+        times = f" ×{item.count:,}" if item.count > 1 else ""
+        state = tables.lines(f"{item.state}{times}", "escalated" if item.escalated else "", tables.plain(item.owner))
         about = f"{item.source}/{item.id}" if item.id is not None else item.subject or item.place
-        cells = [_escaped(cell) for cell in (item.code, state, item.owner, about, item.cause)]
-        if item.sku is not None:
-            cells[3] += _escaped(f" {item.sku}@{item.location}")
-        table.add_row(str(item.number), *cells)
-    Console().print(table)
+        position = f", {item.sku}@{item.location}" if item.sku is not None else ""
+        what = tables.lines(tables.plain(about + position), tables.plain(item.cause))
+        table.add_row(str(item.number), tables.plain(item.code), state, what)
+    tables.show(table)
+
+
+def clock_text(time: str | None) -> str:
+    """A time to the second, which is what people ask for."""
+    return f"{time[:10]} {time[11:19]}Z" if time else ""
 
 
 def _print_item(item: "WorkItem") -> None:
     from rich.console import Console
     from rich.table import Table
+
+    from tallystick.work import moved_text
 
     console = Console()
     console.print(f"[bold]exception {item.number}[/bold]: {item.code}, {item.state}", highlight=False)
@@ -189,12 +191,15 @@ def _print_item(item: "WorkItem") -> None:
         "sku",
         "location",
     ):
-        if (value := getattr(item, name)) is not None:
-            facts.add_row(name, _escaped(value))
+        value = getattr(item, name)
+        # Most are about their event, which stands below the subject already.
+        if value is not None and (name != "subject" or value != f"{item.source}/{item.id}"):
+            facts.add_row(name, tables.plain(value))
     facts.add_row("place", f"log sequence {item.sequence}, element {item.index}")
     facts.add_row(
         "seen",
-        f"{item.count:,} times, first {item.first_seen}, last {item.last_seen}" if item.count > 1 else item.first_seen,
+        clock_text(item.first_seen)
+        + (f" first, {item.count:,} times, {clock_text(item.last_seen)} last" if item.count > 1 else ""),
     )
     if item.escalated:
         facts.add_row("escalated", "yes: nobody has taken it for too long")
@@ -202,11 +207,12 @@ def _print_item(item: "WorkItem") -> None:
         facts.add_row("differs in", ", ".join(item.fields))
     if item.missing_from is not None:
         facts.add_row("missing", f"{item.missing_from} to {item.missing_to}")
-    for name, value in (("moved by", item.moved_by), ("note", item.note)):
-        if value is not None:
-            facts.add_row(name, _escaped(value))
-    facts.add_row("[bold]cause[/bold]", _escaped(item.cause))
-    facts.add_row("[bold]cure[/bold]", _escaped(item.cure))
+    if item.moved_by is not None:
+        facts.add_row(item.state, tables.plain(moved_text(item.moved_by)))
+    if item.note is not None:
+        facts.add_row("note", tables.plain(item.note))
+    facts.add_row("[bold]cause[/bold]", tables.plain(item.cause))
+    facts.add_row("[bold]cure[/bold]", tables.plain(item.cure))
     console.print(facts)
     if item.original:
         console.print("\nThe event as it was sent:")
@@ -233,21 +239,3 @@ def _json(item: "WorkItem") -> str:
     from tallystick import exact_json
 
     return exact_json.dumps({name: value for name, value in asdict(item).items() if value not in (None, ())}).decode()
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text))
-
-
-def _table(*columns: str) -> Any:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in columns:
-        justify: Literal["left", "right"] = "right" if column == "#" else "left"
-        least = 14 if column == "cause" else None
-        table.add_column(column, overflow="fold", no_wrap=column in ("#", "code"), min_width=least, justify=justify)
-    return table

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tallystick.cli import options
+from tallystick.cli import options, tables
 from tallystick.cli.bus import Reach
 
 if TYPE_CHECKING:
@@ -111,20 +111,13 @@ def report(
 
 
 def _print(found: dict[str, Any]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table("source", "type", "role", "would be", box=box.SIMPLE_HEAD)
-    table.add_column("events", justify="right")
-    table.add_column("such as", overflow="fold")
+    table = tables.table("source", "type", "role", "would be", "events", "such as", numbers=["events"])
     for row in found["rows"]:
         places = ", ".join(f"{sequence}:{index}" for sequence, index in row["places"][:3])
-        names = [escape(row[name]) for name in ("source", "type", "role", "shadow_role")]
+        names = [tables.plain(row[name]) for name in ("source", "type", "role", "shadow_role")]
         table.add_row(*names, f"{row['count']:,}", places)
     typer.echo(f"On trial since message {found['since_sequence']}:")
-    Console().print(table)
+    tables.show(table)
 
 
 async def _publish(desk: "Desk", event: bytes) -> int:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tallystick.cli import options
+from tallystick.cli import options, tables
 from tallystick.cli.bus import Reach
 
 if TYPE_CHECKING:
@@ -116,22 +116,23 @@ async def _repair_one(
     desk: "Desk", number: int, changes: "Sequence[str]", file: Path | None, *, dry_run: bool, as_json: bool
 ) -> None:
     from tallystick import repair as repairs
+    from tallystick.errors import UsageError
 
     item = await desk.item(number)
     if item is None:
-        raise _misused(f"there is no exception {number}")
+        raise UsageError(f"there is no exception {number}; see: tallystick exceptions list")
     if file is not None:
         try:
             event = repairs.replaced(item, file.read_bytes())
         except OSError as error:
-            raise _misused(f"{file}: {error.strerror}") from error
+            raise UsageError(f"{file}: {error.strerror}") from error
     else:
         event = repairs.edited(item, changes) if changes else repairs.unchanged(item)
     if dry_run:
         await _try(desk, [(item, event)], as_json=as_json)
         return
     if (known := (await desk.answers([_key(event)]))[0]) is not None:
-        raise _misused(
+        raise UsageError(
             f"the event's key is known already ({known}), so it would not be counted again; "
             "to change what was counted, send event.corrected"
         )
@@ -184,9 +185,9 @@ async def _repair_all(
             await send()
     if batch:
         await send()
-    left_out = f"; {cut:,} were left out, because only a part of them was kept" if cut else ""
+    left_out = f"; {cut:,} left out, because only a part was kept" if cut else ""
     if dry_run:
-        typer.echo(f"{sent:,} events would be sent again{left_out}", err=as_json)
+        typer.echo(f"{tables.counted(sent, 'event')} would be sent again{left_out}", err=as_json)
         return
     if last:
         await desk.until_applied(last)
@@ -198,7 +199,8 @@ async def _repair_all(
 
         typer.echo(exact_json.dumps({"sent": sent, "left_out": cut, "unresolved": still}).decode())
     else:
-        typer.echo(f"{sent:,} events sent again{left_out}; {still:,} exceptions of {code} are unresolved now")
+        left = f"{tables.counted(still, 'exception')} of {code} {'is' if still == 1 else 'are'} unresolved now"
+        typer.echo(f"{tables.counted(sent, 'event')} sent again{left_out}; {left}")
 
 
 async def _matching(desk: "Desk", code: str, source: str | None, kind: str | None) -> "AsyncIterator[WorkItem]":
@@ -235,26 +237,25 @@ async def _try(desk: "Desk", batch: "Sequence[tuple[WorkItem, bytes]]", *, as_js
     if as_json:
         typer.echo(exact_json.dumps(found).decode())
         return
-    from rich import box
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
     numbers = {(item.source, item.id): item for item, _ in batch}
-    table = Table("#", "event", "refused as", "would be", box=box.SIMPLE_HEAD)
+    table = tables.table("#", "event", "exception", "would be", numbers=["#"])
     for row in found["outcomes"]:
         item = numbers.get((row.get("source"), row.get("id")))
-        event = escape(f"{row.get('source')}/{row.get('id')}")
+        event = tables.plain(f"{row.get('source')}/{row.get('id')}")
         table.add_row(str(item.number) if item else "", event, item.code if item else "", row["outcome"])
-    console = Console()
-    console.print(table)
+    tables.show(table)
     if found["positions"]:
-        balances = Table("position", "balances before → after", box=box.SIMPLE_HEAD)
+        balances = tables.table("position", "balances before → after")
         for row in found["positions"]:
-            balances.add_row(escape(f"{row['sku']}@{row['location']}"), balance_changes(row["before"], row["after"]))
-        console.print(balances)
+            balances.add_row(tables.plain(_position(row)), balance_changes(row.get("before"), row["after"]))
+        tables.show(balances)
     for item in found["exceptions"]:
-        console.print(f"it would raise {item['code']}: {escape(item['cause'])}", highlight=False)
+        typer.echo(f"It would raise {item['code']}: {item['cause']}")
+
+
+def _position(row: dict[str, Any]) -> str:
+    more = [f"{name} {row[name]}" for name in ("lot", "owner") if row.get(name)]
+    return ", ".join([f"{row['sku']}@{row['location']}", *more])
 
 
 def balance_changes(before: dict[str, Any] | None, after: dict[str, Any] | None) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tallystick.cli import options
+from tallystick.cli import options, tables
 from tallystick.cli.bus import Reach
 
 
@@ -42,26 +42,28 @@ def sources(
 
 
 def _print(found: list[dict[str, Any]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table("source", "team", "order", box=box.SIMPLE_HEAD)
-    for name in ("events", "refused %", "quality %", "lag", "held", "gaps"):
-        table.add_column(name, justify="right")
-    table.add_column("alerts")
+    figures = ("events", "refused", "quality", "lag", "held", "gaps")
+    table = tables.table("source", *figures, numbers=figures)
     for row in found:
-        refused = f"{100 * row['refusals'] / row['events']:.2f}" if row["events"] else ""
-        wanted = f" of {row['quality_percent']}" if row.get("quality_percent") is not None else ""
-        quality = f"{row['quality']}{wanted}" if row.get("quality") is not None else ""
-        figures = [f"{row['events']:,}", refused, quality, lag_text(row.get("lag_s"))]
-        figures += [f"{row['held']:,}", f"{len(row['open_gaps']):,}"]
-        name = row["source"] if row["registered"] else f"{row['source']} (not registered)"
-        table.add_row(
-            escape(name), escape(row.get("team") or ""), row["order"], *figures, escape(", ".join(row["alerts"]))
+        quality = f"{row['quality']} %" if row.get("quality") is not None else ""
+        cells = [f"{row['events']:,}", f"{row['refusals']:,}", quality, lag_text(row.get("lag_s"))]
+        table.add_row(_who(row), *cells, f"{row['held']:,}", f"{len(row['open_gaps']):,}")
+    tables.show(table)
+    if strangers := sum(not row["registered"] for row in found):
+        typer.echo(
+            f"{strangers:,} of {len(found):,} not registered: [sources] in the configuration does not name them."
         )
-    Console().print(table)
+
+
+def _who(row: dict[str, Any]) -> str:
+    """A source with what is special about it below."""
+    special = [
+        f"team {row['team']}" if row.get("team") else "",
+        f"order {row['order']}" if row["order"] != "arrival" else "",
+        f"quality {row['quality_percent']} % wanted" if row.get("quality_percent") is not None else "",
+        *row["alerts"],
+    ]
+    return tables.lines(tables.plain(row["source"]), *(f"  {tables.plain(one)}" for one in special if one))
 
 
 def _print_more(row: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tallystick.cli import options
+from tallystick.cli import options, tables
 from tallystick.cli.bus import connected
 from tallystick.cli.progress import message_progress
 
@@ -118,38 +118,38 @@ def _print_lines(steps: "Sequence[Step]") -> None:
 
 
 def _print_table(correlation: str, steps: "Sequence[Step]") -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    days = {time_text(step.time_ns)[:10] for step in steps}
-    # One day is said once, above; times of several days say theirs.
-    said = 11 if len(days) == 1 else 0
-    table = Table(
-        box=box.SIMPLE_HEAD, title=escape(f"{correlation}, {' to '.join(dict.fromkeys((min(days), max(days))))}")
+    table = tables.table(
+        "log time", "total\nstep", "what", "outcome", numbers=["total\nstep"], title=tables.plain(correlation)
     )
-    table.add_column("log time", no_wrap=True)
-    for name in ("what", "of", "position", "quantity", "effective", "outcome", "total", "step"):
-        is_number = name in ("quantity", "total", "step")
-        table.add_column(name, overflow="fold", no_wrap=is_number, justify="right" if is_number else "left")
+    day = ""
     for step in steps:
-        what, whose = _words(step)
-        position = f"{step.sku}@{step.location}" if step.sku else ""
-        cells = [time_text(step.time_ns)[said:], what, whose, position, step.quantity or "", step.effective or ""]
-        latencies = [latency_text(step.since_first_ns), latency_text(step.since_cause_ns)]
-        table.add_row(*map(escape, cells), step.outcome or "", *latencies)
-    Console().print(table)
+        time = time_text(step.time_ns)
+        # A day is said once, where it begins.
+        if time[:10] != day:
+            day = time[:10]
+            table.add_row(day)
+        latencies = f"{latency_text(step.since_first_ns)}\n{latency_text(step.since_cause_ns)}"
+        # The outcome that an exception tells stands at its event already.
+        outcome = "raised" if step.kind == "exception" and not step.is_change else step.outcome
+        table.add_row(time[11:-1], latencies, tables.lines(*map(tables.plain, _words(step))), outcome or "")
+    tables.show(table)
 
 
-def _words(step: "Step") -> tuple[str, str]:
+def _words(step: "Step") -> list[str]:
+    """What a step is, about what, and what else is known of it, a line each."""
+    from tallystick.work import moved_text
+
     key = f"{step.source}/{step.id}" if step.id is not None else step.source or ""
+    position = f"{step.sku}@{step.location}" if step.sku else ""
     if step.kind == "availability":
-        return "told: ATP", f"as of {step.sequence}"
+        return [f"told: ATP {step.quantity} of {position}"]
     if step.kind == "exception":
         number = f" {step.number}" if step.number is not None else ""
-        return f"exception{number} {step.type}", f"{key} by {step.about}" if step.is_change and step.about else key
-    return step.type or "?", f"{key} → {step.about}" if step.about else key
+        why = moved_text(step.about) if step.is_change and step.about else step.about
+        return [f"exception{number} {step.type}", f"of {key}", why or ""]
+    quantity = f"{step.quantity} of {position}" if step.quantity and position else position
+    effective = f"as of {step.effective}" if step.effective else ""
+    return [f"{step.type or '?'} {key}", f"about {step.about}" if step.about else "", quantity, effective]
 
 
 def time_text(time_ns: int) -> str:

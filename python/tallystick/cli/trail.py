@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tallystick.cli import options
+from tallystick.cli import options, tables
 from tallystick.cli.bus import Reach
 
 
@@ -38,6 +38,8 @@ def trail(
     found = Reach(config, server, timeout_s).run(lambda desk: desk.asked(questions.TRAIL, question))
     if as_json:
         typer.echo(exact_json.dumps(found).decode())
+    elif found is not None and not (found["movements"] or found["counts"] or found.get("dropped_through")):
+        typer.echo(f"{sku} at {location}: no movement and no count is left; what there was has been taken back")
     elif found is None:
         typer.echo(f"{sku} at {location}: no stock was ever seen")
     else:
@@ -51,13 +53,8 @@ def _signed(quantity: object) -> str:
 
 
 def _print(sku: str, location: str, found: dict[str, Any]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table("effective time", "what", "by", title=escape(f"{sku} at {location}"), box=box.SIMPLE_HEAD)
-    table.add_column("quantity", justify="right")
+    title = tables.plain(f"{sku} at {location}")
+    table = tables.table("effective time", "what", "by", "quantity", numbers=["quantity"], title=title)
     rows = [(row["time"], "", "movement", "", _signed(row["quantity"])) for row in found["movements"]]
     for row in found["counts"]:
         what = "count, the last word" if row["is_barrier"] else "count"
@@ -66,5 +63,5 @@ def _print(sku: str, location: str, found: dict[str, Any]) -> None:
         table.add_row(dropped, "earlier movements are kept in sum only", "", "")
     # At the same time a count stands behind the movements that it contains.
     for time, _, what, by, quantity in sorted(rows):
-        table.add_row(time, what, escape(by), quantity)
-    Console().print(table)
+        table.add_row(time, what, tables.plain(by), quantity)
+    tables.show(table)

@@ -5,7 +5,10 @@ positions of its own, so that the proof of the workload stays what it is, with t
 """
 
 import json
-from collections.abc import Sequence
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,24 +180,35 @@ def open_faults(engine: "Engine") -> list[WorkItem]:
 def print_faults(console: Console, engine: "Engine", config: Path) -> None:
     """Prints what waits for somebody, and what to try."""
     found = open_faults(engine)
-    table = Table("#", "code", "event", "cause", title="Exceptions of the faults that are open", box=box.SIMPLE_HEAD)
+    table = Table("#", "code", "event and cause", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for item in found:
-        table.add_row(str(item.number), item.code, escape(f"{item.source}/{item.id}"), escape(item.cause))
+        table.add_row(str(item.number), item.code, escape(f"{item.source}/{item.id}\n{item.cause}"))
+    console.print("\nWhat went wrong on purpose and waits for somebody:")
     console.print(table)
-    numbers = {item.code: item.number for item in found}
-    option = f"--config {config}"
-    tries = [
-        f"run --embedded {option} 2>> {config.with_name('daemon.log')} &",
-        f"exceptions list --source robot {option}",
+    console.print("Try, one by one, with the daemon of this demo:")
+    for command in _tries({item.code: item.number for item in found}, config):
+        console.print(f"  {command}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _tries(numbers: Mapping[str, int], config: Path) -> list[str]:
+    """What to type, for those exceptions that are there."""
+    tries = []
+    # `make demo` uses an environment that the shell of whoever called it does not know of.
+    if sys.prefix != sys.base_prefix and not os.environ.get("VIRTUAL_ENV"):
+        tries.append(f". {os.path.relpath(sys.prefix)}/bin/activate")
+    tries += [
+        f"export TALLYSTICK_CONFIG={shlex.quote(str(config))}",
+        f"tallystick run --embedded 2>> {shlex.quote(str(config.with_name('daemon.log')))} &",
+        "tallystick exceptions list --source robot",
     ]
-    for code, action, more in (
-        ("unknown_type", "show", ""),
-        ("quantity_invalid", "repair", " --set quantity=3 --dry-run"),
-        ("pending_approval", "deny", ' --note "barcode in the quantity"'),
+    repair = "repair {} --set quantity=1"
+    for code, action in (
+        ("unknown_type", "show {}"),
+        ("quantity_invalid", f"{repair} --dry-run"),
+        ("quantity_invalid", repair),
+        ("pending_approval", 'deny {} --note "barcode in the quantity"'),
     ):
         if code in numbers:
-            tries.append(f"exceptions {action} {numbers[code]}{more} {option}")
-    tries += [f"trace {CORRELATION} {option}", f"sources scanner {option}"]
-    console.print("Try, with the daemon of this demo:")
-    for command in tries:
-        console.print(f"  tallystick {command}", highlight=False, soft_wrap=True, markup=False)
+            tries.append(f"tallystick exceptions {action.format(numbers[code])}")
+    asks = (f"trace {CORRELATION}", f"trail FAULT-ORDER {LOCATION}", "sources scanner", "exceptions stats")
+    return [*tries, *(f"tallystick {ask}" for ask in asks), "kill %1"]
