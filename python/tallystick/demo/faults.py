@@ -5,7 +5,6 @@ positions of its own, so that the proof of the workload stays what it is, with t
 """
 
 import json
-import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -193,9 +192,9 @@ def print_faults(console: Console, engine: "Engine", config: Path) -> None:
 def _tries(numbers: Mapping[str, int], config: Path) -> list[str]:
     """What to type, for those exceptions that are there."""
     tries = []
-    # `make demo` uses an environment that the shell of whoever called it does not know of.
-    if sys.prefix != sys.base_prefix and not os.environ.get("VIRTUAL_ENV"):
-        tries.append(f". {os.path.relpath(sys.prefix)}/bin/activate")
+    # `make demo` uses an environment of its own, which the shell of whoever called it may not know of.
+    if sys.prefix != sys.base_prefix and Path(sys.prefix).is_relative_to(Path.cwd()):
+        tries.append(f". {Path(sys.prefix).relative_to(Path.cwd())}/bin/activate")
     tries += [
         f"export TALLYSTICK_CONFIG={shlex.quote(str(config))}",
         f"tallystick run --embedded 2>> {shlex.quote(str(config.with_name('daemon.log')))} &",
