@@ -36,7 +36,7 @@ use crate::state_hash::StateHash;
 use approval::{Guard, Pending};
 use correction::Record;
 use directive::Line;
-use event::Key;
+use event::{Content, Key};
 use master::Master;
 use memory::Memory;
 use order::Orders;
@@ -90,6 +90,8 @@ pub struct Reference {
     work: Work,
     /// Positions that events were posted to as they were sent.
     direct: BTreeSet<PositionKey>,
+    /// Whether there was any directive yet.
+    had_directives: bool,
     /// What the safety stock of each position was when somebody looked last.
     safety_stocks: BTreeMap<PositionKey, i64>,
     /// Sources that were told of as unregistered.
@@ -130,6 +132,7 @@ impl Reference {
             taken: Vec::new(),
             work: Work::default(),
             direct: BTreeSet::new(),
+            had_directives: false,
             safety_stocks: BTreeMap::new(),
             strangers: BTreeSet::new(),
             followed: Vec::new(),
@@ -203,6 +206,10 @@ impl Reference {
 
     /// A position whose safety stock is another than before reflects the message that brought it about: what can be promised is another.
     fn look_at_safety_stocks(&mut self, sequence: u64) {
+        // Nothing but directives can change them, and time where there were any.
+        if !self.had_directives {
+            return;
+        }
         let now: BTreeMap<_, _> = self.positions.keys().map(|key| (key.clone(), self.safety_stock(key))).collect();
         for (key, amount) in &now {
             if self.safety_stocks.get(key).is_some_and(|before| before != amount)
@@ -226,6 +233,10 @@ impl Reference {
             _ => self.log_time_ns.unwrap_or(0),
         };
         self.give_up_what_is_due(place.0);
+        if matches!(event.content, Ok(Content::Directive(_))) && !self.had_directives {
+            self.had_directives = true;
+            self.look_at_safety_stocks(place.0);
+        }
         let reply = self.judge(&event, place, log_time_ns, element);
         let answer = self.tell(Some(&event), place, &reply);
         self.wake(&event.key(), place.0);
