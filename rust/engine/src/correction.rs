@@ -255,7 +255,7 @@ impl Engine {
             let Checked { event, claim, .. } = new.checked;
             if let Some(code) = &claim.rule.exception {
                 let subject = Some(format!("{}/{}", target.source, target.id).into());
-                findings.raised.push(Raised { subject, ..Raised::of(code) });
+                findings.raised.push(Raised { subject, key: Some(key), ..Raised::of(code) });
             }
             let flags = self.untold(new.flags);
             findings.raised.extend(flags);

@@ -2,6 +2,7 @@
 
 use crate::config::{Config, TimeBounds};
 use crate::decode::Malformed;
+use crate::dedup::Fingerprint;
 use crate::event::{Event, EventTime};
 use crate::instant;
 use crate::limits::{EVENT_BYTES_MAX, NAMED_ELEMENTS};
@@ -34,13 +35,15 @@ pub(crate) struct Raised {
     pub(crate) location: Option<Box<str>>,
     /// What it is about, if not the event.
     pub(crate) subject: Option<Box<str>>,
+    /// The key of the event that it is about, if that is another one.
+    pub(crate) key: Option<Fingerprint>,
     /// What happened, if there is more to say than the code does.
     pub(crate) cause: Option<String>,
 }
 
 impl Raised {
     pub(crate) fn of(code: &str) -> Self {
-        Self { code: code.into(), location: None, subject: None, cause: None }
+        Self { code: code.into(), location: None, subject: None, key: None, cause: None }
     }
 }
 

@@ -89,10 +89,10 @@ impl Engine {
             let raised = record(outcome.name(), None, cause, fields);
             batch.exceptions.push(self.work.raise(raised, &subject, key));
         }
-        for Raised { code, location, subject: own, cause } in findings.raised {
+        for Raised { code, location, subject: own, key: of, cause } in findings.raised {
             let cause = cause.unwrap_or_else(|| cause_of_code(&code).to_owned());
             let raised = record(&code, location, cause, Vec::new());
-            let (subject, key) = own.as_deref().map_or((&*subject, key), |own| (own, None));
+            let (subject, key) = own.as_deref().map_or((&*subject, key), |own| (own, of));
             batch.exceptions.push(self.work.raise(raised, subject, key));
         }
     }

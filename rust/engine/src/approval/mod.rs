@@ -363,7 +363,7 @@ impl Engine {
                 flags.map(|(code, subject)| Raised { subject: subject.clone(), ..Raised::of(code) }).collect();
             let about = |flag: Raised| match flag.subject {
                 Some(_) => flag,
-                None => Raised { subject: Some(name_of(self, pending).into()), ..flag },
+                None => Raised { subject: Some(name_of(self, pending).into()), key: Some(key), ..flag },
             };
             let mut flags: Vec<_> = flags.into_iter().map(about).collect();
             let [sku, location, ..] = &pending.position;
@@ -421,7 +421,8 @@ impl Engine {
                 let name = name_of(self, &pending);
                 let words =
                     findings.why.take().unwrap_or_else(|| format!("{name} was granted, and refused by the state"));
-                findings.raised.push(raised_about(outcome.name(), name, words));
+                let raised = raised_about(outcome.name(), name, words);
+                findings.raised.push(Raised { key: Some(key), ..raised });
             }
         }
         if let Some(changes) = self.pendings.sites.get_mut(site) {
