@@ -137,8 +137,9 @@ impl Engine {
     /// What an event posted, and where.
     fn posted(&mut self, config: &Config, key: Fingerprint) -> Option<(usize, Posted)> {
         let parts = &mut self.stock.parts;
-        let (part, posted) =
-            (0..parts.len()).find_map(|part| parts[part].journal.find(key).map(|posted| (part, posted)))?;
+        let all = (0..parts.len()).filter_map(|part| parts[part].journal.find(key).map(|posted| (part, posted)));
+        // An id that was used again may have posted to another item the first time.
+        let (part, posted) = all.max_by_key(|(_, posted)| posted.ordinal)?;
         let is_near = self.elements.saturating_sub(posted.ordinal) <= config.corrections_max;
         is_near.then_some((part, posted))
     }
