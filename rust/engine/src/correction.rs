@@ -89,11 +89,13 @@ impl Engine {
         let pending = self.pendings.get(key).filter(|_| known.is_unposted());
         let pending = pending.filter(|pending| is_near(pending.held.ordinal));
         let pending = pending.map(|pending| pending.held.time_ns);
-        let posted = if known.is_unposted() { None } else { self.posted(config, key) };
+        // What is held under its key has not posted yet, whatever an event of that id did long ago.
+        let is_held = self.is_held(config, key);
+        let posted = if known.is_unposted() || is_held { None } else { self.posted(config, key) };
         let old = match (pending, posted) {
             (Some(_), _) => None,
             (None, Some(old)) => Some(old),
-            (None, None) if self.is_held(config, key) => return None,
+            (None, None) if is_held => return None,
             (None, None) => {
                 return refuse(
                     findings,
