@@ -44,21 +44,23 @@ impl Engine {
             }
             Said::Directive(directive, _) => {
                 let outcome = self.carry_out_directive(config, case, (directive, admitted), findings, batch);
-                if matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
-                    // Who said it comes before what was said.
-                    let is_behind = |raised: &Raised| {
-                        matches!(
-                            &*raised.code,
-                            "unknown_item" | "unknown_location" | "receipt_variance" | "mass_change"
-                        )
-                    };
-                    let place = findings.raised.iter().position(is_behind).unwrap_or(findings.raised.len());
-                    let flags = self.untold(&admitted.flags);
-                    findings.raised.splice(place..place, flags);
-                }
+                self.flag_directive(outcome, admitted, findings);
                 outcome
             }
         }
+    }
+
+    /// Tells what a person should see of a directive that was taken. Who said it comes before what was said.
+    pub(crate) fn flag_directive(&mut self, outcome: Outcome, admitted: &Admitted, findings: &mut Findings) {
+        if !matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
+            return;
+        }
+        let is_behind = |raised: &Raised| {
+            matches!(&*raised.code, "unknown_item" | "unknown_location" | "receipt_variance" | "mass_change")
+        };
+        let place = findings.raised.iter().position(is_behind).unwrap_or(findings.raised.len());
+        let flags = self.untold(&admitted.flags);
+        findings.raised.splice(place..place, flags);
     }
 
     /// Posts a stock event as it was sent.

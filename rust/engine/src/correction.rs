@@ -132,7 +132,7 @@ impl Engine {
         self.keys.set_answer(key, Outcome::Applied);
         let now = self.now(place);
         self.work.resolve_of(key, if is_voided { "voided" } else { "corrected" }, now, |code| {
-            is_voided || code == "pending_approval"
+            is_voided || was_pending && code == "pending_approval"
         });
     }
 

@@ -145,7 +145,11 @@ impl Engine {
                     };
                     match self.admit(config, &case) {
                         Ok(admitted) if admitted.verdict.role == Role::Observer => Some(Outcome::Observed),
-                        Ok(_) => self.try_again(config, &case, &mut findings),
+                        Ok(admitted) => {
+                            let outcome = self.try_again(config, &case, &mut findings);
+                            self.flag_directive(outcome.unwrap_or(Outcome::Held), &admitted, &mut findings);
+                            outcome
+                        }
                         Err((outcome, why)) => {
                             findings.why = why;
                             Some(outcome)

@@ -220,6 +220,18 @@ fn receipt() -> impl Strategy<Value = Value> {
     })
 }
 
+/// How long ids mean the same: shorter than any window, since what an id that is used again after it was forgotten means is asked elsewhere.
+const LIFE_NS: i64 = 500 * SECOND_NS;
+
+/// Gives an event, and the one that it is about, the ids of a life.
+fn rename(event: &mut Value, life: u32) {
+    for place in ["/id", "/target/id", "/originid"] {
+        if let Some(id) = event.pointer_mut(place) {
+            *id = format!("{}.{life}", id.as_str().unwrap_or_default()).into();
+        }
+    }
+}
+
 /// A log of messages whose stamps mostly grow.
 pub(crate) fn logs(messages_max: usize) -> impl Strategy<Value = Vec<Message>> {
     let event = prop_oneof![
@@ -227,9 +239,16 @@ pub(crate) fn logs(messages_max: usize) -> impl Strategy<Value = Vec<Message>> {
     ];
     let step_s = prop_oneof![20 => 0..20_i64, 2 => -100..0_i64, 1 => 300..2_000_i64];
     vec((vec(event, 1..4), step_s), 1..messages_max).prop_map(|messages| {
-        let mut log_time_ns = BASE_NS;
-        let stamped = messages.into_iter().map(|(events, step_s)| {
+        let (mut log_time_ns, mut latest_ns, mut began_ns, mut life) = (BASE_NS, BASE_NS, BASE_NS, 0);
+        let stamped = messages.into_iter().map(|(mut events, step_s)| {
             log_time_ns += step_s * SECOND_NS;
+            latest_ns = latest_ns.max(log_time_ns);
+            if latest_ns - began_ns > LIFE_NS {
+                (life, began_ns) = (life + 1, latest_ns);
+            }
+            for event in &mut events {
+                rename(event, life);
+            }
             Message { events, log_time_ns }
         });
         stamped.collect()
