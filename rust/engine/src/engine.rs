@@ -366,7 +366,8 @@ impl Engine {
 
     /// What the log's time brings about: gaps that are given up, directives whose target does not come, transfers that age, versions that begin.
     pub(crate) fn on_time(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
-        if config.has_orders() {
+        // What is held stays so when its source's order is changed.
+        if !self.tracks.is_idle() {
             self.expire(config, place.0, batch);
         }
         if !self.waiting.is_empty() {

@@ -136,7 +136,7 @@ impl Engine {
     /// Applies the held events of a track whose turn has come.
     fn drain(&mut self, config: &Config, track: u32, sequence: u64, batch: &mut Batch) {
         while let Some((turn, _, held)) = self.tracks.take(track) {
-            self.apply_held(config, turn, &held, sequence, batch);
+            self.apply_held(turn, &held, sequence, batch);
         }
         let ordering = config.ordering(&self.tracks.get(track).source);
         self.tracks.settle(track, ordering.gap_wait_ns);
@@ -144,7 +144,9 @@ impl Engine {
 
     /// Applies what was held: it passed every check of its own when it came, and its key is remembered. Since then master data and configuration may
     /// have changed.
-    fn apply_held(&mut self, config: &Config, turn: Turn, held: &Held, sequence: u64, batch: &mut Batch) {
+    fn apply_held(&mut self, turn: Turn, held: &Held, sequence: u64, batch: &mut Batch) {
+        // What was held before it may have changed the configuration.
+        let config = &*Arc::clone(&self.config);
         let arena = Bump::new();
         let (element, seen) = self.see_held(held, &arena);
         let mut findings = Findings::default();
@@ -179,7 +181,7 @@ impl Engine {
             return; // A directive that waits for its target now.
         }
         self.finish(config, held, (&element, &seen), (outcome, findings), batch);
-        self.follow_target(config, held.key, (sequence, 0), batch);
+        self.follow_target(held.key, (sequence, 0), batch);
     }
 
     /// Writes down the final outcome of what was held.

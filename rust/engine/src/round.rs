@@ -84,6 +84,7 @@ impl Engine {
     pub(crate) fn is_for_crew(&self, elements: usize) -> bool {
         self.shards.is_worth(elements)
             && !self.config.has_orders()
+            && self.tracks.is_idle()
             && self.is_plain(&self.config)
             && self.waiting.is_empty()
             && self.keys.has_room(elements)

@@ -210,6 +210,12 @@ impl Tracks {
         self.deadlines.first().filter(|(deadline_ns, _)| *deadline_ns <= now_ns).map(|(_, track)| *track)
     }
 
+    /// Whether nothing is held.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.deadlines.is_empty()
+    }
+
     /// Events held on a track.
     pub(crate) fn held_count(&self, track: u32) -> usize {
         self.all[track as usize].held.len()

@@ -116,7 +116,7 @@ impl Engine {
     }
 
     /// Carries out what waited for an event.
-    pub(crate) fn follow_target(&mut self, config: &Config, key: Fingerprint, place: (u64, u32), batch: &mut Batch) {
+    pub(crate) fn follow_target(&mut self, key: Fingerprint, place: (u64, u32), batch: &mut Batch) {
         if self.waiting.is_empty() {
             return;
         }
@@ -124,6 +124,8 @@ impl Engine {
         while let Some(held) = self.waiting.take(key.0) {
             all.push(held);
         }
+        // What followed from the event may have changed the configuration.
+        let config = &*Arc::clone(&self.config);
         for held in all {
             let arena = Bump::new();
             let (element, seen) = self.see_held(&held, &arena);

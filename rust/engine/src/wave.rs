@@ -212,7 +212,7 @@ impl Engine {
             if let Some(key) = self.posted.take()
                 && !self.waiting.is_empty()
             {
-                self.follow_target(&config, key, (element.place.sequence, element.place.index), batch);
+                self.follow_target(key, (element.place.sequence, element.place.index), batch);
             }
             if config.has_orders() {
                 self.follow_up(&config, element.place.sequence, batch);
