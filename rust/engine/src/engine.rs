@@ -314,7 +314,7 @@ impl Engine {
         &mut self,
         config: &Config,
         element: &Element<'_>,
-        judged: (Outcome, &Seen<'_>, Findings),
+        judged: (Outcome, &Seen<'_>, &mut Findings),
         batch: &mut Batch,
     ) {
         let (outcome, seen, findings) = judged;

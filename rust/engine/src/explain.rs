@@ -48,6 +48,20 @@ impl Raised {
 }
 
 impl Findings {
+    /// Makes it blank for another element. Most are: to look is cheaper than to write it all anew.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        let is_blank = self.malformed.is_none()
+            && self.fields.is_none()
+            && self.late.is_none()
+            && self.why.is_none()
+            && !self.is_grouped
+            && !self.is_telling();
+        if !is_blank {
+            *self = Self::default();
+        }
+    }
+
     /// Whether there is anything to tell beside the outcome.
     pub(crate) fn is_telling(&self) -> bool {
         !(self.raised.is_empty() && self.settled.is_empty())

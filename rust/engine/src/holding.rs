@@ -190,7 +190,7 @@ impl Engine {
         config: &Config,
         held: &Held,
         (element, seen): (&Element<'_>, &Seen<'_>),
-        (outcome, findings): (Outcome, Findings),
+        (outcome, mut findings): (Outcome, Findings),
         batch: &mut Batch,
     ) {
         let known = Known::of(outcome);
@@ -201,7 +201,7 @@ impl Engine {
         self.totals[usize::from(outcome.number())] += 1;
         self.sources.release(seen.event.source.unwrap_or_default(), outcome);
         batch.released.push((held.sequence, held.index, outcome));
-        self.raise(config, element, (outcome, seen, findings), self.log_time_ns.unwrap_or(0), batch);
+        self.raise(config, element, (outcome, seen, &mut findings), self.log_time_ns.unwrap_or(0), batch);
     }
 
     /// Reads what was held once more.

@@ -181,8 +181,11 @@ impl Engine {
             Err(Outcome::TooLarge | Outcome::Malformed) => return said.err().unwrap_or(Outcome::Malformed),
             _ => seen.event.time,
         };
-        self.tick(place.clock.offer(time));
-        self.on_time(config, (place.sequence, place.index), batch);
+        if let Clock::Event = place.clock {
+            // The bus's time has moved already.
+            self.tick(place.clock.offer(time));
+            self.on_time(config, (place.sequence, place.index), batch);
+        }
         match said {
             Err(outcome) => outcome,
             Ok(said) => self.weigh(config, element, (seen, found), &said, findings, batch),
@@ -190,6 +193,7 @@ impl Engine {
     }
 
     /// Reads what an element says, as far as its own form goes.
+    #[inline]
     pub(crate) fn read<'e>(
         &self,
         config: &'e Config,

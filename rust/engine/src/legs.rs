@@ -41,6 +41,7 @@ impl Legs {
     }
 
     /// Lays out the postings of a rule.
+    #[inline]
     pub fn lay_out(rule: &Rule, statuses: Statuses) -> Self {
         let mut legs = Self { legs: [Leg { remote: false, slot: 0, gives: false }; 2 * POSTINGS_MAX], count: 0 };
         for posting in &rule.postings {

@@ -92,6 +92,7 @@ impl Part {
     }
 
     /// The names of an event's position.
+    #[inline]
     pub(crate) fn names_of(&mut self, checked: &Checked<'_, '_>) -> Result<Names, Outcome> {
         match checked.found.names {
             Some(names) => Ok(names),

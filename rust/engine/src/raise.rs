@@ -36,7 +36,7 @@ impl Engine {
         &mut self,
         config: &Config,
         element: &Element<'_>,
-        (outcome, seen, mut findings): (Outcome, &Seen<'_>, Findings),
+        (outcome, seen, findings): (Outcome, &Seen<'_>, &mut Findings),
         log_time_ns: i64,
         batch: &mut Batch,
     ) {
@@ -84,12 +84,12 @@ impl Engine {
             let cause = findings
                 .why
                 .take()
-                .unwrap_or_else(|| cause_of_outcome(outcome, event, &findings, config, log_time_ns, event_bytes_total));
+                .unwrap_or_else(|| cause_of_outcome(outcome, event, findings, config, log_time_ns, event_bytes_total));
             let fields = findings.fields.take().unwrap_or_default();
             let raised = record(outcome.name(), None, cause, fields);
             batch.exceptions.push(self.work.raise(raised, &subject, key));
         }
-        for Raised { code, location, subject: own, key: of, cause } in findings.raised {
+        for Raised { code, location, subject: own, key: of, cause } in std::mem::take(&mut findings.raised) {
             let cause = cause.unwrap_or_else(|| cause_of_code(&code).to_owned());
             let raised = record(&code, location, cause, Vec::new());
             let (subject, key) = own.as_deref().map_or((&*subject, key), |own| (own, of));

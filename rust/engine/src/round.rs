@@ -249,7 +249,7 @@ impl Engine {
                         outcome
                     }
                 };
-                self.record(config, element, (outcome, seen, findings), batch);
+                self.record(config, element, (outcome, seen, &mut findings), batch);
             }
         }
     }

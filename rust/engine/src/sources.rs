@@ -38,7 +38,7 @@ pub(crate) struct Source {
 }
 
 /// Names that are near.
-const NEAR: usize = 16;
+const NEAR: usize = 256;
 const LAG: usize = 0;
 const REFUSALS: usize = 1;
 
@@ -48,7 +48,7 @@ pub(crate) struct Sources {
     all: Vec<Source>,
     index: HashTable<u32>,
     /// Short names that were found before, where they are looked for first.
-    near: [([u64; 2], u32); NEAR],
+    near: Vec<([u64; 2], u32)>,
     seed: u64,
     /// Elements of sources beyond those that are watched.
     pub(crate) others: u64,
@@ -69,7 +69,7 @@ pub(crate) struct Noted {
 
 impl Sources {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, ..Self::default() }
+        Self { near: vec![([0; 2], 0); NEAR], seed, ..Self::default() }
     }
 
     fn find(&self, name: &str) -> Option<u32> {
@@ -163,6 +163,7 @@ impl Sources {
 
     pub(crate) fn memory_bytes(&self) -> usize {
         crate::held::list(&self.all)
+            + crate::held::list(&self.near)
             + self.all.iter().map(|source| source.name.len()).sum::<usize>()
             + self.index.allocation_size()
             + crate::held::tree::<(i64, u32), ()>(self.due.len())

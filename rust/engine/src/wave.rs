@@ -200,15 +200,16 @@ impl Engine {
         }
         let mut found = [Found::default(); WAVE_EVENTS];
         look_ahead(seen.iter(), |seen| self.stock.of(seen.hashes.sku), &mut found);
+        let mut findings = Findings::default();
         for ((element, seen), found) in elements.iter().zip(&*seen).zip(&found) {
             if matches!(element.place.clock, Clock::Message(_)) {
                 // The bus's time moves with every message, whatever becomes of its elements.
                 self.tick(element.place.clock.offer(EventTime::Absent));
                 self.on_time(&config, (element.place.sequence, element.place.index), batch);
             }
-            let mut findings = Findings::default();
+            findings.clear();
             let outcome = self.judge(&config, element, (seen, *found), &mut findings, batch);
-            self.record(&config, element, (outcome, seen, findings), batch);
+            self.record(&config, element, (outcome, seen, &mut findings), batch);
             if let Some(key) = self.posted.take()
                 && !self.waiting.is_empty()
             {
