@@ -192,6 +192,10 @@ class Batch:
     def availability(self) -> Positions | None: ...
     @property
     def exceptions(self) -> list[ExceptionRecord]: ...
+    @property
+    def answers(self) -> list[tuple[str, bytes]]:
+        """Answers to requests that asked for one: subject and JSON, in log order."""
+
     def outcome_lines(self, first_n: int) -> bytes: ...
     def __len__(self) -> int: ...
 
@@ -218,6 +222,10 @@ class Applied:
     def positions(self) -> int: ...
     @property
     def counts(self) -> dict[str, int]: ...
+    @property
+    def answers(self) -> list[tuple[str, bytes]]:
+        """Answers to requests that asked for one: subject and JSON, in log order."""
+
     @property
     def last_sequence(self) -> int | None: ...
     @property
@@ -352,6 +360,16 @@ class Engine:
     def open_exceptions(self) -> list[str]:
         """Code and subject of all that are open or acknowledged, sorted."""
 
+    def promise(self, question: bytes) -> bytes:
+        """What can be promised, JSON for JSON (`docs/promise.md` §7)."""
+
+    def reservations(self, filter: bytes) -> bytes:
+        """Live reservations, JSON for JSON: of a `document`, `sku` or `location`, or those that leak (`leaks`)."""
+
+    @property
+    def next_due_ns(self) -> int | None:
+        """The log time at which something happens of itself, in nanoseconds since 1970."""
+
     def sources(self) -> str: ...
     def shadow_report(self) -> str: ...
     def trail(self, sku: str, location: str, lot: str | None = None, owner: str | None = None) -> str | None: ...
@@ -388,6 +406,16 @@ class Reference:
     def state_hash(self) -> str: ...
     def __len__(self) -> int: ...
 
+def atp_figures(
+    on_hand: int,
+    supply: list[int],
+    demand: list[int],
+    safety: list[int],
+    mode: str,
+    window: int | None,
+    fence: int | None,
+    carry_shortage: bool,
+) -> list[int | None]: ...
 def check_config(config: str) -> str: ...
 def default_rules() -> str: ...
 def verify_snapshot(snapshot: Buffer) -> dict[str, Any]: ...

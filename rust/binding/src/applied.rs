@@ -1,11 +1,11 @@
 //! What came of the messages that were applied from an inbox, in sum: the daemon needs no more of them, so nothing is made per message.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
-use tallystick_engine::batch::Batch;
+use pyo3::types::{PyBytes, PyDict, PyList};
+use tallystick_engine::batch::{Batch, Reply};
 use tallystick_frames::segment::Messages;
 
-use crate::batch::Totals;
+use crate::batch::{Totals, replies};
 
 /// What was applied by one call.
 #[derive(Default)]
@@ -15,15 +15,17 @@ pub(crate) struct Applied {
     pub(crate) positions: usize,
     totals: Totals,
     last: Option<Messages>,
+    answers: Vec<Reply>,
 }
 
 impl Applied {
     /// Adds messages and what became of their elements.
-    pub(crate) fn add(&mut self, batch: &Batch, messages: Messages) {
+    pub(crate) fn add(&mut self, batch: &mut Batch, messages: Messages) {
         self.events += batch.len();
         batch.outcomes.iter().for_each(|outcome| self.totals.count(outcome.number()));
         batch.released.iter().for_each(|(.., outcome)| self.totals.release(outcome.number()));
         self.last = Some(messages);
+        self.answers.append(&mut batch.answers);
     }
 }
 
@@ -45,6 +47,12 @@ impl Applied {
     #[getter]
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         self.totals.by_name(py)
+    }
+
+    /// Answers to requests that asked for one: subject and JSON, in log order.
+    #[getter]
+    fn answers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        replies(py, &self.answers)
     }
 
     /// Of the last message, if there was one.

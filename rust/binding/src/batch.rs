@@ -29,6 +29,7 @@ pub(crate) struct Batch {
     keys: Option<Vec<engine::Key>>,
     availability: Option<Py<Positions>>,
     exceptions: Py<PyList>,
+    answers: Py<PyList>,
 }
 
 impl Batch {
@@ -53,6 +54,7 @@ impl Batch {
             keys: batch.keys,
             availability: changed.map(|positions| Py::new(py, positions)).transpose()?,
             exceptions: PyList::new(py, records)?.unbind(),
+            answers: replies(py, &batch.answers)?.unbind(),
         })
     }
 }
@@ -161,6 +163,12 @@ impl Batch {
         self.exceptions.clone_ref(py)
     }
 
+    /// Answers to requests that asked for one: subject and JSON, in log order.
+    #[getter]
+    fn answers(&self, py: Python<'_>) -> Py<PyList> {
+        self.answers.clone_ref(py)
+    }
+
     /// The lines of the outcomes file (`docs/events.md` §10), numbered from `first_n`.
     fn outcome_lines<'py>(&self, py: Python<'py>, first_n: u64) -> PyResult<Bound<'py, PyBytes>> {
         let keys =
@@ -223,6 +231,11 @@ impl Flush {
     fn exceptions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         messages(py, &self.0.exceptions)
     }
+}
+
+/// Answers as pairs of subject and bytes.
+pub(crate) fn replies<'py>(py: Python<'py>, replies: &[engine::Reply]) -> PyResult<Bound<'py, PyList>> {
+    PyList::new(py, replies.iter().map(|reply| (&*reply.reply, PyBytes::new(py, &reply.body))))
 }
 
 fn messages<'py>(py: Python<'py>, messages: &[Message]) -> PyResult<Bound<'py, PyList>> {

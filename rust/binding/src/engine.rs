@@ -221,7 +221,7 @@ impl Engine {
                 batch.clear();
                 engine.apply_messages(messages.iter(), batch)?;
                 engine.hold_exceptions(batch);
-                applied.add(batch, messages);
+                applied.add(&mut *batch, messages);
             }
             applied.positions = engine.len();
             Ok(applied)
@@ -331,6 +331,21 @@ impl Engine {
 
     fn open_exceptions(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         self.ask(py, |engine| engine.open_exceptions().into_iter().collect())
+    }
+
+    fn promise<'py>(&self, py: Python<'py>, question: PyBackedBytes) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = self.ask(py, |engine| engine.promise(&String::from_utf8_lossy(&question)))?;
+        Ok(PyBytes::new(py, answer.as_bytes()))
+    }
+
+    fn reservations<'py>(&self, py: Python<'py>, filter: PyBackedBytes) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = self.ask(py, |engine| engine.reservations(&String::from_utf8_lossy(&filter)))?;
+        Ok(PyBytes::new(py, answer.as_bytes()))
+    }
+
+    #[getter]
+    fn next_due_ns(&self, py: Python<'_>) -> PyResult<Option<i64>> {
+        self.ask(py, tallystick_engine::engine::Engine::next_due_ns)
     }
 
     fn sources(&self, py: Python<'_>) -> PyResult<String> {

@@ -22,8 +22,10 @@ use pyo3::prelude::*;
 /// The compiled engine of Tallystick.
 #[pymodule]
 mod _engine {
+    use pyo3::exceptions::PyValueError;
     use pyo3::prelude::*;
     use pyo3::types::PyDict;
+    use tallystick_engine::atp::{self, Mode, Problem};
     use tallystick_engine::{config::Config, limits, outcome, rules, snapshot};
 
     #[pymodule_export]
@@ -55,6 +57,36 @@ mod _engine {
     #[pyfunction]
     fn default_rules() -> &'static str {
         rules::DEFAULT_RULES
+    }
+
+    /// What can be promised by bucket, in thousandths; nothing where supply is unlimited.
+    #[pyfunction]
+    #[expect(clippy::too_many_arguments, reason = "they are the kernel's")]
+    fn atp_figures(
+        on_hand: i64,
+        supply: Vec<i64>,
+        demand: Vec<i64>,
+        safety: Vec<i64>,
+        mode: &str,
+        window: Option<usize>,
+        fence: Option<usize>,
+        carry_shortage: bool,
+    ) -> PyResult<Vec<Option<i64>>> {
+        let mode = Mode::from_name(mode).ok_or_else(|| PyValueError::new_err(format!("mode {mode:?} is none")))?;
+        if supply.len() != demand.len() || supply.len() != safety.len() {
+            return Err(PyValueError::new_err("supply, demand and safety stock have one amount for each bucket"));
+        }
+        if supply.len() > limits::HORIZON_MAX as usize {
+            return Err(PyValueError::new_err("a horizon has at most 400 buckets"));
+        }
+        let amounts = supply.iter().chain(&demand).chain(&safety).chain([&on_hand]);
+        if amounts.into_iter().any(|amount| amount.unsigned_abs() > limits::ACCOUNT_MAX.unsigned_abs() / 1_000) {
+            return Err(PyValueError::new_err("an amount is beyond 10^12 units"));
+        }
+        let (supply, demand, safety) = (&*supply, &*demand, &*safety);
+        let problem = Problem { on_hand, supply, demand, safety, window, fence, carry_shortage };
+        let figures = atp::figures(&problem, mode);
+        Ok(figures.into_iter().map(|figure| (figure != atp::UNLIMITED).then_some(figure)).collect())
     }
 
     /// Verifies a snapshot whole, without loading it.

@@ -4,7 +4,7 @@ use crate::account::Account;
 use crate::config::{Config, MasterMode, Unregistered};
 use crate::directive::{Directive, Kind, ReceiptLine, Request};
 use crate::engine::Engine;
-use crate::event::Event;
+use crate::event::{Event, EventQuantity};
 use crate::explain::Raised;
 use crate::judge::{Case, Claim, Said};
 use crate::master::{Unconvertible, Version};
@@ -73,8 +73,9 @@ impl Engine {
             admitted.flags.push(Raised { subject: Some(source.into()), ..Raised::of("unregistered_source") });
         }
         admitted.verdict = self.verdict(config, case, &admitted)?;
-        if let Said::Stock(claim) = case.said {
-            self.check_master(config, event, claim, case.time_ns, &mut admitted)?;
+        match case.said {
+            Said::Stock(claim) => self.check_master(config, event, claim, case.time_ns, &mut admitted)?,
+            Said::Directive(directive, _) => self.check_unit(event, directive, case.time_ns, &mut admitted)?,
         }
         if admitted.verdict.role == Role::Contributor {
             admitted.flags.insert(0, Raised::of("contributor"));
@@ -121,7 +122,7 @@ impl Engine {
                 let is_there = matches!(
                     directive.request,
                     Request::DefineLocation(..) | Request::Announce(..) | Request::Close(..)
-                );
+                ) || directive.kind.is_promise();
                 let location = admitted.location.as_deref().or(event.location);
                 (directive.kind.name(), location.filter(|_| is_there), Some(directive))
             }
@@ -170,6 +171,25 @@ impl Engine {
         if let Some(unit) = event.unit {
             let converted = convert(item, claim.quantity, unit)?;
             admitted.quantity = Some(converted).filter(|converted| *converted != claim.quantity);
+        }
+        Ok(())
+    }
+
+    /// Converts the quantity of a line or a request into base units.
+    fn check_unit(
+        &self,
+        event: &Event<'_>,
+        directive: &Directive,
+        time_ns: i64,
+        admitted: &mut Admitted,
+    ) -> Result<(), Refusal> {
+        let has_quantity = matches!(
+            directive.request,
+            Request::Schedule(..) | Request::Reschedule(..) | Request::Reserve(..) | Request::MoveProtection(..)
+        );
+        if let (Some(unit), Some(EventQuantity::Exact(quantity)), true) = (event.unit, event.quantity, has_quantity) {
+            let sku = admitted.sku.as_deref().or(event.sku).unwrap_or_default();
+            admitted.quantity = Some(convert(self.items.at(sku, time_ns), quantity, unit)?);
         }
         Ok(())
     }
@@ -231,12 +251,18 @@ impl Engine {
 
 /// Who may correct: the target's own source, or one that a rule names owner of corrections.
 fn may_correct(directive: &Directive, source: &str, verdict: Verdict) -> Result<(), Refusal> {
-    let Request::Correct(target, _) = &directive.request else { return Ok(()) };
+    let target = match &directive.request {
+        Request::Correct(target, _) => target,
+        Request::Settle(settle) => &settle.target,
+        _ => return Ok(()),
+    };
     if target.source == source || verdict.by_rule && verdict.role == Role::Owner {
         return Ok(());
     }
-    let why =
-        format!("only {:?} may correct its events, or a source that the ownership policy names for it", target.source);
+    let why = format!(
+        "only {:?} may correct or settle what it said, or a source that the ownership policy names for it",
+        target.source
+    );
     Err((Outcome::NotOwner, Some(why)))
 }
 

@@ -24,6 +24,8 @@ pub struct Balance {
     pub key: PositionKey,
     /// Its stored accounts, by [`Account::slot`].
     pub accounts: [i64; STORED],
+    /// What live reservations without a date hold beside the account.
+    pub claimed: i64,
     /// Safety stock by master data or configuration.
     pub safety_stock: i64,
     /// What events that wait for an approval would take away.
@@ -37,10 +39,11 @@ pub struct Balance {
 impl Balance {
     /// One account; `free` is derived.
     pub fn account(&self, account: Account) -> i64 {
-        account.slot().map_or_else(
-            || -self.account(Account::Reserved) - self.account(Account::Allocated),
-            |slot| self.accounts[slot],
-        )
+        match account {
+            Account::Free => -self.account(Account::Reserved) - self.account(Account::Allocated),
+            Account::Reserved => self.accounts[Account::Reserved as usize] + self.claimed,
+            stored => self.accounts[stored as usize],
+        }
     }
 
     /// On-hand available-to-promise: `on_hand − reserved − allocated − safety_stock` (`docs/events.md` §3), less what waits for an approval and
@@ -55,6 +58,7 @@ impl Balance {
         BalanceView {
             names: [sku, location, lot, owner],
             accounts: &self.accounts,
+            claimed: self.claimed,
             safety_stock: self.safety_stock,
             pending: self.pending,
             is_hollow: self.is_hollow,
@@ -86,6 +90,8 @@ pub struct BalanceView<'a> {
     pub names: [&'a str; 4],
     /// Its stored accounts, by [`Account::slot`].
     pub accounts: &'a [i64; STORED],
+    /// What live reservations without a date hold beside the account.
+    pub claimed: i64,
     /// Safety stock by master data or configuration.
     pub safety_stock: i64,
     /// What events that wait for an approval would take away.
@@ -100,7 +106,7 @@ impl BalanceView<'_> {
     /// On-hand available-to-promise, as [`Balance::atp`].
     pub fn atp(&self) -> i64 {
         let [on_hand, reserved, allocated, ..] = self.accounts;
-        on_hand - reserved - allocated - self.safety_stock - self.pending
+        on_hand - reserved - self.claimed - allocated - self.safety_stock - self.pending
     }
 
     /// A copy.
@@ -109,6 +115,7 @@ impl BalanceView<'_> {
         Balance {
             key: PositionKey { sku, location, lot, owner },
             accounts: *self.accounts,
+            claimed: self.claimed,
             safety_stock: self.safety_stock,
             pending: self.pending,
             is_hollow: self.is_hollow,
@@ -122,9 +129,22 @@ impl BalanceView<'_> {
         out.push(b'}');
     }
 
-    /// Appends an availability entry: the line of the balances file, with version and optional tracing ids.
-    pub fn write_availability(&self, out: &mut Vec<u8>, correlation: Option<&str>, causation: Option<&str>) {
+    /// Its stored accounts, with what live reservations hold.
+    pub fn amounts(&self) -> [i64; STORED] {
+        let mut amounts = *self.accounts;
+        amounts[RESERVED] += self.claimed;
+        amounts
+    }
+
+    /// Appends an availability entry: the line of the balances file, with what can be promised, version and optional tracing ids.
+    pub fn write_availability(
+        &self,
+        out: &mut Vec<u8>,
+        more: impl FnOnce(&mut Vec<u8>),
+        (correlation, causation): (Option<&str>, Option<&str>),
+    ) {
         self.write_members(out);
+        more(out);
         out.extend_from_slice(b",\"version\":");
         quantity::write_digits(out, self.version);
         for (name, value) in [("correlationid", correlation), ("causationid", causation)] {
@@ -146,14 +166,16 @@ impl BalanceView<'_> {
                 write_member(out, name, value);
             }
         }
-        for (label, amount) in LABELS.into_iter().zip(self.accounts) {
+        for (slot, (label, amount)) in LABELS.into_iter().zip(self.accounts).enumerate() {
             out.extend_from_slice(label);
-            quantity::write(out, *amount);
+            quantity::write(out, if slot == RESERVED { *amount + self.claimed } else { *amount });
         }
         out.extend_from_slice(b",\"atp\":");
         quantity::write(out, self.atp());
     }
 }
+
+const RESERVED: usize = Account::Reserved as usize;
 
 /// The names of the visible accounts, as they stand before their amounts.
 const LABELS: [&[u8]; VISIBLE] = [

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::event::Event;
 use crate::exception::ExceptionRecord;
 use crate::outcome::Outcome;
+pub use crate::promise::Reply;
 
 /// Source and id of an element, as far as they could be read.
 pub type Key = (Option<Box<str>>, Option<Box<str>>);
@@ -23,6 +24,8 @@ pub struct Batch {
     pub released: Vec<(u64, u32, Outcome)>,
     /// What a person has to look at, in log order; what follows from an element that was held stands where it was applied.
     pub exceptions: Vec<Arc<ExceptionRecord>>,
+    /// Answers to requests that asked for one, in log order.
+    pub answers: Vec<Reply>,
     /// Source and id of each element, if asked for.
     pub keys: Option<Vec<Key>>,
 }
@@ -55,6 +58,7 @@ impl Batch {
         self.outcomes.clear();
         self.released.clear();
         self.exceptions.clear();
+        self.answers.clear();
         if let Some(keys) = &mut self.keys {
             keys.clear();
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::admit::Admitted;
 use crate::batch::Batch;
-use crate::config::Config;
+use crate::config::{Amount, Config};
 use crate::directive::{Change, Directive, Request};
 use crate::engine::Engine;
 use crate::explain::{Findings, Raised};
@@ -89,6 +89,9 @@ impl Engine {
         self.posts += 1;
         let part = self.stock.part_of(case.seen.hashes.sku);
         let outcome = self.stock.parts[part].post(config, &checked, findings);
+        if matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
+            self.consume(config, (&case.seen.event, claim, claim.quantity), case.seen.key, findings);
+        }
         if config.duplicate_suspect {
             let log_time_ns = self.log_time_ns.unwrap_or(0);
             self.suspect_duplicate(config, (&case.seen.event, claim), (outcome, log_time_ns), findings);
@@ -184,22 +187,28 @@ impl Engine {
                 findings.why = Some(format!("there is no exception {number} that is open or acknowledged"));
                 Outcome::UnknownReference
             }
-            Request::Configure(change) => self.configure(config, change, case.element.place.sequence),
+            Request::Configure(change) => self.configure(config, change, place.0),
             Request::DefineItem(sku, version) => {
                 let version = Version { time_ns: case.time_ns, ..(**version).clone() };
                 let is_defined = !version.is_retired;
-                let before: BTreeMap<String, i64> = self.safety_stocks(sku);
+                let before = self.safety_stocks(sku);
                 self.items.define(sku, version, now.log_time_ns);
                 if is_defined {
                     self.work.resolve("unknown_item", sku, "defined", now);
                 }
-                self.touch_item(sku, case.sequence, |_, location| before.get(location).copied().unwrap_or(0));
+                self.touch_item(sku, case.sequence, |_, location| {
+                    before.get(location).copied().unwrap_or(Amount::Absolute(0))
+                });
                 Outcome::Applied
             }
             Request::DefineLocation(location, version) => {
                 let version = Version { time_ns: case.time_ns, ..(**version).clone() };
                 let is_defined = !version.is_retired;
+                if let Some(zone) = &version.time_zone {
+                    self.promises.calendar.zone(zone);
+                }
                 self.locations.define(location, version, now.log_time_ns);
+                self.rezone(config, location, case.sequence);
                 if is_defined {
                     self.work.resolve("unknown_location", location, "defined", now);
                 }
@@ -210,10 +219,52 @@ impl Engine {
                 Outcome::Applied
             }
             Request::Close(line) => {
-                self.close_receipt(config, &admitted.line(line), findings);
+                let line = admitted.line(line);
+                self.close_receipt(config, &line, findings);
+                let names = [&*line.sku, &*line.location, "", ""];
+                self.close_supply(config, (&line.document, line.line, names), case.sequence, findings);
                 Outcome::Applied
             }
             Request::Tick => Outcome::Applied,
+            _ => self.carry_out_promise(config, case, (directive, admitted), (findings, batch)),
+        }
+    }
+
+    /// Carries out what is about promises.
+    fn carry_out_promise(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        (directive, admitted): (&Directive, &Admitted),
+        (findings, batch): (&mut Findings, &mut Batch),
+    ) -> Outcome {
+        if !std::mem::replace(&mut self.promises.is_used, true) {
+            self.turn(config, case.sequence);
+        }
+        match &directive.request {
+            Request::Schedule(name, said) => self.schedule(config, case, (name, said, admitted), findings),
+            Request::Reschedule(name, said) => self.reschedule(config, case, (name, said, admitted), findings),
+            Request::Cancel(name) => self.cancel(config, case, (name, admitted), findings),
+            Request::CloseDocument(document) => {
+                self.close_document(config, document, case);
+                Outcome::Applied
+            }
+            Request::Reserve(ask) => {
+                let outcome = self.reserve(config, case, (ask, admitted), findings);
+                findings.is_answered = true;
+                self.answer_request(case, ask, outcome, batch);
+                outcome
+            }
+            Request::Settle(settle) => {
+                let (outcome, told) = self.settle_reservation(config, case, settle, findings);
+                findings.is_answered = true;
+                Self::answer_settled(case, settle, (outcome, told), findings.why.as_deref(), batch);
+                outcome
+            }
+            Request::Protect(protecting) => self.protect(protecting, admitted, findings),
+            Request::MoveProtection(moving) => self.move_protection(moving, admitted, findings),
+            Request::DefineGroup(group, grouping) => self.define_group(case, group, grouping, findings),
+            _ => unreachable!("the requests before are carried out elsewhere"),
         }
     }
 
@@ -224,6 +275,10 @@ impl Engine {
                 let changed = config.changed(tables).expect("it was checked when the directive was read");
                 self.work.configure(changed.exceptions_max, changed.escalate_after_ns);
                 self.reconfigure(changed, sequence);
+                if self.config.promise != config.promise {
+                    let config = Arc::clone(&self.config);
+                    self.recount_all(&config, sequence);
+                }
                 self.shadow = None;
                 self.sources.rewatch();
             }
@@ -252,14 +307,14 @@ impl Engine {
     }
 
     /// Safety stock of an item by location, where it has positions.
-    fn safety_stocks(&self, sku: &str) -> BTreeMap<String, i64> {
+    fn safety_stocks(&self, sku: &str) -> BTreeMap<String, Amount> {
         let spots = self.stock.spots_of(sku).into_iter();
         let location = |spot| self.view(spot).names[1].to_owned();
         spots.map(location).map(|location| (location.clone(), self.safety_stock(sku, &location))).collect()
     }
 
     /// Notes which positions of an item have another safety stock than before.
-    pub(crate) fn touch_item(&mut self, sku: &str, sequence: u64, before: impl Fn(&Self, &str) -> i64) {
+    pub(crate) fn touch_item(&mut self, sku: &str, sequence: u64, before: impl Fn(&Self, &str) -> Amount) {
         for spot in self.stock.spots_of(sku) {
             let [_, location, lot, owner] = self.view(spot).names;
             let is_whole = lot.is_empty() && owner.is_empty();
@@ -287,11 +342,12 @@ impl Engine {
         admitted: &Admitted,
         findings: &mut Findings,
     ) {
+        let event = admitted.event(&case.seen.event);
+        let quantity = admitted.quantity.unwrap_or(claim.quantity);
+        self.consume(config, (&event, claim, quantity), case.seen.key, findings);
         if config.receipts.is_none() && config.transfer_age_ns.is_none() {
             return;
         }
-        let event = admitted.event(&case.seen.event);
-        let quantity = admitted.quantity.unwrap_or(claim.quantity);
         self.note_receipt(config, (&event, claim, quantity), case.seen.key, findings);
         self.note_transfer(config, (&event, claim, quantity), case.seen.key, findings);
     }

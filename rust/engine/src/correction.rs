@@ -250,6 +250,7 @@ impl Engine {
         let key = fingerprint(&self.secret, &target.source, &target.id);
         self.retract_receipt(config, key, findings);
         self.retract_transfer(config, key, findings);
+        self.retract_consumption(config, key, findings);
         if let Some((part, _)) = old {
             self.stock.parts[part].journal.forget(key);
         }
@@ -264,6 +265,7 @@ impl Engine {
             findings.raised.extend(flags);
             self.note_receipt(config, (event, claim, claim.quantity), key, findings);
             self.note_transfer(config, (event, claim, claim.quantity), key, findings);
+            self.consume(config, (event, claim, claim.quantity), key, findings);
         }
         Ok(if is_absorbed(&touches) { Outcome::Absorbed } else { Outcome::Applied })
     }

@@ -8,6 +8,7 @@ use crate::exception::{ExceptionRecord, Severity};
 use crate::instant;
 use crate::outcome::Outcome;
 use crate::quantity::write_digits;
+use crate::stock::Spot;
 use crate::work::StateChange;
 
 /// Where a flush belongs: the input stream and the log sequences (from, through] that it covers.
@@ -29,9 +30,9 @@ pub type Message = (String, Vec<u8>);
 /// Encodes changed positions, each message one `CloudEvent` with many positions.
 pub fn encode_availability<'a>(
     covers: Covers<'_>,
-    positions: impl Iterator<Item = (BalanceView<'a>, Option<&'a Tracing>)>,
-    positions_max: usize,
-    bytes_max: usize,
+    positions: impl Iterator<Item = (Spot, BalanceView<'a>, Option<&'a Tracing>)>,
+    (positions_max, bytes_max): (usize, usize),
+    more: impl Fn(Spot, &mut Vec<u8>),
 ) -> Vec<Message> {
     let id = |part: usize| format!("{}:{}:availability:{part}", covers.stream, covers.through);
     let begin = |part: usize, out: &mut Vec<u8>| {
@@ -43,9 +44,9 @@ pub fn encode_availability<'a>(
         out.extend_from_slice(b",\"positions\":[");
     };
     let mut entries = Packer::new(positions_max, bytes_max, begin, b"]}}");
-    for (balance, tracing) in positions {
+    for (spot, balance, tracing) in positions {
         let ids = tracing.map_or((None, None), |ids| (ids.correlation.as_deref(), ids.causation.as_deref()));
-        entries.add(|out| balance.write_availability(out, ids.0, ids.1));
+        entries.add(|out| balance.write_availability(out, |out| more(spot, out), ids));
     }
     entries.finish().into_iter().enumerate().map(|(part, message)| (id(part), message)).collect()
 }

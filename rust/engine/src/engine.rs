@@ -22,13 +22,14 @@ use crate::keys::Keys;
 use crate::limits::DEDUP_GENERATIONS;
 use crate::master::Catalog;
 use crate::outcome::Outcome;
+use crate::promise::Promises;
 use crate::receipts::Lines;
 use crate::shadow::Shadow;
 use crate::shape::Shapes;
 use crate::shards::Shards;
 use crate::sources::{Noted, Sources};
 use crate::split::{Framing, split, split_lines};
-use crate::stock::Stock;
+use crate::stock::{Spot, Stock};
 use crate::tracks::Tracks;
 use crate::transfers::Lanes;
 use crate::waiting::Waiting;
@@ -118,11 +119,15 @@ pub struct Engine {
     pub(crate) lanes: Lanes,
     pub(crate) items: Catalog,
     pub(crate) locations: Catalog,
+    /// What can be promised, and to whom it was.
+    pub(crate) promises: Promises,
     pub(crate) shadow: Option<Shadow>,
     /// Whether the configuration was changed since somebody looked.
     pub(crate) is_reconfigured: bool,
     /// Up to when what is kept for a window of log time need not be looked through.
     pub(crate) tidy_ns: i64,
+    /// When a rule of safety stock begins or ends next, in nanoseconds.
+    pub(crate) safety_ns: i64,
     pub(crate) log_time_ns: Option<i64>,
     pub(crate) sequence: u64,
     pub(crate) flushed: u64,
@@ -165,6 +170,8 @@ impl Engine {
             lanes: Lanes::default(),
             items: Catalog::new(seed),
             locations: Catalog::new(seed),
+            promises: Promises::new(&config, seed),
+            safety_ns: i64::MAX,
             shadow: None,
             is_reconfigured: false,
             tidy_ns: i64::MIN,
@@ -244,6 +251,7 @@ impl Engine {
                 self.tick(place.clock.offer(EventTime::Absent));
                 let config = Arc::clone(&self.config);
                 self.on_time(&config, (sequence, 0), batch);
+                self.review(&config, (sequence, 0), batch);
             }
             self.sequence = sequence;
         }
@@ -329,7 +337,8 @@ impl Engine {
         if !outcome.is_silent() || findings.is_telling() || self.work.knows(seen.key) {
             self.raise(config, element, (outcome, seen, findings), log_time_ns, batch);
         }
-        self.note_source(config, event, (outcome, log_time_ns), (place.sequence, place.index), batch);
+        let location_hash = seen.hashes.location;
+        self.note_source(config, (event, location_hash), (outcome, log_time_ns), (place.sequence, place.index), batch);
         if self.work.is_due(log_time_ns) {
             let now = self.now((place.sequence, place.index));
             self.work.escalate(now);
@@ -341,7 +350,7 @@ impl Engine {
     fn note_source(
         &mut self,
         config: &Config,
-        event: &Event<'_>,
+        (event, location_hash): (&Event<'_>, u64),
         (outcome, log_time_ns): (Outcome, i64),
         place: (u64, u32),
         batch: &mut Batch,
@@ -350,8 +359,17 @@ impl Engine {
         let time_ns = if let EventTime::At(time_ns) = event.time { time_ns } else { log_time_ns };
         let sequence = event.sequence.unwrap_or_default();
         let noted = Noted { outcome, time_ns, sequence, place, log_time_ns };
-        if let Some(number) = self.sources.note(source, noted) {
-            self.look_after(config, number, place, batch);
+        if let Some((number, is_to_look_after)) = self.sources.note(source, noted) {
+            if let Some(location) = event.location
+                && !outcome.is_refusal()
+                && self.sources.hears(number, location_hash)
+            {
+                let known = self.locations.has_aliases().then(|| self.locations.resolve(source, location, time_ns));
+                self.sources.speak_of(number, known.flatten().unwrap_or(location));
+            }
+            if is_to_look_after {
+                self.look_after(config, number, place, batch);
+            }
         }
         if self.sources.is_due(log_time_ns) {
             self.look_at_lags(config, place, batch);
@@ -380,6 +398,12 @@ impl Engine {
         if self.items.has_begun(log_time_ns) {
             self.touch_begun(log_time_ns, place.0);
         }
+        if config.has_dated_safety() || config.has_group_safety() {
+            self.follow_safety(config, log_time_ns, place.0);
+        }
+        if self.is_promise_due() {
+            self.promises_on_time(config, place.0);
+        }
         if log_time_ns > self.tidy_ns {
             self.tidy_ns = log_time_ns.saturating_add(config.dedup_window_ns / DEDUP_GENERATIONS);
             self.tidy(config, log_time_ns);
@@ -397,7 +421,7 @@ impl Engine {
             }
         }
         for (sku, begun_ns) in begun {
-            self.touch_item(&sku, sequence, |engine, location| engine.safety_stock_at(&sku, location, begun_ns - 1));
+            self.touch_item(&sku, sequence, |engine, location| engine.safety_at(&sku, location, begun_ns - 1));
         }
     }
 
@@ -411,6 +435,49 @@ impl Engine {
         self.pendings.decided.retain(|_, at_ns| *at_ns >= before_ns);
         self.lines.forget(before_ns);
         self.lanes.forget(before_ns);
+        self.tidy_promises(config, before_ns);
+    }
+
+    /// Notes the positions that have another safety stock by a rule or a group that has begun or ended.
+    fn follow_safety(&mut self, config: &Config, log_time_ns: i64, sequence: u64) {
+        if self.safety_ns == i64::MAX {
+            // It is not known yet when the next one does.
+            self.safety_ns = self.next_safety(config, log_time_ns);
+        }
+        if log_time_ns < self.safety_ns {
+            return;
+        }
+        let before_ns = self.safety_ns - 1;
+        self.safety_ns = self.next_safety(config, log_time_ns);
+        for spot in self.spots() {
+            let [sku, location, lot, owner] = self.view(spot).names;
+            let is_whole = lot.is_empty() && owner.is_empty();
+            if is_whole && self.safety_at(sku, location, before_ns) != self.safety_stock(sku, location) {
+                self.touch(spot, sequence);
+            }
+        }
+    }
+
+    pub(crate) fn next_safety(&self, config: &Config, after_ns: i64) -> i64 {
+        let group = if config.has_group_safety() { self.promises.groups.next_change(after_ns) } else { None };
+        let next = [config.next_safety_ns(after_ns), group].into_iter().flatten().min();
+        next.unwrap_or(i64::MAX)
+    }
+
+    /// Appends what can be promised of a position beyond what is there, as members of its availability.
+    fn write_promise(&self, spot: Spot, out: &mut Vec<u8>) {
+        if self.promised(spot).is_some() {
+            let site = self.site(spot, None);
+            let mode = self.config.promise.mode;
+            out.extend_from_slice(b",\"promise\":{\"mode\":\"");
+            out.extend_from_slice(mode.name().as_bytes());
+            out.extend_from_slice(b"\",\"buckets\":");
+            self.write_steps(out, &self.steps(&site, mode));
+            out.push(b'}');
+        }
+        if !self.config.promise.measures.is_empty() {
+            self.write_measures(out, spot);
+        }
     }
 
     /// Keeps a batch's exceptions for the next flush.
@@ -430,8 +497,10 @@ impl Engine {
         let records = std::mem::take(&mut self.exceptions);
         let (from, through) = (self.flushed, self.sequence);
         let covers = Covers { stream, from, through, log_time_ns: self.log_time_ns.unwrap_or(0) };
-        let balances = self.views(&changed).map(|(spot, view)| (view, tracings[spot.part as usize].get(spot.place)));
-        let availability = encode_availability(covers, balances, positions_max, bytes_max);
+        let tracing = |spot: Spot| tracings[spot.part as usize].get(spot.place);
+        let balances = self.views(&changed).map(|(spot, view)| (spot, view, tracing(spot)));
+        let more = |spot, out: &mut Vec<u8>| self.write_promise(spot, out);
+        let availability = encode_availability(covers, balances, (positions_max, bytes_max), more);
         let moved = std::mem::take(&mut self.work.changes);
         let exceptions = encode_exceptions(covers, &records, &moved, positions_max, bytes_max);
         self.flushed = through;

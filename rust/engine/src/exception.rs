@@ -29,6 +29,12 @@ impl Severity {
             | "receipt_variance"
             | "transfer_overdue"
             | "unregistered_source"
+            | "supply_overdue"
+            | "closed_line"
+            | "over_release"
+            | "over_protected"
+            | "reservation_leak"
+            | "insufficient"
             | "source_lag" => Self::Warning,
             "mass_change" | "sequence_gap" | "source_refusals" | "overflow" => Self::Critical,
             _ => Self::Error,

@@ -21,6 +21,8 @@ pub(crate) struct Findings {
     pub(crate) why: Option<String>,
     /// Whether another exception stands for the outcome.
     pub(crate) is_grouped: bool,
+    /// Whether its caller was answered.
+    pub(crate) is_answered: bool,
     /// What a person should see although the event was applied.
     pub(crate) raised: Vec<Raised>,
     /// What is in order again: code and subject.
@@ -56,6 +58,7 @@ impl Findings {
             && self.late.is_none()
             && self.why.is_none()
             && !self.is_grouped
+            && !self.is_answered
             && !self.is_telling();
         if !is_blank {
             *self = Self::default();
@@ -185,6 +188,15 @@ pub(crate) fn cure(code: &str) -> &'static str {
         "count_beyond_history" => "count again now, or raise engine.history_max",
         "too_large" => "send a smaller event; unknown fields count too",
         "short_pick" => "count the location and allocate the rest of the order elsewhere",
+        "supply_overdue" => "ask the supplier, and reschedule, receive or cancel the line",
+        "closed_line" => {
+            "find out which is right, the close or the movement; schedule the line again if more is to come"
+        }
+        "over_release" => "nothing more was given back than was held; look for a release that was sent twice",
+        "reservation_at_risk" => "bring supply forward, or void or reschedule one of the reservations that are named",
+        "reservation_leak" => "void the reservation, or open its document again",
+        "over_protected" => "lower a protection, or accept that the first channel that comes is served first",
+        "insufficient" => "ask for the quantity or the date that the cause names, under a new key",
         "duplicate_suspect" => "compare the two events; if it is one, send the opposite movement under a new key",
         _ => "look at the original event and its source",
     }

@@ -124,6 +124,14 @@ impl<'a> Cursor<'a> {
         Ok(Some(name))
     }
 
+    /// Steps to the next value of an array, or leaves it. `first` tells whether a comma must stand before it.
+    ///
+    /// # Errors
+    /// When the array goes on in another way than JSON does.
+    pub fn next_item(&mut self, first: bool) -> Result<bool, Fault> {
+        self.next_slot(first, b']', "expected `,` or `]` in an array")
+    }
+
     /// Steps to the next value's place behind a bracket or comma, or leaves through the closing bracket.
     fn next_slot(&mut self, first: bool, close: u8, otherwise: &'static str) -> Result<bool, Fault> {
         self.skip_space();
@@ -239,7 +247,7 @@ impl<'a> Cursor<'a> {
             Kind::Array => {
                 self.enter()?;
                 let mut first = true;
-                while self.next_slot(first, b']', "expected `,` or `]` in an array")? {
+                while self.next_item(first)? {
                     first = false;
                     self.skip_value()?;
                 }

@@ -115,7 +115,9 @@ impl Said<'_> {
     pub(crate) const fn names_stock(&self) -> bool {
         match self {
             Self::Stock(_) => true,
-            Self::Directive(directive, _) => matches!(directive.request, Request::Announce(..) | Request::Close(..)),
+            Self::Directive(directive, _) => {
+                directive.kind.is_promise() || matches!(directive.request, Request::Announce(..) | Request::Close(..))
+            }
         }
     }
 
@@ -124,7 +126,8 @@ impl Said<'_> {
         match self {
             Self::Stock(_) => true,
             Self::Directive(directive, _) => {
-                !matches!(directive.request, Request::DefineItem(..) | Request::DefineLocation(..))
+                let request = &directive.request;
+                !matches!(request, Request::DefineItem(..) | Request::DefineLocation(..) | Request::DefineGroup(..))
             }
         }
     }
@@ -187,8 +190,22 @@ impl Engine {
             self.on_time(config, (place.sequence, place.index), batch);
         }
         match said {
-            Err(outcome) => outcome,
-            Ok(said) => self.weigh(config, element, (seen, found), &said, findings, batch),
+            Err(outcome) => {
+                if matches!(findings.why, Some(_)) {
+                    Self::answer_unread(element, seen, outcome, findings, batch);
+                }
+                outcome
+            }
+            Ok(said) => {
+                let outcome = self.weigh(config, element, (seen, found), &said, findings, batch);
+                if let Said::Directive(directive, _) = &said
+                    && outcome != Outcome::Held
+                    && !findings.is_answered
+                {
+                    self.answer_early(seen, directive, (outcome, findings), batch);
+                }
+                outcome
+            }
         }
     }
 
@@ -245,6 +262,11 @@ impl Engine {
             Ok(new_key) => new_key,
             Err(outcome) => return outcome,
         };
+        if let Said::Directive(directive, _) = said
+            && let Err(outcome) = self.check_request(directive, seen, findings)
+        {
+            return outcome;
+        }
         let origin = self.origin_of(event, log_time_ns);
         if origin.is_some_and(|origin| self.keys.of(origin).find(origin).is_some()) {
             return Outcome::Duplicate;
@@ -297,6 +319,25 @@ impl Engine {
             self.posted = Some(seen.key);
         }
         called_late(rank, outcome, findings)
+    }
+
+    /// Checks what depends on the calendar, and on reservations that outlive the memory of keys.
+    fn check_request(&self, directive: &Directive, seen: &Seen<'_>, findings: &mut Findings) -> Result<(), Outcome> {
+        let Request::Reserve(ask) = &directive.request else { return Ok(()) };
+        if self.promises.reservations.find(seen.key).is_some_and(|slot| self.is_live(slot)) {
+            return Err(Outcome::Duplicate);
+        }
+        for wanted in &ask.lines {
+            let Some(due) = wanted.due else { continue };
+            let location = wanted.position.as_ref().map_or("", |[location, ..]| location);
+            let zone = self.zone_of(location);
+            if self.promises.calendar.bucket_of(zone, due) >= self.horizon(zone).end {
+                findings.why =
+                    Some(format!("`due` lies beyond the horizon of {} buckets", self.config.promise.horizon));
+                return Err(Outcome::TimeOutOfBounds);
+            }
+        }
+        Ok(())
     }
 
     /// The key of the event that a sync made this one from.

@@ -22,6 +22,9 @@ const UNKNOWN: i128 = i128::MAX;
 /// Marks a position that came into being by a correction and was never posted to by an event as it was sent. Whether there is such a position can depend
 /// on the order of corrections, so as long as nothing is on it, it does not count for the state hash.
 pub const HOLLOW: u32 = 1 << 31;
+/// Marks a position with a schedule or with live reservations.
+pub const PROMISED: u32 = 1 << 30;
+const FLAGS: u32 = HOLLOW | PROMISED;
 
 /// The names of a position: sku, location, lot, owner.
 pub type Names = [NameId; 4];
@@ -40,7 +43,7 @@ pub struct Position {
     pub dropped_ns: i64,
     /// Its recent movements.
     pub history: HistoryHandle,
-    /// Its counts: a place in the ledger's counts plus one, zero for none; and [`HOLLOW`].
+    /// Its counts: a place in the ledger's counts plus one, zero for none; and [`HOLLOW`] and [`PROMISED`].
     pub counts: u32,
 }
 
@@ -326,13 +329,35 @@ impl Ledger {
         } else {
             self.counts.push(counts);
             let place = u32::try_from(self.counts.len()).expect("no more counted positions than positions");
-            position.counts = place | position.counts & HOLLOW;
+            position.counts = place | position.counts & FLAGS;
         }
     }
 
     /// Notes that a position came into being by a correction.
     pub(crate) fn set_hollow(&mut self, place: u32) {
         self.positions.get_mut(place as usize).counts |= HOLLOW;
+    }
+
+    /// Notes whether a position has a schedule or live reservations.
+    pub(crate) fn set_promised(&mut self, place: u32, is_promised: bool) {
+        let counts = &mut self.positions.get_mut(place as usize).counts;
+        *counts = if is_promised { *counts | PROMISED } else { *counts & !PROMISED };
+    }
+
+    /// Brings about a position that nothing was posted to. Gives its place.
+    pub(crate) fn bring_about(&mut self, names: Names, version: u64) -> u32 {
+        let draft = self.draft_at(names, None);
+        let is_new = draft.place().is_none();
+        let place = self.write_accounts(&draft, version);
+        if is_new {
+            self.set_hollow(place);
+        }
+        place
+    }
+
+    /// The accounts of a position, to be changed.
+    pub(crate) fn accounts_mut(&mut self, place: u32) -> &mut [i64; STORED] {
+        &mut self.positions.get_mut(place as usize).accounts
     }
 
     /// Notes that a position reflects a place in the log without a change of its accounts.
@@ -454,7 +479,7 @@ impl Ledger {
 /// Where the counts of a position are.
 #[inline]
 fn counts_of(position: &Position) -> Option<usize> {
-    ((position.counts & !HOLLOW) as usize).checked_sub(1)
+    ((position.counts & !FLAGS) as usize).checked_sub(1)
 }
 
 /// What a movement does to a position's `on_hand`.

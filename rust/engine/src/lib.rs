@@ -38,6 +38,7 @@ pub mod index;
 pub mod intern;
 
 pub mod account;
+pub mod atp;
 pub mod config;
 mod directive;
 pub mod legs;
@@ -76,6 +77,7 @@ mod image;
 pub mod inspect;
 mod judge;
 mod post;
+mod promise;
 pub mod query;
 mod raise;
 mod receipts;

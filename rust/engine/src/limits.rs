@@ -86,6 +86,19 @@ pub const REFUSALS_RUN: u64 = 1_000;
 /// Longest name of a unit of measure, in bytes.
 pub const UNIT_BYTES_MAX: usize = 16;
 
+/// Buckets that are looked at, unless configured.
+pub const HORIZON_DEFAULT: u32 = 90;
+/// Most buckets that can be looked at.
+pub const HORIZON_MAX: u32 = 400;
+/// How long a reservation lives, unless configured.
+pub const TTL_DEFAULT_NS: i64 = 900 * SECOND_NS;
+/// Lines of a reservation.
+pub const RESERVATION_LINES_MAX: usize = 100;
+/// Positions and groups of one question.
+pub const QUESTION_POSITIONS_MAX: usize = 10_000;
+/// Longest subject for an answer, in bytes.
+pub const REPLY_BYTES_MAX: usize = 255;
+
 /// One second in the unit of all times, nanoseconds.
 pub const SECOND_NS: i64 = 1_000_000_000;
 /// Default of the dedup window and of `max_age`.

@@ -37,6 +37,8 @@ pub(crate) struct Version {
     pub(crate) unit_cost: Option<i64>,
     pub(crate) safety: Safety,
     pub(crate) aliases: Vec<Alias>,
+    /// The zone of a location's days.
+    pub(crate) time_zone: Option<Box<str>>,
 }
 
 /// Why a quantity cannot be turned into base units.
@@ -201,6 +203,24 @@ impl Catalog {
         Some((self.entries[entry as usize].name.clone(), time_ns))
     }
 
+    /// Whether a version of a name begins after a time, and before another.
+    pub(crate) fn changes_between(&self, name: &str, after_ns: i64, before_ns: i64) -> bool {
+        let Some(entry) = self.find(name) else { return false };
+        let versions = &self.entries[entry as usize].versions;
+        versions.iter().any(|version| version.time_ns > after_ns && version.time_ns < before_ns)
+    }
+
+    /// When the next version begins.
+    pub(crate) fn next_begin_ns(&self) -> Option<i64> {
+        self.coming.first().map(|(time_ns, _)| *time_ns)
+    }
+
+    /// The time zones that versions name, in the order of their names.
+    pub(crate) fn time_zones(&self) -> BTreeSet<Box<str>> {
+        let versions = self.entries.iter().flat_map(|entry| &entry.versions);
+        versions.filter_map(|version| version.time_zone.clone()).collect()
+    }
+
     pub(crate) fn memory_bytes(&self) -> usize {
         let pair = |(source, code): &Alias| source.len() + code.len();
         let version = |version: &Version| {
@@ -213,6 +233,7 @@ impl Catalog {
             version.source.len()
                 + version.id.len()
                 + held::text(version.unit.as_deref())
+                + held::text(version.time_zone.as_deref())
                 + held::list(&version.units)
                 + version.units.iter().map(|(name, _)| name.len()).sum::<usize>()
                 + held::list(&version.aliases)
@@ -273,6 +294,7 @@ fn write_version(writer: &mut Writer, version: &Version) {
     writer.bytes(version.id.as_bytes());
     writer.u8(u8::from(version.is_retired));
     writer.bytes(version.unit.as_deref().unwrap_or_default().as_bytes());
+    writer.bytes(version.time_zone.as_deref().unwrap_or_default().as_bytes());
     writer.i64(version.unit_cost.unwrap_or(-1));
     let (kind, amounts): (u8, Vec<(&str, i64)>) = match &version.safety {
         Safety::Unsaid => (0, Vec::new()),
@@ -304,6 +326,8 @@ fn read_version(reader: &mut Reader<'_>) -> Result<Version, SnapshotError> {
     };
     let unit = reader.text()?;
     version.unit = (!unit.is_empty()).then(|| unit.into());
+    let zone = reader.text()?;
+    version.time_zone = (!zone.is_empty()).then(|| zone.into());
     version.unit_cost = Some(reader.i64()?).filter(|cost| *cost >= 0);
     let kind = reader.u8()?;
     let mut lists = [Vec::new(), Vec::new()];

@@ -143,6 +143,13 @@ fn scan_exponent(rest: &[u8]) -> Option<i64> {
     Some(if negative { -magnitude } else { magnitude })
 }
 
+/// The quantity as text: `12`, `-0.5`, `3.125`.
+pub fn text(thousandths: i64) -> String {
+    let mut out = Vec::new();
+    write(&mut out, thousandths);
+    String::from_utf8(out).expect("digits are text")
+}
+
 /// Appends the quantity as an exact JSON number: `12`, `-0.5`, `3.125`.
 pub fn write(out: &mut Vec<u8>, thousandths: i64) {
     if thousandths < 0 {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use crate::account::STORED;
 use crate::balance::{Balance, BalanceView, PositionKey, Standing};
-use crate::config::Config;
+use crate::config::{Amount, Config};
 use crate::correction::Amendment;
 use crate::engine::Engine;
 use crate::exception::ExceptionRecord;
 use crate::held;
-use crate::ledger::HOLLOW;
+use crate::ledger::{HOLLOW, PROMISED};
 use crate::outcome::{self, Outcome};
 use crate::shadow::Shadow;
 use crate::shape::Shapes;
@@ -33,35 +33,29 @@ impl Engine {
         let names = position.names.map(|name| part.names.name(name));
         let [sku, location, lot, owner] = names;
         let whole = lot.is_empty() && owner.is_empty();
+        let is_promised = position.counts & PROMISED != 0;
+        let claimed =
+            if is_promised { self.promises.find(spot).map_or(0, |slot| self.promises.entry(slot).claimed) } else { 0 };
         BalanceView {
             names,
             accounts: &position.accounts,
-            safety_stock: if whole { self.safety_stock(sku, location) } else { 0 },
+            claimed,
+            safety_stock: if whole { self.safety_stock(sku, location).of(position.accounts[0]) } else { 0 },
             pending: self.pendings.loss(names),
             is_hollow: position.counts & HOLLOW != 0,
             version: position.version,
         }
     }
 
-    /// Safety stock in thousandths: by the item's version that holds at the log's time, or by configuration.
-    pub(crate) fn safety_stock(&self, sku: &str, location: &str) -> i64 {
-        self.safety_stock_at(sku, location, self.log_time_ns.unwrap_or(0))
-    }
-
-    /// The same at a time.
-    pub(crate) fn safety_stock_at(&self, sku: &str, location: &str, time_ns: i64) -> i64 {
-        if self.items.is_empty() {
-            return self.config.safety_stock(sku, location);
-        }
-        let version = self.items.at(sku, time_ns);
-        let said = version.and_then(|version| version.safety_at(location));
-        said.unwrap_or_else(|| self.config.safety_stock(sku, location))
+    /// Safety stock: by the item's version that holds at the log's time, or by configuration.
+    pub(crate) fn safety_stock(&self, sku: &str, location: &str) -> Amount {
+        self.safety_at(sku, location, self.log_time_ns.unwrap_or(0))
     }
 
     /// The amounts of a position.
     pub fn standing(&self, spot: Spot) -> Standing {
         let (_, position) = self.stock.at(spot);
-        Standing { spot, accounts: position.accounts, version: position.version }
+        Standing { spot, accounts: self.view(spot).amounts(), version: position.version }
     }
 
     /// The balances of positions. What is needed of many of them is fetched from memory together.
@@ -190,6 +184,7 @@ impl Engine {
             ("approvals", self.pendings.memory_bytes()),
             ("watched", self.lines.memory_bytes() + self.lanes.memory_bytes()),
             ("master", self.items.memory_bytes() + self.locations.memory_bytes()),
+            ("promises", self.promises.memory_bytes()),
             ("shadow", self.shadow.as_ref().map_or(0, Shadow::memory_bytes)),
         ];
         parts.extend(self.stock.memory_bytes());

@@ -48,6 +48,12 @@ impl Lines {
         });
     }
 
+    /// What was received for a line, by the key of the receipt.
+    pub(crate) fn received(&self, line: &ReceiptLine) -> Vec<([u64; 2], i64)> {
+        let expected = self.lines.get(line).into_iter();
+        expected.flat_map(|expected| &expected.received).map(|(key, quantity)| (*key, *quantity)).collect()
+    }
+
     pub(crate) fn memory_bytes(&self) -> usize {
         let text = |line: &ReceiptLine| line.document.len() + line.sku.len() + line.location.len();
         crate::held::tree::<ReceiptLine, Expected>(self.lines.len())

@@ -87,6 +87,8 @@ impl Engine {
             && self.tracks.is_idle()
             && self.is_plain(&self.config)
             && self.waiting.is_empty()
+            && !self.promises.is_used
+            && !self.config.has_dated_safety()
             && self.keys.has_room(elements)
             && self.stock.has_room(elements)
     }

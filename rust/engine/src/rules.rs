@@ -79,6 +79,33 @@ pub struct Posting {
     pub to_remote: bool,
 }
 
+/// What an event of stock with a document does for a schedule line (`docs/promise.md` §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Supply has come.
+    Received,
+    /// Demand has its stock; less of it with a negative quantity.
+    Allocated,
+    /// It is off the shelf.
+    Picked,
+    /// It is gone.
+    Shipped,
+}
+
+impl Flow {
+    /// Of a type: the step, and whether it goes back.
+    fn of(name: &str) -> Option<(Self, bool)> {
+        Some(match name {
+            "stock.received" | "transfer.received" => (Self::Received, false),
+            "stock.allocated" => (Self::Allocated, false),
+            "stock.deallocated" | "stock.short_picked" => (Self::Allocated, true),
+            "stock.picked" => (Self::Picked, false),
+            "stock.shipped" | "transfer.dispatched" => (Self::Shipped, false),
+            _ => return None,
+        })
+    }
+}
+
 /// What the engine does with one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
@@ -98,6 +125,8 @@ pub struct Rule {
     pub name_hash: u64,
     /// Whether an event must name a `to_location`.
     pub needs_to_location: bool,
+    /// What it does for a schedule line, and whether it goes back.
+    pub flow: Option<(Flow, bool)>,
 }
 
 impl Rule {
@@ -257,8 +286,9 @@ impl RawType {
         }
         let exception = self.exception.as_deref().map(Into::into);
         let needs_to_location = postings.iter().any(|posting| posting.from_remote || posting.to_remote);
-        let (name, name_hash) = (name.into(), hash(name));
-        Ok(Rule { name, quantity, from_status, to_status, postings, exception, name_hash, needs_to_location })
+        let (flow, name_hash) = (Flow::of(name), hash(name));
+        let name = name.into();
+        Ok(Rule { name, quantity, from_status, to_status, postings, exception, name_hash, needs_to_location, flow })
     }
 }
 

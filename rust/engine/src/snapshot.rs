@@ -103,6 +103,8 @@ impl Engine {
             shadow.write(writer);
         }
         writer.i64(self.tidy_ns);
+        writer.i64(self.safety_ns);
+        self.write_promises(writer);
     }
 
     fn read_truth(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
@@ -131,7 +133,8 @@ impl Engine {
             self.shadow = Some(shadow);
         }
         self.tidy_ns = reader.i64()?;
-        Ok(())
+        self.safety_ns = reader.i64()?;
+        self.read_promises(reader)
     }
 
     /// Whether effects wait that a snapshot would lose.

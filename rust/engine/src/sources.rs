@@ -35,10 +35,25 @@ pub(crate) struct Source {
     alarms: [bool; 2],
     /// Whether somebody was told that it is not registered.
     is_told: bool,
+    /// The locations that it has spoken of.
+    locations: BTreeSet<Box<str>>,
+    /// Hashes of those that it spoke of lately, where they are looked for first.
+    heard: Box<[u64; HEARD]>,
+}
+
+impl Source {
+    fn memory_bytes(&self) -> usize {
+        self.name.len()
+            + HEARD * size_of::<u64>()
+            + crate::held::tree::<Box<str>, ()>(self.locations.len())
+            + self.locations.iter().map(|location| location.len()).sum::<usize>()
+    }
 }
 
 /// Names that are near.
 const NEAR: usize = 256;
+/// Locations of a source that are near.
+const HEARD: usize = 64;
 const LAG: usize = 0;
 const REFUSALS: usize = 1;
 
@@ -95,6 +110,8 @@ impl Sources {
             is_watched: false,
             alarms: [false; 2],
             is_told: false,
+            locations: BTreeSet::new(),
+            heard: Box::new([0; HEARD]),
         });
         let (all, seed) = (&self.all, self.seed);
         self.index.insert_unique(of_name(seed, name), number, |number| of_name(seed, &all[*number as usize].name));
@@ -114,9 +131,9 @@ impl Sources {
         Some(found)
     }
 
-    /// Notes an element of a source. Gives the source if somebody may have to be told.
+    /// Notes an element of a source. Gives the source, and whether somebody may have to be told.
     #[inline]
-    pub(crate) fn note(&mut self, name: &str, noted: Noted) -> Option<u32> {
+    pub(crate) fn note(&mut self, name: &str, noted: Noted) -> Option<(u32, bool)> {
         let Some(number) = self.find_or_add_soon(name) else {
             self.others += 1;
             return None;
@@ -131,7 +148,53 @@ impl Sources {
             source.watermark_ns = source.watermark_ns.max(Some(noted.time_ns));
         }
         let is_first = !std::mem::replace(&mut source.is_watched, true);
-        (is_first || source.alarms[LAG] || source.run.0 == REFUSALS_RUN).then_some(number)
+        Some((number, is_first || source.alarms[LAG] || source.run.0 == REFUSALS_RUN))
+    }
+
+    /// Whether a source spoke of a location not lately, or never. It did now.
+    #[inline]
+    pub(crate) fn hears(&mut self, number: u32, location_hash: u64) -> bool {
+        let heard = &mut self.all[number as usize].heard;
+        let place = usize::try_from(location_hash % HEARD as u64).unwrap_or(0);
+        std::mem::replace(&mut heard[place], location_hash) != location_hash
+    }
+
+    /// Notes that a source has spoken of a location.
+    #[cold]
+    pub(crate) fn speak_of(&mut self, number: u32, location: &str) {
+        let locations = &mut self.all[number as usize].locations;
+        if !locations.contains(location) {
+            locations.insert(location.into());
+        }
+    }
+
+    /// The sources that have spoken of a location, by name.
+    pub(crate) fn of_location(&self, location: &str) -> Vec<&str> {
+        let mut names: Vec<&str> =
+            self.all.iter().filter(|source| source.locations.contains(location)).map(|source| &*source.name).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The newest effective time of what was taken of a source.
+    pub(crate) fn watermark(&self, name: &str) -> Option<i64> {
+        self.find(name).and_then(|number| self.all[number as usize].watermark_ns)
+    }
+
+    /// Appends how far a source is, as members behind others.
+    pub(crate) fn write_place(&self, name: &str, log_time_ns: i64, out: &mut Vec<u8>) {
+        let Some(number) = self.find(name) else { return };
+        let source = &self.all[number as usize];
+        write_number(out, "last_sequence", source.last.0);
+        write_text(out, "last_log_time", Some(&instant::format(source.last.2)));
+        if let Some(watermark_ns) = source.watermark_ns {
+            write_text(out, "watermark_time", Some(&instant::format(watermark_ns)));
+            let lag_ms = log_time_ns.saturating_sub(watermark_ns).max(0) / 1_000_000;
+            write_text(out, "lag_s", Some(&format!("{}.{:03}", lag_ms / 1_000, lag_ms % 1_000)));
+        }
+        if source.watermark_sequence > 0 {
+            write_number(out, "watermark_sequence", source.watermark_sequence);
+        }
     }
 
     /// Counts the final outcome of an element that was held.
@@ -164,7 +227,7 @@ impl Sources {
     pub(crate) fn memory_bytes(&self) -> usize {
         crate::held::list(&self.all)
             + crate::held::list(&self.near)
-            + self.all.iter().map(|source| source.name.len()).sum::<usize>()
+            + self.all.iter().map(Source::memory_bytes).sum::<usize>()
             + self.index.allocation_size()
             + crate::held::tree::<(i64, u32), ()>(self.due.len())
     }
@@ -185,6 +248,10 @@ impl Sources {
             writer.u64(source.run.1);
             for flag in [source.is_watched, source.alarms[LAG], source.alarms[REFUSALS], source.is_told] {
                 writer.u8(u8::from(flag));
+            }
+            writer.u64(source.locations.len() as u64);
+            for location in &source.locations {
+                writer.bytes(location.as_bytes());
             }
         }
     }
@@ -213,6 +280,9 @@ impl Sources {
             source.is_watched = reader.u8()? == 1;
             source.alarms = [reader.u8()? == 1, reader.u8()? == 1];
             source.is_told = reader.u8()? == 1;
+            for _ in 0..reader.count(8)? {
+                source.locations.insert(reader.text()?.into());
+            }
         }
         self.rewatch();
         Ok(())
@@ -337,16 +407,7 @@ impl Engine {
             crate::quantity::write_digits(out, source.outcomes[usize::from(outcome.number())]);
         }
         out.push(b'}');
-        write_number(out, "last_sequence", source.last.0);
-        write_text(out, "last_log_time", Some(&instant::format(source.last.2)));
-        if let Some(watermark_ns) = source.watermark_ns {
-            write_text(out, "watermark_time", Some(&instant::format(watermark_ns)));
-            let lag_ms = self.log_time_ns.unwrap_or(0).saturating_sub(watermark_ns).max(0) / 1_000_000;
-            write_text(out, "lag_s", Some(&format!("{}.{:03}", lag_ms / 1_000, lag_ms % 1_000)));
-        }
-        if source.watermark_sequence > 0 {
-            write_number(out, "watermark_sequence", source.watermark_sequence);
-        }
+        self.sources.write_place(&source.name, self.log_time_ns.unwrap_or(0), out);
         out.extend_from_slice(b",\"alerts\":[");
         let alerts = ["source_lag", "source_refusals"].into_iter().zip(source.alarms);
         for (place, (alert, _)) in alerts.filter(|(_, is_on)| *is_on).enumerate() {
@@ -359,7 +420,7 @@ impl Engine {
     }
 
     /// What is held of a source, and which numbers it owes.
-    fn write_tracks(&self, name: &str, out: &mut Vec<u8>) {
+    pub(crate) fn write_tracks(&self, name: &str, out: &mut Vec<u8>) {
         let tracks = || self.tracks.all().iter().filter(|track| *track.source == *name);
         write_number(out, "held", tracks().map(|track| track.held.len() as u64).sum());
         out.extend_from_slice(b",\"open_gaps\":[");

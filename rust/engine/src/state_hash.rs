@@ -21,7 +21,7 @@ impl StateHash {
         let mut bytes = Vec::with_capacity(256);
         for balance in balances {
             // Whether a position was ever heard of can depend on the order of corrections, if only they were posted to it.
-            if balance.is_hollow && balance.accounts.iter().all(|amount| *amount == 0) {
+            if balance.is_hollow && balance.amounts().iter().all(|amount| *amount == 0) {
                 continue;
             }
             bytes.clear();
@@ -29,7 +29,7 @@ impl StateHash {
                 bytes.extend_from_slice(&(name.len() as u64).to_le_bytes());
                 bytes.extend_from_slice(name.as_bytes());
             }
-            for amount in balance.accounts {
+            for amount in balance.amounts() {
                 bytes.extend_from_slice(&amount.to_le_bytes());
             }
             let digest = blake3::hash(&bytes);

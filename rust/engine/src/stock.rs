@@ -7,7 +7,7 @@ use crate::held;
 use crate::index::scale;
 use crate::intern::Interner;
 use crate::journal::Journal;
-use crate::ledger::{Ledger, Position};
+use crate::ledger::{Ledger, PROMISED, Position};
 use crate::limits::POSITIONS_MAX;
 
 /// Where a position is.
@@ -26,6 +26,8 @@ pub(crate) struct Part {
     pub(crate) ledger: Ledger,
     pub(crate) changes: Changes,
     pub(crate) journal: Journal,
+    /// Positions with a schedule or with live reservations that changed.
+    pub(crate) promised: Vec<u32>,
     /// Events that were posted before each position came into being, where parts have to be put in order.
     pub(crate) births: Option<Vec<u64>>,
 }
@@ -38,6 +40,9 @@ impl Part {
             && place as usize == births.len()
         {
             births.push(BORN_HERE | ordinal);
+        }
+        if self.ledger.position(place).counts & PROMISED != 0 {
+            self.promised.push(place);
         }
         self.changes.touch(place, ordinal, tracing);
     }
@@ -61,6 +66,7 @@ impl Stock {
             ledger: Ledger::new(history_max, seed),
             changes: Changes::new(parts > 1),
             journal: Journal::default(),
+            promised: Vec::new(),
             births: (parts > 1).then(Vec::new),
         };
         Self { parts: std::iter::repeat_with(part).take(parts).collect(), seed }

@@ -69,6 +69,11 @@ impl Lanes {
         self.due.first().is_some_and(|(due_ns, _)| *due_ns <= log_time_ns)
     }
 
+    /// When the next dispatch has been on its way for too long.
+    pub(crate) fn next_due_ns(&self) -> Option<i64> {
+        self.due.first().map(|(due_ns, _)| *due_ns)
+    }
+
     /// Forgets lanes on which all has arrived, and nothing moved since a time.
     pub(crate) fn forget(&mut self, before_ns: i64) {
         let by_key = &mut self.by_key;

@@ -221,6 +221,7 @@ impl Engine {
             if std::mem::take(&mut self.is_reconfigured) {
                 config = Arc::clone(&self.config);
             }
+            self.review(&config, (element.place.sequence, element.place.index), batch);
         }
     }
 }

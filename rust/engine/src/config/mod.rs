@@ -2,6 +2,7 @@
 
 pub(crate) mod text;
 
+mod promise;
 mod safety;
 mod source;
 mod watch;
@@ -20,6 +21,9 @@ pub use crate::order::{Order, Ordering};
 use crate::ownership::{Policy, RawOwnership};
 use crate::rules::{RawType, RuleTable};
 
+use promise::RawPromise;
+pub use promise::{Bucket, MODES, Measure, Mode, PastDue, Promise, Reach};
+pub use safety::Amount;
 use safety::{RawSafety, SafetyStock};
 use source::{ARRIVAL, RawSource, bounds};
 pub use source::{Source, TimeBounds, Unregistered};
@@ -100,6 +104,8 @@ pub struct Config {
     pub escalate_after_ns: Option<i64>,
     /// Exceptions that are kept at most.
     pub exceptions_max: usize,
+    /// What can be promised.
+    pub promise: Promise,
     default_bounds: TimeBounds,
     sources: BTreeMap<String, Source>,
     has_orders: bool,
@@ -183,6 +189,7 @@ impl Config {
             + self.operators.iter().map(String::capacity).sum::<usize>()
             + self.ownership.as_ref().map_or(0, Policy::memory_bytes)
             + self.approvals.as_ref().map_or(0, Approvals::memory_bytes)
+            + self.promise.memory_bytes()
     }
 
     /// The bounds of a source's effective times.
@@ -243,19 +250,40 @@ impl Config {
             | "count_beyond_history"
             | "quantity_invalid"
             | "duplicate_suspect"
-            | "insufficient" => Team::Operations,
+            | "insufficient"
+            | "supply_overdue"
+            | "closed_line"
+            | "over_release"
+            | "over_protected"
+            | "reservation_at_risk"
+            | "reservation_leak" => Team::Operations,
             _ => Team::It,
         })
     }
 
-    /// Safety stock of a position, in thousandths. Sub-positions (lot, owner) have none of their own.
-    pub fn safety_stock(&self, sku: &str, location: &str) -> i64 {
-        self.safety.of(sku, location)
+    /// Safety stock of a position at a time. `is_in` tells whether its location is in a group then. Sub-positions (lot, owner) have none of their own.
+    pub fn safety_stock(&self, sku: &str, location: &str, time_ns: i64, is_in: impl Fn(&str) -> bool) -> Amount {
+        self.safety.at(sku, location, time_ns, is_in)
+    }
+
+    /// Whether safety stock depends on groups of locations.
+    pub(crate) fn has_group_safety(&self) -> bool {
+        self.safety.has_groups()
+    }
+
+    /// Whether safety stock changes with time.
+    pub(crate) fn has_dated_safety(&self) -> bool {
+        self.safety.is_dated()
+    }
+
+    /// The first time after another at which a rule of safety stock begins or ends.
+    pub(crate) fn next_safety_ns(&self, after_ns: i64) -> Option<i64> {
+        self.safety.next_moment(after_ns)
     }
 }
 
 /// Tables that may be changed through the log. `engine` sizes what is there already.
-const CHANGEABLE: [&str; 10] = [
+const CHANGEABLE: [&str; 11] = [
     "sources",
     "types",
     "ownership",
@@ -266,6 +294,7 @@ const CHANGEABLE: [&str; 10] = [
     "echo",
     "safety_stock",
     "exceptions",
+    "promise",
 ];
 
 /// Reads TOML, or JSON where the text begins with `{`.
@@ -298,6 +327,8 @@ struct Raw {
     master: Option<RawMaster>,
     #[serde(skip_serializing_if = "Option::is_none")]
     echo: Option<RawEcho>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    promise: Option<RawPromise>,
     #[serde(skip_serializing)]
     nats: serde::de::IgnoredAny,
     #[serde(skip_serializing)]
@@ -417,6 +448,7 @@ impl Raw {
             has_orders: sources.values().any(|source| source.ordering.order != Order::Arrival),
             sources,
             safety: self.safety_stock.validate()?,
+            promise: self.promise.unwrap_or_default().validate()?,
             teams: self.exceptions.owners,
             fingerprint: blake3::derive_key("tallystick 2026 configuration v1", canonical.as_bytes()),
             canonical: canonical.into(),

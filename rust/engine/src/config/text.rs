@@ -64,3 +64,12 @@ pub(crate) fn time(place: &str, text: &str) -> Result<i64, String> {
         _ => Err(format!("{place}: {text:?} is no time; give RFC 3339 with a zone, such as \"2026-01-01T00:00:00Z\"")),
     }
 }
+
+/// Nanoseconds since 1970 of an RFC 3339 time, or of the beginning of a date in UTC.
+pub(crate) fn moment(place: &str, text: &str) -> Result<i64, String> {
+    let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    match instant::parse(whole.as_bytes()) {
+        instant::Parsed::Exact(ns) => Ok(ns),
+        _ => Err(format!("{place}: {text:?} is no time; give a date such as \"2026-12-01\", or RFC 3339 with a zone")),
+    }
+}

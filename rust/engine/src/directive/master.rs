@@ -51,6 +51,11 @@ pub(super) fn version(members: &Members, event: &Event<'_>, is_retired: bool) ->
         ),
     };
     version.aliases = aliases(members)?;
+    if let Some(zone) = members.get("time_zone") {
+        let known = zone.as_str().filter(|name| crate::promise::is_zone(name));
+        let known = known.ok_or_else(|| malformed("time_zone", "is an IANA name such as \"Europe/Berlin\""))?;
+        version.time_zone = Some(known.into());
+    }
     if is_retired {
         // Nothing of what it says holds any more.
         let Version { source, id, .. } = version;
@@ -90,7 +95,7 @@ fn text_of(name: &str, bytes_max: usize) -> Option<&str> {
 }
 
 /// Thousandths of a number or a decimal text, zero or more.
-fn amount(value: &Value) -> Option<i64> {
+pub(super) fn amount(value: &Value) -> Option<i64> {
     let text = match value {
         Value::Number(number) => number.to_string(),
         Value::String(text) => text.clone(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::{Refused, malformed};
+use super::{REPLY, Refused, malformed};
 use crate::decode::has_control;
 
 /// The members that a type has. A null is absence.
@@ -52,7 +52,8 @@ impl Members {
 
     /// All of them in one form. A target is what it means, whether its source was left away or not.
     pub(super) fn said(&self, target: Option<[&str; 2]>) -> String {
-        let rest: BTreeMap<_, _> = self.0.iter().filter(|(name, _)| target.is_none() || **name != "target").collect();
+        let counts = |name: &str| name != REPLY && (target.is_none() || name != "target");
+        let rest: BTreeMap<_, _> = self.0.iter().filter(|(name, _)| counts(name)).collect();
         serde_json::to_string(&(target, rest)).expect("what was JSON is JSON")
     }
 }

@@ -3,6 +3,8 @@
 
 mod master;
 mod members;
+mod promise;
+mod reserve;
 
 use serde_json::Value;
 
@@ -14,6 +16,8 @@ use crate::master::Version;
 use crate::outcome::Outcome;
 use crate::work::State;
 use members::{Members, text};
+pub(crate) use promise::{Grouping, LineName, LineSaid, Moving, Protecting, Quantities, Scope, Settle, Side};
+pub(crate) use reserve::{Ask, Wanted, reply_of};
 
 /// What a directive does, by its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +37,25 @@ pub(crate) enum Kind {
     ReceiptAnnounced,
     ReceiptClosed,
     Tick,
+    SupplyScheduled,
+    SupplyRescheduled,
+    SupplyCancelled,
+    DemandScheduled,
+    DemandRescheduled,
+    DemandCancelled,
+    DocumentClosed,
+    DocumentCancelled,
+    ReservationRequested,
+    ReservationPosted,
+    ReservationVoided,
+    ProtectionSet,
+    ProtectionMoved,
+    GroupDefined,
+    GroupRetired,
 }
 
 /// Every type with the members that count for its body.
-const KINDS: [(&str, Kind, &[&str]); 15] = [
+const KINDS: [(&str, Kind, &[&str]); 30] = [
     ("event.voided", Kind::Voided, &["target"]),
     ("event.corrected", Kind::Corrected, &["target", "event"]),
     ("approval.granted", Kind::Granted, &["target", "exception"]),
@@ -52,11 +71,35 @@ const KINDS: [(&str, Kind, &[&str]); 15] = [
     ("receipt.announced", Kind::ReceiptAnnounced, RECEIPT),
     ("receipt.closed", Kind::ReceiptClosed, RECEIPT),
     ("tick", Kind::Tick, &[]),
+    ("supply.scheduled", Kind::SupplyScheduled, LINE),
+    ("supply.rescheduled", Kind::SupplyRescheduled, LINE),
+    ("supply.cancelled", Kind::SupplyCancelled, LINE),
+    ("demand.scheduled", Kind::DemandScheduled, LINE),
+    ("demand.rescheduled", Kind::DemandRescheduled, LINE),
+    ("demand.cancelled", Kind::DemandCancelled, LINE),
+    ("document.closed", Kind::DocumentClosed, &["document"]),
+    ("document.cancelled", Kind::DocumentCancelled, &["document"]),
+    ("reservation.requested", Kind::ReservationRequested, &[]),
+    ("reservation.posted", Kind::ReservationPosted, SETTLE),
+    ("reservation.voided", Kind::ReservationVoided, SETTLE),
+    ("protection.set", Kind::ProtectionSet, PROTECTION),
+    ("protection.moved", Kind::ProtectionMoved, PROTECTION),
+    ("group.defined", Kind::GroupDefined, GROUP),
+    ("group.retired", Kind::GroupRetired, GROUP),
 ];
 
 const ITEM: &[&str] = &["sku", "unit", "units", "unit_cost", "safety_stock", "aliases"];
-const LOCATION: &[&str] = &["location", "aliases"];
+const LOCATION: &[&str] = &["location", "aliases", "time_zone"];
 const RECEIPT: &[&str] = &["document", "line", "sku", "location", "quantity"];
+const LINE: &[&str] =
+    &["sku", "location", "lot", "owner", "document", "line", "due", "quantity", "unit", "supplier", "kind"];
+/// The answer's subject is no part of what is said.
+const SETTLE: &[&str] = &["target", "quantity", "quantities", REPLY];
+const PROTECTION: &[&str] =
+    &["channel", "sku", "location", "group", "protected", "capped", "from", "to", "quantity", "unit"];
+const GROUP: &[&str] = &["group", "locations", "groups"];
+/// The member that names where the answer goes.
+const REPLY: &str = "reply";
 
 impl Kind {
     /// The kind of a type, if it is a directive's.
@@ -85,6 +128,11 @@ impl Kind {
     /// Whether it corrects an event.
     pub(crate) const fn is_correction(self) -> bool {
         matches!(self, Self::Voided | Self::Corrected)
+    }
+
+    /// Whether it is about what can be promised.
+    pub(crate) const fn is_promise(self) -> bool {
+        self as usize > Self::Tick as usize
     }
 
     fn members(self) -> &'static [&'static str] {
@@ -149,6 +197,15 @@ pub(crate) enum Request {
     Announce(ReceiptLine, i64),
     Close(ReceiptLine),
     Tick,
+    Schedule(LineName, Box<LineSaid>),
+    Reschedule(LineName, Box<LineSaid>),
+    Cancel(LineName),
+    CloseDocument(Box<str>),
+    Reserve(Box<Ask>),
+    Settle(Box<Settle>),
+    Protect(Box<Protecting>),
+    MoveProtection(Box<Moving>),
+    DefineGroup(Box<str>, Box<Grouping>),
 }
 
 /// A directive whose own form is right.
@@ -176,6 +233,15 @@ fn malformed(member: &str, what: &str) -> Refused {
 impl Directive {
     /// Reads the members of a directive from the bytes of its element.
     pub(crate) fn read(config: &Config, kind: Kind, event: &Event<'_>, bytes: &[u8]) -> Result<Self, Refused> {
+        if kind == Kind::ReservationRequested {
+            let (ask, said) = reserve::read(event, bytes)?;
+            return Ok(Self {
+                kind,
+                request: Request::Reserve(Box::new(ask)),
+                said,
+                reason: event.reason.map(Into::into),
+            });
+        }
         let members = Members::read(bytes, kind.members())?;
         let request = match kind {
             Kind::Voided => Request::Correct(target(&members, event)?, None),
@@ -205,9 +271,11 @@ impl Directive {
             Kind::ReceiptAnnounced => Request::Announce(line(event)?, announced(event)?),
             Kind::ReceiptClosed => Request::Close(line(event)?),
             Kind::Tick => Request::Tick,
+            _ => promise::request(kind, &members, event)?,
         };
         let target = match &request {
             Request::Correct(target, _) | Request::Decide(Decided::Target(target), _) => Some(target),
+            Request::Settle(settle) => Some(&settle.target),
             _ => None,
         };
         let said = members.said(target.map(|target| [&*target.source, &*target.id]));
@@ -216,6 +284,15 @@ impl Directive {
 }
 
 impl Directive {
+    /// Where its answer goes, if it asks for one.
+    pub(crate) fn reply(&self) -> Option<&str> {
+        match &self.request {
+            Request::Reserve(ask) => ask.reply.as_deref(),
+            Request::Settle(settle) => settle.reply.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The event that it is about, and has to wait for.
     pub(crate) const fn target(&self) -> Option<&Target> {
         match &self.request {

@@ -191,7 +191,10 @@ impl Master {
     pub(super) fn safety_stock(&self, sku: &str, location: &str, log_time_ns: i64, config: &Config) -> i64 {
         let version = at(&self.items, sku, log_time_ns).map(|(_, version)| version);
         match version.and_then(|version| version.safety_stock.as_ref()) {
-            None => config.safety_stock(sku, location),
+            None => match config.safety_stock(sku, location, log_time_ns, |_| false) {
+                crate::config::Amount::Absolute(amount) => amount,
+                crate::config::Amount::Percent(_) => 0,
+            },
             Some(Safety::Everywhere(amount)) => *amount,
             Some(Safety::ByLocation(amounts)) => amounts.get(location).copied().unwrap_or(0),
         }

@@ -167,6 +167,7 @@ impl Reference {
         let balance = |(key, position): (&PositionKey, &Position)| Balance {
             key: key.clone(),
             accounts: position.accounts().map(|amount| i64::try_from(amount).expect("overflow is refused")),
+            claimed: 0,
             safety_stock: self.safety_stock(key),
             pending: i64::try_from(self.pending_at(key)).unwrap_or(i64::MAX),
             is_hollow: !self.direct.contains(key),

@@ -1,0 +1,224 @@
+//! Figures: what can be promised of one position, from its place in the ledger, its entry and the policies (`docs/promise.md` §3).
+
+use super::{Due, Span};
+use crate::atp::{self, Mode, Problem, UNLIMITED};
+use crate::config::{Amount, Bucket, Measure};
+use crate::engine::Engine;
+use crate::ledger::PROMISED;
+use crate::stock::Spot;
+
+/// When something is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    Now,
+    Due(Due),
+    Bucket(i32),
+}
+
+/// Safety stock over the horizon, in thousandths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Always(i64),
+    ByBucket(Vec<i64>),
+}
+
+impl Kept {
+    /// What is kept in a bucket, counted from bucket 0.
+    pub(crate) fn at(&self, offset: usize) -> i64 {
+        match self {
+            Self::Always(amount) => *amount,
+            Self::ByBucket(amounts) => amounts.get(offset).copied().unwrap_or_default(),
+        }
+    }
+}
+
+/// All that the figures of a position need.
+#[derive(Debug, Clone)]
+pub(crate) struct Site {
+    pub(crate) spot: Spot,
+    /// The slot of its entry, if it has one.
+    pub(crate) entry: Option<u32>,
+    pub(crate) zone: u32,
+    /// The whole horizon.
+    pub(crate) horizon: Span,
+    /// The bucket from which on supply is unlimited, or the end of the horizon.
+    pub(crate) fence: i32,
+    pub(crate) window: Option<u32>,
+    /// What is there, less all claims.
+    pub(crate) on_hand: i64,
+    pub(crate) kept: Kept,
+}
+
+impl Site {
+    /// The buckets before the fence.
+    pub(crate) const fn span(&self) -> Span {
+        Span { today: self.horizon.today, end: self.fence }
+    }
+
+    /// How far a bucket lies from bucket 0.
+    pub(crate) fn offset(&self, bucket: i32) -> usize {
+        let last = self.horizon.end - 1;
+        usize::try_from(bucket.clamp(self.horizon.today, last) - self.horizon.today).unwrap_or(0)
+    }
+}
+
+impl Engine {
+    /// The zone of a location, as its version that holds now says.
+    pub(crate) fn zone_of(&self, location: &str) -> u32 {
+        if self.locations.is_empty() {
+            return 0;
+        }
+        let version = self.locations.at(location, self.log_time_ns.unwrap_or(0));
+        let name = version.and_then(|version| version.time_zone.as_deref());
+        name.and_then(|name| self.promises.calendar.find(name)).unwrap_or(0)
+    }
+
+    /// Bucket 0 in a zone.
+    pub(crate) fn today(&self, zone: u32) -> i32 {
+        self.promises.calendar.bucket_at(zone, self.log_time_ns.unwrap_or(0))
+    }
+
+    /// The whole horizon in a zone.
+    pub(crate) fn horizon(&self, zone: u32) -> Span {
+        let today = self.today(zone);
+        Span { today, end: today.saturating_add_unsigned(self.config.promise.horizon) }
+    }
+
+    /// The bucket of a time or date in a zone, within the horizon.
+    pub(crate) fn bucket_in(&self, zone: u32, when: When) -> i32 {
+        let Span { today, end } = self.horizon(zone);
+        let bucket = match when {
+            When::Now => today,
+            When::Due(due) => self.promises.calendar.bucket_of(zone, due),
+            When::Bucket(bucket) => bucket,
+        };
+        bucket.clamp(today, end - 1)
+    }
+
+    /// What the figures of a position need.
+    pub(crate) fn site(&self, spot: Spot, measure: Option<&Measure>) -> Site {
+        let (part, position) = self.stock.at(spot);
+        let names = position.names.map(|name| part.names.name(name));
+        let is_promised = position.counts & PROMISED != 0;
+        let entry = if is_promised { self.promises.find(spot) } else { None };
+        let claimed = entry.map_or(0, |slot| self.promises.entry(slot).claimed);
+        let zone = entry.map_or_else(|| self.zone_of(names[1]), |slot| self.promises.entry(slot).zone);
+        let pending = self.pendings.loss(names);
+        let accounts = &position.accounts;
+        let on_hand = match measure {
+            None => accounts[0] - accounts[1] - claimed - accounts[2] - pending,
+            Some(measure) => {
+                let amounts = accounts.iter().zip(&measure.accounts);
+                let sum: i64 = amounts.map(|(amount, coefficient)| amount * i64::from(*coefficient)).sum();
+                sum + claimed * i64::from(measure.accounts[1]) + pending * i64::from(measure.pending)
+            }
+        };
+        let horizon = self.horizon(zone);
+        let reach = self.config.promise.reach(names[0], names[1]);
+        let fence = reach
+            .lead_time
+            .map_or(horizon.end, |buckets| horizon.end.min(horizon.today.saturating_add_unsigned(buckets)));
+        let is_whole = names[2].is_empty() && names[3].is_empty();
+        let kept =
+            if is_whole { self.kept([names[0], names[1]], accounts[0], (zone, horizon)) } else { Kept::Always(0) };
+        Site { spot, entry, zone, horizon, fence, window: reach.accumulation_window, on_hand, kept }
+    }
+
+    /// Safety stock over the horizon.
+    fn kept(&self, [sku, location]: [&str; 2], on_hand: i64, (zone, horizon): (u32, Span)) -> Kept {
+        let now_ns = self.log_time_ns.unwrap_or(0);
+        let first = self.safety_at(sku, location, now_ns).of(on_hand);
+        if !self.config.has_dated_safety() && self.items.is_empty() && !self.config.has_group_safety() {
+            return Kept::Always(first);
+        }
+        let end_ns = self.promises.calendar.start_of(zone, horizon.end);
+        let changes = self.config.next_safety_ns(now_ns).is_some_and(|ns| ns < end_ns)
+            || self.items.changes_between(sku, now_ns, end_ns)
+            || self.config.has_group_safety() && self.promises.groups.change_between(now_ns, end_ns);
+        if !changes {
+            return Kept::Always(first);
+        }
+        let later = (horizon.today + 1..horizon.end)
+            .map(|bucket| self.safety_at(sku, location, self.promises.calendar.start_of(zone, bucket)).of(on_hand));
+        Kept::ByBucket(std::iter::once(first).chain(later).collect())
+    }
+
+    /// Safety stock at a time: by the item's version that holds then, or by configuration.
+    pub(crate) fn safety_at(&self, sku: &str, location: &str, time_ns: i64) -> Amount {
+        let version = if self.items.is_empty() { None } else { self.items.at(sku, time_ns) };
+        let said = version.and_then(|version| version.safety_at(location)).map(Amount::Absolute);
+        said.unwrap_or_else(|| {
+            let is_in = |group: &str| self.promises.groups.contains(group, location, time_ns);
+            self.config.safety_stock(sku, location, time_ns, is_in)
+        })
+    }
+
+    /// The figure of a position in a bucket.
+    pub(crate) fn figure(&self, site: &Site, mode: Mode, bucket: i32) -> i64 {
+        match (mode, &site.kept, site.window) {
+            (Mode::OnHand, kept, _) => site.on_hand - kept.at(0),
+            (Mode::LookAhead, _, None) if bucket >= site.fence => UNLIMITED,
+            (Mode::LookAhead, Kept::Always(kept), None) => {
+                let least =
+                    site.entry.map_or(0, |slot| self.promises.entry(slot).timeline.least_from(site.span(), bucket));
+                site.on_hand - kept + least
+            }
+            _ => self.figures(site, mode)[site.offset(bucket)],
+        }
+    }
+
+    /// The figures of all buckets.
+    pub(crate) fn figures(&self, site: &Site, mode: Mode) -> Vec<i64> {
+        let (supply, demand) = match site.entry {
+            Some(slot) => self.promises.entry(slot).timeline.dense(site.horizon),
+            None => (vec![0; self.config.promise.horizon as usize], vec![0; self.config.promise.horizon as usize]),
+        };
+        let safety: Vec<i64> = (0..supply.len()).map(|offset| site.kept.at(offset)).collect();
+        let fence = (site.fence < site.horizon.end).then(|| site.offset(site.fence));
+        let problem = Problem {
+            on_hand: site.on_hand,
+            supply: &supply,
+            demand: &demand,
+            safety: &safety,
+            window: site.window.map(|buckets| buckets as usize),
+            fence,
+            carry_shortage: self.config.promise.carry_shortage,
+        };
+        atp::figures(&problem, mode)
+    }
+
+    /// The first bucket with at least a quantity.
+    pub(crate) fn earliest(&self, site: &Site, mode: Mode, quantity: i64) -> Option<i32> {
+        let is_sparse = mode == Mode::LookAhead && site.window.is_none() && matches!(site.kept, Kept::Always(_));
+        if mode == Mode::OnHand || is_sparse {
+            let entry = site.entry.map(|slot| self.promises.entry(slot));
+            let changes = entry.into_iter().flat_map(|entry| entry.timeline.changes(site.span()));
+            let fence = (site.fence < site.horizon.end).then_some(site.fence);
+            let mut buckets = std::iter::once(site.horizon.today).chain(changes).chain(fence);
+            return buckets.find(|bucket| self.figure(site, mode, *bucket) >= quantity);
+        }
+        let first = self.figures(site, mode).iter().position(|figure| *figure >= quantity)?;
+        i32::try_from(first).ok().map(|offset| site.horizon.today + offset)
+    }
+
+    /// The figures from bucket 0 on, each where it changes.
+    pub(crate) fn steps(&self, site: &Site, mode: Mode) -> Vec<(i32, i64)> {
+        let mut steps: Vec<(i32, i64)> = Vec::new();
+        for (bucket, figure) in (site.horizon.today..).zip(self.figures(site, mode)) {
+            if steps.last().is_none_or(|(_, known)| *known != figure) {
+                steps.push((bucket, figure));
+            }
+        }
+        steps
+    }
+
+    /// How a bucket is written, and whether it is a day.
+    pub(crate) fn bucket_text(&self, bucket: i32) -> String {
+        self.promises.calendar.text(bucket)
+    }
+
+    /// Whether buckets are days.
+    pub(crate) fn has_days(&self) -> bool {
+        self.config.promise.bucket == Bucket::Day
+    }
+}

@@ -1,0 +1,101 @@
+//! Lists of live reservations, for people: of a document, a SKU, a location, and those that leak.
+
+use serde::Deserialize;
+
+use super::reservation::{End, Record};
+use crate::balance::write_string;
+use crate::effect::{write_name, write_number, write_text};
+use crate::engine::Engine;
+use crate::instant;
+use crate::promise::answer::write_amount;
+use crate::quantity;
+
+/// Reservations of one list, unless asked for fewer.
+const LIST_MAX: usize = 1_000;
+
+/// Which reservations are asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Filter {
+    document: Option<String>,
+    sku: Option<String>,
+    location: Option<String>,
+    leaks: bool,
+    limit: Option<usize>,
+}
+
+impl Engine {
+    /// Live reservations as JSON: `{"sequence", "total", "reservations": […]}`, oldest first. The filter is a JSON object with any of `document`,
+    /// `sku`, `location`, `leaks` (only those whose document is closed) and `limit`; one in another form gives `{"error"}`.
+    pub fn reservations(&self, filter: &str) -> String {
+        let filter: Filter = match serde_json::from_str(filter) {
+            Ok(filter) => filter,
+            Err(error) => return serde_json::json!({ "error": format!("the filter: {error}") }).to_string(),
+        };
+        let all = self.promises.reservations.all().map(|(_, record)| record);
+        let mut found: Vec<&Record> =
+            all.filter(|record| record.end == End::Live && self.matches(&filter, record)).collect();
+        found.sort_by_key(|record| record.serial);
+        let mut out = b"{\"sequence\":".to_vec();
+        quantity::write_digits(&mut out, self.sequence);
+        write_number(&mut out, "total", found.len() as u64);
+        out.extend_from_slice(b",\"reservations\":[");
+        for (number, record) in found.into_iter().take(filter.limit.unwrap_or(LIST_MAX)).enumerate() {
+            if number > 0 {
+                out.push(b',');
+            }
+            self.write_reservation(&mut out, record);
+        }
+        out.extend_from_slice(b"]}");
+        String::from_utf8(out).expect("JSON is text")
+    }
+
+    fn matches(&self, filter: &Filter, record: &Record) -> bool {
+        let is =
+            |wanted: &Option<String>, value: Option<&str>| wanted.as_deref().is_none_or(|wanted| value == Some(wanted));
+        let is_at = |place: usize, wanted: &Option<String>| {
+            wanted.is_none() || record.parts.iter().any(|part| is(wanted, Some(self.view(part.spot).names[place])))
+        };
+        is(&filter.document, record.document.as_deref())
+            && is_at(0, &filter.sku)
+            && is_at(1, &filter.location)
+            && (!filter.leaks || self.leaks(record))
+    }
+
+    /// Whether stock is held for a document that is closed.
+    fn leaks(&self, record: &Record) -> bool {
+        let document = record.document.as_deref().and_then(|name| self.promises.document(name));
+        document.is_some_and(|document| document.closed_ns.is_some())
+    }
+
+    fn write_reservation(&self, out: &mut Vec<u8>, record: &Record) {
+        out.extend_from_slice(b"{\"source\":");
+        write_string(out, &record.source);
+        write_text(out, "id", Some(&record.id));
+        write_text(out, "document", record.document.as_deref());
+        if record.expires_ns < i64::MAX {
+            write_text(out, "expires", Some(&instant::format(record.expires_ns)));
+        }
+        out.extend_from_slice(b",\"lines\":[");
+        for (number, part) in record.parts.iter().filter(|part| part.held > 0).enumerate() {
+            let [sku, location, lot, owner] = self.view(part.spot).names;
+            out.extend_from_slice(if number > 0 { b",{\"sku\":" } else { b"{\"sku\":" });
+            write_string(out, sku);
+            write_text(out, "location", Some(location));
+            for (name, value) in [("lot", lot), ("owner", owner)] {
+                write_text(out, name, Some(value).filter(|value| !value.is_empty()));
+            }
+            write_amount(out, "held", part.held);
+            if let Some((_, bucket)) = part.due {
+                write_text(out, "due", Some(&self.bucket_text(bucket)));
+            }
+            let channel = record.channels.get(usize::from(part.line)).filter(|channel| !channel.is_empty());
+            write_text(out, "channel", channel.map(|channel| &**channel));
+            out.push(b'}');
+        }
+        out.push(b']');
+        write_name(out, "leak");
+        out.extend_from_slice(if self.leaks(record) { b"true" } else { b"false" });
+        out.push(b'}');
+    }
+}

@@ -1,0 +1,252 @@
+//! Promise: what can be sold, when and to whom (`docs/promise.md`). Here is what the log has said of it: the schedule, what is reserved, what is kept for
+//! channels, groups of locations. Everything that counts for a figure is derived from it and from the ledger.
+
+mod answer;
+mod ask;
+mod calendar;
+mod consume;
+mod decide;
+mod explain;
+mod feeds;
+mod figure;
+mod group;
+mod guard;
+mod image;
+mod line;
+mod list;
+mod protection;
+mod reservation;
+mod review;
+mod schedule;
+mod settle;
+mod timeline;
+
+use hashbrown::HashTable;
+
+use crate::config::Config;
+use crate::hash::{fold, of_name};
+use crate::held;
+use crate::stock::Spot;
+
+pub use answer::Reply;
+pub(crate) use calendar::{Calendar, Due, is_zone};
+pub(crate) use group::Groups;
+pub(crate) use line::Line;
+pub(crate) use protection::Protections;
+pub(crate) use reservation::Reservations;
+pub(crate) use timeline::{Span, Timeline};
+
+/// A position with a schedule or with live reservations.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) spot: Spot,
+    /// The zone of its location.
+    pub(crate) zone: u32,
+    /// Open lines that count, and live reservations with a date.
+    pub(crate) timeline: Timeline,
+    /// What live reservations without a date hold, in thousandths.
+    pub(crate) claimed: i64,
+    /// Its open lines, by serial.
+    pub(crate) lines: Vec<u64>,
+    /// The sums of what is open on either side, in thousandths.
+    pub(crate) open: [i64; 2],
+    /// Parts of live reservations: how many without a date, and by bucket how many with one.
+    pub(crate) live_now: u32,
+    pub(crate) live_dated: Vec<(i32, u32)>,
+    pub(crate) is_at_risk: bool,
+    /// Whether it is to be looked at once the element is done.
+    pub(crate) is_touched: bool,
+}
+
+impl Entry {
+    /// Whether nothing is promised of it any more.
+    fn is_idle(&self) -> bool {
+        self.lines.is_empty() && self.live_now == 0 && self.live_dated.is_empty()
+    }
+}
+
+/// What is known of a document.
+#[derive(Debug, Default)]
+pub(crate) struct Document {
+    /// Its lines, open and closed, by serial.
+    pub(crate) lines: Vec<u64>,
+    /// Its live reservations, by slot.
+    pub(crate) reservations: Vec<u32>,
+    /// The log's time when it was closed, if it was.
+    pub(crate) closed_ns: Option<i64>,
+}
+
+/// All of it.
+#[derive(Debug)]
+pub(crate) struct Promises {
+    pub(crate) calendar: Calendar,
+    /// By slot; slots of entries that are gone are used again.
+    pub(crate) entries: Vec<Option<Entry>>,
+    free: Vec<u32>,
+    by_spot: HashTable<u32>,
+    pub(crate) lines: std::collections::BTreeMap<u64, Line>,
+    /// The line that an event of stock moved, by its key.
+    pub(crate) moved_by: std::collections::BTreeMap<[u64; 2], u64>,
+    documents: HashTable<(Box<str>, Document)>,
+    pub(crate) reservations: Reservations,
+    pub(crate) protections: Protections,
+    pub(crate) groups: Groups,
+    /// Entries that changed since they were last looked at.
+    pub(crate) touched: Vec<u32>,
+    /// What is to be told of lines whose day has passed.
+    pub(crate) overdue: Vec<schedule::Overdue>,
+    /// The number of the next line, reservation or protection.
+    pub(crate) serial: u64,
+    /// When the next bucket begins anywhere, in nanoseconds.
+    pub(crate) next_bucket_ns: i64,
+    /// Whether any directive about promises was carried out.
+    pub(crate) is_used: bool,
+    seed: u64,
+}
+
+impl Promises {
+    pub(crate) fn new(config: &Config, seed: u64) -> Self {
+        Self {
+            calendar: Calendar::new(config.promise.bucket, &config.promise.time_zone),
+            entries: Vec::new(),
+            free: Vec::new(),
+            by_spot: HashTable::new(),
+            lines: std::collections::BTreeMap::new(),
+            moved_by: std::collections::BTreeMap::new(),
+            documents: HashTable::new(),
+            reservations: Reservations::new(),
+            protections: Protections::default(),
+            groups: Groups::default(),
+            touched: Vec::new(),
+            overdue: Vec::new(),
+            serial: 1,
+            next_bucket_ns: i64::MIN,
+            is_used: false,
+            seed,
+        }
+    }
+
+    /// A number that nothing before has.
+    pub(crate) const fn next_serial(&mut self) -> u64 {
+        let serial = self.serial;
+        self.serial += 1;
+        serial
+    }
+
+    /// The slot of a position's entry.
+    pub(crate) fn find(&self, spot: Spot) -> Option<u32> {
+        let is = |slot: &u32| self.entries[*slot as usize].as_ref().is_some_and(|entry| entry.spot == spot);
+        self.by_spot.find(hash_of(spot), is).copied()
+    }
+
+    /// An entry by its slot.
+    pub(crate) fn entry(&self, slot: u32) -> &Entry {
+        self.entries[slot as usize].as_ref().expect("lines and live reservations keep their entry")
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn entry_mut(&mut self, slot: u32) -> &mut Entry {
+        self.entries[slot as usize].as_mut().expect("lines and live reservations keep their entry")
+    }
+
+    /// A new entry.
+    pub(crate) fn add(&mut self, spot: Spot, zone: u32) -> u32 {
+        let entry = Entry {
+            spot,
+            zone,
+            timeline: Timeline::default(),
+            claimed: 0,
+            lines: Vec::new(),
+            open: [0; 2],
+            live_now: 0,
+            live_dated: Vec::new(),
+            is_at_risk: false,
+            is_touched: false,
+        };
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.entries.push(None);
+            u32::try_from(self.entries.len() - 1).expect("fewer entries than positions")
+        });
+        self.entries[slot as usize] = Some(entry);
+        let entries = &self.entries;
+        let hash = |slot: &u32| entries[*slot as usize].as_ref().map_or(0, |entry| hash_of(entry.spot));
+        self.by_spot.insert_unique(hash_of(spot), slot, hash);
+        slot
+    }
+
+    /// Takes away an entry of which nothing is promised any more.
+    pub(crate) fn remove(&mut self, slot: u32) {
+        let spot = self.entry(slot).spot;
+        if let Ok(found) = self.by_spot.find_entry(hash_of(spot), |known| *known == slot) {
+            found.remove();
+        }
+        self.entries[slot as usize] = None;
+        self.free.push(slot);
+    }
+
+    /// Notes that an entry is to be looked at once the element is done.
+    pub(crate) fn touch(&mut self, slot: u32) {
+        if !std::mem::replace(&mut self.entry_mut(slot).is_touched, true) {
+            self.touched.push(slot);
+        }
+    }
+
+    /// What is known of a document.
+    pub(crate) fn document(&self, name: &str) -> Option<&Document> {
+        self.documents.find(of_name(self.seed, name), |(known, _)| **known == *name).map(|(_, document)| document)
+    }
+
+    /// The same, new if need be.
+    pub(crate) fn document_mut(&mut self, name: &str) -> &mut Document {
+        let seed = self.seed;
+        let entry =
+            self.documents.entry(of_name(seed, name), |(known, _)| **known == *name, |(known, _)| of_name(seed, known));
+        &mut entry.or_insert_with(|| (name.into(), Document::default())).into_mut().1
+    }
+
+    /// Documents that are closed, and when they were.
+    fn closed_documents(&self) -> Vec<(&str, i64)> {
+        self.documents.iter().filter_map(|(name, document)| document.closed_ns.map(|ns| (&**name, ns))).collect()
+    }
+
+    /// Forgets documents of which nothing is left, and that were closed before a time or never.
+    pub(crate) fn forget_documents(&mut self, before_ns: i64) {
+        self.documents.retain(|(_, document)| {
+            let is_idle = document.lines.is_empty() && document.reservations.is_empty();
+            !is_idle || document.closed_ns.is_some_and(|closed_ns| closed_ns >= before_ns)
+        });
+    }
+
+    /// All entries, by slot.
+    pub(crate) fn slots(&self) -> Vec<u32> {
+        let is_there = |(slot, entry): (u32, &Option<Entry>)| entry.is_some().then_some(slot);
+        (0..).zip(&self.entries).filter_map(is_there).collect()
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let entry =
+            |entry: &Entry| entry.timeline.memory_bytes() + held::list(&entry.lines) + held::list(&entry.live_dated);
+        let document = |(name, document): &(Box<str>, Document)| {
+            name.len() + held::list(&document.lines) + held::list(&document.reservations)
+        };
+        self.calendar.memory_bytes()
+            + held::list(&self.entries)
+            + self.entries.iter().flatten().map(entry).sum::<usize>()
+            + held::list(&self.free)
+            + held::list(&self.touched)
+            + self.by_spot.allocation_size()
+            + held::tree::<u64, Line>(self.lines.len())
+            + self.lines.values().map(Line::memory_bytes).sum::<usize>()
+            + held::tree::<[u64; 2], u64>(self.moved_by.len())
+            + self.documents.allocation_size()
+            + self.documents.iter().map(document).sum::<usize>()
+            + self.reservations.memory_bytes()
+            + self.protections.memory_bytes()
+            + self.groups.memory_bytes()
+    }
+}
+
+/// Spots are numbered by the engine, so nobody can craft numbers that pile up.
+fn hash_of(spot: Spot) -> u64 {
+    fold((u64::from(spot.part) << 32 | u64::from(spot.place)) ^ crate::hash::GOLDEN, crate::hash::GOLDEN)
+}

@@ -1,0 +1,201 @@
+//! Protection: what is kept of a SKU for a channel, at a location, in a group of them or everywhere, and how much of it the channel has taken.
+
+use std::collections::BTreeMap;
+
+use crate::directive::Scope;
+use crate::held;
+use crate::wire::{Reader, SnapshotError, Writer};
+
+/// What is kept for one channel, in thousandths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Protection {
+    pub(crate) channel: Box<str>,
+    pub(crate) protected: i64,
+    pub(crate) capped: Option<i64>,
+    /// What the channel has taken since it was set.
+    pub(crate) consumed: i64,
+    /// Tells it from what was set before it.
+    pub(crate) serial: u64,
+}
+
+impl Protection {
+    /// What the channel has not taken yet of what is kept for it, after taking so much more.
+    pub(crate) fn rest(&self, more: i64) -> i64 {
+        (self.protected - self.consumed - more).max(0)
+    }
+
+    fn cap(&self, more: i64) -> Option<i64> {
+        self.capped.map(|capped| (capped - self.consumed - more).max(0))
+    }
+}
+
+/// The protections of one scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Scoped {
+    pub(crate) scope: Scope,
+    pub(crate) channels: Vec<Protection>,
+}
+
+impl Scoped {
+    /// What a channel sees of a total from which it has taken so much already.
+    pub(crate) fn view(&self, total: i64, channel: Option<&str>, taken: i64) -> i64 {
+        let own = self.channels.iter().find(|known| Some(&*known.channel) == channel);
+        let unlimited = total == crate::atp::UNLIMITED;
+        let total = if unlimited { total } else { total - taken };
+        let is_own = |known: &Protection| Some(&*known.channel) == channel;
+        let kept: i64 = self.channels.iter().map(|known| known.rest(if is_own(known) { taken } else { 0 })).sum();
+        let pool = if unlimited { total } else { (total - kept).max(0) };
+        let seen = total.min(own.map_or(0, |own| own.rest(taken)).saturating_add(pool));
+        own.and_then(|own| own.cap(taken)).map_or(seen, |cap| seen.min(cap))
+    }
+
+    /// All that is kept and was not taken.
+    pub(crate) fn kept(&self) -> i64 {
+        self.channels.iter().map(|known| known.rest(0)).sum()
+    }
+}
+
+/// All protections, by SKU.
+#[derive(Debug, Default)]
+pub(crate) struct Protections {
+    skus: BTreeMap<Box<str>, Vec<Scoped>>,
+}
+
+impl Protections {
+    /// The scopes of a SKU that have protections.
+    pub(crate) fn of(&self, sku: &str) -> &[Scoped] {
+        if self.skus.is_empty() { &[] } else { self.skus.get(sku).map_or(&[], Vec::as_slice) }
+    }
+
+    /// The protections of a scope, if it has any.
+    pub(crate) fn scope(&self, sku: &str, scope: &Scope) -> Option<&Scoped> {
+        self.of(sku).iter().find(|scoped| scoped.scope == *scope)
+    }
+
+    /// The protection of a channel.
+    pub(crate) fn find_mut(&mut self, sku: &str, scope: &Scope, channel: &str) -> Option<&mut Protection> {
+        let scoped = self.skus.get_mut(sku)?.iter_mut().find(|scoped| scoped.scope == *scope)?;
+        scoped.channels.iter_mut().find(|known| *known.channel == *channel)
+    }
+
+    /// Sets a protection anew.
+    pub(crate) fn set(&mut self, sku: &str, scope: &Scope, protection: Protection) {
+        let scopes = self.skus.entry(sku.into()).or_default();
+        let place = scopes.iter().position(|scoped| scoped.scope == *scope).unwrap_or_else(|| {
+            scopes.push(Scoped { scope: scope.clone(), channels: Vec::new() });
+            scopes.len() - 1
+        });
+        let channels = &mut scopes[place].channels;
+        channels.retain(|known| known.channel != protection.channel);
+        if protection.protected > 0 || protection.capped.is_some() {
+            channels.push(protection);
+        }
+        if channels.is_empty() {
+            scopes.remove(place);
+        }
+        if scopes.is_empty() {
+            self.skus.remove(sku);
+        }
+    }
+
+    /// Notes what a channel takes in scopes. Gives the protections that it came from.
+    pub(crate) fn consume(
+        &mut self,
+        sku: &str,
+        channel: &str,
+        quantity: i64,
+        is_in: impl Fn(&Scope) -> bool,
+    ) -> Box<[u64]> {
+        let Some(scopes) = self.skus.get_mut(sku) else { return Box::default() };
+        let mut serials = Vec::new();
+        for scoped in scopes.iter_mut().filter(|scoped| is_in(&scoped.scope)) {
+            if let Some(own) = scoped.channels.iter_mut().find(|known| *known.channel == *channel) {
+                own.consumed += quantity;
+                serials.push(own.serial);
+            }
+        }
+        serials.into()
+    }
+
+    /// Gives back what was taken, to what is still set as it was then.
+    pub(crate) fn give_back(&mut self, sku: &str, serials: &[u64], quantity: i64) {
+        let Some(scopes) = self.skus.get_mut(sku) else { return };
+        for protection in scopes.iter_mut().flat_map(|scoped| &mut scoped.channels) {
+            if serials.contains(&protection.serial) {
+                protection.consumed -= quantity;
+            }
+        }
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let scoped = |scoped: &Scoped| {
+            let scope = match &scoped.scope {
+                Scope::Location(name) | Scope::Group(name) => name.len(),
+                Scope::Everywhere => 0,
+            };
+            scope + held::list(&scoped.channels) + scoped.channels.iter().map(|own| own.channel.len()).sum::<usize>()
+        };
+        held::tree::<Box<str>, Vec<Scoped>>(self.skus.len())
+            + self
+                .skus
+                .iter()
+                .map(|(sku, scopes)| sku.len() + held::list(scopes) + scopes.iter().map(scoped).sum::<usize>())
+                .sum::<usize>()
+    }
+
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        writer.u64(self.skus.len() as u64);
+        for (sku, scopes) in &self.skus {
+            writer.bytes(sku.as_bytes());
+            writer.u64(scopes.len() as u64);
+            for scoped in scopes {
+                let (kind, name): (u8, &str) = match &scoped.scope {
+                    Scope::Location(name) => (0, name),
+                    Scope::Group(name) => (1, name),
+                    Scope::Everywhere => (2, ""),
+                };
+                writer.u8(kind);
+                writer.bytes(name.as_bytes());
+                writer.u64(scoped.channels.len() as u64);
+                for own in &scoped.channels {
+                    writer.bytes(own.channel.as_bytes());
+                    writer.i64(own.protected);
+                    writer.i64(own.capped.unwrap_or(-1));
+                    writer.i64(own.consumed);
+                    writer.u64(own.serial);
+                }
+            }
+        }
+    }
+
+    /// Puts back what [`Self::write`] wrote.
+    ///
+    /// # Errors
+    /// When it could not have been written.
+    pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
+        for _ in 0..reader.count(16)? {
+            let sku = reader.text()?.into_owned();
+            for _ in 0..reader.count(17)? {
+                let kind = reader.u8()?;
+                let name = reader.text()?;
+                let scope = match kind {
+                    0 => Scope::Location(name.into()),
+                    1 => Scope::Group(name.into()),
+                    2 => Scope::Everywhere,
+                    _ => return Err(SnapshotError::Damaged("a protection holds nowhere")),
+                };
+                for _ in 0..reader.count(40)? {
+                    let protection = Protection {
+                        channel: reader.text()?.into(),
+                        protected: reader.i64()?,
+                        capped: Some(reader.i64()?).filter(|capped| *capped >= 0),
+                        consumed: reader.i64()?,
+                        serial: reader.u64()?,
+                    };
+                    self.set(&sku, &scope, protection);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,281 @@
+//! Review: what an element changed is looked at once it is done, and what the log's time brings is brought about: expiry, the next bucket, zones
+//! and groups that change (`docs/promise.md` §1, §4).
+
+use super::Calendar;
+use super::figure::When;
+use super::line::State;
+use super::reservation::End;
+use crate::atp::Mode;
+use crate::batch::Batch;
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::quantity;
+use crate::raise::About;
+use crate::stock::Spot;
+
+/// Reservations that an exception names.
+const NAMED_MAX: usize = 10;
+
+impl Engine {
+    /// What the log's time brings for promises.
+    #[cold]
+    pub(crate) fn promises_on_time(&mut self, config: &Config, sequence: u64) {
+        let now_ns = self.log_time_ns.unwrap_or(i64::MIN);
+        self.expire_reservations(sequence);
+        if now_ns >= self.promises.next_bucket_ns {
+            self.turn(config, sequence);
+        }
+        while let Some((location, _)) = self.locations.begun(now_ns) {
+            self.rezone(config, &location, sequence);
+        }
+    }
+
+    /// Whether the log's time brings anything for promises.
+    #[inline]
+    pub(crate) fn is_promise_due(&self) -> bool {
+        let now_ns = self.log_time_ns.unwrap_or(i64::MIN);
+        self.promises.is_used
+            && (now_ns >= self.promises.next_bucket_ns
+                || self.promises.reservations.expired(now_ns).is_some()
+                || self.locations.has_begun(now_ns))
+    }
+
+    /// Looks where bucket 0 is now in all zones; lines whose place that changes count anew, and positions with a schedule are published.
+    pub(crate) fn turn(&mut self, config: &Config, sequence: u64) {
+        let now_ns = self.log_time_ns.unwrap_or(0);
+        self.promises.next_bucket_ns = i64::MAX;
+        for zone in 0..self.promises.calendar.zones() {
+            let bucket = self.promises.calendar.reach(zone, now_ns);
+            let next_ns = self.promises.calendar.start_of(zone, bucket.saturating_add(1));
+            self.promises.next_bucket_ns = self.promises.next_bucket_ns.min(next_ns);
+        }
+        let lines: Vec<u64> = self
+            .promises
+            .lines
+            .iter()
+            .filter(|(_, line)| line.state == State::Open)
+            .map(|(serial, _)| *serial)
+            .collect();
+        for serial in lines {
+            self.recount(config, serial);
+        }
+        self.publish_schedules(sequence);
+    }
+
+    /// Publishes the positions with a schedule.
+    fn publish_schedules(&mut self, sequence: u64) {
+        let slots = self.promises.slots();
+        let spots: Vec<Spot> = slots
+            .into_iter()
+            .filter(|slot| !self.promises.entry(*slot).timeline.is_empty())
+            .map(|slot| self.promises.entry(slot).spot)
+            .collect();
+        for spot in self.in_order(spots) {
+            self.touch(spot, sequence);
+        }
+    }
+
+    /// Lets the lines of a location count in the zone that it has now.
+    pub(crate) fn rezone(&mut self, config: &Config, location: &str, sequence: u64) {
+        self.promises.next_bucket_ns = i64::MIN;
+        let zone = self.zone_of(location);
+        for slot in self.promises.slots() {
+            let (spot, known) = (self.promises.entry(slot).spot, self.promises.entry(slot).zone);
+            if known != zone && self.view(spot).names[1] == location {
+                self.promises.entry_mut(slot).zone = zone;
+                self.recount_entry(config, slot);
+                self.touch(spot, sequence);
+            }
+        }
+    }
+
+    /// Counts all of an entry anew, because buckets are others.
+    fn recount_entry(&mut self, config: &Config, slot: u32) {
+        let (zone, lines) = (self.promises.entry(slot).zone, self.promises.entry(slot).lines.clone());
+        for serial in lines {
+            let due = self.promises.lines[&serial].due;
+            let bucket = self.promises.calendar.bucket_of(zone, due);
+            self.promises.lines.get_mut(&serial).expect("the line is known").bucket = bucket;
+            self.recount(config, serial);
+        }
+        for (record, number) in self.promises.reservations.parts_of(slot) {
+            let part = self.promises.reservations.get(record).parts[number].clone();
+            let Some((due, before)) = part.due else { continue };
+            let bucket = self.promises.calendar.bucket_of(zone, due);
+            if bucket != before {
+                self.release(&part, part.held, false);
+                self.hold_at(slot, Some(bucket), part.held);
+                self.promises.reservations.get_mut(record).parts[number].due = Some((due, bucket));
+            }
+        }
+    }
+
+    /// Counts everything anew under another configuration.
+    pub(crate) fn recount_all(&mut self, config: &Config, sequence: u64) {
+        self.promises.calendar = Calendar::new(config.promise.bucket, &config.promise.time_zone);
+        for zone in self.locations.time_zones() {
+            self.promises.calendar.zone(&zone);
+        }
+        self.promises.next_bucket_ns = i64::MIN;
+        for slot in self.promises.slots() {
+            let spot = self.promises.entry(slot).spot;
+            let zone = self.zone_of(self.view(spot).names[1]);
+            self.promises.entry_mut(slot).zone = zone;
+            self.recount_entry(config, slot);
+            self.touch(spot, sequence);
+        }
+    }
+
+    /// Looks at all positions that an element changed.
+    #[inline]
+    pub(crate) fn review(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
+        if self.promises.is_used {
+            self.review_touched(config, place, batch);
+        }
+    }
+
+    fn review_touched(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
+        for number in 0..self.stock.parts.len() {
+            for place in std::mem::take(&mut self.stock.parts[number].promised) {
+                let part = u32::try_from(number).expect("there are few parts");
+                if let Some(slot) = self.promises.find(Spot { part, place }) {
+                    self.promises.touch(slot);
+                }
+            }
+        }
+        if !self.promises.overdue.is_empty() {
+            self.tell_lines_overdue(config, place, batch);
+        }
+        if self.promises.touched.is_empty() {
+            return;
+        }
+        let mut touched = std::mem::take(&mut self.promises.touched);
+        let spots = touched.iter().map(|slot| self.promises.entry(*slot).spot).collect();
+        for spot in self.in_order(spots) {
+            let Some(slot) = self.promises.find(spot) else { continue };
+            self.promises.entry_mut(slot).is_touched = false;
+            self.review_risk(config, slot, place, batch);
+            if self.promises.entry(slot).is_idle() {
+                self.stock.parts[spot.part as usize].ledger.set_promised(spot.place, false);
+                self.promises.remove(slot);
+            }
+        }
+        // The room is used again.
+        touched.clear();
+        self.promises.touched = touched;
+    }
+
+    /// Positions in the order of their names, which does not depend on how the stock is divided.
+    fn in_order(&self, mut spots: Vec<Spot>) -> Vec<Spot> {
+        if spots.len() > 1 {
+            spots.sort_by(|one, other| self.view(*one).names.cmp(&self.view(*other).names));
+        }
+        spots
+    }
+
+    /// Tells when the live reservations of a position cannot all be kept any more, and when they can again.
+    fn review_risk(&mut self, config: &Config, slot: u32, place: (u64, u32), batch: &mut Batch) {
+        let entry = self.promises.entry(slot);
+        let (spot, was_at_risk) = (entry.spot, entry.is_at_risk);
+        let first = match entry.live_dated.first() {
+            _ if entry.live_now > 0 => Some(When::Now),
+            Some((bucket, _)) => Some(When::Bucket(*bucket)),
+            None => None,
+        };
+        if first.is_none() && !was_at_risk {
+            return;
+        }
+        self.look_at(spot);
+        let site = self.site(spot, None);
+        let bucket = first.map(|when| self.bucket_in(site.zone, when));
+        let figure = bucket.map_or(0, |bucket| self.figure(&site, Mode::LookAhead, bucket));
+        let is_at_risk = figure < 0;
+        if is_at_risk == was_at_risk {
+            return;
+        }
+        self.promises.entry_mut(slot).is_at_risk = is_at_risk;
+        let names = self.view(spot).names.map(ToOwned::to_owned);
+        let subject = names.join("/");
+        if !is_at_risk {
+            let now = self.now(place);
+            self.work.resolve("reservation_at_risk", &subject, "in order again", now);
+            return;
+        }
+        let cause = self.cause_of_risk(slot, figure, bucket.unwrap_or(site.horizon.today));
+        let about = About {
+            code: "reservation_at_risk",
+            subject: &subject,
+            source: None,
+            sku: Some(&names[0]),
+            location: Some(&names[1]),
+            cause,
+            missing: None,
+            place,
+        };
+        self.raise_about(config, about, batch);
+    }
+
+    /// Which reservations a shortage breaks: the newest first.
+    fn cause_of_risk(&self, slot: u32, figure: i64, bucket: i32) -> String {
+        let site = self.site(self.promises.entry(slot).spot, None);
+        let binding = self.binding(&site, bucket);
+        let parts = self.promises.reservations.parts_of(slot);
+        let mut held: Vec<(u64, String, i64)> = parts
+            .into_iter()
+            .map(|(record, number)| {
+                let record = self.promises.reservations.get(record);
+                (record.serial, format!("{}/{}", record.source, record.id), record.parts[number].held)
+            })
+            .collect();
+        held.sort_by(|one, other| other.0.cmp(&one.0));
+        let mut short = -figure;
+        let mut broken = Vec::new();
+        for (_, name, quantity) in held {
+            if short <= 0 || broken.len() == NAMED_MAX {
+                break;
+            }
+            short = short.saturating_sub(quantity);
+            broken.push(name);
+        }
+        format!(
+            "{} is missing in {}; it breaks {}",
+            quantity::text(-figure),
+            self.bucket_text(binding),
+            broken.join(", ")
+        )
+    }
+
+    /// Forgets what is kept for as long as keys are.
+    pub(crate) fn tidy_promises(&mut self, config: &Config, before_ns: i64) {
+        let promises = &mut self.promises;
+        promises.reservations.tidy(before_ns, config.promise.answers_max);
+        let is_old =
+            |serial: &u64| promises.lines[serial].state != State::Open && promises.lines[serial].touched_ns < before_ns;
+        let old: Vec<u64> = promises.lines.keys().copied().filter(is_old).collect();
+        for serial in old {
+            let Some(line) = promises.lines.remove(&serial) else { continue };
+            promises.document_mut(&line.document).lines.retain(|known| *known != serial);
+            for key in line.moved.keys() {
+                promises.moved_by.remove(key);
+            }
+        }
+        promises.forget_documents(before_ns);
+    }
+
+    /// The log time at which something happens of itself, in nanoseconds since 1970: what is waited for, runs out, or begins.
+    pub fn next_due_ns(&self) -> Option<i64> {
+        let promises = &self.promises;
+        let expiry = promises.reservations.next_expiry_ns();
+        let is_scheduled = promises.entries.iter().flatten().any(|entry| !entry.timeline.is_empty())
+            || promises.lines.values().any(|line| line.state == State::Open);
+        let bucket = Some(promises.next_bucket_ns).filter(|ns| promises.is_used && is_scheduled && *ns > i64::MIN);
+        let begins = [self.items.next_begin_ns(), self.locations.next_begin_ns()].into_iter().flatten().min();
+        let safety = self.log_time_ns.and_then(|now_ns| self.config.next_safety_ns(now_ns));
+        [expiry, bucket, begins, safety, self.lanes.next_due_ns()].into_iter().flatten().min()
+    }
+
+    /// Whether a reservation still holds something.
+    pub(crate) fn is_live(&self, slot: u32) -> bool {
+        self.promises.reservations.get(slot).end == End::Live
+    }
+}

@@ -1,0 +1,361 @@
+//! Schedule: lines of supply and demand as the log says them, where their rest counts, and what happens when their day passes (`docs/promise.md` §1, §2).
+
+use super::line::{Line, State};
+use crate::admit::Admitted;
+use crate::batch::Batch;
+use crate::config::{Config, PastDue};
+use crate::directive::{LineName, LineSaid, ReceiptLine, Side};
+use crate::engine::Engine;
+use crate::explain::Findings;
+use crate::judge::Case;
+use crate::ledger::PROMISED;
+use crate::limits::ACCOUNT_MAX;
+use crate::outcome::Outcome;
+use crate::raise::About;
+use crate::rules::Flow;
+use crate::stock::Spot;
+
+/// What is to be told of a line's day.
+#[derive(Debug)]
+pub(crate) struct Overdue {
+    subject: String,
+    source: Box<str>,
+    sku: Box<str>,
+    location: Box<str>,
+    cause: String,
+    is_past: bool,
+}
+
+impl Engine {
+    /// The entry of a position, if it has one.
+    pub(crate) fn promised(&self, spot: Spot) -> Option<u32> {
+        let is_promised = self.stock.at(spot).1.counts & PROMISED != 0;
+        if is_promised { self.promises.find(spot) } else { None }
+    }
+
+    /// The entry of a position, new if need be.
+    pub(crate) fn entry_of(&mut self, spot: Spot) -> u32 {
+        if let Some(slot) = self.promised(spot) {
+            return slot;
+        }
+        let (part, position) = self.stock.at(spot);
+        let zone = self.zone_of(part.names.name(position.names[1]));
+        self.stock.parts[spot.part as usize].ledger.set_promised(spot.place, true);
+        self.promises.add(spot, zone)
+    }
+
+    /// A position by its names. One that nothing was posted to yet comes into being empty.
+    fn position_of(&mut self, names: [&str; 4], sequence: u64) -> Result<Spot, Outcome> {
+        if let Some(spot) = self.stock.find(names) {
+            return Ok(spot);
+        }
+        if !self.stock.has_room(1) {
+            return Err(Outcome::Overflow);
+        }
+        let number = self.stock.part_of(self.stock.hash(names[0]));
+        let part = &mut self.stock.parts[number];
+        let mut ids = [crate::intern::NONE; 4];
+        for (id, name) in ids.iter_mut().zip(names) {
+            *id = part.names.intern(name).ok_or(Outcome::Overflow)?;
+        }
+        let place = part.ledger.bring_about(ids, sequence);
+        let spot = Spot { part: u32::try_from(number).expect("there are few parts"), place };
+        self.touch(spot, sequence);
+        Ok(spot)
+    }
+
+    /// The line with a name, at a position.
+    pub(crate) fn line_at(&self, (side, document, line): (Side, &str, Option<i64>), spot: Spot) -> Option<u64> {
+        let lines = &self.promises.document(document)?.lines;
+        let is = |serial: &&u64| {
+            let known = &self.promises.lines[*serial];
+            known.side == side && known.line == line && known.spot == spot
+        };
+        lines.iter().find(is).copied()
+    }
+
+    /// Opens a line, or says anew what it is.
+    pub(crate) fn schedule(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        (name, said, admitted): (&LineName, &LineSaid, &Admitted),
+        findings: &mut Findings,
+    ) -> Outcome {
+        let [sku, location, lot, owner] = names_of(name, admitted);
+        let spot = match self.position_of([sku, location, lot, owner], case.sequence) {
+            Ok(spot) => spot,
+            Err(outcome) => return outcome,
+        };
+        let known = self.line_at((name.side, &name.document, name.line), spot);
+        let quantity = admitted.quantity.or(said.quantity).unwrap_or_default();
+        let Some(due) = said.due else { unreachable!("a line that is scheduled has a date") };
+        let mut line = match known {
+            Some(serial) => self.promises.lines[&serial].clone(),
+            None => Line {
+                side: name.side,
+                document: name.document.clone(),
+                line: name.line,
+                entry: 0,
+                spot,
+                quantity,
+                due,
+                bucket: 0,
+                supplier: None,
+                kind: None,
+                source: Box::default(),
+                state: State::Cancelled,
+                moved: std::collections::BTreeMap::new(),
+                counted: None,
+                is_overdue: false,
+                is_told: false,
+                touched_ns: 0,
+            },
+        };
+        (line.quantity, line.due, line.state) = (quantity, due, State::Open);
+        (line.supplier, line.kind) = (said.supplier.clone(), said.kind.clone());
+        line.source = case.seen.event.source.unwrap_or_default().into();
+        if known.is_none() && name.side == Side::Supply {
+            self.recall_receipts(name, [sku, location], &mut line);
+        }
+        self.put_line(config, (known, line), case, findings)
+    }
+
+    /// Changes a line that is open.
+    pub(crate) fn reschedule(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        (name, said, admitted): (&LineName, &LineSaid, &Admitted),
+        findings: &mut Findings,
+    ) -> Outcome {
+        let Some((serial, mut line)) = self.open_line(name, admitted, findings) else {
+            return Outcome::UnknownReference;
+        };
+        line.quantity = admitted.quantity.or(said.quantity).unwrap_or(line.quantity);
+        line.due = said.due.unwrap_or(line.due);
+        line.supplier = said.supplier.clone().or(line.supplier);
+        line.kind = said.kind.clone().or(line.kind);
+        line.source = case.seen.event.source.unwrap_or_default().into();
+        self.put_line(config, (Some(serial), line), case, findings)
+    }
+
+    /// Closes a line that is open.
+    pub(crate) fn cancel(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        (name, admitted): (&LineName, &Admitted),
+        findings: &mut Findings,
+    ) -> Outcome {
+        let Some((serial, _)) = self.open_line(name, admitted, findings) else {
+            return Outcome::UnknownReference;
+        };
+        self.close_line(config, serial, State::Cancelled);
+        self.touch(self.promises.lines[&serial].spot, case.sequence);
+        Outcome::Applied
+    }
+
+    fn open_line(&self, name: &LineName, admitted: &Admitted, findings: &mut Findings) -> Option<(u64, Line)> {
+        let spot = self.stock.find(names_of(name, admitted));
+        let serial = spot.and_then(|spot| self.line_at((name.side, &name.document, name.line), spot));
+        let known = serial.map(|serial| (serial, &self.promises.lines[&serial]));
+        let why = match known {
+            Some((serial, line)) if line.state == State::Open => return Some((serial, line.clone())),
+            Some(_) => "is closed",
+            None => "was never scheduled",
+        };
+        findings.why = Some(format!("this line of {} {:?} {why}", name.side.name(), name.document));
+        None
+    }
+
+    /// What was received for a line before it was scheduled, where receipts are watched.
+    fn recall_receipts(&self, name: &LineName, [sku, location]: [&str; 2], line: &mut Line) {
+        let (document, number) = (name.document.clone(), name.line);
+        let watched = ReceiptLine { document, line: number, sku: sku.into(), location: location.into() };
+        for (key, quantity) in self.lines.received(&watched) {
+            line.moved.insert(key, (Flow::Received, quantity));
+        }
+    }
+
+    /// Puts a line in its place, unless its position would hold too much.
+    fn put_line(
+        &mut self,
+        config: &Config,
+        (serial, mut line): (Option<u64>, Line),
+        case: &Case<'_, '_>,
+        findings: &mut Findings,
+    ) -> Outcome {
+        let spot = line.spot;
+        let was_open = serial.is_some_and(|serial| self.promises.lines[&serial].state == State::Open);
+        let before = serial.filter(|_| was_open).map_or(0, |serial| self.promises.lines[&serial].quantity);
+        let slot = self.entry_of(spot);
+        let entry = self.promises.entry_mut(slot);
+        let open = &mut entry.open[line.side as usize];
+        if *open - before + line.quantity > ACCOUNT_MAX {
+            self.promises.touch(slot);
+            return Outcome::Overflow;
+        }
+        // Closed lines add what they had to nothing.
+        *open += line.quantity - before;
+        line.entry = slot;
+        line.touched_ns = self.log_time_ns.unwrap_or(0);
+        let zone = entry.zone;
+        line.bucket = self.promises.calendar.bucket_of(zone, line.due);
+        let serial = serial.unwrap_or_else(|| {
+            let serial = self.promises.next_serial();
+            self.promises.document_mut(&line.document).lines.push(serial);
+            serial
+        });
+        if !was_open {
+            self.promises.entry_mut(slot).lines.push(serial);
+        }
+        for key in line.moved.keys() {
+            self.promises.moved_by.insert(*key, serial);
+        }
+        self.promises.lines.insert(serial, line);
+        self.settle_line(config, serial, findings);
+        self.touch(spot, case.sequence);
+        Outcome::Applied
+    }
+
+    /// Closes a line.
+    pub(crate) fn close_line(&mut self, config: &Config, serial: u64, state: State) {
+        let line = self.promises.lines.get_mut(&serial).expect("the line is known");
+        if line.state == State::Open {
+            let (slot, side, quantity) = (line.entry, line.side, line.quantity);
+            line.state = state;
+            let entry = self.promises.entry_mut(slot);
+            entry.open[side as usize] -= quantity;
+            entry.lines.retain(|known| *known != serial);
+        } else {
+            line.state = state;
+        }
+        self.recount(config, serial);
+    }
+
+    /// Opens a line again of which something was given back.
+    pub(crate) fn reopen_line(&mut self, serial: u64) {
+        let spot = self.promises.lines[&serial].spot;
+        let slot = self.entry_of(spot);
+        let line = self.promises.lines.get_mut(&serial).expect("the line is known");
+        line.state = State::Open;
+        line.entry = slot;
+        let (side, quantity, due) = (line.side, line.quantity, line.due);
+        let entry = self.promises.entry_mut(slot);
+        entry.open[side as usize] += quantity;
+        entry.lines.push(serial);
+        let bucket = self.promises.calendar.bucket_of(self.promises.entry(slot).zone, due);
+        self.promises.lines.get_mut(&serial).expect("the line is known").bucket = bucket;
+    }
+
+    /// Lets a line's rest count where it belongs now, and tells when its day has passed.
+    pub(crate) fn recount(&mut self, config: &Config, serial: u64) {
+        let line = &self.promises.lines[&serial];
+        let (slot, side, spot) = (line.entry, line.side, line.spot);
+        let is_open = line.state == State::Open;
+        let zone = if is_open { self.promises.entry(slot).zone } else { 0 };
+        let today = self.today(zone);
+        let policy = config.promise.past_due(line.supplier.as_deref(), &line.source);
+        let rest = line.rest();
+        let is_past = is_open && rest > 0 && side == Side::Supply && line.bucket < today;
+        let counted = line.place(today, policy, config.promise.keeps_past_due_demand).map(|bucket| (bucket, rest));
+        let counted = counted.filter(|(_, rest)| *rest > 0);
+        let (before, was_overdue) = (line.counted, line.is_overdue);
+        if counted != before {
+            let on_side = |amount: i64| if side == Side::Supply { (amount, 0) } else { (0, amount) };
+            let entry = self.promises.entry_mut(slot);
+            if let Some((bucket, rest)) = before {
+                let (supply, demand) = on_side(-rest);
+                entry.timeline.add(bucket, supply, demand);
+            }
+            if let Some((bucket, rest)) = counted {
+                let (supply, demand) = on_side(rest);
+                entry.timeline.add(bucket, supply, demand);
+            }
+            self.promises.lines.get_mut(&serial).expect("the line is known").counted = counted;
+        }
+        if is_open || counted != before {
+            self.promises.touch(slot);
+        }
+        if is_past != was_overdue {
+            self.promises.lines.get_mut(&serial).expect("the line is known").is_overdue = is_past;
+            self.note_overdue(config, (serial, spot, policy), is_past);
+        }
+    }
+
+    /// Notes that a line's day has passed, or that it is in order again, to be told once the element is done.
+    fn note_overdue(&mut self, config: &Config, (serial, spot, policy): (u64, Spot, PastDue), is_past: bool) {
+        let names = self.view(spot).names;
+        let line = &self.promises.lines[&serial];
+        let what = match policy {
+            PastDue::Exception => "it counts no more until it is rescheduled or received".to_owned(),
+            PastDue::Drop => "it is dropped".to_owned(),
+            PastDue::Slide(buckets) => format!("it counts {buckets} buckets after the present one"),
+            PastDue::Keep(buckets) => format!("it counts as of now for {buckets} buckets"),
+        };
+        let cause = format!(
+            "{} of {:?} was due {} and has not come; {what}",
+            crate::quantity::text(line.rest()),
+            line.document,
+            self.bucket_text(line.bucket),
+        );
+        let overdue = Overdue {
+            subject: line.subject(names),
+            source: line.source.clone(),
+            sku: names[0].into(),
+            location: names[1].into(),
+            cause,
+            is_past,
+        };
+        self.promises.overdue.push(overdue);
+        if is_past && policy == PastDue::Drop {
+            // What is told stays with the people, though the line is closed.
+            self.promises.lines.get_mut(&serial).expect("the line is known").is_overdue = false;
+            self.close_line(config, serial, State::Cancelled);
+        }
+    }
+
+    /// Tells of lines whose day has passed, and of those that are in order again.
+    pub(crate) fn tell_lines_overdue(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
+        for overdue in std::mem::take(&mut self.promises.overdue) {
+            if !overdue.is_past {
+                let now = self.now(place);
+                self.work.resolve("supply_overdue", &overdue.subject, "in order again", now);
+                continue;
+            }
+            let about = About {
+                code: "supply_overdue",
+                subject: &overdue.subject,
+                source: Some(&overdue.source),
+                sku: Some(&overdue.sku),
+                location: Some(&overdue.location),
+                cause: overdue.cause,
+                missing: None,
+                place,
+            };
+            self.raise_about(config, about, batch);
+        }
+    }
+
+    /// Closes all that is open of a document.
+    pub(crate) fn close_lines(&mut self, config: &Config, document: &str, case: &Case<'_, '_>) {
+        let lines = self.promises.document(document).map(|document| document.lines.clone()).unwrap_or_default();
+        for serial in lines {
+            if self.promises.lines[&serial].state == State::Open {
+                self.close_line(config, serial, State::Cancelled);
+                let now_ns = self.log_time_ns.unwrap_or(0);
+                let line = self.promises.lines.get_mut(&serial).expect("the line is known");
+                line.touched_ns = now_ns;
+                let spot = line.spot;
+                self.touch(spot, case.sequence);
+            }
+        }
+    }
+}
+
+/// The names of a line as the ledger has them.
+fn names_of<'a>(name: &'a LineName, admitted: &'a Admitted) -> [&'a str; 4] {
+    let [sku, location, lot, owner] = &name.names;
+    [admitted.sku.as_deref().unwrap_or(sku), admitted.location.as_deref().unwrap_or(location), lot, owner]
+}
