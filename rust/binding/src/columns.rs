@@ -222,7 +222,7 @@ impl Positions {
         let withheld = self.ask(py, |view| (view.safety_stock, view.pending))?;
         let atp = |(row, (safety_stock, pending)): (&Standing, (i64, i64))| {
             let (names, accounts, version) = ([""; 4], &row.accounts, row.version);
-            BalanceView { names, accounts, safety_stock, pending, is_hollow: false, version }.atp()
+            BalanceView { names, accounts, claimed: 0, safety_stock, pending, is_hollow: false, version }.atp()
         };
         Ok(self.rows.iter().zip(withheld).map(atp).collect::<Vec<_>>().into_pyarray(py))
     }

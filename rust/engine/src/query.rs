@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use crate::account::STORED;
+use crate::account::{Account, STORED};
 use crate::balance::{Balance, BalanceView, PositionKey, Standing};
 use crate::config::{Amount, Config};
 use crate::correction::Amendment;
 use crate::engine::Engine;
 use crate::exception::ExceptionRecord;
 use crate::held;
-use crate::ledger::{HOLLOW, PROMISED};
+use crate::ledger::{HOLLOW, PROMISED, Position};
 use crate::outcome::{self, Outcome};
 use crate::shadow::Shadow;
 use crate::shape::Shapes;
@@ -33,13 +33,10 @@ impl Engine {
         let names = position.names.map(|name| part.names.name(name));
         let [sku, location, lot, owner] = names;
         let whole = lot.is_empty() && owner.is_empty();
-        let is_promised = position.counts & PROMISED != 0;
-        let claimed =
-            if is_promised { self.promises.find(spot).map_or(0, |slot| self.promises.entry(slot).claimed) } else { 0 };
         BalanceView {
             names,
             accounts: &position.accounts,
-            claimed,
+            claimed: self.claimed(spot, position),
             safety_stock: if whole { self.safety_stock(sku, location).of(position.accounts[0]) } else { 0 },
             pending: self.pendings.loss(names),
             is_hollow: position.counts & HOLLOW != 0,
@@ -55,7 +52,17 @@ impl Engine {
     /// The amounts of a position.
     pub fn standing(&self, spot: Spot) -> Standing {
         let (_, position) = self.stock.at(spot);
-        Standing { spot, accounts: self.view(spot).amounts(), version: position.version }
+        let mut accounts = position.accounts;
+        accounts[Account::Reserved as usize] += self.claimed(spot, position);
+        Standing { spot, accounts, version: position.version }
+    }
+
+    /// What live reservations without a date hold of a position, in thousandths.
+    fn claimed(&self, spot: Spot, position: &Position) -> i64 {
+        if position.counts & PROMISED == 0 {
+            return 0;
+        }
+        self.promises.find(spot).map_or(0, |slot| self.promises.entry(slot).claimed)
     }
 
     /// The balances of positions. What is needed of many of them is fetched from memory together.

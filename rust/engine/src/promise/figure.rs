@@ -2,7 +2,7 @@
 
 use super::{Due, Span};
 use crate::atp::{self, Mode, Problem, UNLIMITED};
-use crate::config::{Amount, Bucket, Measure};
+use crate::config::{Amount, Measure};
 use crate::engine::Engine;
 use crate::ledger::PROMISED;
 use crate::stock::Spot;
@@ -35,7 +35,6 @@ impl Kept {
 /// All that the figures of a position need.
 #[derive(Debug, Clone)]
 pub(crate) struct Site {
-    pub(crate) spot: Spot,
     /// The slot of its entry, if it has one.
     pub(crate) entry: Option<u32>,
     pub(crate) zone: u32,
@@ -121,7 +120,7 @@ impl Engine {
         let is_whole = names[2].is_empty() && names[3].is_empty();
         let kept =
             if is_whole { self.kept([names[0], names[1]], accounts[0], (zone, horizon)) } else { Kept::Always(0) };
-        Site { spot, entry, zone, horizon, fence, window: reach.accumulation_window, on_hand, kept }
+        Site { entry, zone, horizon, fence, window: reach.accumulation_window, on_hand, kept }
     }
 
     /// Safety stock over the horizon.
@@ -215,10 +214,5 @@ impl Engine {
     /// How a bucket is written, and whether it is a day.
     pub(crate) fn bucket_text(&self, bucket: i32) -> String {
         self.promises.calendar.text(bucket)
-    }
-
-    /// Whether buckets are days.
-    pub(crate) fn has_days(&self) -> bool {
-        self.config.promise.bucket == Bucket::Day
     }
 }

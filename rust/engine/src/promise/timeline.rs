@@ -40,10 +40,6 @@ impl Timeline {
         self.points.is_empty()
     }
 
-    pub(crate) fn points(&self) -> &[Point] {
-        &self.points
-    }
-
     /// Adds to the sums of a bucket.
     pub(crate) fn add(&mut self, bucket: i32, supply: i64, demand: i64) {
         self.outlook.span = None;
