@@ -251,14 +251,12 @@ impl Engine {
             }
             Request::Reserve(ask) => {
                 let outcome = self.reserve(config, case, (ask, admitted), findings);
-                findings.is_answered = true;
-                self.answer_request(case, ask, outcome, batch);
+                self.answer_request(case, ask, findings, batch);
                 outcome
             }
             Request::Settle(settle) => {
                 let (outcome, told) = self.settle_reservation(config, case, settle, findings);
-                findings.is_answered = true;
-                Self::answer_settled(case, settle, (outcome, told), findings.why.as_deref(), batch);
+                self.answer_settled(case, settle, (outcome, told), findings, batch);
                 outcome
             }
             Request::Protect(protecting) => self.protect(protecting, admitted, findings),
@@ -298,6 +296,7 @@ impl Engine {
         let spots = if is_same { Vec::new() } else { self.spots() };
         let before: Vec<i64> = spots.iter().map(|spot| self.view(*spot).safety_stock).collect();
         self.config = Arc::new(changed);
+        self.safety_ns = i64::MIN;
         self.is_reconfigured = true;
         for (spot, before) in spots.into_iter().zip(before) {
             if self.view(spot).safety_stock != before {

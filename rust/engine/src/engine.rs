@@ -171,7 +171,7 @@ impl Engine {
             items: Catalog::new(seed),
             locations: Catalog::new(seed),
             promises: Promises::new(&config, seed),
-            safety_ns: i64::MAX,
+            safety_ns: i64::MIN,
             shadow: None,
             is_reconfigured: false,
             tidy_ns: i64::MIN,
@@ -384,6 +384,9 @@ impl Engine {
 
     /// What the log's time brings about: gaps that are given up, directives whose target does not come, transfers that age, versions that begin.
     pub(crate) fn on_time(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
+        if self.is_promise_due() {
+            self.promises_on_time(config, place.0);
+        }
         // What is held stays so when its source's order is changed.
         if !self.tracks.is_idle() {
             self.expire(config, place.0, batch);
@@ -401,27 +404,9 @@ impl Engine {
         if config.has_dated_safety() || config.has_group_safety() {
             self.follow_safety(config, log_time_ns, place.0);
         }
-        if self.is_promise_due() {
-            self.promises_on_time(config, place.0);
-        }
         if log_time_ns > self.tidy_ns {
             self.tidy_ns = log_time_ns.saturating_add(config.dedup_window_ns / DEDUP_GENERATIONS);
             self.tidy(config, log_time_ns);
-        }
-    }
-
-    /// Notes the positions that have another safety stock by versions that have begun.
-    #[cold]
-    fn touch_begun(&mut self, log_time_ns: i64, sequence: u64) {
-        let mut begun: Vec<(Box<str>, i64)> = Vec::new();
-        while let Some((sku, begun_ns)) = self.items.begun(log_time_ns) {
-            // Of several versions that have begun since, the first tells what was before.
-            if !begun.iter().any(|(known, _)| *known == sku) {
-                begun.push((sku, begun_ns));
-            }
-        }
-        for (sku, begun_ns) in begun {
-            self.touch_item(&sku, sequence, |engine, location| engine.safety_at(&sku, location, begun_ns - 1));
         }
     }
 
@@ -436,48 +421,6 @@ impl Engine {
         self.lines.forget(before_ns);
         self.lanes.forget(before_ns);
         self.tidy_promises(config, before_ns);
-    }
-
-    /// Notes the positions that have another safety stock by a rule or a group that has begun or ended.
-    fn follow_safety(&mut self, config: &Config, log_time_ns: i64, sequence: u64) {
-        if self.safety_ns == i64::MAX {
-            // It is not known yet when the next one does.
-            self.safety_ns = self.next_safety(config, log_time_ns);
-        }
-        if log_time_ns < self.safety_ns {
-            return;
-        }
-        let before_ns = self.safety_ns - 1;
-        self.safety_ns = self.next_safety(config, log_time_ns);
-        for spot in self.spots() {
-            let [sku, location, lot, owner] = self.view(spot).names;
-            let is_whole = lot.is_empty() && owner.is_empty();
-            if is_whole && self.safety_at(sku, location, before_ns) != self.safety_stock(sku, location) {
-                self.touch(spot, sequence);
-            }
-        }
-    }
-
-    pub(crate) fn next_safety(&self, config: &Config, after_ns: i64) -> i64 {
-        let group = if config.has_group_safety() { self.promises.groups.next_change(after_ns) } else { None };
-        let next = [config.next_safety_ns(after_ns), group].into_iter().flatten().min();
-        next.unwrap_or(i64::MAX)
-    }
-
-    /// Appends what can be promised of a position beyond what is there, as members of its availability.
-    fn write_promise(&self, spot: Spot, out: &mut Vec<u8>) {
-        if self.promised(spot).is_some() {
-            let site = self.site(spot, None);
-            let mode = self.config.promise.mode;
-            out.extend_from_slice(b",\"promise\":{\"mode\":\"");
-            out.extend_from_slice(mode.name().as_bytes());
-            out.extend_from_slice(b"\",\"buckets\":");
-            self.write_steps(out, &self.steps(&site, mode));
-            out.push(b'}');
-        }
-        if !self.config.promise.measures.is_empty() {
-            self.write_measures(out, spot);
-        }
     }
 
     /// Keeps a batch's exceptions for the next flush.

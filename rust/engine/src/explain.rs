@@ -21,8 +21,10 @@ pub(crate) struct Findings {
     pub(crate) why: Option<String>,
     /// Whether another exception stands for the outcome.
     pub(crate) is_grouped: bool,
-    /// Whether its caller was answered.
+    /// Whether its caller was answered, or asked for no answer.
     pub(crate) is_answered: bool,
+    /// Whether its caller was told all about it.
+    pub(crate) is_told: bool,
     /// What a person should see although the event was applied.
     pub(crate) raised: Vec<Raised>,
     /// What is in order again: code and subject.
@@ -59,6 +61,7 @@ impl Findings {
             && self.why.is_none()
             && !self.is_grouped
             && !self.is_answered
+            && !self.is_told
             && !self.is_telling();
         if !is_blank {
             *self = Self::default();

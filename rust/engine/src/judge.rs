@@ -202,7 +202,8 @@ impl Engine {
                     && outcome != Outcome::Held
                     && !findings.is_answered
                 {
-                    self.answer_early(seen, directive, (outcome, findings), batch);
+                    let sequence = element.place.sequence;
+                    self.answer_early((seen, directive, sequence), outcome, findings, batch);
                 }
                 outcome
             }
@@ -329,9 +330,14 @@ impl Engine {
         }
         for wanted in &ask.lines {
             let Some(due) = wanted.due else { continue };
-            let location = wanted.position.as_ref().map_or("", |[location, ..]| location);
-            let zone = self.zone_of(location);
-            if self.promises.calendar.bucket_of(zone, due) >= self.horizon(zone).end {
+            let group = wanted.group.as_deref().unwrap_or_default();
+            let members = self.promises.groups.members(group, self.log_time_ns.unwrap_or(0)).unwrap_or_default();
+            let mut locations = wanted.position.iter().map(|[location, ..]| &**location).chain(members);
+            let is_beyond = |location: &str| {
+                let zone = self.zone_of(location);
+                self.promises.calendar.bucket_of(zone, due) >= self.horizon(zone).end
+            };
+            if locations.any(is_beyond) {
                 findings.why =
                     Some(format!("`due` lies beyond the horizon of {} buckets", self.config.promise.horizon));
                 return Err(Outcome::TimeOutOfBounds);

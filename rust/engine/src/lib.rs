@@ -48,6 +48,7 @@ pub mod rules;
 
 pub mod changes;
 pub mod counts;
+pub mod draft;
 pub mod history;
 mod holding;
 mod journal;
@@ -83,6 +84,7 @@ mod raise;
 mod receipts;
 pub mod reference;
 mod round;
+mod safety;
 mod shadow;
 pub mod snapshot;
 mod sources;

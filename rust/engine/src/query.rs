@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::account::{Account, STORED};
 use crate::balance::{Balance, BalanceView, PositionKey, Standing};
-use crate::config::{Amount, Config};
+use crate::config::Config;
 use crate::correction::Amendment;
 use crate::engine::Engine;
 use crate::exception::ExceptionRecord;
@@ -42,11 +42,6 @@ impl Engine {
             is_hollow: position.counts & HOLLOW != 0,
             version: position.version,
         }
-    }
-
-    /// Safety stock: by the item's version that holds at the log's time, or by configuration.
-    pub(crate) fn safety_stock(&self, sku: &str, location: &str) -> Amount {
-        self.safety_at(sku, location, self.log_time_ns.unwrap_or(0))
     }
 
     /// The amounts of a position.

@@ -48,7 +48,8 @@ impl Engine {
         for (code, subject) in std::mem::take(&mut findings.settled) {
             self.work.resolve(code, &subject, "in order again", now);
         }
-        let is_silent = outcome.is_silent() || findings.is_grouped;
+        let is_silent =
+            outcome.is_silent() || findings.is_grouped || findings.is_told && outcome == Outcome::Insufficient;
         if is_silent && findings.raised.is_empty() {
             return;
         }

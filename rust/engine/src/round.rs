@@ -89,6 +89,7 @@ impl Engine {
             && self.waiting.is_empty()
             && !self.promises.is_used
             && !self.config.has_dated_safety()
+            && !self.config.has_group_safety()
             && self.keys.has_room(elements)
             && self.stock.has_room(elements)
     }

@@ -151,7 +151,13 @@ impl Config {
             whole[name] = table.clone();
         }
         let raw: Raw = serde_json::from_value(whole).map_err(|error| error.to_string())?;
-        Ok(Self { fingerprint: self.fingerprint, is_changed: true, ..raw.validate()? })
+        let changed = Self { fingerprint: self.fingerprint, is_changed: true, ..raw.validate()? };
+        if changed.promise.bucket != self.promise.bucket {
+            return Err(
+                "promise.bucket: cannot be changed through the log; start from a configuration with it".to_owned()
+            );
+        }
+        Ok(changed)
     }
 
     /// What this configuration had become, by [`Self::canonical`].

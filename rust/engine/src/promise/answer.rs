@@ -1,6 +1,6 @@
 //! Answers: what a caller is told of its request, as JSON for the subject that it named (`docs/promise.md` §4).
 
-use super::reservation::{End, Record, Status};
+use super::reservation::{End, Record, Settled, Status};
 use crate::balance::write_string;
 use crate::batch::Batch;
 use crate::directive::{Ask, Directive, Request, Settle, Wanted, reply_of};
@@ -32,46 +32,46 @@ pub(crate) enum Told {
 
 impl Engine {
     /// Answers a request for a reservation that was decided.
-    pub(crate) fn answer_request(&self, case: &Case<'_, '_>, ask: &Ask, outcome: Outcome, batch: &mut Batch) {
-        let Some(reply) = &ask.reply else { return };
+    pub(crate) fn answer_request(&self, case: &Case<'_, '_>, ask: &Ask, findings: &mut Findings, batch: &mut Batch) {
+        findings.is_answered = true;
+        let (Some(reply), Some(slot)) = (&ask.reply, self.promises.reservations.find(case.seen.key)) else { return };
+        findings.is_told = true;
         let mut body = Vec::with_capacity(256);
-        match self.promises.reservations.find(case.seen.key) {
-            Some(slot) => self.write_decision(&mut body, self.promises.reservations.get(slot), ask, outcome),
-            None => write_refusal(&mut body, case.seen, outcome, Some("the answer is not remembered any more")),
-        }
+        self.write_decision(&mut body, self.promises.reservations.get(slot), ask);
         batch.answers.push(Reply { reply: reply.clone(), body });
     }
 
     /// Answers a directive that never came so far as to be carried out.
     pub(crate) fn answer_early(
         &self,
-        seen: &Seen<'_>,
-        directive: &Directive,
-        (outcome, findings): (Outcome, &Findings),
+        (seen, directive, sequence): (&Seen<'_>, &Directive, u64),
+        outcome: Outcome,
+        findings: &mut Findings,
         batch: &mut Batch,
     ) {
         let Some(reply) = directive.reply() else { return };
-        let record = self.promises.reservations.find(seen.key).map(|slot| self.promises.reservations.get(slot));
+        findings.is_told = true;
         let mut body = Vec::with_capacity(256);
         let is_again = matches!(outcome, Outcome::Duplicate | Outcome::Insufficient | Outcome::UnknownReference);
-        match (&directive.request, record) {
-            (Request::Reserve(ask), Some(record)) if is_again => {
-                let first = match record.status {
-                    Status::Granted | Status::Partly => Outcome::Applied,
-                    Status::Insufficient | Status::Changed => Outcome::Insufficient,
-                    Status::Refused => outcome,
-                };
-                self.write_decision(&mut body, record, ask, first);
+        let request = match &directive.request {
+            Request::Reserve(ask) if is_again => {
+                let slot = self.promises.reservations.find(seen.key);
+                slot.map(|slot| (ask, self.promises.reservations.get(slot)))
             }
-            (Request::Settle(settle), _) if outcome == Outcome::Duplicate => {
-                let key = crate::dedup::fingerprint(&self.secret, &settle.target.source, &settle.target.id);
-                let target = self.promises.reservations.find(key).map(|slot| self.promises.reservations.get(slot));
-                let quantity = target.map_or(0, |record| {
-                    if settle.is_post { record.posted } else { record.granted() - record.held() - record.posted }
-                });
-                write_settled(&mut body, seen, settle, (Outcome::Applied, quantity, self.sequence), None);
+            _ => None,
+        };
+        let settled = if is_again { self.promises.reservations.settled(seen.key) } else { None };
+        match (request, settled) {
+            (Some((ask, record)), _) => self.write_decision(&mut body, record, ask),
+            (None, Some(settled)) => write_settled(&mut body, seen, settled),
+            _ if outcome == Outcome::Duplicate => {
+                let why = "it is held, or its answer is not remembered any more";
+                write_refusal(&mut body, seen, (outcome, sequence), Some(why));
             }
-            _ => write_refusal(&mut body, seen, outcome, findings.why.as_deref()),
+            _ => {
+                let fields = findings.fields.as_ref().map(|fields| format!("different: {}", fields.join(", ")));
+                write_refusal(&mut body, seen, (outcome, sequence), findings.why.as_deref().or(fields.as_deref()));
+            }
         }
         batch.answers.push(Reply { reply: reply.into(), body });
     }
@@ -88,27 +88,46 @@ impl Engine {
         let is_ours = seen.event.kind.is_some_and(|kind| kind.starts_with("reservation."));
         if is_ours && let Some(reply) = reply_of(&element.whole()) {
             let mut body = Vec::new();
-            write_refusal(&mut body, seen, outcome, findings.why.as_deref());
+            write_refusal(&mut body, seen, (outcome, element.place.sequence), findings.why.as_deref());
             batch.answers.push(Reply { reply: reply.into(), body });
         }
     }
 
-    /// Answers what was taken or given back.
+    /// Answers what was taken or given back, and remembers the answer.
     pub(crate) fn answer_settled(
+        &mut self,
         case: &Case<'_, '_>,
         settle: &Settle,
         (outcome, told): (Outcome, Told),
-        why: Option<&str>,
+        findings: &mut Findings,
         batch: &mut Batch,
     ) {
-        let Some(reply) = &settle.reply else { return };
-        let mut body = Vec::with_capacity(160);
+        let status = match (outcome, settle.is_post) {
+            (Outcome::Applied, true) => End::Posted.name(),
+            (Outcome::Applied, false) => End::Voided.name(),
+            (Outcome::Insufficient, _) => Status::Insufficient.name(),
+            _ => Status::Refused.name(),
+        };
         let quantity = if let Told::Settled(quantity) = told { quantity } else { 0 };
-        write_settled(&mut body, case.seen, settle, (outcome, quantity, case.sequence), why);
-        batch.answers.push(Reply { reply: reply.clone(), body });
+        let why = findings.why.as_deref().map(Into::into);
+        let settled = Settled { status, outcome, quantity, sequence: case.sequence, why };
+        findings.is_answered = true;
+        if let Some(reply) = &settle.reply {
+            findings.is_told = true;
+            let mut body = Vec::with_capacity(160);
+            write_settled(&mut body, case.seen, &settled);
+            batch.answers.push(Reply { reply: reply.clone(), body });
+        }
+        let now_ns = self.log_time_ns.unwrap_or(0);
+        self.promises.reservations.remember_settled(case.seen.key, settled, now_ns);
     }
 
-    fn write_decision(&self, out: &mut Vec<u8>, record: &Record, ask: &Ask, outcome: Outcome) {
+    fn write_decision(&self, out: &mut Vec<u8>, record: &Record, ask: &Ask) {
+        let outcome = match record.status {
+            Status::Granted | Status::Partly => Outcome::Applied,
+            Status::Insufficient | Status::Changed => Outcome::Insufficient,
+            Status::Refused => Outcome::UnknownReference,
+        };
         write_head(out, &record.source, &record.id, record.status.name(), outcome);
         write_amount(out, "quantity", record.granted());
         out.extend_from_slice(b",\"lines\":[");
@@ -118,15 +137,17 @@ impl Engine {
             }
             write_place(out, wanted);
             write_amount(out, "quantity", got.granted);
-            if got.available < wanted.quantity && got.granted < wanted.quantity {
+            if got.granted < got.asked {
                 write_amount(out, "available", got.available);
+            }
+            if got.available < got.asked {
                 write_name(out, "earliest");
                 match got.earliest {
                     Some(bucket) => write_string(out, &self.bucket_text(bucket)),
                     None => out.extend_from_slice(b"null"),
                 }
             }
-            if got.is_group && got.granted > 0 {
+            if got.is_group {
                 self.write_parts(out, record, number);
             }
             out.push(b'}');
@@ -195,31 +216,20 @@ pub(super) fn write_amount(out: &mut Vec<u8>, name: &str, thousandths: i64) {
     }
 }
 
-fn write_refusal(out: &mut Vec<u8>, seen: &Seen<'_>, outcome: Outcome, why: Option<&str>) {
+fn write_refusal(out: &mut Vec<u8>, seen: &Seen<'_>, (outcome, sequence): (Outcome, u64), why: Option<&str>) {
     let (source, id) = (seen.event.source.unwrap_or_default(), seen.event.id.unwrap_or_default());
     write_head(out, source, id, Status::Refused.name(), outcome);
     out.extend_from_slice(b",\"quantity\":0,\"lines\":[],\"expires\":null");
+    write_number(out, "sequence", sequence);
     write_text(out, "why", why);
     out.push(b'}');
 }
 
-fn write_settled(
-    out: &mut Vec<u8>,
-    seen: &Seen<'_>,
-    settle: &Settle,
-    (outcome, quantity, sequence): (Outcome, i64, u64),
-    why: Option<&str>,
-) {
-    let status = match (outcome, settle.is_post) {
-        (Outcome::Applied, true) => End::Posted.name(),
-        (Outcome::Applied, false) => End::Voided.name(),
-        (Outcome::Insufficient, _) => Status::Insufficient.name(),
-        _ => Status::Refused.name(),
-    };
+fn write_settled(out: &mut Vec<u8>, seen: &Seen<'_>, settled: &Settled) {
     let (source, id) = (seen.event.source.unwrap_or_default(), seen.event.id.unwrap_or_default());
-    write_head(out, source, id, status, outcome);
-    write_amount(out, "quantity", quantity);
-    write_number(out, "sequence", sequence);
-    write_text(out, "why", why);
+    write_head(out, source, id, settled.status, settled.outcome);
+    write_amount(out, "quantity", settled.quantity);
+    write_number(out, "sequence", settled.sequence);
+    write_text(out, "why", settled.why.as_deref());
     out.push(b'}');
 }

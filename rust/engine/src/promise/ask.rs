@@ -313,6 +313,22 @@ impl Engine {
         worst
     }
 
+    /// Appends what can be promised of a position beyond what is there, as members of its availability.
+    pub(crate) fn write_promise(&self, spot: Spot, out: &mut Vec<u8>) {
+        if self.promised(spot).is_some() {
+            let site = self.site(spot, None);
+            let mode = self.config.promise.mode;
+            out.extend_from_slice(b",\"promise\":{\"mode\":\"");
+            out.extend_from_slice(mode.name().as_bytes());
+            out.extend_from_slice(b"\",\"buckets\":");
+            self.write_steps(out, &self.steps(&site, mode));
+            out.push(b'}');
+        }
+        if !self.config.promise.measures.is_empty() {
+            self.write_measures(out, spot);
+        }
+    }
+
     /// Appends `[[bucket, figure], …]`.
     pub(crate) fn write_steps(&self, out: &mut Vec<u8>, steps: &[(i32, i64)]) {
         out.push(b'[');

@@ -98,6 +98,12 @@ impl Calendar {
         }
     }
 
+    /// The bucket that was reached last in a zone, if any was.
+    pub(crate) fn reached(&self, zone: u32) -> Option<i32> {
+        let (bucket, first, last) = self.zones[zone as usize].known;
+        (first <= last).then_some(bucket)
+    }
+
     /// The same for times that come again and again: remembers the bucket that it found.
     pub(crate) fn reach(&mut self, zone: u32, ns: i64) -> i32 {
         let bucket = self.bucket_at(zone, ns);

@@ -1,6 +1,6 @@
 //! Consuming: events of stock with a document move its schedule lines, in the same event (`docs/promise.md` §2).
 
-use super::line::{Line, State};
+use super::line::State;
 use crate::carry_out::raised_about;
 use crate::config::{Config, Receipts};
 use crate::dedup::Fingerprint;
@@ -42,8 +42,8 @@ impl Engine {
             State::Final | State::Cancelled => true,
         };
         if is_beyond && !is_back {
-            let what = if line.state == State::Full { "is complete" } else { "was closed" };
-            let cause = format!("this line of {} {document:?} {what} before", side.name());
+            let what = if line.state == State::Full { "complete" } else { "closed" };
+            let cause = format!("this line of {} {document:?} was {what} before", side.name());
             let subject = line.subject(names);
             findings.raised.push(raised_about("closed_line", subject, cause));
         }
@@ -56,10 +56,8 @@ impl Engine {
 
     /// Notes what an event moved.
     pub(crate) fn move_line(&mut self, serial: u64, key: Fingerprint, moved: (Flow, i64)) {
-        let now_ns = self.log_time_ns.unwrap_or(0);
         let line = self.promises.lines.get_mut(&serial).expect("the line is known");
         line.moved.insert(key.0, moved);
-        line.touched_ns = now_ns;
         self.promises.moved_by.insert(key.0, serial);
     }
 
@@ -67,9 +65,9 @@ impl Engine {
     pub(crate) fn retract_consumption(&mut self, config: &Config, key: Fingerprint, findings: &mut Findings) {
         let Some(serial) = self.promises.moved_by.remove(&key.0) else { return };
         let now_ns = self.log_time_ns.unwrap_or(0);
-        if let Some(line) = self.promises.lines.get_mut(&serial) {
-            line.moved.remove(&key.0);
-            line.touched_ns = now_ns;
+        let Some(line) = self.promises.lines.get_mut(&serial) else { return };
+        line.moved.remove(&key.0);
+        if !line.is_forgotten(now_ns, config.dedup_window_ns) {
             self.settle_line(config, serial, findings);
         }
     }
@@ -136,13 +134,5 @@ impl Engine {
         } else {
             findings.settled.push(("receipt_variance", subject));
         }
-    }
-}
-
-impl Line {
-    /// What moved in one step.
-    fn sum(&self, flow: Flow) -> i64 {
-        let of = |(known, quantity): &(Flow, i64)| if *known == flow { i128::from(*quantity) } else { 0 };
-        i64::try_from(self.moved.values().map(of).sum::<i128>()).unwrap_or(i64::MAX)
     }
 }

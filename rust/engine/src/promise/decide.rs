@@ -56,19 +56,22 @@ impl Engine {
         let mode = ask.mode.unwrap_or(config.promise.mode);
         let serial = self.promises.next_serial();
         let mut taken = Taken::default();
-        let mut outcome = Outcome::Applied;
-        for (number, wanted) in (0..).zip(&ask.lines) {
-            let names = self.named(source, wanted, time_ns);
-            let line = Line {
+        let names: Vec<_> = ask.lines.iter().map(|wanted| self.named(source, wanted, time_ns)).collect();
+        let lines: SmallVec<[Line<'_>; 1]> = ask
+            .lines
+            .iter()
+            .zip(&names)
+            .map(|(wanted, (sku, location))| Line {
                 wanted,
-                sku: names.0.as_deref().unwrap_or(&wanted.sku),
-                location: names.1.as_deref().or(wanted.position.as_ref().map(|[location, ..]| &**location)),
+                sku: sku.as_deref().unwrap_or(&wanted.sku),
+                location: location.as_deref().or(wanted.position.as_ref().map(|[location, ..]| &**location)),
                 quantity: admitted.quantity.unwrap_or(wanted.quantity),
-            };
-            outcome = self.take_line(&line, (number, serial), mode, ask, &mut taken, findings);
-            let is_over = outcome != Outcome::Applied || taken.is_short && !ask.is_partial;
-            if is_over {
-                break;
+            })
+            .collect();
+        let mut outcome = self.check_lines(&lines, &mut taken, findings);
+        if outcome == Outcome::Applied {
+            for (number, line) in (0..).zip(&lines) {
+                self.take_line(line, number, mode, ask, &mut taken);
             }
         }
         let granted: i64 = taken.got.iter().map(|got| got.granted).fold(0, i64::saturating_add);
@@ -91,22 +94,18 @@ impl Engine {
         outcome
     }
 
-    /// Takes what a line gets.
-    fn take_line(
-        &mut self,
-        line: &Line<'_>,
-        (number, serial): (u16, u64),
-        mode: Mode,
-        ask: &Ask,
-        taken: &mut Taken,
-        findings: &mut Findings,
-    ) -> Outcome {
-        let wanted = line.wanted;
-        let Ok(spots) = self.spots_wanted(line) else {
-            findings.why = Some(format!("group {:?} is not defined", wanted.group.as_deref().unwrap_or_default()));
-            return Outcome::UnknownReference;
-        };
-        if let Some(version) = wanted.version {
+    /// Checks groups and versions, before anything is taken.
+    fn check_lines(&self, lines: &[Line<'_>], taken: &mut Taken, findings: &mut Findings) -> Outcome {
+        for line in lines {
+            if self.spots_wanted(line).is_err() {
+                let group = line.wanted.group.as_deref().unwrap_or_default();
+                findings.why = Some(format!("group {group:?} is not defined"));
+                return Outcome::UnknownReference;
+            }
+        }
+        for line in lines {
+            let Some(version) = line.wanted.version else { continue };
+            let spots = self.spots_wanted(line).unwrap_or_default();
             let seen = spots.first().map_or(0, |spot| self.stock.at(*spot).1.version);
             if seen != version {
                 taken.seen = Some(seen);
@@ -114,6 +113,13 @@ impl Engine {
                 return Outcome::Insufficient;
             }
         }
+        Outcome::Applied
+    }
+
+    /// Takes what a line gets.
+    fn take_line(&mut self, line: &Line<'_>, number: u16, mode: Mode, ask: &Ask, taken: &mut Taken) {
+        let wanted = line.wanted;
+        let spots = self.spots_wanted(line).unwrap_or_default();
         for spot in &spots {
             self.look_at(*spot);
         }
@@ -125,20 +131,19 @@ impl Engine {
         let is_taken = !is_short || ask.is_partial;
         taken.is_short |= is_short;
         taken.got.push(Got {
+            asked: line.quantity,
             granted: if is_taken { offer.total } else { 0 },
             available: offer.total,
             earliest,
             line: wanted.line.or(ask.line),
             is_group: wanted.group.is_some(),
-            has_channel: channel.is_some(),
         });
         if is_taken {
             for (spot, quantity) in offer.parts {
-                let part = self.take(line.sku, spot, (wanted, number, serial), quantity);
+                let part = self.take(line.sku, spot, (wanted, number), quantity);
                 taken.parts.push(part);
             }
         }
-        Outcome::Applied
     }
 
     /// Names of a line where the source has others than the ledger.
@@ -263,7 +268,7 @@ impl Engine {
     }
 
     /// Takes a quantity at a position.
-    fn take(&mut self, sku: &str, spot: Spot, (wanted, number, _): (&Wanted, u16, u64), quantity: i64) -> Part {
+    fn take(&mut self, sku: &str, spot: Spot, (wanted, number): (&Wanted, u16), quantity: i64) -> Part {
         let entry = self.entry_of(spot);
         let zone = self.promises.entry(entry).zone;
         let today = self.today(zone);
@@ -311,6 +316,7 @@ impl Engine {
     ) {
         let event = &case.seen.event;
         let now_ns = self.log_time_ns.unwrap_or(0);
+        let asked_ns = case.came.map_or(now_ns, |(_, came_ns)| came_ns);
         let ttl_ns = ask.ttl_ns.unwrap_or(config.promise.reservation_ttl_ns);
         let is_granted = matches!(status, Status::Granted | Status::Partly);
         let channels = ask.lines.iter().any(|line| line.channel.is_some());
@@ -322,7 +328,7 @@ impl Engine {
             source: event.source.unwrap_or_default().into(),
             id: event.id.unwrap_or_default().into(),
             document: ask.document.clone(),
-            expires_ns: ttl_ns.map_or(i64::MAX, |ttl_ns| now_ns.saturating_add(ttl_ns)),
+            expires_ns: ttl_ns.map_or(i64::MAX, |ttl_ns| asked_ns.saturating_add(ttl_ns)),
             status,
             end: if is_granted { End::Live } else { End::Refused },
             posted: 0,
@@ -342,8 +348,9 @@ impl Engine {
             self.touch(spot, case.sequence);
         }
         if let Some(name) = &ask.document {
+            self.promises.document_mut(name).reservations.push(slot);
+            self.count_held(config, slot, findings);
             let document = self.promises.document_mut(name);
-            document.reservations.push(slot);
             if document.closed_ns.is_some_and(|closed_ns| closed_ns.saturating_add(config.dedup_window_ns) > now_ns) {
                 let subject = format!("{}/{}", event.source.unwrap_or_default(), event.id.unwrap_or_default());
                 let cause = format!("document {name:?} was closed before stock was reserved for it");

@@ -2,9 +2,10 @@
 
 use super::{Due, Span};
 use crate::atp::{self, Mode, Problem, UNLIMITED};
-use crate::config::{Amount, Measure};
+use crate::config::Measure;
 use crate::engine::Engine;
 use crate::ledger::PROMISED;
+use crate::safety::Kept;
 use crate::stock::Spot;
 
 /// When something is asked for.
@@ -13,23 +14,6 @@ pub(crate) enum When {
     Now,
     Due(Due),
     Bucket(i32),
-}
-
-/// Safety stock over the horizon, in thousandths.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Kept {
-    Always(i64),
-    ByBucket(Vec<i64>),
-}
-
-impl Kept {
-    /// What is kept in a bucket, counted from bucket 0.
-    pub(crate) fn at(&self, offset: usize) -> i64 {
-        match self {
-            Self::Always(amount) => *amount,
-            Self::ByBucket(amounts) => amounts.get(offset).copied().unwrap_or_default(),
-        }
-    }
 }
 
 /// All that the figures of a position need.
@@ -121,35 +105,6 @@ impl Engine {
         let kept =
             if is_whole { self.kept([names[0], names[1]], accounts[0], (zone, horizon)) } else { Kept::Always(0) };
         Site { entry, zone, horizon, fence, window: reach.accumulation_window, on_hand, kept }
-    }
-
-    /// Safety stock over the horizon.
-    fn kept(&self, [sku, location]: [&str; 2], on_hand: i64, (zone, horizon): (u32, Span)) -> Kept {
-        let now_ns = self.log_time_ns.unwrap_or(0);
-        let first = self.safety_at(sku, location, now_ns).of(on_hand);
-        if !self.config.has_dated_safety() && self.items.is_empty() && !self.config.has_group_safety() {
-            return Kept::Always(first);
-        }
-        let end_ns = self.promises.calendar.start_of(zone, horizon.end);
-        let changes = self.config.next_safety_ns(now_ns).is_some_and(|ns| ns < end_ns)
-            || self.items.changes_between(sku, now_ns, end_ns)
-            || self.config.has_group_safety() && self.promises.groups.change_between(now_ns, end_ns);
-        if !changes {
-            return Kept::Always(first);
-        }
-        let later = (horizon.today + 1..horizon.end)
-            .map(|bucket| self.safety_at(sku, location, self.promises.calendar.start_of(zone, bucket)).of(on_hand));
-        Kept::ByBucket(std::iter::once(first).chain(later).collect())
-    }
-
-    /// Safety stock at a time: by the item's version that holds then, or by configuration.
-    pub(crate) fn safety_at(&self, sku: &str, location: &str, time_ns: i64) -> Amount {
-        let version = if self.items.is_empty() { None } else { self.items.at(sku, time_ns) };
-        let said = version.and_then(|version| version.safety_at(location)).map(Amount::Absolute);
-        said.unwrap_or_else(|| {
-            let is_in = |group: &str| self.promises.groups.contains(group, location, time_ns);
-            self.config.safety_stock(sku, location, time_ns, is_in)
-        })
     }
 
     /// The figure of a position in a bucket.

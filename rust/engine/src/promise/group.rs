@@ -85,11 +85,6 @@ impl Groups {
         versions.insert(place, Version { time_ns, source: source.into(), id: id.into(), said });
     }
 
-    /// Whether any version begins after a time, and before another.
-    pub(crate) fn change_between(&self, after_ns: i64, before_ns: i64) -> bool {
-        self.next_change(after_ns).is_some_and(|ns| ns < before_ns)
-    }
-
     /// The first time after another at which a version begins.
     pub(crate) fn next_change(&self, after_ns: i64) -> Option<i64> {
         let begins = self.groups.values().flatten().map(|version| version.time_ns);

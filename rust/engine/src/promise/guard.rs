@@ -32,12 +32,12 @@ impl Engine {
     fn compare_protections(&self, sku: &str, scope: &Scope, findings: &mut Findings) {
         let kept = self.promises.protections.scope(sku, scope).map_or(0, super::protection::Scoped::kept);
         let total = self.total(sku, scope, When::Now, Mode::LookAhead);
-        let place = match scope {
-            Scope::Location(location) => format!("location {location}"),
-            Scope::Group(group) => format!("group {group}"),
-            Scope::Everywhere => "everywhere".to_owned(),
+        let (location, group) = match scope {
+            Scope::Location(location) => (&**location, ""),
+            Scope::Group(group) => ("", &**group),
+            Scope::Everywhere => ("", ""),
         };
-        let subject = format!("{sku} {place}");
+        let subject = format!("{sku}/{location}/{group}");
         if kept > total {
             let cause = format!("{} is kept for channels and {} is there", quantity::text(kept), quantity::text(total));
             findings.raised.push(raised_about("over_protected", subject, cause));
@@ -60,7 +60,6 @@ impl Engine {
             return Outcome::Insufficient;
         }
         from.protected -= quantity;
-        let emptied = from.clone();
         if let Some(to) = self.promises.protections.find_mut(&sku, &scope, &said.to) {
             to.protected = to.protected.saturating_add(quantity);
         } else {
@@ -68,9 +67,6 @@ impl Engine {
             let channel = said.to.clone();
             let to = Protection { channel, protected: quantity, capped: None, consumed: 0, serial };
             self.promises.protections.set(&sku, &scope, to);
-        }
-        if emptied.protected == 0 && emptied.capped.is_none() {
-            self.promises.protections.set(&sku, &scope, emptied);
         }
         Outcome::Applied
     }
@@ -89,7 +85,6 @@ impl Engine {
         }
         let event = &case.seen.event;
         let rank = (case.time_ns, event.source.unwrap_or_default(), event.id.unwrap_or_default());
-        let now_ns = self.log_time_ns.unwrap_or(0);
         let is_kept = self.config.has_group_safety();
         let spots = if is_kept { self.spots() } else { Vec::new() };
         let before: Vec<_> = spots.iter().map(|spot| self.view(*spot).safety_stock).collect();
@@ -100,7 +95,7 @@ impl Engine {
             }
         }
         // When the next one begins is to be found out anew.
-        self.safety_ns = if is_kept { self.next_safety(&self.config, now_ns) } else { self.safety_ns };
+        self.safety_ns = i64::MIN;
         Outcome::Applied
     }
 }

@@ -4,10 +4,11 @@ use smallvec::SmallVec;
 
 use super::calendar::Due;
 use super::line::{Line, State};
-use super::reservation::{End, Got, Part, Record, Status};
+use super::reservation::{End, Got, Part, Record, Settled, Status};
 use crate::dedup::Fingerprint;
 use crate::directive::Side;
 use crate::engine::Engine;
+use crate::outcome::Outcome;
 use crate::rules::Flow;
 use crate::stock::Spot;
 use crate::wire::{Reader, SnapshotError, Writer};
@@ -79,6 +80,17 @@ impl Engine {
             writer.i64(ended_ns);
             writer.u64(serial);
         }
+        let settled: Vec<_> = promises.reservations.all_settled().collect();
+        writer.u64(settled.len() as u64);
+        for (told_ns, key, settled) in settled {
+            writer.i64(told_ns);
+            writer.words(&key.0);
+            writer.bytes(settled.status.as_bytes());
+            writer.u8(settled.outcome.number());
+            writer.i64(settled.quantity);
+            writer.u64(settled.sequence);
+            writer.bytes(settled.why.as_deref().unwrap_or_default().as_bytes());
+        }
         let mut closed = promises.closed_documents();
         closed.sort_unstable();
         writer.u64(closed.len() as u64);
@@ -128,7 +140,8 @@ impl Engine {
         writer.i64(rest);
         writer.u8(u8::from(line.is_overdue));
         writer.u8(u8::from(line.is_told));
-        writer.i64(line.touched_ns);
+        writer.i64(line.closed_ns);
+        writer.i64(line.reserved);
     }
 
     fn read_line(&mut self, reader: &mut Reader<'_>) -> Result<Line, SnapshotError> {
@@ -153,7 +166,8 @@ impl Engine {
         let is_counted = reader.u8()? == 1;
         let bucket = i32::try_from(reader.i64()?).map_err(|_| NO_LINE)?;
         let counted = Some((bucket, reader.i64()?)).filter(|_| is_counted);
-        let (is_overdue, is_told, touched_ns) = (reader.u8()? == 1, reader.u8()? == 1, reader.i64()?);
+        let (is_overdue, is_told, closed_ns) = (reader.u8()? == 1, reader.u8()? == 1, reader.i64()?);
+        let reserved = reader.i64()?;
         let entry = if state == State::Open { self.entry_of(spot) } else { 0 };
         let zone = if state == State::Open { self.promises.entry(entry).zone } else { 0 };
         let bucket = self.promises.calendar.bucket_of(zone, due);
@@ -174,7 +188,8 @@ impl Engine {
             counted,
             is_overdue,
             is_told,
-            touched_ns,
+            closed_ns,
+            reserved,
         })
     }
 
@@ -191,12 +206,12 @@ impl Engine {
         writer.i64(record.posted);
         writer.u64(record.got.len() as u64);
         for got in &record.got {
+            writer.i64(got.asked);
             writer.i64(got.granted);
             writer.i64(got.available);
             write_number(writer, got.earliest.map(i64::from));
             write_number(writer, got.line);
             writer.u8(u8::from(got.is_group));
-            writer.u8(u8::from(got.has_channel));
         }
         writer.u64(record.parts.len() as u64);
         for part in &record.parts {
@@ -227,12 +242,12 @@ impl Engine {
         let end = *End::ALL.get(usize::from(reader.u8()?)).ok_or(NO_RESERVATION)?;
         let posted = reader.i64()?;
         let mut got: SmallVec<[Got; 1]> = SmallVec::new();
-        for _ in 0..reader.count(36)? {
-            let (granted, available) = (reader.i64()?, reader.i64()?);
+        for _ in 0..reader.count(43)? {
+            let (asked, granted, available) = (reader.i64()?, reader.i64()?, reader.i64()?);
             let earliest = read_number(reader)?.and_then(|bucket| i32::try_from(bucket).ok());
             let line = read_number(reader)?;
-            let (is_group, has_channel) = (reader.u8()? == 1, reader.u8()? == 1);
-            got.push(Got { granted, available, earliest, line, is_group, has_channel });
+            let is_group = reader.u8()? == 1;
+            got.push(Got { asked, granted, available, earliest, line, is_group });
         }
         let mut parts: SmallVec<[Part; 1]> = SmallVec::new();
         for _ in 0..reader.count(86)? {
@@ -326,6 +341,16 @@ impl Engine {
             // What was forgotten since leaves its place behind.
             let slot = slots.get(&serial).copied();
             self.promises.reservations.put_back_end(ended_ns, serial, slot.unwrap_or(u32::MAX));
+        }
+        for _ in 0..reader.count(57)? {
+            let (told_ns, key) = (reader.i64()?, Fingerprint([reader.u64()?, reader.u64()?]));
+            let status = reader.text()?;
+            let known = [End::Posted.name(), End::Voided.name(), Status::Insufficient.name(), Status::Refused.name()];
+            let status = known.into_iter().find(|name| *name == status).ok_or(NO_RESERVATION)?;
+            let outcome = Outcome::from_number(reader.u8()?).ok_or(NO_RESERVATION)?;
+            let (quantity, sequence, why) = (reader.i64()?, reader.u64()?, read_name(reader)?);
+            let settled = Settled { status, outcome, quantity, sequence, why };
+            self.promises.reservations.remember_settled(key, settled, told_ns);
         }
         for _ in 0..reader.count(16)? {
             let name = reader.text()?.into_owned();

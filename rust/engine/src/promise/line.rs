@@ -40,34 +40,44 @@ pub(crate) struct Line {
     pub(crate) state: State,
     /// What moved for it, by the key of the event, in thousandths.
     pub(crate) moved: BTreeMap<[u64; 2], (Flow, i64)>,
+    /// What live reservations of its document, line and position hold, in thousandths.
+    pub(crate) reserved: i64,
     /// Where its rest counts, and how much of it.
     pub(crate) counted: Option<(i32, i64)>,
     /// Whether somebody was told that it is overdue, and that what came does not fit.
     pub(crate) is_overdue: bool,
     pub(crate) is_told: bool,
-    /// The log's time when it was touched last.
-    pub(crate) touched_ns: i64,
+    /// The log's time when it was closed.
+    pub(crate) closed_ns: i64,
 }
 
 impl Line {
     /// What has come, or gone, of it: a unit that goes through several steps counts once.
     pub(crate) fn done(&self) -> i64 {
-        let sum = |flows: &[Flow]| {
-            let of = |(flow, quantity): &(Flow, i64)| if flows.contains(flow) { i128::from(*quantity) } else { 0 };
-            let sum: i128 = self.moved.values().map(of).sum();
-            i64::try_from(sum.max(0)).unwrap_or(i64::MAX)
-        };
         match self.side {
-            Side::Supply => sum(&[Flow::Received]),
-            Side::Demand => sum(&[Flow::Allocated]).max(sum(&[Flow::Picked])).max(sum(&[Flow::Shipped])),
+            Side::Supply => self.sum(Flow::Received),
+            Side::Demand => {
+                let allocated = self.sum(Flow::Allocated).saturating_add(self.reserved);
+                allocated.max(self.sum(Flow::Picked)).max(self.sum(Flow::Shipped))
+            }
         }
     }
 
     /// What has come to its end: received, or shipped.
     pub(crate) fn finished(&self) -> i64 {
-        let last = if self.side == Side::Supply { Flow::Received } else { Flow::Shipped };
-        let of = |(flow, quantity): &(Flow, i64)| if *flow == last { i128::from(*quantity) } else { 0 };
-        i64::try_from(self.moved.values().map(of).sum::<i128>()).unwrap_or(i64::MAX)
+        self.sum(if self.side == Side::Supply { Flow::Received } else { Flow::Shipped })
+    }
+
+    /// What moved in one step, in all.
+    pub(crate) fn sum(&self, flow: Flow) -> i64 {
+        let of = |(known, quantity): &(Flow, i64)| if *known == flow { i128::from(*quantity) } else { 0 };
+        let sum: i128 = self.moved.values().map(of).sum();
+        i64::try_from(sum.max(0)).unwrap_or(i64::MAX)
+    }
+
+    /// Whether it is not remembered any more.
+    pub(crate) fn is_forgotten(&self, now_ns: i64, window_ns: i64) -> bool {
+        self.state != State::Open && self.closed_ns.saturating_add(window_ns) <= now_ns
     }
 
     /// What is still to come, or to go.

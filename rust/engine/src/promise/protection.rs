@@ -78,8 +78,29 @@ impl Protections {
         scoped.channels.iter_mut().find(|known| *known.channel == *channel)
     }
 
-    /// Sets a protection anew.
+    /// Sets a protection anew; one that keeps and caps nothing is taken away.
     pub(crate) fn set(&mut self, sku: &str, scope: &Scope, protection: Protection) {
+        let is_empty = protection.protected == 0 && protection.capped.is_none();
+        let channel = protection.channel.clone();
+        self.put(sku, scope, protection);
+        if is_empty {
+            self.take_away(sku, scope, &channel);
+        }
+    }
+
+    fn take_away(&mut self, sku: &str, scope: &Scope, channel: &str) {
+        let Some(scopes) = self.skus.get_mut(sku) else { return };
+        for scoped in scopes.iter_mut().filter(|scoped| scoped.scope == *scope) {
+            scoped.channels.retain(|known| *known.channel != *channel);
+        }
+        scopes.retain(|scoped| !scoped.channels.is_empty());
+        if scopes.is_empty() {
+            self.skus.remove(sku);
+        }
+    }
+
+    /// Puts a protection in the place of the one before it, if there is one.
+    pub(crate) fn put(&mut self, sku: &str, scope: &Scope, protection: Protection) {
         let scopes = self.skus.entry(sku.into()).or_default();
         let place = scopes.iter().position(|scoped| scoped.scope == *scope).unwrap_or_else(|| {
             scopes.push(Scoped { scope: scope.clone(), channels: Vec::new() });
@@ -87,15 +108,7 @@ impl Protections {
         });
         let channels = &mut scopes[place].channels;
         channels.retain(|known| known.channel != protection.channel);
-        if protection.protected > 0 || protection.capped.is_some() {
-            channels.push(protection);
-        }
-        if channels.is_empty() {
-            scopes.remove(place);
-        }
-        if scopes.is_empty() {
-            self.skus.remove(sku);
-        }
+        channels.push(protection);
     }
 
     /// Notes what a channel takes in scopes. Gives the protections that it came from.
@@ -192,7 +205,7 @@ impl Protections {
                         consumed: reader.i64()?,
                         serial: reader.u64()?,
                     };
-                    self.set(&sku, &scope, protection);
+                    self.put(&sku, &scope, protection);
                 }
             }
         }

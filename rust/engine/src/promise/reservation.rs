@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::calendar::Due;
 use crate::dedup::Fingerprint;
 use crate::held;
+use crate::outcome::Outcome;
 use crate::stock::Spot;
 
 /// What became of a request.
@@ -87,6 +88,7 @@ pub(crate) struct Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Got {
     /// Thousandths.
+    pub(crate) asked: i64,
     pub(crate) granted: i64,
     /// What would have worked, where it was not granted in full.
     pub(crate) available: i64,
@@ -95,7 +97,6 @@ pub(crate) struct Got {
     /// The number of the document's line.
     pub(crate) line: Option<i64>,
     pub(crate) is_group: bool,
-    pub(crate) has_channel: bool,
 }
 
 /// A request that was decided.
@@ -153,6 +154,17 @@ impl Record {
     }
 }
 
+/// What became of taking or giving back, as it was answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Settled {
+    pub(crate) status: &'static str,
+    pub(crate) outcome: Outcome,
+    /// Thousandths in all.
+    pub(crate) quantity: i64,
+    pub(crate) sequence: u64,
+    pub(crate) why: Option<Box<str>>,
+}
+
 /// All requests that were decided and are remembered.
 #[derive(Debug)]
 pub(crate) struct Reservations {
@@ -164,6 +176,9 @@ pub(crate) struct Reservations {
     due: BTreeSet<(i64, u64, u32)>,
     /// Those that hold nothing any more: when they ended, serial, slot.
     ended: VecDeque<(i64, u64, u32)>,
+    /// What became of taking and giving back, by the key of the directive, and in the order in which it is forgotten.
+    settled: HashTable<(Fingerprint, Settled)>,
+    settled_order: VecDeque<(i64, Fingerprint)>,
     /// How many hold something.
     pub(crate) live: usize,
 }
@@ -176,6 +191,8 @@ impl Reservations {
             by_key: HashTable::new(),
             due: BTreeSet::new(),
             ended: VecDeque::new(),
+            settled: HashTable::new(),
+            settled_order: VecDeque::new(),
             live: 0,
         }
     }
@@ -264,6 +281,7 @@ impl Reservations {
 
     /// Forgets those that ended before a time, and the oldest of them beyond so many.
     pub(crate) fn tidy(&mut self, before_ns: i64, count_max: usize) {
+        self.forget_settled(before_ns, count_max);
         while let Some((ended_ns, serial, slot)) = self.ended.front().copied()
             && (ended_ns < before_ns || self.ended.len() > count_max)
         {
@@ -271,6 +289,34 @@ impl Reservations {
             let record = self.slots.get(slot as usize).and_then(Option::as_ref);
             if record.is_some_and(|record| record.serial == serial) {
                 self.forget(slot);
+            }
+        }
+    }
+
+    /// Remembers what became of taking or giving back.
+    pub(crate) fn remember_settled(&mut self, key: Fingerprint, settled: Settled, now_ns: i64) {
+        let entry = self.settled.entry(hash_of(key), |(known, _)| *known == key, |(known, _)| hash_of(*known));
+        entry.insert((key, settled));
+        self.settled_order.push_back((now_ns, key));
+    }
+
+    /// What became of taking or giving back.
+    pub(crate) fn settled(&self, key: Fingerprint) -> Option<&Settled> {
+        self.settled.find(hash_of(key), |(known, _)| *known == key).map(|(_, settled)| settled)
+    }
+
+    /// All that is remembered of taking and giving back, in the order in which it is forgotten.
+    pub(super) fn all_settled(&self) -> impl Iterator<Item = (i64, Fingerprint, &Settled)> {
+        self.settled_order.iter().filter_map(|(ns, key)| Some((*ns, *key, self.settled(*key)?)))
+    }
+
+    fn forget_settled(&mut self, before_ns: i64, count_max: usize) {
+        while let Some((told_ns, key)) = self.settled_order.front().copied()
+            && (told_ns < before_ns || self.settled_order.len() > count_max)
+        {
+            self.settled_order.pop_front();
+            if let Ok(found) = self.settled.find_entry(hash_of(key), |(known, _)| *known == key) {
+                found.remove();
             }
         }
     }
@@ -311,6 +357,9 @@ impl Reservations {
             + self.by_key.allocation_size()
             + held::tree::<(i64, u64, u32), ()>(self.due.len())
             + self.ended.capacity() * size_of::<(i64, u64, u32)>()
+            + self.settled.allocation_size()
+            + self.settled.iter().map(|(_, settled)| held::text(settled.why.as_deref())).sum::<usize>()
+            + self.settled_order.capacity() * size_of::<(i64, Fingerprint)>()
     }
 }
 

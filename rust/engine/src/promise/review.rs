@@ -44,33 +44,27 @@ impl Engine {
     pub(crate) fn turn(&mut self, config: &Config, sequence: u64) {
         let now_ns = self.log_time_ns.unwrap_or(0);
         self.promises.next_bucket_ns = i64::MAX;
+        let mut turned = Vec::new();
         for zone in 0..self.promises.calendar.zones() {
+            let before = self.promises.calendar.reached(zone);
             let bucket = self.promises.calendar.reach(zone, now_ns);
+            turned.push(before != Some(bucket));
             let next_ns = self.promises.calendar.start_of(zone, bucket.saturating_add(1));
             self.promises.next_bucket_ns = self.promises.next_bucket_ns.min(next_ns);
         }
-        let lines: Vec<u64> = self
-            .promises
-            .lines
-            .iter()
-            .filter(|(_, line)| line.state == State::Open)
-            .map(|(serial, _)| *serial)
-            .collect();
-        for serial in lines {
+        let mut changed = Vec::new();
+        for number in self.promises.slots() {
+            let entry = self.promises.entry(number);
+            let has_schedule = !(entry.lines.is_empty() && entry.live_dated.is_empty());
+            if has_schedule && turned[entry.zone as usize] {
+                changed.push(entry.spot);
+            }
+        }
+        let lines = self.promises.lines.iter().filter(|(_, line)| line.state == State::Open);
+        for serial in lines.map(|(serial, _)| *serial).collect::<Vec<_>>() {
             self.recount(config, serial);
         }
-        self.publish_schedules(sequence);
-    }
-
-    /// Publishes the positions with a schedule.
-    fn publish_schedules(&mut self, sequence: u64) {
-        let slots = self.promises.slots();
-        let spots: Vec<Spot> = slots
-            .into_iter()
-            .filter(|slot| !self.promises.entry(*slot).timeline.is_empty())
-            .map(|slot| self.promises.entry(slot).spot)
-            .collect();
-        for spot in self.in_order(spots) {
+        for spot in self.in_order(changed) {
             self.touch(spot, sequence);
         }
     }
@@ -250,7 +244,7 @@ impl Engine {
         let promises = &mut self.promises;
         promises.reservations.tidy(before_ns, config.promise.answers_max);
         let is_old =
-            |serial: &u64| promises.lines[serial].state != State::Open && promises.lines[serial].touched_ns < before_ns;
+            |serial: &u64| promises.lines[serial].state != State::Open && promises.lines[serial].closed_ns < before_ns;
         let old: Vec<u64> = promises.lines.keys().copied().filter(is_old).collect();
         for serial in old {
             let Some(line) = promises.lines.remove(&serial) else { continue };

@@ -67,9 +67,11 @@ impl Engine {
     /// The line with a name, at a position.
     pub(crate) fn line_at(&self, (side, document, line): (Side, &str, Option<i64>), spot: Spot) -> Option<u64> {
         let lines = &self.promises.document(document)?.lines;
+        let (now_ns, window_ns) = (self.log_time_ns.unwrap_or(0), self.config.dedup_window_ns);
         let is = |serial: &&u64| {
             let known = &self.promises.lines[*serial];
-            known.side == side && known.line == line && known.spot == spot
+            let is_it = known.side == side && known.line == line && known.spot == spot;
+            is_it && !known.is_forgotten(now_ns, window_ns)
         };
         lines.iter().find(is).copied()
     }
@@ -109,7 +111,8 @@ impl Engine {
                 counted: None,
                 is_overdue: false,
                 is_told: false,
-                touched_ns: 0,
+                closed_ns: 0,
+                reserved: 0,
             },
         };
         (line.quantity, line.due, line.state) = (quantity, due, State::Open);
@@ -199,7 +202,6 @@ impl Engine {
         // Closed lines add what they had to nothing.
         *open += line.quantity - before;
         line.entry = slot;
-        line.touched_ns = self.log_time_ns.unwrap_or(0);
         let zone = entry.zone;
         line.bucket = self.promises.calendar.bucket_of(zone, line.due);
         let serial = serial.unwrap_or_else(|| {
@@ -209,6 +211,7 @@ impl Engine {
         });
         if !was_open {
             self.promises.entry_mut(slot).lines.push(serial);
+            line.reserved = self.held_for(&line);
         }
         for key in line.moved.keys() {
             self.promises.moved_by.insert(*key, serial);
@@ -221,10 +224,11 @@ impl Engine {
 
     /// Closes a line.
     pub(crate) fn close_line(&mut self, config: &Config, serial: u64, state: State) {
+        let now_ns = self.log_time_ns.unwrap_or(0);
         let line = self.promises.lines.get_mut(&serial).expect("the line is known");
         if line.state == State::Open {
             let (slot, side, quantity) = (line.entry, line.side, line.quantity);
-            line.state = state;
+            (line.state, line.closed_ns) = (state, now_ns);
             let entry = self.promises.entry_mut(slot);
             entry.open[side as usize] -= quantity;
             entry.lines.retain(|known| *known != serial);
@@ -238,9 +242,10 @@ impl Engine {
     pub(crate) fn reopen_line(&mut self, serial: u64) {
         let spot = self.promises.lines[&serial].spot;
         let slot = self.entry_of(spot);
+        let reserved = self.held_for(&self.promises.lines[&serial]);
         let line = self.promises.lines.get_mut(&serial).expect("the line is known");
         line.state = State::Open;
-        line.entry = slot;
+        (line.entry, line.reserved) = (slot, reserved);
         let (side, quantity, due) = (line.side, line.quantity, line.due);
         let entry = self.promises.entry_mut(slot);
         entry.open[side as usize] += quantity;
@@ -282,6 +287,22 @@ impl Engine {
             self.promises.lines.get_mut(&serial).expect("the line is known").is_overdue = is_past;
             self.note_overdue(config, (serial, spot, policy), is_past);
         }
+    }
+
+    /// What live reservations of a line's document, number and position hold.
+    pub(super) fn held_for(&self, line: &Line) -> i64 {
+        if line.side == Side::Supply {
+            return 0;
+        }
+        let slots = self.promises.document(&line.document).map_or(&[][..], |document| &document.reservations);
+        let records = slots.iter().map(|slot| self.promises.reservations.get(*slot));
+        let held = records.flat_map(|record| {
+            let here = |part: &&super::reservation::Part| {
+                part.spot == line.spot && record.got[usize::from(part.line)].line == line.line
+            };
+            record.parts.iter().filter(here).map(|part| part.held)
+        });
+        held.fold(0, i64::saturating_add)
     }
 
     /// Notes that a line's day has passed, or that it is in order again, to be told once the element is done.
@@ -344,11 +365,7 @@ impl Engine {
         for serial in lines {
             if self.promises.lines[&serial].state == State::Open {
                 self.close_line(config, serial, State::Cancelled);
-                let now_ns = self.log_time_ns.unwrap_or(0);
-                let line = self.promises.lines.get_mut(&serial).expect("the line is known");
-                line.touched_ns = now_ns;
-                let spot = line.spot;
-                self.touch(spot, case.sequence);
+                self.touch(self.promises.lines[&serial].spot, case.sequence);
             }
         }
     }

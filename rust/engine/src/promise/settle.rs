@@ -1,5 +1,7 @@
 //! Settling: what a reservation holds is taken, given back, or runs out (`docs/promise.md` §4).
 
+use std::sync::Arc;
+
 use super::answer::Told;
 use super::line::{Line, State};
 use super::reservation::{End, Part};
@@ -64,6 +66,23 @@ impl Engine {
         }
     }
 
+    /// Lets the demand lines of a reservation count what it holds.
+    pub(crate) fn count_held(&mut self, config: &Config, slot: u32, findings: &mut Findings) {
+        let record = self.promises.reservations.get(slot);
+        let Some(document) = record.document.clone() else { return };
+        let places: Vec<_> =
+            record.parts.iter().map(|part| (record.got[usize::from(part.line)].line, part.spot)).collect();
+        for (number, spot) in places {
+            let Some(serial) = self.line_at((Side::Demand, &document, number), spot) else { continue };
+            let line = &self.promises.lines[&serial];
+            let reserved = self.held_for(line);
+            if line.state == State::Open && line.reserved != reserved {
+                self.promises.lines.get_mut(&serial).expect("the line is known").reserved = reserved;
+                self.settle_line(config, serial, findings);
+            }
+        }
+    }
+
     /// Takes, or gives back, what a reservation holds.
     pub(crate) fn settle_reservation(
         &mut self,
@@ -78,6 +97,12 @@ impl Engine {
             return (Outcome::UnknownReference, Told::Nothing);
         };
         let record = self.promises.reservations.get(slot);
+        let log_time_ns = self.log_time_ns.unwrap_or(0);
+        let is_forgotten = record.end != End::Live && self.keys.find(key, log_time_ns).is_none();
+        if record.end == End::Refused || is_forgotten {
+            findings.why = Some("there is no such reservation".to_owned());
+            return (Outcome::UnknownReference, Told::Nothing);
+        }
         let lines = record.got.len().max(1);
         let held: Vec<i64> = (0..lines).map(|line| record.held_of(line)).collect();
         let asked = match &settle.quantities {
@@ -133,6 +158,8 @@ impl Engine {
             }
         }
         self.promises.reservations.get_mut(slot).parts = parts;
+        // Only lines of supply have anything to tell.
+        self.count_held(&Arc::clone(&self.config), slot, &mut Findings::default());
         if self.promises.reservations.get(slot).held() == 0 {
             self.end_reservation(slot, end);
         }
@@ -160,23 +187,27 @@ impl Engine {
                 return (Outcome::Overflow, Told::Nothing);
             }
         }
-        let mut posted = 0;
-        for (part, share) in parts.iter_mut().zip(shares) {
-            if part.held > share {
+        for (part, share) in parts.iter_mut().zip(&shares) {
+            if part.held > *share {
                 self.release(part, part.held - share, true);
-                part.held = share;
+                part.held = *share;
             }
-            if share > 0 {
-                self.release(part, share, false);
+            if *share > 0 {
+                self.release(part, *share, false);
                 part.held = 0;
-                posted += share;
+            }
+        }
+        let posted = shares.iter().sum();
+        let record = self.promises.reservations.get_mut(slot);
+        record.parts.clone_from(&parts);
+        record.posted = posted;
+        self.count_held(config, slot, findings);
+        for (part, share) in parts.iter().zip(shares) {
+            if share > 0 {
                 self.post_part(config, case, slot, part, share, findings);
             }
             self.touch(part.spot, case.sequence);
         }
-        let record = self.promises.reservations.get_mut(slot);
-        record.parts = parts;
-        record.posted = posted;
         self.end_reservation(slot, End::Posted);
         (Outcome::Applied, Told::Settled(posted))
     }
