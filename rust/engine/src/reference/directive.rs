@@ -14,6 +14,7 @@ use super::decimal;
 use super::event::{self, Body, Key};
 use super::fields::{Fields, INVENTORY, Malformed};
 use super::master::{Table, Version};
+use super::promise::{self, Ask};
 use super::work::State;
 
 /// The directives with the members that count for them.
@@ -28,13 +29,14 @@ const KINDS: [(&str, &[&str]); 15] = [
     ("configuration.changed", &["config", "mode"]),
     ("item.defined", ITEM),
     ("item.retired", ITEM),
-    ("location.defined", &["location", "aliases"]),
-    ("location.retired", &["location", "aliases"]),
+    ("location.defined", LOCATION),
+    ("location.retired", LOCATION),
     ("receipt.announced", RECEIPT),
     ("receipt.closed", RECEIPT),
     ("tick", &[]),
 ];
 const ITEM: &[&str] = &["sku", "unit", "units", "unit_cost", "safety_stock", "aliases"];
+const LOCATION: &[&str] = &["location", "aliases", "time_zone"];
 const RECEIPT: &[&str] = &["document", "line", "sku", "location", "quantity"];
 
 /// A directive.
@@ -79,6 +81,8 @@ pub(super) enum What {
         line: Line,
         quantity: Option<i64>,
     },
+    /// Something of `docs/promise.md`.
+    Promise(Ask),
     Tick,
 }
 
@@ -116,13 +120,17 @@ impl Directive {
 }
 
 /// The members of a directive that a stock event has not; nothing for a type that is none.
-pub(super) fn members(kind: &str) -> Option<&'static [&'static str]> {
-    match kind {
-        "item.defined" | "item.retired" => Some(&["units", "unit_cost", "safety_stock", "aliases"]),
-        "receipt.announced" | "receipt.closed" => Some(&[]),
-        "location.defined" | "location.retired" => Some(&["aliases"]),
-        _ => KINDS.iter().find(|(name, _)| *name == kind).map(|(_, members)| *members),
-    }
+pub(super) fn members(kind: &str) -> Option<Vec<&'static str>> {
+    let names = counted(kind)?;
+    // Where an answer goes is asked for, and is no part of what is said.
+    let reply = (kind == "reservation.requested").then_some("reply");
+    Some(names.iter().copied().filter(|name| !INVENTORY.contains(name)).chain(reply).collect())
+}
+
+/// The members that count for a type.
+fn counted(kind: &str) -> Option<&'static [&'static str]> {
+    let mut all = KINDS.iter().chain(&promise::KINDS);
+    all.find(|(name, _)| *name == kind).map(|(_, members)| *members)
 }
 
 /// Reads the members of a directive.
@@ -132,11 +140,11 @@ pub(super) fn decode(
     fields: &Fields<'_>,
     config: &Config,
 ) -> Result<Result<Directive, Outcome>, Malformed> {
-    let (_, names) = KINDS.iter().find(|(name, _)| *name == kind).ok_or(Malformed)?;
+    let names = counted(kind).ok_or(Malformed)?;
     let mut members = BTreeMap::new();
-    for name in *names {
-        // An empty unit is none.
-        let value = fields.value(name)?.filter(|value| *name != "unit" || *value != "");
+    for name in names {
+        // An empty text is none, but for a configuration.
+        let value = fields.value(name)?.filter(|value| *name == "config" || *value != "");
         if let Some(value) = value {
             members.insert((*name).to_owned(), value);
         }
@@ -173,13 +181,14 @@ pub(super) fn decode(
             Ok(What::Define { table: Table::Locations, name, version })
         }
         "receipt.announced" | "receipt.closed" => receipt(fields, kind == "receipt.announced")?,
-        _ => Ok(What::Tick),
+        "tick" => Ok(What::Tick),
+        _ => promise::decode(kind, source, fields)?.map(What::Promise),
     };
     Ok(what.map(|what| Directive { kind: kind.to_owned(), members, what }))
 }
 
 /// `target`: source and id. Without a source it is the directive's own.
-fn target(fields: &Fields<'_>, own: &str) -> Result<Option<Key>, Malformed> {
+pub(super) fn target(fields: &Fields<'_>, own: &str) -> Result<Option<Key>, Malformed> {
     let Some(target) = fields.object("target", &["source", "id"])? else { return Ok(None) };
     let source = target.name("source", SOURCE_BYTES_MAX)?;
     let id = target.name("id", ID_BYTES_MAX)?.ok_or(Malformed)?;

@@ -14,6 +14,7 @@ use crate::rules::{Rule, RuleTable, StatusRule};
 use super::decimal;
 use super::directive::{self, Directive, What};
 use super::fields::{Fields, Malformed};
+use super::promise::Ask;
 
 /// An event whose form is right.
 #[derive(Debug, Clone)]
@@ -39,7 +40,8 @@ impl Event {
 
     /// Whether it is master data, whose time says since when it holds and not when it happened.
     pub(super) fn is_definition(&self) -> bool {
-        matches!(&self.content, Ok(Content::Directive(Directive { what: What::Define { .. }, .. })))
+        let defines = |what: &What| matches!(what, What::Define { .. } | What::Promise(Ask::Group { .. }));
+        matches!(&self.content, Ok(Content::Directive(directive)) if defines(&directive.what))
     }
 }
 
@@ -73,6 +75,8 @@ pub(super) struct Body {
     pub(super) document: String,
     pub(super) line: Option<i64>,
     pub(super) due: Option<String>,
+    /// Why; no part of what must be the same under one key.
+    pub(super) reason: String,
 }
 
 impl Body {
@@ -147,7 +151,7 @@ pub(super) fn decode(element: &[u8], config: &Config) -> Result<Event, Malformed
     let content = if let Some(also) = directive::members(&kind) {
         // Nobody needs these fields here, but they have their forms wherever they stand.
         check_forms(&fields)?;
-        let fields = Fields::read(text, also).ok_or(Malformed)?;
+        let fields = Fields::read(text, &also).ok_or(Malformed)?;
         directive::decode(&kind, &source, &fields, config)?.map(Content::Directive)
     } else {
         content(&fields, &kind, time, &config.rules)?.map(Content::Stock)
@@ -160,6 +164,12 @@ pub(super) fn legible_key(element: &[u8]) -> Option<Key> {
     let fields = Fields::read(std::str::from_utf8(element).ok()?, &[])?;
     let source = fields.name("source", SOURCE_BYTES_MAX).ok()??;
     Some((source, fields.name("id", ID_BYTES_MAX).ok()??))
+}
+
+/// Whether an element says that it is of a type.
+pub(super) fn has_kind(element: &[u8], kind: &str) -> bool {
+    let fields = std::str::from_utf8(element).ok().and_then(|text| Fields::read(text, &[]));
+    fields.is_some_and(|fields| matches!(fields.name("type", TYPE_BYTES_MAX), Ok(Some(said)) if said == kind))
 }
 
 fn check_forms(fields: &Fields<'_>) -> Result<(), Malformed> {
@@ -215,6 +225,7 @@ pub(super) fn content(
         document: fields.text("document", NAME_BYTES_MAX)?.unwrap_or_default(),
         line: fields.integer("line")?,
         due: fields.name("due", EVENT_BYTES_MAX)?,
+        reason: fields.text("reason", NAME_BYTES_MAX)?.unwrap_or_default(),
     }))
 }
 

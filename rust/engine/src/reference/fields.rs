@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::instant;
-use crate::limits::{EVENT_BYTES_MAX, NESTING_MAX};
+use crate::limits::{EVENT_BYTES_MAX, NAME_BYTES_MAX, NESTING_MAX};
 
 use super::element;
 
@@ -114,6 +114,33 @@ impl<'a> Fields<'a> {
         let mut fields = Fields(BTreeMap::new());
         let is_read = json.starts_with('{') && fields.collect(json, known).is_some();
         if is_read { Ok(Some(fields)) } else { Err(Malformed) }
+    }
+
+    /// The known members of each object of a list.
+    pub(super) fn objects(&self, name: &str, known: &[&str]) -> Result<Option<Vec<Fields<'a>>>, Malformed> {
+        let Some(list) = self.list(name)? else { return Ok(None) };
+        let read = |json: &'a str| {
+            let mut fields = Fields(BTreeMap::new());
+            let is_read = json.starts_with('{') && fields.collect(json, known).is_some();
+            if is_read { Ok(fields) } else { Err(Malformed) }
+        };
+        list.into_iter().map(read).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// The JSON texts of a list's values.
+    pub(super) fn list(&self, name: &str) -> Result<Option<Vec<&'a str>>, Malformed> {
+        let Some(json) = self.0.get(name).copied() else { return Ok(None) };
+        if !json.starts_with('[') {
+            return Err(Malformed);
+        }
+        let values = element::slots(json.as_bytes()).ok_or(Malformed)?;
+        let texts = values.into_iter().map(|value| std::str::from_utf8(value).map_err(|_| Malformed));
+        texts.collect::<Result<_, _>>().map(Some)
+    }
+
+    /// A list of names of things; an absent one is empty.
+    pub(super) fn names(&self, name: &str) -> Result<Vec<String>, Malformed> {
+        self.list(name)?.unwrap_or_default().into_iter().map(|json| named(json, NAME_BYTES_MAX)).collect()
     }
 
     /// All members of an object whose names are names of things.

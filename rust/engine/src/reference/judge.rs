@@ -1,6 +1,7 @@
 //! One element after the other: the precedence of `docs/truth.md` §2, and what an element does when its turn comes.
 
-use crate::balance::PositionKey;
+use std::collections::BTreeSet;
+
 use crate::config::{Order, Ordering, Unregistered};
 use crate::instant;
 use crate::limits::NAMED_ELEMENTS;
@@ -14,6 +15,7 @@ use super::master::Table;
 use super::memory::Said;
 use super::order::Waiting;
 use super::posting::{Plan, Posting};
+use super::promise::Ask;
 use super::turn::{Claim, Reply, Turn};
 use super::{Answer, Reference, ownership, work};
 
@@ -31,7 +33,7 @@ impl Reference {
         if event.hops > self.config.hops_max {
             return Reply::new(Outcome::Loop);
         }
-        self.memory.forget_by_time(log_time_ns);
+        self.forget_keys();
         if let Some(reply) = self.known(event, content) {
             return reply;
         }
@@ -142,6 +144,7 @@ impl Reference {
                 let location = match &directive.what {
                     What::Define { table: Table::Locations, name, .. } => name.clone(),
                     What::Receipt { line, .. } => self.master.location_name(source, &line.location, time_ns),
+                    What::Promise(said) => self.admitted(source, said, time_ns)?.location(),
                     _ => String::new(),
                 };
                 let verdict = ownership::of_directive(&self.config, source, directive, &location, time_ns)?;
@@ -154,10 +157,13 @@ impl Reference {
     fn act(&mut self, turn: Turn, sequence: u64) -> Reply {
         let Ok(content) = turn.event.content.clone() else { unreachable!("what is refused takes no turn") };
         let (is_late, is_observed) = (turn.is_late, turn.claim.verdict.role == Role::Observer);
-        let reply = match content {
+        let mut reply = match content {
             Content::Stock(_) if is_observed => {
                 self.records.insert(turn.key(), Record::new(Standing::Observed, turn.claim.time_ns));
                 Reply::new(Outcome::Observed)
+            }
+            Content::Directive(Directive { what: What::Promise(Ask::Request(_)), .. }) if is_observed => {
+                self.refuse(&turn.key(), Outcome::Observed, sequence)
             }
             Content::Directive(_) if is_observed => Reply::new(Outcome::Observed),
             Content::Stock(_) => self.post(&turn, sequence),
@@ -170,6 +176,7 @@ impl Reference {
                 self.flag(reply, &turn.key(), turn.claim.verdict.role)
             }
         };
+        reply.raised.extend(self.look_at_promises());
         reply.late_if(is_late)
     }
 
@@ -216,6 +223,7 @@ impl Reference {
             reply.raised.extend(self.master.tell(&add.body, add.time_ns, self.config.master));
         }
         reply.raised.extend(self.receive(undo, add));
+        reply.raised.extend(self.consume(undo, add));
         self.ship(undo, add);
         reply
     }
@@ -259,7 +267,8 @@ impl Reference {
                     self.work.resolve(code, name);
                 }
             }
-            What::Receipt { line, quantity } => reply.raised = self.announce(turn, line, *quantity),
+            What::Receipt { line, quantity } => reply.raised = self.announce(turn, line, *quantity, sequence),
+            What::Promise(said) => return self.promise_what_is_said(turn, said, sequence),
             What::Configure { tables: None } | What::Tick => {}
         }
         reply
@@ -300,6 +309,7 @@ impl Reference {
         let key = turn.key();
         self.memory.answer_instead(&key, remembered);
         let answer = self.tell(Some(&turn.event), turn.place, reply);
+        self.answer_request(&turn.event, &turn.text, reply.outcome, sequence);
         self.followed.push(answer);
         self.wake(&key, sequence);
     }
@@ -334,6 +344,7 @@ impl Reference {
         for (code, subject) in &raised {
             self.work.raise(code, subject);
         }
+        self.settle_dropped();
         let codes = raised.into_iter().map(|(code, _)| code).collect();
         let (source, id) = key.unzip();
         Answer { sequence: place.0, index: place.1, source, id, outcome, codes, fields: reply.fields.clone() }
@@ -346,10 +357,12 @@ impl Reference {
         }
     }
 
-    pub(super) fn safety_stock(&self, key: &PositionKey) -> i64 {
-        let is_whole = key.lot.is_empty() && key.owner.is_empty();
-        let now = self.log_time_ns.unwrap_or(0);
-        if is_whole { self.master.safety_stock(&key.sku, &key.location, now, &self.config) } else { 0 }
+    /// Forgets keys whose time is over; those of live reservations live as long.
+    pub(super) fn forget_keys(&mut self) {
+        if let Some(now_ns) = self.log_time_ns {
+            let live: BTreeSet<Key> = self.live_keys();
+            self.memory.forget_by_time(now_ns, |key| live.contains(key));
+        }
     }
 }
 

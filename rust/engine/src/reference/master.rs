@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::{Config, MasterMode};
+use crate::config::MasterMode;
 use crate::limits::{NAME_BYTES_MAX, QUANTITY_MAX, SCALE, SOURCE_BYTES_MAX, UNIT_BYTES_MAX};
 use crate::outcome::Outcome;
 
 use super::decimal;
 use super::event::Body;
 use super::fields::{Fields, Malformed, named, number};
+use super::promise;
 
 /// Which of the two tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(super) struct Version {
     safety_stock: Option<Safety>,
     /// The names that each source has for it.
     aliases: BTreeMap<String, BTreeSet<String>>,
+    /// The time zone of a location.
+    time_zone: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -68,6 +71,10 @@ impl Version {
             }
             Some(json) => Some(Safety::Everywhere(decimal(json)?)),
         };
+        let time_zone = fields.name("time_zone", NAME_BYTES_MAX)?;
+        if time_zone.as_deref().is_some_and(|name| promise::zone(name).is_none()) {
+            return Err(Malformed);
+        }
         Ok(Self {
             is_retired,
             unit: fields.text("unit", UNIT_BYTES_MAX)?.unwrap_or_default(),
@@ -75,6 +82,7 @@ impl Version {
             unit_cost: fields.json("unit_cost").map(decimal).transpose()?,
             safety_stock,
             aliases,
+            time_zone,
         })
     }
 }
@@ -140,19 +148,24 @@ impl Master {
         if mode == MasterMode::Strict && !self.unknown(&body, time_ns).is_empty() {
             return Err(Outcome::UnknownReference);
         }
-        if body.unit.is_empty() {
-            return Ok(body);
+        let quantity = self.in_base_units(&body.sku, body.quantity, &body.unit, time_ns)?;
+        Ok(Body { quantity, ..body })
+    }
+
+    /// A quantity in the base unit, by the version of the item that holds at a time.
+    pub(super) fn in_base_units(&self, sku: &str, said: i64, unit: &str, time_ns: i64) -> Result<i64, Outcome> {
+        if unit.is_empty() {
+            return Ok(said);
         }
-        let (_, version) = at(&self.items, &body.sku, time_ns).ok_or(Outcome::UnknownReference)?;
-        if body.unit == version.unit {
-            return Ok(body);
+        let (_, version) = at(&self.items, sku, time_ns).ok_or(Outcome::UnknownReference)?;
+        if unit == version.unit {
+            return Ok(said);
         }
-        let factor = version.units.get(&body.unit).ok_or(Outcome::UnknownReference)?;
-        let product = i128::from(body.quantity) * i128::from(*factor);
+        let factor = version.units.get(unit).ok_or(Outcome::UnknownReference)?;
+        let product = i128::from(said) * i128::from(*factor);
         let quantity = Some(product / i128::from(SCALE)).filter(|quantity| quantity * i128::from(SCALE) == product);
         let quantity = quantity.filter(|quantity| quantity.abs() <= i128::from(QUANTITY_MAX));
-        let quantity = quantity.and_then(|quantity| i64::try_from(quantity).ok()).ok_or(Outcome::QuantityInvalid)?;
-        Ok(Body { quantity, ..body })
+        quantity.and_then(|quantity| i64::try_from(quantity).ok()).ok_or(Outcome::QuantityInvalid)
     }
 
     /// The names in an event that nobody defined for its time.
@@ -187,16 +200,17 @@ impl Master {
         at(&self.items, sku, time_ns).and_then(|(_, version)| version.unit_cost)
     }
 
-    /// The safety stock of a whole position at a time of the log.
-    pub(super) fn safety_stock(&self, sku: &str, location: &str, log_time_ns: i64, config: &Config) -> i64 {
-        let version = at(&self.items, sku, log_time_ns).map(|(_, version)| version);
-        match version.and_then(|version| version.safety_stock.as_ref()) {
-            None => match config.safety_stock(sku, location, log_time_ns, |_| false) {
-                crate::config::Amount::Absolute(amount) => amount,
-                crate::config::Amount::Percent(_) => 0,
-            },
-            Some(Safety::Everywhere(amount)) => *amount,
-            Some(Safety::ByLocation(amounts)) => amounts.get(location).copied().unwrap_or(0),
-        }
+    /// The safety stock of a whole position at a time, where its item says one.
+    pub(super) fn safety_stock(&self, sku: &str, location: &str, time_ns: i64) -> Option<i64> {
+        let (_, version) = at(&self.items, sku, time_ns)?;
+        Some(match version.safety_stock.as_ref()? {
+            Safety::Everywhere(amount) => *amount,
+            Safety::ByLocation(amounts) => amounts.get(location).copied().unwrap_or(0),
+        })
+    }
+
+    /// The time zone of a location at a time, if it says one.
+    pub(super) fn time_zone(&self, location: &str, time_ns: i64) -> Option<&str> {
+        at(&self.locations, location, time_ns)?.1.time_zone.as_deref()
     }
 }

@@ -98,13 +98,12 @@ impl Memory {
         self.floor_ns
     }
 
-    /// Forgets what lies more than the window behind the log.
-    pub(super) fn forget_by_time(&mut self, log_time_ns: i64) {
+    /// Forgets what lies more than the window behind the log, but for what lives on.
+    pub(super) fn forget_by_time(&mut self, log_time_ns: i64, lives: impl Fn(&Key) -> bool) {
         let generation = log_time_ns.div_euclid(self.generation_ns);
-        if generation > self.generation {
-            self.generation = generation;
-            self.keys.retain(|_, known| known.generation >= generation.saturating_sub(DEDUP_GENERATIONS));
-        }
+        self.generation = self.generation.max(generation);
+        let oldest = self.generation.saturating_sub(DEDUP_GENERATIONS);
+        self.keys.retain(|key, known| known.generation >= oldest || lives(key));
     }
 
     /// Keeps a key with its answer, and makes room for it.

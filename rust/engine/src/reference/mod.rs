@@ -1,6 +1,6 @@
 //! The slow, obvious twin of the engine: the oracle of scenarios, properties and fuzzing.
 //!
-//! Derived from `docs/events.md` and `docs/choices.md` alone. It keeps every event and recomputes what it is asked for from the
+//! Derived from the documents alone: `docs/events.md`, `docs/truth.md`, `docs/promise.md` and `docs/choices.md`. It keeps every event and recomputes what it is asked for from the
 //! definitions, so that it can be read next to the contract. It is not made for speed, and it shares no code with the engine's
 //! decoding, memory of keys or ledger.
 
@@ -18,6 +18,7 @@ mod order;
 mod ownership;
 mod position;
 mod posting;
+mod promise;
 mod supply;
 #[cfg(test)]
 mod tests;
@@ -41,9 +42,12 @@ use master::Master;
 use memory::Memory;
 use order::Orders;
 use position::Position;
+use promise::Promise;
 use supply::{Dispatch, Expected, Taken};
 use turn::{Reply, Turn};
 use work::Work;
+
+pub use promise::{GroupFigures, Promised};
 
 /// What became of one element.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +100,9 @@ pub struct Reference {
     safety_stocks: BTreeMap<PositionKey, i64>,
     /// Sources that were told of as unregistered.
     strangers: BTreeSet<String>,
+    promise: Promise,
+    /// Answers to requests for promises, in the order in which they were judged.
+    pub answers: Vec<Promised>,
     /// Final answers of elements that were held, and gaps: an answer `held` with the code `sequence_gap FIRST-LAST`, at the place of the first event
     /// that waited behind it. In the order in which they came about.
     pub followed: Vec<Answer>,
@@ -135,6 +142,8 @@ impl Reference {
             had_directives: false,
             safety_stocks: BTreeMap::new(),
             strangers: BTreeSet::new(),
+            promise: Promise::default(),
+            answers: Vec::new(),
             followed: Vec::new(),
         }
     }
@@ -167,8 +176,8 @@ impl Reference {
         let balance = |(key, position): (&PositionKey, &Position)| Balance {
             key: key.clone(),
             accounts: position.accounts().map(|amount| i64::try_from(amount).expect("overflow is refused")),
-            claimed: 0,
-            safety_stock: self.safety_stock(key),
+            claimed: i64::try_from(self.claimed_at(key)).expect("claims are bounded by what is on hand"),
+            safety_stock: self.safety_stock_at(key, self.log_time_ns.unwrap_or(0)),
             pending: i64::try_from(self.pending_at(key)).unwrap_or(i64::MAX),
             is_hollow: !self.direct.contains(key),
             version: position.version,
@@ -207,11 +216,13 @@ impl Reference {
 
     /// A position whose safety stock is another than before reflects the message that brought it about: what can be promised is another.
     fn look_at_safety_stocks(&mut self, sequence: u64) {
-        // Nothing but directives can change them, and time where there were any.
-        if !self.had_directives {
+        // Nothing but directives can change them, and time where there were any or where rules begin and end.
+        if !self.had_directives && !self.config.has_dated_safety() {
             return;
         }
-        let now: BTreeMap<_, _> = self.positions.keys().map(|key| (key.clone(), self.safety_stock(key))).collect();
+        let now_ns = self.log_time_ns.unwrap_or(0);
+        let now: BTreeMap<_, _> =
+            self.positions.keys().map(|key| (key.clone(), self.safety_stock_at(key, now_ns))).collect();
         for (key, amount) in &now {
             if self.safety_stocks.get(key).is_some_and(|before| before != amount)
                 && let Some(position) = self.positions.get_mut(key)
@@ -240,6 +251,7 @@ impl Reference {
         }
         let reply = self.judge(&event, place, log_time_ns, element);
         let answer = self.tell(Some(&event), place, &reply);
+        self.answer_request(&event, element, reply.outcome, place.0);
         self.wake(&event.key(), place.0);
         answer
     }
@@ -249,6 +261,7 @@ impl Reference {
         let reply = Reply::new(Outcome::Malformed);
         let Some(key) = event::legible_key(element) else { return self.tell(None, place, &reply) };
         self.work.raise(Outcome::Malformed.name(), &work::of_key(&key));
+        self.answer_malformed(&key, element, place.0);
         let codes = vec![Outcome::Malformed.name().to_owned()];
         let (source, id) = (Some(key.0), Some(key.1));
         Answer { sequence: place.0, index: place.1, source, id, outcome: Outcome::Malformed, codes, fields: Vec::new() }
@@ -256,9 +269,8 @@ impl Reference {
 
     /// Gives up what waited for so long as it may, gaps first, and tells of what should have arrived by now.
     fn give_up_what_is_due(&mut self, sequence: u64) {
-        if let Some(now_ns) = self.log_time_ns {
-            self.memory.forget_by_time(now_ns);
-        }
+        self.forget_keys();
+        self.let_time_pass(sequence);
         while let Some((_, at)) = self.orders.earliest().filter(|(due_ns, _)| Some(*due_ns) <= self.log_time_ns) {
             self.give_up(at, sequence);
         }

@@ -8,6 +8,7 @@ use crate::ownership::{Criterion, Pattern, Policy, Role, RoleRule, Verdict};
 use super::directive::{Directive, What};
 use super::event::Body;
 use super::posting::ends;
+use super::promise::Ask;
 
 /// What an event says, as far as the policy asks.
 #[derive(Debug, Clone, Copy)]
@@ -56,13 +57,15 @@ pub(super) fn of_directive(
             if is_operator { Ok(owner) } else { Err(Outcome::NotOwner) }
         }
         What::Tick => Ok(owner),
-        What::Void { target } | What::Correct { target, .. } => match verdict() {
-            // Only a rule that speaks of it makes a source more than the owner of its own events, or less.
-            Verdict { by_rule: true, role: Role::Refused, .. } => Err(Outcome::NotOwner),
-            verdict if target.0 == source => Ok(if verdict.by_rule { verdict } else { owner }),
-            Verdict { by_rule: true, role: Role::Owner, .. } => Ok(owner),
-            _ => Err(Outcome::NotOwner),
-        },
+        What::Void { target } | What::Correct { target, .. } | What::Promise(Ask::Settle { target, .. }) => {
+            match verdict() {
+                // Only a rule that speaks of it makes a source more than the owner of its own events, or less.
+                Verdict { by_rule: true, role: Role::Refused, .. } => Err(Outcome::NotOwner),
+                verdict if target.0 == source => Ok(if verdict.by_rule { verdict } else { owner }),
+                Verdict { by_rule: true, role: Role::Owner, .. } => Ok(owner),
+                _ => Err(Outcome::NotOwner),
+            }
+        }
         _ => match verdict() {
             Verdict { role: Role::Refused, .. } => Err(Outcome::NotOwner),
             verdict => Ok(verdict),

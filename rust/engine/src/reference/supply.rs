@@ -9,6 +9,7 @@ use super::Reference;
 use super::directive::Line;
 use super::event::Key;
 use super::posting::Posting;
+use super::promise::{Consumed, LineKey, Side, Step};
 use super::turn::Turn;
 use super::work;
 
@@ -17,11 +18,16 @@ use super::work;
 pub(super) struct Expected {
     announced: Option<i64>,
     received: i128,
+    /// What of it came where, by posting.
+    parts: Vec<Part>,
     is_closed: bool,
     /// Whether it did not fit when it was looked at last.
     is_off: bool,
     touched_ns: i64,
 }
+
+/// What a posting brought, and where.
+type Part = (u64, PositionKey, i128);
 
 /// A dispatch.
 #[derive(Debug, Clone)]
@@ -71,6 +77,16 @@ fn line_of(posting: &Posting) -> Option<Line> {
     })
 }
 
+/// The line that a supply line is about.
+fn line_of_key(key: &LineKey) -> Line {
+    Line {
+        document: key.document.clone(),
+        number: key.number,
+        sku: key.at.sku.clone(),
+        location: key.at.location.clone(),
+    }
+}
+
 fn subject_of(line: &Line) -> String {
     let number = line.number.map(|number| number.to_string()).unwrap_or_default();
     format!("{}/{number}/{}/{}", line.document, line.sku, line.location)
@@ -78,8 +94,18 @@ fn subject_of(line: &Line) -> String {
 
 impl Reference {
     /// An announcement, or the end of a line.
-    pub(super) fn announce(&mut self, turn: &Turn, line: &Line, quantity: Option<i64>) -> Vec<(String, String)> {
+    pub(super) fn announce(
+        &mut self,
+        turn: &Turn,
+        line: &Line,
+        quantity: Option<i64>,
+        sequence: u64,
+    ) -> Vec<(String, String)> {
         let line = self.line_named(turn, line);
+        if quantity.is_none() {
+            let is_it = |key: &LineKey| key.side == Side::Supply && line_of_key(key) == line;
+            self.close_lines(is_it, sequence);
+        }
         let change = |expected: &mut Expected| match quantity {
             Some(quantity) => expected.announced = Some(quantity),
             None => expected.is_closed = true,
@@ -103,7 +129,7 @@ impl Reference {
             return Vec::new();
         }
         self.forget_lines();
-        let mut changes: Vec<(Line, i128)> = Vec::new();
+        let mut changes: Vec<(Line, Vec<Part>)> = Vec::new();
         for (posting, sign) in undo.map(|undo| (undo, -1)).into_iter().chain(add.map(|add| (add, 1))) {
             let Some(line) = line_of(posting) else { continue };
             // What was forgotten cannot be taken back.
@@ -111,12 +137,18 @@ impl Reference {
                 continue;
             }
             let amount = sign * i128::from(posting.body.quantity);
+            let part = (posting.number, posting.body.key(), amount);
             match changes.iter_mut().find(|(known, _)| *known == line) {
-                Some((_, sum)) => *sum += amount,
-                None => changes.push((line, amount)),
+                Some((_, parts)) => parts.push(part),
+                None => changes.push((line, vec![part])),
             }
         }
-        let look = |(line, amount): (Line, i128)| self.look_at(&line, |expected| expected.received += amount);
+        let look = |(line, parts): (Line, Vec<Part>)| {
+            self.look_at(&line, |expected| {
+                expected.received += parts.iter().map(|(.., amount)| amount).sum::<i128>();
+                expected.parts.extend(parts);
+            })
+        };
         changes.into_iter().filter_map(look).collect()
     }
 
@@ -124,15 +156,28 @@ impl Reference {
     fn look_at(&mut self, line: &Line, change: impl FnOnce(&mut Expected)) -> Option<(String, String)> {
         let receipts = self.config.receipts?;
         self.forget_lines();
+        let is_scheduled = self.is_scheduled(line);
         let expected = self.lines.entry(line.clone()).or_default();
         change(expected);
         expected.touched_ns = self.log_time_ns.unwrap_or(0);
         let was_off = expected.is_off;
+        // What was scheduled is what was announced, and says itself whether it fits.
+        if is_scheduled {
+            return None;
+        }
         expected.is_off = !expected.fits(receipts);
         if !expected.is_off {
             self.work.resolve("receipt_variance", &subject_of(line));
         }
         (expected.is_off && !was_off).then(|| ("receipt_variance".to_owned(), subject_of(line)))
+    }
+
+    /// What came to a position for a line before the line was scheduled, as far as it is remembered.
+    pub(super) fn received_before(&mut self, key: &LineKey) -> Vec<Consumed> {
+        self.forget_lines();
+        let parts = self.lines.get(&line_of_key(key)).map(|expected| expected.parts.clone()).unwrap_or_default();
+        let here = parts.into_iter().filter(|(_, at, _)| *at == key.at);
+        here.map(|(number, _, amount)| Consumed { number, step: Step::Received, amount }).collect()
     }
 
     fn forget_lines(&mut self) {

@@ -40,7 +40,7 @@ const CURABLE: [&str; 9] = [
 ];
 
 /// Codes whose subject is no event.
-const OF_OTHERS: [&str; 8] = [
+const OF_OTHERS: [&str; 11] = [
     "negative_stock",
     "sequence_gap",
     "receipt_variance",
@@ -49,6 +49,9 @@ const OF_OTHERS: [&str; 8] = [
     "unknown_item",
     "unknown_location",
     "unregistered_source",
+    "supply_overdue",
+    "reservation_at_risk",
+    "over_protected",
 ];
 
 impl Work {

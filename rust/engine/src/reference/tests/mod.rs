@@ -1,6 +1,8 @@
 //! Small logs whose answers are written out: what the twin says of corrections, approvals, ownership and master data.
 
+mod kernel;
 mod orders;
+mod promises;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
