@@ -8,10 +8,11 @@ use std::fs;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use common::promise::{Promises, Question, Told, says, thousandths as amount};
 use common::{Ledger, SCENARIOS, assert_books_balance, bytes, total};
 use tallystick_engine::account::{ALL, Account, VISIBLE};
 use tallystick_engine::balance::{Balance, PositionKey};
-use tallystick_engine::config::Config;
+use tallystick_engine::config::{Config, Mode};
 use tallystick_engine::engine::Engine;
 use tallystick_engine::instant;
 use tallystick_engine::outcome::Outcome;
@@ -60,12 +61,43 @@ struct Step {
     fields: Option<Vec<String>>,
     #[serde(default)]
     then: Vec<String>,
+    /// Answers to requests, in order; members that are not named are not compared.
+    answers: Option<Vec<Value>>,
+    /// What can be promised behind the step.
+    #[serde(default)]
+    figures: Vec<Figures>,
+}
+
+/// Figures of a position or a group, from bucket 0 on.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Figures {
+    sku: Option<String>,
+    location: Option<String>,
+    #[serde(default)]
+    group: String,
+    #[serde(default)]
+    lot: String,
+    #[serde(default)]
+    owner: String,
+    #[serde(default)]
+    channel: String,
+    #[serde(default)]
+    measure: String,
+    mode: Option<String>,
+    /// How bucket 0 is written.
+    from: Option<String>,
+    /// A null is without limit.
+    are: Vec<Value>,
+    /// Of a group, in bucket 0.
+    signed: Option<Value>,
 }
 
 /// What a scenario leaves behind.
 #[derive(Debug, PartialEq)]
 struct End {
     answers: Vec<Answer>,
+    told: Vec<Told>,
     balances: Vec<Balance>,
     hash: String,
 }
@@ -98,28 +130,31 @@ fn scenarios_hold_for_the_engine_and_its_twin() {
     assert!(count > 200, "only {count} scenarios were found");
 }
 
-fn run<L: Ledger>(table: &Table, scenario: &Scenario, place: &str) -> End {
+fn run<L: Ledger + Promises>(table: &Table, scenario: &Scenario, place: &str) -> End {
     let config = Config::parse(&scenario.config).unwrap_or_else(|error| panic!("{place}: {error}"));
     let mut ledger = L::with(config);
     let mut log_time_ns = nanoseconds(&table.log_time);
     let mut sequence = 1;
-    let mut all = Vec::new();
+    let (mut all, mut all_told) = (Vec::new(), Vec::new());
     for (number, step) in (1..).zip(&scenario.steps) {
         log_time_ns = step.log_time.as_deref().map_or(log_time_ns, nanoseconds);
-        let (mut answers, mut followed) = (Vec::new(), Vec::new());
+        let (mut answers, mut followed, mut told_of) = (Vec::new(), Vec::new(), Vec::new());
         let elements = if step.text.is_some() { expected_outcomes(step).len() } else { 1 };
         for message in messages(&table.defaults, step, number) {
-            let mut new = if step.replay {
-                ledger.lines(&message, sequence)
+            let (mut new, replies) = if step.replay {
+                ledger.lines_told(&message, sequence)
             } else {
-                ledger.message(&message, sequence, log_time_ns)
+                ledger.message_told(&message, sequence, log_time_ns)
             };
+            told_of.extend(replies);
             sequence += if step.replay { elements as u64 } else { 1 };
             followed.extend(new.split_off(elements.min(new.len())));
             answers.extend(new);
         }
         if step.replay {
-            followed.extend(ledger.end(sequence - 1));
+            let (new, replies) = ledger.end_told(sequence - 1);
+            followed.extend(new);
+            told_of.extend(replies);
         }
         let place = format!("{place}, step {number}");
         check(step, &answers, &place);
@@ -128,8 +163,10 @@ fn run<L: Ledger>(table: &Table, scenario: &Scenario, place: &str) -> End {
             step.then,
             "{place}: what followed (found, expected)"
         );
+        check_promises(&table.defaults, step, &ledger, &told_of, &place);
         all.extend(answers);
         all.extend(followed);
+        all_told.extend(told_of);
     }
     let balances = ledger.sorted();
     let shown: Vec<_> = balances.iter().map(|balance| (balance.key.clone(), visible(balance), balance.atp())).collect();
@@ -148,7 +185,41 @@ fn run<L: Ledger>(table: &Table, scenario: &Scenario, place: &str) -> End {
         let found: Vec<_> = ledger.open().into_iter().collect();
         assert_eq!(found, expected, "{place}: exceptions that are open (found, expected)");
     }
-    End { answers: all, balances, hash: ledger.hash() }
+    End { answers: all, told: all_told, balances, hash: ledger.hash() }
+}
+
+/// Answers to requests, where the step says some or has none to say of, and figures behind it.
+fn check_promises(defaults: &Map<String, Value>, step: &Step, ledger: &impl Promises, told: &[Told], place: &str) {
+    if let Some(expected) = &step.answers {
+        let found = Value::from(told.iter().cloned().map(Value::Object).collect::<Vec<_>>());
+        let expected = Value::from(expected.clone());
+        assert!(says(&found, &expected), "{place}: answers: found {found:#}, expected {expected:#}");
+    }
+    let default = |name: &str| defaults.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    for figures in &step.figures {
+        let is_group = !figures.group.is_empty();
+        let location = figures.location.clone().unwrap_or_else(|| default("location"));
+        let mode = figures.mode.as_deref();
+        let question = Question {
+            sku: figures.sku.clone().unwrap_or_else(|| default("sku")),
+            location: if is_group { String::new() } else { location },
+            group: figures.group.clone(),
+            lot: figures.lot.clone(),
+            owner: figures.owner.clone(),
+            channel: figures.channel.clone(),
+            measure: figures.measure.clone(),
+            mode: mode.map_or(Mode::default(), |name| Mode::from_name(name).expect("a table names modes that there are")),
+        };
+        let found = ledger.figures_of(&question, figures.are.len());
+        let expected: Vec<_> = figures.are.iter().map(amount).collect();
+        assert_eq!(found.available, expected, "{place}: figures (found, expected) of {question:?}");
+        if let Some(from) = &figures.from {
+            assert_eq!(&found.first, from, "{place}: bucket 0 (found, expected) of {question:?}");
+        }
+        if let Some(signed) = &figures.signed {
+            assert_eq!(found.signed, Some(amount(signed)), "{place}: signed (found, expected) of {question:?}");
+        }
+    }
 }
 
 fn expected_outcomes(step: &Step) -> Vec<&str> {

@@ -3,6 +3,8 @@
 // Every test program is built with a copy of this file and uses its own part of it.
 #![allow(dead_code)]
 
+pub(crate) mod promise;
+
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::hash::BuildHasher;
@@ -20,16 +22,31 @@ use tallystick_engine::exception::ExceptionRecord;
 use tallystick_engine::outcome::Outcome;
 use tallystick_engine::reference::{Answer, Reference};
 
+use promise::Told;
+
 /// Where the tables stand.
 pub(crate) const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/scenarios");
 
 /// What applies messages and can be asked for balances.
 pub(crate) trait Ledger {
     fn with(config: Config) -> Self;
-    fn message(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> Vec<Answer>;
-    fn lines(&mut self, buffer: &[u8], first_sequence: u64) -> Vec<Answer>;
+    /// What became of a message, and the answers to requests in it.
+    fn message_told(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> (Vec<Answer>, Vec<Told>);
+    fn lines_told(&mut self, buffer: &[u8], first_sequence: u64) -> (Vec<Answer>, Vec<Told>);
     /// Releases what is held, as at the end of a replay.
-    fn end(&mut self, sequence: u64) -> Vec<Answer>;
+    fn end_told(&mut self, sequence: u64) -> (Vec<Answer>, Vec<Told>);
+
+    fn message(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> Vec<Answer> {
+        self.message_told(message, sequence, log_time_ns).0
+    }
+
+    fn lines(&mut self, buffer: &[u8], first_sequence: u64) -> Vec<Answer> {
+        self.lines_told(buffer, first_sequence).0
+    }
+
+    fn end(&mut self, sequence: u64) -> Vec<Answer> {
+        self.end_told(sequence).0
+    }
     fn sorted(&self) -> Vec<Balance>;
     fn hash(&self) -> String;
     /// "code subject" of every exception that is open or acknowledged.
@@ -41,23 +58,23 @@ impl Ledger for Engine {
         Self::new(config, *b"b key of 16 byte")
     }
 
-    fn message(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> Vec<Answer> {
+    fn message_told(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> (Vec<Answer>, Vec<Told>) {
         let mut batch = Batch::with_keys();
         self.apply_message(message, sequence, log_time_ns, &mut batch)
             .expect("tests number their messages without gaps");
-        answers(&batch)
+        (answers(&batch), promise::of_batch(&batch))
     }
 
-    fn lines(&mut self, buffer: &[u8], first_sequence: u64) -> Vec<Answer> {
+    fn lines_told(&mut self, buffer: &[u8], first_sequence: u64) -> (Vec<Answer>, Vec<Told>) {
         let mut batch = Batch::with_keys();
         self.apply_ndjson(buffer, first_sequence, None, &mut batch).expect("tests number their lines without gaps");
-        answers(&batch)
+        (answers(&batch), promise::of_batch(&batch))
     }
 
-    fn end(&mut self, _: u64) -> Vec<Answer> {
+    fn end_told(&mut self, _: u64) -> (Vec<Answer>, Vec<Told>) {
         let mut batch = Batch::with_keys();
         self.release_held(&mut batch);
-        answers(&batch)
+        (answers(&batch), promise::of_batch(&batch))
     }
 
     fn sorted(&self) -> Vec<Balance> {
@@ -78,19 +95,19 @@ impl Ledger for Reference {
         Self::new(config)
     }
 
-    fn message(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> Vec<Answer> {
+    fn message_told(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> (Vec<Answer>, Vec<Told>) {
         let answers = self.apply_message(message, sequence, log_time_ns);
-        answers.into_iter().map(in_one_order).chain(followed(self)).collect()
+        (answers.into_iter().map(in_one_order).chain(followed(self)).collect(), promise::of_twin(self))
     }
 
-    fn lines(&mut self, buffer: &[u8], first_sequence: u64) -> Vec<Answer> {
+    fn lines_told(&mut self, buffer: &[u8], first_sequence: u64) -> (Vec<Answer>, Vec<Told>) {
         let answers = self.apply_ndjson(buffer, first_sequence, None);
-        answers.into_iter().map(in_one_order).chain(followed(self)).collect()
+        (answers.into_iter().map(in_one_order).chain(followed(self)).collect(), promise::of_twin(self))
     }
 
-    fn end(&mut self, sequence: u64) -> Vec<Answer> {
+    fn end_told(&mut self, sequence: u64) -> (Vec<Answer>, Vec<Told>) {
         self.release_held(sequence);
-        followed(self).collect()
+        (followed(self).collect(), promise::of_twin(self))
     }
 
     fn sorted(&self) -> Vec<Balance> {
