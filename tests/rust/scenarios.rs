@@ -119,7 +119,10 @@ fn scenarios_hold_for_the_engine_and_its_twin() {
                 if scenario.only.is_some() {
                     return;
                 }
-                let twin = run::<Reference>(&table, scenario, &format!("{place} (reference)"));
+                let mut twin = run::<Reference>(&table, scenario, &format!("{place} (reference)"));
+                if place.starts_with("promise") {
+                    reflect_as(&engine.balances, &mut twin.balances, &place);
+                }
                 assert_eq!(engine, twin, "{place} (engine, reference)");
             });
             failed.extend(result.is_err().then_some(place));
@@ -208,7 +211,8 @@ fn check_promises(defaults: &Map<String, Value>, step: &Step, ledger: &impl Prom
             owner: figures.owner.clone(),
             channel: figures.channel.clone(),
             measure: figures.measure.clone(),
-            mode: mode.map_or(Mode::default(), |name| Mode::from_name(name).expect("a table names modes that there are")),
+            mode: mode
+                .map_or(Mode::default(), |name| Mode::from_name(name).expect("a table names modes that there are")),
         };
         let found = ledger.figures_of(&question, figures.are.len());
         let expected: Vec<_> = figures.are.iter().map(amount).collect();
@@ -219,6 +223,14 @@ fn check_promises(defaults: &Map<String, Value>, step: &Step, ledger: &impl Prom
         if let Some(signed) = &figures.signed {
             assert_eq!(found.signed, Some(amount(signed)), "{place}: signed (found, expected) of {question:?}");
         }
+    }
+}
+
+/// A position may be published more often than its figures change, but not less often.
+fn reflect_as(engine: &[Balance], twin: &mut [Balance], place: &str) {
+    for (engine, twin) in engine.iter().zip(twin) {
+        assert!(engine.version >= twin.version, "{place}: version (engine, reference) of {engine:?}, {twin:?}");
+        twin.version = engine.version;
     }
 }
 
@@ -297,7 +309,7 @@ fn expected(defaults: &Map<String, Value>, row: &Map<String, Value>) -> (Positio
 }
 
 fn visible(balance: &Balance) -> [i64; VISIBLE] {
-    std::array::from_fn(|slot| balance.accounts[slot])
+    std::array::from_fn(|slot| balance.account(ALL[slot]))
 }
 
 /// Accounts go further than quantities, so a table's numbers are read here: units, and up to three fraction digits.

@@ -76,6 +76,9 @@ impl Promises for Engine {
         let text = self.promise(&question.json().to_string());
         let answer: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
         let answer = answer["answers"].get(0).unwrap_or_else(|| panic!("{question:?}: {text}"));
+        if answer.get("known") == Some(&Value::Bool(false)) {
+            return Figures { first: String::new(), available: vec![Some(0); buckets], signed: None };
+        }
         let steps = answer["horizon"].as_array().unwrap_or_else(|| panic!("{question:?}: {text}"));
         let bucket = |step: &Value| step[0].as_str().expect("a bucket is a day or an hour").to_owned();
         let mut available = Vec::new();
@@ -95,9 +98,9 @@ impl Promises for Reference {
         let channel = Some(&**channel).filter(|channel| !channel.is_empty());
         let measure = Some(&**measure).filter(|measure| !measure.is_empty());
         let (mut available, signed) = if group.is_empty() {
-            let figures = match measure {
-                Some(_) => self.figures(&question.key(), *mode, measure),
-                None => self.figures_for(&question.key(), channel, *mode),
+            let figures = match channel {
+                None => self.figures(&question.key(), *mode, measure),
+                channel => self.figures_for(&question.key(), channel, *mode),
             };
             (figures, None)
         } else {

@@ -98,6 +98,8 @@ impl Reference {
             let fields = known.said.differences(content, event.time);
             let is_near = self.elements - known.ordinal <= NAMED_ELEMENTS;
             return Some(match known.outcome {
+                // Of a reservation that outlives the window only the key is remembered.
+                _ if self.memory.is_overdue(known) => Reply::new(Outcome::Duplicate),
                 _ if !fields.is_empty() && !is_near => Reply::new(Outcome::Conflict),
                 _ if !fields.is_empty() => Reply { fields, ..Reply::new(Outcome::Conflict) },
                 refusal if refusal.is_refusal() => Reply::new(refusal),
@@ -344,7 +346,6 @@ impl Reference {
         for (code, subject) in &raised {
             self.work.raise(code, subject);
         }
-        self.settle_dropped();
         let codes = raised.into_iter().map(|(code, _)| code).collect();
         let (source, id) = key.unzip();
         Answer { sequence: place.0, index: place.1, source, id, outcome, codes, fields: reply.fields.clone() }

@@ -211,6 +211,7 @@ impl Reference {
         self.elements += 1;
         self.follow_up(place.0);
         self.look_at_safety_stocks(place.0);
+        self.look_at_figures(place.0);
         answer
     }
 

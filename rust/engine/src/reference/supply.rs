@@ -104,7 +104,7 @@ impl Reference {
         let line = self.line_named(turn, line);
         if quantity.is_none() {
             let is_it = |key: &LineKey| key.side == Side::Supply && line_of_key(key) == line;
-            self.close_lines(is_it, sequence);
+            self.close_lines(is_it, true, sequence);
         }
         let change = |expected: &mut Expected| match quantity {
             Some(quantity) => expected.announced = Some(quantity),

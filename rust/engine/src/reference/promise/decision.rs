@@ -20,6 +20,8 @@ use super::{amount, figure};
 /// What a line would get.
 struct Offer {
     parts: Vec<Part>,
+    /// Whether it is less than was asked for.
+    is_short: bool,
     /// What would have worked.
     available: Figure,
     /// The first bucket in which all of it would work.
@@ -71,7 +73,7 @@ impl Reference {
                 offer.parts.clear();
             }
             let mut body = answer(&key, "insufficient", Outcome::Insufficient, sequence);
-            body["lines"] = request.lines.iter().zip(&offers).map(|(line, offer)| told_line(line, offer)).collect();
+            body["lines"] = request.lines.iter().zip(&offers).map(told_line).collect();
             return self.told(&key, Outcome::Insufficient, body);
         }
         let ttl_ns = match request.ttl {
@@ -82,7 +84,7 @@ impl Reference {
         let expires_ns = ttl_ns.map(|ttl_ns| turn.came_ns.saturating_add(ttl_ns));
         let mut body = answer(&key, if is_whole { "granted" } else { "partly" }, Outcome::Applied, sequence);
         body["quantity"] = amount(offers.iter().map(Offer::quantity).map(i128::from).sum());
-        body["lines"] = request.lines.iter().zip(&offers).map(|(line, offer)| told_line(line, offer)).collect();
+        body["lines"] = request.lines.iter().zip(&offers).map(told_line).collect();
         body["expires"] = expires_ns.map(instant::format).into();
         let numbers = request.lines.iter().map(|line| line.number);
         let held = |(offer, number): (Offer, Option<i64>)| Held { parts: offer.parts, number };
@@ -160,7 +162,7 @@ impl Reference {
         let earliest = earliest.map(|(at, bucket)| self.bucket_text(&at.location, bucket));
         let everything = draw(None, &bucket);
         let available = everything.map(|parts| parts.iter().map(|part| i128::from(part.held)).sum());
-        Offer { parts, available, earliest }
+        Offer { parts, is_short: granted < wanted, available, earliest }
     }
 
     /// Takes a quantity from positions in their order, or everything that there is; nothing where everything has no limit.
@@ -198,7 +200,12 @@ impl Reference {
 
 /// An answer that refuses, whatever was asked for.
 pub(crate) fn refusal(key: &Key, outcome: Outcome, sequence: u64) -> Value {
-    answer(key, "refused", outcome, sequence)
+    let mut body = answer(key, "refused", outcome, sequence);
+    if outcome != Outcome::UnknownReference {
+        // Nothing was decided, at no place in the log.
+        body.as_object_mut().expect("an answer is an object").remove("sequence");
+    }
+    body
 }
 
 fn answer((source, id): &Key, status: &str, outcome: Outcome, sequence: u64) -> Value {
@@ -206,7 +213,7 @@ fn answer((source, id): &Key, status: &str, outcome: Outcome, sequence: u64) -> 
         "expires": null, "sequence": sequence})
 }
 
-fn told_line(line: &Wanted, offer: &Offer) -> Value {
+fn told_line((line, offer): (&Wanted, &Offer)) -> Value {
     let mut told = Map::new();
     match &line.place {
         Place::Position(at) => {
@@ -217,12 +224,15 @@ fn told_line(line: &Wanted, offer: &Offer) -> Value {
             told.insert("sku".to_owned(), sku.clone().into());
             told.insert("group".to_owned(), group.clone().into());
             let part = |part: &Part| json!({"location": part.at.location, "quantity": amount(part.held.into())});
-            told.insert("parts".to_owned(), offer.parts.iter().map(part).collect());
+            if !offer.parts.is_empty() {
+                told.insert("parts".to_owned(), offer.parts.iter().map(part).collect());
+            }
         }
     }
     told.insert("quantity".to_owned(), amount(offer.quantity().into()));
-    told.insert("available".to_owned(), figure(offer.available));
-    if offer.quantity() < line.quantity.quantity {
+    // What would have worked is of use to those who did not get all.
+    if offer.is_short {
+        told.insert("available".to_owned(), figure(offer.available));
         told.insert("earliest".to_owned(), offer.earliest.clone().into());
     }
     told.into()

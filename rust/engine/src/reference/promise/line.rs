@@ -6,7 +6,6 @@ use crate::limits::ACCOUNT_MAX;
 use crate::outcome::Outcome;
 use crate::reference::Reference;
 use crate::reference::posting::Posting;
-use crate::reference::work;
 
 use super::calendar::Due;
 
@@ -55,6 +54,8 @@ pub(crate) struct Line {
     consumed: Vec<Consumed>,
     /// When somebody said that nothing more comes of it.
     closed_by_word_ns: Option<i64>,
+    /// Whether that was a receipt, of which the rest should have come.
+    is_received: bool,
     /// Since when all has come or gone.
     complete_since_ns: Option<i64>,
     /// Whether it did not fit when it was looked at last.
@@ -80,6 +81,7 @@ impl Line {
             source,
             consumed: Vec::new(),
             closed_by_word_ns: None,
+            is_received: false,
             complete_since_ns: None,
             is_off: false,
             is_told: false,
@@ -183,24 +185,25 @@ impl Reference {
         if !self.promise.lines.get(key).is_some_and(Line::is_open) {
             return Outcome::UnknownReference;
         }
-        self.close_lines(|other| other == key, sequence);
+        self.close_lines(|other| other == key, false, sequence);
         Outcome::Applied
     }
 
-    /// Closes open lines by word.
-    pub(crate) fn close_lines(&mut self, is_meant: impl Fn(&LineKey) -> bool, sequence: u64) {
+    /// Closes open lines by word: all that should have come was received, or nothing more is wanted.
+    pub(crate) fn close_lines(&mut self, is_meant: impl Fn(&LineKey) -> bool, is_received: bool, sequence: u64) {
         let now_ns = self.now_ns();
         let meant = self.promise.lines.iter().filter(|(key, line)| is_meant(key) && line.is_open());
         let meant: Vec<LineKey> = meant.map(|(key, _)| key.clone()).collect();
         for key in &meant {
-            self.promise.lines.get_mut(key).expect("it was found").closed_by_word_ns = Some(now_ns);
+            let line = self.promise.lines.get_mut(key).expect("it was found");
+            (line.closed_by_word_ns, line.is_received) = (Some(now_ns), is_received);
             self.reflect(&key.at, sequence);
         }
     }
 
     /// A line as it is from now on, unless its side of the position would be too much.
     fn put_line(&mut self, key: &LineKey, mut line: Line, sequence: u64) -> Outcome {
-        line.closed_by_word_ns = None;
+        (line.closed_by_word_ns, line.is_received) = (None, false);
         line.look_whether_complete(self.now_ns());
         let beside = self.promise.lines.iter().filter(|(other, _)| (other.side, &other.at) == (key.side, &key.at));
         let beside: i128 = beside.filter(|(other, _)| *other != key).map(|(_, line)| line.rest()).sum();
@@ -232,9 +235,9 @@ impl Reference {
         line.consumed.push(Consumed { number: add.number, step: effect.step, amount: effect.amount });
         line.look_whether_complete(now_ns);
         if effect.is_final && was_open {
-            line.closed_by_word_ns = Some(now_ns);
+            (line.closed_by_word_ns, line.is_received) = (Some(now_ns), true);
         }
-        let too_late = (!was_open).then(|| ("closed_line".to_owned(), work::of_key(&add.key)));
+        let too_late = (!was_open).then(|| ("closed_line".to_owned(), effect.key.subject()));
         too_late.into_iter().collect()
     }
 
@@ -261,7 +264,7 @@ impl Reference {
         usize::try_from(bucket).ok().filter(|bucket| *bucket < self.horizon())
     }
 
-    /// Forgets closed lines in time, and says what is overdue or does not fit since somebody looked last.
+    /// Forgets closed lines in time, and says what does not fit since somebody looked last.
     pub(super) fn look_at_lines(&mut self) -> Vec<(String, String)> {
         let (now_ns, window_ns) = (self.now_ns(), self.config.dedup_window_ns);
         self.promise.lines.retain(|_, line| {
@@ -269,10 +272,14 @@ impl Reference {
             closed_ns.is_none_or(|closed_ns| closed_ns.saturating_add(window_ns) > now_ns)
         });
         let keys: Vec<LineKey> = self.promise.lines.keys().filter(|key| key.side == Side::Supply).cloned().collect();
-        keys.iter().flat_map(|key| [self.look_whether_overdue(key), self.look_whether_it_fits(key)]).flatten().collect()
+        for key in &keys {
+            self.look_whether_overdue(key);
+        }
+        keys.iter().filter_map(|key| self.look_whether_it_fits(key)).collect()
     }
 
-    fn look_whether_overdue(&mut self, key: &LineKey) -> Option<(String, String)> {
+    /// Time alone makes a line overdue, so this is about no event, also where the line came too late.
+    fn look_whether_overdue(&mut self, key: &LineKey) {
         let line = &self.promise.lines[key];
         let is_overdue = line.is_open() && self.buckets_away(&key.at.location, line.due) < 0;
         let is_dropped =
@@ -283,24 +290,20 @@ impl Reference {
         line.is_told = is_overdue && !is_dropped;
         if is_dropped {
             line.closed_by_word_ns = Some(now_ns);
-            // Nobody waits for it: less than was announced is no variance.
-            line.is_off = true;
         }
-        let raised = ("supply_overdue".to_owned(), key.subject());
-        if is_new && is_dropped {
-            self.promise.dropped.push(raised.1.clone());
+        if is_new {
+            self.work.raise("supply_overdue", &key.subject());
         }
-        if !is_overdue {
-            self.work.resolve(&raised.0, &raised.1);
+        if !is_overdue || is_dropped {
+            self.work.resolve("supply_overdue", &key.subject());
         }
-        is_new.then_some(raised)
     }
 
     fn look_whether_it_fits(&mut self, key: &LineKey) -> Option<(String, String)> {
         let tolerance = self.config.receipts;
         let line = self.promise.lines.get_mut(key).expect("it was found");
         let more = line.sum(Step::Received) - i128::from(line.quantity);
-        let is_wrong = more > 0 || (more < 0 && line.closed_by_word_ns.is_some());
+        let is_wrong = more > 0 || (more < 0 && line.is_received);
         let is_tolerated = tolerance.is_some_and(|receipts| {
             more.abs() <= i128::from(receipts.tolerance)
                 || more.abs() * 100 <= i128::from(line.quantity) * i128::from(receipts.tolerance_percent)

@@ -57,8 +57,8 @@ pub(super) struct Promise {
     told: BTreeMap<Key, Value>,
     /// Positions whose reservations were told of as at risk.
     at_risk: BTreeSet<PositionKey>,
-    /// Lines that were dropped when they became overdue, and need nobody any more.
-    dropped: Vec<String>,
+    /// The figures of positions when somebody looked last.
+    figures: BTreeMap<PositionKey, Vec<Option<i64>>>,
     /// Things that were taken and protected so far.
     numbers: u64,
 }
@@ -87,7 +87,7 @@ impl Reference {
             }
             Ask::Cancel(line) => self.cancel(&line, sequence),
             Ask::Close(document) => {
-                self.close_lines(|line| line.document == document, sequence);
+                self.close_lines(|line| line.document == document, false, sequence);
                 self.void_document(&document, sequence);
                 self.promise.closed.insert(document, self.now_ns());
                 Outcome::Applied
@@ -114,32 +114,42 @@ impl Reference {
         for (code, subject) in self.look_at_promises() {
             self.work.raise(&code, &subject);
         }
-        self.settle_dropped();
+        self.look_at_figures(sequence);
     }
 
     /// What there is to tell since somebody looked last.
     pub(super) fn look_at_promises(&mut self) -> Vec<(String, String)> {
-        let mut raised = self.look_at_lines();
-        raised.extend(self.look_at_risks());
-        raised
+        self.look_at_risks();
+        self.look_at_lines()
     }
 
-    /// What was dropped was told of, and that is all.
-    pub(super) fn settle_dropped(&mut self) {
-        for subject in std::mem::take(&mut self.promise.dropped) {
-            self.work.resolve("supply_overdue", &subject);
+    /// A position whose figures are others than before reflects the message that brought it about, be it the first of a day.
+    pub(super) fn look_at_figures(&mut self, sequence: u64) {
+        // Without lines and reservations, figures say no more than accounts and safety stock do.
+        if self.promise.lines.is_empty() && self.promise.reservations.is_empty() {
+            return;
+        }
+        let mode = self.config.promise.mode;
+        let now: BTreeMap<_, _> = self.positions.keys().map(|at| (at.clone(), self.figures(at, mode, None))).collect();
+        let before = std::mem::replace(&mut self.promise.figures, now.clone());
+        for (at, figures) in &now {
+            if before.get(at).is_some_and(|before| before != figures) {
+                self.reflect(at, sequence);
+            }
         }
     }
 
     /// Positions with live reservations that cannot all be kept.
-    fn look_at_risks(&mut self) -> Vec<(String, String)> {
+    fn look_at_risks(&mut self) {
         let positions: BTreeSet<_> = self.parts().filter(|part| part.held > 0).map(|part| part.at.clone()).collect();
         let risky: BTreeSet<_> = positions.into_iter().filter(|at| self.is_at_risk(at)).collect();
         let before = std::mem::replace(&mut self.promise.at_risk, risky.clone());
         for at in before.difference(&risky) {
             self.work.resolve("reservation_at_risk", &work::of_position(at));
         }
-        risky.difference(&before).map(|at| ("reservation_at_risk".to_owned(), work::of_position(at))).collect()
+        for at in risky.difference(&before) {
+            self.work.raise("reservation_at_risk", &work::of_position(at));
+        }
     }
 
     /// Whether a supply line governs what a receipt's line is to bring.

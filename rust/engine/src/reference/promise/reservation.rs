@@ -127,7 +127,7 @@ impl Reference {
         }
         let mut reply = Reply::new(Outcome::Applied);
         if is_over {
-            reply.raised.push(("over_release".to_owned(), work::of_key(&turn.key())));
+            reply.raised.push(("over_release".to_owned(), work::of_key(target)));
         }
         self.give_back(at, &wanted, sequence);
         reply
