@@ -75,6 +75,9 @@ impl Promises for Engine {
     fn figures_of(&self, question: &Question, buckets: usize) -> Figures {
         let text = self.promise(&question.json().to_string());
         let answer: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        if answer["error"].as_str().is_some_and(|error| error.starts_with("group: ")) {
+            return Figures { first: String::new(), available: Vec::new(), signed: None };
+        }
         let answer = answer["answers"].get(0).unwrap_or_else(|| panic!("{question:?}: {text}"));
         if answer.get("known") == Some(&Value::Bool(false)) {
             return Figures { first: String::new(), available: vec![Some(0); buckets], signed: None };
