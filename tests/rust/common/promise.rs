@@ -80,7 +80,8 @@ impl Promises for Engine {
         }
         let answer = answer["answers"].get(0).unwrap_or_else(|| panic!("{question:?}: {text}"));
         if answer.get("known") == Some(&Value::Bool(false)) {
-            return Figures { first: String::new(), available: vec![Some(0); buckets], signed: None };
+            let signed = (!question.group.is_empty()).then_some(Some(0));
+            return Figures { first: String::new(), available: vec![Some(0); buckets], signed };
         }
         let steps = answer["horizon"].as_array().unwrap_or_else(|| panic!("{question:?}: {text}"));
         let bucket = |step: &Value| step[0].as_str().expect("a bucket is a day or an hour").to_owned();

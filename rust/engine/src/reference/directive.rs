@@ -123,7 +123,7 @@ impl Directive {
 pub(super) fn members(kind: &str) -> Option<Vec<&'static str>> {
     let names = counted(kind)?;
     // Where an answer goes is asked for, and is no part of what is said.
-    let reply = (kind == "reservation.requested").then_some("reply");
+    let reply = kind.starts_with("reservation.").then_some("reply");
     Some(names.iter().copied().filter(|name| !INVENTORY.contains(name)).chain(reply).collect())
 }
 

@@ -17,7 +17,7 @@ use super::order::Waiting;
 use super::posting::{Plan, Posting};
 use super::promise::Ask;
 use super::turn::{Claim, Reply, Turn};
-use super::{Answer, Reference, ownership, work};
+use super::{Answer, Reference, ownership, promise, work};
 
 impl Reference {
     /// The precedence from the content onwards.
@@ -308,9 +308,10 @@ impl Reference {
 
     /// The final answer of what was held, and what that lets follow.
     pub(super) fn tell_later(&mut self, turn: &Turn, reply: &Reply, remembered: Outcome, sequence: u64) {
-        let key = turn.key();
+        let (key, mut reply) = (turn.key(), reply.clone());
+        reply.is_told |= promise::is_answered(&turn.text, reply.outcome);
         self.memory.answer_instead(&key, remembered);
-        let answer = self.tell(Some(&turn.event), turn.place, reply);
+        let answer = self.tell(Some(&turn.event), turn.place, &reply);
         self.answer_request(&turn.event, &turn.text, reply.outcome, sequence);
         self.followed.push(answer);
         self.wake(&key, sequence);

@@ -211,7 +211,7 @@ impl Reference {
         self.elements += 1;
         self.follow_up(place.0);
         self.look_at_safety_stocks(place.0);
-        self.look_at_figures(place.0);
+        self.look_at_days(place.0);
         answer
     }
 
@@ -250,7 +250,8 @@ impl Reference {
             self.had_directives = true;
             self.look_at_safety_stocks(place.0);
         }
-        let reply = self.judge(&event, place, log_time_ns, element);
+        let mut reply = self.judge(&event, place, log_time_ns, element);
+        reply.is_told |= promise::is_answered(element, reply.outcome);
         let answer = self.tell(Some(&event), place, &reply);
         self.answer_request(&event, element, reply.outcome, place.0);
         self.wake(&event.key(), place.0);

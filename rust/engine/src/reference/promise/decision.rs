@@ -11,19 +11,18 @@ use crate::reference::event::Key;
 use crate::reference::turn::{Reply, Turn};
 use crate::reference::work;
 
+use super::amount;
 use super::calendar::Due;
 use super::kernel::Figure;
 use super::request::{Place, Request, Ttl, Wanted};
 use super::reservation::{Held, Part, Reservation};
-use super::{amount, figure};
 
 /// What a line would get.
 struct Offer {
     parts: Vec<Part>,
-    /// Whether it is less than was asked for.
-    is_short: bool,
-    /// What would have worked.
-    available: Figure,
+    wanted: i64,
+    /// What of it would have worked.
+    available: i64,
     /// The first bucket in which all of it would work.
     earliest: Option<String>,
 }
@@ -62,7 +61,9 @@ impl Reference {
         let mut taken = Vec::new();
         let mut offers = Vec::new();
         for line in &request.lines {
-            let offer = self.offer(line, mode, request.is_partial, &taken);
+            let number = line.number.or(request.number);
+            let purpose = request.document.clone().map(|document| (document, number));
+            let offer = self.offer(line, purpose.as_ref(), mode, request.is_partial, &taken);
             taken.extend(offer.parts.iter().cloned());
             offers.push(offer);
         }
@@ -135,7 +136,14 @@ impl Reference {
         }
     }
 
-    fn offer(&self, line: &Wanted, mode: Mode, is_partial: bool, taken: &[Part]) -> Offer {
+    fn offer(
+        &self,
+        line: &Wanted,
+        purpose: Option<&(String, Option<i64>)>,
+        mode: Mode,
+        is_partial: bool,
+        taken: &[Part],
+    ) -> Offer {
         let places = self.places_of(&line.place).expect("groups were looked for");
         let bucket = |at: &PositionKey| {
             usize::try_from(line.due.map_or(0, |due| self.buckets_away(&at.location, due).max(0))).unwrap_or(0)
@@ -147,22 +155,21 @@ impl Reference {
         let mut parts = draw(Some(wanted.into()), &bucket).unwrap_or_default();
         for part in &mut parts {
             part.due = line.due.filter(|_| part.due.is_some());
+            part.purpose = purpose.cloned();
         }
         let granted: i64 = parts.iter().map(|part| part.held).sum();
         if granted < wanted && !is_partial {
             parts.clear();
         }
         let enough = |bucket: &usize| {
-            let everything = draw(None, &|_| *bucket);
-            everything
-                .is_none_or(|parts| parts.iter().map(|part| i128::from(part.held)).sum::<i128>() >= i128::from(wanted))
+            let parts = draw(Some(wanted.into()), &|_| *bucket).unwrap_or_default();
+            parts.iter().map(|part| part.held).sum::<i64>() == wanted
         };
-        let first = places.first();
+        // A group's days are those of its first location that has the SKU.
+        let first = places.iter().find(|at| self.positions.contains_key(at));
         let earliest = first.and_then(|at| Some((at, (0..self.horizon()).find(enough)?)));
         let earliest = earliest.map(|(at, bucket)| self.bucket_text(&at.location, bucket));
-        let everything = draw(None, &bucket);
-        let available = everything.map(|parts| parts.iter().map(|part| i128::from(part.held)).sum());
-        Offer { parts, is_short: granted < wanted, available, earliest }
+        Offer { parts, wanted, available: granted, earliest }
     }
 
     /// Takes a quantity from positions in their order, or everything that there is; nothing where everything has no limit.
@@ -191,7 +198,7 @@ impl Reference {
                 let scopes =
                     self.scopes_at(&at.sku, &at.location).into_iter().filter(|_| super::protection::is_whole(at));
                 let (at, channel, scopes) = (at.clone(), channel.map(str::to_owned), scopes.collect());
-                beside.push(Part { at, channel, due, held, posted: 0, scopes, number: u64::MAX });
+                beside.push(Part { at, channel, due, held, posted: 0, scopes, purpose: None, number: u64::MAX });
             }
         }
         Some(beside.split_off(taken.len()))
@@ -200,12 +207,7 @@ impl Reference {
 
 /// An answer that refuses, whatever was asked for.
 pub(crate) fn refusal(key: &Key, outcome: Outcome, sequence: u64) -> Value {
-    let mut body = answer(key, "refused", outcome, sequence);
-    if outcome != Outcome::UnknownReference {
-        // Nothing was decided, at no place in the log.
-        body.as_object_mut().expect("an answer is an object").remove("sequence");
-    }
-    body
+    answer(key, "refused", outcome, sequence)
 }
 
 fn answer((source, id): &Key, status: &str, outcome: Outcome, sequence: u64) -> Value {
@@ -224,16 +226,16 @@ fn told_line((line, offer): (&Wanted, &Offer)) -> Value {
             told.insert("sku".to_owned(), sku.clone().into());
             told.insert("group".to_owned(), group.clone().into());
             let part = |part: &Part| json!({"location": part.at.location, "quantity": amount(part.held.into())});
-            if !offer.parts.is_empty() {
-                told.insert("parts".to_owned(), offer.parts.iter().map(part).collect());
-            }
+            told.insert("parts".to_owned(), offer.parts.iter().map(part).collect());
         }
     }
     told.insert("quantity".to_owned(), amount(offer.quantity().into()));
     // What would have worked is of use to those who did not get all.
-    if offer.is_short {
-        told.insert("available".to_owned(), figure(offer.available));
-        told.insert("earliest".to_owned(), offer.earliest.clone().into());
+    if offer.quantity() < offer.wanted {
+        told.insert("available".to_owned(), amount(offer.available.into()));
+        if offer.available < offer.wanted {
+            told.insert("earliest".to_owned(), offer.earliest.clone().into());
+        }
     }
     told.into()
 }

@@ -8,6 +8,7 @@ use crate::reference::Reference;
 use crate::reference::posting::Posting;
 
 use super::calendar::Due;
+use super::reservation::Part;
 
 /// Whether a line comes or goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,22 +94,19 @@ impl Line {
         sum.max(0)
     }
 
-    /// One unit goes through allocation, pick and shipment, and is counted once.
-    fn taken(&self) -> i128 {
-        [Step::Received, Step::Allocated, Step::Picked, Step::Shipped]
-            .map(|step| self.sum(step))
-            .into_iter()
-            .max()
-            .unwrap_or(0)
+    /// One unit goes through reservation, allocation, pick and shipment, and is counted once.
+    fn taken(&self, reserved: i128) -> i128 {
+        let steps = [Step::Received, Step::Picked, Step::Shipped].map(|step| self.sum(step));
+        steps.into_iter().fold(self.sum(Step::Allocated) + reserved, i128::max)
     }
 
     pub(crate) fn is_open(&self) -> bool {
         self.closed_by_word_ns.is_none() && self.complete_since_ns.is_none()
     }
 
-    /// What is still to come or to go.
-    pub(crate) fn rest(&self) -> i128 {
-        if self.is_open() { (i128::from(self.quantity) - self.taken()).max(0) } else { 0 }
+    /// What is still to come or to go, beside what is reserved for it.
+    fn rest(&self, reserved: i128) -> i128 {
+        if self.is_open() { (i128::from(self.quantity) - self.taken(reserved)).max(0) } else { 0 }
     }
 
     /// It closes when all was received or shipped, and opens again when that is taken back.
@@ -206,8 +204,9 @@ impl Reference {
         (line.closed_by_word_ns, line.is_received) = (None, false);
         line.look_whether_complete(self.now_ns());
         let beside = self.promise.lines.iter().filter(|(other, _)| (other.side, &other.at) == (key.side, &key.at));
-        let beside: i128 = beside.filter(|(other, _)| *other != key).map(|(_, line)| line.rest()).sum();
-        if beside + line.rest() > i128::from(ACCOUNT_MAX) {
+        let beside = beside.filter(|(other, line)| *other != key && line.is_open());
+        let beside: i128 = beside.map(|(_, line)| i128::from(line.quantity)).sum();
+        if line.is_open() && beside + i128::from(line.quantity) > i128::from(ACCOUNT_MAX) {
             return Outcome::Overflow;
         }
         self.promise.lines.insert(key.clone(), line);
@@ -237,7 +236,11 @@ impl Reference {
         if effect.is_final && was_open {
             (line.closed_by_word_ns, line.is_received) = (Some(now_ns), true);
         }
-        let too_late = (!was_open).then(|| ("closed_line".to_owned(), effect.key.subject()));
+        // What only gives back is never too late; what completes its step behind the others is not, either.
+        let is_too_late = effect.amount > 0
+            && !was_open
+            && (line.closed_by_word_ns.is_some() || line.sum(effect.step) > i128::from(line.quantity));
+        let too_late = is_too_late.then(|| ("closed_line".to_owned(), effect.key.subject()));
         too_late.into_iter().collect()
     }
 
@@ -246,6 +249,12 @@ impl Reference {
         if let Some(line) = self.promise.lines.get_mut(key).filter(|line| line.is_open()) {
             line.consumed.push(Consumed { number, step: Step::Allocated, amount: amount.into() });
         }
+    }
+
+    /// What counts of a line: its open rest, beside what live reservations for it hold.
+    pub(super) fn rest_of(&self, key: &LineKey, line: &Line, beside: &[Part]) -> i128 {
+        let is_demand = key.side == Side::Demand;
+        line.rest(if is_demand { self.reserved_for(key, beside) } else { 0 })
     }
 
     /// Where an open rest counts, from bucket 0 on.
@@ -286,7 +295,8 @@ impl Reference {
             is_overdue && self.config.promise.past_due(line.supplier.as_deref(), &line.source) == PastDue::Drop;
         let now_ns = self.now_ns();
         let line = self.promise.lines.get_mut(key).expect("it was found");
-        let is_new = is_overdue && !line.is_told;
+        let (is_new, was_told) = (is_overdue && !line.is_told, line.is_told);
+        // What was dropped stays for a person to look at.
         line.is_told = is_overdue && !is_dropped;
         if is_dropped {
             line.closed_by_word_ns = Some(now_ns);
@@ -294,7 +304,7 @@ impl Reference {
         if is_new {
             self.work.raise("supply_overdue", &key.subject());
         }
-        if !is_overdue || is_dropped {
+        if !is_overdue && was_told {
             self.work.resolve("supply_overdue", &key.subject());
         }
     }
@@ -303,7 +313,8 @@ impl Reference {
         let tolerance = self.config.receipts;
         let line = self.promise.lines.get_mut(key).expect("it was found");
         let more = line.sum(Step::Received) - i128::from(line.quantity);
-        let is_wrong = more > 0 || (more < 0 && line.is_received);
+        let is_given_up = line.closed_by_word_ns.is_some() && !line.is_received;
+        let is_wrong = !is_given_up && (more > 0 || (more < 0 && line.is_received));
         let is_tolerated = tolerance.is_some_and(|receipts| {
             more.abs() <= i128::from(receipts.tolerance)
                 || more.abs() * 100 <= i128::from(line.quantity) * i128::from(receipts.tolerance_percent)

@@ -20,7 +20,7 @@ use crate::balance::PositionKey;
 use crate::outcome::Outcome;
 use crate::quantity;
 
-use super::event::{Content, Event, Key};
+use super::event::{Event, Key};
 use super::fields::Fields;
 use super::turn::{Reply, Turn};
 use super::{Reference, directive, event, work};
@@ -31,7 +31,6 @@ pub(super) use ask::{Ask, KINDS, decode};
 pub(super) use calendar::zone;
 pub(super) use line::{Consumed, LineKey, Side, Step};
 
-use kernel::Figure;
 use protection::{Protection, ProtectionKey};
 use reservation::Reservation;
 
@@ -57,8 +56,8 @@ pub(super) struct Promise {
     told: BTreeMap<Key, Value>,
     /// Positions whose reservations were told of as at risk.
     at_risk: BTreeSet<PositionKey>,
-    /// The figures of positions when somebody looked last.
-    figures: BTreeMap<PositionKey, Vec<Option<i64>>>,
+    /// Zone and bucket of each location when somebody looked last.
+    days: BTreeMap<String, (String, i64)>,
     /// Things that were taken and protected so far.
     numbers: u64,
 }
@@ -111,10 +110,10 @@ impl Reference {
     /// Lets time do what it does: reservations expire, lines become overdue.
     pub(super) fn let_time_pass(&mut self, sequence: u64) {
         self.expire(sequence);
+        self.look_at_days(sequence);
         for (code, subject) in self.look_at_promises() {
             self.work.raise(&code, &subject);
         }
-        self.look_at_figures(sequence);
     }
 
     /// What there is to tell since somebody looked last.
@@ -123,18 +122,18 @@ impl Reference {
         self.look_at_lines()
     }
 
-    /// A position whose figures are others than before reflects the message that brought it about, be it the first of a day.
-    pub(super) fn look_at_figures(&mut self, sequence: u64) {
-        // Without lines and reservations, figures say no more than accounts and safety stock do.
-        if self.promise.lines.is_empty() && self.promise.reservations.is_empty() {
-            return;
-        }
-        let mode = self.config.promise.mode;
-        let now: BTreeMap<_, _> = self.positions.keys().map(|at| (at.clone(), self.figures(at, mode, None))).collect();
-        let before = std::mem::replace(&mut self.promise.figures, now.clone());
-        for (at, figures) in &now {
-            if before.get(at).is_some_and(|before| before != figures) {
-                self.reflect(at, sequence);
+    /// In another bucket, or another zone, positions with open lines or dated reservations reflect the message that brought it about.
+    pub(super) fn look_at_days(&mut self, sequence: u64) {
+        let locations: BTreeSet<_> = self.positions.keys().map(|at| at.location.clone()).collect();
+        let now: BTreeMap<_, _> =
+            locations.into_iter().map(|location| (location.clone(), self.day_at(&location))).collect();
+        let before = std::mem::replace(&mut self.promise.days, now.clone());
+        let lines = self.promise.lines.iter().filter(|(_, line)| line.is_open()).map(|(key, _)| &key.at);
+        let dated = self.parts().filter(|part| part.held > 0 && part.due.is_some()).map(|part| &part.at);
+        let affected: BTreeSet<PositionKey> = lines.chain(dated).cloned().collect();
+        for at in affected {
+            if before.get(&at.location).is_some_and(|day| *day != now[&at.location]) {
+                self.reflect(&at, sequence);
             }
         }
     }
@@ -180,47 +179,55 @@ impl Reference {
 
     /// Answers a request that has its outcome, at once or after it was held.
     pub(super) fn answer_request(&mut self, event: &Event, text: &[u8], outcome: Outcome, sequence: u64) {
-        let is_request = matches!(&event.content, Ok(Content::Directive(directive)) if directive.kind == REQUEST)
-            || (event.content.is_err() && event::has_kind(text, REQUEST));
-        if !is_request || outcome == Outcome::Held {
+        if outcome == Outcome::Held || !KINDS_ANSWERED.iter().any(|kind| event::has_kind(text, kind)) {
             return;
         }
         let key = event.key();
         let is_judged_alone = outcome == Outcome::Conflict || self.memory.find(&key).is_none();
-        let body = if is_judged_alone {
-            Some(decision::refusal(&key, outcome, sequence))
-        } else {
-            self.promise.told.get(&key).cloned()
-        };
-        self.send(text, body);
+        let known = self.promise.told.get(&key).filter(|_| !is_judged_alone).cloned();
+        self.send(text, known.unwrap_or_else(|| refusal(&key, text, outcome, sequence)));
     }
 
     /// Answers a request that is none, if it says who asks.
     pub(super) fn answer_malformed(&mut self, key: &Key, text: &[u8], sequence: u64) {
-        if event::has_kind(text, REQUEST) {
-            self.send(text, Some(decision::refusal(key, Outcome::Malformed, sequence)));
+        if KINDS_ANSWERED.iter().any(|kind| event::has_kind(text, kind)) {
+            self.send(text, refusal(key, text, Outcome::Malformed, sequence));
         }
     }
 
-    fn send(&mut self, text: &[u8], body: Option<Value>) {
-        let fields = std::str::from_utf8(text).ok().and_then(|text| Fields::read(text, &["reply"]));
-        let reply = fields.and_then(|fields| fields.text("reply", crate::limits::REPLY_BYTES_MAX).ok().flatten());
-        if let Some((reply, body)) = reply.zip(body) {
+    fn send(&mut self, text: &[u8], body: Value) {
+        if let Some(reply) = reply_of(text) {
             self.answers.push(Promised { reply, body });
         }
     }
 }
 
 const REQUEST: &str = "reservation.requested";
+const KINDS_ANSWERED: [&str; 3] = [REQUEST, "reservation.posted", "reservation.voided"];
+
+/// Whether somebody is told that there is not enough, and nobody else has to look at it.
+pub(super) fn is_answered(text: &[u8], outcome: Outcome) -> bool {
+    let is_of_kind = || KINDS_ANSWERED.iter().any(|kind| event::has_kind(text, kind));
+    outcome == Outcome::Insufficient && is_of_kind() && reply_of(text).is_some()
+}
+
+/// Where an answer goes.
+fn reply_of(text: &[u8]) -> Option<String> {
+    let fields = Fields::read(std::str::from_utf8(text).ok()?, &["reply"])?;
+    fields.text("reply", crate::limits::REPLY_BYTES_MAX).ok()?
+}
+
+/// An answer that refuses without having looked at anything.
+fn refusal(key: &Key, text: &[u8], outcome: Outcome, sequence: u64) -> Value {
+    if event::has_kind(text, REQUEST) {
+        return decision::refusal(key, outcome, sequence);
+    }
+    reservation::answer(key, "refused", outcome, 0, sequence)
+}
 
 /// An amount as it is written.
 fn amount(thousandths: i128) -> Value {
     let mut text = Vec::new();
     quantity::write(&mut text, i64::try_from(thousandths).expect("amounts are sums of few accounts"));
     serde_json::from_slice(&text).expect("an amount is written as a number")
-}
-
-/// A figure as it is written.
-fn figure(figure: Figure) -> Value {
-    figure.map_or(Value::Null, amount)
 }

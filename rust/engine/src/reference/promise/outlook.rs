@@ -112,7 +112,7 @@ impl Reference {
         for (key, line) in self.promise.lines.iter().filter(|(key, _)| key.at == *at) {
             let side = if key.side == Side::Supply { &mut supply } else { &mut demand };
             if let Some(bucket) = self.bucket_of_line(key, line) {
-                side[bucket] += line.rest();
+                side[bucket] += self.rest_of(key, line, beside);
             }
         }
         let claimed: i128 =
@@ -155,6 +155,12 @@ impl Reference {
     fn bucket_of_part(&self, part: &Part) -> usize {
         let away = part.due.map_or(0, |due| self.buckets_away(&part.at.location, due));
         usize::try_from(away.max(0)).unwrap_or(usize::MAX)
+    }
+
+    /// The zone of a location, and the bucket of the log's time there.
+    pub(super) fn day_at(&self, location: &str) -> (String, i64) {
+        let zone = self.master.time_zone(location, self.now_ns()).unwrap_or(&self.config.promise.time_zone);
+        (zone.to_owned(), self.calendar_at(location).bucket_at(self.now_ns()))
     }
 
     fn calendar_at(&self, location: &str) -> Calendar {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::{Value, json};
+
 use crate::account::Account;
 use crate::balance::PositionKey;
 use crate::outcome::Outcome;
@@ -10,6 +12,7 @@ use crate::reference::event::Key;
 use crate::reference::turn::{Reply, Turn};
 use crate::reference::work;
 
+use super::amount;
 use super::ask::Amounts;
 use super::calendar::Due;
 use super::line::{LineKey, Side};
@@ -46,6 +49,8 @@ pub(crate) struct Part {
     pub(crate) posted: i64,
     /// What had protections there when it was taken.
     pub(crate) scopes: Vec<Scope>,
+    /// The document and its line that it is for.
+    pub(crate) purpose: Option<(String, Option<i64>)>,
     /// Its place among all that was taken and protected.
     pub(crate) number: u64,
 }
@@ -86,13 +91,22 @@ impl Reference {
         self.parts().filter(|part| part.at == *at && part.due.is_none()).map(|part| i128::from(part.held)).sum()
     }
 
+    /// What live reservations of a document, line and position hold.
+    pub(super) fn reserved_for(&self, key: &LineKey, beside: &[Part]) -> i128 {
+        let is_for = |part: &&Part| {
+            part.at == key.at
+                && part.purpose.as_ref().is_some_and(|purpose| (&purpose.0, purpose.1) == (&key.document, key.number))
+        };
+        self.parts().chain(beside).filter(is_for).map(|part| i128::from(part.held)).sum()
+    }
+
     /// Keys that are remembered for as long as their reservations live.
     pub(crate) fn live_keys(&self) -> BTreeSet<Key> {
         let live = self.promise.reservations.iter().filter(|reservation| reservation.is_live());
         live.map(|reservation| reservation.key.clone()).collect()
     }
 
-    /// Posts a reservation or gives it back.
+    /// Posts a reservation or gives it back, and keeps the answer for repetitions.
     pub(super) fn settle(
         &mut self,
         turn: &Turn,
@@ -101,12 +115,33 @@ impl Reference {
         amounts: &Amounts,
         sequence: u64,
     ) -> Reply {
+        let (reply, quantity) = self.settle_what_is_held(turn, target, is_post, amounts, sequence);
+        let status = match reply.outcome {
+            Outcome::Applied if is_post => "posted",
+            Outcome::Applied => "voided",
+            Outcome::Insufficient => "insufficient",
+            _ => "refused",
+        };
+        let key = turn.key();
+        let body = answer(&key, status, reply.outcome, quantity, sequence);
+        self.promise.told.insert(key, body);
+        reply
+    }
+
+    fn settle_what_is_held(
+        &mut self,
+        turn: &Turn,
+        target: &Key,
+        is_post: bool,
+        amounts: &Amounts,
+        sequence: u64,
+    ) -> (Reply, i64) {
         let Some(at) = self.promise.reservations.iter().rposition(|reservation| reservation.key == *target) else {
-            return Reply::new(Outcome::UnknownReference);
+            return (Reply::new(Outcome::UnknownReference), 0);
         };
         let reservation = &self.promise.reservations[at];
         if !reservation.is_live() && self.memory.find(target).is_none() {
-            return Reply::new(Outcome::UnknownReference);
+            return (Reply::new(Outcome::UnknownReference), 0);
         }
         let held: Vec<i64> = reservation.lines.iter().map(Held::held).collect();
         let wanted = match amounts {
@@ -115,22 +150,22 @@ impl Reference {
             Amounts::Each(amounts) => amounts.clone(),
         };
         if wanted.len() != held.len() {
-            return Reply::new(Outcome::Malformed);
+            return (Reply::new(Outcome::UnknownReference), 0);
         }
         let is_over = wanted.iter().zip(&held).any(|(wanted, held)| wanted > held);
         if is_post {
             if is_over || !reservation.is_live() {
-                return Reply::new(Outcome::Insufficient);
+                return (Reply::new(Outcome::Insufficient), 0);
             }
             self.post_reservation(at, &wanted, &turn.event.source, sequence);
-            return Reply::new(Outcome::Applied);
+            return (Reply::new(Outcome::Applied), wanted.iter().sum());
         }
         let mut reply = Reply::new(Outcome::Applied);
         if is_over {
             reply.raised.push(("over_release".to_owned(), work::of_key(target)));
         }
         self.give_back(at, &wanted, sequence);
-        reply
+        (reply, wanted.iter().zip(&held).map(|(wanted, held)| wanted.min(held)).sum())
     }
 
     /// Gives back what reservations for a document still hold.
@@ -223,4 +258,10 @@ impl Reference {
             }
         }
     }
+}
+
+/// The answer to a posting or a release.
+pub(super) fn answer((source, id): &Key, status: &str, outcome: Outcome, quantity: i64, sequence: u64) -> Value {
+    json!({"source": source, "id": id, "status": status, "outcome": outcome.name(), "quantity": amount(quantity.into()),
+        "sequence": sequence})
 }
