@@ -107,10 +107,69 @@ def test_scenario(scenario: Scenario) -> None:
         assert [told for batch in batches for told in _told(batch)] == step.get("then", []), f"step {number}"
         codes = step.get("exceptions", [outcome for outcome in outcomes if outcome not in SILENT])
         assert _codes(batches[0]) == sorted(codes), f"step {number}"
+        _check_promises(scenario, step, twins.engine, batches, f"step {number}")
         if "fields" in step:
             fields = [field for exception in batches[0].exceptions for field in exception.fields]
             assert sorted(fields) == sorted(step["fields"]), f"step {number}"
     _check_end(scenario, twins)
+
+
+def _says(found: Any, expected: Any) -> bool:
+    """Whether what was found says all that was expected: members that were not named are not compared."""
+    if isinstance(expected, dict):
+        return isinstance(found, dict) and all(
+            name in found and _says(found[name], value) for name, value in expected.items()
+        )
+    if isinstance(expected, list):
+        return (
+            isinstance(found, list) and len(found) == len(expected) and all(map(_says, found, expected, strict=True))
+        )
+    return bool(found == expected)
+
+
+def _decoded(text: bytes) -> Any:
+    return json.loads(text, parse_float=Decimal)
+
+
+def _instant(bucket: str) -> datetime:
+    return datetime.fromisoformat(bucket if "T" in bucket else bucket + "T00:00:00+00:00")
+
+
+def _figures(answer: dict[str, Any], count: int) -> list[Any]:
+    """The figures of the first buckets, from where they change."""
+    if answer.get("known") is False:
+        return [0] * count
+    steps = answer["horizon"]
+    first = _instant(steps[0][0])
+    length_s = 3_600 if "T" in steps[0][0] else 86_400
+    figures: list[Any] = []
+    for place, (_, figure) in enumerate(steps):
+        is_last = place + 1 == len(steps)
+        apart_s = 0.0 if is_last else (_instant(steps[place + 1][0]) - first).total_seconds()
+        end = count if is_last else int(apart_s) // length_s
+        figures += [figure] * (end - len(figures))
+    return figures[:count]
+
+
+def _check_promises(
+    scenario: Scenario, step: dict[str, Any], engine: Engine, batches: list[Batch], place: str
+) -> None:
+    """Answers to requests, and what can be promised behind the step."""
+    if "answers" in step:
+        told = [{"reply": reply} | _decoded(body) for batch in batches for reply, body in batch.answers]
+        assert _says(told, step["answers"]), f"{place}: {told}"
+    for row in step.get("figures", []):
+        names = {name: scenario.defaults.get(name) for name in ("sku", "location")} | row
+        if "group" in row:
+            del names["location"]
+        position = {name: names[name] for name in ("sku", "location", "group", "lot", "owner") if name in names}
+        about = {name: row[name] for name in ("channel", "measure") if name in row}
+        mode = row.get("mode", "look_ahead")
+        question = {"positions": [position], "horizon": True, "mode": mode} | about
+        answer = _decoded(engine.promise(json.dumps(question).encode()))["answers"][0]
+        assert _figures(answer, len(row["are"])) == row["are"], f"{place}: {question}"
+        assert "from" not in row or answer["horizon"][0][0] == row["from"], place
+        assert "signed" not in row or answer["signed"] == row["signed"], place
 
 
 def _check_end(scenario: Scenario, twins: Twins) -> None:

@@ -32,16 +32,13 @@ impl Reference {
         narrow(self.figures_under(at, channel, mode, None, &[]))
     }
 
-    /// The figures of a group; nothing where it is not defined. Who names no channel is told what is there, whoever it is kept for.
+    /// The figures of a group; nothing where it is not defined.
     pub fn group_figures(&self, sku: &str, group: &str, channel: Option<&str>, mode: Mode) -> Option<GroupFigures> {
         let (lot, owner) = (String::new(), String::new());
         let place = Place::Group { sku: sku.to_owned(), group: group.to_owned(), lot, owner };
         let places = self.places_of(&place)?;
         let all: Vec<_> = places.iter().map(|at| self.figures_beside(at, mode, None, &[])).collect();
         let available = |bucket: usize| {
-            if channel.is_none() {
-                return all.iter().map(|figures| Some(figures[bucket]?.max(0))).sum();
-            }
             let parts = self.draw(&places, None, &|_| bucket, (channel, mode), &[])?;
             Some(parts.iter().map(|part| i128::from(part.held)).sum())
         };
