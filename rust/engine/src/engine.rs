@@ -362,7 +362,7 @@ impl Engine {
         if let Some((number, is_to_look_after)) = self.sources.note(source, noted) {
             if let Some(location) = event.location
                 && !outcome.is_refusal()
-                && self.sources.hears(number, location_hash)
+                && (self.sources.hears(number, location_hash) || self.locations.has_aliases())
             {
                 let known = self.locations.has_aliases().then(|| self.locations.resolve(source, location, time_ns));
                 self.sources.speak_of(number, known.flatten().unwrap_or(location));

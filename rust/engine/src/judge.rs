@@ -229,7 +229,7 @@ impl Engine {
             Reading::Claim(claim) => Ok(Said::Stock(claim)),
             Reading::Directive(kind) => {
                 let event = &seen.event;
-                let directive = Directive::read(config, kind, event, &element.whole()).map_err(|refused| {
+                let directive = Directive::read(config, kind, event, &element.text()).map_err(|refused| {
                     findings.why = Some(refused.why);
                     refused.outcome
                 })?;

@@ -45,6 +45,7 @@ pub mod legs;
 pub mod order;
 pub mod ownership;
 pub mod rules;
+pub mod timeline;
 
 pub mod changes;
 pub mod counts;

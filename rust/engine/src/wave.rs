@@ -67,6 +67,14 @@ impl<'a> Element<'a> {
         }
     }
 
+    /// The same, where it lies if it is a text.
+    pub(crate) fn text(&self) -> Cow<'a, [u8]> {
+        match self.form {
+            Form::Text(bytes) | Form::Broken(bytes, _) => Cow::Borrowed(bytes),
+            Form::Row(rows, row) => Cow::Owned(rows.whole(row)),
+        }
+    }
+
     /// What an exception keeps of it, with its full length in bytes. A row is given as the JSON event that it is.
     pub(crate) fn original(&self) -> (Cow<'a, [u8]>, u64) {
         match self.form {

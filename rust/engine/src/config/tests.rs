@@ -68,6 +68,6 @@ fn the_most_specific_safety_stock_wins() {
     )
     .unwrap();
     for (sku, location, expected) in [("A", "L", 4_500), ("A", "M", 2_000), ("B", "L", 3_000), ("B", "M", 1_000)] {
-        assert_eq!(config.safety_stock(sku, location), expected);
+        assert_eq!(config.safety_stock(sku, location, 0, |_| false), Amount::Absolute(expected));
     }
 }

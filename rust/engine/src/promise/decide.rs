@@ -23,12 +23,13 @@ struct Offer {
     total: i64,
 }
 
-/// A line with its names as the ledger has them.
+/// A line with its names as the ledger has them, and the positions that it can take from.
 struct Line<'a> {
     wanted: &'a Wanted,
     sku: &'a str,
     location: Option<&'a str>,
     quantity: i64,
+    spots: SmallVec<[Spot; 4]>,
 }
 
 /// What a request takes, line by line.
@@ -56,8 +57,8 @@ impl Engine {
         let mode = ask.mode.unwrap_or(config.promise.mode);
         let serial = self.promises.next_serial();
         let mut taken = Taken::default();
-        let names: Vec<_> = ask.lines.iter().map(|wanted| self.named(source, wanted, time_ns)).collect();
-        let lines: SmallVec<[Line<'_>; 1]> = ask
+        let names: SmallVec<[_; 1]> = ask.lines.iter().map(|wanted| self.named(source, wanted, time_ns)).collect();
+        let mut lines: SmallVec<[Line<'_>; 1]> = ask
             .lines
             .iter()
             .zip(&names)
@@ -66,9 +67,10 @@ impl Engine {
                 sku: sku.as_deref().unwrap_or(&wanted.sku),
                 location: location.as_deref().or(wanted.position.as_ref().map(|[location, ..]| &**location)),
                 quantity: admitted.quantity.unwrap_or(wanted.quantity),
+                spots: SmallVec::new(),
             })
             .collect();
-        let mut outcome = self.check_lines(&lines, &mut taken, findings);
+        let mut outcome = self.check_lines(case, &mut lines, &mut taken, findings);
         if outcome == Outcome::Applied {
             for (number, line) in (0..).zip(&lines) {
                 self.take_line(line, number, mode, ask, &mut taken);
@@ -95,18 +97,26 @@ impl Engine {
     }
 
     /// Checks groups and versions, before anything is taken.
-    fn check_lines(&self, lines: &[Line<'_>], taken: &mut Taken, findings: &mut Findings) -> Outcome {
-        for line in lines {
-            if self.spots_wanted(line).is_err() {
-                let group = line.wanted.group.as_deref().unwrap_or_default();
-                findings.why = Some(format!("group {group:?} is not defined"));
-                return Outcome::UnknownReference;
+    fn check_lines(
+        &self,
+        case: &Case<'_, '_>,
+        lines: &mut [Line<'_>],
+        taken: &mut Taken,
+        findings: &mut Findings,
+    ) -> Outcome {
+        for line in &mut *lines {
+            match self.spots_wanted(case, line) {
+                Ok(spots) => line.spots = spots,
+                Err(()) => {
+                    let group = line.wanted.group.as_deref().unwrap_or_default();
+                    findings.why = Some(format!("group {group:?} is not defined"));
+                    return Outcome::UnknownReference;
+                }
             }
         }
         for line in lines {
             let Some(version) = line.wanted.version else { continue };
-            let spots = self.spots_wanted(line).unwrap_or_default();
-            let seen = spots.first().map_or(0, |spot| self.stock.at(*spot).1.version);
+            let seen = line.spots.first().map_or(0, |spot| self.stock.at(*spot).1.version);
             if seen != version {
                 taken.seen = Some(seen);
                 findings.why = Some(format!("the position reflects log sequence {seen}, not {version}"));
@@ -119,15 +129,15 @@ impl Engine {
     /// Takes what a line gets.
     fn take_line(&mut self, line: &Line<'_>, number: u16, mode: Mode, ask: &Ask, taken: &mut Taken) {
         let wanted = line.wanted;
-        let spots = self.spots_wanted(line).unwrap_or_default();
-        for spot in &spots {
+        let spots = &line.spots;
+        for spot in spots {
             self.look_at(*spot);
         }
         let when = wanted.due.map_or(When::Now, When::Due);
         let channel = wanted.channel.as_deref();
-        let offer = self.offer(line.sku, &spots, (when, mode, channel), line.quantity);
+        let offer = self.offer(line.sku, spots, (when, mode, channel), line.quantity);
         let is_short = offer.total < line.quantity;
-        let earliest = is_short.then(|| self.earliest_of(line.sku, &spots, (mode, channel), line.quantity)).flatten();
+        let earliest = is_short.then(|| self.earliest_of(line.sku, spots, (mode, channel), line.quantity)).flatten();
         let is_taken = !is_short || ask.is_partial;
         taken.is_short |= is_short;
         taken.got.push(Got {
@@ -155,7 +165,15 @@ impl Engine {
     }
 
     /// The positions that a line can take from, in their order, as far as the ledger has them.
-    fn spots_wanted(&self, line: &Line<'_>) -> Result<SmallVec<[Spot; 4]>, ()> {
+    fn spots_wanted(&self, case: &Case<'_, '_>, line: &Line<'_>) -> Result<SmallVec<[Spot; 4]>, ()> {
+        let event = &case.seen.event;
+        if let (Some(place), Some(sku)) = (case.found.place, event.sku)
+            && (line.sku, line.location) == (sku, event.location)
+        {
+            // It was found when the event was looked at first.
+            let part = u32::try_from(self.stock.part_of(case.seen.hashes.sku)).expect("there are few parts");
+            return Ok(std::iter::once(Spot { part, place }).collect());
+        }
         let (Some(location), Some([_, lot, owner])) = (line.location, &line.wanted.position) else {
             let group = line.wanted.group.as_deref().unwrap_or_default();
             let members = self.promises.groups.members(group, self.log_time_ns.unwrap_or(0)).ok_or(())?;
@@ -168,8 +186,11 @@ impl Engine {
     /// Brings the projections of a position up to date, before they are asked for again and again.
     pub(crate) fn look_at(&mut self, spot: Spot) {
         let Some(slot) = self.promised(spot) else { return };
-        let site = self.site(spot, None);
-        self.promises.entry_mut(slot).timeline.look(site.span());
+        if self.promises.entry(slot).timeline.is_empty() {
+            return;
+        }
+        let span = self.site(spot, None).span();
+        self.promises.entry_mut(slot).timeline.look(span);
     }
 
     /// What positions can give of a quantity, taken in their order.

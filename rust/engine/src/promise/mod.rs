@@ -19,7 +19,6 @@ mod reservation;
 mod review;
 mod schedule;
 mod settle;
-mod timeline;
 
 use hashbrown::HashTable;
 
@@ -28,13 +27,13 @@ use crate::hash::{fold, of_name};
 use crate::held;
 use crate::stock::Spot;
 
+pub(crate) use crate::timeline::{Span, Timeline};
 pub use answer::Reply;
 pub(crate) use calendar::{Calendar, Due, is_zone};
 pub(crate) use group::Groups;
 pub(crate) use line::Line;
 pub(crate) use protection::Protections;
 pub(crate) use reservation::Reservations;
-pub(crate) use timeline::{Span, Timeline};
 
 /// A position with a schedule or with live reservations.
 #[derive(Debug, Clone)]
@@ -83,7 +82,7 @@ pub(crate) struct Promises {
     /// By slot; slots of entries that are gone are used again.
     pub(crate) entries: Vec<Option<Entry>>,
     free: Vec<u32>,
-    by_spot: HashTable<u32>,
+    by_spot: HashTable<(Spot, u32)>,
     pub(crate) lines: std::collections::BTreeMap<u64, Line>,
     /// The line that an event of stock moved, by its key.
     pub(crate) moved_by: std::collections::BTreeMap<[u64; 2], u64>,
@@ -135,8 +134,7 @@ impl Promises {
 
     /// The slot of a position's entry.
     pub(crate) fn find(&self, spot: Spot) -> Option<u32> {
-        let is = |slot: &u32| self.entries[*slot as usize].as_ref().is_some_and(|entry| entry.spot == spot);
-        self.by_spot.find(hash_of(spot), is).copied()
+        self.by_spot.find(hash_of(spot), |(known, _)| *known == spot).map(|(_, slot)| *slot)
     }
 
     /// An entry by its slot.
@@ -168,16 +166,14 @@ impl Promises {
             u32::try_from(self.entries.len() - 1).expect("fewer entries than positions")
         });
         self.entries[slot as usize] = Some(entry);
-        let entries = &self.entries;
-        let hash = |slot: &u32| entries[*slot as usize].as_ref().map_or(0, |entry| hash_of(entry.spot));
-        self.by_spot.insert_unique(hash_of(spot), slot, hash);
+        self.by_spot.insert_unique(hash_of(spot), (spot, slot), |(spot, _)| hash_of(*spot));
         slot
     }
 
     /// Takes away an entry of which nothing is promised any more.
     pub(crate) fn remove(&mut self, slot: u32) {
         let spot = self.entry(slot).spot;
-        if let Ok(found) = self.by_spot.find_entry(hash_of(spot), |known| *known == slot) {
+        if let Ok(found) = self.by_spot.find_entry(hash_of(spot), |(known, _)| *known == spot) {
             found.remove();
         }
         self.entries[slot as usize] = None;

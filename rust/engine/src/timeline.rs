@@ -3,19 +3,22 @@
 
 /// The sums of a bucket, in thousandths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Point {
-    pub(crate) bucket: i32,
-    pub(crate) supply: i64,
-    pub(crate) demand: i64,
+pub struct Point {
+    /// Its number.
+    pub bucket: i32,
+    /// What comes.
+    pub supply: i64,
+    /// What goes.
+    pub demand: i64,
 }
 
 /// The part of the horizon that is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span {
+pub struct Span {
     /// Bucket 0.
-    pub(crate) today: i32,
+    pub today: i32,
     /// The bucket behind the last one that counts: the end of the horizon, or the fence.
-    pub(crate) end: i32,
+    pub end: i32,
 }
 
 /// Projections over a span: by point from bucket 0 on, what has come less what has gone, and the least of that from there on.
@@ -30,18 +33,19 @@ struct Outlook {
 
 /// Sums by bucket, in order.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Timeline {
+pub struct Timeline {
     points: Vec<Point>,
     outlook: Outlook,
 }
 
 impl Timeline {
-    pub(crate) const fn is_empty(&self) -> bool {
+    /// Whether nothing comes and nothing goes.
+    pub const fn is_empty(&self) -> bool {
         self.points.is_empty()
     }
 
     /// Adds to the sums of a bucket.
-    pub(crate) fn add(&mut self, bucket: i32, supply: i64, demand: i64) {
+    pub fn add(&mut self, bucket: i32, supply: i64, demand: i64) {
         self.outlook.span = None;
         match self.points.binary_search_by_key(&bucket, |point| point.bucket) {
             Ok(place) => {
@@ -57,14 +61,14 @@ impl Timeline {
     }
 
     /// Projects the points over a span, if that was not done since they changed: once, however many changes came before.
-    pub(crate) fn look(&mut self, span: Span) {
+    pub fn look(&mut self, span: Span) {
         if self.outlook.span != Some(span) {
             self.outlook.look(&self.points, span);
         }
     }
 
     /// The least projection from a bucket on, before what is on hand: `min over k ≥ bucket of Σ (supply − demand)[..k]`.
-    pub(crate) fn least_from(&self, span: Span, bucket: i32) -> i64 {
+    pub fn least_from(&self, span: Span, bucket: i32) -> i64 {
         if self.points.is_empty() {
             return 0;
         }
@@ -84,13 +88,13 @@ impl Timeline {
     }
 
     /// The buckets at which a projection changes, bucket 0 among them.
-    pub(crate) fn changes(&self, span: Span) -> impl Iterator<Item = i32> + '_ {
+    pub fn changes(&self, span: Span) -> impl Iterator<Item = i32> + '_ {
         let ahead = self.points.iter().map(|point| point.bucket);
         std::iter::once(span.today).chain(ahead.filter(move |bucket| (span.today + 1..span.end).contains(bucket)))
     }
 
     /// Sums by bucket over a horizon: what comes and what goes. What is past stands in bucket 0.
-    pub(crate) fn dense(&self, span: Span) -> (Vec<i64>, Vec<i64>) {
+    pub fn dense(&self, span: Span) -> (Vec<i64>, Vec<i64>) {
         let count = usize::try_from(span.end - span.today).unwrap_or(0);
         let (mut supply, mut demand) = (vec![0; count], vec![0; count]);
         for point in self.points.iter().take_while(|point| point.bucket < span.end) {
@@ -101,7 +105,8 @@ impl Timeline {
         (supply, demand)
     }
 
-    pub(crate) fn memory_bytes(&self) -> usize {
+    /// Bytes held.
+    pub fn memory_bytes(&self) -> usize {
         let sums = self.outlook.totals.capacity() + self.outlook.least.capacity();
         self.points.capacity() * size_of::<Point>() + sums * size_of::<i64>()
     }
