@@ -217,6 +217,10 @@ fn answer((source, id): &Key, status: &str, outcome: Outcome, sequence: u64) -> 
 
 fn told_line((line, offer): (&Wanted, &Offer)) -> Value {
     let mut told = Map::new();
+    let (Place::Position(PositionKey { lot, owner, .. }) | Place::Group { lot, owner, .. }) = &line.place;
+    for (name, text) in [("lot", lot), ("owner", owner)].into_iter().filter(|(_, text)| !text.is_empty()) {
+        told.insert(name.to_owned(), text.clone().into());
+    }
     match &line.place {
         Place::Position(at) => {
             told.insert("sku".to_owned(), at.sku.clone().into());
