@@ -111,15 +111,21 @@ fn line(kind: &str, side: Side, fields: &Fields<'_>) -> Result<Result<Ask, Outco
 
 fn settle(is_post: bool, source: &str, fields: &Fields<'_>) -> Result<Result<Ask, Outcome>, Malformed> {
     let target = target(fields, source)?.ok_or(Malformed)?;
-    let amounts = match (quantity(fields, "quantity", 1)?, fields.list("quantities")?) {
-        (None, None) => Ok(Amounts::All),
-        (Some(one), None) => one.map(|one| Amounts::One(one.quantity)),
-        (None, Some(each)) => {
-            let each = each.into_iter().map(|json| thousandths(json, 0)).collect::<Result<Vec<_>, Malformed>>()?;
-            each.into_iter().collect::<Result<_, _>>().map(Amounts::Each)
-        }
-        _ => return Err(Malformed),
-    };
+    let amounts =
+        match (quantity(fields, "quantity", 1)?, fields.list("quantities")?) {
+            (None, None) => Ok(Amounts::All),
+            (Some(one), None) => one.map(|one| Amounts::One(one.quantity)),
+            (None, Some(each)) => {
+                let each = each.into_iter().map(|json| thousandths(json, 0)).collect::<Result<Vec<_>, Malformed>>()?;
+                let each = each.into_iter().collect::<Result<Vec<_>, Outcome>>();
+                // Lines may be left alone, but not all of them.
+                let each = each.and_then(|each| {
+                    if each.iter().all(|one| *one == 0) { Err(Outcome::QuantityInvalid) } else { Ok(each) }
+                });
+                each.map(Amounts::Each)
+            }
+            _ => return Err(Malformed),
+        };
     Ok(amounts.map(|amounts| Ask::Settle { target, is_post, amounts }))
 }
 
