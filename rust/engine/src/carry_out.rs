@@ -206,6 +206,7 @@ impl Engine {
                 let is_defined = !version.is_retired;
                 if let Some(zone) = &version.time_zone {
                     self.promises.calendar.zone(zone);
+                    self.reach_zones();
                 }
                 self.locations.define(location, version, now.log_time_ns);
                 self.rezone(config, location, case.sequence);

@@ -191,9 +191,7 @@ impl Engine {
         }
         match said {
             Err(outcome) => {
-                if matches!(findings.why, Some(_)) {
-                    Self::answer_unread(element, seen, outcome, findings, batch);
-                }
+                Self::answer_unread(element, seen, outcome, findings, batch);
                 outcome
             }
             Ok(said) => {

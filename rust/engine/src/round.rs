@@ -284,7 +284,10 @@ impl<'r, 'c> Range<'r, 'c> {
             see(elements, seen, shapes, arena);
             for (element, seen) in elements.iter().zip(seen) {
                 let reading = reading_of(seen);
+                let may_ask = || seen.event.kind.is_some_and(|kind| kind.starts_with("reservation."));
+                let is_refused = matches!(reading, Reading::Malformed(_) | Reading::Refused(_));
                 self.is_plain &= !matches!(reading, Reading::Directive(_))
+                    && !(is_refused && may_ask())
                     && seen.event.origin_id.is_none()
                     && seen.event.unit.is_none();
                 let clock = element.place.clock;

@@ -88,7 +88,9 @@ impl Engine {
         let is_ours = seen.event.kind.is_some_and(|kind| kind.starts_with("reservation."));
         if is_ours && let Some(reply) = reply_of(&element.whole()) {
             let mut body = Vec::new();
-            write_refusal(&mut body, seen, (outcome, element.place.sequence), findings.why.as_deref());
+            let malformed = findings.malformed.map(|malformed| malformed.to_string());
+            let why = findings.why.as_deref().or(malformed.as_deref());
+            write_refusal(&mut body, seen, (outcome, element.place.sequence), why);
             batch.answers.push(Reply { reply: reply.into(), body });
         }
     }

@@ -173,8 +173,11 @@ impl Engine {
             }
             (None, Some(group)) => {
                 let members = self.promises.groups.members(group, self.log_time_ns.unwrap_or(0));
-                let members = members.ok_or_else(|| format!("group: {group:?} is not defined"))?;
-                members.into_iter().filter_map(|location| self.stock.find([&asked.sku, location, "", ""])).collect()
+                members
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|location| self.stock.find([&asked.sku, location, "", ""]))
+                    .collect()
             }
             _ => return Err("location: give `location` or `group`".to_owned()),
         };
@@ -227,7 +230,12 @@ impl Engine {
             let steps = if is_group || terms.channel.is_some() {
                 let mut steps: Vec<(i32, i64)> = Vec::new();
                 for bucket in first.horizon.today..first.horizon.end {
-                    let figure = self.available((asked, spots, sites), terms, When::Bucket(bucket), is_group);
+                    let figure = self.available(
+                        (asked, spots, sites),
+                        terms,
+                        When::Ahead(bucket - first.horizon.today),
+                        is_group,
+                    );
                     if steps.last().is_none_or(|(_, known)| *known != figure) {
                         steps.push((bucket, figure));
                     }
@@ -262,8 +270,7 @@ impl Engine {
         when: When,
         is_group: bool,
     ) -> i64 {
-        if terms.measure.is_none() && (terms.channel.is_some() || !self.promises.protections.of(&asked.sku).is_empty())
-        {
+        if terms.measure.is_none() && terms.channel.is_some() {
             let offered = self.offered(&asked.sku, spots, (when, terms.mode, terms.channel), UNLIMITED);
             // A shortage is told as it is.
             return match sites {
@@ -286,13 +293,14 @@ impl Engine {
         terms: &Terms<'_>,
         quantity: i64,
     ) -> Option<i32> {
-        if terms.measure.is_none() {
+        if terms.measure.is_none() && terms.channel.is_some() {
             return self.earliest_of(&asked.sku, spots, (terms.mode, terms.channel), quantity);
         }
         let first = sites.first()?;
         let has = |bucket: &i32| {
             let is_group = asked.group.is_some();
-            self.available((asked, spots, sites), terms, When::Bucket(*bucket), is_group) >= quantity
+            let when = When::Ahead(bucket - first.horizon.today);
+            self.available((asked, spots, sites), terms, when, is_group) >= quantity
         };
         (first.horizon.today..first.horizon.end).find(has)
     }

@@ -202,17 +202,24 @@ impl Engine {
         quantity: i64,
     ) -> Offer {
         let scopes = self.promises.protections.of(sku);
-        let totals: Vec<i64> = scopes.iter().map(|scoped| self.total(sku, &scoped.scope, when, mode)).collect();
+        // What scopes have is counted from each location's own bucket 0, as far ahead as the position is looked at.
+        let mut totals: (Option<i32>, Vec<i64>) = (None, Vec::new());
         let mut taken = vec![0; scopes.len()];
         let mut offer = Offer::default();
         for spot in spots {
             let site = self.site(*spot, None);
-            let mut figure = self.figure(&site, mode, self.bucket_in(site.zone, when));
+            let bucket = self.bucket_in(site.zone, when);
+            let mut figure = self.figure(&site, mode, bucket);
+            let ahead = bucket - site.horizon.today;
+            if totals.0 != Some(ahead) && !scopes.is_empty() {
+                let total = |scoped: &Scoped| self.total(sku, &scoped.scope, When::Ahead(ahead), mode);
+                totals = (Some(ahead), scopes.iter().map(total).collect());
+            }
             let (part, position) = self.stock.at(*spot);
             let [_, location, lot, owner] = position.names.map(|name| part.names.name(name));
             let is_whole = lot.is_empty() && owner.is_empty();
             let is_in = |scoped: &Scoped| is_whole && self.is_within(&scoped.scope, location);
-            for ((scoped, total), taken) in scopes.iter().zip(&totals).zip(&taken) {
+            for ((scoped, total), taken) in scopes.iter().zip(&totals.1).zip(&taken) {
                 if is_in(scoped) {
                     figure = figure.min(scoped.view(*total, channel, *taken));
                 }
@@ -250,7 +257,10 @@ impl Engine {
         }
         let (first, ..) = spots.split_first()?;
         let span = self.horizon(self.site(*first, None).zone);
-        let has = |bucket: &i32| self.offered(sku, spots, (When::Bucket(*bucket), mode, channel), quantity) >= quantity;
+        let has = |bucket: &i32| {
+            let when = When::Ahead(bucket - span.today);
+            self.offered(sku, spots, (when, mode, channel), quantity) >= quantity
+        };
         (span.today..span.end).find(has)
     }
 

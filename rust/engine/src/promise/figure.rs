@@ -14,6 +14,8 @@ pub(crate) enum When {
     Now,
     Due(Due),
     Bucket(i32),
+    /// So many buckets behind bucket 0, wherever it is.
+    Ahead(i32),
 }
 
 /// All that the figures of a position need.
@@ -74,6 +76,7 @@ impl Engine {
             When::Now => today,
             When::Due(due) => self.promises.calendar.bucket_of(zone, due),
             When::Bucket(bucket) => bucket,
+            When::Ahead(buckets) => today.saturating_add(buckets),
         };
         bucket.clamp(today, end - 1)
     }

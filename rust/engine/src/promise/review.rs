@@ -42,16 +42,7 @@ impl Engine {
 
     /// Looks where bucket 0 is now in all zones; lines whose place that changes count anew, and positions with a schedule are published.
     pub(crate) fn turn(&mut self, config: &Config, sequence: u64) {
-        let now_ns = self.log_time_ns.unwrap_or(0);
-        self.promises.next_bucket_ns = i64::MAX;
-        let mut turned = Vec::new();
-        for zone in 0..self.promises.calendar.zones() {
-            let before = self.promises.calendar.reached(zone);
-            let bucket = self.promises.calendar.reach(zone, now_ns);
-            turned.push(before != Some(bucket));
-            let next_ns = self.promises.calendar.start_of(zone, bucket.saturating_add(1));
-            self.promises.next_bucket_ns = self.promises.next_bucket_ns.min(next_ns);
-        }
+        let turned = self.reach_zones();
         let mut changed = Vec::new();
         for number in self.promises.slots() {
             let entry = self.promises.entry(number);
@@ -69,9 +60,24 @@ impl Engine {
         }
     }
 
+    /// Looks where bucket 0 is in all zones, and when the next one begins. Gives for each zone whether it is another than before.
+    pub(crate) fn reach_zones(&mut self) -> Vec<bool> {
+        let now_ns = self.log_time_ns.unwrap_or(0);
+        let calendar = &mut self.promises.calendar;
+        self.promises.next_bucket_ns = i64::MAX;
+        let mut turned = Vec::new();
+        for zone in 0..calendar.zones() {
+            let before = calendar.reached(zone);
+            let bucket = calendar.reach(zone, now_ns);
+            let next_ns = calendar.start_of(zone, bucket.saturating_add(1));
+            self.promises.next_bucket_ns = self.promises.next_bucket_ns.min(next_ns);
+            turned.push(before != Some(bucket));
+        }
+        turned
+    }
+
     /// Lets the lines of a location count in the zone that it has now.
     pub(crate) fn rezone(&mut self, config: &Config, location: &str, sequence: u64) {
-        self.promises.next_bucket_ns = i64::MIN;
         let zone = self.zone_of(location);
         for slot in self.promises.slots() {
             let (spot, known) = (self.promises.entry(slot).spot, self.promises.entry(slot).zone);
@@ -110,7 +116,7 @@ impl Engine {
         for zone in self.locations.time_zones() {
             self.promises.calendar.zone(&zone);
         }
-        self.promises.next_bucket_ns = i64::MIN;
+        self.reach_zones();
         for slot in self.promises.slots() {
             let spot = self.promises.entry(slot).spot;
             let zone = self.zone_of(self.view(spot).names[1]);

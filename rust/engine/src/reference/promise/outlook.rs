@@ -39,6 +39,9 @@ impl Reference {
         let places = self.places_of(&place)?;
         let all: Vec<_> = places.iter().map(|at| self.figures_beside(at, mode, None, &[])).collect();
         let available = |bucket: usize| {
+            if channel.is_none() {
+                return all.iter().map(|figures| figures[bucket].map(|figure| figure.max(0))).sum::<Figure>();
+            }
             let parts = self.draw(&places, None, &|_| bucket, (channel, mode), &[])?;
             Some(parts.iter().map(|part| i128::from(part.held)).sum())
         };
