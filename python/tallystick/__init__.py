@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         TallystickError,
     )
     from tallystick.directives import acknowledge, approve, configure, correct, deny, discard, resolve, void
+    from tallystick.promise import atp_figures
     from tallystick.quantity import to_decimal
     from tallystick.work import WorkItem
 
@@ -55,6 +56,7 @@ __all__ = [
     "WorkItem",
     "acknowledge",
     "approve",
+    "atp_figures",
     "configure",
     "correct",
     "deny",
@@ -68,7 +70,7 @@ _DIRECTIVES = ("acknowledge", "approve", "configure", "correct", "deny", "discar
 _HOMES = (
     dict.fromkeys(__all__, "tallystick._engine")
     | dict.fromkeys(_DIRECTIVES, "tallystick.directives")
-    | {"WorkItem": "tallystick.work", "to_decimal": "tallystick.quantity"}
+    | {"WorkItem": "tallystick.work", "atp_figures": "tallystick.promise", "to_decimal": "tallystick.quantity"}
 )
 
 

@@ -1,8 +1,8 @@
 """Configuration: a TOML file and the environment become one frozen, validated `Config`, once.
 
 Settings of the process are checked here. Settings that change results (`[engine]`, `[sources]`, `[types]`,
-`[safety_stock]`, `[exceptions]`) are checked by the engine, which also gives their fingerprint. Nothing else in the
-package reads the environment.
+`[safety_stock]`, `[promise]`, `[exceptions]` and others) are checked by the engine, which also gives their fingerprint.
+Nothing else in the package reads the environment.
 """
 
 import json
@@ -29,6 +29,7 @@ ENGINE_TABLES: Final = (
     "master",
     "echo",
     "safety_stock",
+    "promise",
     "exceptions",
 )
 HIDDEN: Final = "***"
@@ -110,6 +111,11 @@ class Input:
         ("tallystick.events", "tallystick.events.>"), "its subjects, when it is created", check=_subjects
     )
     replicas: int = _option(1, "its replicas, when it is created", check=_within(1, 5))
+    tick_after_s: float = _option(
+        1.0,
+        "a tick bridges the silence when something is due for longer than this and nobody speaks; 0: never",
+        check=_within(0, 86_400),
+    )
 
     @property
     def subject(self) -> str:

@@ -18,7 +18,7 @@ ExceptionState = Literal["acknowledged", "resolved", "discarded"]
 
 def void(target_source: str, target_id: str, *, source: str, directive_id: str | None = None, **more: str) -> bytes:
     """Undoes what an event did, at its own effective time."""
-    return _directive("event.voided", source, directive_id, more, target=_target(target_source, target_id))
+    return directive("event.voided", source, directive_id, more, target=_target(target_source, target_id))
 
 
 def correct(
@@ -32,17 +32,17 @@ def correct(
 ) -> bytes:
     """Puts `event`, a stock event without `id` and `source`, in the place of what was said before."""
     target = _target(target_source, target_id)
-    return _directive("event.corrected", source, directive_id, more, target=target, event=dict(event))
+    return directive("event.corrected", source, directive_id, more, target=target, event=dict(event))
 
 
 def approve(exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str) -> bytes:
     """Lets what waits under an exception be posted."""
-    return _directive("approval.granted", source, directive_id, more, exception=exception)
+    return directive("approval.granted", source, directive_id, more, exception=exception)
 
 
 def deny(exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str) -> bytes:
     """Drops what waits under an exception."""
-    return _directive("approval.denied", source, directive_id, more, exception=exception)
+    return directive("approval.denied", source, directive_id, more, exception=exception)
 
 
 def acknowledge(exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str) -> bytes:
@@ -64,7 +64,7 @@ def move_on(
     state: ExceptionState, exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str
 ) -> bytes:
     """Gives an exception another state."""
-    return _directive(f"exception.{state}", source, directive_id, more, exception=exception)
+    return directive(f"exception.{state}", source, directive_id, more, exception=exception)
 
 
 def configure(
@@ -77,11 +77,11 @@ def configure(
 ) -> bytes:
     """Replaces tables of the configuration for what follows in the log, or tries an ownership policy in the shadow."""
     members = {} if config is None else {"config": config if isinstance(config, str) else dict(config)}
-    return _directive("configuration.changed", source, directive_id, more, **members, mode=mode)
+    return directive("configuration.changed", source, directive_id, more, **members, mode=mode)
 
 
-def _directive(kind: str, source: str, directive_id: str | None, more: Mapping[str, str], **members: Any) -> bytes:
-    """`more` are attributes and members that every directive may have: `reason`, `time`, `correlationid` and so on."""
+def directive(kind: str, source: str, directive_id: str | None, more: Mapping[str, str], **members: Any) -> bytes:
+    """Any directive. `more` are what every one may have: `reason`, `time`, `correlationid` and `causationid`."""
     if len(more.get("reason", "").encode()) > REASON_BYTES_MAX:
         raise ValueError(f"a reason has at most {REASON_BYTES_MAX} bytes")
     known = {name: value for name, value in more.items() if name != "reason"}

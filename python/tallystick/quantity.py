@@ -1,6 +1,6 @@
 """Quantities for people: the engine's whole thousandths as decimal numbers. It does no arithmetic on stock."""
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Final
 
 _PLACES: Final = 3
@@ -15,3 +15,18 @@ def to_decimal(thousandths: int) -> Decimal:
     units, rest = divmod(abs(int(thousandths)), 10**_PLACES)
     digits = f"{units}.{rest:0{_PLACES}d}".rstrip("0").rstrip(".")
     return Decimal(digits if thousandths >= 0 else f"-{digits}")
+
+
+def to_thousandths(quantity: Decimal | int | str) -> int:
+    """Converts a quantity in units to thousandths. Raises ValueError if that is not exact.
+
+    >>> to_thousandths("12.5"), to_thousandths(-1)
+    (12500, -1000)
+    """
+    try:
+        scaled = Decimal(quantity).scaleb(_PLACES)
+    except InvalidOperation:
+        raise ValueError(f"{quantity!r} is no quantity") from None
+    if not scaled.is_finite() or scaled != int(scaled):
+        raise ValueError(f"{quantity} has more than {_PLACES} fraction digits")
+    return int(scaled)
