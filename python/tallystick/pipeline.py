@@ -23,15 +23,20 @@ from tallystick.embedded import EmbeddedServer
 from tallystick.errors import BusError, ConfigurationError, EngineFailed, SnapshotUnfit, StreamError
 from tallystick.event_loop import run_loop
 from tallystick.ingest import PullLimits, PullSource
+from tallystick.intake import Intake
 from tallystick.jetstream import JetStream, StreamInfo
 from tallystick.outputs import Origin
 from tallystick.progress import Progress, RunReport, report_progress
 from tallystick.publish import OutputStream, Publisher
+from tallystick.replies import Replies
 from tallystick.service import serve
+from tallystick.silence import Silence
 from tallystick.snapshots import SnapshotFolder, check_belongs
 from tallystick.streams import LogPosition, ensure_input, ensure_outputs, message_digest
 
 if TYPE_CHECKING:
+    from nats.aio.client import Client
+
     from tallystick._engine import Engine
 
 WAIT_S: Final = 0.1
@@ -124,6 +129,8 @@ class Pipeline:
         self._engine: Engine
         self._source: PullSource
         self._publisher: Publisher
+        self._replies: Replies
+        self._silence: Silence
         self._origin: Origin
         self._outcomes: Counter[str] = Counter()
         self._positions = 0
@@ -174,9 +181,21 @@ class Pipeline:
         self._origin = Origin(info.name, info.created, self._config.fingerprint)
         await self._open_source(bus, position)
         await self._open_publisher(bus, info)
-        service = await serve(client, self._engine, self._status)
-        self._closing.push_async_callback(_stop_service, service, client)
+        await self._open_service(client, info)
         _log.info("reading %s from message %d; it ends at %d", info.name, position.sequence + 1, info.last_sequence)
+
+    async def _open_service(self, client: "Client", info: StreamInfo) -> None:
+        """Begins to answer: questions at once, requests in the log when they are judged."""
+        settings, subjects = self._config.output, info.config["subjects"]
+        closed = (*subjects, settings.availability_subject, settings.exceptions_subject, "tallystick.>")
+        self._replies = Replies(client, closed)
+        self._closing.push_async_callback(self._replies.close)
+        self._silence = Silence(client, self._config.input.subject, self._config.input.tick_after_s)
+        intake = Intake(client, self._config.input.subject)
+        self._closing.push_async_callback(intake.close)
+        await intake.open()
+        service = await serve(client, self._engine, self._status, intake)
+        self._closing.push_async_callback(_stop_service, service, client)
 
     def _restore(self, info: StreamInfo) -> LogPosition:
         """Makes the engine, from the newest snapshot if there is one, and says where its log goes on."""
@@ -245,6 +264,9 @@ class Pipeline:
             "outcomes": progress.outcomes,
             "positions": progress.positions,
             "snapshot_sequence": progress.snapshot_sequence,
+            "answers": self._replies.sent_total,
+            "answers_failed": self._replies.failed_total,
+            "ticks": self._silence.ticks_total,
             "config_fingerprint": self._config.fingerprint,
         }
 
@@ -286,6 +308,8 @@ class Pipeline:
             has_messages = await self._source.wait(WAIT_UNPUBLISHED_S if self._dirty else WAIT_S)
             if has_messages:
                 await self._apply(until_sequence)
+            elif self._silence.is_time_to_look() and self._source.last_sequence <= self._sequence:
+                await self._silence.bridge(*await self._in_worker(self._due))
             self._look_after_tasks()
             await self._flush_if_due()
             if time.monotonic() - self._saved_at >= self._config.snapshots.interval_s:
@@ -294,10 +318,12 @@ class Pipeline:
                 return
 
     async def _apply(self, until_sequence: int | None) -> None:
-        """Applies what waits, up to where there must be a flush and where there must be an end."""
+        """Applies what waits, up to where there must be a flush and where there must be an end; answers go out."""
+        await self._replies.have_room()
         boundary = self._publisher.next_boundary(self._sequence)
         ends = [end for end in (boundary, until_sequence) if end is not None]
         applied = await self._in_worker(partial(self._engine.apply_inbox, self._source.inbox, *sorted(ends)[:1]))
+        self._replies.send(applied.answers)
         if applied.last_sequence is None:
             return
         self._sequence, self._last_message = applied.last_sequence, applied.last_message
@@ -307,6 +333,9 @@ class Pipeline:
         self._dirty = True
         if self._sequence == boundary:
             await self._flush()
+
+    def _due(self) -> tuple[int | None, int | None]:
+        return self._engine.next_due_ns, self._engine.log_time_ns
 
     async def _flush_if_due(self) -> None:
         if not self._dirty or not self._publisher.may_flush(self._sequence):
@@ -346,6 +375,7 @@ class Pipeline:
         await self._flush()
         # Outputs first: a snapshot that knew of unpublished output would have to publish it after a restart.
         await self._published()
+        await self._replies.drain()  # A restart from it would not make the answers to what came before again.
         notes = {"input.stream": self._origin.stream, "input.created": self._origin.created}
         notes["input.digest"] = message_digest(self._last_message) if self._last_message is not None else self._digest
         for stream in (self._publisher.availability, self._publisher.exceptions):
@@ -416,6 +446,7 @@ class Pipeline:
         if self._publisher.may_flush(self._sequence):
             await self._flush()
         await self._published()
+        await self._replies.drain()
 
     async def close(self) -> None:
         """Gives everything back, after success and failure alike."""

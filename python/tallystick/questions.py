@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LIMIT_MAX: Final = 500
 KEYS_MAX: Final = 1_000
 EVENTS_MAX: Final = 500
+RESERVATIONS_MAX: Final = 1_000
 _LIMIT: Final = 100
 _TEXT_BYTES_MAX: Final = 128
 _STATES: Final = ("unresolved", "all", *STATES)
@@ -124,6 +125,15 @@ def _sources(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> 
     return exact_json.dumps([found for found in exact_json.loads(text) if found["source"] == source])
 
 
+def _reservations(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
+    asked: dict[str, Any] = {name: _text(question, name) for name in ("document", "sku", "location")}
+    leaks = question.get("leaks", False)
+    if not isinstance(leaks, bool):
+        raise ValueError("leaks is true or false")  # noqa: TRY004 (a wrong value to whoever asks)
+    asked |= {"leaks": leaks or None, "limit": _number(question, "limit", 1, RESERVATIONS_MAX, _LIMIT)}
+    return engine.reservations(exact_json.dumps({name: value for name, value in asked.items() if value is not None}))
+
+
 # Not `tallystick.exceptions`: the exception stream listens to that, and would take a question for a foreign writer.
 LIST: Final = Question(
     "tallystick.exceptions.list",
@@ -148,7 +158,13 @@ TRAIL: Final = Question(
 )
 WHAT_IF: Final = Question("tallystick.whatif", _what_if, ("events",), 'send {"events": [{"id": "…", …}]}')
 ANSWERS: Final = Question("tallystick.answers", _answers, ("keys",), 'send {"keys": [["source", "id"]]}')
-QUESTIONS: Final = (LIST, ONE, STATS, SOURCES, SHADOW, TRAIL, WHAT_IF, ANSWERS)
+RESERVATIONS: Final = Question(
+    "tallystick.reservations",
+    _reservations,
+    ("document", "sku", "location", "leaks", "limit"),
+    'send {} or {"document": "…", "sku": "…", "location": "…", "leaks": true, "limit": 100}',
+)
+QUESTIONS: Final = (LIST, ONE, STATS, SOURCES, SHADOW, TRAIL, WHAT_IF, ANSWERS, RESERVATIONS)
 
 
 def _text(question: Mapping[str, Any], name: str) -> str | None:

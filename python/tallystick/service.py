@@ -1,7 +1,8 @@
 """The question side of the daemon: a NATS micro service (ADR-32) that answers what can be promised, and what is wrong.
 
 It reads the ledger and changes nothing. Endpoints: `atp` (request `{"sku": …, "location": …?}`), `status`
-(request empty or `{"state_hash": true}`), and those of `questions`.
+(request empty or `{"state_hash": true}`), `promise` (docs/promise.md §7), and those of `questions`. Requests to
+reserve, post and void (`intake`) go into the log, and it is not the service that answers them.
 """
 
 import asyncio
@@ -10,8 +11,11 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from tallystick import exact_json
+from tallystick.intake import WISHES, Intake, Refused, Wish
 from tallystick.quantity import to_decimal
 from tallystick.questions import QUESTIONS, Question
+from tallystick.tap import reply_subject
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 NAME: Final = "tallystick"
 ATP_SUBJECT: Final = "tallystick.atp"
 STATUS_SUBJECT: Final = "tallystick.status"
+PROMISE_SUBJECT: Final = "tallystick.promise"
 QUANTITIES: Final = (
     "on_hand",
     "reserved",
@@ -36,10 +41,16 @@ QUANTITIES: Final = (
 )
 _NAME_BYTES_MAX: Final = 64
 _CURE: Final = 'send {"sku": "…"} or {"sku": "…", "location": "…"}'
+_PROMISE_CURE: Final = 'send {"positions": [{"sku": "…", "location": "…"}], "due": "…", "quantity": 1}'
 
 
-async def serve(client: "Client", engine: "Engine", status: Callable[[], dict[str, Any]]) -> "Service":
-    """Starts the service. `status` gives what the pipeline knows: sequence, lag and so on. Stop it with `stop()`."""
+async def serve(
+    client: "Client", engine: "Engine", status: Callable[[], dict[str, Any]], intake: Intake | None = None
+) -> "Service":
+    """Starts the service. `status` gives what the pipeline knows: sequence, lag and so on. Stop it with `stop()`.
+
+    Without an intake, nothing can be reserved.
+    """
     from nats.errors import FlushTimeoutError
     from nats.micro.request import ServiceError
     from nats.micro.service import EndpointConfig, Service, ServiceConfig
@@ -72,10 +83,61 @@ async def serve(client: "Client", engine: "Engine", status: Callable[[], dict[st
         await service.start()
     await service.add_endpoint(EndpointConfig("atp", atp, subject=ATP_SUBJECT))
     await service.add_endpoint(EndpointConfig("status", tell_status, subject=STATUS_SUBJECT))
+    await service.add_endpoint(EndpointConfig("promise", _promising(client, engine), subject=PROMISE_SUBJECT))
     for question in QUESTIONS:
         handler = _handler(client, engine, question)
         await service.add_endpoint(EndpointConfig(question.name, handler, subject=question.subject))
+    for wish in WISHES if intake is not None else ():
+        assert intake is not None, "as the line before says"
+        await service.add_endpoint(EndpointConfig(wish.name, _taking(intake, wish), subject=wish.subject))
     return service
+
+
+def _promising(client: "Client", engine: "Engine") -> Callable[["Request"], Awaitable[None]]:
+    """What answers a question for promises. Its bytes go to the engine as they are: a question may be long."""
+
+    async def handle(request: "Request") -> None:
+        found = await asyncio.to_thread(engine.promise, request.data)
+        if found.startswith(b'{"error"'):
+            text = f"{exact_json.loads(found)['error']}; {_PROMISE_CURE}"
+            await request.respond_error("400", text, found)
+            return
+        _check_size(found, client.max_payload, "ask for fewer positions at once, or without horizon and explain")
+        await request.respond(found)
+
+    return handle
+
+
+def _taking(intake: Intake, wish: Wish) -> Callable[["Request"], Awaitable[None]]:
+    """What takes requests of one kind into the log, without waiting until they are there."""
+    from nats.micro.request import ServiceError
+
+    refusing = set[asyncio.Task[None]]()
+
+    async def handle(request: "Request") -> None:
+        try:
+            stored = await intake.take(*wish.event(request.data, reply_subject(request)))
+        except ValueError as error:
+            raise ServiceError("400", f"{error}; {wish.cure}") from error
+        except Refused as error:
+            raise ServiceError(error.code, str(error)) from error
+        stored.add_done_callback(lambda done: _refuse(request, done))
+
+    def _refuse(request: "Request", done: "asyncio.Future[None]") -> None:
+        error = None if done.cancelled() else done.exception()
+        if isinstance(error, Refused) and reply_subject(request):
+            task = asyncio.ensure_future(request.respond_error(error.code, str(error)))
+            refusing.add(task)
+            task.add_done_callback(refusing.discard)
+
+    return handle
+
+
+def _check_size(found: bytes, bytes_max: int, cure: str) -> None:
+    from nats.micro.request import ServiceError
+
+    if len(found) > bytes_max:
+        raise ServiceError("413", f"the answer has {len(found)} bytes and a message at most {bytes_max}; {cure}")
 
 
 def _handler(client: "Client", engine: "Engine", question: Question) -> Callable[["Request"], Awaitable[None]]:
@@ -92,10 +154,7 @@ def _handler(client: "Client", engine: "Engine", question: Question) -> Callable
                 found = await asyncio.to_thread(question.answer, engine, members, bytes_max)
         except ValueError as error:
             raise ServiceError("400", f"{error}; {question.cure}") from error
-        if len(found) > bytes_max:
-            raise ServiceError(
-                "413", f"the answer has {len(found)} bytes and a message at most {bytes_max}; ask for less at once"
-            )
+        _check_size(found, bytes_max, "ask for less at once")
         await request.respond(found)
 
     return handle

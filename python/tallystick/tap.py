@@ -1,7 +1,8 @@
 """The tap: the connection's bytes pass through the compiled inbox before nats-py parses what is left of them.
 
-The one module that knows something private of nats-py: its parser, and how its transport is read. Connecting, TLS,
-authentication, reconnecting and every frame that is not a message for the tapped subscription stay nats-py's.
+The one module that knows something private of nats-py: its parser, how its transport is read, and where the answer to a
+request of its micro services goes. Connecting, TLS, authentication, reconnecting and every frame that is not a message
+for the tapped subscription stay nats-py's.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from nats.aio.client import Client
     from nats.aio.subscription import Subscription
+    from nats.micro.request import Request
     from nats.protocol.parser import Parser
     from numpy.typing import NDArray
 
@@ -48,6 +50,11 @@ def attach(
     tap = Tap(client, private._ps, subscription._id, inbox, on_arrival)  # noqa: SLF001 (no public way to the bytes)
     private._ps = tap  # noqa: SLF001
     return tap
+
+
+def reply_subject(request: "Request") -> str:
+    """Where the answer to a request of a micro service goes, which it does not say by itself; empty: nowhere."""
+    return request._msg.reply  # noqa: SLF001 (somebody else answers, so `respond` does not do)
 
 
 class Tap:

@@ -1,0 +1,194 @@
+"""Intake: requests to reserve, post and void become events of the log; the engine's answer goes to who asked.
+
+It decides nothing, and answers only when a request did not get into the log. Many requests are under way at once, in
+the order in which they came.
+"""
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from tallystick import exact_json
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+
+PENDING_MAX: Final = 20_000
+"""Requests that the stream has not confirmed yet; beyond that they are refused."""
+ACK_S: Final = 5.0
+TRIES: Final = 3
+_SWEEP_S: Final = 1.0
+_NAME_BYTES_MAX: Final = 64
+_ID_BYTES_MAX: Final = 128
+_ENVELOPE: Final = ("source", "id", "time", "sequence", "correlationid", "causationid", "traceparent", "reason")
+_log: Final = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    """Why a request did not get into the log: a code as of HTTP, and a line that says what to do."""
+
+    def __init__(self, code: str, text: str) -> None:
+        self.code = code
+        super().__init__(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One kind of request, and the type of event that it becomes."""
+
+    name: str
+    type: str
+    needed: tuple[str, ...]
+    members: tuple[str, ...]
+    cure: str
+    """An example of a good request, for whoever sent a bad one."""
+
+    @property
+    def subject(self) -> str:
+        """Where it is sent to."""
+        return f"tallystick.{self.name}"
+
+    def event(self, data: bytes, reply: str) -> tuple[str, bytes]:
+        """The id of the event that a request becomes, and its bytes. Raises ValueError."""
+        asked = exact_json.loads(data)
+        if not isinstance(asked, dict):
+            raise ValueError("the request is no JSON object")  # noqa: TRY004 (a wrong value to whoever asks)
+        if unknown := sorted(set(asked) - {*_ENVELOPE, *self.members}):
+            raise ValueError(f"unknown field {unknown[0][:32]!r}")
+        for name in ("source", *self.needed):
+            if asked.get(name) is None:
+                raise ValueError(f"{name} is needed")
+        made = {"id": str(uuid.uuid4())} | asked
+        for name, most in (("source", _NAME_BYTES_MAX), ("id", _ID_BYTES_MAX)):
+            if not isinstance(made[name], str) or not 0 < len(made[name].encode("utf-8", "surrogatepass")) <= most:
+                raise ValueError(f"{name} must be a text of 1 to {most} bytes")
+        envelope: dict[str, Any] = {"specversion": "1.0", "type": self.type}
+        return made["id"], exact_json.dumps(envelope | made | ({"reply": reply} if reply else {}))
+
+
+_PLACE: Final = ("sku", "location", "group", "lot", "owner", "quantity", "due", "channel", "version")
+RESERVE: Final = Wish(
+    "reserve",
+    "reservation.requested",
+    (),
+    (*_PLACE, "lines", "ttl", "policy", "mode", "document", "line"),
+    'send {"source": "…", "id": "…", "sku": "…", "location": "…", "quantity": 1}, or "group" for "location", or '
+    '"lines": [{…}]',
+)
+POST: Final = Wish(
+    "post",
+    "reservation.posted",
+    ("target",),
+    ("target", "quantity", "quantities"),
+    'send {"source": "…", "id": "…", "target": {"source": "…", "id": "…"}}, and "quantity" for a part',
+)
+VOID: Final = Wish(
+    "void",
+    "reservation.voided",
+    ("target",),
+    ("target", "quantity", "quantities"),
+    'send {"source": "…", "id": "…", "target": {"source": "…", "id": "…"}}, and "quantity" for a part',
+)
+WISHES: Final = (RESERVE, POST, VOID)
+
+
+@dataclass(slots=True)
+class _Pending:
+    """An event on its way into the stream."""
+
+    id: str
+    event: bytes
+    done: "asyncio.Future[None]"
+    since: float
+    tries: int = field(default=1)
+
+
+class Intake:
+    """Puts events onto the input subject and sees that the stream has taken them."""
+
+    def __init__(self, client: "Client", subject: str) -> None:
+        self._client = client
+        self._subject = subject
+        self._inbox = client.new_inbox()
+        self._number = 0
+        self._pending: dict[int, _Pending] = {}
+        self._acks: Any = None
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Begins to listen to what the stream confirms."""
+        # Bounded by what is pending; nats-py must not drop any of them as those of a slow consumer.
+        self._acks = await self._client.subscribe(
+            f"{self._inbox}.*", cb=self._on_ack, pending_msgs_limit=0, pending_bytes_limit=0
+        )
+        self._sweeper = asyncio.create_task(self._sweep())
+
+    async def close(self) -> None:
+        """Ends it; whoever waits hears nothing and asks again under the same key."""
+        from nats.errors import Error
+
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+        for pending in self._pending.values():
+            pending.done.cancel()
+        if self._acks is not None and self._client.is_connected:
+            with contextlib.suppress(Error):
+                await self._acks.unsubscribe()
+
+    async def take(self, event_id: str, event: bytes) -> "asyncio.Future[None]":
+        """Sends an event towards the stream. What is given back is done when it is stored, or holds a Refused."""
+        if len(self._pending) >= PENDING_MAX:
+            raise Refused("503", "too many requests are under way; send it again under the same id")
+        if len(event) > self._client.max_payload:
+            raise Refused("413", f"the event has {len(event)} bytes, more than the server takes; ask for less at once")
+        self._number += 1
+        loop = asyncio.get_running_loop()
+        pending = _Pending(event_id, event, loop.create_future(), loop.time())
+        self._pending[self._number] = pending
+        await self._send(self._number, pending)
+        return pending.done
+
+    async def _send(self, number: int, pending: _Pending) -> None:
+        from nats.errors import Error
+
+        # Of this sending alone: the same key that is sent again must be judged again, to be answered again.
+        headers = {"Nats-Msg-Id": f"{self._inbox}.{number}"}
+        try:
+            await self._client.publish(self._subject, pending.event, f"{self._inbox}.{number}", headers)
+        except Error as error:  # It goes out again, or is given up.
+            _log.debug("a request on its way to %s: %s", self._subject, error)
+
+    async def _on_ack(self, ack: "Msg") -> None:
+        pending = self._pending.pop(int(ack.subject.rpartition(".")[2]), None)
+        if pending is None or pending.done.done():
+            return
+        if not ack.data:
+            pending.done.set_exception(
+                Refused("503", f"no stream listens to {self._subject} now; send it again under the id {pending.id}")
+            )
+            return
+        answer: Mapping[str, Any] = exact_json.loads(ack.data)
+        if refusal := answer.get("error"):
+            pending.done.set_exception(Refused("503", f"the stream refuses the event: {refusal.get('description')}"))
+        else:
+            pending.done.set_result(None)
+
+    async def _sweep(self) -> None:
+        """Sends what is not confirmed once more, and gives it up in the end."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            late = [(number, one) for number, one in self._pending.items() if loop.time() - one.since > ACK_S]
+            for number, pending in late:
+                if pending.tries < TRIES:
+                    pending.tries, pending.since = pending.tries + 1, loop.time()
+                    await self._send(number, pending)
+                elif self._pending.pop(number, None) and not pending.done.done():
+                    text = f"nobody knows whether it is stored; send it again under the id {pending.id}"
+                    pending.done.set_exception(Refused("503", f"the stream does not answer, so {text}"))
