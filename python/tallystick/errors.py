@@ -12,6 +12,7 @@ Every message is one line that names the place and the cure. Refused events are 
 | 6 | `LogGap` | messages of the event stream are missing |
 | 7 | `OutputFenced` | somebody else writes to an output stream |
 | 8 | `EngineFailed` | the engine found a fault in itself |
+| 9 | `NotGranted` | there is not enough: a promise was not given, or not in full |
 """
 
 from typing import ClassVar
@@ -84,3 +85,9 @@ class EngineFailed(OperationError):
     """The engine found a fault in itself. Nothing is lost: the next start goes on from the last snapshot."""
 
     exit_code = 8
+
+
+class NotGranted(OperationError):
+    """There is not enough for what was asked. Nothing went wrong: it is an answer that scripts can tell from others."""
+
+    exit_code = 9

@@ -14,8 +14,8 @@ EVENT = (
     '"quantity":5,"time":"2026-01-05T08:00:00Z"}\n'
 )
 COMMANDS = (
-    *("demo", "run", "replay", "publish", "atp", "exceptions", "trace", "trail", "sources", "policy", "config"),
-    "version",
+    *("demo", "run", "replay", "publish", "atp", "reserve", "post", "void", "reservations", "exceptions", "trace"),
+    *("trail", "sources", "policy", "config", "version"),
 )
 GROUPS = {
     "exceptions": ("list", "show", "stats", "ack", "resolve", "discard", "approve", "deny", "repair"),
@@ -72,6 +72,16 @@ def test_every_option_shows_its_variable_and_default(
         (["publish", "x", "--window", "0"], 2, "--window"),
         (["publish", "x", "--server", "nats://127.0.0.1:1"], 3, "127.0.0.1:1"),
         (["atp", "A", "--server", "nats://127.0.0.1:1"], 3, "127.0.0.1:1"),
+        (["atp", "A", "L", "--group", "G"], 2, "give a LOCATION or --group, not both"),
+        (["atp", "A", "--quantity", "many"], 2, "'many' is no quantity"),
+        (["atp", "A", "--horizon", "--server", "nats://127.0.0.1:1"], 3, "127.0.0.1:1"),
+        (["reserve", "A", "3"], 2, "give SKU LOCATION QUANTITY, or SKU QUANTITY --group GROUP"),
+        (["reserve", "A", "L", "3", "--group", "G"], 2, "give SKU LOCATION QUANTITY, or SKU QUANTITY --group GROUP"),
+        (["reserve", "A", "L", "0.0001"], 2, "more than 3 fraction digits"),
+        (["reserve", "A", "L", "1", "--server", "nats://127.0.0.1:1"], 3, "127.0.0.1:1"),
+        (["post", "r1"], 2, "r1 is no key of a reservation; give SOURCE/ID"),
+        (["void", "shop/r1", "shop/r2", "--quantity", "1"], 2, "--quantity is for one reservation"),
+        (["reservations", "--limit", "0"], 2, "--limit"),
         (["config", "check", "--config", "missing.toml"], 2, "missing.toml"),
         (["run", "--config", "missing.toml"], 2, "missing.toml"),
         (["demo", "--kills", "-1"], 2, "--kills"),

@@ -15,7 +15,11 @@ Usage: tallystick COMMAND [OPTIONS]
   run        the daemon: events on the bus become balances and ATP
   replay     the same engine over NDJSON files
   publish    puts an NDJSON file onto the event stream
-  atp        asks the daemon what can be promised
+  atp        asks the daemon what can be promised, and when
+  reserve    asks for a promise that holds
+  post       takes what reservations hold
+  void       gives back what reservations hold
+  reservations  who holds what
   exceptions what is wrong, and what to do about it
   trace      what became of everything under a correlation id
   trail      what a position's stock is made of

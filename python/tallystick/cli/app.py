@@ -6,7 +6,22 @@ from collections.abc import Sequence
 
 import typer
 
-from tallystick.cli import atp, config, demo, exceptions, policy, publish, replay, run, sources, trace, trail, version
+from tallystick.cli import (
+    atp,
+    config,
+    demo,
+    exceptions,
+    policy,
+    publish,
+    replay,
+    reservations,
+    reserve,
+    run,
+    sources,
+    trace,
+    trail,
+    version,
+)
 from tallystick.errors import OperationError
 
 DESCRIPTION = """
@@ -20,7 +35,7 @@ EPILOG = """
 **Exit status:** 0 all went well · 1 anything not listed here · 2 bad usage or configuration ·
 3 no usable server · 4 a stream cannot keep the promises · 5 snapshots do not fit or cannot be written ·
 6 messages of the event stream are missing · 7 somebody else writes to an output stream ·
-8 the engine found a fault in itself · 130 interrupted.
+8 the engine found a fault in itself · 9 there is not enough · 130 interrupted.
 """
 
 app = typer.Typer(
@@ -37,6 +52,10 @@ app.command("run")(run.run)
 app.command("replay")(replay.replay)
 app.command("publish")(publish.publish)
 app.command("atp")(atp.atp)
+app.command("reserve")(reserve.reserve)
+app.command("post")(reserve.post)
+app.command("void")(reserve.void)
+app.command("reservations")(reservations.reservations)
 app.add_typer(exceptions.app, name="exceptions")
 app.command("trace")(trace.trace)
 app.command("trail")(trail.trail)

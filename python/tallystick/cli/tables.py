@@ -37,7 +37,12 @@ def plain(text: object) -> str:
     """A text of somebody else's, which neither the terminal nor the markup must obey."""
     from rich.markup import escape
 
-    return escape("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(text)))
+    return escape(printable(text))
+
+
+def printable(text: object) -> str:
+    """A text of somebody else's, for where there is no markup."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(text))
 
 
 def lines(*parts: str) -> str:

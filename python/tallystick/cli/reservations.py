@@ -1,0 +1,80 @@
+"""`tallystick reservations`: who holds what."""
+
+from typing import Annotated, Any
+
+import typer
+
+from tallystick.cli import options, promised, tables
+from tallystick.cli.bus import Reach
+
+
+def reservations(  # noqa: PLR0913, PLR0917 (an option each)
+    leaks: Annotated[
+        bool,
+        typer.Option(
+            "--leaks",
+            envvar="TALLYSTICK_RESERVATIONS_LEAKS",
+            show_default="off",
+            help="Only those whose document is closed: they hold stock for nobody.",
+        ),
+    ] = False,
+    document: Annotated[
+        str | None,
+        typer.Option(envvar="TALLYSTICK_RESERVATIONS_DOCUMENT", show_default="any", help="Only of this document."),
+    ] = None,
+    sku: Annotated[
+        str | None, typer.Option(envvar="TALLYSTICK_RESERVATIONS_SKU", show_default="any", help="Only of this SKU.")
+    ] = None,
+    location: Annotated[
+        str | None, typer.Option(envvar="TALLYSTICK_RESERVATIONS_LOCATION", show_default="any", help="Only held here.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(envvar="TALLYSTICK_RESERVATIONS_LIMIT", min=1, max=1_000, help="The most that are shown.")
+    ] = 100,
+    config: options.Config = None,
+    server: options.Server = None,
+    timeout_s: options.Timeout = 10.0,
+    as_json: options.Json = False,
+) -> None:
+    """Shows who holds what: live reservations, the longest held first.
+
+    Examples:
+
+        tallystick reservations --leaks
+
+        tallystick reservations --sku 4711 --location DC1 --json
+    """
+    from tallystick import exact_json, questions
+
+    asked: dict[str, Any] = {"document": document, "sku": sku, "location": location, "limit": limit}
+    asked["leaks"] = leaks or None
+    found = Reach(config, server, timeout_s).run(lambda desk: desk.asked(questions.RESERVATIONS, asked))
+    if as_json:
+        typer.echo(exact_json.dumps(found).decode())
+    elif not found["reservations"]:
+        typer.echo("Nothing leaks." if leaks else "Nothing is reserved.")
+    else:
+        _print_live(found)
+
+
+def _print_live(found: dict[str, Any]) -> None:
+    table = tables.table("reservation", "document", "what is held", "expires", title=None)
+    for one in found["reservations"]:
+        lines = [
+            f"{promised.figure_text(line['held'])} of {line['sku']}@{line['location']}"
+            f"{' on ' + str(line['due']) if line.get('due') else ''}"
+            f"{' for ' + str(line['channel']) if line.get('channel') else ''}"
+            for line in one["lines"]
+        ]
+        document = " ".join(str(one[name]) for name in ("document", "line") if one.get(name))
+        leak = "leak: its document is closed" if one.get("leak") else ""
+        table.add_row(
+            tables.plain(f"{one['source']}/{one['id']}"),
+            tables.lines(tables.plain(document), leak),
+            tables.lines(*map(tables.plain, lines)),
+            tables.plain(one.get("expires") or "never"),
+        )
+    tables.show(table)
+    shown = len(found["reservations"])
+    if found["total"] > shown:
+        typer.echo(f"{shown:,} of {found['total']:,}; see more with --limit, or fewer with --sku and --document")

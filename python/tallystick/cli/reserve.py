@@ -1,0 +1,260 @@
+"""`tallystick reserve, post, void`: promises that hold, from the first word to the last.
+
+What is asked goes into the log, and the engine's answer comes back; the same key, asked again, gets the same answer.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from tallystick.cli import options, promised, tables
+from tallystick.cli.bus import Reach
+
+if TYPE_CHECKING:
+    from tallystick.desk import Desk
+
+TIMEOUT_S: Final = 10.0
+SOURCE: Final = "operator"
+_GRANTED: Final = ("granted", "partly", "posted", "voided")
+_SHORT: Final = ("insufficient", "changed")
+
+
+def _term(name: str, metavar: str | None, default: str, about: str) -> Any:
+    return typer.Option(
+        f"--{name}", envvar=f"TALLYSTICK_RESERVE_{name.upper()}", metavar=metavar, show_default=default, help=about
+    )
+
+
+Group = Annotated[str | None, _term("group", None, "none", "From a group of locations, in its order.")]
+Due = Annotated[str | None, _term("due", "DATE", "today", "For a day, or a time.")]
+Ttl = Annotated[
+    str | None, _term("ttl", "DURATION", "promise.reservation_ttl", "How long it holds: 90s, 15m, 2h, 1d or none.")
+]
+Partial = Annotated[
+    bool, typer.Option("--partial", envvar="TALLYSTICK_RESERVE_PARTIAL", show_default="off", help="Take what there is.")
+]
+Channel = Annotated[str | None, _term("channel", None, "none", "Who sells it; protections are kept.")]
+Document = Annotated[str | None, _term("document", None, "none", "The order that it is for.")]
+DocumentLine = Annotated[str | None, _term("line", None, "none", "The line of the order.")]
+Id = Annotated[
+    str | None, _term("id", None, "a new one", "The same id again gets the same answer, and takes nothing more.")
+]
+Source = Annotated[
+    str, typer.Option("--source", envvar="TALLYSTICK_RESERVE_SOURCE", help="Who asks: the other half of the key.")
+]
+Quantity = Annotated[
+    str | None, _term("quantity", "QUANTITY", "everything", "Only a part of what the one reservation holds.")
+]
+Speaker = Annotated[
+    str | None,
+    typer.Option(
+        "--source", envvar="TALLYSTICK_RESERVE_SOURCE", show_default="that of the reservation", help="Who says so."
+    ),
+]
+Targets = Annotated[
+    list[str], typer.Argument(metavar="SOURCE/ID…", help="Which reservations, by their keys.", show_default=False)
+]
+
+
+def reserve(  # noqa: PLR0913, PLR0917 (an option each)
+    sku: Annotated[str, typer.Argument(metavar="SKU", help="What.", show_default=False)],
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="[LOCATION] QUANTITY", help="Where, unless --group says it, and how much.",
+                       show_default=False),
+    ],
+    group: Group = None,
+    due: Due = None,
+    ttl: Ttl = None,
+    partial: Partial = False,
+    channel: Channel = None,
+    document: Document = None,
+    line: DocumentLine = None,
+    id_: Id = None,
+    source: Source = SOURCE,
+    config: options.Config = None,
+    server: options.Server = None,
+    timeout_s: options.Timeout = TIMEOUT_S,
+    as_json: options.Json = False,
+) -> None:  # fmt: skip
+    """Asks for a promise that holds: nobody else is promised the same until it is posted, voided, or expires.
+
+    All of it is granted, or nothing; with --partial, what there is. Exit status 0: granted; 9: there is not enough,
+    and the answer says how much there is, and when there will be enough.
+
+    Examples:
+
+        tallystick reserve 4711 DC1 3 --document SO-1 --ttl 30m
+
+        tallystick reserve 4711 40 --group east --due 2026-12-01 --partial --channel web
+
+        tallystick reserve 4711 DC1 3 --source shop --id cart-17 --json
+    """
+    from tallystick.intake import RESERVE
+
+    asked: dict[str, Any] = {"sku": sku, **_place(words, group), "due": due, "ttl": ttl, "channel": channel}
+    asked |= {"policy": "partial" if partial else None, "document": document, "line": line, "source": source}
+    answer = Reach(config, server, timeout_s).run(lambda desk: _ask(desk, RESERVE.subject, {**asked, "id": id_}))
+    if as_json:
+        typer.echo(answer)
+    _judge([_print_reserved(answer, sku, quiet=as_json)])
+
+
+def post(
+    targets: Targets,
+    quantity: Quantity = None,
+    speaker: Speaker = None,
+    config: options.Config = None,
+    server: options.Server = None,
+    timeout_s: options.Timeout = TIMEOUT_S,
+    as_json: options.Json = False,
+) -> None:
+    """Takes what reservations hold: it becomes allocated, or demand of its day. What is not taken is released.
+
+    Examples:
+
+        tallystick post shop/cart-17
+
+        tallystick post shop/cart-17 --quantity 2
+    """
+    from tallystick.intake import POST
+
+    _settle(POST.subject, targets, quantity, speaker, Reach(config, server, timeout_s), as_json=as_json)
+
+
+def void(
+    targets: Targets,
+    quantity: Quantity = None,
+    speaker: Speaker = None,
+    config: options.Config = None,
+    server: options.Server = None,
+    timeout_s: options.Timeout = TIMEOUT_S,
+    as_json: options.Json = False,
+) -> None:
+    """Gives back what reservations hold, all of it or a part.
+
+    Example:
+
+        tallystick void shop/cart-17 shop/cart-18
+    """
+    from tallystick.intake import VOID
+
+    _settle(VOID.subject, targets, quantity, speaker, Reach(config, server, timeout_s), as_json=as_json)
+
+
+def _place(words: list[str], group: str | None) -> dict[str, Any]:
+    """Where, and how much. Raises UsageError."""
+    from tallystick.errors import UsageError
+
+    if group is not None and len(words) == 1:
+        return {"group": group, "quantity": _number(words[0])}
+    if group is None and len(words) == 2:
+        return {"location": words[0], "quantity": _number(words[1])}
+    raise UsageError("give SKU LOCATION QUANTITY, or SKU QUANTITY --group GROUP")
+
+
+def _number(text: str) -> Decimal:
+    from tallystick.errors import UsageError
+    from tallystick.quantity import to_thousandths
+
+    try:
+        to_thousandths(text)
+    except ValueError as error:
+        raise UsageError(f"{error}; give a quantity such as 3 or 2.5") from error
+    return Decimal(text)
+
+
+def _settle(
+    subject: str, targets: list[str], quantity: str | None, speaker: str | None, reach: Reach, *, as_json: bool
+) -> None:
+    from tallystick.errors import UsageError
+
+    keys = [target.partition("/")[::2] for target in targets]
+    if bad := [target for target, (source, id_) in zip(targets, keys, strict=True) if not source or not id_]:
+        raise UsageError(f"{bad[0]} is no key of a reservation; give SOURCE/ID")
+    if quantity is not None and len(targets) > 1:
+        raise UsageError("--quantity is for one reservation")
+    how_much = None if quantity is None else _number(quantity)
+
+    async def say(desk: "Desk") -> list[bytes]:
+        return [
+            await _ask(
+                desk,
+                subject,
+                {"source": speaker or source, "target": {"source": source, "id": id_}, "quantity": how_much},
+            )
+            for source, id_ in keys
+        ]
+
+    found = []
+    for target, answer in zip(targets, reach.run(say), strict=True):
+        if as_json:
+            typer.echo(answer)
+        found.append(_print_settled(answer, target, quiet=as_json))
+    _judge(found)
+
+
+async def _ask(desk: "Desk", subject: str, asked: Mapping[str, Any]) -> bytes:
+    """The engine's answer. Raises BusError, which tells the id, when none came in time."""
+    import uuid
+
+    from tallystick.errors import BusError
+
+    known = {name: value for name, value in asked.items() if value is not None}
+    known.setdefault("id", str(uuid.uuid4()))
+    try:
+        return await desk.ask(subject, known)
+    except BusError as error:
+        raise BusError(
+            f"{error}; nobody knows whether it is in the log, so ask again under the same key: "
+            f"{known['source']}/{known['id']}"
+        ) from error
+
+
+def _print_reserved(reply: bytes, sku: str, *, quiet: bool) -> dict[str, Any]:
+    from tallystick import exact_json
+
+    answer: dict[str, Any] = exact_json.loads(reply)
+    if quiet:
+        return answer
+    until = f" until {answer['expires']}" if answer.get("expires") else ""
+    held = f", {promised.figure_text(answer['quantity'])} held{until}" if answer["status"] in _GRANTED else ""
+    key = tables.printable(f"{answer['source']}/{answer['id']}")
+    typer.echo(f"{key}: {answer['status']}{held} (log {answer['sequence']})")
+    for line in answer.get("lines", []):
+        what = line.get("sku", sku)
+        spot = f"group {line['group']}" if line.get("group") else f"at {line.get('location', '')}"
+        parts = ", ".join(f"{promised.figure_text(part['quantity'])} {part['location']}" for part in
+                          line.get("parts", []))  # fmt: skip
+        text = f"  {what} {spot}: {promised.figure_text(line['quantity'])}{f' ({parts})' if parts else ''}"
+        if "available" in line:
+            text += f"; available {promised.figure_text(line['available'])}"
+        if "earliest" in line:
+            text += f"; enough {'on ' + str(line['earliest']) if line['earliest'] else 'at no time in the horizon'}"
+        typer.echo(tables.printable(text))
+    return answer
+
+
+def _print_settled(reply: bytes, target: str, *, quiet: bool) -> dict[str, Any]:
+    from tallystick import exact_json
+
+    answer: dict[str, Any] = exact_json.loads(reply)
+    if not quiet:
+        quantity = f" {promised.figure_text(answer['quantity'])}" if answer.get("quantity") is not None else ""
+        typer.echo(tables.printable(f"{target}: {answer['status']}{quantity} (log {answer['sequence']})"))
+    return answer
+
+
+def _judge(answers: list[dict[str, Any]]) -> None:
+    """Raises what gives the exit status: refused before insufficient, in one line."""
+    from tallystick.errors import NotGranted, OperationError
+
+    refused = [one for one in answers if one["status"] not in (*_GRANTED, *_SHORT)]
+    if refused:
+        reasons = "; ".join(dict.fromkeys(f"{one.get('outcome')}: {one.get('why') or 'no reason'}" for one in refused))
+        raise OperationError(f"{len(refused)} of {len(answers)} refused: {reasons}")
+    if short := [one for one in answers if one["status"] in _SHORT]:
+        changed = any(one["status"] == "changed" for one in short)
+        raise NotGranted("the position has changed since that version" if changed else "there is not enough")
