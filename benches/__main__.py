@@ -21,6 +21,7 @@ SUITES: Final = {
     "growth": "benches.growth",
     "bus": "benches.bus",
     "latency": "benches.latency",
+    "promise": "benches.promise",
     "peers": "benches.peers.suite",
     "builds": "benches.builds",
 }

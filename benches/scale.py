@@ -33,6 +33,11 @@ class Scale:
     """Under callgrind, fifty times slower than in earnest."""
     surface_seconds: float = field(default=0.5, kw_only=True)
     """Of each case of the Python surface, at least."""
+    promise_rate: int = field(default=2_000, kw_only=True)
+    """Reservations per second, open loop."""
+    promise_seconds: float = field(default=10.0, kw_only=True)
+    promise_requests: int = field(default=200_000, kw_only=True)
+    """As fast as the bus takes them."""
     seed: int = field(default=1, kw_only=True)
     repeat: int = field(default=3, kw_only=True)
     """Runs of each case; the fastest counts, all are kept."""
@@ -40,7 +45,7 @@ class Scale:
 
 TINY: Final = Scale(
     4_000, 4_000, "small", (1_000,), (5_000,), 2_000, (2_000,), 2_000, 0.3, 2_000, 2_000, (1, 256), repeat=1,
-    counted_events=500, surface_seconds=0.001,
+    counted_events=500, surface_seconds=0.001, promise_rate=200, promise_seconds=0.5, promise_requests=2_000,
 )  # fmt: skip
 MODEST: Final = Scale(
     1_000_000, 50_000, "small", (10_000, 100_000, 1_000_000), (1_000_000, 5_000_000), 500_000,

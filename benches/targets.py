@@ -83,6 +83,9 @@ TARGETS: Final = (
         for row, also in (("rate-100000", ""), ("rate-100000-snapshots", " with snapshots"))
         for name, bound in (("p50", 2), ("p99", 10), ("p99.9", 25))
     ),
+    Target("promise", "2,000 requests/s, p50 in ms", 3, False, _figure("rate-2000", "p50_ms")),
+    Target("promise", "2,000 requests/s, p99 in ms", 15, False, _figure("rate-2000", "p99_ms")),
+    Target("promise", "requests pipelined, K/s", 20, True, _figure("pipelined", "events_per_s", 1e3)),
 )
 
 

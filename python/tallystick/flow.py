@@ -19,7 +19,11 @@ NUMBERS_MAX: Final = 200
 """Exceptions whose changes are looked for: each costs a look at every message of their stream."""
 CHANGED: Final = "tallystick.exception.changed"
 _COUNTS: Final = ("type", "sku", "location", "lot", "owner", "time", "to_location", "from_status", "to_status")
-_COUNTS_TOO: Final = ("document", "line", "due", "target", "event", "exception", "config", "mode", "unit")
+_COUNTS_TOO: Final = (
+    *("document", "line", "due", "target", "event", "exception", "config", "mode", "unit", "supplier", "kind", "group"),
+    *("lines", "ttl", "policy", "channel", "version", "quantities", "protected", "capped", "from", "to", "locations"),
+    "groups",
+)
 _ORDER: Final = {"event": 0, "exception": 1, "availability": 2}
 
 

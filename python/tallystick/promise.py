@@ -104,7 +104,8 @@ class Answer(TypedDict):
     version: NotRequired[int]
     freshness: Freshness
     known: NotRequired[bool]
-    horizon: NotRequired[list[tuple[str, int | Decimal | None]]]
+    horizon: NotRequired[list[list[Any]]]
+    """Pairs of bucket and figure, where the figure changes."""
     measures: NotRequired[dict[str, int | Decimal | None]]
     explain: NotRequired[dict[str, Any]]
 

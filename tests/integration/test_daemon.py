@@ -16,6 +16,7 @@ from tallystick.config import Nats
 from tallystick.connection import connect
 from tallystick.embedded import EmbeddedServer
 from tallystick.errors import BusError, LogGap, OutputFenced, SnapshotUnfit, StreamError
+from tallystick.intake import WISHES
 from tallystick.jetstream import JetStream
 from tallystick.pipeline import Progress, run
 from tallystick.questions import QUESTIONS
@@ -234,7 +235,7 @@ async def test_questions_are_answered(tmp_path: Path, server: EmbeddedServer, bu
         assert reply.headers["Nats-Service-Error-Code"] == "400"
         assert 'send {"sku"' in reply.headers["Nats-Service-Error"]
     info = json.loads((await bus.client.request("$SRV.INFO.tallystick", b"", 5)).data)
-    names = {"atp", "status", *(question.name for question in QUESTIONS)}
+    names = {"atp", "status", "promise", *(asked.name for asked in (*QUESTIONS, *WISHES))}
     assert {endpoint["name"] for endpoint in info["endpoints"]} == names
     state = await ask(bus.client, {"state_hash": True}, "status")
     stop.set()

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,14 @@ Say = Callable[..., Coroutine[Any, Any, tuple[int, str]]]
 
 @asynccontextmanager
 async def at_work(
-    folder: Path, server: EmbeddedServer, bus: JetStream, events: list[dict[str, Any]]
+    folder: Path,
+    server: EmbeddedServer,
+    bus: JetStream,
+    events: list[dict[str, Any]],
+    tables: Mapping[str, Mapping[str, Any]] = TABLES,
 ) -> AsyncIterator[Callable[[], Coroutine[Any, Any, RunReport]]]:
     """A daemon that has applied the events; what it gives stops it and proves the outputs against a plain replay."""
-    config = configure(folder, server, TABLES)
+    config = configure(folder, server, tables)
     await publish(bus, [json.dumps(event).encode() for event in events])
     stop = asyncio.Event()
     running = asyncio.create_task(run(config, stop=stop))

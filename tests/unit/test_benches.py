@@ -36,7 +36,8 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_every_suite_reports_with_its_machine(reports: dict[str, Any]) -> None:
     counted = {"instructions"} if shutil.which("valgrind") and shutil.which("cargo") else set()
-    assert set(reports) == {"in-process", "shards", "surface", "growth", "bus", "latency", "peers"} | counted
+    always = {"in-process", "shards", "surface", "growth", "bus", "latency", "promise", "peers"}
+    assert set(reports) == always | counted
     for stored in reports.values():
         assert {"cpu", "python", "nats-py"} <= set(stored["machine"])
         assert stored["command"].startswith("python -m benches --tiny")
@@ -113,6 +114,14 @@ def test_latency_sees_every_message(reports: dict[str, Any]) -> None:
         assert row["kept_up"]
         assert 0 < row["p50_ms"] <= row["p99_ms"] <= row["p100_ms"]
         assert row["events_seen"] == row["events"]
+
+
+def test_every_request_is_answered(reports: dict[str, Any]) -> None:
+    rows = reports["promise"]["figures"]
+    assert {"rate-200", "pipelined"} <= set(rows)
+    assert 0 < rows["rate-200"]["p50_ms"] <= rows["rate-200"]["p99_ms"]
+    for name in ("rate-200", "pipelined"):
+        assert rows[name]["granted"] == rows[name]["events"]
 
 
 def event(number: int, sku: str = "A") -> bytes:

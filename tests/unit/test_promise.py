@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tallystick import atp_figures, promise
+from tallystick import Engine, atp_figures, promise
 from tallystick.intake import POST, RESERVE, VOID, WISHES
 from tallystick.quantity import to_decimal, to_thousandths
 from tallystick.replies import may_go_to
@@ -186,3 +186,31 @@ def test_figures_of_the_kernel_alone() -> None:
         atp_figures(1, [0, 0], [0])
     with pytest.raises(ValueError, match="fraction digits"):
         atp_figures(1, ["0.0001"], [0])
+
+
+RECEIVED = b'{"id":"r","source":"wms","type":"stock.received","sku":"4711","location":"DC1","quantity":10.5}'
+
+
+def test_an_engine_is_asked() -> None:
+    engine = Engine()
+    coming = promise.schedule("supply", "PO-1", PLACE, "2026-11-25", "20.25", source="erp")
+    taken = promise.reserve([line(3)], source="shop", directive_id="c1", reply="in.1")
+    noon_ns = 1_795_262_400_000_000_000  # 2026-11-21T12:00:00Z
+    batch = engine.apply([RECEIVED, coming, taken], 1, noon_ns)
+    ((subject, answer),) = batch.answers
+    assert (subject, json.loads(answer)["status"]) == ("in.1", "granted")
+    found = promise.promise(engine, [PLACE, {"sku": "B", "location": "DC1"}], quantity=20, horizon=True)
+    here, nowhere = found["answers"]
+    assert (here["available"], here["enough"], here["earliest"]) == (Decimal("7.5"), False, "2026-11-25")
+    assert here["horizon"] == [["2026-11-21", Decimal("7.5")], ["2026-11-25", Decimal("27.75")]]
+    assert (nowhere["available"], nowhere["known"]) == (0, False)
+    live = json.loads(engine.reservations(b"{}"))
+    assert [(one["source"], one["id"]) for one in live["reservations"]] == [("shop", "c1")]
+    assert engine.next_due_ns == noon_ns + 15 * 60 * 10**9
+
+
+@pytest.mark.parametrize("name", ["mode", "measure"])
+def test_what_is_wrong_with_a_question_is_named(name: str) -> None:
+    asked: Any = {name: "no_such"}
+    with pytest.raises(ValueError, match=name):
+        promise.promise(Engine(), [PLACE], **asked)
