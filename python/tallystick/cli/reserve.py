@@ -222,7 +222,7 @@ def _print_reserved(reply: bytes, sku: str, *, quiet: bool) -> dict[str, Any]:
     until = f" until {answer['expires']}" if answer.get("expires") else ""
     held = f", {promised.figure_text(answer['quantity'])} held{until}" if answer["status"] in _GRANTED else ""
     key = tables.printable(f"{answer['source']}/{answer['id']}")
-    typer.echo(f"{key}: {answer['status']}{held} (log {answer['sequence']})")
+    typer.echo(f"{key}: {answer['status']}{held}{_place_in_log(answer)}")
     for line in answer.get("lines", []):
         what = line.get("sku", sku)
         spot = f"group {line['group']}" if line.get("group") else f"at {line.get('location', '')}"
@@ -243,8 +243,12 @@ def _print_settled(reply: bytes, target: str, *, quiet: bool) -> dict[str, Any]:
     answer: dict[str, Any] = exact_json.loads(reply)
     if not quiet:
         quantity = f" {promised.figure_text(answer['quantity'])}" if answer.get("quantity") is not None else ""
-        typer.echo(tables.printable(f"{target}: {answer['status']}{quantity} (log {answer['sequence']})"))
+        typer.echo(tables.printable(f"{target}: {answer['status']}{quantity}{_place_in_log(answer)}"))
     return answer
+
+
+def _place_in_log(answer: Mapping[str, Any]) -> str:
+    return f" (log {answer['sequence']})" if "sequence" in answer else ""
 
 
 def _judge(answers: list[dict[str, Any]]) -> None:
