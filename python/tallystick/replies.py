@@ -39,6 +39,8 @@ class Replies:
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._arrived = asyncio.Event()
         self._moved = asyncio.Event()
+        self._arrived_total = 0
+        """Of those that were sent, how many the server is known to have."""
         self._troubled = False
         self._task = asyncio.create_task(self._work())
 
@@ -57,8 +59,12 @@ class Replies:
         from nats.errors import Error
 
         await self._until_at_most(0)
+        if self._arrived_total == self.sent_total or not self._client.is_connected:
+            return
+        sent_total = self.sent_total
         try:
             await self._client.flush()
+            self._arrived_total = sent_total
         except Error as error:
             _log.debug("answers may be lost: %s", error)
 
