@@ -22,7 +22,7 @@ Steps = Sequence[Sequence[Any]]
 
 
 def ledger() -> Engine:
-    """40 lamps are there. 20 are to go, 60 are to come, and two customers have been promised some."""
+    """40 lamps are there. 15 are to go, 60 are to come, and two customers have been promised some."""
     received = {"id": "1", "source": "wms", "type": "stock.received", **PLACE, "quantity": 40}
     today: promise.Line = {"sku": "LAMP", "location": "DC1", "quantity": 10}
     later: promise.Line = {"sku": "LAMP", "location": "DC1", "quantity": 40, "due": "2026-12-08"}
@@ -30,7 +30,7 @@ def ledger() -> Engine:
     batch = engine.apply(
         [
             json.dumps(received).encode(),
-            promise.schedule("demand", "SO-7", PLACE, "2026-11-26", 20, source="oms"),
+            promise.schedule("demand", "SO-7", PLACE, "2026-11-26", 15, source="oms"),
             promise.schedule("supply", "PO-1", PLACE, "2026-12-01", 60, source="erp"),
             promise.reserve([today], source="shop", reply="shop.answers"),
             promise.reserve([later], source="b2b", reply="b2b.answers", terms={"ttl": "none"}),
@@ -51,8 +51,8 @@ def horizon(engine: Engine, mode: promise.Mode) -> Steps:
 def main() -> None:
     """Asks what a shop would ask, and draws what it is told."""
     engine = ledger()
-    (answer,) = promise.promise(engine, [PLACE], quantity=25, explain=True)["answers"]
-    print(f"today: {answer['available']}; 25 of them: {answer['earliest']}")
+    (answer,) = promise.promise(engine, [PLACE], quantity=30, explain=True)["answers"]
+    print(f"today: {answer['available']}; 30 of them: {answer['earliest']}")
     bound = answer["explain"]
     print(f"because of {bound['bucket']}, when safety stock is {bound['safety_stock']}")
     steps = {mode: horizon(engine, mode) for mode in ("look_ahead", "cumulative")}
@@ -73,27 +73,27 @@ def picture(path: Path, steps: Mapping[str, Steps]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from benches.plots.style import GRID, INK, LIMIT, MUTED, OTHER, OURS, PAPER, SMALL, Canvas
+    from benches.plots.style import GRID, INK, MUTED, OTHER, OURS, PAPER, SMALL, Canvas
 
     figure = Figure(figsize=(9.6, 4.6), dpi=140, facecolor=PAPER)
     FigureCanvasAgg(figure)
     canvas = Canvas(figure, {})
     canvas.title(
-        "40 are there, 5 can be promised today", "lamps at DC1, by day: what will be there, and what of it is free"
+        "40 are there, 10 can be promised today",
+        "lamps at DC1, by day: what will be there, and what can be promised; 5 must stay",
     )
     axes = canvas.axes(0.06, 0.9)
     there, free = by_day(steps["cumulative"]), by_day(steps["look_ahead"])
     places = list(range(DAYS_SHOWN))
     axes.fill_between(places, free, step="post", color=OURS, alpha=0.85, linewidth=0)
     axes.step(places, there, where="post", color=OTHER, linewidth=2.4)
-    axes.axhline(5, color=LIMIT, linewidth=1.2, linestyle=(0, (4, 3)))
     for ahead, height, text, colour in (
         (0.2, there[0] + 2, "on hand 40, less 10 reserved", MUTED),
-        (5.2, there[5] + 2, "SO-7: 20 go", MUTED),
+        (5.2, there[5] + 2, "SO-7: 15 go", MUTED),
         (10.2, there[10] + 2, "PO-1: 60 come", MUTED),
         (17.2, there[17] + 2, "reserved for this day: 40", MUTED),
-        (14.2, 8, "can be promised", PAPER),
-        (0.2, 6, "safety stock 5", LIMIT),
+        (13.2, 14, "can be promised", PAPER),
+        (0.2, 3.5, "15 will be left on 26 November, and 5 must stay", PAPER),
     ):
         axes.text(ahead, height, text, fontsize=SMALL, color=colour)
     axes.set_xlim(0, DAYS_SHOWN - 1)

@@ -363,7 +363,7 @@ class Engine:
     def promise(self, question: bytes) -> bytes:
         """What can be promised, JSON for JSON (`docs/promise.md` §7)."""
 
-    def reservations(self, filter: bytes) -> bytes:
+    def reservations(self, filter: bytes) -> bytes:  # noqa: A002
         """Live reservations, JSON for JSON: of a `document`, `sku` or `location`, or those that leak (`leaks`)."""
 
     @property

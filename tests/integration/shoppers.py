@@ -37,7 +37,7 @@ def beginning(rng: random.Random) -> list[bytes]:
             place = {"sku": sku, "location": location}
             name = f"{sku}-{location}"
             events += [
-                {"id": name, "source": "wms", "type": "stock.received", **place, "quantity": rng.randrange(5, 40)},
+                {"id": name, "source": "wms", "type": "stock.received", **place, "quantity": rng.randrange(20, 120)},
                 {"id": name, "source": "erp", "type": "supply.scheduled", **place, "document": name, "due": day(4),
                  "quantity": rng.randrange(10, 60)},
             ]  # fmt: skip
@@ -151,9 +151,9 @@ async def work_in_the_warehouse(client: Client, rng: random.Random, until: float
         number += 1
         kind = rng.choices(["received", "picked", "counted"], [6, 3, 1])[0]
         event = {"id": f"w{number}", "source": "wms", "type": f"stock.{kind}", "sku": rng.choice(SKUS),
-                 "location": rng.choice(LOCATIONS), "quantity": rng.randrange(1, 5)}  # fmt: skip
+                 "location": rng.choice(LOCATIONS), "quantity": rng.randrange(1, 9)}  # fmt: skip
         if kind == "counted":
-            event["quantity"] = rng.randrange(60)
+            event["quantity"] = rng.randrange(150)
         await client.publish(SUBJECT, json.dumps(event).encode())
         await asyncio.sleep(rng.random() * 0.02)
 

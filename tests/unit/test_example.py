@@ -4,7 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
 
 
 def test_the_library_example() -> None:
@@ -18,3 +19,19 @@ def test_the_library_example() -> None:
     ]
     assert "'applied': 3, 'duplicate': 1, 'negative_stock': 1" in done.stdout
     assert "exception: negative_stock for wms/e4" in done.stdout
+
+
+def test_the_horizon_is_that_of_the_readme(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "examples.horizon", str(tmp_path / "horizon.png")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[:4] == [
+        "shop.answers: granted",
+        "b2b.answers: granted",
+        "today: 10; 30 of them: 2026-12-01",
+        "because of 2026-11-26, when safety stock is 5",
+    ]
+    assert (tmp_path / "horizon.png").read_bytes().startswith(b"\x89PNG")
+    readme = (ROOT / "README.md").read_text()
+    assert "30 | **10** |" in readme
+    assert "| 75 | **30** |" in readme

@@ -73,11 +73,11 @@ def explained(what: str, found: Mapping[str, Any]) -> list[str]:
     """What binds a figure, in lines."""
     start = f"{figure_text(found['on_hand'])} on hand, safety stock {figure_text(found['safety_stock'])}"
     said = [f"{tables.printable(what)}: {found['bucket']} binds: {start}"]
-    for side, sign in (("supply", "+"), ("demand", "−")):
+    for side, sign in (("supply", "+"), ("demand", "-")):
         lines = found.get(side, [])
         said += [f"  {sign} {tables.printable(_line(line))}" for line in lines[:_LINES_SHOWN]]
         if len(lines) > _LINES_SHOWN:
-            said.append(f"  {sign} … and {len(lines) - _LINES_SHOWN} more lines of {side}")
+            said.append(f"  {sign} and {len(lines) - _LINES_SHOWN} more lines of {side}")
     return said
 
 
@@ -106,6 +106,12 @@ def _spot(place: "Place") -> str:
 def figure_text(figure: Any) -> str:
     """A figure with its digits grouped; no limit in words."""
     return UNLIMITED if figure is None else f"{figure:,}"
+
+
+def second(moment: object) -> str:
+    """A time to the second, which is enough for people."""
+    whole, dot, _ = str(moment).partition(".")
+    return f"{whole}Z" if dot else whole
 
 
 def late(found: Mapping[str, Any]) -> str:

@@ -72,7 +72,7 @@ def _print_live(found: dict[str, Any]) -> None:
             tables.plain(f"{one['source']}/{one['id']}"),
             tables.lines(tables.plain(document), leak),
             tables.lines(*map(tables.plain, lines)),
-            tables.plain(one.get("expires") or "never"),
+            tables.plain(promised.second(one.get("expires") or "never")),
         )
     tables.show(table)
     shown = len(found["reservations"])

@@ -219,7 +219,7 @@ def _print_reserved(reply: bytes, sku: str, *, quiet: bool) -> dict[str, Any]:
     answer: dict[str, Any] = exact_json.loads(reply)
     if quiet:
         return answer
-    until = f" until {answer['expires']}" if answer.get("expires") else ""
+    until = f" until {promised.second(answer['expires'])}" if answer.get("expires") else ""
     held = f", {promised.figure_text(answer['quantity'])} held{until}" if answer["status"] in _GRANTED else ""
     key = tables.printable(f"{answer['source']}/{answer['id']}")
     typer.echo(f"{key}: {answer['status']}{held}{_place_in_log(answer)}")
