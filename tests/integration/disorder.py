@@ -33,7 +33,7 @@ class Disorder:
         drawn = [self._message(rng.choice([1, 1, 2, 4])) for _ in range(count)]
         # A void of what never comes, a scan behind one that is lost, and a leap that nobody decides.
         self._scans += 1
-        last = [self._void(_NEVER), self._scan(), self._leap(), self._stock() | {"quantity": "many"}]
+        last = [self._void(_NEVER), self._new_scan(), self._leap(), self._stock() | {"quantity": "many"}]
         return [*drawn, *(json.dumps(event).encode() for event in last)]
 
     @property
@@ -67,6 +67,10 @@ class Disorder:
         rng = self._rng
         if self._lost and rng.random() < 0.15:
             return self._lost.pop(rng.randrange(len(self._lost)))
+        return self._new_scan()
+
+    def _new_scan(self) -> dict[str, Any]:
+        rng = self._rng
         while True:
             self._scans += 1
             event = self._stock("scanner") | {"id": f"scan-{self._scans}", "sequence": self._scans}
@@ -112,7 +116,8 @@ class Disorder:
             target = {"source": "wms", "id": self._pending.pop(rng.randrange(len(self._pending)))}
             return said | {"type": rng.choice(["approval.granted", "approval.denied"]), "target": target}
         kind = rng.choice(["exception.acknowledged", "exception.resolved", "exception.discarded"])
-        return said | {"type": kind, "exception": rng.randint(1, self._number)}
+        # There are fewer exceptions than events.
+        return said | {"type": kind, "exception": rng.randint(1, 1 + self._number // 8)}
 
     def _again(self) -> dict[str, Any]:
         """A repetition, of a mistake too, or a refused event with its mistake repaired."""
