@@ -1,6 +1,6 @@
 """Promise: from a reservation's publishing to its answer, through a real nats-server and a daemon of its own.
 
-Once open loop at a fixed schedule, where a late answer counts from when its request was due, and once as fast as the
+Once open loop at a fixed schedule, straight into the log and by way of the service, where a late answer counts from when its request was due, and once as fast as the
 bus takes the requests. Every request must be answered once, and granted. Publisher and reader are this process.
 """
 
@@ -26,6 +26,7 @@ from tallystick import Engine
 from tallystick.config import Config
 from tallystick.embedded import EmbeddedServer
 from tallystick.event_loop import run_loop
+from tallystick.intake import RESERVE
 from tallystick.snapshots import SnapshotFolder
 
 SKUS: Final = 1_000
@@ -41,19 +42,21 @@ _GRANTED: Final = b'"status":"granted"'
 
 
 def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
-    """Rows `rate-N` for N requests per second, and `pipelined`."""
+    """Rows `rate-N` for N requests per second, `service-N` for the same by way of the service, and `pipelined`."""
     rows: dict[str, Row] = {}
-    rate = f"rate-{scale.promise_rate}"
+    rate, on_time = scale.promise_rate, round(scale.promise_rate * scale.promise_seconds)
     for name, requests, per_s in (
-        (rate, round(scale.promise_rate * scale.promise_seconds), scale.promise_rate),
+        (f"rate-{rate}", on_time, rate),
+        (f"service-{rate}", on_time, rate),
         ("pipelined", scale.promise_requests, 0),
     ):
         if only in ("", name):
-            rows[name] = in_own_process(measure, folder=str(folder / name), requests=requests, rate=per_s)
+            case: dict[str, Any] = {"folder": str(folder / name), "requests": requests, "rate": per_s}
+            rows[name] = in_own_process(measure, **case, service=name.startswith("service"))
     return rows
 
 
-def measure(folder: str, requests: int, rate: int) -> Row:
+def measure(folder: str, requests: int, rate: int, service: bool) -> Row:
     """Stocks the ledger, sends the requests, and checks that each was granted. `rate` of 0: as fast as it goes.
 
     Ends the process with one line that says what was waited for if the run stalls.
@@ -64,7 +67,7 @@ def measure(folder: str, requests: int, rate: int) -> Row:
         settings = bus.daemon_settings(place, server.url, "", publish_interval_ms=PUBLISH_INTERVAL_MS)
         run_loop(bus.create_stream(settings))
         try:
-            row = _run(server.port, settings, place / "tallystick.toml", requests, rate)
+            row = _run(server.port, settings, place / "tallystick.toml", requests, rate, service=service)
         except (Stalled, OSError, ValueError) as error:
             sys.exit(
                 f"benches: promises at {rate or 'full'} speed: {error}; the server's: {last_lines(server.log_file)}"
@@ -72,9 +75,8 @@ def measure(folder: str, requests: int, rate: int) -> Row:
         return row | _ledger(settings)
 
 
-def _run(port: int, settings: Config, config: Path, requests: int, rate: int) -> Row:
-    subject, stocks = settings.input.subject, list(_stock())
-    payloads = list(_requests(requests))
+def _run(port: int, settings: Config, config: Path, requests: int, rate: int, *, service: bool) -> Row:
+    subject, stocks, payloads = settings.input.subject, _stock(), _requests(requests, service=service)
     with Watch(port, settings.output.availability_subject) as watch, Daemon(config) as daemon:
         with BareSocket(port) as connection, Answers(port, requests) as answers:
             connection.publish(subject, stocks)
@@ -82,7 +84,8 @@ def _run(port: int, settings: Config, config: Path, requests: int, rate: int) ->
             cpu_before, _ = daemon.used()
             begun = time.monotonic()
             if rate:
-                due = _send_on_time(connection, subject, payloads, rate)
+                where = f"{RESERVE.subject} {ANSWERS}" if service else subject
+                due = _send_on_time(connection, where, payloads, rate)
             else:
                 due = np.full(requests, begun)
                 connection.publish(subject, payloads)
@@ -105,30 +108,30 @@ def _run(port: int, settings: Config, config: Path, requests: int, rate: int) ->
     return row | (percentiles(answers.seen - due) if rate else {})
 
 
-def _stock() -> "list[bytes]":
+def _stock() -> list[bytes]:
     event = {"source": "wms", "type": "stock.received", "location": "DC1", "quantity": _STOCK}
     return [json.dumps({"id": f"s-{at}", **event, "sku": f"SKU-{at}"}).encode() for at in range(SKUS)]
 
 
-def _requests(count: int) -> "list[bytes]":
+def _requests(count: int, *, service: bool) -> list[bytes]:
     later = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 7 * 86_400))
     made = []
     for at in range(count):
         event: dict[str, Any] = {
-            "id": f"r-{at}", "source": "shop", "type": "reservation.requested", "sku": f"SKU-{at * 7 % SKUS}",
-            "location": "DC1", "quantity": 1, "reply": ANSWERS,
+            "id": f"r-{at}", "source": "shop", "sku": f"SKU-{at * 7 % SKUS}", "location": "DC1", "quantity": 1,
         }  # fmt: skip
+        event |= {} if service else {"type": RESERVE.type, "reply": ANSWERS}
         made.append(json.dumps(event | ({"due": later} if at % DUE_EVERY == 0 else {})).encode())
     return made
 
 
-def _send_on_time(connection: BareSocket, subject: str, payloads: list[bytes], rate: int) -> NDArray[np.float64]:
+def _send_on_time(connection: BareSocket, where: str, payloads: list[bytes], rate: int) -> NDArray[np.float64]:
     """Sends each request when it is due, or at once when that has passed; when each was due."""
     due: NDArray[np.float64] = time.monotonic() + 0.1 + np.arange(len(payloads), dtype=np.float64) / rate
     for moment, payload in zip(due.tolist(), payloads, strict=True):
         if (wait := moment - time.monotonic()) > 0:
             time.sleep(wait)
-        connection.send(b"PUB %b %d\r\n%b\r\n" % (subject.encode(), len(payload), payload))
+        connection.send(b"PUB %b %d\r\n%b\r\n" % (where.encode(), len(payload), payload))
     return due
 
 

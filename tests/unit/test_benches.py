@@ -118,9 +118,9 @@ def test_latency_sees_every_message(reports: dict[str, Any]) -> None:
 
 def test_every_request_is_answered(reports: dict[str, Any]) -> None:
     rows = reports["promise"]["figures"]
-    assert {"rate-200", "pipelined"} <= set(rows)
+    assert {"rate-200", "service-200", "pipelined"} <= set(rows)
     assert 0 < rows["rate-200"]["p50_ms"] <= rows["rate-200"]["p99_ms"]
-    for name in ("rate-200", "pipelined"):
+    for name in ("rate-200", "service-200", "pipelined"):
         assert rows[name]["granted"] == rows[name]["events"]
 
 
