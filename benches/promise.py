@@ -1,7 +1,8 @@
 """Promise: from a reservation's publishing to its answer, through a real nats-server and a daemon of its own.
 
-Once open loop at a fixed schedule, straight into the log and by way of the service, where a late answer counts from when its request was due, and once as fast as the
-bus takes the requests. Every request must be answered once, and granted. Publisher and reader are this process.
+Once open loop at a fixed schedule, straight into the log and by way of the service, where a late answer counts from
+when its request was due; and once as fast as the bus takes the requests. Every request must be answered once, and
+granted. Publisher and reader are this process.
 """
 
 import json

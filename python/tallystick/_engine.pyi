@@ -32,6 +32,7 @@ __all__ = [
     "SequenceError",
     "SnapshotError",
     "TallystickError",
+    "atp_figures",
     "check_config",
     "default_rules",
     "verify_snapshot",
