@@ -222,8 +222,8 @@ impl Engine {
             Request::Close(line) => {
                 let line = admitted.line(line);
                 self.close_receipt(config, &line, findings);
-                let names = [&*line.sku, &*line.location, "", ""];
-                self.close_supply(config, (&line.document, line.line, names), case.sequence, findings);
+                let named = (&*line.document, line.line, &*line.sku, &*line.location);
+                self.close_supply(config, named, case.sequence, findings);
                 Outcome::Applied
             }
             Request::Tick => Outcome::Applied,

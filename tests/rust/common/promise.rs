@@ -109,7 +109,9 @@ impl Promises for Reference {
             (figures, None)
         } else {
             let figures = self.group_figures(sku, group, channel, *mode);
-            figures.map_or((Vec::new(), None), |figures| (figures.available, figures.signed.first().copied()))
+            figures.map_or((vec![Some(0); buckets], Some(Some(0))), |figures| {
+                (figures.available, figures.signed.first().copied())
+            })
         };
         available.truncate(buckets);
         let first = if group.is_empty() { self.bucket_text(location, 0) } else { String::new() };

@@ -72,20 +72,28 @@ impl Engine {
         }
     }
 
-    /// Closes a supply line by word: what is missing will not come.
+    /// Closes supply lines by word, of whatever lot and owner: what is missing will not come.
     pub(crate) fn close_supply(
         &mut self,
         config: &Config,
-        (document, line, names): (&str, Option<i64>, [&str; 4]),
+        (document, line, sku, location): (&str, Option<i64>, &str, &str),
         sequence: u64,
         findings: &mut Findings,
     ) {
-        let Some(spot) = self.stock.find(names) else { return };
-        let Some(serial) = self.line_at((Side::Supply, document, line), spot) else { return };
-        if self.promises.lines[&serial].state == State::Open {
-            self.close_line(config, serial, State::Final);
-            self.settle_line(config, serial, findings);
-            self.touch(spot, sequence);
+        let lines = self.promises.document(document).map(|document| document.lines.clone()).unwrap_or_default();
+        for serial in lines {
+            let known = &self.promises.lines[&serial];
+            let [known_sku, known_location, ..] = self.view(known.spot).names;
+            let is_it = known.side == Side::Supply
+                && known.line == line
+                && known.state == State::Open
+                && (known_sku, known_location) == (sku, location);
+            if is_it {
+                let spot = known.spot;
+                self.close_line(config, serial, State::Final);
+                self.settle_line(config, serial, findings);
+                self.touch(spot, sequence);
+            }
         }
     }
 

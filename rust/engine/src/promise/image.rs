@@ -98,8 +98,8 @@ impl Engine {
             writer.bytes(name.as_bytes());
             writer.i64(closed_ns);
         }
-        let at_risk: Vec<Spot> =
-            promises.entries.iter().flatten().filter(|entry| entry.is_at_risk).map(|entry| entry.spot).collect();
+        let at_risk = promises.entries.iter().flatten().filter(|entry| entry.is_at_risk).map(|entry| entry.spot);
+        let at_risk = self.in_order(at_risk.collect());
         writer.u64(at_risk.len() as u64);
         for spot in at_risk {
             self.write_spot(spot, writer);

@@ -166,7 +166,7 @@ impl Engine {
     }
 
     /// Positions in the order of their names, which does not depend on how the stock is divided.
-    fn in_order(&self, mut spots: Vec<Spot>) -> Vec<Spot> {
+    pub(super) fn in_order(&self, mut spots: Vec<Spot>) -> Vec<Spot> {
         if spots.len() > 1 {
             spots.sort_by(|one, other| self.view(*one).names.cmp(&self.view(*other).names));
         }
