@@ -196,6 +196,7 @@ impl Engine {
                 if is_defined {
                     self.work.resolve("unknown_item", sku, "defined", now);
                 }
+                self.touch_promised(sku, case.sequence);
                 self.touch_item(sku, case.sequence, |_, location| {
                     before.get(location).copied().unwrap_or(Amount::Absolute(0))
                 });
@@ -297,7 +298,8 @@ impl Engine {
         let spots = if is_same { Vec::new() } else { self.spots() };
         let before: Vec<i64> = spots.iter().map(|spot| self.view(*spot).safety_stock).collect();
         self.config = Arc::new(changed);
-        self.safety_ns = i64::MIN;
+        self.look_for_safety();
+        self.review_all();
         self.is_reconfigured = true;
         for (spot, before) in spots.into_iter().zip(before) {
             if self.view(spot).safety_stock != before {
@@ -319,6 +321,15 @@ impl Engine {
             let [_, location, lot, owner] = self.view(spot).names;
             let is_whole = lot.is_empty() && owner.is_empty();
             if is_whole && before(self, location) != self.safety_stock(sku, location) {
+                self.touch(spot, sequence);
+            }
+        }
+    }
+
+    /// Notes that positions of an item that are promised may have another safety stock in some bucket.
+    fn touch_promised(&mut self, sku: &str, sequence: u64) {
+        for spot in self.stock.spots_of(sku) {
+            if self.promised(spot).is_some() {
                 self.touch(spot, sequence);
             }
         }

@@ -85,6 +85,7 @@ impl Engine {
         if log_time_ns < self.safety_ns {
             return;
         }
+        self.review_all();
         let before_ns = self.safety_ns - 1;
         self.safety_ns = self.next_safety(config, log_time_ns);
         for spot in self.spots() {
@@ -94,6 +95,11 @@ impl Engine {
                 self.touch(spot, sequence);
             }
         }
+    }
+
+    /// Finds out anew when the next rule or group begins or ends.
+    pub(crate) fn look_for_safety(&mut self) {
+        self.safety_ns = self.log_time_ns.map_or(i64::MIN, |now_ns| self.next_safety(&self.config, now_ns));
     }
 
     fn next_safety(&self, config: &Config, after_ns: i64) -> i64 {

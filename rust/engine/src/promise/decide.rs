@@ -221,7 +221,9 @@ impl Engine {
             let is_in = |scoped: &Scoped| is_whole && self.is_within(&scoped.scope, location);
             for ((scoped, total), taken) in scopes.iter().zip(&totals.1).zip(&taken) {
                 if is_in(scoped) {
-                    figure = figure.min(scoped.view(*total, channel, *taken));
+                    // What is on hand knows nothing of what is promised for later.
+                    let lowered = if mode == Mode::OnHand && ahead > 0 { 0 } else { *taken };
+                    figure = figure.min(scoped.view(*total, channel, (*taken, lowered)));
                 }
             }
             let share = figure.max(0).min(quantity - offer.total);

@@ -94,8 +94,10 @@ impl Engine {
                 self.touch(spot, case.sequence);
             }
         }
-        // When the next one begins is to be found out anew.
-        self.safety_ns = i64::MIN;
+        if is_kept {
+            self.review_all();
+        }
+        self.look_for_safety();
         Outcome::Applied
     }
 }

@@ -50,6 +50,8 @@ impl Engine {
             if has_schedule && turned[entry.zone as usize] {
                 changed.push(entry.spot);
             }
+            // Safety stock of another bucket may have come into the horizon.
+            self.promises.touch(number);
         }
         let lines = self.promises.lines.iter().filter(|(_, line)| line.state == State::Open);
         for serial in lines.map(|(serial, _)| *serial).collect::<Vec<_>>() {
@@ -57,6 +59,13 @@ impl Engine {
         }
         for spot in self.in_order(changed) {
             self.touch(spot, sequence);
+        }
+    }
+
+    /// Lets all entries be looked at once the element is done, because what must be left of them may be another.
+    pub(crate) fn review_all(&mut self) {
+        for slot in self.promises.slots() {
+            self.promises.touch(slot);
         }
     }
 

@@ -137,9 +137,6 @@ impl Engine {
         };
         line.quantity = admitted.quantity.or(said.quantity).unwrap_or(line.quantity);
         line.due = said.due.unwrap_or(line.due);
-        line.supplier = said.supplier.clone().or(line.supplier);
-        line.kind = said.kind.clone().or(line.kind);
-        line.source = case.seen.event.source.unwrap_or_default().into();
         self.put_line(config, (Some(serial), line), case, findings)
     }
 

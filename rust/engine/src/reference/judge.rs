@@ -264,6 +264,9 @@ impl Reference {
             What::Configure { tables: Some(tables) } => return self.configure(tables),
             What::Define { table, name, version } => {
                 self.master.define(*table, name, turn.rank(), version.clone());
+                if *table == Table::Items {
+                    self.reflect_promised(name, sequence);
+                }
                 if directive.kind.ends_with(".defined") {
                     let code = if *table == Table::Items { "unknown_item" } else { "unknown_location" };
                     self.work.resolve(code, name);

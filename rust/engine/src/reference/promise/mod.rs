@@ -138,6 +138,16 @@ impl Reference {
         }
     }
 
+    /// What is promised of an item may have another safety stock in some bucket: its positions reflect who said so.
+    pub(super) fn reflect_promised(&mut self, sku: &str, sequence: u64) {
+        let lines = self.promise.lines.iter().filter(|(_, line)| line.is_open()).map(|(key, _)| &key.at);
+        let live = self.parts().filter(|part| part.held > 0).map(|part| &part.at);
+        let affected: BTreeSet<PositionKey> = lines.chain(live).filter(|at| at.sku == sku).cloned().collect();
+        for at in affected {
+            self.reflect(&at, sequence);
+        }
+    }
+
     /// Positions with live reservations that cannot all be kept.
     fn look_at_risks(&mut self) {
         let positions: BTreeSet<_> = self.parts().filter(|part| part.held > 0).map(|part| part.at.clone()).collect();
