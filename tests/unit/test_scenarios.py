@@ -122,7 +122,9 @@ def _says(found: Any, expected: Any) -> bool:
         )
     if isinstance(expected, list):
         return (
-            isinstance(found, list) and len(found) == len(expected) and all(map(_says, found, expected, strict=True))
+            isinstance(found, list)
+            and len(found) == len(expected)
+            and all(_says(one, wanted) for one, wanted in zip(found, expected, strict=True))
         )
     return bool(found == expected)
 
@@ -151,9 +153,7 @@ def _figures(answer: dict[str, Any], count: int) -> list[Any]:
     return figures[:count]
 
 
-def _check_promises(
-    scenario: Scenario, step: dict[str, Any], engine: Engine, batches: list[Batch], place: str
-) -> None:
+def _check_promises(scenario: Scenario, step: dict[str, Any], engine: Engine, batches: list[Batch], place: str) -> None:
     """Answers to requests, and what can be promised behind the step."""
     if "answers" in step:
         told = [{"reply": reply} | _decoded(body) for batch in batches for reply, body in batch.answers]
