@@ -16,6 +16,7 @@ use crate::ownership::Role;
 use crate::post::Checked;
 use crate::shadow::Shadow;
 use crate::wave::Found;
+use crate::work::Now;
 
 impl Engine {
     /// Carries out what an element asks for.
@@ -202,20 +203,7 @@ impl Engine {
                 });
                 Outcome::Applied
             }
-            Request::DefineLocation(location, version) => {
-                let version = Version { time_ns: case.time_ns, ..(**version).clone() };
-                let is_defined = !version.is_retired;
-                if let Some(zone) = &version.time_zone {
-                    self.promises.calendar.zone(zone);
-                    self.reach_zones();
-                }
-                self.locations.define(location, version, now.log_time_ns);
-                self.rezone(config, location, case.sequence);
-                if is_defined {
-                    self.work.resolve("unknown_location", location, "defined", now);
-                }
-                Outcome::Applied
-            }
+            Request::DefineLocation(location, version) => self.define_location(config, case, location, version, now),
             Request::Announce(line, quantity) => {
                 self.announce(config, &admitted.line(line), *quantity, findings);
                 Outcome::Applied
@@ -230,6 +218,29 @@ impl Engine {
             Request::Tick => Outcome::Applied,
             _ => self.carry_out_promise(config, case, (directive, admitted), (findings, batch)),
         }
+    }
+
+    /// Defines what holds of a location from a time on.
+    fn define_location(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        location: &str,
+        version: &Version,
+        now: Now,
+    ) -> Outcome {
+        let version = Version { time_ns: case.time_ns, ..version.clone() };
+        let is_defined = !version.is_retired;
+        if let Some(zone) = &version.time_zone {
+            self.promises.calendar.zone(zone);
+            self.reach_zones();
+        }
+        self.locations.define(location, version, now.log_time_ns);
+        self.rezone(config, location, case.sequence);
+        if is_defined {
+            self.work.resolve("unknown_location", location, "defined", now);
+        }
+        Outcome::Applied
     }
 
     /// Carries out what is about promises.

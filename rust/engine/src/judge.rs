@@ -121,6 +121,14 @@ impl Said<'_> {
         }
     }
 
+    /// The time that it says, where that has no bounds.
+    const fn own_time(&self, event: &Event<'_>) -> Option<i64> {
+        match event.time {
+            EventTime::At(time_ns) if !self.is_of_its_time() => Some(time_ns),
+            _ => None,
+        }
+    }
+
     /// Whether the times of its source are bounded, and its own moves the log's: master data begins to hold whenever it does.
     const fn is_of_its_time(&self) -> bool {
         match self {
@@ -181,7 +189,10 @@ impl Engine {
         let said = self.read(config, element, seen, findings);
         let time = match &said {
             Ok(said) if !said.is_of_its_time() => EventTime::Absent,
-            Err(Outcome::TooLarge | Outcome::Malformed) => return said.err().unwrap_or(Outcome::Malformed),
+            Err(outcome @ (Outcome::TooLarge | Outcome::Malformed)) => {
+                Self::answer_unread(element, seen, *outcome, findings, batch);
+                return *outcome;
+            }
             _ => seen.event.time,
         };
         if let Clock::Event = place.clock {
@@ -270,12 +281,10 @@ impl Engine {
         if origin.is_some_and(|origin| self.keys.of(origin).find(origin).is_some()) {
             return Outcome::Duplicate;
         }
-        let time_ns = match effective_time(config, event, log_time_ns, self.keys.floor_ns()) {
-            Some(time_ns) => time_ns,
-            None => match event.time {
-                EventTime::At(time_ns) if !said.is_of_its_time() => time_ns,
-                _ => return Outcome::TimeOutOfBounds,
-            },
+        let floor_ns = self.keys.floor_ns();
+        let Some(time_ns) = effective_time(config, event, log_time_ns, floor_ns).or_else(|| said.own_time(event))
+        else {
+            return Outcome::TimeOutOfBounds;
         };
         let mut case =
             Case { seen, element, said, time_ns, sequence: place.sequence, is_late: false, came: None, found };

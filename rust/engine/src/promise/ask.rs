@@ -204,13 +204,14 @@ impl Engine {
                 None => out.extend_from_slice(b"null"),
             }
         }
+        if spots.is_empty() {
+            out.extend_from_slice(b",\"known\":false}");
+            return Ok(freshness);
+        }
         write_text(out, "bucket", Some(&self.bucket_text(self.bucket_in(zone, terms.when))));
         let version = spots.iter().map(|spot| self.stock.at(*spot).1.version).max().unwrap_or(0);
         write_number(out, "version", version);
         write_text(out, "freshness", Some(freshness.name()));
-        if spots.is_empty() {
-            out.extend_from_slice(b",\"known\":false");
-        }
         self.write_more((asked, &spots, &sites), terms, is_group, out);
         out.push(b'}');
         Ok(freshness)

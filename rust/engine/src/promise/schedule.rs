@@ -4,6 +4,7 @@ use super::line::{Line, State};
 use crate::admit::Admitted;
 use crate::batch::Batch;
 use crate::config::{Config, PastDue};
+use crate::dedup::Fingerprint;
 use crate::directive::{LineName, LineSaid, ReceiptLine, Side};
 use crate::engine::Engine;
 use crate::explain::Findings;
@@ -74,6 +75,20 @@ impl Engine {
             is_it && !known.is_forgotten(now_ns, window_ns)
         };
         lines.iter().find(is).copied()
+    }
+
+    /// Whether supply of a receipt's names is scheduled, of whatever lot and owner.
+    pub(crate) fn is_scheduled(&self, line: &ReceiptLine) -> bool {
+        let lines = self.promises.document(&line.document).map_or(&[][..], |document| &document.lines);
+        let (now_ns, window_ns) = (self.log_time_ns.unwrap_or(0), self.config.dedup_window_ns);
+        lines.iter().any(|serial| {
+            let known = &self.promises.lines[serial];
+            let [sku, location, ..] = self.view(known.spot).names;
+            known.side == Side::Supply
+                && known.line == line.line
+                && (sku, location) == (&*line.sku, &*line.location)
+                && !known.is_forgotten(now_ns, window_ns)
+        })
     }
 
     /// Opens a line, or says anew what it is.
@@ -170,11 +185,15 @@ impl Engine {
     }
 
     /// What was received for a line before it was scheduled, where receipts are watched.
-    fn recall_receipts(&self, name: &LineName, [sku, location]: [&str; 2], line: &mut Line) {
+    fn recall_receipts(&mut self, name: &LineName, [sku, location]: [&str; 2], line: &mut Line) {
         let (document, number) = (name.document.clone(), name.line);
         let watched = ReceiptLine { document, line: number, sku: sku.into(), location: location.into() };
         for (key, quantity) in self.lines.received(&watched) {
-            line.moved.insert(key, (Flow::Received, quantity));
+            // Receipts are watched whatever their lot; only what came to this position counts for the line.
+            let posted = self.stock.parts[line.spot.part as usize].journal.find(Fingerprint(key));
+            if posted.is_some_and(|posted| posted.places.0 == line.spot.place) {
+                line.moved.insert(key, (Flow::Received, quantity));
+            }
         }
     }
 
