@@ -61,7 +61,7 @@ impl Case {
                 let extra =
                     if bucket == at { promise } else { 0 } + if bucket == last { self.safety[bucket] } else { 0 };
                 let mut wanted = self.demand[bucket] + extra;
-                for lot in lots[(bucket + 1).saturating_sub(window)..=bucket].iter_mut() {
+                for lot in &mut lots[(bucket + 1).saturating_sub(window)..=bucket] {
                     let served = wanted.min(*lot);
                     *lot -= served;
                     wanted -= served;

@@ -88,7 +88,7 @@ fn questions(balances: &[Balance], number: usize) -> Vec<Question> {
         }
         for (sku, channel) in [("A", ""), ("A", "web"), ("B", "app")] {
             let (sku, channel, group) = (sku.to_owned(), channel.to_owned(), "east".to_owned());
-            questions.push(Question { sku, channel, group, mode, ..Question::default() });
+            questions.push(Question { sku, group, channel, mode, ..Question::default() });
         }
     }
     questions

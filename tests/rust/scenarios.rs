@@ -218,7 +218,7 @@ fn check_promises(defaults: &Map<String, Value>, step: &Step, ledger: &impl Prom
             assert_eq!(&found.first, from, "{place}: bucket 0 (found, expected) of {question:?}");
         }
         if let Some(signed) = &figures.signed {
-            assert_eq!(found.signed, Some(amount(signed)), "{place}: signed (found, expected) of {question:?}");
+            assert_eq!(found.signed, [amount(signed)], "{place}: signed (found, expected) of {question:?}");
         }
     }
 }

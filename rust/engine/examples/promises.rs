@@ -15,6 +15,11 @@ use tallystick_engine::config::Config;
 use tallystick_engine::engine::Engine;
 use tallystick_engine::timeline::{Span, Timeline};
 
+/// What a count is divided by, or divides.
+fn float(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
 const NOW_NS: i64 = 1_795_219_200_000_000_000;
 const POSITIONS: usize = 100_000;
 const REQUESTS_DEFAULT: usize = 1_000_000;
@@ -122,7 +127,7 @@ fn decide(requests: usize, reply: &str) -> Value {
     let seconds = log.time(&joined(&lines));
     json!({
         "seconds": seconds,
-        "per_second": requests as f64 / seconds,
+        "per_second": float(requests) / seconds,
         "outcomes": log.totals(),
         "state_hash": log.engine.state_hash().to_string(),
     })
@@ -153,7 +158,7 @@ fn recompute_kernel() -> Value {
         sum = sum.wrapping_add(timeline.least_from(span, 0));
     }
     let seconds = before.elapsed().as_secs_f64();
-    json!({ "buckets": BUCKETS, "changes": changes.len(), "us_per_change": seconds * 1e6 / changes.len() as f64, "check": sum })
+    json!({ "buckets": BUCKETS, "changes": changes.len(), "us_per_change": seconds * 1e6 / float(changes.len()), "check": sum })
 }
 
 /// The same through the whole engine: events that reschedule the lines of such a position, a thousand at once, and a question behind them.
@@ -183,5 +188,5 @@ fn recompute_engine() -> Value {
         check += log.engine.promise("{\"sku\":\"A\",\"location\":\"DC-1\",\"horizon\":true}").len();
         seconds += before.elapsed().as_secs_f64();
     }
-    json!({ "buckets": BUCKETS, "changes": lines.len(), "us_per_change": seconds * 1e6 / lines.len() as f64, "check": check })
+    json!({ "buckets": BUCKETS, "changes": lines.len(), "us_per_change": seconds * 1e6 / float(lines.len()), "check": check })
 }

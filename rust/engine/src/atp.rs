@@ -116,9 +116,10 @@ fn look_ahead(problem: &Problem<'_>) -> Vec<i64> {
     let end = problem.fence.unwrap_or(horizon).min(horizon);
     let mut figures = vec![UNLIMITED; horizon];
     let mut projected = problem.on_hand;
-    for bucket in 0..end {
-        projected += problem.supply[bucket] - problem.demand[bucket];
-        figures[bucket] = projected - problem.safety[bucket];
+    let flows = problem.supply.iter().zip(problem.demand).zip(problem.safety);
+    for (figure, ((supply, demand), safety)) in figures[..end].iter_mut().zip(flows) {
+        projected += supply - demand;
+        *figure = projected - safety;
     }
     let mut least = i64::MAX;
     for figure in figures[..end].iter_mut().rev() {

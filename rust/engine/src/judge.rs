@@ -272,9 +272,7 @@ impl Engine {
             Ok(new_key) => new_key,
             Err(outcome) => return outcome,
         };
-        if let Said::Directive(directive, _) = said
-            && let Err(outcome) = self.check_request(directive, seen, findings)
-        {
+        if let Err(outcome) = self.check_request(said, seen, findings) {
             return outcome;
         }
         let origin = self.origin_of(event, log_time_ns);
@@ -330,7 +328,8 @@ impl Engine {
     }
 
     /// Checks what depends on the calendar, and on reservations that outlive the memory of keys.
-    fn check_request(&self, directive: &Directive, seen: &Seen<'_>, findings: &mut Findings) -> Result<(), Outcome> {
+    fn check_request(&self, said: &Said<'_>, seen: &Seen<'_>, findings: &mut Findings) -> Result<(), Outcome> {
+        let Said::Directive(directive, _) = said else { return Ok(()) };
         let Request::Reserve(ask) = &directive.request else { return Ok(()) };
         if self.promises.reservations.find(seen.key).is_some_and(|slot| self.is_live(slot)) {
             return Err(Outcome::Duplicate);

@@ -284,12 +284,13 @@ impl<'r, 'c> Range<'r, 'c> {
             see(elements, seen, shapes, arena);
             for (element, seen) in elements.iter().zip(seen) {
                 let reading = reading_of(seen);
-                let may_ask = || seen.event.kind.is_some_and(|kind| kind.starts_with("reservation."));
-                let is_refused = matches!(reading, Reading::Malformed(_) | Reading::Refused(_));
-                self.is_plain &= !matches!(reading, Reading::Directive(_))
-                    && !(is_refused && may_ask())
-                    && seen.event.origin_id.is_none()
-                    && seen.event.unit.is_none();
+                let is_answered = match reading {
+                    // What cannot be read is answered all the same, where it says where to.
+                    Reading::Malformed(_) => seen.event.kind.is_some_and(|kind| kind.starts_with("reservation.")),
+                    Reading::Directive(_) => true,
+                    Reading::TooLarge | Reading::Refused(_) | Reading::Claim(_) => false,
+                };
+                self.is_plain &= !is_answered && seen.event.origin_id.is_none() && seen.event.unit.is_none();
                 let clock = element.place.clock;
                 // The bus's time moves with every message, whatever becomes of its elements.
                 let time = if reading.is_timed() { seen.event.time } else { EventTime::Absent };

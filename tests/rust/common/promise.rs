@@ -32,8 +32,8 @@ pub(crate) struct Figures {
     /// The day or hour of bucket 0; empty where it is not known.
     pub(crate) first: String,
     pub(crate) available: Vec<Option<i64>>,
-    /// Of a group in bucket 0.
-    pub(crate) signed: Option<Option<i64>>,
+    /// Of a group in bucket 0; an empty list for none.
+    pub(crate) signed: Vec<Option<i64>>,
 }
 
 /// What can be asked for figures.
@@ -76,11 +76,11 @@ impl Promises for Engine {
         let text = self.promise(&question.json().to_string());
         let answer: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
         if answer["error"].as_str().is_some_and(|error| error.starts_with("group: ")) {
-            return Figures { first: String::new(), available: Vec::new(), signed: None };
+            return Figures { first: String::new(), available: Vec::new(), signed: Vec::new() };
         }
         let answer = answer["answers"].get(0).unwrap_or_else(|| panic!("{question:?}: {text}"));
         if answer.get("known") == Some(&Value::Bool(false)) {
-            let signed = (!question.group.is_empty()).then_some(Some(0));
+            let signed = if question.group.is_empty() { Vec::new() } else { vec![Some(0)] };
             return Figures { first: String::new(), available: vec![Some(0); buckets], signed };
         }
         let steps = answer["horizon"].as_array().unwrap_or_else(|| panic!("{question:?}: {text}"));
@@ -92,7 +92,7 @@ impl Promises for Engine {
         }
         available.truncate(buckets);
         let first = steps.first().map(bucket).unwrap_or_default();
-        Figures { first, available, signed: answer.get("signed").map(thousandths) }
+        Figures { first, available, signed: answer.get("signed").map(thousandths).into_iter().collect() }
     }
 }
 
@@ -106,11 +106,12 @@ impl Promises for Reference {
                 None => self.figures(&question.key(), *mode, measure),
                 channel => self.figures_for(&question.key(), channel, *mode),
             };
-            (figures, None)
+            (figures, Vec::new())
         } else {
             let figures = self.group_figures(sku, group, channel, *mode);
-            figures.map_or((vec![Some(0); buckets], Some(Some(0))), |figures| {
-                (figures.available, figures.signed.first().copied())
+            figures.map_or((vec![Some(0); buckets], vec![Some(0)]), |mut figures| {
+                figures.signed.truncate(1);
+                (figures.available, figures.signed)
             })
         };
         available.truncate(buckets);

@@ -32,8 +32,8 @@ pub(crate) struct Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ask {
     pub(crate) lines: Vec<Wanted>,
-    /// How long it is to live, in nanoseconds, if it says so; nothing within for ever.
-    pub(crate) ttl_ns: Option<Option<i64>>,
+    /// How long it is to live, in nanoseconds, if it says so; the greatest number for ever.
+    pub(crate) ttl_ns: Option<i64>,
     pub(crate) is_partial: bool,
     pub(crate) mode: Option<Mode>,
     pub(crate) document: Option<Box<str>>,
@@ -81,7 +81,8 @@ pub(super) fn read(event: &Event<'_>, bytes: &[u8]) -> Result<(Ask, String), Ref
         None => vec![single(event, group, channel, version)?],
     };
     let ttl_ns = ttl.map(|ttl| duration("ttl", &ttl).map_err(|why| malformed("ttl", &why))).transpose()?;
-    if ttl_ns == Some(Some(0)) {
+    let ttl_ns = ttl_ns.map(|ttl_ns| ttl_ns.unwrap_or(i64::MAX));
+    if ttl_ns == Some(0) {
         return Err(malformed("ttl", "is more than zero"));
     }
     let is_partial = match policy.as_deref() {
@@ -190,7 +191,7 @@ impl Ask {
         }
         if let Some(ttl_ns) = self.ttl_ns {
             out.push(1);
-            quantity::write(&mut out, ttl_ns.unwrap_or(-1));
+            quantity::write(&mut out, ttl_ns);
         }
         if let Some(document) = &self.document {
             out.push(2);

@@ -35,7 +35,7 @@ impl Due {
         match instant::parse(text.as_bytes()) {
             instant::Parsed::Exact(ns) => Some(Self::At(ns)),
             instant::Parsed::BeyondRange => Some(if text < "2000" { Self::LongAgo } else { Self::FarOff }),
-            _ => None,
+            instant::Parsed::NotATime => None,
         }
     }
 }

@@ -85,7 +85,7 @@ impl Engine {
             let known = &self.promises.lines[&serial];
             let [known_sku, known_location, ..] = self.view(known.spot).names;
             let is_it = known.side == Side::Supply
-                && known.line == line
+                && known.number == line
                 && known.state == State::Open
                 && (known_sku, known_location) == (sku, location);
             if is_it {

@@ -105,14 +105,12 @@ impl Engine {
         findings: &mut Findings,
     ) -> Outcome {
         for line in &mut *lines {
-            match self.spots_wanted(case, line) {
-                Ok(spots) => line.spots = spots,
-                Err(()) => {
-                    let group = line.wanted.group.as_deref().unwrap_or_default();
-                    findings.why = Some(format!("group {group:?} is not defined"));
-                    return Outcome::UnknownReference;
-                }
-            }
+            let Ok(spots) = self.spots_wanted(case, line) else {
+                let group = line.wanted.group.as_deref().unwrap_or_default();
+                findings.why = Some(format!("group {group:?} is not defined"));
+                return Outcome::UnknownReference;
+            };
+            line.spots = spots;
         }
         for line in lines {
             let Some(version) = line.wanted.version else { continue };
@@ -350,7 +348,7 @@ impl Engine {
         let event = &case.seen.event;
         let now_ns = self.log_time_ns.unwrap_or(0);
         let asked_ns = case.came.map_or(now_ns, |(_, came_ns)| came_ns);
-        let ttl_ns = ask.ttl_ns.unwrap_or(config.promise.reservation_ttl_ns);
+        let ttl_ns = ask.ttl_ns.or(config.promise.reservation_ttl_ns);
         let is_granted = matches!(status, Status::Granted | Status::Partly);
         let channels = ask.lines.iter().any(|line| line.channel.is_some());
         let channel = |line: &Wanted| line.channel.clone().unwrap_or_default();

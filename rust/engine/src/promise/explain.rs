@@ -42,7 +42,7 @@ impl Engine {
             for (number, (_, line)) in lines.into_iter().take(LINES_MAX).enumerate() {
                 out.extend_from_slice(if number > 0 { b",{\"document\":" } else { b"{\"document\":" });
                 write_string(out, &line.document);
-                if let Some(number) = line.line {
+                if let Some(number) = line.number {
                     write_name(out, "line");
                     quantity::write(out, number.saturating_mul(crate::limits::SCALE));
                 }

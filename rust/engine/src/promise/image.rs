@@ -120,7 +120,7 @@ impl Engine {
     fn write_line(&self, line: &Line, writer: &mut Writer) {
         writer.u8(line.side as u8);
         writer.bytes(line.document.as_bytes());
-        write_number(writer, line.line);
+        write_number(writer, line.number);
         self.write_spot(line.spot, writer);
         writer.i64(line.quantity);
         write_due(writer, line.due);
@@ -174,7 +174,7 @@ impl Engine {
         Ok(Line {
             side,
             document,
-            line: number,
+            number,
             entry,
             spot,
             quantity,
@@ -185,11 +185,11 @@ impl Engine {
             source,
             state,
             moved,
+            reserved,
             counted,
             is_overdue,
             is_told,
             closed_ns,
-            reserved,
         })
     }
 

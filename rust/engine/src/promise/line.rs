@@ -25,7 +25,7 @@ pub(crate) enum State {
 pub(crate) struct Line {
     pub(crate) side: Side,
     pub(crate) document: Box<str>,
-    pub(crate) line: Option<i64>,
+    pub(crate) number: Option<i64>,
     /// The slot of its position's entry; kept while it is open.
     pub(crate) entry: u32,
     pub(crate) spot: crate::stock::Spot,
@@ -103,7 +103,7 @@ impl Line {
 
     /// What an exception about it is about.
     pub(crate) fn subject(&self, [sku, location, ..]: [&str; 4]) -> String {
-        let number = self.line.map(|line| line.to_string()).unwrap_or_default();
+        let number = self.number.map(|number| number.to_string()).unwrap_or_default();
         format!("{}/{number}/{sku}/{location}", self.document)
     }
 

@@ -1,6 +1,8 @@
 //! Promise: what can be sold, when and to whom (`docs/promise.md`). Here is what the log has said of it: the schedule, what is reserved, what is kept for
 //! channels, groups of locations. Everything that counts for a figure is derived from it and from the ledger.
 
+#![expect(clippy::similar_names, reason = "a spot is the place of a position, a slot that of its entry")]
+
 mod answer;
 mod ask;
 mod calendar;

@@ -236,7 +236,7 @@ impl Engine {
                 (record.serial, format!("{}/{}", record.source, record.id), record.parts[number].held)
             })
             .collect();
-        held.sort_by(|one, other| other.0.cmp(&one.0));
+        held.sort_by_key(|(serial, ..)| std::cmp::Reverse(*serial));
         let mut short = -figure;
         let mut broken = Vec::new();
         for (_, name, quantity) in held {

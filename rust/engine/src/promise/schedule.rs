@@ -71,7 +71,7 @@ impl Engine {
         let (now_ns, window_ns) = (self.log_time_ns.unwrap_or(0), self.config.dedup_window_ns);
         let is = |serial: &&u64| {
             let known = &self.promises.lines[*serial];
-            let is_it = known.side == side && known.line == line && known.spot == spot;
+            let is_it = known.side == side && known.number == line && known.spot == spot;
             is_it && !known.is_forgotten(now_ns, window_ns)
         };
         lines.iter().find(is).copied()
@@ -85,7 +85,7 @@ impl Engine {
             let known = &self.promises.lines[serial];
             let [sku, location, ..] = self.view(known.spot).names;
             known.side == Side::Supply
-                && known.line == line.line
+                && known.number == line.line
                 && (sku, location) == (&*line.sku, &*line.location)
                 && !known.is_forgotten(now_ns, window_ns)
         })
@@ -112,7 +112,7 @@ impl Engine {
             None => Line {
                 side: name.side,
                 document: name.document.clone(),
-                line: name.line,
+                number: name.line,
                 entry: 0,
                 spot,
                 quantity,
@@ -314,7 +314,7 @@ impl Engine {
         let records = slots.iter().map(|slot| self.promises.reservations.get(*slot));
         let held = records.flat_map(|record| {
             let here = |part: &&super::reservation::Part| {
-                part.spot == line.spot && record.got[usize::from(part.line)].line == line.line
+                part.spot == line.spot && record.got[usize::from(part.line)].line == line.number
             };
             record.parts.iter().filter(here).map(|part| part.held)
         });

@@ -25,6 +25,14 @@ pub(super) fn thousandths(number: &str) -> Result<i64, OutOfRange> {
     i64::try_from(sign * magnitude).map_err(|_| OutOfRange)
 }
 
+/// An amount in the shortest form that JSON has for it.
+pub(super) fn written(thousandths: i128) -> String {
+    let magnitude = thousandths.unsigned_abs();
+    let sign = if thousandths < 0 { "-" } else { "" };
+    let text = format!("{sign}{}.{:03}", magnitude / 1_000, magnitude % 1_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// A number that no quantity can be.
 #[derive(Debug)]
 pub(super) struct OutOfRange;

@@ -17,8 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::balance::PositionKey;
+use crate::limits::REPLY_BYTES_MAX;
 use crate::outcome::Outcome;
-use crate::quantity;
+use crate::reference::decimal;
 
 use super::event::{Event, Key};
 use super::fields::Fields;
@@ -224,7 +225,7 @@ pub(super) fn is_answered(text: &[u8], outcome: Outcome) -> bool {
 /// Where an answer goes.
 fn reply_of(text: &[u8]) -> Option<String> {
     let fields = Fields::read(std::str::from_utf8(text).ok()?, &["reply"])?;
-    fields.text("reply", crate::limits::REPLY_BYTES_MAX).ok()?
+    fields.text("reply", REPLY_BYTES_MAX).ok()?
 }
 
 /// An answer that refuses without having looked at anything.
@@ -237,7 +238,5 @@ fn refusal(key: &Key, text: &[u8], outcome: Outcome, sequence: u64) -> Value {
 
 /// An amount as it is written.
 fn amount(thousandths: i128) -> Value {
-    let mut text = Vec::new();
-    quantity::write(&mut text, i64::try_from(thousandths).expect("amounts are sums of few accounts"));
-    serde_json::from_slice(&text).expect("an amount is written as a number")
+    serde_json::from_str(&decimal::written(thousandths)).expect("an amount is written as a number")
 }
