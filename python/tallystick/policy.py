@@ -7,7 +7,7 @@ from typing import Any, Final
 from tallystick import config
 from tallystick.errors import ConfigurationError
 
-CHANGEABLE: Final = tuple(table for table in config.ENGINE_TABLES if table not in ("engine", "promise"))
+CHANGEABLE: Final = tuple(table for table in config.ENGINE_TABLES if table != "engine")
 SHADOWED: Final = "ownership"
 
 

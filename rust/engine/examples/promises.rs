@@ -1,7 +1,7 @@
 //! Promises: how fast reservations are decided in memory, and how fast what can be promised is recomputed. Prints a JSON row for `benches`.
 //!
 //! ```text
-//! cargo run --release --example promises -- [REQUESTS]
+//! cargo run --release --example promises -- [REQUESTS [PART]]
 //! ```
 //!
 //! What is prepared is outside the measure. It refuses to be measured as a debug build.
@@ -22,11 +22,32 @@ fn float(count: usize) -> f64 {
 
 const NOW_NS: i64 = 1_795_219_200_000_000_000;
 const POSITIONS: usize = 100_000;
+/// Positions that many want at once.
+const HOT: usize = 1_000;
+/// Lines of a request with several.
+const LINES: usize = 10;
 const REQUESTS_DEFAULT: usize = 1_000_000;
 /// Events that are handed over at once.
 const TOGETHER: usize = 1_000;
 const BUCKETS: i32 = 400;
 const CONFIG: &str = "[promise]\nhorizon = 400\n";
+
+/// Gives SKUs.
+type Skus<'s> = dyn FnMut() -> u64 + 's;
+/// Writes the members of a request for SKUs, and tells how many lines it has.
+type Members<'m> = dyn Fn(&mut Skus<'_>) -> (String, usize) + 'm;
+/// Measures something of so many requests.
+type Part = fn(usize) -> Value;
+
+/// What can be measured: decisions without and with an answer, and the recomputation by the kernel alone and through the engine.
+const PARTS: [(&str, Part); 6] = [
+    ("decided", |requests| decide(requests, POSITIONS, &one(""))),
+    ("decided_hot", |requests| decide(requests, HOT, &one(""))),
+    ("answered_hot", |requests| decide(requests, HOT, &one(",\"reply\":\"_INBOX.aaaaaaaaaaaaaaaa.1\""))),
+    ("lines_hot", |requests| decide(requests / LINES, HOT, &several)),
+    ("kernel", |_| recompute_kernel()),
+    ("engine", |_| recompute_engine()),
+];
 
 fn main() -> ExitCode {
     if cfg!(debug_assertions) {
@@ -34,14 +55,13 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let requests = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(REQUESTS_DEFAULT);
-    let row = json!({
-        "requests": requests,
-        "positions": POSITIONS,
-        "decided": decide(requests, ""),
-        "answered": decide(requests, ",\"reply\":\"_INBOX.aaaaaaaaaaaaaaaa.1\""),
-        "kernel": recompute_kernel(),
-        "engine": recompute_engine(),
-    });
+    let only = std::env::args().nth(2);
+    let mut row = json!({ "requests": requests, "positions": POSITIONS });
+    for (name, part) in PARTS {
+        if only.as_deref().is_none_or(|only| only == name) {
+            row[name] = part(requests);
+        }
+    }
     println!("{row}");
     ExitCode::SUCCESS
 }
@@ -104,30 +124,44 @@ fn joined(lines: &[String]) -> Vec<(Vec<u8>, usize)> {
     lines.chunks(TOGETHER).map(|chunk| (chunk.concat().into_bytes(), chunk.len())).collect()
 }
 
-/// Requests for one unit of one of many positions, all within the stock.
-fn decide(requests: usize, reply: &str) -> Value {
+/// What a request asks for: one unit of a SKU.
+fn one(reply: &'static str) -> impl Fn(&mut Skus<'_>) -> (String, usize) {
+    move |sku| (format!("\"sku\":\"SKU-{:06}\",\"location\":\"DC-1\",\"quantity\":1{reply}", sku()), 1)
+}
+
+/// The same of several, all or nothing.
+fn several(sku: &mut Skus<'_>) -> (String, usize) {
+    let line = |_| format!("{{\"sku\":\"SKU-{:06}\",\"location\":\"DC-1\",\"quantity\":1}}", sku());
+    let lines: Vec<String> = (0..LINES).map(line).collect();
+    (format!("\"lines\":[{}]", lines.join(",")), LINES)
+}
+
+/// Requests for units of many positions, all within the stock. A decision is that of a line.
+fn decide(requests: usize, positions: usize, members: &Members<'_>) -> Value {
     let mut log = Log::new();
-    let receipts: Vec<String> = (0..POSITIONS)
+    let receipts: Vec<String> = (0..positions)
         .map(|n| {
             format!(
-                "{{\"id\":\"r{n}\",\"source\":\"wms\",\"type\":\"stock.received\",\"sku\":\"SKU-{n:06}\",\"location\":\"DC-1\",\"quantity\":1000}}\n"
+                "{{\"id\":\"r{n}\",\"source\":\"wms\",\"type\":\"stock.received\",\"sku\":\"SKU-{n:06}\",\"location\":\"DC-1\",\"quantity\":100000}}\n"
             )
         })
         .collect();
     log.apply(&receipts);
     let mut random = Random(1);
+    let mut decisions = 0;
     let lines: Vec<String> = (0..requests)
         .map(|n| {
-            let sku = random.below(POSITIONS as u64);
-            format!(
-                "{{\"id\":\"q{n}\",\"source\":\"shop\",\"type\":\"reservation.requested\",\"sku\":\"SKU-{sku:06}\",\"location\":\"DC-1\",\"quantity\":1{reply}}}\n"
-            )
+            let (members, count) = members(&mut || random.below(positions as u64));
+            decisions += count;
+            format!("{{\"id\":\"q{n}\",\"source\":\"shop\",\"type\":\"reservation.requested\",{members}}}\n")
         })
         .collect();
     let seconds = log.time(&joined(&lines));
     json!({
+        "requests": requests,
+        "decisions": decisions,
         "seconds": seconds,
-        "per_second": float(requests) / seconds,
+        "decisions_per_second": float(decisions) / seconds,
         "outcomes": log.totals(),
         "state_hash": log.engine.state_hash().to_string(),
     })

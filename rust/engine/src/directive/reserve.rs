@@ -1,5 +1,7 @@
 //! The members of a request for a reservation, read in one pass over its text without a tree: requests come by the hundred thousand.
 
+use smallvec::SmallVec;
+
 use super::promise::{above_zero, not_above_zero};
 use super::{Refused, malformed, required};
 use crate::config::Mode;
@@ -31,7 +33,7 @@ pub(crate) struct Wanted {
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ask {
-    pub(crate) lines: Vec<Wanted>,
+    pub(crate) lines: SmallVec<[Wanted; 1]>,
     /// How long it is to live, in nanoseconds, if it says so; the greatest number for ever.
     pub(crate) ttl_ns: Option<i64>,
     pub(crate) is_partial: bool,
@@ -77,8 +79,8 @@ pub(super) fn read(event: &Event<'_>, bytes: &[u8]) -> Result<(Ask, String), Ref
                 "stands beside `due`, `channel` or `version`; name them in the lines alone",
             ));
         }
-        Some(lines) => lines,
-        None => vec![single(event, group, channel, version)?],
+        Some(lines) => lines.into(),
+        None => std::iter::once(single(event, group, channel, version)?).collect(),
     };
     let ttl_ns = ttl.map(|ttl| duration("ttl", &ttl).map_err(|why| malformed("ttl", &why))).transpose()?;
     let ttl_ns = ttl_ns.map(|ttl_ns| ttl_ns.unwrap_or(i64::MAX));

@@ -221,7 +221,10 @@ pub(super) fn write_amount(out: &mut Vec<u8>, name: &str, thousandths: i64) {
 fn write_refusal(out: &mut Vec<u8>, seen: &Seen<'_>, (outcome, sequence): (Outcome, u64), why: Option<&str>) {
     let (source, id) = (seen.event.source.unwrap_or_default(), seen.event.id.unwrap_or_default());
     write_head(out, source, id, Status::Refused.name(), outcome);
-    out.extend_from_slice(b",\"quantity\":0,\"lines\":[],\"expires\":null");
+    out.extend_from_slice(b",\"quantity\":0");
+    if seen.event.kind == Some("reservation.requested") {
+        out.extend_from_slice(b",\"lines\":[],\"expires\":null");
+    }
     write_number(out, "sequence", sequence);
     write_text(out, "why", why);
     out.push(b'}');
