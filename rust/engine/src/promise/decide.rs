@@ -13,6 +13,7 @@ use crate::directive::{Ask, Scope, Wanted};
 use crate::engine::Engine;
 use crate::explain::Findings;
 use crate::judge::Case;
+use crate::limits::ACCOUNT_MAX;
 use crate::outcome::Outcome;
 use crate::stock::Spot;
 
@@ -148,7 +149,7 @@ impl Engine {
         });
         if is_taken {
             for (spot, quantity) in offer.parts {
-                let part = self.take(line.sku, spot, (wanted, number), quantity);
+                let part = self.take(line.sku, spot, (wanted, number, mode), quantity);
                 taken.parts.push(part);
             }
         }
@@ -216,12 +217,15 @@ impl Engine {
             let (part, position) = self.stock.at(*spot);
             let [_, location, lot, owner] = position.names.map(|name| part.names.name(name));
             let is_whole = lot.is_empty() && owner.is_empty();
+            if ahead > 0 && quantity < UNLIMITED {
+                // So that buckets cannot overflow, whatever the mode or the fence allows.
+                let promised = site.entry.map_or(0, |slot| self.promises.entry(slot).dated);
+                figure = figure.min(ACCOUNT_MAX - promised);
+            }
             let is_in = |scoped: &Scoped| is_whole && self.is_within(&scoped.scope, location);
             for ((scoped, total), taken) in scopes.iter().zip(&totals.1).zip(&taken) {
                 if is_in(scoped) {
-                    // What is on hand knows nothing of what is promised for later.
-                    let lowered = if mode == Mode::OnHand && ahead > 0 { 0 } else { *taken };
-                    figure = figure.min(scoped.view(*total, channel, (*taken, lowered)));
+                    figure = figure.min(scoped.view(*total, channel, *taken));
                 }
             }
             let share = figure.max(0).min(quantity - offer.total);
@@ -299,12 +303,13 @@ impl Engine {
     }
 
     /// Takes a quantity at a position.
-    fn take(&mut self, sku: &str, spot: Spot, (wanted, number): (&Wanted, u16), quantity: i64) -> Part {
+    fn take(&mut self, sku: &str, spot: Spot, (wanted, number, mode): (&Wanted, u16, Mode), quantity: i64) -> Part {
         let entry = self.entry_of(spot);
         let zone = self.promises.entry(entry).zone;
         let today = self.today(zone);
         let due = wanted.due.map(|due| (due, self.promises.calendar.bucket_of(zone, due)));
-        let due = due.filter(|(_, bucket)| *bucket > today);
+        // What is on hand knows no days.
+        let due = due.filter(|(_, bucket)| *bucket > today && mode != Mode::OnHand);
         self.hold_at(entry, due.map(|(_, bucket)| bucket), quantity);
         let protections = match &wanted.channel {
             Some(channel) if !self.promises.protections.of(sku).is_empty() => {

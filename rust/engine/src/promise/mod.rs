@@ -47,6 +47,8 @@ pub(crate) struct Entry {
     pub(crate) timeline: Timeline,
     /// What live reservations without a date hold, in thousandths.
     pub(crate) claimed: i64,
+    /// What live reservations with a date hold, in thousandths.
+    pub(crate) dated: i64,
     /// Its open lines, by serial.
     pub(crate) lines: Vec<u64>,
     /// The sums of what is open on either side, in thousandths.
@@ -156,6 +158,7 @@ impl Promises {
             zone,
             timeline: Timeline::default(),
             claimed: 0,
+            dated: 0,
             lines: Vec::new(),
             open: [0; 2],
             live_now: 0,

@@ -37,11 +37,11 @@ pub(crate) struct Scoped {
 }
 
 impl Scoped {
-    /// What a channel sees of a total after it has taken so much, which has lowered the total by so much.
-    pub(crate) fn view(&self, total: i64, channel: Option<&str>, (taken, lowered): (i64, i64)) -> i64 {
+    /// What a channel sees of a total from which it has taken so much already.
+    pub(crate) fn view(&self, total: i64, channel: Option<&str>, taken: i64) -> i64 {
         let own = self.channels.iter().find(|known| Some(&*known.channel) == channel);
         let unlimited = total == crate::atp::UNLIMITED;
-        let total = if unlimited { total } else { total - lowered };
+        let total = if unlimited { total } else { total - taken };
         let is_own = |known: &Protection| Some(&*known.channel) == channel;
         let kept: i64 = self.channels.iter().map(|known| known.rest(if is_own(known) { taken } else { 0 })).sum();
         let pool = if unlimited { total } else { (total - kept).max(0) };

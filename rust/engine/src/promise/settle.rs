@@ -29,6 +29,7 @@ impl Engine {
                 entry.live_now += 1;
             }
             Some(bucket) => {
+                entry.dated += quantity;
                 entry.timeline.add(bucket, 0, quantity);
                 match entry.live_dated.binary_search_by_key(&bucket, |(known, _)| *known) {
                     Ok(place) => entry.live_dated[place].1 += 1,
@@ -49,6 +50,7 @@ impl Engine {
                 entry.live_now -= u32::from(is_last);
             }
             Some((_, bucket)) => {
+                entry.dated -= quantity;
                 entry.timeline.add(bucket, 0, -quantity);
                 if is_last && let Ok(place) = entry.live_dated.binary_search_by_key(&bucket, |(known, _)| *known) {
                     entry.live_dated[place].1 -= 1;

@@ -194,7 +194,9 @@ impl Reference {
             missing = missing.map(|missing| missing - here);
             let held = i64::try_from(here).expect("figures are sums of few accounts");
             if held > 0 {
-                let due = (bucket > 0).then(|| Due::At(self.start_of_bucket(&at.location, bucket)));
+                // What is on hand knows no days.
+                let is_later = bucket > 0 && mode != Mode::OnHand;
+                let due = is_later.then(|| Due::At(self.start_of_bucket(&at.location, bucket)));
                 let scopes =
                     self.scopes_at(&at.sku, &at.location).into_iter().filter(|_| super::protection::is_whole(at));
                 let (at, channel, scopes) = (at.clone(), channel.map(str::to_owned), scopes.collect());
