@@ -248,9 +248,9 @@ impl Engine {
             places.push((part, names, place));
         }
         let key = fingerprint(&self.secret, &target.source, &target.id);
-        self.retract_receipt(config, key, findings);
+        let receipt = self.retract_receipt(config, key);
         self.retract_transfer(config, key, findings);
-        self.retract_consumption(config, key, findings);
+        let line = self.retract_consumption(config, key);
         if let Some((part, _)) = old {
             self.stock.parts[part].journal.forget(key);
         }
@@ -266,6 +266,12 @@ impl Engine {
             self.note_receipt(config, (event, claim, claim.quantity), key, findings);
             self.note_transfer(config, (event, claim, claim.quantity), key, findings);
             self.consume(config, (event, claim, claim.quantity), key, findings);
+        }
+        if let (Some(receipts), Some(line)) = (config.receipts, receipt) {
+            self.compare(receipts, &line, findings);
+        }
+        if let Some(serial) = line {
+            self.compare_line(config.receipts, serial, findings);
         }
         Ok(if is_absorbed(&touches) { Outcome::Absorbed } else { Outcome::Applied })
     }

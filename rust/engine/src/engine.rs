@@ -398,6 +398,10 @@ impl Engine {
         if self.lanes.is_due(log_time_ns) {
             self.tell_overdue(config, place, batch);
         }
+        // What was held may have been released only when its time was over.
+        if self.promises.is_used && self.promises.reservations.expired(log_time_ns).is_some() {
+            self.expire_reservations(place.0);
+        }
         if self.items.has_begun(log_time_ns) {
             self.touch_begun(log_time_ns, place.0);
         }

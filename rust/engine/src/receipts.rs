@@ -150,11 +150,12 @@ impl Engine {
         self.compare(receipts, &line, findings);
     }
 
-    /// Takes back what came, because it never did.
-    pub(crate) fn retract_receipt(&mut self, config: &Config, key: Fingerprint, findings: &mut Findings) {
-        let (Some(receipts), Some(line)) = (config.receipts, self.lines.by_key.remove(&key.0)) else { return };
+    /// Takes back what came, because it never did. Gives its line, which is looked at once what came instead was noted.
+    pub(crate) fn retract_receipt(&mut self, config: &Config, key: Fingerprint) -> Option<ReceiptLine> {
+        config.receipts?;
+        let line = self.lines.by_key.remove(&key.0)?;
         self.expected(config, &line).received.remove(&key.0);
-        self.compare(receipts, &line, findings);
+        Some(line)
     }
 
     /// What is known of a line; nothing more, if it was not touched for as long as keys are remembered.
@@ -173,7 +174,7 @@ impl Engine {
     }
 
     /// Tells whether a line is as announced.
-    fn compare(&mut self, receipts: Receipts, line: &ReceiptLine, findings: &mut Findings) {
+    pub(crate) fn compare(&mut self, receipts: Receipts, line: &ReceiptLine, findings: &mut Findings) {
         if self.is_scheduled(line) {
             return; // The schedule judges.
         }

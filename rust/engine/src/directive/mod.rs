@@ -83,7 +83,7 @@ const KINDS: [(&str, Kind, &[&str]); 30] = [
     ("reservation.posted", Kind::ReservationPosted, SETTLE),
     ("reservation.voided", Kind::ReservationVoided, SETTLE),
     ("protection.set", Kind::ProtectionSet, PROTECTION),
-    ("protection.moved", Kind::ProtectionMoved, PROTECTION),
+    ("protection.moved", Kind::ProtectionMoved, MOVE),
     ("group.defined", Kind::GroupDefined, GROUP),
     ("group.retired", Kind::GroupRetired, GROUP),
 ];
@@ -95,8 +95,8 @@ const LINE: &[&str] =
     &["sku", "location", "lot", "owner", "document", "line", "due", "quantity", "unit", "supplier", "kind"];
 /// The answer's subject is no part of what is said.
 const SETTLE: &[&str] = &["target", "quantity", "quantities", REPLY];
-const PROTECTION: &[&str] =
-    &["channel", "sku", "location", "group", "protected", "capped", "from", "to", "quantity", "unit"];
+const PROTECTION: &[&str] = &["channel", "sku", "location", "group", "protected", "capped", "unit"];
+const MOVE: &[&str] = &["sku", "location", "group", "from", "to", "quantity", "unit"];
 const GROUP: &[&str] = &["group", "locations", "groups"];
 /// The member that names where the answer goes.
 const REPLY: &str = "reply";

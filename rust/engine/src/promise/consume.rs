@@ -61,15 +61,17 @@ impl Engine {
         self.promises.moved_by.insert(key.0, serial);
     }
 
-    /// Takes back what an event moved, because it never happened.
-    pub(crate) fn retract_consumption(&mut self, config: &Config, key: Fingerprint, findings: &mut Findings) {
-        let Some(serial) = self.promises.moved_by.remove(&key.0) else { return };
+    /// Takes back what an event moved, because it never happened. Gives its line, which is compared once what happened instead has moved it.
+    pub(crate) fn retract_consumption(&mut self, config: &Config, key: Fingerprint) -> Option<u64> {
+        let serial = self.promises.moved_by.remove(&key.0)?;
         let now_ns = self.log_time_ns.unwrap_or(0);
-        let Some(line) = self.promises.lines.get_mut(&serial) else { return };
+        let line = self.promises.lines.get_mut(&serial)?;
         line.moved.remove(&key.0);
-        if !line.is_forgotten(now_ns, config.dedup_window_ns) {
-            self.settle_line(config, serial, findings);
+        if line.is_forgotten(now_ns, config.dedup_window_ns) {
+            return None;
         }
+        self.complete_line(config, serial);
+        Some(serial)
     }
 
     /// Closes supply lines by word, of whatever lot and owner: what is missing will not come.
@@ -99,6 +101,12 @@ impl Engine {
 
     /// Closes a line that is complete, opens one again that is not any more, and tells whether what came fits.
     pub(crate) fn settle_line(&mut self, config: &Config, serial: u64, findings: &mut Findings) {
+        self.complete_line(config, serial);
+        self.compare_line(config.receipts, serial, findings);
+    }
+
+    /// Closes a line that is complete, and opens one again that is not any more.
+    fn complete_line(&mut self, config: &Config, serial: u64) {
         let line = &self.promises.lines[&serial];
         let is_complete = line.finished() >= line.quantity;
         match (line.state, is_complete) {
@@ -109,13 +117,13 @@ impl Engine {
             }
             _ => self.recount(config, serial),
         }
-        if self.promises.lines[&serial].side == Side::Supply {
-            self.compare_line(config.receipts, serial, findings);
-        }
     }
 
     /// Tells whether what was received fits what was scheduled.
-    fn compare_line(&mut self, receipts: Option<Receipts>, serial: u64, findings: &mut Findings) {
+    pub(crate) fn compare_line(&mut self, receipts: Option<Receipts>, serial: u64, findings: &mut Findings) {
+        if self.promises.lines[&serial].side == Side::Demand {
+            return;
+        }
         let tolerance = receipts.unwrap_or(Receipts { tolerance: 0, tolerance_percent: 0 });
         let names = self.view(self.promises.lines[&serial].spot).names;
         let line = &self.promises.lines[&serial];

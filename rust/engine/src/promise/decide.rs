@@ -3,13 +3,14 @@
 use smallvec::SmallVec;
 
 use super::figure::When;
+use super::line::State;
 use super::protection::Scoped;
 use super::reservation::{End, Got, Part, Record, Status};
 use crate::admit::Admitted;
 use crate::atp::{Mode, UNLIMITED};
 use crate::carry_out::raised_about;
 use crate::config::Config;
-use crate::directive::{Ask, Scope, Wanted};
+use crate::directive::{Ask, Scope, Side, Wanted};
 use crate::engine::Engine;
 use crate::explain::Findings;
 use crate::judge::Case;
@@ -87,7 +88,7 @@ impl Engine {
         };
         let is_granted = matches!(status, Status::Granted | Status::Partly);
         if !is_granted {
-            self.put_back(&mut taken);
+            self.put_back(ask, &mut taken);
         }
         if matches!(status, Status::Insufficient) {
             outcome = Outcome::Insufficient;
@@ -151,6 +152,7 @@ impl Engine {
             for (spot, quantity) in offer.parts {
                 let part = self.take(line.sku, spot, (wanted, number, mode), quantity);
                 taken.parts.push(part);
+                self.count_taken(ask, wanted, spot, quantity);
             }
         }
     }
@@ -331,10 +333,23 @@ impl Engine {
         self.promises.protections.consume(sku, channel, quantity, |scope| within.contains(scope))
     }
 
+    /// Lets the lines of a request behind this one see that its demand is reserved for.
+    fn count_taken(&mut self, ask: &Ask, wanted: &Wanted, spot: Spot, quantity: i64) {
+        let Some(document) = ask.document.as_deref().filter(|_| ask.lines.len() > 1) else { return };
+        let Some(serial) = self.line_at((Side::Demand, document, wanted.line.or(ask.line)), spot) else { return };
+        let line = self.promises.lines.get_mut(&serial).expect("the line is known");
+        if line.state == State::Open {
+            line.reserved += quantity;
+            let config = std::sync::Arc::clone(&self.config);
+            self.recount(&config, serial);
+        }
+    }
+
     /// Gives back all that a request took before it failed.
-    fn put_back(&mut self, taken: &mut Taken) {
+    fn put_back(&mut self, ask: &Ask, taken: &mut Taken) {
         for part in std::mem::take(&mut taken.parts) {
             self.release(&part, part.held, true);
+            self.count_taken(ask, &ask.lines[usize::from(part.line)], part.spot, -part.held);
         }
         for got in &mut taken.got {
             got.granted = 0;

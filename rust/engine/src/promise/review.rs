@@ -196,6 +196,8 @@ impl Engine {
         }
         self.look_at(spot);
         let site = self.site(spot, None);
+        // Beyond the horizon there is no figure.
+        let first = first.filter(|when| !matches!(when, When::Bucket(bucket) if *bucket >= site.horizon.end));
         let bucket = first.map(|when| self.bucket_in(site.zone, when));
         let figure = bucket.map_or(0, |bucket| self.figure(&site, Mode::LookAhead, bucket));
         let is_at_risk = figure < 0;

@@ -302,6 +302,10 @@ impl Engine {
         if is_past != was_overdue {
             self.promises.lines.get_mut(&serial).expect("the line is known").is_overdue = is_past;
             self.note_overdue(config, (serial, spot, policy), is_past);
+        } else if is_past && policy == PastDue::Drop {
+            // It was told of under another policy.
+            self.promises.lines.get_mut(&serial).expect("the line is known").is_overdue = false;
+            self.close_line(config, serial, State::Cancelled);
         }
     }
 
