@@ -383,7 +383,22 @@ impl Engine {
     }
 
     /// What the log's time brings about: gaps that are given up, directives whose target does not come, transfers that age, versions that begin.
+    #[inline]
     pub(crate) fn on_time(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
+        let log_time_ns = self.log_time_ns.unwrap_or(i64::MIN);
+        let is_anything_due = self.promises.is_used
+            || !self.tracks.is_idle()
+            || !self.waiting.is_empty()
+            || self.lanes.is_due(log_time_ns)
+            || self.items.has_begun(log_time_ns)
+            || config.has_timed_safety()
+            || log_time_ns > self.tidy_ns;
+        if is_anything_due {
+            self.follow_time(config, place, batch);
+        }
+    }
+
+    fn follow_time(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
         if self.is_promise_due() {
             self.promises_on_time(config, place.0);
         }
@@ -405,7 +420,7 @@ impl Engine {
         if self.items.has_begun(log_time_ns) {
             self.touch_begun(log_time_ns, place.0);
         }
-        if config.has_dated_safety() || config.has_group_safety() {
+        if config.has_timed_safety() {
             self.follow_safety(config, log_time_ns, place.0);
         }
         if log_time_ns > self.tidy_ns {

@@ -360,6 +360,7 @@ impl Engine {
     }
 
     /// Remembers that the origin of an event was counted with it.
+    #[inline]
     fn remember_origin(&mut self, origin: Option<Fingerprint>) {
         if let Some(origin) = origin {
             self.keys.remember_echoed(origin);

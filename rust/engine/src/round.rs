@@ -88,8 +88,7 @@ impl Engine {
             && self.is_plain(&self.config)
             && self.waiting.is_empty()
             && !self.promises.is_used
-            && !self.config.has_dated_safety()
-            && !self.config.has_group_safety()
+            && !self.config.has_timed_safety()
             && self.keys.has_room(elements)
             && self.stock.has_room(elements)
     }

@@ -277,6 +277,11 @@ impl Config {
         self.safety.has_groups()
     }
 
+    /// Whether safety stock changes when nobody says so.
+    pub(crate) const fn has_timed_safety(&self) -> bool {
+        self.safety.is_timed()
+    }
+
     /// Whether safety stock changes with time.
     pub(crate) fn has_dated_safety(&self) -> bool {
         self.safety.is_dated()

@@ -49,6 +49,8 @@ pub(super) struct SafetyStock {
     rules: BTreeMap<Names, Vec<Span>>,
     groups: BTreeSet<String>,
     moments: BTreeSet<i64>,
+    /// Whether any rule names a group, begins or ends.
+    is_timed: bool,
 }
 
 /// `[safety_stock]` as written.
@@ -104,6 +106,11 @@ impl SafetyStock {
         !self.groups.is_empty()
     }
 
+    /// Whether anything changes when nobody says so: a rule or a group begins or ends.
+    pub(super) const fn is_timed(&self) -> bool {
+        self.is_timed
+    }
+
     /// Whether any rule begins or ends.
     pub(super) fn is_dated(&self) -> bool {
         !self.moments.is_empty()
@@ -145,6 +152,7 @@ impl RawSafety {
                 .moments
                 .extend([span.from_ns, span.until_ns].into_iter().filter(|ns| ![i64::MIN, i64::MAX].contains(ns)));
         }
+        stock.is_timed = !(stock.groups.is_empty() && stock.moments.is_empty());
         Ok(stock)
     }
 }

@@ -25,9 +25,18 @@ impl Engine {
         key: Fingerprint,
         findings: &mut Findings,
     ) {
-        if self.promises.lines.is_empty() {
-            return;
+        if !self.promises.lines.is_empty() {
+            self.consume_line(config, (event, claim, quantity), key, findings);
         }
+    }
+
+    fn consume_line(
+        &mut self,
+        config: &Config,
+        (event, claim, quantity): (&Event<'_>, &Claim<'_>, i64),
+        key: Fingerprint,
+        findings: &mut Findings,
+    ) {
         let (Some(document), Some((flow, is_back))) = (event.document, claim.rule.flow) else { return };
         let names = [event.sku, event.location, event.lot, event.owner].map(Option::unwrap_or_default);
         let side = if flow == Flow::Received { Side::Supply } else { Side::Demand };
