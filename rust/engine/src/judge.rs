@@ -98,7 +98,7 @@ pub(crate) enum Said<'e> {
 }
 
 impl Said<'_> {
-    const fn body(&self) -> Body {
+    pub(crate) const fn body(&self) -> Body {
         match self {
             Self::Stock(claim) => claim.body,
             Self::Directive(_, body) => *body,
@@ -331,8 +331,11 @@ impl Engine {
     fn check_request(&self, said: &Said<'_>, seen: &Seen<'_>, findings: &mut Findings) -> Result<(), Outcome> {
         let Said::Directive(directive, _) = said else { return Ok(()) };
         let Request::Reserve(ask) = &directive.request else { return Ok(()) };
-        if self.promises.reservations.find(seen.key).is_some_and(|slot| self.is_live(slot)) {
-            return Err(Outcome::Duplicate);
+        if let Some(slot) = self.promises.reservations.find(seen.key)
+            && self.is_live(slot)
+        {
+            let is_same = self.promises.reservations.get(slot).known.means(said.body());
+            return Err(if is_same { Outcome::Duplicate } else { Outcome::Conflict });
         }
         for wanted in &ask.lines {
             let Some(due) = wanted.due else { continue };

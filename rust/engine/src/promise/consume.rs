@@ -43,6 +43,7 @@ impl Engine {
         let Some(spot) = self.stock.find(names) else { return };
         let Some(serial) = self.line_at((side, document, event.line), spot) else { return };
         let moved = (flow, if is_back { -quantity } else { quantity });
+        self.keep_earlier(serial, key);
         self.move_line(serial, key, moved);
         let line = &self.promises.lines[&serial];
         let is_beyond = match line.state {
@@ -61,6 +62,18 @@ impl Engine {
             self.close_line(config, serial, State::Final);
         }
         self.settle_line(config, serial, findings);
+    }
+
+    /// Keeps what an event moved whose key was forgotten and is used again: it counts on, and nobody can take it back any more.
+    fn keep_earlier(&mut self, serial: u64, key: Fingerprint) {
+        let line = self.promises.lines.get_mut(&serial).expect("the line is known");
+        let Some(earlier) = line.moved.remove(&key.0) else { return };
+        // A key that no event has.
+        let [mut low, high] = key.0;
+        while line.moved.contains_key(&[low, !high]) {
+            low = low.wrapping_add(1);
+        }
+        line.moved.insert([low, !high], earlier);
     }
 
     /// Notes what an event moved.

@@ -374,6 +374,7 @@ impl Engine {
         let channel = |line: &Wanted| line.channel.clone().unwrap_or_default();
         let record = Record {
             key: case.seen.key,
+            known: case.said.body().known(Outcome::Applied),
             serial,
             sequence: case.sequence,
             source: event.source.unwrap_or_default().into(),

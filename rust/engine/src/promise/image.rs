@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::calendar::Due;
 use super::line::{Line, State};
 use super::reservation::{End, Got, Part, Record, Settled, Status};
+use crate::body::Known;
 use crate::dedup::Fingerprint;
 use crate::directive::Side;
 use crate::engine::Engine;
@@ -195,6 +196,7 @@ impl Engine {
 
     fn write_record(&self, record: &Record, writer: &mut Writer) {
         writer.words(&record.key.0);
+        writer.u32(record.known.digest);
         writer.u64(record.serial);
         writer.u64(record.sequence);
         for text in [&*record.source, &*record.id, record.document.as_deref().unwrap_or_default()] {
@@ -235,6 +237,7 @@ impl Engine {
 
     fn read_record(&mut self, reader: &mut Reader<'_>) -> Result<Record, SnapshotError> {
         let key = Fingerprint([reader.u64()?, reader.u64()?]);
+        let known = Known { digest: reader.u32()?, ..Known::default() };
         let (serial, sequence) = (reader.u64()?, reader.u64()?);
         let (source, id, document) = (reader.text()?.into(), reader.text()?.into(), read_name(reader)?);
         let expires_ns = reader.i64()?;
@@ -267,6 +270,7 @@ impl Engine {
         let channels = channels.into();
         Ok(Record {
             key,
+            known,
             serial,
             sequence,
             source,

@@ -6,6 +6,7 @@ use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use super::calendar::Due;
+use crate::body::Known;
 use crate::dedup::Fingerprint;
 use crate::held;
 use crate::outcome::Outcome;
@@ -103,6 +104,8 @@ pub(crate) struct Got {
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
     pub(crate) key: Fingerprint,
+    /// What it said, for repetitions after its key was forgotten.
+    pub(crate) known: Known,
     /// What it was created before and after.
     pub(crate) serial: u64,
     /// The log sequence that it was decided at.
