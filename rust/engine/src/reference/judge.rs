@@ -261,11 +261,11 @@ impl Reference {
                     return Reply::new(Outcome::UnknownReference);
                 }
             }
-            What::Configure { tables: Some(tables) } => return self.configure(tables),
+            What::Configure { tables: Some(tables) } => return self.configure(tables, sequence),
             What::Define { table, name, version } => {
                 self.master.define(*table, name, turn.rank(), version.clone());
                 if *table == Table::Items {
-                    self.reflect_promised(name, sequence);
+                    self.reflect_promised(|sku| sku == name, sequence);
                 }
                 if directive.kind.ends_with(".defined") {
                     let code = if *table == Table::Items { "unknown_item" } else { "unknown_location" };
@@ -279,8 +279,11 @@ impl Reference {
         reply
     }
 
-    fn configure(&mut self, tables: &str) -> Reply {
+    fn configure(&mut self, tables: &str, sequence: u64) -> Reply {
         let Ok(config) = self.config.changed(tables) else { return Reply::new(Outcome::Malformed) };
+        if config.promise != self.config.promise {
+            self.reflect_promised(|_| true, sequence);
+        }
         self.config = config;
         for counted in &mut self.orders.0 {
             let ordering = self.config.ordering(&counted.source);

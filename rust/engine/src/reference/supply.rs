@@ -166,7 +166,7 @@ impl Reference {
             return None;
         }
         expected.is_off = !expected.fits(receipts);
-        if !expected.is_off {
+        if !expected.is_off && expected.announced.is_some() {
             self.work.resolve("receipt_variance", &subject_of(line));
         }
         (expected.is_off && !was_off).then(|| ("receipt_variance".to_owned(), subject_of(line)))

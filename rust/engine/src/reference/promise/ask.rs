@@ -139,6 +139,9 @@ fn protect(fields: &Fields<'_>) -> Result<Result<Ask, Outcome>, Malformed> {
 fn shift(fields: &Fields<'_>) -> Result<Result<Ask, Outcome>, Malformed> {
     let (sku, scope) = (name(fields, "sku")?, scope(fields)?);
     let (from, to) = (name(fields, "from")?, name(fields, "to")?);
+    if from == to {
+        return Err(Malformed);
+    }
     let quantity = quantity(fields, "quantity", 1)?.ok_or(Malformed)?;
     Ok(quantity.map(|quantity| Ask::Shift { sku, scope, from, to, quantity }))
 }

@@ -139,11 +139,11 @@ impl Reference {
         }
     }
 
-    /// What is promised of an item may have another safety stock in some bucket: its positions reflect who said so.
-    pub(super) fn reflect_promised(&mut self, sku: &str, sequence: u64) {
+    /// What is promised of items may have another figure in some bucket: their positions reflect who said so.
+    pub(super) fn reflect_promised(&mut self, is_meant: impl Fn(&str) -> bool, sequence: u64) {
         let lines = self.promise.lines.iter().filter(|(_, line)| line.is_open()).map(|(key, _)| &key.at);
         let live = self.parts().filter(|part| part.held > 0).map(|part| &part.at);
-        let affected: BTreeSet<PositionKey> = lines.chain(live).filter(|at| at.sku == sku).cloned().collect();
+        let affected: BTreeSet<PositionKey> = lines.chain(live).filter(|at| is_meant(&at.sku)).cloned().collect();
         for at in affected {
             self.reflect(&at, sequence);
         }
