@@ -400,7 +400,7 @@ impl Engine {
 
     fn follow_time(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
         if self.is_promise_due() {
-            self.promises_on_time(config, place.0);
+            self.promises_on_time(config, place, batch);
         }
         // What is held stays so when its source's order is changed.
         if !self.tracks.is_idle() {

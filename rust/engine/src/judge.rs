@@ -328,14 +328,19 @@ impl Engine {
     }
 
     /// Checks what depends on the calendar, and on reservations that outlive the memory of keys.
-    fn check_request(&self, said: &Said<'_>, seen: &Seen<'_>, findings: &mut Findings) -> Result<(), Outcome> {
+    fn check_request(&mut self, said: &Said<'_>, seen: &Seen<'_>, findings: &mut Findings) -> Result<(), Outcome> {
         let Said::Directive(directive, _) = said else { return Ok(()) };
         let Request::Reserve(ask) = &directive.request else { return Ok(()) };
         if let Some(slot) = self.promises.reservations.find(seen.key)
             && self.is_live(slot)
         {
-            let is_same = self.promises.reservations.get(slot).known.means(said.body());
-            return Err(if is_same { Outcome::Duplicate } else { Outcome::Conflict });
+            if self.promises.reservations.get(slot).known.means(said.body()) {
+                return Err(Outcome::Duplicate);
+            }
+            let part = self.keys.part_of(seen.key);
+            let first = self.keys.parts[part].recent.find(self.elements, seen.key);
+            findings.fields = first.map(|slices| slices.differences(said.body().slices()));
+            return Err(Outcome::Conflict);
         }
         for wanted in &ask.lines {
             let Some(due) = wanted.due else { continue };

@@ -96,8 +96,8 @@ pub(crate) struct Promises {
     pub(crate) groups: Groups,
     /// Entries that changed since they were last looked at.
     pub(crate) touched: Vec<u32>,
-    /// What is to be told of lines whose day has passed.
-    pub(crate) overdue: Vec<schedule::Overdue>,
+    /// Lines whose day may have passed, or that may be in order again.
+    pub(crate) overdue: Vec<u64>,
     /// The number of the next line, reservation or protection.
     pub(crate) serial: u64,
     /// When the next bucket begins anywhere, in nanoseconds.

@@ -19,7 +19,8 @@ const NAMED_MAX: usize = 10;
 impl Engine {
     /// What the log's time brings for promises.
     #[cold]
-    pub(crate) fn promises_on_time(&mut self, config: &Config, sequence: u64) {
+    pub(crate) fn promises_on_time(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
+        let sequence = place.0;
         let now_ns = self.log_time_ns.unwrap_or(i64::MIN);
         self.expire_reservations(sequence);
         if now_ns >= self.promises.next_bucket_ns {
@@ -28,6 +29,7 @@ impl Engine {
         while let Some((location, _)) = self.locations.begun(now_ns) {
             self.rezone(config, &location, sequence);
         }
+        self.tell_lines_overdue(config, place, batch);
     }
 
     /// Whether the log's time brings anything for promises.

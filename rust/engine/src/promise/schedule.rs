@@ -16,17 +16,6 @@ use crate::raise::About;
 use crate::rules::Flow;
 use crate::stock::Spot;
 
-/// What is to be told of a line's day.
-#[derive(Debug)]
-pub(crate) struct Overdue {
-    subject: String,
-    source: Box<str>,
-    sku: Box<str>,
-    location: Box<str>,
-    cause: String,
-    is_past: bool,
-}
-
 impl Engine {
     /// The entry of a position, if it has one.
     pub(crate) fn promised(&self, spot: Spot) -> Option<u32> {
@@ -273,7 +262,7 @@ impl Engine {
     /// Lets a line's rest count where it belongs now, and tells when its day has passed.
     pub(crate) fn recount(&mut self, config: &Config, serial: u64) {
         let line = &self.promises.lines[&serial];
-        let (slot, side, spot) = (line.entry, line.side, line.spot);
+        let (slot, side) = (line.entry, line.side);
         let is_open = line.state == State::Open;
         let zone = if is_open { self.promises.entry(slot).zone } else { 0 };
         let today = self.today(zone);
@@ -299,13 +288,8 @@ impl Engine {
         if is_open || counted != before {
             self.promises.touch(slot);
         }
-        if is_past != was_overdue {
-            self.promises.lines.get_mut(&serial).expect("the line is known").is_overdue = is_past;
-            self.note_overdue(config, (serial, spot, policy), is_past);
-        } else if is_past && policy == PastDue::Drop {
-            // It was told of under another policy.
-            self.promises.lines.get_mut(&serial).expect("the line is known").is_overdue = false;
-            self.close_line(config, serial, State::Cancelled);
+        if is_past || was_overdue {
+            self.promises.overdue.push(serial);
         }
     }
 
@@ -325,58 +309,62 @@ impl Engine {
         held.fold(0, i64::saturating_add)
     }
 
-    /// Notes that a line's day has passed, or that it is in order again, to be told once the element is done.
-    fn note_overdue(&mut self, config: &Config, (serial, spot, policy): (u64, Spot, PastDue), is_past: bool) {
-        let names = self.view(spot).names;
+    /// Tells of lines whose day has passed, and of those that are in order again: once the element, or the step of time, is done.
+    pub(crate) fn tell_lines_overdue(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
+        for serial in std::mem::take(&mut self.promises.overdue) {
+            let Some(line) = self.promises.lines.get(&serial) else { continue };
+            let is_open = line.state == State::Open && line.side == Side::Supply && line.rest() > 0;
+            let is_past = is_open && line.bucket < self.today(self.promises.entry(line.entry).zone);
+            let policy = config.promise.past_due(line.supplier.as_deref(), &line.source);
+            if is_past != line.is_overdue {
+                self.tell_overdue_line(config, (serial, policy), is_past, place, batch);
+            }
+            if is_past && policy == PastDue::Drop {
+                // What is told stays with the people, though the line is closed.
+                self.promises.lines.get_mut(&serial).expect("the line is known").is_overdue = false;
+                self.close_line(config, serial, State::Cancelled);
+            }
+        }
+    }
+
+    fn tell_overdue_line(
+        &mut self,
+        config: &Config,
+        (serial, policy): (u64, PastDue),
+        is_past: bool,
+        place: (u64, u32),
+        batch: &mut Batch,
+    ) {
         let line = &self.promises.lines[&serial];
+        let names = self.view(line.spot).names;
+        let subject = line.subject(names);
+        let [sku, location, ..] = names.map(ToOwned::to_owned);
         let what = match policy {
             PastDue::Exception => "it counts no more until it is rescheduled or received".to_owned(),
             PastDue::Drop => "it is dropped".to_owned(),
             PastDue::Slide(buckets) => format!("it counts {buckets} buckets after the present one"),
             PastDue::Keep(buckets) => format!("it counts as of now for {buckets} buckets"),
         };
-        let cause = format!(
-            "{} of {:?} was due {} and has not come; {what}",
-            crate::quantity::text(line.rest()),
-            line.document,
-            self.bucket_text(line.bucket),
-        );
-        let overdue = Overdue {
-            subject: line.subject(names),
-            source: line.source.clone(),
-            sku: names[0].into(),
-            location: names[1].into(),
+        let (rest, due) = (crate::quantity::text(line.rest()), self.bucket_text(line.bucket));
+        let cause = format!("{rest} of {:?} was due {due} and has not come; {what}", line.document);
+        let source = line.source.clone();
+        self.promises.lines.get_mut(&serial).expect("the line is known").is_overdue = is_past;
+        if !is_past {
+            let now = self.now(place);
+            self.work.resolve("supply_overdue", &subject, "in order again", now);
+            return;
+        }
+        let about = About {
+            code: "supply_overdue",
+            subject: &subject,
+            source: Some(&source),
+            sku: Some(&sku),
+            location: Some(&location),
             cause,
-            is_past,
+            missing: None,
+            place,
         };
-        self.promises.overdue.push(overdue);
-        if is_past && policy == PastDue::Drop {
-            // What is told stays with the people, though the line is closed.
-            self.promises.lines.get_mut(&serial).expect("the line is known").is_overdue = false;
-            self.close_line(config, serial, State::Cancelled);
-        }
-    }
-
-    /// Tells of lines whose day has passed, and of those that are in order again.
-    pub(crate) fn tell_lines_overdue(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
-        for overdue in std::mem::take(&mut self.promises.overdue) {
-            if !overdue.is_past {
-                let now = self.now(place);
-                self.work.resolve("supply_overdue", &overdue.subject, "in order again", now);
-                continue;
-            }
-            let about = About {
-                code: "supply_overdue",
-                subject: &overdue.subject,
-                source: Some(&overdue.source),
-                sku: Some(&overdue.sku),
-                location: Some(&overdue.location),
-                cause: overdue.cause,
-                missing: None,
-                place,
-            };
-            self.raise_about(config, about, batch);
-        }
+        self.raise_about(config, about, batch);
     }
 
     /// Closes all that is open of a document.

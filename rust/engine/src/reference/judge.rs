@@ -98,8 +98,6 @@ impl Reference {
             let fields = known.said.differences(content, event.time);
             let is_near = self.elements - known.ordinal <= NAMED_ELEMENTS;
             return Some(match known.outcome {
-                // Of a reservation that outlives the window only the key is remembered.
-                _ if self.memory.is_overdue(known) => Reply::new(Outcome::Duplicate),
                 _ if !fields.is_empty() && !is_near => Reply::new(Outcome::Conflict),
                 _ if !fields.is_empty() => Reply { fields, ..Reply::new(Outcome::Conflict) },
                 refusal if refusal.is_refusal() => Reply::new(refusal),

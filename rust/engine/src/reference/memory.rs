@@ -89,11 +89,6 @@ impl Memory {
         Self { generation_ns, keys_max, generation: i64::MIN, floor_ns: i64::MIN, keys: BTreeMap::new() }
     }
 
-    /// Whether a key is remembered only because it lives on.
-    pub(super) fn is_overdue(&self, known: &Remembered) -> bool {
-        known.generation < self.generation.saturating_sub(DEDUP_GENERATIONS)
-    }
-
     pub(super) fn find(&self, key: &Key) -> Option<&Remembered> {
         self.keys.get(key)
     }
