@@ -221,6 +221,10 @@ impl Teller {
         let about_documents = |event: &Value| is_stock(event) && !event["document"].is_null();
         let target = self.one(draft.pick, about_documents).filter(|_| draft.luck < 80);
         let Some(target) = target.or_else(|| self.one(draft.pick, is_stock)) else { return json!({"type": "tick"}) };
+        let is_undone = |event: &Value| event["target"]["id"] == target["id"];
+        if self.number == SHORT && self.told.iter().any(is_undone) {
+            return json!({"type": "tick"});
+        }
         over(&mut event, json!({"target": {"source": target["source"], "id": target["id"]}}));
         if event["type"] == "event.corrected" {
             let mut other = target.clone();

@@ -49,6 +49,10 @@ impl Reference {
     /// Decides about a request and takes what is granted.
     pub(super) fn request(&mut self, turn: &Turn, request: &Request, sequence: u64) -> Reply {
         let key = turn.key();
+        // What was closed under the key before it was forgotten is no target any more.
+        for old in self.promise.reservations.iter_mut().filter(|old| old.key == key) {
+            old.key = Key::default();
+        }
         if request.lines.iter().any(|line| self.places_of(&line.place).is_none()) {
             return self.refuse(&key, Outcome::UnknownReference, sequence);
         }
