@@ -117,6 +117,7 @@ class Promise(TypedDict):
     log_time: str | None
     freshness: Freshness
     mode: Mode
+    bucket: str
     answers: list[Answer]
     sources: dict[str, dict[str, Any]]
     feeds: dict[str, list[str]]
@@ -127,6 +128,10 @@ def promise(engine: "Engine", positions: Sequence[Place], **asked: Unpack[Asked]
     found = exact_json.loads(engine.promise(exact_json.dumps(question(positions, **asked))))
     if "error" in found:
         raise ValueError(found["error"])
+    for answer in found["answers"]:
+        # What is the same for nearly all stands once.
+        answer.setdefault("bucket", found["bucket"])
+        answer.setdefault("freshness", "firm")
     return cast("Promise", found)
 
 

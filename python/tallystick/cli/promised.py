@@ -45,7 +45,8 @@ def _print_table(places: "Sequence[Place]", found: Mapping[str, Any]) -> None:
     for place, answer in zip(places, answers, strict=True):
         cells = [_cell(name, answer) for name in shown]
         note = "" if answer.get("known", True) else " (never seen)"
-        table.add_row(tables.plain(_spot(place)) + note, answer["bucket"], *cells, answer["freshness"])
+        bucket = answer.get("bucket") or found["bucket"]
+        table.add_row(tables.plain(_spot(place)) + note, bucket, *cells, answer.get("freshness", "firm"))
     tables.show(table)
     for place, answer in zip(places, answers, strict=True):
         for name, figure in answer.get("measures", {}).items():

@@ -53,20 +53,20 @@ impl Teller {
         let grain_ns = if self.number == SHORT { GRAIN_NS } else { SECOND_NS };
         let log_time_ns = BASE_NS + (log_time_ns - BASE_NS).div_euclid(grain_ns) * grain_ns;
         self.log_time_ns = log_time_ns;
-        let events = drafts.into_iter().map(|draft| self.event(draft)).collect();
+        let events = drafts.into_iter().map(|draft| self.event(&draft)).collect();
         Message { events, log_time_ns, buckets: self.buckets }
     }
 
-    fn event(&mut self, draft: Draft) -> Value {
+    fn event(&mut self, draft: &Draft) -> Value {
         let event = match draft.aim {
-            Aim::Again if !self.told.is_empty() => return self.again(&draft),
-            Aim::Nothing | Aim::Again => self.plain(&draft),
-            Aim::Line => self.about_a_line(&draft),
-            Aim::Purpose => self.for_a_request(&draft),
-            Aim::Request => self.about_a_request(&draft),
-            Aim::Stock => self.undoing(&draft),
+            Aim::Again if !self.told.is_empty() => return self.again(draft),
+            Aim::Nothing | Aim::Again => self.plain(draft),
+            Aim::Line => self.about_a_line(draft),
+            Aim::Purpose => self.for_a_request(draft),
+            Aim::Request => self.about_a_request(draft),
+            Aim::Stock => self.undoing(draft),
         };
-        let event = self.keyed(event, &draft);
+        let event = self.keyed(event, draft);
         self.told.push(event.clone());
         event
     }
@@ -74,13 +74,13 @@ impl Teller {
     /// One of those of a kind, mostly one of the newest.
     fn one(&self, pick: usize, is_meant: impl Fn(&Value) -> bool) -> Option<&Value> {
         let all: Vec<&Value> = self.told.iter().rev().filter(|event| is_meant(event)).collect();
-        let newest = if pick % 3 == 0 { all.len() } else { all.len().min(4) };
+        let newest = if pick.is_multiple_of(3) { all.len() } else { all.len().min(4) };
         (!all.is_empty()).then(|| all[pick / 3 % newest])
     }
 
     /// The same once more, or now and then something else under its key.
     fn again(&self, draft: &Draft) -> Value {
-        let is_meant = |event: &Value| draft.luck % 2 == 0 || text(event, "type").starts_with("reservation.");
+        let is_meant = |event: &Value| draft.luck.is_multiple_of(2) || text(event, "type").starts_with("reservation.");
         let known = self.one(draft.pick, is_meant).or_else(|| self.one(draft.pick, |_| true));
         let mut event = known.expect("something was told").clone();
         if self.number == SHORT && !text(&event, "type").starts_with("reservation.") && !event["document"].is_null() {
@@ -178,7 +178,7 @@ impl Teller {
                 && (event["policy"] == "partial" || event["quantity"].as_i64().is_some_and(|quantity| quantity < 7))
                 && !self.told.iter().any(|other| other["target"]["id"] == event["id"] && is_whole(other))
         };
-        let likely = self.one(draft.pick, is_likely).filter(|_| draft.luck % 8 > 0);
+        let likely = self.one(draft.pick, is_likely).filter(|_| !draft.luck.is_multiple_of(8));
         let Some(request) = likely.or_else(|| self.one(draft.pick, is_request)) else {
             over(&mut event, json!({"target": {"id": "x99"}}));
             return event;
@@ -237,7 +237,7 @@ impl Teller {
 
     /// With a source, its number and a key, and times where they were only drawn.
     fn keyed(&mut self, mut event: Value, draft: &Draft) -> Value {
-        let drawn = match &*text(&event, "type") {
+        let drawn = match text(&event, "type") {
             "configuration.changed" => "operator",
             "tick" => "clock",
             _ => ["wms", "wms", "wms", "erp", "shop"][draft.pick % 5],

@@ -136,6 +136,7 @@ impl Engine {
         write_text(&mut out, "log_time", self.log_time_ns.map(instant::format).as_deref());
         write_text(&mut out, "freshness", Some(worst.name()));
         write_text(&mut out, "mode", Some(terms.mode.name()));
+        write_text(&mut out, "bucket", Some(&self.bucket_text(self.bucket_in(0, terms.when))));
         write_name(&mut out, "answers");
         out.push(b'[');
         out.append(&mut answers);
@@ -208,7 +209,11 @@ impl Engine {
             out.extend_from_slice(b",\"known\":false}");
             return Ok(freshness);
         }
-        write_text(out, "bucket", Some(&self.bucket_text(self.bucket_in(zone, terms.when))));
+        // What is the same for nearly all stands once, so that many answers fit into a message.
+        let bucket = self.bucket_in(zone, terms.when);
+        if bucket != self.bucket_in(0, terms.when) {
+            write_text(out, "bucket", Some(&self.bucket_text(bucket)));
+        }
         let version = spots.iter().map(|spot| self.stock.at(*spot).1.version).max().unwrap_or(0);
         write_number(out, "version", version);
         write_text(out, "freshness", Some(freshness.name()));
