@@ -83,10 +83,6 @@ impl Teller {
         let is_meant = |event: &Value| draft.luck.is_multiple_of(2) || text(event, "type").starts_with("reservation.");
         let known = self.one(draft.pick, is_meant).or_else(|| self.one(draft.pick, |_| true));
         let mut event = known.expect("something was told").clone();
-        if self.number == SHORT && !text(&event, "type").starts_with("reservation.") && !event["document"].is_null() {
-            // What moved a line under a key that is forgotten and used again is asked elsewhere.
-            event = self.told[0].clone();
-        }
         match draft.luck {
             0..6 if !event["quantity"].is_null() => over(&mut event, json!({"quantity": 5})),
             6..16 if text(&event, "type").starts_with("reservation.") => over(&mut event, json!({"reply": "there"})),
