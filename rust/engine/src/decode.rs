@@ -5,7 +5,7 @@ use std::fmt;
 
 use bumpalo::Bump;
 
-use crate::event::{Event, EventQuantity, EventTime, Field};
+use crate::event::{Event, EventQuantity, EventTime, Field, Rest};
 use crate::instant;
 use crate::json::{Cursor, Fault, Kind, Text, plain_bytes};
 use crate::limits::{
@@ -109,8 +109,11 @@ fn follow<'a>(text: &'a str, event: &mut Event<'a>, shapes: &mut Shapes) -> bool
     let mut node = Shapes::ROOT;
     let mut at = 0;
     while let Some((next, behind)) = shapes.step(node, bytes, at) {
+        let (kind, field) = shapes.value(next);
+        if field.is_none() && event.rest.is_none() {
+            event.rest = Some(Rest { at: narrow(at), is_in_data: shapes.is_in_data(node) });
+        }
         node = next;
-        let (kind, field) = shapes.value(node);
         let end = match kind {
             ValueKind::String => behind + plain_bytes(&bytes[behind..]),
             ValueKind::Number => behind + digits(&bytes[behind..]),
@@ -140,6 +143,11 @@ fn follow<'a>(text: &'a str, event: &mut Event<'a>, shapes: &mut Shapes) -> bool
     }
     shapes.minute = minute;
     shapes.is_end(node, &bytes[at..]) && require_envelope(event).is_ok()
+}
+
+/// A place in an element, which has a bounded size.
+fn narrow(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(0)
 }
 
 /// How many bytes at the beginning may belong to a number.
@@ -205,25 +213,28 @@ impl<'a> Decoder<'a, '_> {
         while let Some(name) = self.cursor.next_member(first)? {
             first = false;
             match name.value.as_deref().and_then(field_of) {
-                Some(field) => self.field(field)?,
-                None => self.unknown()?,
+                Some(field) => self.field::<ENVELOPE>(field)?,
+                None => self.unknown::<ENVELOPE>()?,
             }
         }
         Ok(())
     }
 
-    fn unknown(&mut self) -> Result<(), Malformed> {
+    fn unknown<const ENVELOPE: bool>(&mut self) -> Result<(), Malformed> {
+        let (at, is_in_data) = self.values.last().map_or((0, false), |value| (value.end, value.is_in_data));
+        self.event.rest.get_or_insert(Rest { at: narrow(at), is_in_data });
         let (kind, start) = (self.cursor.kind()?, self.cursor.offset());
         self.cursor.skip_value()?;
-        self.trace(None, kind, start);
+        self.trace::<ENVELOPE>(None, kind, start);
         Ok(())
     }
 
-    fn trace(&mut self, field: Option<Field>, kind: Kind, start: usize) {
-        self.values.push(Value { field, kind: ValueKind::of(kind), start, end: self.cursor.offset() });
+    fn trace<const ENVELOPE: bool>(&mut self, field: Option<Field>, kind: Kind, start: usize) {
+        let (kind, end) = (ValueKind::of(kind), self.cursor.offset());
+        self.values.push(Value { field, kind, is_in_data: !ENVELOPE, start, end });
     }
 
-    fn field(&mut self, field: Field) -> Result<(), Malformed> {
+    fn field<const ENVELOPE: bool>(&mut self, field: Field) -> Result<(), Malformed> {
         let kind = self.cursor.kind()?;
         let offset = self.cursor.offset();
         if field == Field::Data && kind == Kind::Object {
@@ -235,7 +246,7 @@ impl<'a> Decoder<'a, '_> {
             // CloudEvents' JSON format: a null is the same as no value.
             Kind::Null => {
                 self.cursor.skip_value()?;
-                self.trace(Some(field), kind, offset);
+                self.trace::<ENVELOPE>(Some(field), kind, offset);
                 return Ok(());
             }
             Kind::Number => {
@@ -251,7 +262,7 @@ impl<'a> Decoder<'a, '_> {
                 Err(WRONG_TYPE)
             }
         };
-        self.trace(Some(field), kind, offset);
+        self.trace::<ENVELOPE>(Some(field), kind, offset);
         self.note(field, offset, read);
         Ok(())
     }

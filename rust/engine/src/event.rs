@@ -21,6 +21,15 @@ pub enum EventQuantity {
     Unrepresentable,
 }
 
+/// Where the members begin that are no fields: what types other than stock events have beside them is read from there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rest {
+    /// Bytes before them, up to the end of the value before; zero for all of the event.
+    pub at: u32,
+    /// Whether that value stands in `data`.
+    pub is_in_data: bool,
+}
+
 /// The fields of `docs/events.md` §2. Absent, null and (where a name is optional) empty are all `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Event<'a> {
@@ -70,6 +79,8 @@ pub struct Event<'a> {
     pub due: Option<&'a str>,
     /// Reason code.
     pub reason: Option<&'a str>,
+    /// Where what is no field begins, if anything is none.
+    pub rest: Option<Rest>,
 }
 
 /// A field of the contract.

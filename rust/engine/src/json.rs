@@ -63,6 +63,11 @@ impl<'a> Cursor<'a> {
         Self { text, at: 0, depth: 0 }
     }
 
+    /// A cursor in what follows a value at some depth.
+    pub const fn inside(text: &'a str, depth: usize) -> Self {
+        Self { text, at: 0, depth }
+    }
+
     /// Bytes before the cursor.
     pub const fn offset(&self) -> usize {
         self.at

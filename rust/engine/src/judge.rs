@@ -94,7 +94,7 @@ impl Clock {
 #[derive(Debug)]
 pub(crate) enum Said<'e> {
     Stock(Claim<'e>),
-    Directive(Box<Directive>, Body),
+    Directive(Box<Directive<'e>>, Body),
 }
 
 impl Said<'_> {
@@ -145,7 +145,7 @@ impl Said<'_> {
 pub(crate) struct Case<'a, 'e> {
     pub(crate) seen: &'e Seen<'a>,
     pub(crate) element: &'e Element<'a>,
-    pub(crate) said: &'e Said<'e>,
+    pub(crate) said: &'e Said<'a>,
     /// Effective time, in nanoseconds since 1970.
     pub(crate) time_ns: i64,
     /// The log sequence that the positions reflect then.
@@ -224,8 +224,8 @@ impl Engine {
     pub(crate) fn read<'e>(
         &self,
         config: &'e Config,
-        element: &Element<'_>,
-        seen: &Seen<'_>,
+        element: &Element<'e>,
+        seen: &Seen<'e>,
         findings: &mut Findings,
     ) -> Result<Said<'e>, Outcome> {
         match Reading::of(config, self.seed, seen) {
@@ -238,7 +238,7 @@ impl Engine {
             Reading::Claim(claim) => Ok(Said::Stock(claim)),
             Reading::Directive(kind) => {
                 let event = &seen.event;
-                let directive = Directive::read(config, kind, event, &element.text()).map_err(|refused| {
+                let directive = Directive::read(config, self.seed, kind, event, element.text()).map_err(|refused| {
                     findings.why = Some(refused.why);
                     refused.outcome
                 })?;
@@ -256,12 +256,12 @@ impl Engine {
     }
 
     /// The column of checks that need the state, down to the point of no return.
-    fn weigh(
+    fn weigh<'a>(
         &mut self,
         config: &Config,
-        element: &Element<'_>,
-        (seen, found): (&Seen<'_>, Found),
-        said: &Said<'_>,
+        element: &Element<'a>,
+        (seen, found): (&Seen<'a>, Found),
+        said: &Said<'a>,
         findings: &mut Findings,
         batch: &mut Batch,
     ) -> Outcome {
@@ -342,7 +342,7 @@ impl Engine {
             findings.fields = first.map(|slices| slices.differences(said.body().slices()));
             return Err(Outcome::Conflict);
         }
-        for wanted in &ask.lines {
+        for wanted in &*ask.lines {
             let Some(due) = wanted.due else { continue };
             let group = wanted.group.as_deref().unwrap_or_default();
             let members = self.promises.groups.members(group, self.log_time_ns.unwrap_or(0)).unwrap_or_default();
@@ -445,11 +445,11 @@ fn called_late(rank: Rank, outcome: Outcome, findings: &mut Findings) -> Outcome
 }
 
 /// The digest of what a directive says.
-fn body_of_directive(keyed: u64, seen: &Seen<'_>, directive: &Directive) -> Body {
+fn body_of_directive(keyed: u64, seen: &Seen<'_>, directive: &Directive<'_>) -> Body {
     let mut body = BodyBuilder::new(keyed);
     body.text(0, Some(directive.kind.name()));
     body.number(7, time_said(&seen.event));
-    body.text(13, Some(&directive.said));
+    body.hash(13, directive.said);
     body.finish()
 }
 

@@ -35,6 +35,8 @@ pub struct Value {
     pub field: Option<Field>,
     /// What it is.
     pub kind: ValueKind,
+    /// Whether it stands in `data`.
+    pub is_in_data: bool,
     /// Its first byte.
     pub start: usize,
     /// The byte behind its last.
@@ -58,6 +60,7 @@ struct Node {
     lead: (u32, u32),
     kind: ValueKind,
     field: Option<Field>,
+    is_in_data: bool,
     /// The first member that may follow, and the next one that may stand in this one's place.
     child: Place,
     sibling: Place,
@@ -78,7 +81,8 @@ pub struct Shapes {
 
 impl Default for Shapes {
     fn default() -> Self {
-        let root = Node { lead: (0, 0), kind: ValueKind::Other, field: None, child: 0, sibling: 0, tail: None };
+        let (kind, field) = (ValueKind::Other, None);
+        let root = Node { lead: (0, 0), kind, field, is_in_data: false, child: 0, sibling: 0, tail: None };
         Self { nodes: vec![root], texts: Vec::new(), buffer: Vec::new(), minute: Minute::default() }
     }
 }
@@ -108,6 +112,11 @@ impl Shapes {
     pub fn value(&self, node: Place) -> (ValueKind, Option<Field>) {
         let node = &self.nodes[usize::from(node)];
         (node.kind, node.field)
+    }
+
+    /// Whether the value of a member stands in `data`.
+    pub fn is_in_data(&self, node: Place) -> bool {
+        self.nodes[usize::from(node)].is_in_data
     }
 
     /// Whether an event may end behind a member with what is left of its text.
@@ -172,7 +181,8 @@ impl Shapes {
         let start = u32::try_from(self.texts.len()).ok()?;
         self.texts.extend_from_slice(lead);
         let lead = (start, u32::try_from(self.texts.len()).ok()?);
-        self.nodes.push(Node { lead, kind: value.kind, field: value.field, child: 0, sibling: 0, tail: None });
+        let Value { kind, field, is_in_data, .. } = *value;
+        self.nodes.push(Node { lead, kind, field, is_in_data, child: 0, sibling: 0, tail: None });
         let link = if last == 0 {
             &mut self.nodes[usize::from(node)].child
         } else {

@@ -208,6 +208,10 @@ impl Engine {
         }
         let mut found = [Found::default(); WAVE_EVENTS];
         look_ahead(seen.iter(), |seen| self.stock.of(seen.hashes.sku), &mut found);
+        if self.promises.is_used {
+            let spots = seen.iter().zip(&found).map(|(seen, found)| (seen, self.promised_spot(seen, *found)));
+            self.promises.look_ahead(spots);
+        }
         let mut findings = Findings::default();
         for ((element, seen), found) in elements.iter().zip(&*seen).zip(&found) {
             if matches!(element.place.clock, Clock::Message(_)) {

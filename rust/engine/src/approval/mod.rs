@@ -101,6 +101,11 @@ impl Pendings {
         Some(pending)
     }
 
+    /// Whether pending events would take anything away.
+    pub(crate) fn has_losses(&self) -> bool {
+        !self.losses.is_empty()
+    }
+
     /// What pending events would take away at a position, in thousandths.
     #[inline]
     pub(crate) fn loss(&self, names: [&str; 4]) -> i64 {

@@ -272,6 +272,11 @@ impl Config {
         self.safety.at(sku, location, time_ns, is_in)
     }
 
+    /// The safety stock of all positions, in thousandths, if no rule says another one.
+    pub(crate) fn common_safety(&self) -> Option<i64> {
+        self.safety.alone()
+    }
+
     /// Whether safety stock depends on groups of locations.
     pub(crate) fn has_group_safety(&self) -> bool {
         self.safety.has_groups()

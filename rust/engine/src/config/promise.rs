@@ -139,6 +139,11 @@ impl Promise {
         *supplier.or_else(|| self.sources.get(source)).unwrap_or(&self.past_due)
     }
 
+    /// Fence and window of all positions, if no rule says others.
+    pub fn common_reach(&self) -> Option<Reach> {
+        self.rules.is_empty().then_some(self.reach)
+    }
+
     /// Fence and window of a position.
     pub fn reach(&self, sku: &str, location: &str) -> Reach {
         if self.rules.is_empty() {

@@ -101,6 +101,11 @@ impl SafetyStock {
             .unwrap_or(default)
     }
 
+    /// The default, if it is all there is.
+    pub(super) fn alone(&self) -> Option<i64> {
+        self.rules.is_empty().then_some(self.default)
+    }
+
     /// Whether any rule names a group.
     pub(super) fn has_groups(&self) -> bool {
         !self.groups.is_empty()

@@ -6,10 +6,13 @@ mod members;
 mod promise;
 mod reserve;
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::event::{Event, EventQuantity, EventTime};
+use crate::event::{Event, EventQuantity, EventTime, Rest};
+use crate::hash::of_name;
 use crate::legs::{check_form, check_quantity};
 use crate::limits::{ID_BYTES_MAX, SOURCE_BYTES_MAX};
 use crate::master::Version;
@@ -183,7 +186,8 @@ pub(crate) struct ReceiptLine {
 
 /// What a directive asks for.
 #[derive(Debug, Clone)]
-pub(crate) enum Request {
+#[expect(clippy::large_enum_variant, reason = "requests for reservations are the many, and the directive is boxed")]
+pub(crate) enum Request<'a> {
     /// Undo the target; put the event (a stock event as JSON, without key) in its place, if there is one.
     Correct(Target, Option<String>),
     /// Post what waits, or drop it.
@@ -201,7 +205,7 @@ pub(crate) enum Request {
     Reschedule(LineName, Box<LineSaid>),
     Cancel(LineName),
     CloseDocument(Box<str>),
-    Reserve(Box<Ask>),
+    Reserve(Ask<'a>),
     Settle(Box<Settle>),
     Protect(Box<Protecting>),
     MoveProtection(Box<Moving>),
@@ -210,11 +214,11 @@ pub(crate) enum Request {
 
 /// A directive whose own form is right.
 #[derive(Debug, Clone)]
-pub(crate) struct Directive {
+pub(crate) struct Directive<'a> {
     pub(crate) kind: Kind,
-    pub(crate) request: Request,
-    /// Its members in one form, for idempotency.
-    pub(crate) said: String,
+    pub(crate) request: Request<'a>,
+    /// The keyed hash of its members in one form, for idempotency.
+    pub(crate) said: u64,
     pub(crate) reason: Option<Box<str>>,
 }
 
@@ -230,19 +234,29 @@ fn malformed(member: &str, what: &str) -> Refused {
     Refused { outcome: Outcome::Malformed, why: format!("`{member}`: {what}") }
 }
 
-impl Directive {
-    /// Reads the members of a directive from the bytes of its element.
-    pub(crate) fn read(config: &Config, kind: Kind, event: &Event<'_>, bytes: &[u8]) -> Result<Self, Refused> {
+impl<'a> Directive<'a> {
+    /// Reads the members of a directive from the text of its element.
+    pub(crate) fn read(
+        config: &Config,
+        seed: u64,
+        kind: Kind,
+        event: &Event<'a>,
+        text: Cow<'a, [u8]>,
+    ) -> Result<Self, Refused> {
         if kind == Kind::ReservationRequested {
-            let (ask, said) = reserve::read(event, bytes)?;
-            return Ok(Self {
-                kind,
-                request: Request::Reserve(Box::new(ask)),
-                said,
-                reason: event.reason.map(Into::into),
-            });
+            let (ask, said) = match text {
+                Cow::Borrowed(text) => reserve::read(event, event.rest, text)?,
+                // What was written from a row lives no longer than this.
+                Cow::Owned(text) => {
+                    let all = Rest { at: 0, is_in_data: false };
+                    let (ask, said) = reserve::read(event, Some(all), &text)?;
+                    (ask.into_owned(), said)
+                }
+            };
+            let (request, reason) = (Request::Reserve(ask), event.reason.map(Into::into));
+            return Ok(Self { kind, request, said: of_name(seed, &said), reason });
         }
-        let members = Members::read(bytes, kind.members())?;
+        let members = Members::read(&text, kind.members())?;
         let request = match kind {
             Kind::Voided => Request::Correct(target(&members, event)?, None),
             Kind::Corrected => Request::Correct(target(&members, event)?, Some(replacement(&members, config)?)),
@@ -279,11 +293,11 @@ impl Directive {
             _ => None,
         };
         let said = members.said(target.map(|target| [&*target.source, &*target.id]));
-        Ok(Self { kind, request, said, reason: event.reason.map(Into::into) })
+        Ok(Self { kind, request, said: of_name(seed, &said), reason: event.reason.map(Into::into) })
     }
 }
 
-impl Directive {
+impl Directive<'_> {
     /// Where its answer goes, if it asks for one.
     pub(crate) fn reply(&self) -> Option<&str> {
         match &self.request {

@@ -103,7 +103,7 @@ pub(crate) struct Grouping {
 }
 
 /// What a directive about promises asks for.
-pub(super) fn request(kind: Kind, members: &Members, event: &Event<'_>) -> Result<Request, Refused> {
+pub(super) fn request(kind: Kind, members: &Members, event: &Event<'_>) -> Result<Request<'static>, Refused> {
     let document = || required(event.document, "document").map(Box::<str>::from);
     Ok(match kind {
         Kind::SupplyScheduled | Kind::DemandScheduled => {

@@ -1,46 +1,65 @@
 //! The members of a request for a reservation, read in one pass over its text without a tree: requests come by the hundred thousand.
 
-use smallvec::SmallVec;
-
 use super::promise::{above_zero, not_above_zero};
 use super::{Refused, malformed, required};
 use crate::config::Mode;
 use crate::config::text::duration;
 use crate::decode::has_control;
-use crate::event::Event;
+use crate::event::{Event, Rest};
 use crate::instant;
 use crate::json::{Cursor, Fault, Kind};
 use crate::limits::{NAME_BYTES_MAX, REPLY_BYTES_MAX, RESERVATION_LINES_MAX};
 use crate::promise::Due;
 use crate::quantity;
 
+/// Text of a request, or its own where it was written with escapes.
+pub(crate) type Text<'a> = std::borrow::Cow<'a, str>;
+
 /// A line of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Wanted {
-    pub(crate) sku: Box<str>,
+pub(crate) struct Wanted<'a> {
+    pub(crate) sku: Text<'a>,
     /// Location, lot and owner; nothing where a group is named.
-    pub(crate) position: Option<[Box<str>; 3]>,
-    pub(crate) group: Option<Box<str>>,
+    pub(crate) position: Option<[Text<'a>; 3]>,
+    pub(crate) group: Option<Text<'a>>,
     /// Thousandths.
     pub(crate) quantity: i64,
     pub(crate) due: Option<Due>,
-    pub(crate) channel: Option<Box<str>>,
+    pub(crate) channel: Option<Text<'a>>,
     /// The log sequence that the position must reflect.
     pub(crate) version: Option<u64>,
     pub(crate) line: Option<i64>,
 }
 
+/// The lines of a request. Most have one, which needs no list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Lines<'a> {
+    One(Wanted<'a>),
+    Many(Vec<Wanted<'a>>),
+}
+
+impl<'a> std::ops::Deref for Lines<'a> {
+    type Target = [Wanted<'a>];
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::One(line) => std::slice::from_ref(line),
+            Self::Many(lines) => lines,
+        }
+    }
+}
+
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ask {
-    pub(crate) lines: SmallVec<[Wanted; 1]>,
+pub(crate) struct Ask<'a> {
+    pub(crate) lines: Lines<'a>,
     /// How long it is to live, in nanoseconds, if it says so; the greatest number for ever.
     pub(crate) ttl_ns: Option<i64>,
     pub(crate) is_partial: bool,
     pub(crate) mode: Option<Mode>,
-    pub(crate) document: Option<Box<str>>,
+    pub(crate) document: Option<Text<'a>>,
     pub(crate) line: Option<i64>,
-    pub(crate) reply: Option<Box<str>>,
+    pub(crate) reply: Option<Text<'a>>,
 }
 
 /// Members that stand beside those that every event has.
@@ -53,17 +72,15 @@ struct Extras<'a> {
     channel: Option<Text<'a>>,
     version: Option<u64>,
     reply: Option<Text<'a>>,
-    lines: Option<Vec<Wanted>>,
+    lines: Option<Vec<Wanted<'a>>>,
 }
 
-type Text<'a> = std::borrow::Cow<'a, str>;
-
-/// Reads a request, and gives what it says in one form beside it.
-pub(super) fn read(event: &Event<'_>, bytes: &[u8]) -> Result<(Ask, String), Refused> {
-    let text = std::str::from_utf8(bytes).map_err(|_| malformed("data", "cannot be read"))?;
-    let mut cursor = Cursor::new(text);
+/// Reads a request, and gives what it says in one form beside it. Members that are no fields of the event stand from `rest` on.
+pub(super) fn read<'a>(event: &Event<'a>, rest: Option<Rest>, bytes: &'a [u8]) -> Result<(Ask<'a>, String), Refused> {
     let mut extras = Extras::default();
-    extras.read(&mut cursor, true)?;
+    if let Some(rest) = rest {
+        extras.read_rest(rest, bytes)?;
+    }
     let Extras { group, ttl, policy, mode, channel, version, reply, lines } = extras;
     let is_listed = lines.is_some();
     let lines = match lines {
@@ -79,8 +96,8 @@ pub(super) fn read(event: &Event<'_>, bytes: &[u8]) -> Result<(Ask, String), Ref
                 "stands beside `due`, `channel` or `version`; name them in the lines alone",
             ));
         }
-        Some(lines) => lines.into(),
-        None => std::iter::once(single(event, group, channel, version)?).collect(),
+        Some(lines) => Lines::Many(lines),
+        None => Lines::One(single(event, group, channel, version)?),
     };
     let ttl_ns = ttl.map(|ttl| duration("ttl", &ttl).map_err(|why| malformed("ttl", &why))).transpose()?;
     let ttl_ns = ttl_ns.map(|ttl_ns| ttl_ns.unwrap_or(i64::MAX));
@@ -94,9 +111,8 @@ pub(super) fn read(event: &Event<'_>, bytes: &[u8]) -> Result<(Ask, String), Ref
     };
     let known = |name: Text<'_>| Mode::from_name(&name).ok_or_else(|| malformed("mode", "is none of the modes"));
     let mode = mode.map(known).transpose()?;
-    let reply = reply.map(Into::into);
-    let ask =
-        Ask { lines, ttl_ns, is_partial, mode, document: event.document.map(Into::into), line: event.line, reply };
+    let document = event.document.map(Into::into);
+    let ask = Ask { lines, ttl_ns, is_partial, mode, document, line: event.line, reply };
     let said = ask.said(is_listed, event);
     Ok((ask, said))
 }
@@ -108,22 +124,22 @@ pub(crate) fn reply_of(bytes: &[u8]) -> Option<String> {
     Some(reply.to_owned()).filter(|reply| (1..=REPLY_BYTES_MAX).contains(&reply.len()) && !has_control(reply))
 }
 
-fn single(
-    event: &Event<'_>,
-    group: Option<Text<'_>>,
-    channel: Option<Text<'_>>,
+fn single<'a>(
+    event: &Event<'a>,
+    group: Option<Text<'a>>,
+    channel: Option<Text<'a>>,
     version: Option<u64>,
-) -> Result<Wanted, Refused> {
-    let optional = |name: Option<&str>| name.unwrap_or_default().into();
+) -> Result<Wanted<'a>, Refused> {
+    let optional = |name: Option<&'a str>| name.unwrap_or_default().into();
     let position = event.location.map(|location| [location.into(), optional(event.lot), optional(event.owner)]);
     let due = event.due.map(|due| Due::of(due).ok_or_else(|| malformed("due", "is neither a date nor a time")));
     let wanted = Wanted {
         sku: required(event.sku, "sku")?.into(),
         position,
-        group: group.map(Into::into),
+        group,
         quantity: above_zero(event)?,
         due: due.transpose()?,
-        channel: channel.map(Into::into),
+        channel,
         version,
         line: None,
     };
@@ -131,7 +147,13 @@ fn single(
     Ok(wanted)
 }
 
-impl Wanted {
+impl Wanted<'_> {
+    fn into_owned(self) -> Wanted<'static> {
+        let own = |text: Text<'_>| Text::Owned(text.into_owned());
+        let [group, channel] = [self.group, self.channel].map(owned);
+        Wanted { sku: own(self.sku), position: self.position.map(|names| names.map(own)), group, channel, ..self }
+    }
+
     fn check(&self, is_part: bool) -> Result<(), Refused> {
         match (&self.position, &self.group) {
             (None, None) => Err(malformed("location", "or `group` is required by this type")),
@@ -181,7 +203,17 @@ impl Wanted {
     }
 }
 
-impl Ask {
+impl Ask<'_> {
+    /// The same apart from the text that it was read from.
+    pub(super) fn into_owned(self) -> Ask<'static> {
+        let lines = match self.lines {
+            Lines::One(line) => Lines::One(line.into_owned()),
+            Lines::Many(lines) => Lines::Many(lines.into_iter().map(Wanted::into_owned).collect()),
+        };
+        let [document, reply] = [self.document, self.reply].map(owned);
+        Ask { lines, document, reply, ..self }
+    }
+
     /// All of it in one form, for idempotency. Names have no control characters, so these set them apart.
     fn said(&self, is_listed: bool, event: &Event<'_>) -> String {
         let mut out = Vec::with_capacity(128);
@@ -211,23 +243,45 @@ impl Ask {
     }
 }
 
+fn owned(text: Option<Text<'_>>) -> Option<Text<'static>> {
+    text.map(|text| Text::Owned(text.into_owned()))
+}
+
 fn broken(fault: Fault) -> Refused {
     malformed("data", fault.what)
 }
 
 impl<'a> Extras<'a> {
-    /// Reads the members of an object: the event, and what stands in its `data`.
-    fn read(&mut self, cursor: &mut Cursor<'a>, is_envelope: bool) -> Result<(), Refused> {
+    /// Reads the members from a place of the event on.
+    fn read_rest(&mut self, rest: Rest, bytes: &'a [u8]) -> Result<(), Refused> {
+        let text = bytes.get(rest.at as usize..).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let text = text.ok_or_else(|| malformed("data", "cannot be read"))?;
+        if rest.at == 0 {
+            return self.object(&mut Cursor::new(text), true);
+        }
+        let mut cursor = Cursor::inside(text, 1 + usize::from(rest.is_in_data));
+        if rest.is_in_data {
+            self.members(&mut cursor, false, false)?;
+        }
+        self.members(&mut cursor, true, false)
+    }
+
+    /// Reads an object: the event, or what stands in its `data`.
+    fn object(&mut self, cursor: &mut Cursor<'a>, is_envelope: bool) -> Result<(), Refused> {
         if cursor.kind().map_err(broken)? != Kind::Object {
             return cursor.skip_value().map_err(broken);
         }
         cursor.enter().map_err(broken)?;
-        let mut first = true;
+        self.members(cursor, is_envelope, true)
+    }
+
+    /// Reads the members of an object up to its end.
+    fn members(&mut self, cursor: &mut Cursor<'a>, is_envelope: bool, mut first: bool) -> Result<(), Refused> {
         while let Some(name) = cursor.next_member(first).map_err(broken)? {
             first = false;
             let kind = cursor.kind().map_err(broken)?;
             match name.value.as_deref().unwrap_or_default() {
-                "data" if is_envelope => self.read(cursor, false)?,
+                "data" if is_envelope => self.object(cursor, false)?,
                 _ if kind == Kind::Null => cursor.skip_value().map_err(broken)?,
                 "group" => put("group", &mut self.group, cursor, NAME_BYTES_MAX)?,
                 "ttl" => put("ttl", &mut self.ttl, cursor, NAME_BYTES_MAX)?,
@@ -273,7 +327,7 @@ fn version(cursor: &mut Cursor<'_>) -> Result<u64, Refused> {
     cursor.number().map_err(broken)?.parse().map_err(|_| wrong())
 }
 
-fn lines(cursor: &mut Cursor<'_>) -> Result<Vec<Wanted>, Refused> {
+fn lines<'a>(cursor: &mut Cursor<'a>) -> Result<Vec<Wanted<'a>>, Refused> {
     let wrong = || malformed("lines", "is a list of 1 to 100 objects");
     if cursor.kind().map_err(broken)? != Kind::Array {
         return Err(wrong());
@@ -289,7 +343,7 @@ fn lines(cursor: &mut Cursor<'_>) -> Result<Vec<Wanted>, Refused> {
     if lines.is_empty() { Err(wrong()) } else { Ok(lines) }
 }
 
-fn line(cursor: &mut Cursor<'_>) -> Result<Wanted, Refused> {
+fn line<'a>(cursor: &mut Cursor<'a>) -> Result<Wanted<'a>, Refused> {
     let [mut sku, mut location, mut lot, mut owner, mut group, mut due, mut channel] = [const { None }; 7];
     let (mut amount, mut seen, mut number) = (None, None, None);
     cursor.enter().map_err(broken)?;
@@ -324,18 +378,18 @@ fn line(cursor: &mut Cursor<'_>) -> Result<Wanted, Refused> {
         let due = Some(due).filter(|due| instant::is_date_or_time(due.as_bytes()));
         due.and_then(|due| Due::of(&due)).ok_or_else(|| malformed("due", "is neither a date nor a time"))
     });
-    let optional = |name: &Option<Text<'_>>| name.as_deref().unwrap_or_default().into();
+    let is_part = lot.is_some() || owner.is_some();
     let wanted = Wanted {
-        sku: sku.as_deref().ok_or_else(|| malformed("sku", "is required in a line"))?.into(),
-        position: location.as_deref().map(|location| [location.into(), optional(&lot), optional(&owner)]),
-        group: group.map(Into::into),
+        sku: sku.ok_or_else(|| malformed("sku", "is required in a line"))?,
+        position: location.map(|location| [location, lot.unwrap_or_default(), owner.unwrap_or_default()]),
+        group,
         quantity,
         due: due.transpose()?,
-        channel: channel.map(Into::into),
+        channel,
         version: seen,
         line: number,
     };
-    wanted.check(lot.is_some() || owner.is_some())?;
+    wanted.check(is_part)?;
     Ok(wanted)
 }
 

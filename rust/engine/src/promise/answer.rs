@@ -34,11 +34,12 @@ impl Engine {
     /// Answers a request for a reservation that was decided.
     pub(crate) fn answer_request(&self, case: &Case<'_, '_>, ask: &Ask, findings: &mut Findings, batch: &mut Batch) {
         findings.is_answered = true;
-        let (Some(reply), Some(slot)) = (&ask.reply, self.promises.reservations.find(case.seen.key)) else { return };
+        let Some(reply) = &ask.reply else { return };
+        let Some(slot) = self.promises.reservations.find(case.seen.key) else { return };
         findings.is_told = true;
         let mut body = Vec::with_capacity(256);
         self.write_decision(&mut body, self.promises.reservations.get(slot), ask);
-        batch.answers.push(Reply { reply: reply.clone(), body });
+        batch.answers.push(Reply { reply: (&**reply).into(), body });
     }
 
     /// Answers a directive that never came so far as to be carried out.
@@ -130,10 +131,10 @@ impl Engine {
             Status::Insufficient | Status::Changed => Outcome::Insufficient,
             Status::Refused => Outcome::UnknownReference,
         };
-        write_head(out, &record.source, &record.id, record.status.name(), outcome);
+        write_head(out, record.named.source(), record.named.id(), record.status.name(), outcome);
         write_amount(out, "quantity", record.granted());
         out.extend_from_slice(b",\"lines\":[");
-        for (number, (got, wanted)) in record.got.iter().zip(&ask.lines).enumerate() {
+        for (number, (got, wanted)) in record.got.iter().zip(&*ask.lines).enumerate() {
             if number > 0 {
                 out.push(b',');
             }
@@ -163,10 +164,10 @@ impl Engine {
             out.extend_from_slice(b"null");
         }
         write_number(out, "sequence", record.sequence);
-        if let Some(seen) = record.seen {
+        if let Some(seen) = record.more.as_ref().and_then(|more| more.seen) {
             write_number(out, "version", seen);
         }
-        write_text(out, "why", record.why.as_deref());
+        write_text(out, "why", record.why());
         out.push(b'}');
     }
 

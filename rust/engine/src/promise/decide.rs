@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::figure::When;
 use super::line::State;
 use super::protection::Scoped;
-use super::reservation::{End, Got, Part, Record, Status};
+use super::reservation::{End, Got, More, Named, Part, Record, Status};
 use crate::admit::Admitted;
 use crate::atp::{Mode, UNLIMITED};
 use crate::carry_out::raised_about;
@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::directive::{Ask, Scope, Side, Wanted};
 use crate::engine::Engine;
 use crate::explain::Findings;
+use crate::intern::NONE;
 use crate::judge::Case;
 use crate::limits::ACCOUNT_MAX;
 use crate::outcome::Outcome;
@@ -27,7 +28,7 @@ struct Offer {
 
 /// A line with its names as the ledger has them, and the positions that it can take from.
 struct Line<'a> {
-    wanted: &'a Wanted,
+    wanted: &'a Wanted<'a>,
     sku: &'a str,
     location: Option<&'a str>,
     quantity: i64,
@@ -209,22 +210,23 @@ impl Engine {
         let mut offer = Offer::default();
         for spot in spots {
             let site = self.site(*spot, None);
-            let bucket = self.bucket_in(site.zone, when);
+            let bucket = self.bucket_within(site.zone, site.horizon, when);
             let mut figure = self.figure(&site, mode, bucket);
             let ahead = bucket - site.horizon.today;
             if totals.0 != Some(ahead) && !scopes.is_empty() {
                 let total = |scoped: &Scoped| self.total(sku, &scoped.scope, When::Ahead(ahead), mode);
                 totals = (Some(ahead), scopes.iter().map(total).collect());
             }
-            let (part, position) = self.stock.at(*spot);
-            let [_, location, lot, owner] = position.names.map(|name| part.names.name(name));
-            let is_whole = lot.is_empty() && owner.is_empty();
             if ahead > 0 && quantity < UNLIMITED {
                 // So that buckets cannot overflow, whatever the mode or the fence allows.
                 let promised = site.entry.map_or(0, |slot| self.promises.entry(slot).dated);
                 figure = figure.min(ACCOUNT_MAX - promised);
             }
-            let is_in = |scoped: &Scoped| is_whole && self.is_within(&scoped.scope, location);
+            let is_in = |scoped: &Scoped| {
+                let (part, position) = self.stock.at(*spot);
+                let is_whole = position.names[2..] == [NONE; 2];
+                is_whole && self.is_within(&scoped.scope, part.names.name(position.names[1]))
+            };
             for ((scoped, total), taken) in scopes.iter().zip(&totals.1).zip(&taken) {
                 if is_in(scoped) {
                     figure = figure.min(scoped.view(*total, channel, *taken));
@@ -289,7 +291,7 @@ impl Engine {
                 members.into_iter().flatten().filter_map(find).collect()
             }
             Scope::Everywhere => {
-                let is_whole = |spot: &Spot| self.stock.at(*spot).1.names[2..] == [crate::intern::NONE; 2];
+                let is_whole = |spot: &Spot| self.stock.at(*spot).1.names[2..] == [NONE; 2];
                 self.stock.spots_of(sku).into_iter().filter(is_whole).collect()
             }
         }
@@ -371,24 +373,30 @@ impl Engine {
         let ttl_ns = ask.ttl_ns.or(config.promise.reservation_ttl_ns);
         let is_granted = matches!(status, Status::Granted | Status::Partly);
         let channels = ask.lines.iter().any(|line| line.channel.is_some());
-        let channel = |line: &Wanted| line.channel.clone().unwrap_or_default();
+        let channel = |line: &Wanted<'_>| line.channel.as_deref().unwrap_or_default().into();
+        let more = More {
+            seen: taken.seen,
+            why: findings.why.as_deref().map(Into::into),
+            channels: if channels { ask.lines.iter().map(channel).collect() } else { Box::default() },
+        };
         let record = Record {
             key: case.seen.key,
             known: case.said.body().known(Outcome::Applied),
             serial,
             sequence: case.sequence,
-            source: event.source.unwrap_or_default().into(),
-            id: event.id.unwrap_or_default().into(),
-            document: ask.document.clone(),
+            named: Named::new(
+                event.source.unwrap_or_default(),
+                event.id.unwrap_or_default(),
+                ask.document.as_deref().unwrap_or_default(),
+            )
+            .expect("the contract bounds names"),
             expires_ns: ttl_ns.map_or(i64::MAX, |ttl_ns| asked_ns.saturating_add(ttl_ns)),
             status,
             end: if is_granted { End::Live } else { End::Refused },
             posted: 0,
             got: taken.got,
             parts: taken.parts,
-            seen: taken.seen,
-            why: findings.why.as_deref().map(Into::into),
-            channels: if channels { ask.lines.iter().map(channel).collect() } else { Box::default() },
+            more: more.boxed(),
         };
         let spots: SmallVec<[Spot; 4]> = record.parts.iter().map(|part| part.spot).collect();
         let slot = self.promises.reservations.add(record, now_ns);
@@ -413,7 +421,7 @@ impl Engine {
 
     fn shortage(&self, ask: &Ask, taken: &Taken) -> String {
         let short =
-            taken.got.iter().zip(&ask.lines).enumerate().find(|(_, (got, wanted))| got.available < wanted.quantity);
+            taken.got.iter().zip(&*ask.lines).enumerate().find(|(_, (got, wanted))| got.available < wanted.quantity);
         let Some((_, (got, wanted))) = short else { return "nothing can be promised".to_owned() };
         let amount = |thousandths: i64| {
             let mut text = Vec::new();

@@ -71,7 +71,7 @@ impl Engine {
             let record = self.promises.reservations.get(record);
             let part = &record.parts[number];
             if let Some((_, bucket)) = part.due.filter(|(_, bucket)| *bucket <= binding) {
-                held.push((bucket, record.serial, &*record.source, &*record.id, part.held));
+                held.push((bucket, record.serial, record.named.source(), record.named.id(), part.held));
             }
         }
         held.sort_unstable();

@@ -4,6 +4,7 @@ use super::{Due, Span};
 use crate::atp::{self, Mode, Problem, UNLIMITED};
 use crate::config::Measure;
 use crate::engine::Engine;
+use crate::intern::NONE;
 use crate::ledger::PROMISED;
 use crate::safety::Kept;
 use crate::stock::Spot;
@@ -71,7 +72,11 @@ impl Engine {
 
     /// The bucket of a time or date in a zone, within the horizon.
     pub(crate) fn bucket_in(&self, zone: u32, when: When) -> i32 {
-        let Span { today, end } = self.horizon(zone);
+        self.bucket_within(zone, self.horizon(zone), when)
+    }
+
+    /// The same within a horizon that is known.
+    pub(crate) fn bucket_within(&self, zone: u32, Span { today, end }: Span, when: When) -> i32 {
         let bucket = match when {
             When::Now => today,
             When::Due(due) => self.promises.calendar.bucket_of(zone, due),
@@ -81,15 +86,20 @@ impl Engine {
         bucket.clamp(today, end - 1)
     }
 
-    /// What the figures of a position need.
+    /// What the figures of a position need. Its names are looked at only where they count.
     pub(crate) fn site(&self, spot: Spot, measure: Option<&Measure>) -> Site {
         let (part, position) = self.stock.at(spot);
-        let names = position.names.map(|name| part.names.name(name));
+        let name = |place: usize| part.names.name(position.names[place]);
         let is_promised = position.counts & PROMISED != 0;
-        let entry = if is_promised { self.promises.find(spot) } else { None };
-        let claimed = entry.map_or(0, |slot| self.promises.entry(slot).claimed);
-        let zone = entry.map_or_else(|| self.zone_of(names[1]), |slot| self.promises.entry(slot).zone);
-        let pending = self.pendings.loss(names);
+        let slot = if is_promised { self.promises.find(spot) } else { None };
+        let entry = slot.map(|slot| self.promises.entry(slot));
+        let claimed = entry.map_or(0, |entry| entry.claimed);
+        let zone = match entry {
+            Some(entry) => entry.zone,
+            None if self.locations.is_empty() => 0,
+            None => self.zone_of(name(1)),
+        };
+        let pending = if self.pendings.has_losses() { self.pendings.loss([0, 1, 2, 3].map(name)) } else { 0 };
         let accounts = &position.accounts;
         let on_hand = match measure {
             None => accounts[0] - accounts[1] - claimed - accounts[2] - pending,
@@ -100,14 +110,18 @@ impl Engine {
             }
         };
         let horizon = self.horizon(zone);
-        let reach = self.config.promise.reach(names[0], names[1]);
+        let promise = &self.config.promise;
+        let reach = promise.common_reach().unwrap_or_else(|| promise.reach(name(0), name(1)));
         let fence = reach
             .lead_time
             .map_or(horizon.end, |buckets| horizon.end.min(horizon.today.saturating_add_unsigned(buckets)));
-        let is_whole = names[2].is_empty() && names[3].is_empty();
-        let kept =
-            if is_whole { self.kept([names[0], names[1]], accounts[0], (zone, horizon)) } else { Kept::Always(0) };
-        Site { entry, zone, horizon, fence, window: reach.accumulation_window, on_hand, kept }
+        let is_whole = position.names[2..] == [NONE; 2];
+        let kept = match self.config.common_safety() {
+            _ if !is_whole => Kept::Always(0),
+            Some(amount) if self.items.is_empty() => Kept::Always(amount),
+            _ => self.kept([name(0), name(1)], accounts[0], (zone, horizon)),
+        };
+        Site { entry: slot, zone, horizon, fence, window: reach.accumulation_window, on_hand, kept }
     }
 
     /// The figure of a position in a bucket.

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::calendar::Due;
 use super::line::{Line, State};
-use super::reservation::{End, Got, Part, Record, Settled, Status};
+use super::reservation::{End, Got, More, Named, Part, Record, Settled, Status};
 use crate::body::Known;
 use crate::dedup::Fingerprint;
 use crate::directive::Side;
@@ -199,7 +199,7 @@ impl Engine {
         writer.u32(record.known.digest);
         writer.u64(record.serial);
         writer.u64(record.sequence);
-        for text in [&*record.source, &*record.id, record.document.as_deref().unwrap_or_default()] {
+        for text in [record.named.source(), record.named.id(), record.named.document().unwrap_or_default()] {
             writer.bytes(text.as_bytes());
         }
         writer.i64(record.expires_ns);
@@ -228,18 +228,21 @@ impl Engine {
             writer.u64(part.protections.len() as u64);
             writer.words(&part.protections);
         }
-        writer.u8(u8::from(record.seen.is_some()));
-        writer.u64(record.seen.unwrap_or_default());
-        writer.bytes(record.why.as_deref().unwrap_or_default().as_bytes());
-        writer.u64(record.channels.len() as u64);
-        writer.texts(&record.channels);
+        let none = More::default();
+        let more = record.more.as_deref().unwrap_or(&none);
+        writer.u8(u8::from(more.seen.is_some()));
+        writer.u64(more.seen.unwrap_or_default());
+        writer.bytes(more.why.as_deref().unwrap_or_default().as_bytes());
+        writer.u64(more.channels.len() as u64);
+        writer.texts(&more.channels);
     }
 
     fn read_record(&mut self, reader: &mut Reader<'_>) -> Result<Record, SnapshotError> {
         let key = Fingerprint([reader.u64()?, reader.u64()?]);
         let known = Known { digest: reader.u32()?, ..Known::default() };
         let (serial, sequence) = (reader.u64()?, reader.u64()?);
-        let (source, id, document) = (reader.text()?.into(), reader.text()?.into(), read_name(reader)?);
+        let [source, id, document] = [reader.text()?, reader.text()?, reader.text()?];
+        let named = Named::new(&source, &id, &document).ok_or(NO_RESERVATION)?;
         let expires_ns = reader.i64()?;
         let status = *Status::ALL.get(usize::from(reader.u8()?)).ok_or(NO_RESERVATION)?;
         let end = *End::ALL.get(usize::from(reader.u8()?)).ok_or(NO_RESERVATION)?;
@@ -267,25 +270,8 @@ impl Engine {
         for _ in 0..reader.count(8)? {
             channels.push(Box::<str>::from(reader.text()?));
         }
-        let channels = channels.into();
-        Ok(Record {
-            key,
-            known,
-            serial,
-            sequence,
-            source,
-            id,
-            document,
-            expires_ns,
-            status,
-            end,
-            posted,
-            got,
-            parts,
-            seen,
-            why,
-            channels,
-        })
+        let more = More { seen, why, channels: channels.into() }.boxed();
+        Ok(Record { key, known, serial, sequence, named, expires_ns, status, end, posted, got, parts, more })
     }
 
     fn read_part(&mut self, reader: &mut Reader<'_>, is_live: bool) -> Result<Part, SnapshotError> {
@@ -333,7 +319,8 @@ impl Engine {
         let mut slots = std::collections::BTreeMap::new();
         for _ in 0..reader.count(100)? {
             let record = self.read_record(reader)?;
-            let (serial, is_live, document) = (record.serial, record.end == End::Live, record.document.clone());
+            let (serial, is_live) = (record.serial, record.end == End::Live);
+            let document = record.named.document().map(ToOwned::to_owned);
             let slot = self.promises.reservations.put_back(record).ok_or(NO_RESERVATION)?;
             slots.insert(serial, slot);
             if let Some(name) = document.filter(|_| is_live) {

@@ -56,7 +56,7 @@ impl Engine {
         let is_at = |place: usize, wanted: &Option<String>| {
             wanted.is_none() || record.parts.iter().any(|part| is(wanted, Some(self.view(part.spot).names[place])))
         };
-        is(&filter.document, record.document.as_deref())
+        is(&filter.document, record.named.document())
             && is_at(0, &filter.sku)
             && is_at(1, &filter.location)
             && (!filter.leaks || self.leaks(record))
@@ -64,15 +64,15 @@ impl Engine {
 
     /// Whether stock is held for a document that is closed.
     fn leaks(&self, record: &Record) -> bool {
-        let document = record.document.as_deref().and_then(|name| self.promises.document(name));
+        let document = record.named.document().and_then(|name| self.promises.document(name));
         document.is_some_and(|document| document.closed_ns.is_some())
     }
 
     fn write_reservation(&self, out: &mut Vec<u8>, record: &Record) {
         out.extend_from_slice(b"{\"source\":");
-        write_string(out, &record.source);
-        write_text(out, "id", Some(&record.id));
-        write_text(out, "document", record.document.as_deref());
+        write_string(out, record.named.source());
+        write_text(out, "id", Some(record.named.id()));
+        write_text(out, "document", record.named.document());
         if record.expires_ns < i64::MAX {
             write_text(out, "expires", Some(&instant::format(record.expires_ns)));
         }
@@ -89,8 +89,7 @@ impl Engine {
             if let Some((_, bucket)) = part.due {
                 write_text(out, "due", Some(&self.bucket_text(bucket)));
             }
-            let channel = record.channels.get(usize::from(part.line)).filter(|channel| !channel.is_empty());
-            write_text(out, "channel", channel.map(|channel| &**channel));
+            write_text(out, "channel", record.channel(usize::from(part.line)));
             out.push(b'}');
         }
         out.push(b']');

@@ -8,6 +8,7 @@ mod ask;
 mod calendar;
 mod consume;
 mod decide;
+mod expiry;
 mod explain;
 mod feeds;
 mod figure;
@@ -22,12 +23,15 @@ mod review;
 mod schedule;
 mod settle;
 
+use std::hint::black_box;
+
 use hashbrown::HashTable;
 
 use crate::config::Config;
 use crate::hash::{fold, of_name};
 use crate::held;
 use crate::stock::Spot;
+use crate::wave::{Seen, WAVE_EVENTS};
 
 pub(crate) use crate::timeline::{Span, Timeline};
 pub use answer::Reply;
@@ -139,6 +143,22 @@ impl Promises {
     /// The slot of a position's entry.
     pub(crate) fn find(&self, spot: Spot) -> Option<u32> {
         self.by_spot.find(hash_of(spot), |(known, _)| *known == spot).map(|(_, slot)| *slot)
+    }
+
+    /// Touches the memory that events will need: where their keys are looked for among reservations, and the entries of their positions. Those of
+    /// many events are fetched at once, because no fetch waits for another.
+    pub(crate) fn look_ahead<'s, 'a: 's>(&self, events: impl Iterator<Item = (&'s Seen<'a>, Option<Spot>)> + Clone) {
+        let mut slots = [None; WAVE_EVENTS];
+        for ((seen, spot), slot) in events.zip(&mut slots) {
+            if seen.event.kind == Some("reservation.requested") {
+                self.reservations.touch(seen.key);
+            }
+            *slot = spot.and_then(|spot| self.find(spot));
+        }
+        for slot in slots.into_iter().flatten() {
+            let entry = self.entry(slot);
+            black_box((entry.claimed, entry.is_touched, entry.lines.len()));
+        }
     }
 
     /// An entry by its slot.

@@ -1,11 +1,13 @@
 //! Reservations: what was asked for, what was granted of it and is still held, and for how long. A closed one is remembered for its answer.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
+use std::hint::black_box;
 
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use super::calendar::Due;
+use super::expiry::Expiries;
 use crate::body::Known;
 use crate::dedup::Fingerprint;
 use crate::held;
@@ -110,9 +112,7 @@ pub(crate) struct Record {
     pub(crate) serial: u64,
     /// The log sequence that it was decided at.
     pub(crate) sequence: u64,
-    pub(crate) source: Box<str>,
-    pub(crate) id: Box<str>,
-    pub(crate) document: Option<Box<str>>,
+    pub(crate) named: Named,
     /// When it ends, in nanoseconds; the greatest number for never.
     pub(crate) expires_ns: i64,
     pub(crate) status: Status,
@@ -121,6 +121,13 @@ pub(crate) struct Record {
     pub(crate) posted: i64,
     pub(crate) got: SmallVec<[Got; 1]>,
     pub(crate) parts: SmallVec<[Part; 1]>,
+    /// What few of them have.
+    pub(crate) more: Option<Box<More>>,
+}
+
+/// What is remembered of few requests.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct More {
     /// The version that was asked for and not found.
     pub(crate) seen: Option<u64>,
     pub(crate) why: Option<Box<str>>,
@@ -128,7 +135,62 @@ pub(crate) struct Record {
     pub(crate) channels: Box<[Box<str>]>,
 }
 
+impl More {
+    /// In a record; nothing where it says nothing.
+    pub(crate) fn boxed(self) -> Option<Box<Self>> {
+        if self == Self::default() { None } else { Some(Box::new(self)) }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let channels = self.channels.iter().map(|channel| channel.len() + size_of::<Box<str>>());
+        size_of::<Self>() + held::text(self.why.as_deref()) + channels.sum::<usize>()
+    }
+}
+
+/// Source, id and document of a request. They are many, so all lie in one text.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    text: Box<str>,
+    source_bytes: u8,
+    id_bytes: u8,
+}
+
+impl Named {
+    /// With an empty document for none. Nothing if a name is longer than the contract allows.
+    pub(crate) fn new(source: &str, id: &str, document: &str) -> Option<Self> {
+        let [source_bytes, id_bytes] = [u8::try_from(source.len()).ok()?, u8::try_from(id.len()).ok()?];
+        let mut text = String::with_capacity(source.len() + id.len() + document.len());
+        [source, id, document].into_iter().for_each(|name| text.push_str(name));
+        Some(Self { text: text.into_boxed_str(), source_bytes, id_bytes })
+    }
+
+    pub(crate) fn source(&self) -> &str {
+        &self.text[..usize::from(self.source_bytes)]
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        let start = usize::from(self.source_bytes);
+        &self.text[start..start + usize::from(self.id_bytes)]
+    }
+
+    pub(crate) fn document(&self) -> Option<&str> {
+        let document = &self.text[usize::from(self.source_bytes) + usize::from(self.id_bytes)..];
+        Some(document).filter(|document| !document.is_empty())
+    }
+}
+
 impl Record {
+    /// Why it was not granted, where there is something to say.
+    pub(crate) fn why(&self) -> Option<&str> {
+        self.more.as_ref()?.why.as_deref()
+    }
+
+    /// The channel of a line, if it named one.
+    pub(crate) fn channel(&self, line: usize) -> Option<&str> {
+        let channel = self.more.as_ref()?.channels.get(line)?;
+        Some(&**channel).filter(|channel| !channel.is_empty())
+    }
+
     /// What a line still holds, in thousandths.
     pub(crate) fn held_of(&self, line: usize) -> i64 {
         self.parts.iter().filter(|part| usize::from(part.line) == line).map(|part| part.held).sum()
@@ -146,14 +208,11 @@ impl Record {
 
     fn memory_bytes(&self) -> usize {
         let spilled = |parts: usize, bytes: usize| if parts > 1 { parts * bytes } else { 0 };
-        self.source.len()
-            + self.id.len()
-            + held::text(self.document.as_deref())
-            + held::text(self.why.as_deref())
+        self.named.text.len()
+            + self.more.as_ref().map_or(0, |more| more.memory_bytes())
             + spilled(self.got.capacity(), size_of::<Got>())
             + spilled(self.parts.capacity(), size_of::<Part>())
             + self.parts.iter().map(|part| size_of_val(&*part.protections)).sum::<usize>()
-            + self.channels.iter().map(|channel| channel.len() + size_of::<Box<str>>()).sum::<usize>()
     }
 }
 
@@ -174,9 +233,9 @@ pub(crate) struct Reservations {
     /// By slot; slots of records that are gone are used again.
     slots: Vec<Option<Record>>,
     free: Vec<u32>,
-    by_key: HashTable<u32>,
-    /// When live ones expire: time, serial, slot.
-    due: BTreeSet<(i64, u64, u32)>,
+    /// Slots by key, each with the hash of its key, so that looking for a key touches no record but its own.
+    by_key: HashTable<(u64, u32)>,
+    due: Expiries,
     /// Those that hold nothing any more: when they ended, serial, slot.
     ended: VecDeque<(i64, u64, u32)>,
     /// What became of taking and giving back, by the key of the directive, and in the order in which it is forgotten.
@@ -187,12 +246,12 @@ pub(crate) struct Reservations {
 }
 
 impl Reservations {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
             by_key: HashTable::new(),
-            due: BTreeSet::new(),
+            due: Expiries::default(),
             ended: VecDeque::new(),
             settled: HashTable::new(),
             settled_order: VecDeque::new(),
@@ -202,7 +261,14 @@ impl Reservations {
 
     /// The slot of a request.
     pub(crate) fn find(&self, key: Fingerprint) -> Option<u32> {
-        self.by_key.find(hash_of(key), |slot| self.get(*slot).key == key).copied()
+        let hash = hash_of(key);
+        let found = self.by_key.find(hash, |(known, slot)| *known == hash && self.get(*slot).key == key);
+        found.map(|(_, slot)| *slot)
+    }
+
+    /// Touches the memory that looking for a key will need.
+    pub(super) fn touch(&self, key: Fingerprint) {
+        black_box(self.by_key.find(hash_of(key), |(known, _)| *known == hash_of(key)));
     }
 
     /// A record by its slot.
@@ -229,13 +295,11 @@ impl Reservations {
             self.slots.push(Some(record));
             u32::try_from(self.slots.len() - 1).expect("fewer reservations than 2^32")
         };
-        let slots = &self.slots;
-        let hash = |slot: &u32| slots[*slot as usize].as_ref().map_or(0, |record| hash_of(record.key));
-        self.by_key.insert_unique(hash_of(key), slot, hash);
+        self.by_key.insert_unique(hash_of(key), (hash_of(key), slot), |(hash, _)| *hash);
         if is_live {
             self.live += 1;
             if expires_ns < i64::MAX {
-                self.due.insert((expires_ns, serial, slot));
+                self.due.push((expires_ns, serial, slot));
             }
         } else {
             self.ended.push_back((now_ns, serial, slot));
@@ -267,19 +331,25 @@ impl Reservations {
         let record = self.get_mut(slot);
         record.end = end;
         let (expires_ns, serial) = (record.expires_ns, record.serial);
-        self.due.remove(&(expires_ns, serial, slot));
+        if expires_ns < i64::MAX {
+            let slots = &self.slots;
+            self.due.end(|(_, serial, slot)| {
+                let record = slots[slot as usize].as_ref();
+                record.is_some_and(|record| record.serial == serial && record.end == End::Live)
+            });
+        }
         self.live -= 1;
         self.ended.push_back((now_ns, serial, slot));
     }
 
     /// The next one that has expired by a time.
     pub(crate) fn expired(&self, now_ns: i64) -> Option<u32> {
-        self.due.first().filter(|(expires_ns, ..)| *expires_ns <= now_ns).map(|(.., slot)| *slot)
+        self.due.first().filter(|(expires_ns, ..)| *expires_ns <= now_ns).map(|(.., slot)| slot)
     }
 
     /// When the next one expires.
     pub(crate) fn next_expiry_ns(&self) -> Option<i64> {
-        self.due.first().map(|(expires_ns, ..)| *expires_ns)
+        self.due.first().map(|(expires_ns, ..)| expires_ns)
     }
 
     /// Forgets those that ended before a time, and the oldest of them beyond so many.
@@ -326,7 +396,7 @@ impl Reservations {
 
     fn forget(&mut self, slot: u32) {
         let key = self.get(slot).key;
-        if let Ok(found) = self.by_key.find_entry(hash_of(key), |known| *known == slot) {
+        if let Ok(found) = self.by_key.find_entry(hash_of(key), |(_, known)| *known == slot) {
             found.remove();
         }
         self.slots[slot as usize] = None;
@@ -358,7 +428,7 @@ impl Reservations {
             + self.slots.iter().flatten().map(Record::memory_bytes).sum::<usize>()
             + held::list(&self.free)
             + self.by_key.allocation_size()
-            + held::tree::<(i64, u64, u32), ()>(self.due.len())
+            + self.due.memory_bytes()
             + self.ended.capacity() * size_of::<(i64, u64, u32)>()
             + self.settled.allocation_size()
             + self.settled.iter().map(|(_, settled)| held::text(settled.why.as_deref())).sum::<usize>()

@@ -146,9 +146,8 @@ impl Engine {
     }
 
     fn review_touched(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
-        for number in 0..self.stock.parts.len() {
-            for place in std::mem::take(&mut self.stock.parts[number].promised) {
-                let part = u32::try_from(number).expect("there are few parts");
+        for (part, stock) in (0..).zip(&mut self.stock.parts) {
+            for place in stock.promised.drain(..) {
                 if let Some(slot) = self.promises.find(Spot { part, place }) {
                     self.promises.touch(slot);
                 }
@@ -161,18 +160,21 @@ impl Engine {
             return;
         }
         let mut touched = std::mem::take(&mut self.promises.touched);
-        let spots = touched.iter().map(|slot| self.promises.entry(*slot).spot).collect();
-        for spot in self.in_order(spots) {
-            let Some(slot) = self.promises.find(spot) else { continue };
+        if touched.len() > 1 {
+            let names = |slot: u32| self.view(self.promises.entry(slot).spot).names;
+            touched.sort_by(|one, other| names(*one).cmp(&names(*other)));
+        }
+        for slot in touched.drain(..) {
             self.promises.entry_mut(slot).is_touched = false;
             self.review_risk(config, slot, place, batch);
-            if self.promises.entry(slot).is_idle() {
+            let entry = self.promises.entry(slot);
+            if entry.is_idle() {
+                let spot = entry.spot;
                 self.stock.parts[spot.part as usize].ledger.set_promised(spot.place, false);
                 self.promises.remove(slot);
             }
         }
         // The room is used again.
-        touched.clear();
         self.promises.touched = touched;
     }
 
@@ -200,7 +202,7 @@ impl Engine {
         let site = self.site(spot, None);
         // Beyond the horizon there is no figure.
         let first = first.filter(|when| !matches!(when, When::Bucket(bucket) if *bucket >= site.horizon.end));
-        let bucket = first.map(|when| self.bucket_in(site.zone, when));
+        let bucket = first.map(|when| self.bucket_within(site.zone, site.horizon, when));
         let figure = bucket.map_or(0, |bucket| self.figure(&site, Mode::LookAhead, bucket));
         let is_at_risk = figure < 0;
         if is_at_risk == was_at_risk {
@@ -237,7 +239,7 @@ impl Engine {
             .into_iter()
             .map(|(record, number)| {
                 let record = self.promises.reservations.get(record);
-                (record.serial, format!("{}/{}", record.source, record.id), record.parts[number].held)
+                (record.serial, format!("{}/{}", record.named.source(), record.named.id()), record.parts[number].held)
             })
             .collect();
         held.sort_by_key(|(serial, ..)| std::cmp::Reverse(*serial));

@@ -15,12 +15,20 @@ use crate::outcome::Outcome;
 use crate::raise::About;
 use crate::rules::Flow;
 use crate::stock::Spot;
+use crate::wave::{Found, Seen};
 
 impl Engine {
     /// The entry of a position, if it has one.
     pub(crate) fn promised(&self, spot: Spot) -> Option<u32> {
         let is_promised = self.stock.at(spot).1.counts & PROMISED != 0;
         if is_promised { self.promises.find(spot) } else { None }
+    }
+
+    /// Where an event's position is, if it has an entry.
+    pub(crate) fn promised_spot(&self, seen: &Seen<'_>, found: Found) -> Option<Spot> {
+        let part = u32::try_from(self.stock.part_of(seen.hashes.sku)).expect("there are few parts");
+        let spot = Spot { part, place: found.place? };
+        Some(spot).filter(|spot| self.stock.at(*spot).1.counts & PROMISED != 0)
     }
 
     /// The entry of a position, new if need be.

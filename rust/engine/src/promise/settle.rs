@@ -71,7 +71,7 @@ impl Engine {
     /// Lets the demand lines of a reservation count what it holds.
     pub(crate) fn count_held(&mut self, config: &Config, slot: u32, findings: &mut Findings) {
         let record = self.promises.reservations.get(slot);
-        let Some(document) = record.document.clone() else { return };
+        let Some(document) = record.named.document().map(ToOwned::to_owned) else { return };
         let places: Vec<_> =
             record.parts.iter().map(|part| (record.got[usize::from(part.line)].line, part.spot)).collect();
         for (number, spot) in places {
@@ -227,9 +227,12 @@ impl Engine {
         let record = self.promises.reservations.get(slot);
         let number = record.got[usize::from(part.line)].line;
         let today = self.today(self.promises.entry(part.entry).zone);
-        let (document, line) = match &record.document {
-            Some(document) => (document.clone(), number),
-            None => (format!("{}/{}", record.source, record.id).into(), Some(i64::from(part.line) + 1)),
+        let (document, line): (Box<str>, _) = match record.named.document() {
+            Some(document) => (document.into(), number),
+            None => {
+                let name = format!("{}/{}", record.named.source(), record.named.id());
+                (name.into(), Some(i64::from(part.line) + 1))
+            }
         };
         let known = self.line_at((Side::Demand, &document, line), part.spot);
         let open = known.filter(|serial| self.promises.lines[serial].state == State::Open);
@@ -269,7 +272,7 @@ impl Engine {
     fn end_reservation(&mut self, slot: u32, end: End) {
         let now_ns = self.log_time_ns.unwrap_or(0);
         self.promises.reservations.end(slot, end, now_ns);
-        if let Some(name) = self.promises.reservations.get(slot).document.clone() {
+        if let Some(name) = self.promises.reservations.get(slot).named.document().map(ToOwned::to_owned) {
             self.promises.document_mut(&name).reservations.retain(|known| *known != slot);
         }
     }

@@ -1,0 +1,83 @@
+//! When live reservations expire, soonest first. What ended before its time stays in its place until it comes to the top or too many are like it:
+//! most expire in the order in which they came, so adding one costs next to nothing.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// When a reservation expires, in nanoseconds, its serial and its slot.
+pub(crate) type Expiry = (i64, u64, u32);
+
+/// Ended ones that may always stay.
+const STALE_MIN: usize = 64;
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(crate) struct Expiries {
+    heap: BinaryHeap<Reverse<Expiry>>,
+    /// How many of them ended before their time.
+    stale: usize,
+}
+
+impl Expiries {
+    pub(crate) fn push(&mut self, expiry: Expiry) {
+        self.heap.push(Reverse(expiry));
+    }
+
+    /// The next one, which has not ended.
+    pub(crate) fn first(&self) -> Option<Expiry> {
+        self.heap.peek().map(|Reverse(expiry)| *expiry)
+    }
+
+    /// Notes that one of them ended. `is_live` tells which have not.
+    pub(crate) fn end(&mut self, is_live: impl Fn(Expiry) -> bool) {
+        self.stale += 1;
+        while let Some(first) = self.first()
+            && !is_live(first)
+        {
+            self.heap.pop();
+            self.stale -= 1;
+        }
+        if self.stale > STALE_MIN.max(self.heap.len() / 2) {
+            self.heap.retain(|Reverse(expiry)| is_live(*expiry));
+            self.stale = 0;
+        }
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.heap.capacity() * size_of::<Expiry>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_next_is_always_the_soonest_that_has_not_ended() {
+        for seed in 0..64_u64 {
+            let mut random = seed.wrapping_mul(crate::hash::GOLDEN) | 1;
+            let mut below = |end: u64| {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (random >> 33) % end
+            };
+            let (mut expiries, mut live) = (Expiries::default(), BTreeSet::new());
+            for serial in 0..2_000 {
+                if below(5) < 3 || live.is_empty() {
+                    let expiry = (i64::try_from(serial + below(50)).unwrap(), serial, 7);
+                    expiries.push(expiry);
+                    live.insert(expiry);
+                } else {
+                    // The soonest as when its time has come, or any other.
+                    let place = if below(2) == 0 { 0 } else { usize::try_from(below(live.len() as u64)).unwrap() };
+                    let ended = *live.iter().nth(place).unwrap();
+                    live.remove(&ended);
+                    expiries.end(|expiry| live.contains(&expiry));
+                }
+                assert_eq!(expiries.first(), live.first().copied(), "seed {seed}");
+                assert!(expiries.heap.len() <= 2 * live.len() + 2 * STALE_MIN, "seed {seed}");
+            }
+        }
+    }
+}
