@@ -262,11 +262,7 @@ impl Engine {
                 self.close_document(config, document, case);
                 Outcome::Applied
             }
-            Request::Reserve(ask) => {
-                let outcome = self.reserve(config, case, (ask, admitted), findings);
-                self.answer_request(case, ask, findings, batch);
-                outcome
-            }
+            Request::Reserve(ask) => self.reserve(config, case, (ask, admitted), (findings, batch)),
             Request::Settle(settle) => {
                 let (outcome, told) = self.settle_reservation(config, case, settle, findings);
                 self.answer_settled(case, settle, (outcome, told), findings, batch);

@@ -195,7 +195,10 @@ impl Engine {
 
     /// Bytes among them that are mapped beside the ordinary allocator.
     pub fn mapped_bytes(&self) -> usize {
-        self.keys.mapped_bytes() + self.meanings.bytes().mapped + self.stock.mapped_bytes()
+        self.keys.mapped_bytes()
+            + self.meanings.bytes().mapped
+            + self.stock.mapped_bytes()
+            + self.promises.reservations.mapped_bytes()
     }
 
     /// Code and subject of all exceptions that are open or acknowledged.

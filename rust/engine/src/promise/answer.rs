@@ -1,6 +1,6 @@
 //! Answers: what a caller is told of its request, as JSON for the subject that it named (`docs/promise.md` §4).
 
-use super::reservation::{End, Record, Settled, Status};
+use super::record::{End, Record, Settled, Status};
 use crate::balance::write_string;
 use crate::batch::Batch;
 use crate::directive::{Ask, Directive, Request, Settle, Wanted, reply_of};
@@ -32,13 +32,12 @@ pub(crate) enum Told {
 
 impl Engine {
     /// Answers a request for a reservation that was decided.
-    pub(crate) fn answer_request(&self, case: &Case<'_, '_>, ask: &Ask, findings: &mut Findings, batch: &mut Batch) {
+    pub(crate) fn answer_request(&self, record: &Record, ask: &Ask<'_>, findings: &mut Findings, batch: &mut Batch) {
         findings.is_answered = true;
         let Some(reply) = &ask.reply else { return };
-        let Some(slot) = self.promises.reservations.find(case.seen.key) else { return };
         findings.is_told = true;
         let mut body = Vec::with_capacity(256);
-        self.write_decision(&mut body, self.promises.reservations.get(slot), ask);
+        self.write_decision(&mut body, record, ask);
         batch.answers.push(Reply { reply: (&**reply).into(), body });
     }
 
@@ -63,7 +62,7 @@ impl Engine {
         };
         let settled = if is_again { self.promises.reservations.settled(seen.key) } else { None };
         match (request, settled) {
-            (Some((ask, record)), _) => self.write_decision(&mut body, record, ask),
+            (Some((ask, record)), _) => self.write_decision(&mut body, &record, ask),
             (None, Some(settled)) => write_settled(&mut body, seen, settled),
             _ if outcome == Outcome::Duplicate => {
                 let why = "it is held, or its answer is not remembered any more";

@@ -5,9 +5,10 @@ use smallvec::SmallVec;
 use super::figure::When;
 use super::line::State;
 use super::protection::Scoped;
-use super::reservation::{End, Got, More, Named, Part, Record, Status};
+use super::record::{End, Got, More, Named, Part, Record, Status};
 use crate::admit::Admitted;
 use crate::atp::{Mode, UNLIMITED};
+use crate::batch::Batch;
 use crate::carry_out::raised_about;
 use crate::config::Config;
 use crate::directive::{Ask, Scope, Side, Wanted};
@@ -53,7 +54,7 @@ impl Engine {
         config: &Config,
         case: &Case<'_, '_>,
         (ask, admitted): (&Ask, &Admitted),
-        findings: &mut Findings,
+        (findings, batch): (&mut Findings, &mut Batch),
     ) -> Outcome {
         let event = &case.seen.event;
         let (source, time_ns) = (event.source.unwrap_or_default(), case.time_ns);
@@ -95,7 +96,9 @@ impl Engine {
             outcome = Outcome::Insufficient;
             findings.why = Some(self.shortage(ask, &taken));
         }
-        self.remember_request(config, case, (ask, serial, status), taken, findings);
+        let record = record_of(config, case, (ask, serial, status), self.log_time_ns.unwrap_or(0), (taken, findings));
+        self.answer_request(&record, ask, findings, batch);
+        self.remember_request(config, case, ask, record, findings);
         outcome
     }
 
@@ -363,42 +366,13 @@ impl Engine {
         &mut self,
         config: &Config,
         case: &Case<'_, '_>,
-        (ask, serial, status): (&Ask, u64, Status),
-        taken: Taken,
+        ask: &Ask<'_>,
+        record: Record,
         findings: &mut Findings,
     ) {
-        let event = &case.seen.event;
         let now_ns = self.log_time_ns.unwrap_or(0);
-        let asked_ns = case.came.map_or(now_ns, |(_, came_ns)| came_ns);
-        let ttl_ns = ask.ttl_ns.or(config.promise.reservation_ttl_ns);
-        let is_granted = matches!(status, Status::Granted | Status::Partly);
-        let channels = ask.lines.iter().any(|line| line.channel.is_some());
-        let channel = |line: &Wanted<'_>| line.channel.as_deref().unwrap_or_default().into();
-        let more = More {
-            seen: taken.seen,
-            why: findings.why.as_deref().map(Into::into),
-            channels: if channels { ask.lines.iter().map(channel).collect() } else { Box::default() },
-        };
-        let record = Record {
-            key: case.seen.key,
-            known: case.said.body().known(Outcome::Applied),
-            serial,
-            sequence: case.sequence,
-            named: Named::new(
-                event.source.unwrap_or_default(),
-                event.id.unwrap_or_default(),
-                ask.document.as_deref().unwrap_or_default(),
-            )
-            .expect("the contract bounds names"),
-            expires_ns: ttl_ns.map_or(i64::MAX, |ttl_ns| asked_ns.saturating_add(ttl_ns)),
-            status,
-            end: if is_granted { End::Live } else { End::Refused },
-            posted: 0,
-            got: taken.got,
-            parts: taken.parts,
-            more: more.boxed(),
-        };
         let spots: SmallVec<[Spot; 4]> = record.parts.iter().map(|part| part.spot).collect();
+        let is_granted = record.end == End::Live;
         let slot = self.promises.reservations.add(record, now_ns);
         self.promises.reservations.tidy(i64::MIN, config.promise.answers_max);
         if !is_granted {
@@ -412,6 +386,7 @@ impl Engine {
             self.count_held(config, slot, findings);
             let document = self.promises.document_mut(name);
             if document.closed_ns.is_some_and(|closed_ns| closed_ns.saturating_add(config.dedup_window_ns) > now_ns) {
+                let event = &case.seen.event;
                 let subject = format!("{}/{}", event.source.unwrap_or_default(), event.id.unwrap_or_default());
                 let cause = format!("document {name:?} was closed before stock was reserved for it");
                 findings.raised.push(raised_about("reservation_leak", subject, cause));
@@ -439,5 +414,41 @@ impl Engine {
             wanted.sku,
             amount(wanted.quantity)
         )
+    }
+}
+
+/// What is remembered of a request.
+fn record_of(
+    config: &Config,
+    case: &Case<'_, '_>,
+    (ask, serial, status): (&Ask<'_>, u64, Status),
+    now_ns: i64,
+    (taken, findings): (Taken, &Findings),
+) -> Record {
+    let event = &case.seen.event;
+    let asked_ns = case.came.map_or(now_ns, |(_, came_ns)| came_ns);
+    let ttl_ns = ask.ttl_ns.or(config.promise.reservation_ttl_ns);
+    let is_granted = matches!(status, Status::Granted | Status::Partly);
+    let (source, id) = (event.source.unwrap_or_default(), event.id.unwrap_or_default());
+    let channels = ask.lines.iter().any(|line| line.channel.is_some());
+    let channel = |line: &Wanted<'_>| line.channel.as_deref().unwrap_or_default().into();
+    let more = More {
+        seen: taken.seen,
+        why: findings.why.as_deref().map(Into::into),
+        channels: if channels { ask.lines.iter().map(channel).collect() } else { Box::default() },
+    };
+    Record {
+        key: case.seen.key,
+        known: case.said.body().known(Outcome::Applied),
+        serial,
+        sequence: case.sequence,
+        named: Named::new(source, id, ask.document.as_deref().unwrap_or_default()).expect("the contract bounds names"),
+        expires_ns: ttl_ns.map_or(i64::MAX, |ttl_ns| asked_ns.saturating_add(ttl_ns)),
+        status,
+        end: if is_granted { End::Live } else { End::Refused },
+        posted: 0,
+        got: taken.got,
+        parts: taken.parts,
+        more: more.boxed(),
     }
 }

@@ -71,13 +71,13 @@ impl Engine {
             let record = self.promises.reservations.get(record);
             let part = &record.parts[number];
             if let Some((_, bucket)) = part.due.filter(|(_, bucket)| *bucket <= binding) {
-                held.push((bucket, record.serial, record.named.source(), record.named.id(), part.held));
+                held.push((bucket, record.serial, record.named.to_string(), part.held));
             }
         }
         held.sort_unstable();
-        for (bucket, _, source, id, quantity) in held.into_iter().take(LINES_MAX) {
+        for (bucket, _, name, quantity) in held.into_iter().take(LINES_MAX) {
             out.extend_from_slice(if out.last() == Some(&b'[') { b"{\"reservation\":" } else { b",{\"reservation\":" });
-            write_string(out, &format!("{source}/{id}"));
+            write_string(out, &name);
             write_text(out, "due", Some(&self.bucket_text(bucket)));
             write_amount(out, "quantity", quantity);
             out.push(b'}');

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::calendar::Due;
 use super::line::{Line, State};
-use super::reservation::{End, Got, More, Named, Part, Record, Settled, Status};
+use super::record::{End, Got, More, Named, Part, Record, Settled, Status};
 use crate::body::Known;
 use crate::dedup::Fingerprint;
 use crate::directive::Side;
@@ -69,11 +69,9 @@ impl Engine {
             writer.u64(*serial);
             self.write_line(line, writer);
         }
-        let mut records: Vec<&Record> = promises.reservations.all().map(|(_, record)| record).collect();
-        records.sort_unstable_by_key(|record| record.serial);
-        writer.u64(records.len() as u64);
-        for record in records {
-            self.write_record(record, writer);
+        writer.u64(promises.reservations.len() as u64);
+        for record in promises.reservations.all() {
+            self.write_record(&record, writer);
         }
         let ended: Vec<(i64, u64)> = promises.reservations.ended().collect();
         writer.u64(ended.len() as u64);

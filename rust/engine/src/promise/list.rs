@@ -1,8 +1,10 @@
 //! Lists of live reservations, for people: of a document, a SKU, a location, and those that leak.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
-use super::reservation::{End, Record};
+use super::record::Record;
 use crate::balance::write_string;
 use crate::effect::{write_name, write_number, write_text};
 use crate::engine::Engine;
@@ -32,10 +34,8 @@ impl Engine {
             Ok(filter) => filter,
             Err(error) => return serde_json::json!({ "error": format!("the filter: {error}") }).to_string(),
         };
-        let all = self.promises.reservations.all().map(|(_, record)| record);
-        let mut found: Vec<&Record> =
-            all.filter(|record| record.end == End::Live && self.matches(&filter, record)).collect();
-        found.sort_by_key(|record| record.serial);
+        let live = self.promises.reservations.all_live();
+        let found: Vec<Cow<'_, Record>> = live.filter(|record| self.matches(&filter, record)).collect();
         let mut out = b"{\"sequence\":".to_vec();
         quantity::write_digits(&mut out, self.sequence);
         write_number(&mut out, "total", found.len() as u64);
@@ -44,7 +44,7 @@ impl Engine {
             if number > 0 {
                 out.push(b',');
             }
-            self.write_reservation(&mut out, record);
+            self.write_reservation(&mut out, &record);
         }
         out.extend_from_slice(b"]}");
         String::from_utf8(out).expect("JSON is text")

@@ -1,238 +1,29 @@
-//! Reservations: what was asked for, what was granted of it and is still held, and for how long. A closed one is remembered for its answer.
+//! Reservations: requests that were decided and are remembered, by key, by when they expire, and by when they are forgotten. A closed one is remembered
+//! for its answer.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::hint::black_box;
 
+use bytemuck::Zeroable;
 use hashbrown::HashTable;
-use smallvec::SmallVec;
 
-use super::calendar::Due;
 use super::expiry::Expiries;
-use crate::body::Known;
+use super::packed::Packed;
+use super::record::{End, Part, Record, Settled};
 use crate::dedup::Fingerprint;
+use crate::hash::{GOLDEN, fold};
 use crate::held;
-use crate::outcome::Outcome;
-use crate::stock::Spot;
-
-/// What became of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Status {
-    Granted,
-    Partly,
-    Insufficient,
-    /// The position reflects another place of the log than the one asked for.
-    Changed,
-    Refused,
-}
-
-impl Status {
-    /// All of them, by number.
-    pub(crate) const ALL: [Self; 5] = [Self::Granted, Self::Partly, Self::Insufficient, Self::Changed, Self::Refused];
-
-    /// The name in answers.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Granted => "granted",
-            Self::Partly => "partly",
-            Self::Insufficient => "insufficient",
-            Self::Changed => "changed",
-            Self::Refused => "refused",
-        }
-    }
-}
-
-/// Why a reservation holds nothing any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum End {
-    /// It still holds something.
-    Live,
-    Refused,
-    Posted,
-    Voided,
-    Expired,
-}
-
-impl End {
-    /// All of them, by number.
-    pub(crate) const ALL: [Self; 5] = [Self::Live, Self::Refused, Self::Posted, Self::Voided, Self::Expired];
-
-    /// In words.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Refused => "refused",
-            Self::Posted => "posted",
-            Self::Voided => "voided",
-            Self::Expired => "expired",
-        }
-    }
-}
-
-/// What was granted at one position.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Part {
-    /// The number of its line in the request, from 0.
-    pub(crate) line: u16,
-    pub(crate) spot: Spot,
-    /// The slot of its entry; of use as long as it holds something.
-    pub(crate) entry: u32,
-    /// When it is due, and the bucket where it counts as demand; nothing for a claim on what is on hand.
-    pub(crate) due: Option<(Due, i32)>,
-    /// What was granted, and what is held of it, in thousandths.
-    pub(crate) granted: i64,
-    pub(crate) held: i64,
-    /// The protections that it consumed.
-    pub(crate) protections: Box<[u64]>,
-}
-
-/// What a line of a request got.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Got {
-    /// Thousandths.
-    pub(crate) asked: i64,
-    pub(crate) granted: i64,
-    /// What would have worked, where it was not granted in full.
-    pub(crate) available: i64,
-    /// The first bucket that has it all, in that case.
-    pub(crate) earliest: Option<i32>,
-    /// The number of the document's line.
-    pub(crate) line: Option<i64>,
-    pub(crate) is_group: bool,
-}
-
-/// A request that was decided.
-#[derive(Debug, Clone)]
-pub(crate) struct Record {
-    pub(crate) key: Fingerprint,
-    /// What it said, for repetitions after its key was forgotten.
-    pub(crate) known: Known,
-    /// What it was created before and after.
-    pub(crate) serial: u64,
-    /// The log sequence that it was decided at.
-    pub(crate) sequence: u64,
-    pub(crate) named: Named,
-    /// When it ends, in nanoseconds; the greatest number for never.
-    pub(crate) expires_ns: i64,
-    pub(crate) status: Status,
-    pub(crate) end: End,
-    /// What was posted of it, in thousandths.
-    pub(crate) posted: i64,
-    pub(crate) got: SmallVec<[Got; 1]>,
-    pub(crate) parts: SmallVec<[Part; 1]>,
-    /// What few of them have.
-    pub(crate) more: Option<Box<More>>,
-}
-
-/// What is remembered of few requests.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct More {
-    /// The version that was asked for and not found.
-    pub(crate) seen: Option<u64>,
-    pub(crate) why: Option<Box<str>>,
-    /// Channels by line, where there are any.
-    pub(crate) channels: Box<[Box<str>]>,
-}
-
-impl More {
-    /// In a record; nothing where it says nothing.
-    pub(crate) fn boxed(self) -> Option<Box<Self>> {
-        if self == Self::default() { None } else { Some(Box::new(self)) }
-    }
-
-    fn memory_bytes(&self) -> usize {
-        let channels = self.channels.iter().map(|channel| channel.len() + size_of::<Box<str>>());
-        size_of::<Self>() + held::text(self.why.as_deref()) + channels.sum::<usize>()
-    }
-}
-
-/// Source, id and document of a request. They are many, so all lie in one text.
-#[derive(Debug, Clone)]
-pub(crate) struct Named {
-    text: Box<str>,
-    source_bytes: u8,
-    id_bytes: u8,
-}
-
-impl Named {
-    /// With an empty document for none. Nothing if a name is longer than the contract allows.
-    pub(crate) fn new(source: &str, id: &str, document: &str) -> Option<Self> {
-        let [source_bytes, id_bytes] = [u8::try_from(source.len()).ok()?, u8::try_from(id.len()).ok()?];
-        let mut text = String::with_capacity(source.len() + id.len() + document.len());
-        [source, id, document].into_iter().for_each(|name| text.push_str(name));
-        Some(Self { text: text.into_boxed_str(), source_bytes, id_bytes })
-    }
-
-    pub(crate) fn source(&self) -> &str {
-        &self.text[..usize::from(self.source_bytes)]
-    }
-
-    pub(crate) fn id(&self) -> &str {
-        let start = usize::from(self.source_bytes);
-        &self.text[start..start + usize::from(self.id_bytes)]
-    }
-
-    pub(crate) fn document(&self) -> Option<&str> {
-        let document = &self.text[usize::from(self.source_bytes) + usize::from(self.id_bytes)..];
-        Some(document).filter(|document| !document.is_empty())
-    }
-}
-
-impl Record {
-    /// Why it was not granted, where there is something to say.
-    pub(crate) fn why(&self) -> Option<&str> {
-        self.more.as_ref()?.why.as_deref()
-    }
-
-    /// The channel of a line, if it named one.
-    pub(crate) fn channel(&self, line: usize) -> Option<&str> {
-        let channel = self.more.as_ref()?.channels.get(line)?;
-        Some(&**channel).filter(|channel| !channel.is_empty())
-    }
-
-    /// What a line still holds, in thousandths.
-    pub(crate) fn held_of(&self, line: usize) -> i64 {
-        self.parts.iter().filter(|part| usize::from(part.line) == line).map(|part| part.held).sum()
-    }
-
-    /// What all lines still hold.
-    pub(crate) fn held(&self) -> i64 {
-        self.parts.iter().map(|part| part.held).sum()
-    }
-
-    /// What was granted in all.
-    pub(crate) fn granted(&self) -> i64 {
-        self.got.iter().map(|got| got.granted).fold(0, i64::saturating_add)
-    }
-
-    fn memory_bytes(&self) -> usize {
-        let spilled = |parts: usize, bytes: usize| if parts > 1 { parts * bytes } else { 0 };
-        self.named.text.len()
-            + self.more.as_ref().map_or(0, |more| more.memory_bytes())
-            + spilled(self.got.capacity(), size_of::<Got>())
-            + spilled(self.parts.capacity(), size_of::<Part>())
-            + self.parts.iter().map(|part| size_of_val(&*part.protections)).sum::<usize>()
-    }
-}
-
-/// What became of taking or giving back, as it was answered.
-#[derive(Debug, Clone)]
-pub(crate) struct Settled {
-    pub(crate) status: &'static str,
-    pub(crate) outcome: Outcome,
-    /// Thousandths in all.
-    pub(crate) quantity: i64,
-    pub(crate) sequence: u64,
-    pub(crate) why: Option<Box<str>>,
-}
+use crate::pages::Pages;
 
 /// All requests that were decided and are remembered.
 #[derive(Debug)]
 pub(crate) struct Reservations {
     /// By slot; slots of records that are gone are used again.
-    slots: Vec<Option<Record>>,
+    slots: Pages<Packed>,
     free: Vec<u32>,
+    /// Records that do not fit into their slot, by slot.
+    elsewhere: HashTable<(u32, Box<Record>)>,
     /// Slots by key, each with the hash of its key, so that looking for a key touches no record but its own.
     by_key: HashTable<(u64, u32)>,
     due: Expiries,
@@ -248,8 +39,9 @@ pub(crate) struct Reservations {
 impl Reservations {
     pub(super) fn new() -> Self {
         Self {
-            slots: Vec::new(),
+            slots: Pages::new(),
             free: Vec::new(),
+            elsewhere: HashTable::new(),
             by_key: HashTable::new(),
             due: Expiries::default(),
             ended: VecDeque::new(),
@@ -262,7 +54,7 @@ impl Reservations {
     /// The slot of a request.
     pub(crate) fn find(&self, key: Fingerprint) -> Option<u32> {
         let hash = hash_of(key);
-        let found = self.by_key.find(hash, |(known, slot)| *known == hash && self.get(*slot).key == key);
+        let found = self.by_key.find(hash, |(known, slot)| *known == hash && self.packed(*slot).key == key.0);
         found.map(|(_, slot)| *slot)
     }
 
@@ -271,14 +63,33 @@ impl Reservations {
         black_box(self.by_key.find(hash_of(key), |(known, _)| *known == hash_of(key)));
     }
 
-    /// A record by its slot.
-    pub(crate) fn get(&self, slot: u32) -> &Record {
-        self.slots[slot as usize].as_ref().expect("a slot that is known has a record")
+    fn packed(&self, slot: u32) -> &Packed {
+        self.slots.get(slot as usize)
     }
 
-    /// The same, to be changed.
-    pub(crate) fn get_mut(&mut self, slot: u32) -> &mut Record {
-        self.slots[slot as usize].as_mut().expect("a slot that is known has a record")
+    /// A record by its slot.
+    pub(crate) fn get(&self, slot: u32) -> Cow<'_, Record> {
+        let Some(record) = self.packed(slot).record() else {
+            let found = self.elsewhere.find(hash_of_slot(slot), |(known, _)| *known == slot);
+            return Cow::Borrowed(&found.expect("a record that does not fit is elsewhere").1);
+        };
+        Cow::Owned(record)
+    }
+
+    /// Changes a record, but for its key, its serial and when it expires.
+    pub(crate) fn change(&mut self, slot: u32, change: impl FnOnce(&mut Record)) {
+        if let Ok(found) = self.elsewhere.find_entry(hash_of_slot(slot), |(known, _)| *known == slot) {
+            change(&mut found.into_mut().1);
+            return;
+        }
+        let mut record = self.get(slot).into_owned();
+        change(&mut record);
+        *self.slots.get_mut(slot as usize) = Packed::of(&record);
+    }
+
+    /// Whether a reservation still holds something.
+    pub(crate) fn is_live(&self, slot: u32) -> bool {
+        self.packed(slot).end() == End::Live
     }
 
     /// Adds a record; one that is live expires in its time.
@@ -288,13 +99,13 @@ impl Reservations {
         }
         let (key, serial, expires_ns) = (record.key, record.serial, record.expires_ns);
         let is_live = record.end == End::Live;
-        let slot = if let Some(slot) = self.free.pop() {
-            self.slots[slot as usize] = Some(record);
-            slot
-        } else {
-            self.slots.push(Some(record));
-            u32::try_from(self.slots.len() - 1).expect("fewer reservations than 2^32")
-        };
+        let slot = self.free.pop().unwrap_or_else(|| narrow(self.slots.grow()));
+        let packed = Packed::of(&record);
+        if packed.is_elsewhere() {
+            let entry = (slot, Box::new(record));
+            self.elsewhere.insert_unique(hash_of_slot(slot), entry, |(slot, _)| hash_of_slot(*slot));
+        }
+        *self.slots.get_mut(slot as usize) = packed;
         self.by_key.insert_unique(hash_of(key), (hash_of(key), slot), |(hash, _)| *hash);
         if is_live {
             self.live += 1;
@@ -328,14 +139,17 @@ impl Reservations {
 
     /// Notes that a record holds nothing any more.
     pub(crate) fn end(&mut self, slot: u32, end: End, now_ns: i64) {
-        let record = self.get_mut(slot);
-        record.end = end;
-        let (expires_ns, serial) = (record.expires_ns, record.serial);
+        if let Some((_, record)) = self.elsewhere.find_mut(hash_of_slot(slot), |(known, _)| *known == slot) {
+            record.end = end;
+        }
+        let packed = self.slots.get_mut(slot as usize);
+        packed.set_end(end);
+        let (expires_ns, serial) = (packed.expires_ns, packed.serial);
         if expires_ns < i64::MAX {
             let slots = &self.slots;
             self.due.end(|(_, serial, slot)| {
-                let record = slots[slot as usize].as_ref();
-                record.is_some_and(|record| record.serial == serial && record.end == End::Live)
+                let packed = slots.get(slot as usize);
+                packed.serial == serial && packed.end() == End::Live
             });
         }
         self.live -= 1;
@@ -359,8 +173,8 @@ impl Reservations {
             && (ended_ns < before_ns || self.ended.len() > count_max)
         {
             self.ended.pop_front();
-            let record = self.slots.get(slot as usize).and_then(Option::as_ref);
-            if record.is_some_and(|record| record.serial == serial) {
+            // What was forgotten before a snapshot has no slot any more.
+            if (slot as usize) < self.slots.len() && self.packed(slot).serial == serial {
                 self.forget(slot);
             }
         }
@@ -395,27 +209,59 @@ impl Reservations {
     }
 
     fn forget(&mut self, slot: u32) {
-        let key = self.get(slot).key;
+        let key = Fingerprint(self.packed(slot).key);
         if let Ok(found) = self.by_key.find_entry(hash_of(key), |(_, known)| *known == slot) {
             found.remove();
         }
-        self.slots[slot as usize] = None;
+        if let Ok(found) = self.elsewhere.find_entry(hash_of_slot(slot), |(known, _)| *known == slot) {
+            found.remove();
+        }
+        *self.slots.get_mut(slot as usize) = Packed::zeroed();
         self.free.push(slot);
     }
 
-    /// All records, with their slots, in no order that would say anything.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (u32, &Record)> {
-        (0..).zip(&self.slots).filter_map(|(slot, record)| record.as_ref().map(|record| (slot, record)))
+    /// How many records there are.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// All records, by serial.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Cow<'_, Record>> {
+        self.by_serial(|_| true)
+    }
+
+    /// Those that hold something, by serial.
+    pub(crate) fn all_live(&self) -> impl Iterator<Item = Cow<'_, Record>> {
+        self.by_serial(|packed| packed.end() == End::Live)
+    }
+
+    fn by_serial(&self, is_meant: impl Fn(&Packed) -> bool) -> impl Iterator<Item = Cow<'_, Record>> {
+        let slots = (0..self.slots.len()).map(|slot| (slot, self.slots.get(slot)));
+        let meant = slots.filter(|(_, packed)| packed.is_there() && is_meant(packed));
+        let mut serials: Vec<(u64, u32)> = meant.map(|(slot, packed)| (packed.serial, narrow(slot))).collect();
+        serials.sort_unstable();
+        serials.into_iter().map(|(_, slot)| self.get(slot))
     }
 
     /// The parts of live reservations at an entry: the slot of the reservation, and the number of the part.
     pub(crate) fn parts_of(&self, entry: u32) -> Vec<(u32, usize)> {
-        let live = self.all().filter(|(_, record)| record.end == End::Live);
-        let parts = live.flat_map(|(slot, record)| {
-            let here = record.parts.iter().enumerate().filter(move |(_, part)| part.entry == entry && part.held > 0);
-            here.map(move |(number, _)| (slot, number))
-        });
-        parts.collect()
+        let mut parts = Vec::new();
+        for slot in (0..self.slots.len()).map(narrow) {
+            let packed = self.packed(slot);
+            if !packed.is_there() || packed.end() != End::Live {
+                continue;
+            }
+            match packed.holds(entry) {
+                Some(true) => parts.push((slot, 0)),
+                Some(false) => {}
+                None => {
+                    let record = self.get(slot);
+                    let is_here = |part: &Part| part.entry == entry && part.held > 0;
+                    parts.extend((0..record.parts.len()).filter(|at| is_here(&record.parts[*at])).map(|at| (slot, at)));
+                }
+            }
+        }
+        parts
     }
 
     /// When those that ended did so, by serial, in the order in which they are forgotten.
@@ -423,9 +269,15 @@ impl Reservations {
         self.ended.iter().map(|(ended_ns, serial, _)| (*ended_ns, *serial))
     }
 
+    /// Bytes among those held that are mapped beside the ordinary allocator.
+    pub(crate) fn mapped_bytes(&self) -> usize {
+        self.slots.mapped_bytes()
+    }
+
     pub(crate) fn memory_bytes(&self) -> usize {
-        held::list(&self.slots)
-            + self.slots.iter().flatten().map(Record::memory_bytes).sum::<usize>()
+        self.slots.memory_bytes()
+            + self.elsewhere.allocation_size()
+            + self.elsewhere.iter().map(|(_, record)| record.memory_bytes()).sum::<usize>()
             + held::list(&self.free)
             + self.by_key.allocation_size()
             + self.due.memory_bytes()
@@ -434,6 +286,15 @@ impl Reservations {
             + self.settled.iter().map(|(_, settled)| held::text(settled.why.as_deref())).sum::<usize>()
             + self.settled_order.capacity() * size_of::<(i64, Fingerprint)>()
     }
+}
+
+/// Slots are numbered by the engine, so nobody can craft numbers that pile up.
+const fn hash_of_slot(slot: u32) -> u64 {
+    fold(slot as u64 ^ GOLDEN, GOLDEN)
+}
+
+fn narrow(slot: usize) -> u32 {
+    u32::try_from(slot).expect("fewer reservations than 2^32")
 }
 
 /// A fingerprint is a keyed hash already.

@@ -4,7 +4,6 @@
 use super::Calendar;
 use super::figure::When;
 use super::line::State;
-use super::reservation::End;
 use crate::atp::Mode;
 use crate::batch::Batch;
 use crate::config::Config;
@@ -116,7 +115,7 @@ impl Engine {
             if bucket != before {
                 self.release(&part, part.held, false);
                 self.hold_at(slot, Some(bucket), part.held);
-                self.promises.reservations.get_mut(record).parts[number].due = Some((due, bucket));
+                self.promises.reservations.change(record, |record| record.parts[number].due = Some((due, bucket)));
             }
         }
     }
@@ -239,7 +238,7 @@ impl Engine {
             .into_iter()
             .map(|(record, number)| {
                 let record = self.promises.reservations.get(record);
-                (record.serial, format!("{}/{}", record.named.source(), record.named.id()), record.parts[number].held)
+                (record.serial, record.named.to_string(), record.parts[number].held)
             })
             .collect();
         held.sort_by_key(|(serial, ..)| std::cmp::Reverse(*serial));
@@ -291,6 +290,6 @@ impl Engine {
 
     /// Whether a reservation still holds something.
     pub(crate) fn is_live(&self, slot: u32) -> bool {
-        self.promises.reservations.get(slot).end == End::Live
+        self.promises.reservations.is_live(slot)
     }
 }

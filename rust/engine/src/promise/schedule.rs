@@ -1,6 +1,7 @@
 //! Schedule: lines of supply and demand as the log says them, where their rest counts, and what happens when their day passes (`docs/promise.md` §1, §2).
 
 use super::line::{Line, State};
+use super::record::Part;
 use crate::admit::Admitted;
 use crate::batch::Batch;
 use crate::config::{Config, PastDue};
@@ -307,14 +308,12 @@ impl Engine {
             return 0;
         }
         let slots = self.promises.document(&line.document).map_or(&[][..], |document| &document.reservations);
-        let records = slots.iter().map(|slot| self.promises.reservations.get(*slot));
-        let held = records.flat_map(|record| {
-            let here = |part: &&super::reservation::Part| {
-                part.spot == line.spot && record.got[usize::from(part.line)].line == line.number
-            };
-            record.parts.iter().filter(here).map(|part| part.held)
-        });
-        held.fold(0, i64::saturating_add)
+        let held = |slot: &u32| {
+            let record = self.promises.reservations.get(*slot);
+            let here = |part: &&Part| part.spot == line.spot && record.got[usize::from(part.line)].line == line.number;
+            record.parts.iter().filter(here).map(|part| part.held).fold(0, i64::saturating_add)
+        };
+        slots.iter().map(held).fold(0, i64::saturating_add)
     }
 
     /// Tells of lines whose day has passed, and of those that are in order again: once the element, or the step of time, is done.

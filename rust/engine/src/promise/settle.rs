@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::answer::Told;
 use super::line::{Line, State};
-use super::reservation::{End, Part};
+use super::record::{End, Part};
 use crate::carry_out::raised_about;
 use crate::config::Config;
 use crate::dedup::fingerprint;
@@ -142,7 +142,7 @@ impl Engine {
 
     /// Gives back quantities by line, at most what is held. Gives how much it was in all.
     pub(crate) fn give_back(&mut self, slot: u32, asked: &[i64], end: End, sequence: u64) -> i64 {
-        if self.promises.reservations.get(slot).end != End::Live {
+        if !self.is_live(slot) {
             return 0;
         }
         let mut parts = self.promises.reservations.get(slot).parts.clone();
@@ -159,10 +159,11 @@ impl Engine {
                 self.touch(part.spot, sequence);
             }
         }
-        self.promises.reservations.get_mut(slot).parts = parts;
+        let is_over = parts.iter().all(|part| part.held == 0);
+        self.promises.reservations.change(slot, |record| record.parts = parts);
         // Only lines of supply have anything to tell.
         self.count_held(&Arc::clone(&self.config), slot, &mut Findings::default());
-        if self.promises.reservations.get(slot).held() == 0 {
+        if is_over {
             self.end_reservation(slot, end);
         }
         given
@@ -200,9 +201,10 @@ impl Engine {
             }
         }
         let posted = shares.iter().sum();
-        let record = self.promises.reservations.get_mut(slot);
-        record.parts.clone_from(&parts);
-        record.posted = posted;
+        self.promises.reservations.change(slot, |record| {
+            record.parts.clone_from(&parts);
+            record.posted = posted;
+        });
         self.count_held(config, slot, findings);
         for (part, share) in parts.iter().zip(shares) {
             if share > 0 {
@@ -229,10 +231,7 @@ impl Engine {
         let today = self.today(self.promises.entry(part.entry).zone);
         let (document, line): (Box<str>, _) = match record.named.document() {
             Some(document) => (document.into(), number),
-            None => {
-                let name = format!("{}/{}", record.named.source(), record.named.id());
-                (name.into(), Some(i64::from(part.line) + 1))
-            }
+            None => (record.named.to_string().into(), Some(i64::from(part.line) + 1)),
         };
         let known = self.line_at((Side::Demand, &document, line), part.spot);
         let open = known.filter(|serial| self.promises.lines[serial].state == State::Open);

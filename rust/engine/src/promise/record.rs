@@ -1,0 +1,226 @@
+//! A request that was decided, as it is looked at: what was asked for, what was granted of it and is still held, and for how long.
+
+use smallvec::SmallVec;
+
+use super::calendar::Due;
+use crate::body::Known;
+use crate::dedup::Fingerprint;
+use crate::held;
+use crate::outcome::Outcome;
+use crate::stock::Spot;
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Status {
+    Granted,
+    Partly,
+    Insufficient,
+    /// The position reflects another place of the log than the one asked for.
+    Changed,
+    Refused,
+}
+
+impl Status {
+    /// All of them, by number.
+    pub(crate) const ALL: [Self; 5] = [Self::Granted, Self::Partly, Self::Insufficient, Self::Changed, Self::Refused];
+
+    /// The name in answers.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Partly => "partly",
+            Self::Insufficient => "insufficient",
+            Self::Changed => "changed",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// Why a reservation holds nothing any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum End {
+    /// It still holds something.
+    Live,
+    Refused,
+    Posted,
+    Voided,
+    Expired,
+}
+
+impl End {
+    /// All of them, by number.
+    pub(crate) const ALL: [Self; 5] = [Self::Live, Self::Refused, Self::Posted, Self::Voided, Self::Expired];
+
+    /// In words.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Refused => "refused",
+            Self::Posted => "posted",
+            Self::Voided => "voided",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// What was granted at one position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// The number of its line in the request, from 0.
+    pub(crate) line: u16,
+    pub(crate) spot: Spot,
+    /// The slot of its entry; of use as long as it holds something.
+    pub(crate) entry: u32,
+    /// When it is due, and the bucket where it counts as demand; nothing for a claim on what is on hand.
+    pub(crate) due: Option<(Due, i32)>,
+    /// What was granted, and what is held of it, in thousandths.
+    pub(crate) granted: i64,
+    pub(crate) held: i64,
+    /// The protections that it consumed.
+    pub(crate) protections: Box<[u64]>,
+}
+
+/// What a line of a request got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Got {
+    /// Thousandths.
+    pub(crate) asked: i64,
+    pub(crate) granted: i64,
+    /// What would have worked, where it was not granted in full.
+    pub(crate) available: i64,
+    /// The first bucket that has it all, in that case.
+    pub(crate) earliest: Option<i32>,
+    /// The number of the document's line.
+    pub(crate) line: Option<i64>,
+    pub(crate) is_group: bool,
+}
+
+/// A request that was decided.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    pub(crate) key: Fingerprint,
+    /// What it said, for repetitions after its key was forgotten.
+    pub(crate) known: Known,
+    /// What it was created before and after.
+    pub(crate) serial: u64,
+    /// The log sequence that it was decided at.
+    pub(crate) sequence: u64,
+    pub(crate) named: Named,
+    /// When it ends, in nanoseconds; the greatest number for never.
+    pub(crate) expires_ns: i64,
+    pub(crate) status: Status,
+    pub(crate) end: End,
+    /// What was posted of it, in thousandths.
+    pub(crate) posted: i64,
+    pub(crate) got: SmallVec<[Got; 1]>,
+    pub(crate) parts: SmallVec<[Part; 1]>,
+    /// What few of them have.
+    pub(crate) more: Option<Box<More>>,
+}
+
+/// What is remembered of few requests.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct More {
+    /// The version that was asked for and not found.
+    pub(crate) seen: Option<u64>,
+    pub(crate) why: Option<Box<str>>,
+    /// Channels by line, where there are any.
+    pub(crate) channels: Box<[Box<str>]>,
+}
+
+impl More {
+    /// In a record; nothing where it says nothing.
+    pub(crate) fn boxed(self) -> Option<Box<Self>> {
+        if self == Self::default() { None } else { Some(Box::new(self)) }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let channels = self.channels.iter().map(|channel| channel.len() + size_of::<Box<str>>());
+        size_of::<Self>() + held::text(self.why.as_deref()) + channels.sum::<usize>()
+    }
+}
+
+/// Source, id and document of a request. They are many, so all lie in one text.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    text: Box<str>,
+    source_bytes: u8,
+    id_bytes: u8,
+}
+
+impl Named {
+    /// With an empty document for none. Nothing if a name is longer than the contract allows.
+    pub(crate) fn new(source: &str, id: &str, document: &str) -> Option<Self> {
+        let [source_bytes, id_bytes] = [u8::try_from(source.len()).ok()?, u8::try_from(id.len()).ok()?];
+        let mut text = String::with_capacity(source.len() + id.len() + document.len());
+        [source, id, document].into_iter().for_each(|name| text.push_str(name));
+        Some(Self { text: text.into_boxed_str(), source_bytes, id_bytes })
+    }
+
+    pub(crate) fn source(&self) -> &str {
+        &self.text[..usize::from(self.source_bytes)]
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        let start = usize::from(self.source_bytes);
+        &self.text[start..start + usize::from(self.id_bytes)]
+    }
+
+    pub(crate) fn document(&self) -> Option<&str> {
+        let document = &self.text[usize::from(self.source_bytes) + usize::from(self.id_bytes)..];
+        Some(document).filter(|document| !document.is_empty())
+    }
+}
+
+impl std::fmt::Display for Named {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.source(), self.id())
+    }
+}
+
+impl Record {
+    /// Why it was not granted, where there is something to say.
+    pub(crate) fn why(&self) -> Option<&str> {
+        self.more.as_ref()?.why.as_deref()
+    }
+
+    /// The channel of a line, if it named one.
+    pub(crate) fn channel(&self, line: usize) -> Option<&str> {
+        let channel = self.more.as_ref()?.channels.get(line)?;
+        Some(&**channel).filter(|channel| !channel.is_empty())
+    }
+
+    /// What a line still holds, in thousandths.
+    pub(crate) fn held_of(&self, line: usize) -> i64 {
+        self.parts.iter().filter(|part| usize::from(part.line) == line).map(|part| part.held).sum()
+    }
+
+    /// What was granted in all.
+    pub(crate) fn granted(&self) -> i64 {
+        self.got.iter().map(|got| got.granted).fold(0, i64::saturating_add)
+    }
+
+    /// Bytes held, in a box.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let spilled = |parts: usize, bytes: usize| if parts > 1 { parts * bytes } else { 0 };
+        size_of::<Self>()
+            + self.named.text.len()
+            + self.more.as_ref().map_or(0, |more| more.memory_bytes())
+            + spilled(self.got.capacity(), size_of::<Got>())
+            + spilled(self.parts.capacity(), size_of::<Part>())
+            + self.parts.iter().map(|part| size_of_val(&*part.protections)).sum::<usize>()
+    }
+}
+
+/// What became of taking or giving back, as it was answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Settled {
+    pub(crate) status: &'static str,
+    pub(crate) outcome: Outcome,
+    /// Thousandths in all.
+    pub(crate) quantity: i64,
+    pub(crate) sequence: u64,
+    pub(crate) why: Option<Box<str>>,
+}
