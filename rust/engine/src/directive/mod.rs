@@ -186,7 +186,6 @@ pub(crate) struct ReceiptLine {
 
 /// What a directive asks for.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "requests for reservations are the many, and the directive is boxed")]
 pub(crate) enum Request<'a> {
     /// Undo the target; put the event (a stock event as JSON, without key) in its place, if there is one.
     Correct(Target, Option<String>),
@@ -205,7 +204,7 @@ pub(crate) enum Request<'a> {
     Reschedule(LineName, Box<LineSaid>),
     Cancel(LineName),
     CloseDocument(Box<str>),
-    Reserve(Ask<'a>),
+    Reserve(Box<Ask<'a>>),
     Settle(Box<Settle>),
     Protect(Box<Protecting>),
     MoveProtection(Box<Moving>),
@@ -250,7 +249,7 @@ impl<'a> Directive<'a> {
                 Cow::Owned(text) => {
                     let all = Rest { at: 0, is_in_data: false };
                     let (ask, said) = reserve::read(event, Some(all), &text)?;
-                    (ask.into_owned(), said)
+                    (Box::new(ask.into_owned()), said)
                 }
             };
             let (request, reason) = (Request::Reserve(ask), event.reason.map(Into::into));

@@ -49,8 +49,14 @@ impl<'a> std::ops::Deref for Lines<'a> {
     }
 }
 
+impl Default for Lines<'_> {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
 /// A request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Ask<'a> {
     pub(crate) lines: Lines<'a>,
     /// How long it is to live, in nanoseconds, if it says so; the greatest number for ever.
@@ -76,14 +82,20 @@ struct Extras<'a> {
 }
 
 /// Reads a request, and gives what it says in one form beside it. Members that are no fields of the event stand from `rest` on.
-pub(super) fn read<'a>(event: &Event<'a>, rest: Option<Rest>, bytes: &'a [u8]) -> Result<(Ask<'a>, String), Refused> {
+pub(super) fn read<'a>(
+    event: &Event<'a>,
+    rest: Option<Rest>,
+    bytes: &'a [u8],
+) -> Result<(Box<Ask<'a>>, String), Refused> {
     let mut extras = Extras::default();
     if let Some(rest) = rest {
         extras.read_rest(rest, bytes)?;
     }
     let Extras { group, ttl, policy, mode, channel, version, reply, lines } = extras;
     let is_listed = lines.is_some();
-    let lines = match lines {
+    // Boxed from the beginning: a request is too large to be moved about.
+    let mut ask = Box::<Ask<'a>>::default();
+    ask.lines = match lines {
         Some(_) if event.sku.is_some() || event.location.is_some() || event.quantity.is_some() || group.is_some() => {
             return Err(malformed(
                 "lines",
@@ -112,7 +124,8 @@ pub(super) fn read<'a>(event: &Event<'a>, rest: Option<Rest>, bytes: &'a [u8]) -
     let known = |name: Text<'_>| Mode::from_name(&name).ok_or_else(|| malformed("mode", "is none of the modes"));
     let mode = mode.map(known).transpose()?;
     let document = event.document.map(Into::into);
-    let ask = Ask { lines, ttl_ns, is_partial, mode, document, line: event.line, reply };
+    (ask.ttl_ns, ask.is_partial, ask.mode) = (ttl_ns, is_partial, mode);
+    (ask.document, ask.line, ask.reply) = (document, event.line, reply);
     let said = ask.said(is_listed, event);
     Ok((ask, said))
 }

@@ -1,6 +1,6 @@
 //! Deciding: a request for a reservation is checked and taken in one step (`docs/promise.md` §4).
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use super::figure::When;
 use super::line::State;
@@ -61,19 +61,23 @@ impl Engine {
         let mode = ask.mode.unwrap_or(config.promise.mode);
         let serial = self.promises.next_serial();
         let mut taken = Taken::default();
-        let names: SmallVec<[_; 1]> = ask.lines.iter().map(|wanted| self.named(source, wanted, time_ns)).collect();
-        let mut lines: SmallVec<[Line<'_>; 1]> = ask
-            .lines
-            .iter()
-            .zip(&names)
-            .map(|(wanted, (sku, location))| Line {
+        let names: Vec<_> = if self.items.has_aliases() || self.locations.has_aliases() {
+            ask.lines.iter().map(|wanted| self.named(source, wanted, time_ns)).collect()
+        } else {
+            Vec::new()
+        };
+        let mut lines: SmallVec<[Line<'_>; 1]> = SmallVec::with_capacity(ask.lines.len());
+        for (number, wanted) in ask.lines.iter().enumerate() {
+            let (sku, location) =
+                names.get(number).map_or((None, None), |(sku, location)| (sku.as_deref(), location.as_deref()));
+            lines.push(Line {
                 wanted,
-                sku: sku.as_deref().unwrap_or(&wanted.sku),
-                location: location.as_deref().or(wanted.position.as_ref().map(|[location, ..]| &**location)),
+                sku: sku.unwrap_or(&wanted.sku),
+                location: location.or(wanted.position.as_ref().map(|[location, ..]| &**location)),
                 quantity: admitted.quantity.unwrap_or(wanted.quantity),
                 spots: SmallVec::new(),
-            })
-            .collect();
+            });
+        }
         let mut outcome = self.check_lines(case, &mut lines, &mut taken, findings);
         if outcome == Outcome::Applied {
             for (number, line) in (0..).zip(&lines) {
@@ -153,7 +157,7 @@ impl Engine {
             is_group: wanted.group.is_some(),
         });
         if is_taken {
-            for (spot, quantity) in offer.parts {
+            for &(spot, quantity) in &offer.parts {
                 let part = self.take(line.sku, spot, (wanted, number, mode), quantity);
                 taken.parts.push(part);
                 self.count_taken(ask, wanted, spot, quantity);
@@ -177,7 +181,7 @@ impl Engine {
         {
             // It was found when the event was looked at first.
             let part = u32::try_from(self.stock.part_of(case.seen.hashes.sku)).expect("there are few parts");
-            return Ok(std::iter::once(Spot { part, place }).collect());
+            return Ok(smallvec![Spot { part, place }]);
         }
         let (Some(location), Some([_, lot, owner])) = (line.location, &line.wanted.position) else {
             let group = line.wanted.group.as_deref().unwrap_or_default();
@@ -371,15 +375,14 @@ impl Engine {
         findings: &mut Findings,
     ) {
         let now_ns = self.log_time_ns.unwrap_or(0);
-        let spots: SmallVec<[Spot; 4]> = record.parts.iter().map(|part| part.spot).collect();
+        for part in &record.parts {
+            self.touch(part.spot, case.sequence);
+        }
         let is_granted = record.end == End::Live;
         let slot = self.promises.reservations.add(record, now_ns);
         self.promises.reservations.tidy(i64::MIN, config.promise.answers_max);
         if !is_granted {
             return;
-        }
-        for spot in spots {
-            self.touch(spot, case.sequence);
         }
         if let Some(name) = &ask.document {
             self.promises.document_mut(name).reservations.push(slot);
