@@ -71,6 +71,11 @@ impl Index {
         segment.len += 1;
     }
 
+    /// Takes away an id with its hash. Gives whether it was there.
+    pub fn remove(&mut self, hash: u64, id: u32) -> bool {
+        self.segments[segment_of(hash)].remove(u64::from(tag(hash)) << 32 | (u64::from(id) + 1))
+    }
+
     /// An index of ids that follow each other from a first one on, by their hashes. Nothing where two ids are the same to the caller. Each segment is
     /// filled while it is near, which is a multiple faster than one insertion after the other.
     pub fn build(first: u32, hashes: &[u64], mut is_same: impl FnMut(u32, u32) -> bool) -> Option<Self> {
@@ -136,6 +141,35 @@ impl Segment {
             place = if place + 1 == self.slots.len() { 0 } else { place + 1 };
         }
         self.slots[place] = slot;
+    }
+
+    /// Takes away a slot, and moves those behind it up as far as their search would miss them otherwise.
+    fn remove(&mut self, slot: Slot) -> bool {
+        let slots = &mut self.slots;
+        if slots.is_empty() {
+            return false;
+        }
+        let next = |place: usize| if place + 1 == slots.len() { 0 } else { place + 1 };
+        let mut hole = home(tag_of(slot), slots.len());
+        while slots[hole] != slot {
+            if slots[hole] == 0 {
+                return false;
+            }
+            hole = next(hole);
+        }
+        let mut place = next(hole);
+        while slots[place] != 0 {
+            // How far it lies behind where its search begins, and behind the hole, around the end.
+            let behind = |from: usize| if place >= from { place - from } else { place + slots.len() - from };
+            if behind(home(tag_of(slots[place]), slots.len())) >= behind(hole) {
+                slots[hole] = slots[place];
+                hole = place;
+            }
+            place = if place + 1 == slots.len() { 0 } else { place + 1 };
+        }
+        slots[hole] = 0;
+        self.len -= 1;
+        true
     }
 
     /// Moves to half as many slots again.
@@ -219,6 +253,31 @@ mod tests {
         hashes.push(hash(500, false));
         assert!(Index::build(0, &hashes, |_, _| false).is_some());
         assert!(Index::build(0, &hashes, |one, other| (one, other) == (500, 1_000)).is_none());
+    }
+
+    #[test]
+    fn what_was_taken_away_is_gone_and_the_rest_stays() {
+        for clustered in [false, true] {
+            // Segments are small and full, so that searches go around their ends.
+            let hash = |n: u32| if clustered { hash(n, true) } else { hash(n, false) >> SEGMENT_BITS };
+            let (mut index, mut there) = (Index::default(), std::collections::BTreeSet::new());
+            let mut random = 1_u32;
+            for step in 0..60_000 {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let n = (random >> 8) % 600;
+                if there.remove(&n) {
+                    assert!(index.remove(hash(n), n), "{step}");
+                    assert!(!index.remove(hash(n), n), "{step}");
+                } else {
+                    index.insert(hash(n), n);
+                    there.insert(n);
+                }
+                for probe in [n, (n + 1) % 600, (n + 299) % 600] {
+                    let expected = there.contains(&probe).then_some(probe);
+                    assert_eq!(index.find(hash(probe), |id| id == probe), expected, "{step} {probe}");
+                }
+            }
+        }
     }
 
     #[test]

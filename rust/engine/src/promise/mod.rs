@@ -153,7 +153,7 @@ impl Promises {
         let mut slots = [None; WAVE_EVENTS];
         for ((seen, spot), slot) in events.zip(&mut slots) {
             if seen.event.kind == Some("reservation.requested") {
-                self.reservations.touch(seen.key);
+                self.reservations.prefetch(seen.key);
             }
             *slot = spot.and_then(|spot| self.find(spot));
         }

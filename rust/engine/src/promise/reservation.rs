@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::hint::black_box;
 
 use bytemuck::Zeroable;
 use hashbrown::HashTable;
@@ -14,6 +13,7 @@ use super::record::{End, Part, Record, Settled};
 use crate::dedup::Fingerprint;
 use crate::hash::{GOLDEN, fold};
 use crate::held;
+use crate::index::Index;
 use crate::pages::Pages;
 
 /// All requests that were decided and are remembered.
@@ -24,8 +24,7 @@ pub(crate) struct Reservations {
     free: Vec<u32>,
     /// Records that do not fit into their slot, by slot.
     elsewhere: HashTable<(u32, Box<Record>)>,
-    /// Slots by key, each with the hash of its key, so that looking for a key touches no record but its own.
-    by_key: HashTable<(u64, u32)>,
+    by_key: Index,
     due: Expiries,
     /// Those that hold nothing any more: when they ended, serial, slot.
     ended: VecDeque<(i64, u64, u32)>,
@@ -42,7 +41,7 @@ impl Reservations {
             slots: Pages::new(),
             free: Vec::new(),
             elsewhere: HashTable::new(),
-            by_key: HashTable::new(),
+            by_key: Index::default(),
             due: Expiries::default(),
             ended: VecDeque::new(),
             settled: HashTable::new(),
@@ -53,14 +52,12 @@ impl Reservations {
 
     /// The slot of a request.
     pub(crate) fn find(&self, key: Fingerprint) -> Option<u32> {
-        let hash = hash_of(key);
-        let found = self.by_key.find(hash, |(known, slot)| *known == hash && self.packed(*slot).key == key.0);
-        found.map(|(_, slot)| *slot)
+        self.by_key.find(hash_of(key), |slot| self.packed(slot).key == key.0)
     }
 
-    /// Touches the memory that looking for a key will need.
-    pub(super) fn touch(&self, key: Fingerprint) {
-        black_box(self.by_key.find(hash_of(key), |(known, _)| *known == hash_of(key)));
+    /// Asks for the memory that looking for a key will need.
+    pub(super) fn prefetch(&self, key: Fingerprint) {
+        self.by_key.prefetch(hash_of(key));
     }
 
     fn packed(&self, slot: u32) -> &Packed {
@@ -106,7 +103,7 @@ impl Reservations {
             self.elsewhere.insert_unique(hash_of_slot(slot), entry, |(slot, _)| hash_of_slot(*slot));
         }
         *self.slots.get_mut(slot as usize) = packed;
-        self.by_key.insert_unique(hash_of(key), (hash_of(key), slot), |(hash, _)| *hash);
+        self.by_key.insert(hash_of(key), slot);
         if is_live {
             self.live += 1;
             if expires_ns < i64::MAX {
@@ -210,9 +207,7 @@ impl Reservations {
 
     fn forget(&mut self, slot: u32) {
         let key = Fingerprint(self.packed(slot).key);
-        if let Ok(found) = self.by_key.find_entry(hash_of(key), |(_, known)| *known == slot) {
-            found.remove();
-        }
+        self.by_key.remove(hash_of(key), slot);
         if let Ok(found) = self.elsewhere.find_entry(hash_of_slot(slot), |(known, _)| *known == slot) {
             found.remove();
         }
@@ -279,7 +274,7 @@ impl Reservations {
             + self.elsewhere.allocation_size()
             + self.elsewhere.iter().map(|(_, record)| record.memory_bytes()).sum::<usize>()
             + held::list(&self.free)
-            + self.by_key.allocation_size()
+            + self.by_key.memory_bytes()
             + self.due.memory_bytes()
             + self.ended.capacity() * size_of::<(i64, u64, u32)>()
             + self.settled.allocation_size()
