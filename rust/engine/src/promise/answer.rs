@@ -13,6 +13,10 @@ use crate::outcome::Outcome;
 use crate::quantity;
 use crate::wave::{Element, Seen};
 
+/// What answers have beside their lines, and what a line has, mostly. Only room is made by it.
+const HEAD_BYTES: usize = 288;
+const LINE_BYTES: usize = 96;
+
 /// An answer, and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -36,7 +40,7 @@ impl Engine {
         findings.is_answered = true;
         let Some(reply) = &ask.reply else { return };
         findings.is_told = true;
-        let mut body = Vec::with_capacity(256);
+        let mut body = Vec::with_capacity(HEAD_BYTES + record.got.len() * LINE_BYTES);
         self.write_decision(&mut body, record, ask);
         batch.answers.push(Reply { reply: (&**reply).into(), body });
     }
@@ -158,7 +162,9 @@ impl Engine {
         write_name(out, "expires");
         let is_granted = matches!(record.status, Status::Granted | Status::Partly);
         if is_granted && record.expires_ns < i64::MAX {
-            write_string(out, &instant::format(record.expires_ns));
+            out.push(b'"');
+            instant::write(out, record.expires_ns);
+            out.push(b'"');
         } else {
             out.extend_from_slice(b"null");
         }
