@@ -90,7 +90,7 @@ impl Engine {
         self.posts += 1;
         let part = self.stock.part_of(case.seen.hashes.sku);
         let outcome = self.stock.parts[part].post(config, &checked, findings);
-        if matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
+        if self.promises.is_used && matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
             self.consume(config, (&case.seen.event, claim, claim.quantity), case.seen.key, findings);
         }
         if config.duplicate_suspect {

@@ -65,14 +65,13 @@ pub fn decode<'a>(
     arena: &'a Bump,
 ) -> Result<(), Malformed> {
     *event = Event::default();
-    let text =
-        std::str::from_utf8(element).map_err(|error| Fault { what: "not UTF-8", offset: error.valid_up_to() })?;
+    let text = text_of(element)?;
     if follow(text, event, shapes) {
         return Ok(());
     }
     *event = Event::default();
     let values = shapes.take_buffer();
-    let mut decoder = Decoder { cursor: Cursor::new(text), event, arena, seen: 0, problem: None, values };
+    let mut decoder = Decoder { cursor: Cursor::new(text), event, arena, seen: 0, problem: None, values, other: None };
     if text.is_empty() || decoder.cursor.kind()? != Kind::Object {
         return Err(Malformed::of_element("an event is a JSON object"));
     }
@@ -84,12 +83,21 @@ pub fn decode<'a>(
     Ok(())
 }
 
+/// An element as text.
+fn text_of(element: &[u8]) -> Result<&str, Fault> {
+    // Where the fault is matters only where there is one.
+    simdutf8::basic::from_utf8(element).or_else(|_| {
+        std::str::from_utf8(element).map_err(|error| Fault { what: "not UTF-8", offset: error.valid_up_to() })
+    })
+}
+
 /// Decodes the stock event of a correction, which has no key of its own: `id` and `source` are not asked for, and there is no `data` in it.
 ///
 /// # Errors
 /// The first fault in it.
 pub(crate) fn decode_nameless<'a>(text: &'a str, event: &mut Event<'a>, arena: &'a Bump) -> Result<(), Malformed> {
-    let mut decoder = Decoder { cursor: Cursor::new(text), event, arena, seen: 0, problem: None, values: Vec::new() };
+    let mut decoder =
+        Decoder { cursor: Cursor::new(text), event, arena, seen: 0, problem: None, values: Vec::new(), other: None };
     decoder.object::<true>()?;
     decoder.cursor.finish()?;
     let has_data = decoder.seen & 1 << Field::Data as u32 != 0;
@@ -109,11 +117,8 @@ fn follow<'a>(text: &'a str, event: &mut Event<'a>, shapes: &mut Shapes) -> bool
     let mut node = Shapes::ROOT;
     let mut at = 0;
     while let Some((next, behind)) = shapes.step(node, bytes, at) {
-        let (kind, field) = shapes.value(next);
-        if field.is_none() && event.rest.is_none() {
-            event.rest = Some(Rest { at: narrow(at), is_in_data: shapes.is_in_data(node) });
-        }
         node = next;
+        let (kind, field) = shapes.value(node);
         let end = match kind {
             ValueKind::String => behind + plain_bytes(&bytes[behind..]),
             ValueKind::Number => behind + digits(&bytes[behind..]),
@@ -142,12 +147,41 @@ fn follow<'a>(text: &'a str, event: &mut Event<'a>, shapes: &mut Shapes) -> bool
         at = end + usize::from(kind == ValueKind::String);
     }
     shapes.minute = minute;
-    shapes.is_end(node, &bytes[at..]) && require_envelope(event).is_ok()
+    let is_read = shapes.is_end(node, &bytes[at..]) && require_envelope(event).is_ok();
+    if is_read && shapes.has_others(node) && event.kind == Some(REQUEST) {
+        event.rest = rest_along(text, shapes);
+    }
+    is_read
 }
 
-/// A place in an element, which has a bounded size.
-fn narrow(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(0)
+/// Where what is no field begins in an element that was read along a shape. Looked for afterwards, because most events have no use for it.
+fn rest_along(text: &str, shapes: &Shapes) -> Option<Rest> {
+    let bytes = text.as_bytes();
+    let (mut node, mut at) = (Shapes::ROOT, 0);
+    while let Some((next, behind)) = shapes.step(node, bytes, at) {
+        node = next;
+        at = match shapes.value(node) {
+            (ValueKind::String, None) => return Some(rest(text, behind - 1, shapes.is_in_data(node))),
+            (_, None) => return Some(rest(text, behind, shapes.is_in_data(node))),
+            (ValueKind::String, _) => behind + plain_bytes(&bytes[behind..]) + 1,
+            (_, _) => behind + digits(&bytes[behind..]),
+        };
+    }
+    None
+}
+
+/// Where what is no field begins, from where its first value begins.
+fn rest(text: &str, value: usize, is_in_data: bool) -> Rest {
+    let at = begin_of_name(&text.as_bytes()[..value]).and_then(|at| u32::try_from(at).ok());
+    Rest { at: at.unwrap_or(0), is_in_data }
+}
+
+/// Where a member's name begins whose value comes next, unless it is written with escapes.
+fn begin_of_name(before: &[u8]) -> Option<usize> {
+    let name = before.trim_ascii_end().strip_suffix(b":")?.trim_ascii_end().strip_suffix(b"\"")?;
+    let begin = memchr::memrchr2(b'"', b'\\', name)?;
+    let is_quote = |at: usize| name[at] == b'"' && at.checked_sub(1).is_none_or(|at| name[at] != b'\\');
+    Some(begin).filter(|begin| is_quote(*begin))
 }
 
 /// How many bytes at the beginning may belong to a number.
@@ -183,6 +217,8 @@ pub(crate) fn require_envelope(event: &Event<'_>) -> Result<(), Malformed> {
     Ok(())
 }
 
+/// The type whose further members are read for themselves, because it comes as often as stock events do.
+const REQUEST: &str = "reservation.requested";
 const WRONG_TYPE: &str = "has the wrong JSON type";
 pub(crate) const CONTROL: &str = "has a control character";
 pub(crate) const NOT_A_TIME: &str = "is not RFC 3339 with a zone";
@@ -198,10 +234,15 @@ struct Decoder<'a, 'e> {
     problem: Option<Malformed>,
     /// The values so far, for the shape.
     values: Vec<Value>,
+    /// Where the first value begins that is of no field, and whether it stands in `data`.
+    other: Option<(usize, bool)>,
 }
 
 impl<'a> Decoder<'a, '_> {
     fn finish(self) -> Result<(), Malformed> {
+        if let Some((value, is_in_data)) = self.other.filter(|_| self.event.kind == Some(REQUEST)) {
+            self.event.rest = Some(rest(self.cursor.text(), value, is_in_data));
+        }
         self.problem.map_or_else(|| require_envelope(self.event), Err)
     }
 
@@ -221,9 +262,8 @@ impl<'a> Decoder<'a, '_> {
     }
 
     fn unknown<const ENVELOPE: bool>(&mut self) -> Result<(), Malformed> {
-        let (at, is_in_data) = self.values.last().map_or((0, false), |value| (value.end, value.is_in_data));
-        self.event.rest.get_or_insert(Rest { at: narrow(at), is_in_data });
         let (kind, start) = (self.cursor.kind()?, self.cursor.offset());
+        self.other.get_or_insert((start, !ENVELOPE));
         self.cursor.skip_value()?;
         self.trace::<ENVELOPE>(None, kind, start);
         Ok(())
@@ -388,13 +428,17 @@ fn due(text: &str) -> Result<&str, &'static str> {
 mod tests {
     use super::*;
 
-    const EVENTS: [&str; 6] = [
+    const EVENTS: [&str; 10] = [
         r#"{"id":"1","source":"wms","type":"stock.sold","time":"2026-03-01T10:00:00Z","sku":"A","location":"L","quantity":1}"#,
         r#"{"id":"1","source":"wms","type":"stock.sold","sku":"A","location":"L","quantity":"1.5"}"#,
         r#"{"specversion":"1.0", "id":"1","source":"wms","type":"stock.sold","data":{"sku":"A","location":"L","quantity":1,"note":"x"}}"#,
         r#"{"id":"1","source":"wms","type":"transfer.dispatched","sku":"A","location":"L","quantity":1,"to_location":"M","line":3} "#,
         r#"{"quantity":1e1,"id":"a\u0062","source":"wms","lot":null,"type":"t","unknown":7,"sequence":"0012"}"#,
         r#"{"id":"1","source":"wms","type":"stock.sold","sku":"A","location":"L","quantity":1,"extra":[1]}"#,
+        r#"{"id":"1","source":"shop","type":"reservation.requested","sku":"A","location":"L","quantity":1,"reply":"_INBOX.1","ttl":"5m"}"#,
+        r#"{"type":"reservation.requested","id":"1","source":"shop","data":{"sku":"A" , "channel" : "web","location":"L","quantity":1},"x":7}"#,
+        r#"{"id":"1","source":"shop","type":"reservation.requested","a\"b":"1","sku":"A","group":"G","quantity":1}"#,
+        r#"{"version":7,"id":"1","source":"shop","type":"reservation.requested","sku":"A","location":"L","quantity":1}"#,
     ];
 
     /// Reads a text with all care, and along the shapes of other events: both must find the same.
@@ -404,6 +448,20 @@ mod tests {
         let found = decode(text, &mut short, shapes, &arena);
         assert_eq!(found, expected, "{}", String::from_utf8_lossy(text));
         assert_eq!(short, careful, "{}", String::from_utf8_lossy(text));
+    }
+
+    #[test]
+    fn what_is_no_field_of_a_request_is_found() {
+        let arena = Bump::new();
+        let rests = EVENTS.map(|text| {
+            let mut event = Event::default();
+            let _ = decode(text.as_bytes(), &mut event, &mut Shapes::default(), &arena);
+            event.rest.map(|rest| (&text[rest.at as usize..][..6], rest.is_in_data))
+        });
+        let (none, whole) = (None, Some((r#"{"id":"#, false)));
+        let found = [Some((r#""reply"#, false)), Some((r#""chann"#, true)), whole, Some((r#""versi"#, false))];
+        assert_eq!(rests[..6], [none; 6], "nobody asks for it elsewhere");
+        assert_eq!(rests[6..], found);
     }
 
     #[test]

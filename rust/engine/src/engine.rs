@@ -358,22 +358,26 @@ impl Engine {
         let Some(source) = event.source else { return };
         let time_ns = if let EventTime::At(time_ns) = event.time { time_ns } else { log_time_ns };
         let sequence = event.sequence.unwrap_or_default();
-        let noted = Noted { outcome, time_ns, sequence, place, log_time_ns };
-        if let Some((number, is_to_look_after)) = self.sources.note(source, noted) {
-            if let Some(location) = event.location
-                && !outcome.is_refusal()
-                && (self.sources.hears(number, location_hash) || self.locations.has_aliases())
-            {
-                let known = self.locations.has_aliases().then(|| self.locations.resolve(source, location, time_ns));
-                self.sources.speak_of(number, known.flatten().unwrap_or(location));
+        let noted = Noted { outcome, time_ns, sequence, place, log_time_ns, location_hash };
+        if let Some(todo) = self.sources.note(source, noted) {
+            if todo.is_news || self.locations.has_aliases() {
+                self.hear_of(source, todo.number, (event, outcome), time_ns);
             }
-            if is_to_look_after {
-                self.look_after(config, number, place, batch);
+            if todo.is_to_look_after {
+                self.look_after(config, todo.number, place, batch);
             }
         }
         if self.sources.is_due(log_time_ns) {
             self.look_at_lags(config, place, batch);
         }
+    }
+
+    /// Notes that a source has spoken of a location.
+    #[cold]
+    fn hear_of(&mut self, source: &str, number: u32, (event, outcome): (&Event<'_>, Outcome), time_ns: i64) {
+        let Some(location) = event.location.filter(|_| !outcome.is_refusal()) else { return };
+        let known = self.locations.has_aliases().then(|| self.locations.resolve(source, location, time_ns));
+        self.sources.speak_of(number, known.flatten().unwrap_or(location));
     }
 
     /// Whether what becomes of a stock event depends on nothing but its key, its order and its positions.

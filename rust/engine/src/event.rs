@@ -21,12 +21,12 @@ pub enum EventQuantity {
     Unrepresentable,
 }
 
-/// Where the members begin that are no fields: what types other than stock events have beside them is read from there.
+/// Where the members of a request for a reservation begin that are no fields: they are read from there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rest {
-    /// Bytes before them, up to the end of the value before; zero for all of the event.
+    /// Bytes before the name of the first of them; zero if it has to be looked for from the beginning.
     pub at: u32,
-    /// Whether that value stands in `data`.
+    /// Whether it stands in `data`.
     pub is_in_data: bool,
 }
 
@@ -79,7 +79,7 @@ pub struct Event<'a> {
     pub due: Option<&'a str>,
     /// Reason code.
     pub reason: Option<&'a str>,
-    /// Where what is no field begins, if anything is none.
+    /// Where what is no field begins, if anything is none; of a request for a reservation only.
     pub rest: Option<Rest>,
 }
 

@@ -63,9 +63,14 @@ impl<'a> Cursor<'a> {
         Self { text, at: 0, depth: 0 }
     }
 
-    /// A cursor in what follows a value at some depth.
+    /// A cursor before a member at some depth.
     pub const fn inside(text: &'a str, depth: usize) -> Self {
         Self { text, at: 0, depth }
+    }
+
+    /// All that it is a cursor over.
+    pub const fn text(&self) -> &'a str {
+        self.text
     }
 
     /// Bytes before the cursor.

@@ -51,6 +51,8 @@ pub struct Position {
 #[derive(Debug)]
 pub struct Ledger {
     positions: Pages<Position>,
+    /// Positions with a schedule or with live reservations.
+    promised: usize,
     places: Index,
     history: History,
     counts: Vec<Counts>,
@@ -65,6 +67,7 @@ impl Ledger {
     pub fn new(history_max: u16, seed: u64) -> Self {
         Self {
             positions: Pages::new(),
+            promised: 0,
             places: Index::default(),
             history: History::new(history_max),
             counts: Vec::new(),
@@ -284,7 +287,15 @@ impl Ledger {
     /// Notes whether a position has a schedule or live reservations.
     pub(crate) fn set_promised(&mut self, place: u32, is_promised: bool) {
         let counts = &mut self.positions.get_mut(place as usize).counts;
+        let was_promised = *counts & PROMISED != 0;
+        self.promised = self.promised + usize::from(is_promised) - usize::from(was_promised);
         *counts = if is_promised { *counts | PROMISED } else { *counts & !PROMISED };
+    }
+
+    /// Whether a position has a schedule or live reservations.
+    #[inline]
+    pub(crate) fn is_promised(&self, place: u32) -> bool {
+        self.promised > 0 && self.position(place).counts & PROMISED != 0
     }
 
     /// Brings about a position that nothing was posted to. Gives its place.

@@ -61,6 +61,8 @@ struct Node {
     kind: ValueKind,
     field: Option<Field>,
     is_in_data: bool,
+    /// Whether it or one before it is of no field.
+    has_others: bool,
     /// The first member that may follow, and the next one that may stand in this one's place.
     child: Place,
     sibling: Place,
@@ -82,7 +84,8 @@ pub struct Shapes {
 impl Default for Shapes {
     fn default() -> Self {
         let (kind, field) = (ValueKind::Other, None);
-        let root = Node { lead: (0, 0), kind, field, is_in_data: false, child: 0, sibling: 0, tail: None };
+        let (is_in_data, has_others) = (false, false);
+        let root = Node { lead: (0, 0), kind, field, is_in_data, has_others, child: 0, sibling: 0, tail: None };
         Self { nodes: vec![root], texts: Vec::new(), buffer: Vec::new(), minute: Minute::default() }
     }
 }
@@ -92,7 +95,8 @@ impl Shapes {
     pub const ROOT: Place = 0;
 
     /// The member behind a node whose lead stands at a place of an element, and the place behind that lead.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a call for each member would cost as much as the step")]
     pub fn step(&self, node: Place, element: &[u8], at: usize) -> Option<(Place, usize)> {
         let rest = element.get(at..)?;
         let mut member = self.nodes[usize::from(node)].child;
@@ -117,6 +121,12 @@ impl Shapes {
     /// Whether the value of a member stands in `data`.
     pub fn is_in_data(&self, node: Place) -> bool {
         self.nodes[usize::from(node)].is_in_data
+    }
+
+    /// Whether a member or one before it is of no field.
+    #[inline]
+    pub fn has_others(&self, node: Place) -> bool {
+        self.nodes[usize::from(node)].has_others
     }
 
     /// Whether an event may end behind a member with what is left of its text.
@@ -182,7 +192,8 @@ impl Shapes {
         self.texts.extend_from_slice(lead);
         let lead = (start, u32::try_from(self.texts.len()).ok()?);
         let Value { kind, field, is_in_data, .. } = *value;
-        self.nodes.push(Node { lead, kind, field, is_in_data, child: 0, sibling: 0, tail: None });
+        let has_others = field.is_none() || self.has_others(node);
+        self.nodes.push(Node { lead, kind, field, is_in_data, has_others, child: 0, sibling: 0, tail: None });
         let link = if last == 0 {
             &mut self.nodes[usize::from(node)].child
         } else {

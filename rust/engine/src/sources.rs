@@ -38,13 +38,12 @@ pub(crate) struct Source {
     /// The locations that it has spoken of.
     locations: BTreeSet<Box<str>>,
     /// Hashes of those that it spoke of lately, where they are looked for first.
-    heard: Box<[u64; HEARD]>,
+    heard: [u64; HEARD],
 }
 
 impl Source {
     fn memory_bytes(&self) -> usize {
         self.name.len()
-            + HEARD * size_of::<u64>()
             + crate::held::tree::<Box<str>, ()>(self.locations.len())
             + self.locations.iter().map(|location| location.len()).sum::<usize>()
     }
@@ -80,6 +79,18 @@ pub(crate) struct Noted {
     pub(crate) sequence: u64,
     pub(crate) place: (u64, u32),
     pub(crate) log_time_ns: i64,
+    /// The hash of the location that it speaks of; zero for none.
+    pub(crate) location_hash: u64,
+}
+
+/// What there may be to do about a source.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ToDo {
+    pub(crate) number: u32,
+    /// It did not speak of the location lately, or never.
+    pub(crate) is_news: bool,
+    /// Somebody may have to be told.
+    pub(crate) is_to_look_after: bool,
 }
 
 impl Sources {
@@ -111,7 +122,7 @@ impl Sources {
             alarms: [false; 2],
             is_told: false,
             locations: BTreeSet::new(),
-            heard: Box::new([0; HEARD]),
+            heard: [0; HEARD],
         });
         let (all, seed) = (&self.all, self.seed);
         self.index.insert_unique(of_name(seed, name), number, |number| of_name(seed, &all[*number as usize].name));
@@ -131,9 +142,9 @@ impl Sources {
         Some(found)
     }
 
-    /// Notes an element of a source. Gives the source, and whether somebody may have to be told.
+    /// Notes an element of a source.
     #[inline]
-    pub(crate) fn note(&mut self, name: &str, noted: Noted) -> Option<(u32, bool)> {
+    pub(crate) fn note(&mut self, name: &str, noted: Noted) -> Option<ToDo> {
         let Some(number) = self.find_or_add_soon(name) else {
             self.others += 1;
             return None;
@@ -143,20 +154,18 @@ impl Sources {
         source.last = (noted.place.0, noted.place.1, noted.log_time_ns);
         source.watermark_sequence = source.watermark_sequence.max(noted.sequence);
         source.run.0 += 1;
-        source.run.1 += u64::from(noted.outcome.is_refusal());
-        if !noted.outcome.is_refusal() {
+        let mut is_news = false;
+        if noted.outcome.is_refusal() {
+            source.run.1 += 1;
+        } else {
             source.watermark_ns = source.watermark_ns.max(Some(noted.time_ns));
+            let heard = &mut source.heard[usize::try_from(noted.location_hash % HEARD as u64).unwrap_or(0)];
+            is_news = *heard != noted.location_hash;
+            *heard = noted.location_hash;
         }
         let is_first = !std::mem::replace(&mut source.is_watched, true);
-        Some((number, is_first || source.alarms[LAG] || source.run.0 == REFUSALS_RUN))
-    }
-
-    /// Whether a source spoke of a location not lately, or never. It did now.
-    #[inline]
-    pub(crate) fn hears(&mut self, number: u32, location_hash: u64) -> bool {
-        let heard = &mut self.all[number as usize].heard;
-        let place = usize::try_from(location_hash % HEARD as u64).unwrap_or(0);
-        std::mem::replace(&mut heard[place], location_hash) != location_hash
+        let is_to_look_after = is_first || source.alarms[LAG] || source.run.0 == REFUSALS_RUN;
+        Some(ToDo { number, is_news, is_to_look_after })
     }
 
     /// Notes that a source has spoken of a location.

@@ -7,7 +7,7 @@ use crate::held;
 use crate::index::scale;
 use crate::intern::Interner;
 use crate::journal::Journal;
-use crate::ledger::{Ledger, PROMISED, Position};
+use crate::ledger::{Ledger, Position};
 use crate::limits::POSITIONS_MAX;
 
 /// Where a position is.
@@ -41,7 +41,7 @@ impl Part {
         {
             births.push(BORN_HERE | ordinal);
         }
-        if self.ledger.position(place).counts & PROMISED != 0 {
+        if self.ledger.is_promised(place) {
             self.promised.push(place);
         }
         self.changes.touch(place, ordinal, tracing);

@@ -274,9 +274,9 @@ impl<'a> Extras<'a> {
         }
         let mut cursor = Cursor::inside(text, 1 + usize::from(rest.is_in_data));
         if rest.is_in_data {
-            self.members(&mut cursor, false, false)?;
+            self.members(&mut cursor, false, true)?;
         }
-        self.members(&mut cursor, true, false)
+        self.members(&mut cursor, true, !rest.is_in_data)
     }
 
     /// Reads an object: the event, or what stands in its `data`.
