@@ -53,7 +53,7 @@ impl Engine {
 
     /// Tells what a person should see of a directive that was taken. Who said it comes before what was said.
     pub(crate) fn flag_directive(&mut self, outcome: Outcome, admitted: &Admitted, findings: &mut Findings) {
-        if !matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
+        if admitted.flags.is_empty() || !matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
             return;
         }
         let is_behind = |raised: &Raised| {

@@ -139,7 +139,9 @@ impl Engine {
         let wanted = line.wanted;
         let spots = &line.spots;
         for spot in spots {
-            self.look_at(*spot);
+            if let Some(slot) = self.promised(*spot) {
+                self.look_at(slot);
+            }
         }
         let when = wanted.due.map_or(When::Now, When::Due);
         let channel = wanted.channel.as_deref();
@@ -193,12 +195,12 @@ impl Engine {
     }
 
     /// Brings the projections of a position up to date, before they are asked for again and again.
-    pub(crate) fn look_at(&mut self, spot: Spot) {
-        let Some(slot) = self.promised(spot) else { return };
-        if self.promises.entry(slot).timeline.is_empty() {
+    pub(crate) fn look_at(&mut self, slot: u32) {
+        let entry = self.promises.entry(slot);
+        if entry.timeline.is_empty() {
             return;
         }
-        let span = self.site(spot, None).span();
+        let span = self.site_of(entry.spot, Some(slot), None).span();
         self.promises.entry_mut(slot).timeline.look(span);
     }
 

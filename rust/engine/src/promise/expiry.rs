@@ -1,8 +1,8 @@
-//! When live reservations expire, soonest first. What ended before its time stays in its place until it comes to the top or too many are like it:
-//! most expire in the order in which they came, so adding one costs next to nothing.
+//! When live reservations expire, soonest first. Most expire in the order in which they came, and wait in a queue; the others are sorted. What ended
+//! before its time stays in its place until it comes to the front or too many are like it.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 /// When a reservation expires, in nanoseconds, its serial and its slot.
 pub(crate) type Expiry = (i64, u64, u32);
@@ -13,19 +13,27 @@ const STALE_MIN: usize = 64;
 /// All of them.
 #[derive(Debug, Default)]
 pub(crate) struct Expiries {
-    heap: BinaryHeap<Reverse<Expiry>>,
+    /// Each expires no sooner than the one before it.
+    queue: VecDeque<Expiry>,
+    /// Those that expire sooner than one that came before them.
+    sorted: BinaryHeap<Reverse<Expiry>>,
     /// How many of them ended before their time.
     stale: usize,
 }
 
 impl Expiries {
     pub(crate) fn push(&mut self, expiry: Expiry) {
-        self.heap.push(Reverse(expiry));
+        if self.queue.back().is_none_or(|last| *last <= expiry) {
+            self.queue.push_back(expiry);
+        } else {
+            self.sorted.push(Reverse(expiry));
+        }
     }
 
     /// The next one, which has not ended.
     pub(crate) fn first(&self) -> Option<Expiry> {
-        self.heap.peek().map(|Reverse(expiry)| *expiry)
+        let sorted = self.sorted.peek().map(|Reverse(expiry)| *expiry);
+        self.queue.front().copied().into_iter().chain(sorted).min()
     }
 
     /// Notes that one of them ended. `is_live` tells which have not.
@@ -34,17 +42,26 @@ impl Expiries {
         while let Some(first) = self.first()
             && !is_live(first)
         {
-            self.heap.pop();
+            if self.queue.front() == Some(&first) {
+                self.queue.pop_front();
+            } else {
+                self.sorted.pop();
+            }
             self.stale -= 1;
         }
-        if self.stale > STALE_MIN.max(self.heap.len() / 2) {
-            self.heap.retain(|Reverse(expiry)| is_live(*expiry));
+        if self.stale > STALE_MIN.max(self.len() / 2) {
+            self.queue.retain(|expiry| is_live(*expiry));
+            self.sorted.retain(|Reverse(expiry)| is_live(*expiry));
             self.stale = 0;
         }
     }
 
+    fn len(&self) -> usize {
+        self.queue.len() + self.sorted.len()
+    }
+
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.heap.capacity() * size_of::<Expiry>()
+        (self.queue.capacity() + self.sorted.capacity()) * size_of::<Expiry>()
     }
 }
 
@@ -76,7 +93,7 @@ mod tests {
                     expiries.end(|expiry| live.contains(&expiry));
                 }
                 assert_eq!(expiries.first(), live.first().copied(), "seed {seed}");
-                assert!(expiries.heap.len() <= 2 * live.len() + 2 * STALE_MIN, "seed {seed}");
+                assert!(expiries.len() <= 2 * live.len() + 2 * STALE_MIN, "seed {seed}");
             }
         }
     }

@@ -5,7 +5,6 @@ use crate::atp::{self, Mode, Problem, UNLIMITED};
 use crate::config::Measure;
 use crate::engine::Engine;
 use crate::intern::NONE;
-use crate::ledger::PROMISED;
 use crate::safety::Kept;
 use crate::stock::Spot;
 
@@ -88,10 +87,13 @@ impl Engine {
 
     /// What the figures of a position need. Its names are looked at only where they count.
     pub(crate) fn site(&self, spot: Spot, measure: Option<&Measure>) -> Site {
+        self.site_of(spot, self.promised(spot), measure)
+    }
+
+    /// The same with the slot of its entry, if it has one.
+    pub(crate) fn site_of(&self, spot: Spot, slot: Option<u32>, measure: Option<&Measure>) -> Site {
         let (part, position) = self.stock.at(spot);
         let name = |place: usize| part.names.name(position.names[place]);
-        let is_promised = position.counts & PROMISED != 0;
-        let slot = if is_promised { self.promises.find(spot) } else { None };
         let entry = slot.map(|slot| self.promises.entry(slot));
         let claimed = entry.map_or(0, |entry| entry.claimed);
         let zone = match entry {

@@ -286,20 +286,17 @@ mod tests {
             let packed = Packed::of(&record);
             prop_assert!(packed.is_there());
             prop_assert_eq!((packed.key, packed.serial, packed.expires_ns, packed.end()), (record.key.0, record.serial, record.expires_ns, record.end));
-            match packed.record() {
-                Some(found) => {
-                    prop_assert_eq!(format!("{found:?}"), format!("{record:?}"));
-                    for entry in record.parts.iter().map(|part| part.entry).chain([3]) {
-                        let holds = record.parts.iter().any(|part| part.entry == entry && part.held > 0);
-                        prop_assert_eq!(packed.holds(entry), Some(holds));
-                    }
+            if let Some(found) = packed.record() {
+                prop_assert_eq!(format!("{found:?}"), format!("{record:?}"));
+                for entry in record.parts.iter().map(|part| part.entry).chain([3]) {
+                    let holds = record.parts.iter().any(|part| part.entry == entry && part.held > 0);
+                    prop_assert_eq!(packed.holds(entry), Some(holds));
                 }
-                None => {
-                    let names = record.named.source().len() + record.named.id().len() + record.named.document().map_or(0, str::len);
-                    let is_plain = |part: &Part| part.protections.is_empty() && part.line == 0;
-                    let fits = record.got.len() == 1 && record.parts.len() <= 1 && record.more.is_none() && names <= TEXT_BYTES;
-                    prop_assert!(!(fits && record.parts.iter().all(is_plain)), "it would fit");
-                }
+            } else {
+                let names = record.named.source().len() + record.named.id().len() + record.named.document().map_or(0, str::len);
+                let is_plain = |part: &Part| part.protections.is_empty() && part.line == 0;
+                let fits = record.got.len() == 1 && record.parts.len() <= 1 && record.more.is_none() && names <= TEXT_BYTES;
+                prop_assert!(!(fits && record.parts.iter().all(is_plain)), "it would fit");
             }
         }
     }

@@ -155,7 +155,9 @@ impl Named {
     pub(crate) fn new(source: &str, id: &str, document: &str) -> Option<Self> {
         let [source_bytes, id_bytes] = [u8::try_from(source.len()).ok()?, u8::try_from(id.len()).ok()?];
         let mut text = String::with_capacity(source.len() + id.len() + document.len());
-        [source, id, document].into_iter().for_each(|name| text.push_str(name));
+        for name in [source, id, document] {
+            text.push_str(name);
+        }
         Some(Self { text: text.into_boxed_str(), source_bytes, id_bytes })
     }
 

@@ -197,8 +197,8 @@ impl Engine {
         if first.is_none() && !was_at_risk {
             return;
         }
-        self.look_at(spot);
-        let site = self.site(spot, None);
+        self.look_at(slot);
+        let site = self.site_of(spot, Some(slot), None);
         // Beyond the horizon there is no figure.
         let first = first.filter(|when| !matches!(when, When::Bucket(bucket) if *bucket >= site.horizon.end));
         let bucket = first.map(|when| self.bucket_within(site.zone, site.horizon, when));
