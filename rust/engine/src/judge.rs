@@ -382,8 +382,9 @@ impl Engine {
     }
 }
 
+#[inline]
 fn asks_for_sequence(config: &Config, event: &Event<'_>) -> bool {
-    config.ordering(event.source.unwrap_or_default()).order != Order::Arrival
+    config.has_orders() && config.ordering(event.source.unwrap_or_default()).order != Order::Arrival
 }
 
 /// The event's effective time, unless it lies outside the source's bounds or before the time up to which keys were forgotten.

@@ -148,6 +148,7 @@ impl Dedup {
     }
 
     /// Counts a key that was remembered, and forgets the oldest while there are too many.
+    #[inline]
     fn count_remembered(&mut self) {
         self.len += 1;
         self.count_key();
@@ -169,6 +170,7 @@ impl Dedup {
     }
 
     /// Counts one more key in the current generation.
+    #[inline]
     fn count_key(&mut self) {
         match self.generations.back_mut() {
             Some((number, count)) if *number == self.current => *count += 1,

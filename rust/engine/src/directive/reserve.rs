@@ -9,6 +9,7 @@ use crate::event::{Event, Rest};
 use crate::instant;
 use crate::json::{Cursor, Fault, Kind};
 use crate::limits::{NAME_BYTES_MAX, REPLY_BYTES_MAX, RESERVATION_LINES_MAX};
+use crate::outcome::Outcome;
 use crate::promise::Due;
 use crate::quantity;
 
@@ -111,7 +112,9 @@ pub(super) fn read<'a>(
         Some(lines) => Lines::Many(lines),
         None => Lines::One(single(event, group, channel, version)?),
     };
-    let ttl_ns = ttl.map(|ttl| duration("ttl", &ttl).map_err(|why| malformed("ttl", &why))).transpose()?;
+    let ttl_ns = ttl
+        .map(|ttl| duration("`ttl`", &ttl).map_err(|why| Refused { outcome: Outcome::Malformed, why }))
+        .transpose()?;
     let ttl_ns = ttl_ns.map(|ttl_ns| ttl_ns.unwrap_or(i64::MAX));
     if ttl_ns == Some(0) {
         return Err(malformed("ttl", "is more than zero"));
@@ -416,5 +419,28 @@ fn thousandths(cursor: &mut Cursor<'_>, kind: Kind) -> Result<i64, Refused> {
         quantity::Parsed::Exact(thousandths) => Ok(thousandths),
         quantity::Parsed::Unrepresentable => Err(not_above_zero()),
         quantity::Parsed::NotANumber => Err(malformed("quantity", "is a decimal number")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventQuantity;
+
+    #[test]
+    fn a_cause_names_its_member_once() {
+        let quantity = Some(EventQuantity::Exact(1_000));
+        let event = Event { sku: Some("A"), location: Some("L"), quantity, ..Event::default() };
+        let rest = Some(Rest { at: 0, is_in_data: false });
+        for (text, cause) in [
+            (
+                r#"{"ttl":"soon"}"#,
+                r#"`ttl`: "soon" is no duration; give a whole number with ms, s, m, h or d, such as "24h", or "none""#,
+            ),
+            (r#"{"ttl":"0s"}"#, "`ttl`: is more than zero"),
+            (r#"{"data":{"channel":"web"},"channel":"shop"}"#, "`channel`: is given twice"),
+        ] {
+            assert_eq!(read(&event, rest, text.as_bytes()).unwrap_err().why, cause, "{text}");
+        }
     }
 }

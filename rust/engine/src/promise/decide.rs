@@ -381,7 +381,7 @@ impl Engine {
             self.touch(part.spot, case.sequence);
         }
         let is_granted = record.end == End::Live;
-        let slot = self.promises.reservations.add(record, now_ns);
+        let slot = self.promises.remember(record, now_ns);
         self.promises.reservations.tidy(i64::MIN, config.promise.answers_max);
         if !is_granted {
             return;

@@ -67,7 +67,7 @@ impl Engine {
             return;
         }
         let mut held = Vec::new();
-        for (record, number) in self.promises.reservations.parts_of(slot) {
+        for (record, number) in self.promises.parts_of(slot) {
             let record = self.promises.reservations.get(record);
             let part = &record.parts[number];
             if let Some((_, bucket)) = part.due.filter(|(_, bucket)| *bucket <= binding) {

@@ -14,6 +14,7 @@ mod feeds;
 mod figure;
 mod group;
 mod guard;
+mod holders;
 mod image;
 mod line;
 mod list;
@@ -39,8 +40,10 @@ pub(crate) use crate::timeline::{Span, Timeline};
 pub use answer::Reply;
 pub(crate) use calendar::{Calendar, Due, is_zone};
 pub(crate) use group::Groups;
+use holders::Holders;
 pub(crate) use line::Line;
 pub(crate) use protection::Protections;
+use record::Record;
 pub(crate) use reservation::Reservations;
 
 /// A position with a schedule or with live reservations.
@@ -98,6 +101,7 @@ pub(crate) struct Promises {
     pub(crate) moved_by: std::collections::BTreeMap<[u64; 2], u64>,
     documents: HashTable<(Box<str>, Document)>,
     pub(crate) reservations: Reservations,
+    holders: Holders,
     pub(crate) protections: Protections,
     pub(crate) groups: Groups,
     /// Entries that changed since they were last looked at.
@@ -124,6 +128,7 @@ impl Promises {
             moved_by: std::collections::BTreeMap::new(),
             documents: HashTable::new(),
             reservations: Reservations::new(),
+            holders: Holders::default(),
             protections: Protections::default(),
             groups: Groups::default(),
             touched: Vec::new(),
@@ -197,6 +202,18 @@ impl Promises {
         slot
     }
 
+    /// The parts of live reservations at an entry: the slot of the reservation, and the number of the part.
+    pub(crate) fn parts_of(&self, entry: u32) -> Vec<(u32, usize)> {
+        let slots = self.holders.of(entry).unwrap_or_else(|| self.reservations.live_slots().collect());
+        let parts = |slot: u32| self.reservations.parts_at(slot, entry).into_iter().map(move |part| (slot, part));
+        slots.into_iter().flat_map(parts).collect()
+    }
+
+    /// Lets [`Self::parts_of`] find what it gives without a look at all reservations.
+    pub(crate) fn look_for_holders(&mut self) {
+        self.holders.look(&self.reservations);
+    }
+
     /// Takes away an entry of which nothing is promised any more.
     pub(crate) fn remove(&mut self, slot: u32) {
         let spot = self.entry(slot).spot;
@@ -205,6 +222,13 @@ impl Promises {
         }
         self.entries[slot as usize] = None;
         self.free.push(slot);
+    }
+
+    /// Adds a request that was decided. Gives its slot.
+    pub(crate) fn remember(&mut self, record: Record, now_ns: i64) -> u32 {
+        let slot = self.reservations.add(record, now_ns);
+        self.holders.add(slot);
+        slot
     }
 
     /// Notes that an entry is to be looked at once the element is done.
@@ -264,6 +288,7 @@ impl Promises {
             + self.documents.allocation_size()
             + self.documents.iter().map(document).sum::<usize>()
             + self.reservations.memory_bytes()
+            + self.holders.memory_bytes()
             + self.protections.memory_bytes()
             + self.groups.memory_bytes()
     }

@@ -205,11 +205,13 @@ impl Packed {
     }
 
     /// Whether it holds something of an entry; nothing where the record stands elsewhere.
-    pub(super) const fn holds(&self, entry: u32) -> Option<bool> {
-        if self.is_elsewhere() {
-            return None;
-        }
-        Some(self.has & HAS_PART != 0 && self.entry == entry && self.held > 0)
+    pub(super) fn holds(&self, entry: u32) -> Option<bool> {
+        if self.is_elsewhere() { None } else { Some(self.held_entry() == Some(entry)) }
+    }
+
+    /// The entry that it holds something of, if there is one and the record stands here.
+    pub(super) fn held_entry(&self) -> Option<u32> {
+        (self.has & HAS_PART != 0 && self.held > 0).then_some(self.entry)
     }
 }
 

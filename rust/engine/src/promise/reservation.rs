@@ -6,10 +6,11 @@ use std::collections::VecDeque;
 
 use bytemuck::Zeroable;
 use hashbrown::HashTable;
+use smallvec::{SmallVec, smallvec};
 
 use super::expiry::Expiries;
 use super::packed::Packed;
-use super::record::{End, Part, Record, Settled};
+use super::record::{End, Record, Settled};
 use crate::dedup::Fingerprint;
 use crate::hash::{GOLDEN, fold};
 use crate::held;
@@ -238,25 +239,38 @@ impl Reservations {
         serials.into_iter().map(|(_, slot)| self.get(slot))
     }
 
-    /// The parts of live reservations at an entry: the slot of the reservation, and the number of the part.
-    pub(crate) fn parts_of(&self, entry: u32) -> Vec<(u32, usize)> {
+    /// Those that hold something, by slot.
+    pub(super) fn live_slots(&self) -> impl Iterator<Item = u32> {
+        let is_live = |slot: &u32| self.packed(*slot).is_there() && self.is_live(*slot);
+        (0..self.slots.len()).map(narrow).filter(is_live)
+    }
+
+    /// Entries with the slots of those that hold something of them.
+    pub(super) fn live_parts(&self) -> Vec<(u32, u32)> {
         let mut parts = Vec::new();
-        for slot in (0..self.slots.len()).map(narrow) {
-            let packed = self.packed(slot);
-            if !packed.is_there() || packed.end() != End::Live {
-                continue;
-            }
-            match packed.holds(entry) {
-                Some(true) => parts.push((slot, 0)),
-                Some(false) => {}
-                None => {
-                    let record = self.get(slot);
-                    let is_here = |part: &Part| part.entry == entry && part.held > 0;
-                    parts.extend((0..record.parts.len()).filter(|at| is_here(&record.parts[*at])).map(|at| (slot, at)));
-                }
+        for slot in self.live_slots() {
+            match self.packed(slot).held_entry() {
+                Some(entry) => parts.push((entry, slot)),
+                None => parts.extend(self.get(slot).parts.iter().map(|part| (part.entry, slot))),
             }
         }
         parts
+    }
+
+    /// The numbers of the parts of a reservation that hold something of an entry; none where the slot is another's by now.
+    pub(super) fn parts_at(&self, slot: u32, entry: u32) -> SmallVec<[usize; 4]> {
+        let packed = self.packed(slot);
+        if !packed.is_there() || packed.end() != End::Live {
+            return SmallVec::new();
+        }
+        packed.holds(entry).map_or_else(
+            || {
+                let record = self.get(slot);
+                let parts = record.parts.iter().enumerate();
+                parts.filter(|(_, part)| part.entry == entry && part.held > 0).map(|(number, _)| number).collect()
+            },
+            |holds| if holds { smallvec![0] } else { SmallVec::new() },
+        )
     }
 
     /// When those that ended did so, by serial, in the order in which they are forgotten.

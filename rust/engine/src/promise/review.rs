@@ -108,7 +108,8 @@ impl Engine {
             self.promises.lines.get_mut(&serial).expect("the line is known").bucket = bucket;
             self.recount(config, serial);
         }
-        for (record, number) in self.promises.reservations.parts_of(slot) {
+        self.promises.look_for_holders();
+        for (record, number) in self.promises.parts_of(slot) {
             let part = self.promises.reservations.get(record).parts[number].clone();
             let Some((due, before)) = part.due else { continue };
             let bucket = self.promises.calendar.bucket_of(zone, due);
@@ -215,6 +216,7 @@ impl Engine {
             self.work.resolve("reservation_at_risk", &subject, "in order again", now);
             return;
         }
+        self.promises.look_for_holders();
         let cause = self.cause_of_risk(slot, figure, bucket.unwrap_or(site.horizon.today));
         let about = About {
             code: "reservation_at_risk",
@@ -233,7 +235,7 @@ impl Engine {
     fn cause_of_risk(&self, slot: u32, figure: i64, bucket: i32) -> String {
         let site = self.site(self.promises.entry(slot).spot, None);
         let binding = self.binding(&site, bucket);
-        let parts = self.promises.reservations.parts_of(slot);
+        let parts = self.promises.parts_of(slot);
         let mut held: Vec<(u64, String, i64)> = parts
             .into_iter()
             .map(|(record, number)| {

@@ -1,0 +1,132 @@
+//! Which live reservations hold something of an entry. Nobody asks for it as long as all is in order, so no reservation pays for it: it is found out when it
+//! is asked for first, and from then on what is added since is noted.
+
+use super::reservation::Reservations;
+use crate::held;
+
+/// Reservations that may be added before it is found out anew; more if there are many.
+const RECENT_MIN: usize = 1_024;
+
+/// Slots of reservations by entry. Some hold nothing any more, or are another's by now; whoever asks looks.
+#[derive(Debug, Default)]
+pub(super) struct Holders {
+    /// Entry and slot, in order; nothing before somebody asked.
+    known: Option<Vec<(u32, u32)>>,
+    /// Slots that were added since.
+    recent: Vec<u32>,
+}
+
+impl Holders {
+    /// Notes that a reservation was added.
+    #[inline]
+    pub(super) fn add(&mut self, slot: u32) {
+        if self.known.is_some() {
+            self.recent.push(slot);
+        }
+    }
+
+    /// Finds out who holds what, if too much came since or nobody asked before.
+    pub(super) fn look(&mut self, reservations: &Reservations) {
+        let recent_max = self.known.as_ref().map(|known| RECENT_MIN.max(known.len() / 8));
+        if recent_max.is_none_or(|most| self.recent.len() > most) {
+            let mut known = reservations.live_parts();
+            known.sort_unstable();
+            known.dedup();
+            self.known = Some(known);
+            self.recent = Vec::new();
+        }
+    }
+
+    /// Slots that may hold something of an entry; nothing if nobody looked.
+    pub(super) fn of(&self, entry: u32) -> Option<Vec<u32>> {
+        let known = self.known.as_ref()?;
+        let begin = known.partition_point(|(of, _)| *of < entry);
+        let here = known[begin..].iter().take_while(|(of, _)| *of == entry).map(|(_, slot)| *slot);
+        let mut slots: Vec<u32> = here.chain(self.recent.iter().copied()).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        Some(slots)
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.known.as_ref().map_or(0, held::list) + held::list(&self.recent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smallvec::smallvec;
+
+    use super::*;
+    use crate::body::Known;
+    use crate::dedup::Fingerprint;
+    use crate::promise::record::{End, Got, Named, Part, Record, Status};
+    use crate::stock::Spot;
+
+    /// A live reservation at entries, one line for each.
+    fn record(serial: u64, entries: &[u32]) -> Record {
+        let spot = Spot { part: 0, place: 0 };
+        let part = |(line, entry): (u16, &u32)| Part {
+            line,
+            spot,
+            entry: *entry,
+            due: None,
+            granted: 5,
+            held: 5,
+            protections: Box::default(),
+        };
+        let got = Got { asked: 5, granted: 5, available: 5, earliest: None, line: None, is_group: false };
+        Record {
+            key: Fingerprint([serial, 1]),
+            known: Known::default(),
+            serial,
+            sequence: serial,
+            named: Named::new("shop", "q", "").unwrap(),
+            expires_ns: i64::MAX,
+            status: Status::Granted,
+            end: End::Live,
+            posted: 0,
+            got: smallvec![got; entries.len()],
+            parts: (0..).zip(entries).map(part).collect(),
+            more: None,
+        }
+    }
+
+    #[test]
+    fn whoever_holds_something_is_found() {
+        let (mut reservations, mut holders) = (Reservations::new(), Holders::default());
+        let mut live: Vec<(u32, Vec<u32>)> = Vec::new();
+        let mut random = 5_u64;
+        let mut below = |end: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) % end
+        };
+        for serial in 1..20_000 {
+            let mut entry = || u32::try_from(below(40)).unwrap();
+            let entries = if serial % 3 == 0 { vec![entry(), entry()] } else { vec![entry()] };
+            let slot = reservations.add(record(serial, &entries), 0);
+            holders.add(slot);
+            live.push((slot, entries));
+            // Slots of those that ended are used again at once.
+            while live.len() > 300 || below(3) == 0 && !live.is_empty() {
+                let (slot, _) = live.swap_remove(usize::try_from(below(live.len() as u64)).unwrap());
+                reservations.end(slot, End::Voided, 0);
+                reservations.tidy(1, usize::MAX);
+            }
+            if serial > 5_000 && below(7) == 0 {
+                let asked = u32::try_from(below(40)).unwrap();
+                holders.look(&reservations);
+                let found = holders.of(asked).unwrap().into_iter();
+                let found: Vec<(u32, usize)> = found
+                    .flat_map(|slot| reservations.parts_at(slot, asked).into_iter().map(move |at| (slot, at)))
+                    .collect();
+                let parts = live.iter().flat_map(|(slot, entries)| {
+                    entries.iter().enumerate().filter(|(_, entry)| **entry == asked).map(|(at, _)| (*slot, at))
+                });
+                let mut expected: Vec<(u32, usize)> = parts.collect();
+                expected.sort_unstable();
+                assert_eq!(found, expected, "{serial}");
+            }
+        }
+    }
+}
