@@ -36,7 +36,13 @@ pub(crate) enum Told {
 
 impl Engine {
     /// Answers a request for a reservation that was decided.
-    pub(crate) fn answer_request(&self, record: &Record, ask: &Ask<'_>, findings: &mut Findings, batch: &mut Batch) {
+    pub(crate) fn answer_request(
+        &self,
+        record: &Record<'_>,
+        ask: &Ask<'_>,
+        findings: &mut Findings,
+        batch: &mut Batch,
+    ) {
         findings.is_answered = true;
         let Some(reply) = &ask.reply else { return };
         findings.is_told = true;
@@ -128,13 +134,13 @@ impl Engine {
         self.promises.reservations.remember_settled(case.seen.key, settled, now_ns);
     }
 
-    fn write_decision(&self, out: &mut Vec<u8>, record: &Record, ask: &Ask) {
+    fn write_decision(&self, out: &mut Vec<u8>, record: &Record<'_>, ask: &Ask) {
         let outcome = match record.status {
             Status::Granted | Status::Partly => Outcome::Applied,
             Status::Insufficient | Status::Changed => Outcome::Insufficient,
             Status::Refused => Outcome::UnknownReference,
         };
-        write_head(out, record.named.source(), record.named.id(), record.status.name(), outcome);
+        write_head(out, &record.named.source, &record.named.id, record.status.name(), outcome);
         write_amount(out, "quantity", record.granted());
         out.extend_from_slice(b",\"lines\":[");
         for (number, (got, wanted)) in record.got.iter().zip(&*ask.lines).enumerate() {
@@ -177,7 +183,7 @@ impl Engine {
     }
 
     /// From which locations a line was granted.
-    fn write_parts(&self, out: &mut Vec<u8>, record: &Record, line: usize) {
+    fn write_parts(&self, out: &mut Vec<u8>, record: &Record<'_>, line: usize) {
         out.extend_from_slice(b",\"parts\":[");
         let parts = record.parts.iter().filter(|part| usize::from(part.line) == line);
         for (number, part) in parts.enumerate() {

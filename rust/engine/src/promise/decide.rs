@@ -373,7 +373,7 @@ impl Engine {
         config: &Config,
         case: &Case<'_, '_>,
         ask: &Ask<'_>,
-        record: Record,
+        record: Record<'_>,
         findings: &mut Findings,
     ) {
         let now_ns = self.log_time_ns.unwrap_or(0);
@@ -423,13 +423,13 @@ impl Engine {
 }
 
 /// What is remembered of a request.
-fn record_of(
+fn record_of<'a>(
     config: &Config,
-    case: &Case<'_, '_>,
-    (ask, serial, status): (&Ask<'_>, u64, Status),
+    case: &Case<'a, '_>,
+    (ask, serial, status): (&'a Ask<'_>, u64, Status),
     now_ns: i64,
     (taken, findings): (Taken, &Findings),
-) -> Record {
+) -> Record<'a> {
     let event = &case.seen.event;
     let asked_ns = case.came.map_or(now_ns, |(_, came_ns)| came_ns);
     let ttl_ns = ask.ttl_ns.or(config.promise.reservation_ttl_ns);
@@ -447,7 +447,7 @@ fn record_of(
         known: case.said.body().known(Outcome::Applied),
         serial,
         sequence: case.sequence,
-        named: Named::new(source, id, ask.document.as_deref().unwrap_or_default()).expect("the contract bounds names"),
+        named: Named::new(source, id, ask.document.as_deref().unwrap_or_default()),
         expires_ns: ttl_ns.map_or(i64::MAX, |ttl_ns| asked_ns.saturating_add(ttl_ns)),
         status,
         end: if is_granted { End::Live } else { End::Refused },

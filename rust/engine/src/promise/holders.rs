@@ -64,7 +64,7 @@ mod tests {
     use crate::stock::Spot;
 
     /// A live reservation at entries, one line for each.
-    fn record(serial: u64, entries: &[u32]) -> Record {
+    fn record(serial: u64, entries: &[u32]) -> Record<'static> {
         let spot = Spot { part: 0, place: 0 };
         let part = |(line, entry): (u16, &u32)| Part {
             line,
@@ -81,7 +81,7 @@ mod tests {
             known: Known::default(),
             serial,
             sequence: serial,
-            named: Named::new("shop", "q", "").unwrap(),
+            named: Named::new("shop", "q", ""),
             expires_ns: i64::MAX,
             status: Status::Granted,
             end: End::Live,

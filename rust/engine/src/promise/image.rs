@@ -192,12 +192,12 @@ impl Engine {
         })
     }
 
-    fn write_record(&self, record: &Record, writer: &mut Writer) {
+    fn write_record(&self, record: &Record<'_>, writer: &mut Writer) {
         writer.words(&record.key.0);
         writer.u32(record.known.digest);
         writer.u64(record.serial);
         writer.u64(record.sequence);
-        for text in [record.named.source(), record.named.id(), record.named.document().unwrap_or_default()] {
+        for text in [&*record.named.source, &*record.named.id, record.named.document().unwrap_or_default()] {
             writer.bytes(text.as_bytes());
         }
         writer.i64(record.expires_ns);
@@ -235,12 +235,12 @@ impl Engine {
         writer.texts(&more.channels);
     }
 
-    fn read_record(&mut self, reader: &mut Reader<'_>) -> Result<Record, SnapshotError> {
+    fn read_record<'r>(&mut self, reader: &mut Reader<'r>) -> Result<Record<'r>, SnapshotError> {
         let key = Fingerprint([reader.u64()?, reader.u64()?]);
         let known = Known { digest: reader.u32()?, ..Known::default() };
         let (serial, sequence) = (reader.u64()?, reader.u64()?);
         let [source, id, document] = [reader.text()?, reader.text()?, reader.text()?];
-        let named = Named::new(&source, &id, &document).ok_or(NO_RESERVATION)?;
+        let named = Named::new(source, id, document);
         let expires_ns = reader.i64()?;
         let status = *Status::ALL.get(usize::from(reader.u8()?)).ok_or(NO_RESERVATION)?;
         let end = *End::ALL.get(usize::from(reader.u8()?)).ok_or(NO_RESERVATION)?;

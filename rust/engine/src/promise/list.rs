@@ -35,7 +35,7 @@ impl Engine {
             Err(error) => return serde_json::json!({ "error": format!("the filter: {error}") }).to_string(),
         };
         let live = self.promises.reservations.all_live();
-        let found: Vec<Cow<'_, Record>> = live.filter(|record| self.matches(&filter, record)).collect();
+        let found: Vec<Cow<'_, Record<'_>>> = live.filter(|record| self.matches(&filter, record)).collect();
         let mut out = b"{\"sequence\":".to_vec();
         quantity::write_digits(&mut out, self.sequence);
         write_number(&mut out, "total", found.len() as u64);
@@ -50,7 +50,7 @@ impl Engine {
         String::from_utf8(out).expect("JSON is text")
     }
 
-    fn matches(&self, filter: &Filter, record: &Record) -> bool {
+    fn matches(&self, filter: &Filter, record: &Record<'_>) -> bool {
         let is =
             |wanted: &Option<String>, value: Option<&str>| wanted.as_deref().is_none_or(|wanted| value == Some(wanted));
         let is_at = |place: usize, wanted: &Option<String>| {
@@ -63,15 +63,15 @@ impl Engine {
     }
 
     /// Whether stock is held for a document that is closed.
-    fn leaks(&self, record: &Record) -> bool {
+    fn leaks(&self, record: &Record<'_>) -> bool {
         let document = record.named.document().and_then(|name| self.promises.document(name));
         document.is_some_and(|document| document.closed_ns.is_some())
     }
 
-    fn write_reservation(&self, out: &mut Vec<u8>, record: &Record) {
+    fn write_reservation(&self, out: &mut Vec<u8>, record: &Record<'_>) {
         out.extend_from_slice(b"{\"source\":");
-        write_string(out, record.named.source());
-        write_text(out, "id", Some(record.named.id()));
+        write_string(out, &record.named.source);
+        write_text(out, "id", Some(&record.named.id));
         write_text(out, "document", record.named.document());
         if record.expires_ns < i64::MAX {
             write_text(out, "expires", Some(&instant::format(record.expires_ns)));

@@ -225,7 +225,7 @@ impl Promises {
     }
 
     /// Adds a request that was decided. Gives its slot.
-    pub(crate) fn remember(&mut self, record: Record, now_ns: i64) -> u32 {
+    pub(crate) fn remember(&mut self, record: Record<'_>, now_ns: i64) -> u32 {
         let slot = self.reservations.add(record, now_ns);
         self.holders.add(slot);
         slot

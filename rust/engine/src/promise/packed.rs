@@ -64,7 +64,7 @@ pub(super) struct Packed {
 
 impl Packed {
     /// A record, whole if it fits.
-    pub(super) fn of(record: &Record) -> Self {
+    pub(super) fn of(record: &Record<'_>) -> Self {
         let mut packed = Self {
             key: record.key.0,
             serial: record.serial,
@@ -87,9 +87,9 @@ impl Packed {
     }
 
     /// Takes names, if there is room for them.
-    fn put_names(&mut self, named: &Named) -> bool {
+    fn put_names(&mut self, named: &Named<'_>) -> bool {
         let mut end = 0;
-        let names = [named.source(), named.id(), named.document().unwrap_or_default()];
+        let names = [&*named.source, &*named.id, named.document().unwrap_or_default()];
         let lengths = [&mut self.source_bytes, &mut self.id_bytes, &mut self.document_bytes];
         for (name, bytes) in names.into_iter().zip(lengths) {
             let Some(room) = self.text.get_mut(end..end + name.len()) else { return false };
@@ -100,7 +100,7 @@ impl Packed {
         true
     }
 
-    fn put_line(&mut self, record: &Record, got: &Got) {
+    fn put_line(&mut self, record: &Record<'_>, got: &Got) {
         self.sequence = record.sequence;
         self.posted = record.posted;
         self.digest = record.known.digest;
@@ -127,7 +127,7 @@ impl Packed {
     }
 
     /// The record, unless it stands elsewhere.
-    pub(super) fn record(&self) -> Option<Record> {
+    pub(super) fn record(&self) -> Option<Record<'_>> {
         if self.is_elsewhere() {
             return None;
         }
@@ -155,7 +155,7 @@ impl Packed {
             known: Known { digest: self.digest, ..Known::default() },
             serial: self.serial,
             sequence: self.sequence,
-            named: Named::new(source, id, document)?,
+            named: Named::new(source, id, document),
             expires_ns: self.expires_ns,
             status: *Status::ALL.get(usize::from(self.status))?,
             end: self.end(),
@@ -263,14 +263,14 @@ mod tests {
         )(
             parts in proptest::collection::vec(part(got.first().map_or(0, |got| got.granted)), 0..3),
             got in Just(got), names in Just(names), numbers in Just(numbers), serial in Just(serial), kinds in Just(kinds), why in Just(why),
-        ) -> Record {
+        ) -> Record<'static> {
             let (key, sequence, expires_ns, posted, digest) = numbers;
             Record {
                 key: Fingerprint(key),
                 known: Known { digest, ..Known::default() },
                 serial,
                 sequence,
-                named: Named::new(&names[0], &names[1], &names[2]).unwrap(),
+                named: Named::new(names[0].clone(), names[1].clone(), names[2].clone()),
                 expires_ns,
                 status: Status::ALL[kinds.0],
                 end: End::ALL[kinds.1],
@@ -295,7 +295,7 @@ mod tests {
                     prop_assert_eq!(packed.holds(entry), Some(holds));
                 }
             } else {
-                let names = record.named.source().len() + record.named.id().len() + record.named.document().map_or(0, str::len);
+                let names = record.named.len();
                 let is_plain = |part: &Part| part.protections.is_empty() && part.line == 0;
                 let fits = record.got.len() == 1 && record.parts.len() <= 1 && record.more.is_none() && names <= TEXT_BYTES;
                 prop_assert!(!(fits && record.parts.iter().all(is_plain)), "it would fit");

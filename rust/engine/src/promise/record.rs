@@ -1,5 +1,7 @@
 //! A request that was decided, as it is looked at: what was asked for, what was granted of it and is still held, and for how long.
 
+use std::borrow::Cow;
+
 use smallvec::SmallVec;
 
 use super::calendar::Due;
@@ -99,7 +101,7 @@ pub(crate) struct Got {
 
 /// A request that was decided.
 #[derive(Debug, Clone)]
-pub(crate) struct Record {
+pub(crate) struct Record<'a> {
     pub(crate) key: Fingerprint,
     /// What it said, for repetitions after its key was forgotten.
     pub(crate) known: Known,
@@ -107,7 +109,7 @@ pub(crate) struct Record {
     pub(crate) serial: u64,
     /// The log sequence that it was decided at.
     pub(crate) sequence: u64,
-    pub(crate) named: Named,
+    pub(crate) named: Named<'a>,
     /// When it ends, in nanoseconds; the greatest number for never.
     pub(crate) expires_ns: i64,
     pub(crate) status: Status,
@@ -142,47 +144,49 @@ impl More {
     }
 }
 
-/// Source, id and document of a request. They are many, so all lie in one text.
+/// Source, id and document of a request, where they stand: in the request, or where it is remembered.
 #[derive(Debug, Clone)]
-pub(crate) struct Named {
-    text: Box<str>,
-    source_bytes: u8,
-    id_bytes: u8,
+pub(crate) struct Named<'a> {
+    pub(crate) source: Cow<'a, str>,
+    pub(crate) id: Cow<'a, str>,
+    /// Empty for none.
+    document: Cow<'a, str>,
 }
 
-impl Named {
-    /// With an empty document for none. Nothing if a name is longer than the contract allows.
-    pub(crate) fn new(source: &str, id: &str, document: &str) -> Option<Self> {
-        let [source_bytes, id_bytes] = [u8::try_from(source.len()).ok()?, u8::try_from(id.len()).ok()?];
-        let mut text = String::with_capacity(source.len() + id.len() + document.len());
-        for name in [source, id, document] {
-            text.push_str(name);
-        }
-        Some(Self { text: text.into_boxed_str(), source_bytes, id_bytes })
-    }
-
-    pub(crate) fn source(&self) -> &str {
-        &self.text[..usize::from(self.source_bytes)]
-    }
-
-    pub(crate) fn id(&self) -> &str {
-        let start = usize::from(self.source_bytes);
-        &self.text[start..start + usize::from(self.id_bytes)]
+impl<'a> Named<'a> {
+    /// With an empty document for none.
+    pub(crate) fn new(
+        source: impl Into<Cow<'a, str>>,
+        id: impl Into<Cow<'a, str>>,
+        document: impl Into<Cow<'a, str>>,
+    ) -> Self {
+        Self { source: source.into(), id: id.into(), document: document.into() }
     }
 
     pub(crate) fn document(&self) -> Option<&str> {
-        let document = &self.text[usize::from(self.source_bytes) + usize::from(self.id_bytes)..];
-        Some(document).filter(|document| !document.is_empty())
+        Some(&*self.document).filter(|document| !document.is_empty())
+    }
+
+    /// Bytes of all of them.
+    pub(super) fn len(&self) -> usize {
+        self.source.len() + self.id.len() + self.document.len()
     }
 }
 
-impl std::fmt::Display for Named {
+impl std::fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.source(), self.id())
+        write!(f, "{}/{}", self.source, self.id)
     }
 }
 
-impl Record {
+impl Record<'_> {
+    /// The same apart from where its names stand.
+    pub(super) fn into_owned(self) -> Record<'static> {
+        let own = |name: Cow<'_, str>| name.into_owned();
+        let Named { source, id, document } = self.named;
+        Record { named: Named::new(own(source), own(id), own(document)), ..self }
+    }
+
     /// Why it was not granted, where there is something to say.
     pub(crate) fn why(&self) -> Option<&str> {
         self.more.as_ref()?.why.as_deref()
@@ -208,7 +212,7 @@ impl Record {
     pub(super) fn memory_bytes(&self) -> usize {
         let spilled = |parts: usize, bytes: usize| if parts > 1 { parts * bytes } else { 0 };
         size_of::<Self>()
-            + self.named.text.len()
+            + self.named.len()
             + self.more.as_ref().map_or(0, |more| more.memory_bytes())
             + spilled(self.got.capacity(), size_of::<Got>())
             + spilled(self.parts.capacity(), size_of::<Part>())

@@ -24,7 +24,7 @@ pub(crate) struct Reservations {
     slots: Pages<Packed>,
     free: Vec<u32>,
     /// Records that do not fit into their slot, by slot.
-    elsewhere: HashTable<(u32, Box<Record>)>,
+    elsewhere: HashTable<(u32, Box<Record<'static>>)>,
     by_key: Index,
     due: Expiries,
     /// Those that hold nothing any more: when they ended, serial, slot.
@@ -66,7 +66,7 @@ impl Reservations {
     }
 
     /// A record by its slot.
-    pub(crate) fn get(&self, slot: u32) -> Cow<'_, Record> {
+    pub(crate) fn get(&self, slot: u32) -> Cow<'_, Record<'_>> {
         let Some(record) = self.packed(slot).record() else {
             let found = self.elsewhere.find(hash_of_slot(slot), |(known, _)| *known == slot);
             return Cow::Borrowed(&found.expect("a record that does not fit is elsewhere").1);
@@ -75,14 +75,15 @@ impl Reservations {
     }
 
     /// Changes a record, but for its key, its serial and when it expires.
-    pub(crate) fn change(&mut self, slot: u32, change: impl FnOnce(&mut Record)) {
+    pub(crate) fn change(&mut self, slot: u32, change: impl FnOnce(&mut Record<'_>)) {
         if let Ok(found) = self.elsewhere.find_entry(hash_of_slot(slot), |(known, _)| *known == slot) {
             change(&mut found.into_mut().1);
             return;
         }
         let mut record = self.get(slot).into_owned();
         change(&mut record);
-        *self.slots.get_mut(slot as usize) = Packed::of(&record);
+        let packed = Packed::of(&record);
+        *self.slots.get_mut(slot as usize) = packed;
     }
 
     /// Whether a reservation still holds something.
@@ -91,7 +92,7 @@ impl Reservations {
     }
 
     /// Adds a record; one that is live expires in its time.
-    pub(crate) fn add(&mut self, record: Record, now_ns: i64) -> u32 {
+    pub(crate) fn add(&mut self, record: Record<'_>, now_ns: i64) -> u32 {
         if let Some(old) = self.find(record.key) {
             self.forget(old);
         }
@@ -100,7 +101,7 @@ impl Reservations {
         let slot = self.free.pop().unwrap_or_else(|| narrow(self.slots.grow()));
         let packed = Packed::of(&record);
         if packed.is_elsewhere() {
-            let entry = (slot, Box::new(record));
+            let entry = (slot, Box::new(record.into_owned()));
             self.elsewhere.insert_unique(hash_of_slot(slot), entry, |(slot, _)| hash_of_slot(*slot));
         }
         *self.slots.get_mut(slot as usize) = packed;
@@ -117,7 +118,7 @@ impl Reservations {
     }
 
     /// Puts back a record of a snapshot, unless its key is there already.
-    pub(super) fn put_back(&mut self, record: Record) -> Option<u32> {
+    pub(super) fn put_back(&mut self, record: Record<'_>) -> Option<u32> {
         if self.find(record.key).is_some() {
             return None;
         }
@@ -222,16 +223,16 @@ impl Reservations {
     }
 
     /// All records, by serial.
-    pub(crate) fn all(&self) -> impl Iterator<Item = Cow<'_, Record>> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = Cow<'_, Record<'_>>> {
         self.by_serial(|_| true)
     }
 
     /// Those that hold something, by serial.
-    pub(crate) fn all_live(&self) -> impl Iterator<Item = Cow<'_, Record>> {
+    pub(crate) fn all_live(&self) -> impl Iterator<Item = Cow<'_, Record<'_>>> {
         self.by_serial(|packed| packed.end() == End::Live)
     }
 
-    fn by_serial(&self, is_meant: impl Fn(&Packed) -> bool) -> impl Iterator<Item = Cow<'_, Record>> {
+    fn by_serial(&self, is_meant: impl Fn(&Packed) -> bool) -> impl Iterator<Item = Cow<'_, Record<'_>>> {
         let slots = (0..self.slots.len()).map(|slot| (slot, self.slots.get(slot)));
         let meant = slots.filter(|(_, packed)| packed.is_there() && is_meant(packed));
         let mut serials: Vec<(u64, u32)> = meant.map(|(slot, packed)| (packed.serial, narrow(slot))).collect();
