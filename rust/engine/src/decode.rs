@@ -5,7 +5,7 @@ use std::fmt;
 
 use bumpalo::Bump;
 
-use crate::event::{Event, EventQuantity, EventTime, Field, Rest};
+use crate::event::{Event, EventQuantity, EventTime, Field, REQUEST, Rest};
 use crate::instant;
 use crate::json::{Cursor, Fault, Kind, Text, plain_bytes};
 use crate::limits::{
@@ -217,8 +217,6 @@ pub(crate) fn require_envelope(event: &Event<'_>) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// The type whose further members are read for themselves, because it comes as often as stock events do.
-const REQUEST: &str = "reservation.requested";
 const WRONG_TYPE: &str = "has the wrong JSON type";
 pub(crate) const CONTROL: &str = "has a control character";
 pub(crate) const NOT_A_TIME: &str = "is not RFC 3339 with a zone";

@@ -21,6 +21,9 @@ pub enum EventQuantity {
     Unrepresentable,
 }
 
+/// The type of a request for a reservation. It comes as often as stock events do, so it is known by name where they are read and looked at.
+pub const REQUEST: &str = "reservation.requested";
+
 /// Where the members of a request for a reservation begin that are no fields: they are read from there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rest {

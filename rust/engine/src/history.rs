@@ -233,9 +233,9 @@ mod tests {
             let mut handles = [HistoryHandle::default(); 3];
             let mut kept: [Vec<Movement>; 3] = Default::default();
             let mut dropped_max = [i64::MIN; 3];
-            let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+            let mut random = crate::random::Random::new(0x9E37_79B9_7F4A_7C15);
             for _ in 0..5_000 {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let state = random.bits();
                 let which = (state >> 60) as usize % 3;
                 let movement =
                     Movement { time_ns: (state >> 40).cast_signed() % 500, quantity: (state >> 33).cast_signed() % 90 };

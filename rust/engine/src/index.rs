@@ -261,10 +261,9 @@ mod tests {
             // Segments are small and full, so that searches go around their ends.
             let hash = |n: u32| if clustered { hash(n, true) } else { hash(n, false) >> SEGMENT_BITS };
             let (mut index, mut there) = (Index::default(), std::collections::BTreeSet::new());
-            let mut random = 1_u32;
+            let mut random = crate::random::Random::new(1);
             for step in 0..60_000 {
-                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                let n = (random >> 8) % 600;
+                let n = u32::try_from(random.below(600)).unwrap();
                 if there.remove(&n) {
                     assert!(index.remove(hash(n), n), "{step}");
                     assert!(!index.remove(hash(n), n), "{step}");

@@ -226,13 +226,13 @@ mod tests {
 
     #[test]
     fn what_is_written_fast_is_what_is_formatted() {
-        let mut random = 7_u64;
+        let mut random = crate::random::Random::new(7);
         let odd = [0, 1, -1, i64::MIN, i64::MAX, SECOND_NS, -SECOND_NS, 951_782_400 * SECOND_NS, 100, 1_200_000_000];
         let many = std::iter::repeat_with(|| {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let ns = random.cast_signed();
+            let bits = random.bits();
+            let ns = bits.cast_signed();
             // Whole seconds, milliseconds, microseconds, and all digits.
-            let unit = [SECOND_NS, 1_000_000, 1_000, 1][(random >> 7) as usize % 4];
+            let unit = [SECOND_NS, 1_000_000, 1_000, 1][(bits >> 7) as usize % 4];
             ns / unit * unit
         });
         for ns in odd.into_iter().chain(many.take(100_000)) {

@@ -82,6 +82,8 @@ mod post;
 mod promise;
 pub mod query;
 mod raise;
+#[cfg(test)]
+mod random;
 mod receipts;
 pub mod reference;
 mod round;

@@ -142,11 +142,8 @@ mod tests {
     #[test]
     fn the_least_is_that_of_the_dense_form() {
         let mut timeline = Timeline::default();
-        let mut state = 12_345_u64;
-        let mut next = |count: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            i64::try_from((state >> 33) % count).unwrap()
-        };
+        let mut random = crate::random::Random::new(12_345);
+        let mut next = |count: u64| i64::try_from(random.below(count)).unwrap();
         for step in 0..2_000 {
             let amount = next(9) - 4;
             let (supply, demand) = if next(2) == 0 { (amount, 0) } else { (0, amount) };

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::event::{Event, EventQuantity, EventTime, Rest};
+use crate::event::{Event, EventQuantity, EventTime, REQUEST, Rest};
 use crate::hash::of_name;
 use crate::legs::{check_form, check_quantity};
 use crate::limits::{ID_BYTES_MAX, SOURCE_BYTES_MAX};
@@ -82,7 +82,7 @@ const KINDS: [(&str, Kind, &[&str]); 30] = [
     ("demand.cancelled", Kind::DemandCancelled, LINE),
     ("document.closed", Kind::DocumentClosed, &["document"]),
     ("document.cancelled", Kind::DocumentCancelled, &["document"]),
-    ("reservation.requested", Kind::ReservationRequested, &[]),
+    (REQUEST, Kind::ReservationRequested, &[]),
     ("reservation.posted", Kind::ReservationPosted, SETTLE),
     ("reservation.voided", Kind::ReservationVoided, SETTLE),
     ("protection.set", Kind::ProtectionSet, PROTECTION),

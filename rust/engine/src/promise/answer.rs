@@ -6,6 +6,7 @@ use crate::batch::Batch;
 use crate::directive::{Ask, Directive, Request, Settle, Wanted, reply_of};
 use crate::effect::{write_name, write_number, write_text};
 use crate::engine::Engine;
+use crate::event::REQUEST;
 use crate::explain::Findings;
 use crate::instant;
 use crate::judge::Case;
@@ -234,7 +235,7 @@ fn write_refusal(out: &mut Vec<u8>, seen: &Seen<'_>, (outcome, sequence): (Outco
     let (source, id) = (seen.event.source.unwrap_or_default(), seen.event.id.unwrap_or_default());
     write_head(out, source, id, Status::Refused.name(), outcome);
     out.extend_from_slice(b",\"quantity\":0");
-    if seen.event.kind == Some("reservation.requested") {
+    if seen.event.kind == Some(REQUEST) {
         out.extend_from_slice(b",\"lines\":[],\"expires\":null");
     }
     write_number(out, "sequence", sequence);

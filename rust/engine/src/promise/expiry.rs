@@ -74,11 +74,8 @@ mod tests {
     #[test]
     fn the_next_is_always_the_soonest_that_has_not_ended() {
         for seed in 0..64_u64 {
-            let mut random = seed.wrapping_mul(crate::hash::GOLDEN) | 1;
-            let mut below = |end: u64| {
-                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (random >> 33) % end
-            };
+            let mut random = crate::random::Random::new(seed.wrapping_mul(crate::hash::GOLDEN) | 1);
+            let mut below = |end: u64| random.below(end);
             let (mut expiries, mut live) = (Expiries::default(), BTreeSet::new());
             for serial in 0..2_000 {
                 if below(5) < 3 || live.is_empty() {

@@ -96,11 +96,8 @@ mod tests {
     fn whoever_holds_something_is_found() {
         let (mut reservations, mut holders) = (Reservations::new(), Holders::default());
         let mut live: Vec<(u32, Vec<u32>)> = Vec::new();
-        let mut random = 5_u64;
-        let mut below = |end: u64| {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (random >> 33) % end
-        };
+        let mut random = crate::random::Random::new(5);
+        let mut below = |end: u64| random.below(end);
         for serial in 1..20_000 {
             let mut entry = || u32::try_from(below(40)).unwrap();
             let entries = if serial % 3 == 0 { vec![entry(), entry()] } else { vec![entry()] };

@@ -238,7 +238,9 @@ impl Engine {
     fn read_record<'r>(&mut self, reader: &mut Reader<'r>) -> Result<Record<'r>, SnapshotError> {
         let key = Fingerprint([reader.u64()?, reader.u64()?]);
         let known = Known { digest: reader.u32()?, ..Known::default() };
-        let (serial, sequence) = (reader.u64()?, reader.u64()?);
+        // Serials begin at 1; zero is where no record is.
+        let serial = Some(reader.u64()?).filter(|serial| *serial > 0).ok_or(NO_RESERVATION)?;
+        let sequence = reader.u64()?;
         let [source, id, document] = [reader.text()?, reader.text()?, reader.text()?];
         let named = Named::new(source, id, document);
         let expires_ns = reader.i64()?;

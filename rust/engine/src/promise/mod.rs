@@ -31,6 +31,7 @@ use std::hint::black_box;
 use hashbrown::HashTable;
 
 use crate::config::Config;
+use crate::event::REQUEST;
 use crate::hash::{fold, of_name};
 use crate::held;
 use crate::stock::Spot;
@@ -154,10 +155,10 @@ impl Promises {
 
     /// Touches the memory that events will need: where their keys are looked for among reservations, and the entries of their positions. Those of
     /// many events are fetched at once, because no fetch waits for another.
-    pub(crate) fn look_ahead<'s, 'a: 's>(&self, events: impl Iterator<Item = (&'s Seen<'a>, Option<Spot>)> + Clone) {
+    pub(crate) fn look_ahead<'s, 'a: 's>(&self, events: impl Iterator<Item = (&'s Seen<'a>, Option<Spot>)>) {
         let mut slots = [None; WAVE_EVENTS];
         for ((seen, spot), slot) in events.zip(&mut slots) {
-            if seen.event.kind == Some("reservation.requested") {
+            if seen.event.kind == Some(REQUEST) {
                 self.reservations.prefetch(seen.key);
             }
             *slot = spot.and_then(|spot| self.find(spot));

@@ -26,6 +26,7 @@ pub(crate) struct Reservations {
     /// Records that do not fit into their slot, by slot.
     elsewhere: HashTable<(u32, Box<Record<'static>>)>,
     by_key: Index,
+    /// When live ones expire.
     due: Expiries,
     /// Those that hold nothing any more: when they ended, serial, slot.
     ended: VecDeque<(i64, u64, u32)>,
