@@ -77,12 +77,13 @@ def _batches(path: Path) -> list["RecordBatch"]:
     import polars as pl
     import pyarrow as pa
 
-    texts = dict.fromkeys([*_PLAIN, *_ENCODED, "time", "quantity"], pl.String)
-    frame = pl.read_ndjson(path, schema=texts).with_columns(
+    columns = dict.fromkeys([*_PLAIN, *_ENCODED, "time", "quantity"], pl.String) | {"line": pl.Int64}
+    frame = pl.read_ndjson(path, schema=columns).with_columns(
         pl.col("time").str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="ns", time_zone="UTC"),
         pl.col("quantity").cast(pl.Int64, strict=False),
     )
-    table = frame.to_arrow()
+    # Where no event names a line, there is no such column.
+    table = frame.drop("line" if frame["line"].is_null().all() else ()).to_arrow()
     table = table.cast(pa.schema([_field(field) for field in table.schema]))
     batches = []
     for start in range(0, len(table), BATCH_EVENTS):

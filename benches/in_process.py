@@ -18,14 +18,14 @@ from tallystick import Engine, Reference
 from tallystick.lines import line_blocks
 
 BLOCK_BYTES: Final = 1 << 20
-WORKLOADS: Final = ("peak", "hot", "wide", "dup", "journey")
+WORKLOADS: Final = ("peak", "orders", "hot", "wide", "dup", "journey")
 
 
 def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
     """One row per case and workload, `CASE-WORKLOAD`."""
     rows: dict[str, Row] = {}
     for name in WORKLOADS:
-        cases = CASES | (CASES_OF_PEAK if name == "peak" else {})
+        cases = CASES | CASES_OF.get(name, {})
         wanted = {f"{case}-{name}": measured for case, measured in cases.items() if only in ("", f"{case}-{name}")}
         files = workloads.write(name, folder, scale) if wanted else None
         if wanted and files is None:
@@ -101,9 +101,12 @@ def _python(files: WorkloadFiles, scale: Scale) -> Row:
 Case = Callable[[WorkloadFiles, Scale], Row | str]
 """Gives a row, or why there is none."""
 CASES: Final[dict[str, Case]] = {"engine": _engine}
-CASES_OF_PEAK: Final[dict[str, Case]] = {
-    "columns": columns.case,
-    "python": _python,
-    **{name: partial(operations.case, name) for name in ("decode", "dedup", "apply", "query")},
+CASES_OF: Final[dict[str, dict[str, Case]]] = {
+    "peak": {
+        "columns": columns.case,
+        "python": _python,
+        **{name: partial(operations.case, name) for name in ("decode", "dedup", "apply", "query")},
+    },
+    "orders": {"columns": columns.case, "apply": partial(operations.case, "apply")},
 }
-"""On the canonical workload alone."""
+"""What is measured on one workload alone: everything on the canonical one, what claims cost on that of orders."""

@@ -2,6 +2,7 @@
 
 Every row has the same width, so a field is a few columns of the matrix and drawing a block costs less than applying it.
 Three commuting types, uniform positions (the worst case for caches), 3 % duplicates. Balances are known by arithmetic.
+No event names a document: positions and keys are what grows here, not lines of orders.
 """
 
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ _TYPES: Final = (b"stock.received", b"stock.adjusted", b"stock.reserved")
 _RESERVED: Final = 2
 _ROW: Final = (
     b'{"id":"e-#########","source":"wms-##","type":"??????????????","time":"2026-01-05T##:##:##.###Z",'
-    b'"sku":"SKU-#######","location":"DC-##","document":"SO-######","quantity":#}\n'
+    b'"sku":"SKU-#######","location":"DC-##","reason":"SO-######","quantity":#}\n'
 )
 CONFIG: Final = '[engine]\nmax_age = "none"\nnegative_stock = "allow"\ndedup_keys_max = 4000000000\n'
 

@@ -11,7 +11,7 @@ class Scale:
     events: int
     """Of the workloads in memory and of the bus."""
     checked_events: int
-    """Prefix that the reference repeats."""
+    """Prefix that the reference repeats: a short one, because it computes all lines of a SKU anew with every event."""
     journey: str
     """`small` or `whole`: how much of the real sales data."""
     positions: tuple[int, ...]
@@ -44,15 +44,15 @@ class Scale:
 
 
 TINY: Final = Scale(
-    4_000, 4_000, "small", (1_000,), (5_000,), 2_000, (2_000,), 2_000, 0.3, 2_000, 2_000, (1, 256), repeat=1,
+    4_000, 500, "small", (1_000,), (5_000,), 2_000, (2_000,), 2_000, 0.3, 2_000, 2_000, (1, 256), repeat=1,
     counted_events=500, surface_seconds=0.001, promise_rate=200, promise_seconds=0.5, promise_requests=2_000,
 )  # fmt: skip
 MODEST: Final = Scale(
-    1_000_000, 50_000, "small", (10_000, 100_000, 1_000_000), (1_000_000, 5_000_000), 500_000,
+    1_000_000, 2_000, "small", (10_000, 100_000, 1_000_000), (1_000_000, 5_000_000), 500_000,
     (10_000, 50_000, 100_000, 200_000), 500_000, 5.0, 300_000, 200_000,
 )  # fmt: skip
 FULL: Final = Scale(
-    3_000_000, 50_000, "whole", (10_000, 100_000, 1_000_000, 10_000_000),
+    3_000_000, 2_000, "whole", (10_000, 100_000, 1_000_000, 10_000_000),
     (1_000_000, 10_000_000, 30_000_000, 100_000_000), 1_000_000,
     (10_000, 50_000, 100_000, 200_000), 2_000_000, 20.0, 1_000_000, 500_000,
     counted_events=100_000, surface_seconds=2.0,

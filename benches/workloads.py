@@ -9,15 +9,17 @@ from typing import Any, Final
 
 from benches.scale import Scale
 from tallystick.demo.journey import journey, transactions_path
-from tallystick.demo.peak import Shape, peak
+from tallystick.demo.peak import ORDERS, Shape, peak
 from tallystick.demo.workload import Workload
 
 SHAPES: Final = {
     "peak": Shape(),
+    "orders": ORDERS,
     "hot": Shape(hot_share=0.5),
     "wide": Shape(skus=500_000, zipf_exponent=0.0),  # 10 M positions, as many of them as there are events
     "dup": Shape(duplicate_share=1.0),
-    "peers": Shape(counts=False),  # plain sums: none of the peers knows effective time
+    # Plain sums: none of the peers knows effective time, or that two events speak of one order.
+    "peers": Shape(counts=False, documents="none"),
 }
 
 

@@ -22,7 +22,7 @@ _COUNTS: Final = ("type", "sku", "location", "lot", "owner", "time", "to_locatio
 _COUNTS_TOO: Final = (
     *("document", "line", "due", "target", "event", "exception", "config", "mode", "unit", "supplier", "kind", "group"),
     *("lines", "ttl", "policy", "channel", "version", "quantities", "protected", "capped", "from", "to", "locations"),
-    "groups",
+    *("groups", "rest", "side"),
 )
 _ORDER: Final = {"event": 0, "exception": 1, "availability": 2}
 

@@ -1,4 +1,4 @@
-"""Intake: requests to reserve, post and void become events of the log; the engine's answer goes to who asked.
+"""Intake: requests to reserve, post, void and change become events of the log; the engine's answer goes to who asked.
 
 It decides nothing, and answers only when a request did not get into the log. Many requests are under way at once, in
 the order in which they came.
@@ -84,8 +84,9 @@ POST: Final = Wish(
     "post",
     "reservation.posted",
     ("target",),
-    ("target", "quantity", "quantities"),
-    'send {"source": "…", "id": "…", "target": {"source": "…", "id": "…"}}, and "quantity" for a part',
+    ("target", "quantity", "quantities", "rest"),
+    'send {"source": "…", "id": "…", "target": {"source": "…", "id": "…"}}, and "quantity" for a part, with '
+    '"rest": "keep" where the rest stays held',
 )
 VOID: Final = Wish(
     "void",
@@ -94,7 +95,14 @@ VOID: Final = Wish(
     ("target", "quantity", "quantities"),
     'send {"source": "…", "id": "…", "target": {"source": "…", "id": "…"}}, and "quantity" for a part',
 )
-WISHES: Final = (RESERVE, POST, VOID)
+CHANGE: Final = Wish(
+    "change",
+    "reservation.changed",
+    ("target",),
+    ("target", "quantity", "quantities", "ttl"),
+    'send {"source": "…", "id": "…", "target": {"source": "…", "id": "…"}, "quantity": 1}, or "ttl", or both',
+)
+WISHES: Final = (RESERVE, POST, VOID, CHANGE)
 
 
 @dataclass(slots=True)

@@ -55,7 +55,7 @@ class Line(Place):
     """One line of a request."""
 
     quantity: Quantity
-    line: NotRequired[str]
+    line: NotRequired[int | str]
     due: NotRequired[str]
     channel: NotRequired[str]
     version: NotRequired[int]
@@ -80,7 +80,7 @@ class Terms(TypedDict, total=False):
     policy: Literal["all", "partial"] | None
     mode: Mode | None
     document: str | None
-    line: str | None
+    line: int | str | None
 
 
 class More(TypedDict, total=False):
@@ -189,10 +189,14 @@ def post(
     *,
     source: str | None = None,
     reply: str | None = None,
+    keep: bool = False,
     **more: Unpack[More],
 ) -> bytes:
-    """Takes what a reservation holds: of a quantity (or one for each line), else everything. The rest is released."""
-    members = _about(target_source, target_id, quantity) | {"reply": reply}
+    """Takes what a reservation holds: of a quantity (or one for each line), else everything.
+
+    The rest is released, unless it is to be kept.
+    """
+    members = _about(target_source, target_id, quantity) | {"rest": "keep" if keep else None, "reply": reply}
     return _made("reservation.posted", source or target_source, more, members)
 
 
@@ -210,6 +214,26 @@ def void(
     return _made("reservation.voided", source or target_source, more, members)
 
 
+def change(
+    target_source: str,
+    target_id: str,
+    quantity: Quantity | Sequence[Quantity] | None = None,
+    *,
+    ttl: str | None = None,
+    source: str | None = None,
+    reply: str | None = None,
+    **more: Unpack[More],
+) -> bytes:
+    """Lets a reservation hold another quantity (or one for each line) from now on, or for another time, or both.
+
+    It never lets go meanwhile. Where there is not enough for more, it stays as it is.
+    """
+    if quantity is None and ttl is None:
+        raise ValueError("give a quantity, a ttl, or both")
+    members = _about(target_source, target_id, quantity) | {"ttl": ttl, "reply": reply}
+    return _made("reservation.changed", source or target_source, more, members)
+
+
 def schedule(
     side: Side,
     document: str,
@@ -218,7 +242,7 @@ def schedule(
     quantity: Quantity,
     *,
     source: str,
-    line: str | None = None,
+    line: int | str | None = None,
     supplier: str | None = None,
     **more: Unpack[More],
 ) -> bytes:
@@ -233,28 +257,33 @@ def reschedule(
     place: Place,
     *,
     source: str,
-    line: str | None = None,
+    line: int | str | None = None,
     due: str | None = None,
     quantity: Quantity | None = None,
     **more: Unpack[More],
 ) -> bytes:
-    """Another date, another quantity, or both, for an open line."""
+    """Another date, another quantity, or both; quantity 0 calls the line off. It needs no `scheduled` before it."""
     said = {"document": document, "line": line, "due": due, "quantity": quantity}
     return _made(f"{side}.rescheduled", source, more, {**place, **said})
 
 
 def cancel(
-    side: Side, document: str, place: Place, *, source: str, line: str | None = None, **more: Unpack[More]
+    side: Side, document: str, place: Place, *, source: str, line: int | str | None = None, **more: Unpack[More]
 ) -> bytes:
-    """Closes an open line: nothing more comes of it."""
+    """Closes a line: nothing more comes of it. It holds against all that is effective before, told before or after."""
     return _made(f"{side}.cancelled", source, more, {**place, "document": document, "line": line})
 
 
 def close_document(
-    document: str, how: Literal["closed", "cancelled"] = "closed", *, source: str, **more: Unpack[More]
+    document: str,
+    how: Literal["closed", "cancelled"] = "closed",
+    *,
+    source: str,
+    side: Side | None = None,
+    **more: Unpack[More],
 ) -> bytes:
-    """Closes a document's open lines, and voids what is left of its reservations."""
-    return _made(f"document.{how}", source, more, {"document": document})
+    """Closes a document's lines, of one side or of both, and ends what is left of its reservations."""
+    return _made(f"document.{how}", source, more, {"document": document, "side": side})
 
 
 def protect(

@@ -18,6 +18,7 @@ LIMIT_MAX: Final = 500
 KEYS_MAX: Final = 1_000
 EVENTS_MAX: Final = 500
 RESERVATIONS_MAX: Final = 1_000
+CLAIMS_MAX: Final = 1_000
 _LIMIT: Final = 100
 _TEXT_BYTES_MAX: Final = 128
 _STATES: Final = ("unresolved", "all", *STATES)
@@ -134,6 +135,12 @@ def _reservations(engine: "Engine", question: Mapping[str, Any], _bytes_max: int
     return engine.reservations(exact_json.dumps({name: value for name, value in asked.items() if value is not None}))
 
 
+def _claims(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
+    asked: dict[str, Any] = {name: _text(question, name) for name in ("document", "sku", "location")}
+    asked["limit"] = _number(question, "limit", 1, CLAIMS_MAX, _LIMIT)
+    return engine.claims(exact_json.dumps({name: value for name, value in asked.items() if value is not None}))
+
+
 # Not `tallystick.exceptions`: the exception stream listens to that, and would take a question for a foreign writer.
 LIST: Final = Question(
     "tallystick.exceptions.list",
@@ -164,7 +171,13 @@ RESERVATIONS: Final = Question(
     ("document", "sku", "location", "leaks", "limit"),
     'send {} or {"document": "…", "sku": "…", "location": "…", "leaks": true, "limit": 100}',
 )
-QUESTIONS: Final = (LIST, ONE, STATS, SOURCES, SHADOW, TRAIL, WHAT_IF, ANSWERS, RESERVATIONS)
+CLAIMS: Final = Question(
+    "tallystick.claims",
+    _claims,
+    ("document", "sku", "location", "limit"),
+    'send {} or {"document": "…", "sku": "…", "location": "…", "limit": 100}',
+)
+QUESTIONS: Final = (LIST, ONE, STATS, SOURCES, SHADOW, TRAIL, WHAT_IF, ANSWERS, RESERVATIONS, CLAIMS)
 
 
 def _text(question: Mapping[str, Any], name: str) -> str | None:

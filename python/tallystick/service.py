@@ -2,7 +2,7 @@
 
 It reads the ledger and changes nothing. Endpoints: `atp` (request `{"sku": …, "location": …?}`), `status`
 (request empty or `{"state_hash": true}`), `promise` (docs/promise.md §7), and those of `questions`. Requests to
-reserve, post and void (`intake`) go into the log, and it is not the service that answers them.
+reserve, post, void and change (`intake`) go into the log, and it is not the service that answers them.
 """
 
 import asyncio
@@ -36,9 +36,14 @@ QUANTITIES: Final = (
     "in_transit",
     "quarantine",
     "damaged",
+    "ordered",
+    "unpicked",
     "safety_stock",
+    "pending",
+    "on_hand_atp",
     "atp",
 )
+"""What is told of a position: its accounts, what else is claimed of it, and both figures (docs/claims.md §6)."""
 _NAME_BYTES_MAX: Final = 64
 _CURE: Final = 'send {"sku": "…"} or {"sku": "…", "location": "…"}'
 _PROMISE_CURE: Final = 'send {"positions": [{"sku": "…", "location": "…"}], "due": "…", "quantity": 1}'

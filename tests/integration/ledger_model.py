@@ -105,7 +105,8 @@ class Model:
         """What is there at the end of each day if nothing more is promised, `taken` being promised already."""
         claims = [part for one in self.live.values() for part in one.parts] + taken
         days = [0] * HORIZON
-        days[0] = self.on_hand[spot] - self.allocated[spot]
+        # Picks without a document may take more than was posted; that gives nothing to anybody.
+        days[0] = self.on_hand[spot] - max(0, self.allocated[spot])
         for due, quantity in self.supply[spot]:
             ahead = (due - self.today).days
             if 0 <= ahead < HORIZON:  # What is late is not counted on.

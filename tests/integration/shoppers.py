@@ -6,6 +6,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,12 +14,16 @@ from typing import Any
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from tallystick.config import Nats
+from tallystick.connection import connect
 from tests.integration.daemon import SUBJECT
 
 SKUS = [f"hot-{number}" for number in range(10)]
 LOCATIONS = ["dc-1", "dc-2"]
 GROUP = "everywhere"
 ANSWER_S = 1.0
+SERVICES = ("reserve", "post", "void")
+"""What the service takes; the rest goes straight into the log."""
 Key = tuple[str, str]
 
 
@@ -54,17 +59,63 @@ class Said:
 
 
 @dataclass
-class Shopper:
-    """One client: asks, waits for the answer, and goes on from it; asks again when none comes."""
+class Caller:
+    """One client: asks and waits for the answer; asks again when none comes."""
 
     name: str
     client: Client
     rng: random.Random
     said: Said
+    mark: str = ""
+    """What its ids begin with, where clients share a name."""
     _number: int = 0
     _sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    async def _ask(self, wish: str, body: dict[str, Any]) -> dict[str, Any]:
+        self._number += 1
+        asked = {"source": self.name, "id": f"{self.mark}{wish}-{self._number}", **body}
+        self._sent.append((wish, asked))
+        answer: dict[str, Any] = json.loads(await self._until_answered(wish, asked))
+        return answer
+
+    async def _until_answered(self, wish: str, asked: dict[str, Any]) -> bytes:
+        """Asks again and again under the same key, by the service or straight into the log."""
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    by_service = wish in SERVICES and "rest" not in asked and self.rng.random() < 0.5
+                    answer = await (self._by_service(wish, asked) if by_service else self._by_log(wish, asked))
+                except NatsError:
+                    answer = None
+                if answer is not None:
+                    self.said.answers[asked["source"], asked["id"]].append(answer)
+                    return answer
+                self.said.unanswered += 1
+                await asyncio.sleep(0.05 + self.rng.random() * 0.1)
+
+    async def _by_service(self, wish: str, asked: dict[str, Any]) -> bytes | None:
+        reply = await self.client.request(f"tallystick.{wish}", json.dumps(asked).encode(), ANSWER_S)
+        return None if reply.headers else reply.data
+
+    async def _by_log(self, wish: str, asked: dict[str, Any]) -> bytes:
+        types = {"reserve": "requested", "post": "posted", "void": "voided", "change": "changed"}
+        inbox = self.client.new_inbox()
+        answers = await self.client.subscribe(inbox)
+        try:
+            event = {"type": f"reservation.{types[wish]}", **asked, "reply": inbox}
+            await self.client.publish(SUBJECT, json.dumps(event).encode())
+            return (await answers.next_msg(ANSWER_S)).data
+        finally:
+            await answers.unsubscribe()
+
+
+@dataclass
+class Shopper(Caller):
+    """One client that goes on from what it was told."""
+
     _held: list[tuple[str, int, bool]] = field(default_factory=list)
     """Id, quantity, and whether it is at one place alone."""
+    _refused: list[str] = field(default_factory=list)
 
     async def shop(self, until: float) -> None:
         """Does this and that; what was begun is brought to its end."""
@@ -90,6 +141,8 @@ class Shopper:
         if answer["status"] in ("granted", "partly"):
             alone = len(lines) == 1 and "group" not in lines[0]
             self._held.append((answer["id"], answer["quantity"], alone))
+        else:
+            self._refused.append(answer["id"])
 
     def _line(self) -> dict[str, Any]:
         rng = self.rng
@@ -102,46 +155,11 @@ class Shopper:
     async def _settle(self) -> None:
         rng = self.rng
         id_, quantity, alone = self._held.pop(rng.randrange(len(self._held)))
-        target = {"source": self.name, "id": id_ if rng.random() < 0.95 else f"{id_}-never"}
+        if self._refused and rng.random() < 0.05:
+            id_ = rng.choice(self._refused)
+        target = {"source": self.name, "id": id_}
         part = {"quantity": rng.randrange(1, quantity + 2)} if alone and rng.random() < 0.4 else {}
         await self._ask(rng.choice(["post", "void", "void"]), {"target": target, **part})
-
-    async def _ask(self, wish: str, body: dict[str, Any]) -> dict[str, Any]:
-        self._number += 1
-        asked = {"source": self.name, "id": f"{wish}-{self._number}", **body}
-        self._sent.append((wish, asked))
-        answer: dict[str, Any] = json.loads(await self._until_answered(wish, asked))
-        return answer
-
-    async def _until_answered(self, wish: str, asked: dict[str, Any]) -> bytes:
-        """Asks again and again under the same key, by the service or straight into the log."""
-        async with asyncio.timeout(30):
-            while True:
-                try:
-                    by_service = self.rng.random() < 0.5
-                    answer = await (self._by_service(wish, asked) if by_service else self._by_log(wish, asked))
-                except NatsError:
-                    answer = None
-                if answer is not None:
-                    self.said.answers[asked["source"], asked["id"]].append(answer)
-                    return answer
-                self.said.unanswered += 1
-                await asyncio.sleep(0.05 + self.rng.random() * 0.1)
-
-    async def _by_service(self, wish: str, asked: dict[str, Any]) -> bytes | None:
-        reply = await self.client.request(f"tallystick.{wish}", json.dumps(asked).encode(), ANSWER_S)
-        return None if reply.headers else reply.data
-
-    async def _by_log(self, wish: str, asked: dict[str, Any]) -> bytes:
-        types = {"reserve": "requested", "post": "posted", "void": "voided"}
-        inbox = self.client.new_inbox()
-        answers = await self.client.subscribe(inbox)
-        try:
-            event = {"type": f"reservation.{types[wish]}", **asked, "reply": inbox}
-            await self.client.publish(SUBJECT, json.dumps(event).encode())
-            return (await answers.next_msg(ANSWER_S)).data
-        finally:
-            await answers.unsubscribe()
 
 
 async def work_in_the_warehouse(client: Client, rng: random.Random, until: float) -> None:
@@ -156,6 +174,13 @@ async def work_in_the_warehouse(client: Client, rng: random.Random, until: float
             event["quantity"] = rng.randrange(150)
         await client.publish(SUBJECT, json.dumps(event).encode())
         await asyncio.sleep(rng.random() * 0.02)
+
+
+async def connected(stack: AsyncExitStack, url: str) -> Client:
+    """A connection that lasts as long as the stack."""
+    client = await connect(Nats(url=url))
+    stack.push_async_callback(client.close)
+    return client
 
 
 def is_one_answer(answers: Sequence[bytes]) -> bool:

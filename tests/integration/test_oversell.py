@@ -11,10 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nats.aio.client import Client
-
-from tallystick.config import Nats
-from tallystick.connection import connect
 from tallystick.embedded import EmbeddedServer
 from tallystick.jetstream import JetStream
 from tallystick.reader import read
@@ -27,6 +23,7 @@ from tests.integration.shoppers import (
     Said,
     Shopper,
     beginning,
+    connected,
     is_one_answer,
     work_in_the_warehouse,
 )
@@ -46,7 +43,7 @@ async def test_no_promise_is_given_twice_and_each_is_kept_whatever_is_killed(
     await publish(bus, beginning(rng))
     told = Said()
     async with AsyncExitStack() as stack:
-        clients = [await _connected(stack, server.url) for _ in range(CONNECTIONS)]
+        clients = [await connected(stack, server.url) for _ in range(CONNECTIONS)]
         end = time.monotonic() + SHOPPING_S
         shopping = [
             asyncio.create_task(
@@ -78,12 +75,6 @@ async def test_no_promise_is_given_twice_and_each_is_kept_whatever_is_killed(
     # The test is none if nothing of a kind happened.
     assert min(statuses[kind] for kind in ("granted", "partly", "insufficient", "posted", "voided", "refused")) > 0
     assert min(model.expired, model.repeated, told.unanswered) > 0
-
-
-async def _connected(stack: AsyncExitStack, url: str) -> Client:
-    client = await connect(Nats(url=url))
-    stack.push_async_callback(client.close)
-    return client
 
 
 async def _worked_out(bus: JetStream) -> tuple[Model, int]:

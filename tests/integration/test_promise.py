@@ -77,7 +77,9 @@ async def test_what_is_reserved_is_taken_and_given_back(tmp_path: Path, server: 
         assert (voided["status"], voided["quantity"]) == ("voided", 5)
         stranger = await ask(client, about(3) | {"source": "thief"}, "post")
         assert (stranger["status"], stranger["outcome"]) == ("refused", "not_owner")
-        assert (await ask(client, about(9), "post"))["outcome"] == "unknown_reference"
+        early = await ask(client, about(9), "post")
+        assert (early["status"], early["outcome"]) == ("waiting", "held"), "its request may still come"
+        assert early["why"] == "there is no reservation shop/c9 yet; it waits for it"
         (position,) = (await ask(client, PLACE))["positions"]
         assert (position["reserved"], position["allocated"], position["atp"]) == (2, 2, 6)
         live = await ask(client, {}, "reservations")
@@ -288,6 +290,6 @@ async def test_the_command_line_reserves(tmp_path: Path, server: EmbeddedServer,
         status, shown = await say("post", "shop/c1")
         assert (status, "there is not enough" in shown) == (9, True)
         status, shown = await say("void", "shop/c9")
-        assert (status, "unknown_reference" in shown) == (1, True)
+        assert (status, "there is no reservation shop/c9 yet" in shown, "check SOURCE/ID" in shown) == (1, True, True)
         assert (await say("void", "shop/c1"))[0] == 0
         await end()

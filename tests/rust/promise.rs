@@ -20,7 +20,7 @@ use tallystick_engine::reference::{Answer, Reference};
 use tallystick_engine::shards::{Alone, Shards};
 
 /// Outcomes, codes and statuses that random logs must meet.
-const WANTED: [(&str, u32); 28] = [
+const WANTED: [(&str, u32); 27] = [
     ("applied", 5_000),
     ("duplicate", 200),
     ("conflict", 50),
@@ -38,7 +38,6 @@ const WANTED: [(&str, u32); 28] = [
     ("closed_line", 50),
     ("over_release", 20),
     ("over_protected", 50),
-    ("reservation_leak", 20),
     ("supply_overdue", 100),
     ("reservation_at_risk", 50),
     ("expiry", 20),
@@ -70,10 +69,13 @@ fn clear(mut answers: Vec<Answer>) -> Vec<Answer> {
     answers
 }
 
-/// A position may be published more often than it has to, but not less often: where the versions of all are at least the twin's, they are left aside.
-fn reflecting(mut balances: Vec<Balance>, twin: &[Balance]) -> Vec<Balance> {
-    if balances.iter().zip(twin).all(|(engine, twin)| engine.version >= twin.version) {
-        for (engine, twin) in balances.iter_mut().zip(twin) {
+/// A position may be published more often than it has to, but not less often: a version that is at least the twin's is left aside, and one of a position
+/// of which nothing is other than before.
+fn reflecting(mut balances: Vec<Balance>, twin: &[Balance], before: &[Balance]) -> Vec<Balance> {
+    let known: BTreeMap<&PositionKey, &Balance> = before.iter().map(|balance| (&balance.key, balance)).collect();
+    for (engine, twin) in balances.iter_mut().zip(twin) {
+        let is_same = known.get(&engine.key).is_some_and(|known| **known == *engine);
+        if engine.version >= twin.version || is_same {
             engine.version = twin.version;
         }
     }
@@ -144,6 +146,7 @@ fn the_engine_equals_its_twin() {
         let mut claimed = 0;
         for (sequence, message) in (1..).zip(&log) {
             let text = message.bytes();
+            let before = engine.sorted();
             let (answers, told) = engine.message_told(&text, sequence, message.log_time_ns);
             let (expected, expected_told) = twin.message_told(&text, sequence, message.log_time_ns);
             let answers = clear(answers);
@@ -151,7 +154,13 @@ fn the_engine_equals_its_twin() {
             let told = reflected(told, &expected_told);
             prop_assert_eq!(&told, &expected_told, "answers (engine, reference) {}: {:?}", sequence, message);
             let balances = twin.sorted();
-            prop_assert_eq!(reflecting(engine.sorted(), &balances), balances.clone(), "{}: {:?}", sequence, message);
+            prop_assert_eq!(
+                reflecting(engine.sorted(), &balances, &before),
+                balances.clone(),
+                "{}: {:?}",
+                sequence,
+                message
+            );
             prop_assert_eq!(
                 open(engine.open_exceptions()),
                 twin.open_exceptions(),
@@ -161,7 +170,7 @@ fn the_engine_equals_its_twin() {
             );
             note(&seen, &answers, &told, &twin.open_exceptions());
             // Time alone gives back what was claimed.
-            let claimed_now: i64 = balances.iter().map(|balance| balance.claimed).sum();
+            let claimed_now: i64 = balances.iter().map(|balance| balance.claimed.reserved).sum();
             if claimed_now < claimed && message.is_tick() {
                 *seen.borrow_mut().entry("expiry".to_owned()).or_default() += 1;
             }

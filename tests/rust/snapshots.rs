@@ -1,5 +1,8 @@
 //! Snapshots: nothing is lost on the way, and nothing damaged is ever loaded.
 
+use std::collections::BTreeSet;
+
+use tallystick_engine::balance::Balance;
 use tallystick_engine::config::Config;
 use tallystick_engine::engine::{Batch, Engine};
 use tallystick_engine::outcome::Outcome;
@@ -132,4 +135,99 @@ fn a_large_image_has_many_chunks_and_loads() {
     batch.clear();
     restored.apply_ndjson(&lines.as_bytes()[..1_000], 60_001, Some(LOG_TIME_NS), &mut batch).unwrap();
     assert_eq!(batch.outcomes[0], Outcome::Duplicate);
+}
+
+/// An order's life, with something of all that is kept of lines: statements, facts with and without a line, holds with what was said of them, closings,
+/// words that wait for their target, purchases, what was shipped and never picked. The number says how many minutes after the one before it comes.
+const LIFE: [(i64, &str); 34] = [
+    (0, r#""type":"stock.received","quantity":40"#),
+    (1, r#""type":"reservation.posted","target":{"id":"later"},"quantity":1"#),
+    (1, r#""type":"reservation.requested","id":"later","quantity":3,"document":"SO-0","ttl":"none""#),
+    (1, r#""type":"reservation.requested","id":"hold","quantity":6,"document":"SO-1","line":1,"ttl":"2d""#),
+    (1, r#""type":"demand.scheduled","quantity":5,"document":"SO-1","line":1,"due":"2026-01-02""#),
+    (1, r#""type":"demand.scheduled","quantity":4,"document":"SO-1","line":"20-B","due":"2026-01-03""#),
+    (1, r#""type":"stock.allocated","quantity":7,"document":"SO-1""#),
+    (1, r#""type":"stock.deallocated","quantity":9,"document":"SO-1","line":1"#),
+    (1, r#""type":"reservation.changed","target":{"id":"hold"},"quantity":4"#),
+    (1, r#""type":"reservation.posted","target":{"id":"hold"},"quantity":2,"rest":"keep""#),
+    (1, r#""type":"stock.picked","quantity":3,"document":"SO-1","line":1"#),
+    (1, r#""type":"stock.unpicked","quantity":1,"document":"SO-1","line":1"#),
+    (1, r#""type":"stock.picked","id":"pick","quantity":2,"document":"SO-1","location":"DC2""#),
+    (1, r#""type":"stock.shipped","quantity":6,"document":"SO-2","line":3"#),
+    (1, r#""type":"reservation.requested","id":"dated","quantity":2,"due":"2026-01-04","ttl":"none""#),
+    (1, r#""type":"reservation.posted","target":{"id":"dated"},"quantity":1,"rest":"keep""#),
+    (1, r#""type":"reservation.voided","target":{"id":"dated"},"quantity":5"#),
+    (1, r#""type":"supply.scheduled","quantity":9,"document":"PO-1","line":1,"due":"2026-01-02""#),
+    (1, r#""type":"supply.scheduled","quantity":3,"document":"PO-1","line":2,"due":"2026-01-05""#),
+    (1, r#""type":"stock.received","quantity":10,"document":"PO-1""#),
+    (1, r#""type":"event.voided","target":{"id":"pick"}"#),
+    (1440, r#""type":"tick""#),
+    (1, r#""type":"document.closed","document":"SO-1","side":"demand""#),
+    (1, r#""type":"stock.picked","quantity":1,"document":"SO-1","line":1"#),
+    (1, r#""type":"reservation.posted","target":{"id":"hold"}"#),
+    (1, r#""type":"reservation.requested","quantity":2,"document":"SO-1","line":1,"ttl":"5m""#),
+    (10, r#""type":"tick""#),
+    (1, r#""type":"stock.shipped","quantity":2,"document":"SO-1","line":1,"reason":"final""#),
+    (1, r#""type":"supply.cancelled","document":"PO-1","line":2"#),
+    (1, r#""type":"stock.received","quantity":1,"document":"PO-1","line":2"#),
+    (1, r#""type":"stock.unreserved","quantity":1"#),
+    (1, r#""type":"stock.picked","quantity":6,"document":"SO-2","line":3"#),
+    (1440, r#""type":"tick""#),
+    (2880, r#""type":"demand.rescheduled","quantity":2,"document":"SO-1","line":1"#),
+];
+
+/// The messages of the life with their times in the log.
+fn life() -> Vec<(String, i64)> {
+    let mut log_time_ns = LOG_TIME_NS;
+    let message = |(number, (minutes, members)): (usize, &(i64, &str))| {
+        log_time_ns += minutes * 60_000_000_000;
+        let mut message = format!(r#"{{"source":"oms",{members}"#);
+        for (name, value) in [("id", &*number.to_string()), ("sku", "A"), ("location", "DC1")] {
+            // The type stands first, so what an event says of its own comes after a comma.
+            if !members.contains(&format!(r#","{name}":"#)) {
+                message.extend([",\"", name, "\":\"", value, "\""]);
+            }
+        }
+        (message + "}", log_time_ns)
+    };
+    LIFE.iter().enumerate().map(message).collect()
+}
+
+/// What can be seen of lines and of what follows from them.
+fn seen(engine: &Engine) -> (Vec<Balance>, [String; 2], BTreeSet<String>, String) {
+    let texts = [engine.claims("{}"), engine.reservations("{}")];
+    (engine.balances(), texts, engine.open_exceptions(), engine.state_hash().to_string())
+}
+
+#[test]
+fn an_orders_life_goes_on_from_any_step() {
+    let config = || Config::parse("[claims]\nunallocated_pick = \"flag\"").unwrap();
+    let life = life();
+    let run = |engine: &mut Engine, steps: std::ops::Range<usize>| {
+        let mut told = Vec::new();
+        for at in steps {
+            let mut batch = Batch::new();
+            let (message, log_time_ns) = &life[at];
+            engine.apply_message(message.as_bytes(), at as u64 + 1, *log_time_ns, &mut batch).unwrap();
+            told.push((batch.outcomes, batch.released, batch.exceptions, batch.answers));
+        }
+        told
+    };
+    let mut whole = Engine::new(config(), [5; 16]);
+    let all = run(&mut whole, 0..life.len());
+    let refused: Vec<_> = all.iter().flat_map(|told| &told.0).filter(|outcome| outcome.is_refusal()).collect();
+    assert_eq!(refused, [&Outcome::Insufficient; 0], "the life is one that can be lived");
+    for step in 0..=life.len() {
+        let mut before = Engine::new(config(), [5; 16]);
+        run(&mut before, 0..step);
+        let image = before.snapshot();
+        let mut after = Engine::restore(&image, config()).unwrap();
+        assert_eq!(seen(&after), seen(&before), "after step {step}");
+        let again = after.snapshot();
+        let other = image.iter().zip(&again).position(|(one, other)| one != other);
+        assert!(again == image, "after step {step}: another image from byte {other:?} on");
+        let rest = run(&mut after, step..life.len());
+        assert_eq!(rest, all[step..], "what followed from step {step} on");
+        assert_eq!(seen(&after), seen(&whole), "in the end, from step {step} on");
+    }
 }

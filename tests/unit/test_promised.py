@@ -92,10 +92,17 @@ def test_what_was_granted_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_statuses_become_exit_statuses(statuses: list[str], error: type[Exception] | None, words: str) -> None:
-    found = [{"status": status, "outcome": "not_owner", "why": "another source"} for status in statuses]
+    outcomes = {"insufficient": "insufficient", "changed": "insufficient", "refused": "not_owner"}
+    found = [
+        {"status": status, "outcome": outcomes.get(status, "applied"), "why": "another source"} for status in statuses
+    ]
     if error is None:
         reserve._judge(found)
         return
     with pytest.raises(error, match=words) as raised:
         reserve._judge(found)
     assert type(raised.value) is error
+
+
+def test_a_change_that_was_made_is_no_failure() -> None:
+    reserve._judge([{"status": "changed", "outcome": "applied"}])

@@ -50,13 +50,11 @@ def test_balances_and_outcomes(tmp_path: Path) -> None:
         {"n": 6, "source": None, "id": None, "outcome": "malformed"},
         {"n": 7, "source": "wms", "id": "e4", "outcome": "applied"},
     ]
-    zero = dict.fromkeys(
-        ("on_hand", "reserved", "allocated", "picked", "in_transit", "quarantine", "damaged", "atp"), 0
-    )
+    zero = dict.fromkeys(("on_hand", "reserved", "allocated", "picked", "in_transit", "quarantine", "damaged"), 0)
     assert _lines(balances) == [
-        {"sku": "A", "location": "DC1", **zero, "on_hand": 10.5, "atp": 10.5},
-        {"sku": "B", "location": "DC1", "owner": "O", **zero, "on_hand": -1.25, "atp": -1.25},
-        {"sku": "B", "location": "DC1", "lot": "L1", **zero, "reserved": 2, "atp": -2},
+        {"sku": "A", "location": "DC1", **zero, "on_hand": 10.5, "on_hand_atp": 10.5, "atp": 10.5},
+        {"sku": "B", "location": "DC1", "owner": "O", **zero, "on_hand": -1.25, "on_hand_atp": -1.25, "atp": -1.25},
+        {"sku": "B", "location": "DC1", "lot": "L1", **zero, "reserved": 2, "on_hand_atp": -2, "atp": -2},
     ]
     assert replayed.as_dict() == {
         "events": 7,

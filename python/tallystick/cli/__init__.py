@@ -19,7 +19,9 @@ Usage: tallystick COMMAND [OPTIONS]
   reserve    asks for a promise that holds
   post       takes what reservations hold
   void       gives back what reservations hold
+  change     lets a reservation hold more, less, or longer
   reservations  who holds what
+  claims     what order lines claim, and who says so
   exceptions what is wrong, and what to do about it
   trace      what became of everything under a correlation id
   trail      what a position's stock is made of

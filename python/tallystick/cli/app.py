@@ -8,6 +8,7 @@ import typer
 
 from tallystick.cli import (
     atp,
+    claims,
     config,
     demo,
     exceptions,
@@ -55,7 +56,9 @@ app.command("atp")(atp.atp)
 app.command("reserve")(reserve.reserve)
 app.command("post")(reserve.post)
 app.command("void")(reserve.void)
+app.command("change")(reserve.change)
 app.command("reservations")(reservations.reservations)
+app.command("claims")(claims.claims)
 app.add_typer(exceptions.app, name="exceptions")
 app.command("trace")(trace.trace)
 app.command("trail")(trail.trail)

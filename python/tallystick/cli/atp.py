@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from tallystick.desk import Desk
     from tallystick.promise import Place
 
-_ACCOUNTS = ("on_hand", "reserved", "allocated", "picked", "in_transit", "quarantine", "damaged")
+_LESS = ("unpicked", "reserved", "allocated", "ordered", "safety_stock", "pending")
+"""What is taken from on hand; the rest is claimed by nobody (docs/claims.md §6)."""
+_BESIDE = ("picked", "in_transit", "quarantine", "damaged")
 _ASKED_FOR = ("on_hand", "reserved")
 
 
@@ -68,7 +70,9 @@ def atp(  # noqa: PLR0913, PLR0917 (an option each)
 ) -> None:
     """Asks the running daemon for the ATP of a SKU, at one location, in a group, or at all.
 
-    ATP = on hand − reserved − allocated − safety stock. An unknown SKU has no positions; that is no failure.
+    ATP is what can be promised today. Beside it stands what is on the shelf and unclaimed, with all that makes it up:
+    on hand − unpicked − reserved − allocated − ordered − safety stock − pending. The two differ where a day to come
+    binds, or promise.mode looks elsewhere. An unknown SKU has no positions; that is no failure.
 
     With any of the options that look ahead, it answers what can be promised then: scheduled supply and demand,
     reservations, protections and safety stock of the days to come are counted. Figures below zero are shortages.
@@ -159,13 +163,22 @@ def _print_table(sku: str, location: str | None, reply: bytes) -> None:
         typer.echo(f"{sku}{f' at {location}' if location else ''}: no stock was ever seen (log {answer['sequence']})")
         return
     dimensions = [name for name in ("lot", "owner") if any(position.get(name) for position in positions)]
-    # What is nowhere but zero would only take the place of what is not; on hand and reserved are always asked for.
-    accounts = [name for name in _ACCOUNTS if name in _ASKED_FOR or any(position[name] for position in positions)]
-    headings = {name: name.replace("_", "\n") for name in ("atp", *accounts)}
+    less = _shown(_LESS, positions)
+    columns = ("atp", "on_hand", *less, "on_hand_atp", *_shown(_BESIDE, positions))
+    headings = ["= un-\nclaimed" if name == "on_hand_atp" else name.replace("_", "\n") for name in columns]
     title = tables.plain(f"{sku} as of log sequence {answer['sequence']:,}")
-    table = tables.table("location", *dimensions, *headings.values(), numbers=headings.values(), title=title)
+    table = tables.table("location", *dimensions, *headings, numbers=headings, title=title)
     for position in positions:
-        numbers = [f"{position[name]:,}" for name in headings]
+        numbers = [f"{position[name]:,}" for name in columns]
         names = [tables.plain(position.get(name) or "") for name in ("location", *dimensions)]
         table.add_row(*names, *numbers)
     tables.show(table)
+    typer.echo(" − ".join(name.replace("_", " ") for name in ("on_hand", *less)) + " = unclaimed")
+    sums = [position["on_hand"] - sum(position[name] for name in less) for position in positions]
+    if sums != [position["on_hand_atp"] for position in positions]:
+        typer.echo("Claims without a document that stand below zero count as zero.")
+
+
+def _shown(names: tuple[str, ...], positions: list[dict[str, Any]]) -> list[str]:
+    """What is nowhere but zero would only take the place of what is not; on hand and reserved are always asked for."""
+    return [name for name in names if name in _ASKED_FOR or any(position[name] for position in positions)]

@@ -15,7 +15,7 @@ def reservations(  # noqa: PLR0913, PLR0917 (an option each)
             "--leaks",
             envvar="TALLYSTICK_RESERVATIONS_LEAKS",
             show_default="off",
-            help="Only those whose document is closed: they hold stock for nobody.",
+            help="Only what is held for closed documents. That claims nothing, so nothing leaks.",
         ),
     ] = False,
     document: Annotated[
@@ -40,7 +40,7 @@ def reservations(  # noqa: PLR0913, PLR0917 (an option each)
 
     Examples:
 
-        tallystick reservations --leaks
+        tallystick reservations --document SO-1
 
         tallystick reservations --sku 4711 --location DC1 --json
     """
@@ -67,10 +67,9 @@ def _print_live(found: dict[str, Any]) -> None:
             for line in one["lines"]
         ]
         document = " ".join(str(one[name]) for name in ("document", "line") if one.get(name))
-        leak = "leak: its document is closed" if one.get("leak") else ""
         table.add_row(
             tables.plain(f"{one['source']}/{one['id']}"),
-            tables.lines(tables.plain(document), leak),
+            tables.plain(document),
             tables.lines(*map(tables.plain, lines)),
             tables.plain(promised.second(one.get("expires") or "never")),
         )

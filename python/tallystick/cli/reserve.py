@@ -1,4 +1,4 @@
-"""`tallystick reserve, post, void`: promises that hold, from the first word to the last.
+"""`tallystick reserve, post, void, change`: promises that hold, from the first word to the last.
 
 What is asked goes into the log, and the engine's answer comes back; the same key, asked again, gets the same answer.
 """
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 TIMEOUT_S: Final = 10.0
 SOURCE: Final = "operator"
-_GRANTED: Final = ("granted", "partly", "posted", "voided")
-_SHORT: Final = ("insufficient", "changed")
+_HELD: Final = ("granted", "partly")
+_REFUSED: Final = "refused"
+_WAITING: Final = "waiting"
 
 
 def _term(name: str, metavar: str | None, default: str, about: str) -> Any:
@@ -46,6 +47,14 @@ Source = Annotated[
 ]
 Quantity = Annotated[
     str | None, _term("quantity", "QUANTITY", "everything", "Only a part of what the one reservation holds.")
+]
+Keep = Annotated[
+    bool,
+    typer.Option("--keep", envvar="TALLYSTICK_RESERVE_KEEP", show_default="off", help="What is not taken stays held."),
+]
+NewQuantity = Annotated[str | None, _term("quantity", "QUANTITY", "as before", "How much it holds from now on.")]
+NewTtl = Annotated[
+    str | None, _term("ttl", "DURATION", "as before", "How long it holds from now on: 90s, 15m, 2h, 1d or none.")
 ]
 Speaker = Annotated[
     str | None,
@@ -105,23 +114,25 @@ def reserve(  # noqa: PLR0913, PLR0917 (an option each)
 def post(
     targets: Targets,
     quantity: Quantity = None,
+    keep: Keep = False,
     speaker: Speaker = None,
     config: options.Config = None,
     server: options.Server = None,
     timeout_s: options.Timeout = TIMEOUT_S,
     as_json: options.Json = False,
 ) -> None:
-    """Takes what reservations hold: it becomes allocated, or demand of its day. What is not taken is released.
+    """Takes what reservations hold for their order lines, today or on their day. What is not taken is released.
 
     Examples:
 
         tallystick post shop/cart-17
 
-        tallystick post shop/cart-17 --quantity 2
+        tallystick post shop/cart-17 --quantity 2 --keep
     """
     from tallystick.intake import POST
 
-    _settle(POST.subject, targets, quantity, speaker, Reach(config, server, timeout_s), as_json=as_json)
+    said = {"quantity": quantity, "rest": "keep" if keep else None}
+    _settle(POST.subject, targets, said, speaker, Reach(config, server, timeout_s), as_json=as_json)
 
 
 def void(
@@ -141,7 +152,35 @@ def void(
     """
     from tallystick.intake import VOID
 
-    _settle(VOID.subject, targets, quantity, speaker, Reach(config, server, timeout_s), as_json=as_json)
+    said = {"quantity": quantity}
+    _settle(VOID.subject, targets, said, speaker, Reach(config, server, timeout_s), as_json=as_json)
+
+
+def change(
+    target: Annotated[str, typer.Argument(metavar="SOURCE/ID", help="Which one, by its key.", show_default=False)],
+    quantity: NewQuantity = None,
+    ttl: NewTtl = None,
+    speaker: Speaker = None,
+    config: options.Config = None,
+    server: options.Server = None,
+    timeout_s: options.Timeout = TIMEOUT_S,
+    as_json: options.Json = False,
+) -> None:
+    """Lets a reservation hold more, less, or longer. It never lets go meanwhile; exit status 9: it stays as it was.
+
+    Examples:
+
+        tallystick change shop/cart-17 --quantity 5
+
+        tallystick change shop/cart-17 --ttl 2h
+    """
+    from tallystick.errors import UsageError
+    from tallystick.intake import CHANGE
+
+    if quantity is None and ttl is None:
+        raise UsageError("give --quantity, --ttl, or both")
+    said = {"quantity": quantity, "ttl": ttl}
+    _settle(CHANGE.subject, [target], said, speaker, Reach(config, server, timeout_s), as_json=as_json)
 
 
 def _place(words: list[str], group: str | None) -> dict[str, Any]:
@@ -167,23 +206,30 @@ def _number(text: str) -> Decimal:
 
 
 def _settle(
-    subject: str, targets: list[str], quantity: str | None, speaker: str | None, reach: Reach, *, as_json: bool
+    subject: str,
+    targets: list[str],
+    said: Mapping[str, str | None],
+    speaker: str | None,
+    reach: Reach,
+    *,
+    as_json: bool,
 ) -> None:
     from tallystick.errors import UsageError
 
     keys = [target.partition("/")[::2] for target in targets]
     if bad := [target for target, (source, id_) in zip(targets, keys, strict=True) if not source or not id_]:
         raise UsageError(f"{bad[0]} is no key of a reservation; give SOURCE/ID")
+    quantity = said.get("quantity")
     if quantity is not None and len(targets) > 1:
         raise UsageError("--quantity is for one reservation")
-    how_much = None if quantity is None else _number(quantity)
+    members = {**said, "quantity": None if quantity is None else _number(quantity)}
 
     async def say(desk: "Desk") -> list[bytes]:
         return [
             await _ask(
                 desk,
                 subject,
-                {"source": speaker or source, "target": {"source": source, "id": id_}, "quantity": how_much},
+                {"source": speaker or source, "target": {"source": source, "id": id_}, **members},
             )
             for source, id_ in keys
         ]
@@ -220,7 +266,7 @@ def _print_reserved(reply: bytes, sku: str, *, quiet: bool) -> dict[str, Any]:
     if quiet:
         return answer
     until = f" until {promised.second(answer['expires'])}" if answer.get("expires") else ""
-    held = f", {promised.figure_text(answer['quantity'])} held{until}" if answer["status"] in _GRANTED else ""
+    held = f", {promised.figure_text(answer['quantity'])} held{until}" if answer["status"] in _HELD else ""
     key = tables.printable(f"{answer['source']}/{answer['id']}")
     typer.echo(f"{key}: {answer['status']}{held}{_place_in_log(answer)}")
     for line in answer.get("lines", []):
@@ -255,10 +301,13 @@ def _judge(answers: list[dict[str, Any]]) -> None:
     """Raises what gives the exit status: refused before insufficient, in one line."""
     from tallystick.errors import NotGranted, OperationError
 
-    refused = [one for one in answers if one["status"] not in (*_GRANTED, *_SHORT)]
+    refused = [one for one in answers if one["status"] == _REFUSED]
     if refused:
         reasons = "; ".join(dict.fromkeys(f"{one.get('outcome')}: {one.get('why') or 'no reason'}" for one in refused))
         raise OperationError(f"{len(refused)} of {len(answers)} refused: {reasons}")
-    if short := [one for one in answers if one["status"] in _SHORT]:
+    if waiting := [one for one in answers if one["status"] == _WAITING]:
+        reasons = "; ".join(str(one.get("why")) for one in waiting)
+        raise OperationError(f"{len(waiting)} of {len(answers)} not carried out yet: {reasons}; check SOURCE/ID")
+    if short := [one for one in answers if one.get("outcome") == "insufficient"]:
         changed = any(one["status"] == "changed" for one in short)
         raise NotGranted("the position has changed since that version" if changed else "there is not enough")

@@ -1,11 +1,14 @@
-"""`tallystick trail`: what a position's stock on hand is made of."""
+"""`tallystick trail`: what a position's stock on hand is made of, and what order lines claim of it."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tallystick.cli import options, tables
+from tallystick.cli import claims, options, tables
 from tallystick.cli.bus import Reach
+
+if TYPE_CHECKING:
+    from tallystick.desk import Desk
 
 
 def _part(name: str) -> Any:
@@ -24,7 +27,7 @@ def trail(
 ) -> None:
     """Shows the movements and counts that the ledger still holds of a position, by their effective times.
 
-    A movement at or before the latest count is contained in it already.
+    A movement at or before the latest count is contained in it already. Below stands what order lines claim there.
 
     Examples:
 
@@ -32,18 +35,36 @@ def trail(
 
         tallystick trail 4711 DC1 --lot L1 --json
     """
-    from tallystick import exact_json, questions
+    from tallystick import exact_json
 
     question = {"sku": sku, "location": location, "lot": lot, "owner": owner}
-    found = Reach(config, server, timeout_s).run(lambda desk: desk.asked(questions.TRAIL, question))
+    found, lines = Reach(config, server, timeout_s).run(lambda desk: _ask(desk, question))
     if as_json:
-        typer.echo(exact_json.dumps(found).decode())
-    elif found is not None and not (found["movements"] or found["counts"] or found.get("dropped_through")):
+        typer.echo(exact_json.dumps(found if found is None else {**found, "lines": lines}).decode())
+        return
+    if found is not None and not (found["movements"] or found["counts"] or found.get("dropped_through")):
         typer.echo(f"{sku} at {location}: no movement and no count is left; what there was has been taken back")
     elif found is None:
         typer.echo(f"{sku} at {location}: no stock was ever seen")
     else:
         _print(sku, location, found)
+    if shown := claims.rows(lines):
+        tables.show(claims.table(shown, title=tables.plain("What order lines claim of it")))
+
+
+async def _ask(desk: "Desk", question: dict[str, Any]) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    """What the position is made of, and the lines that are known there, each at that position alone."""
+    from tallystick import questions
+
+    found = await desk.asked(questions.TRAIL, question)
+    asked = {"sku": question["sku"], "location": question["location"], "limit": questions.CLAIMS_MAX}
+    told = await desk.asked(questions.CLAIMS, asked)
+    names = {name: question[name] for name in ("location", "lot", "owner")}
+    lines = []
+    for line in told["lines"]:
+        here = [one for one in line["positions"] if all(one.get(name) == value for name, value in names.items())]
+        lines += [{**line, "positions": here}] if here else []
+    return found, lines
 
 
 def _signed(quantity: object) -> str:

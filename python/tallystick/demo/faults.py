@@ -1,7 +1,8 @@
 """Faults: a small, seeded set of what goes wrong between systems, with known effect, behind the events of a workload.
 
-Late, lost, mistyped, taken back, far too large, and one order that passes through four systems. All of it is about
-positions of its own, so that the proof of the workload stays what it is, with these positions in addition.
+Late, lost, mistyped, taken back, far too large, one order that passes through four systems, and one that three systems
+tell out of order. All of it is about positions of its own, so that the proof of the workload stays what it is, with
+these positions in addition.
 """
 
 import json
@@ -19,6 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tallystick.demo.order import Order, draw
 from tallystick.demo.workload import Workload
 from tallystick.work import WorkItem, items
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 LOCATION = "FAULTS"
 CORRELATION = "order-4711"
-SOURCES = ("scanner", "robot", "clerk", "counter", "dock", "oms", "wms", "returns")
+SOURCES = ("scanner", "robot", "clerk", "counter", "dock", "oms", "wms", "returns", "shop", "erp")
 ENGINE_CONFIG = """
 # The scanner counts its events; more than two behind a missing one, and that is given up as lost.
 [sources.scanner]
@@ -70,6 +72,7 @@ def with_faults(workload: Workload, *, seed: int) -> Workload:
     """The workload with the faults at the end of its file, and what they must come to in its expectations."""
     rng = np.random.default_rng(seed)
     stories = [_gap(rng), _mistyped(rng), _taken_back(rng), _corrected(rng), _too_large(rng), _order(rng)]
+    stories.append(_told_out_of_order(seed))
     with workload.path.open("a", encoding="utf-8") as file:
         file.writelines(f"{line}\n" for line in _interleaved(rng, [story.lines for story in stories]))
     refused = dict(workload.refused)
@@ -155,6 +158,18 @@ def _order(rng: np.random.Generator) -> _Story:
     return story
 
 
+def order_of(seed: int) -> Order:
+    """The order that three systems tell out of order."""
+    return draw(np.random.default_rng((seed, 1)), day=_DAY, location=LOCATION)
+
+
+def _told_out_of_order(seed: int) -> _Story:
+    """Shop, ERP and warehouse speak of the same line; swapped, late, and some of it twice."""
+    order = order_of(seed)
+    repeated = len(order.coming) - len(order.events)
+    return _Story(order.events[0]["sku"], order.on_hand, len(order.events), repeated, lines=order.lines())
+
+
 def _interleaved(rng: np.random.Generator, stories: Sequence[list[str]]) -> list[str]:
     """The lines of all stories, each story in its own order."""
     turns = rng.permutation(np.repeat(np.arange(len(stories)), [len(lines) for lines in stories]))
@@ -209,5 +224,11 @@ def _tries(numbers: Mapping[str, int], config: Path) -> list[str]:
     ):
         if code in numbers:
             tries.append(f"tallystick exceptions {action.format(numbers[code])}")
-    asks = (f"trace {CORRELATION}", f"trail FAULT-ORDER {LOCATION}", "sources scanner", "exceptions stats")
+    asks = (
+        f"trace {CORRELATION}",
+        f"trail FAULT-ORDER {LOCATION}",
+        f"trail FAULT-LINE {LOCATION}",
+        "sources scanner",
+        "exceptions stats",
+    )
     return [*tries, *(f"tallystick {ask}" for ask in asks), "kill %1"]

@@ -2,11 +2,13 @@
 
 100,000 SKUs at 20 locations, SKUs by Zipf 1.1, all warehouse and shop movements mixed, 3 % duplicates within 5,000
 events, 1 % out of order within 1,000, 0.1 % that must be refused. The expectation is a group-by over the drawn numbers.
-A `Shape` of its own makes variants for the benchmarks: one hot SKU, many positions, many duplicates.
+A `Shape` of its own makes variants for the benchmarks: one hot SKU, many positions, many duplicates, and `ORDERS`, in
+which events name the documents and lines that real ones would.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -44,9 +46,14 @@ class Shape:
     """Repetitions per accepted event."""
     counts: bool = True
     """Whether stock is counted; without counts, balances are plain sums."""
+    documents: Literal["each", "orders", "none"] = "each"
+    """`each`: every event has a document of its own, so that none follows another. `orders`: what reserves, allocates,
+    picks, ships and unreserves the same goods names the same line of an order; sales, transfers and receipts of
+    purchase orders name theirs. `none`: no event names any."""
 
 
 CANONICAL = Shape()
+ORDERS = Shape(documents="orders")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,8 @@ class Kind:
     postings: tuple[tuple[str, int, bool], ...]
     quantity_max: int = 5
     from_status: str | None = None
+    papers: str | None = "SO"
+    """How its documents begin; None: it has none where events have real ones."""
 
 
 MIX = (
@@ -66,15 +75,18 @@ MIX = (
     Kind("stock.picked", 0.12, (("on_hand", -1, False), ("picked", 1, False), ("allocated", -1, False))),
     Kind("stock.shipped", 0.12, (("picked", -1, False),)),
     Kind("stock.unreserved", 0.08, (("reserved", -1, False),)),
-    Kind("stock.received", 0.08, (("on_hand", 1, False),), quantity_max=60),
+    Kind("stock.received", 0.08, (("on_hand", 1, False),), quantity_max=60, papers="PO"),
     Kind("stock.sold", 0.06, (("on_hand", -1, False),)),
-    Kind("stock.adjusted", 0.03, (("on_hand", 1, False),)),
-    Kind("transfer.dispatched", 0.015, (("on_hand", -1, False), ("in_transit", 1, True))),
-    Kind("transfer.received", 0.015, (("in_transit", -1, False), ("on_hand", 1, False))),
-    Kind("stock.returned", 0.02, (("quarantine", 1, False),)),
-    Kind("stock.counted", 0.01, (), quantity_max=100),
+    Kind("stock.adjusted", 0.03, (("on_hand", 1, False),), papers=None),
+    Kind("transfer.dispatched", 0.015, (("on_hand", -1, False), ("in_transit", 1, True)), papers="TO"),
+    Kind("transfer.received", 0.015, (("in_transit", -1, False), ("on_hand", 1, False)), papers="TI"),
+    Kind("stock.returned", 0.02, (("quarantine", 1, False),), papers="RMA"),
+    Kind("stock.counted", 0.01, (), quantity_max=100, papers=None),
 )
-ACCOUNTS = ("on_hand", "reserved", "allocated", "picked", "in_transit", "quarantine")
+ACCOUNTS = ("on_hand", "reserved", "allocated", "picked", "in_transit", "quarantine", "unpicked")
+CLAIMS = ("reserved", "allocated", "unpicked")
+LINES_PER_DOCUMENT = 4
+_RESERVED, _ALLOCATED, _PICKED, _SHIPPED, _UNRESERVED = range(5)
 _COUNTED = len(MIX) - 1
 _REFUSALS = {1: "quantity_invalid", 2: "unknown_type", 3: "malformed"}
 
@@ -89,7 +101,7 @@ def peak(folder: Path, *, events: int, seed: int, shape: Shape = CANONICAL, name
     ordered = drawn[np.argsort(np.arange(drawn.height) + late, kind="stable")]
     order, repeated = _with_repetitions(rng, (ordered["refusal"] == 0).to_numpy(), shape.duplicate_share)
     path = folder / f"{name}.ndjson"
-    write_lines(path, ordered.select(_line().alias("line"))["line"][order])
+    write_lines(path, ordered.select(_line(shape).alias("json"))["json"][order])
     return Workload(
         name=name,
         title=f"a synthetic peak hour, {shape.skus:,} SKUs at {shape.locations} locations",
@@ -97,7 +109,7 @@ def peak(folder: Path, *, events: int, seed: int, shape: Shape = CANONICAL, name
         accepted=int(valid.sum()),
         duplicates=repeated,
         refused={name: int((drawn["refusal"] == code).sum()) for code, name in _REFUSALS.items()},
-        expected=expected_positions(drawn.filter(pl.Series(valid))),
+        expected=expected_positions(drawn.filter(pl.Series(valid)), shape),
         engine_config=ENGINE_CONFIG,
     )
 
@@ -125,9 +137,10 @@ def _drawn(rng: np.random.Generator, events: int, shape: Shape) -> pl.DataFrame:
     location = rng.integers(0, shape.locations, events)
     refused = (rng.random(events) < REFUSED_SHARE) & (kind != _COUNTED)  # a count of zero is a good count
     sku = np.searchsorted(np.cumsum(weights) / weights.sum(), rng.random(events))
-    return pl.DataFrame(
+    drawn = pl.DataFrame(
         {
             "number": np.arange(events),
+            "line": np.arange(events),
             "kind": kind,
             "sku": np.where(rng.random(events) < shape.hot_share, 0, sku),
             "location": location,
@@ -137,9 +150,38 @@ def _drawn(rng: np.random.Generator, events: int, shape: Shape) -> pl.DataFrame:
             "refusal": np.where(refused, rng.integers(1, 4, events), 0),
         }
     )
+    return _in_orders(rng, drawn) if shape.documents == "orders" else drawn
 
 
-def _line() -> pl.Expr:
+def _in_orders(rng: np.random.Generator, drawn: pl.DataFrame) -> pl.DataFrame:
+    """Lets what is unreserved, allocated, picked and shipped be lines that were reserved before, as the shares allow.
+
+    The few that find none are lines of their own, of which nothing was said before.
+    """
+    columns = {name: drawn[name].to_numpy().copy() for name in ("line", "sku", "location", "quantity")}
+    kind = drawn["kind"].to_numpy()
+    reserved = np.flatnonzero(kind == _RESERVED)
+    of_reserved = [kind.share / MIX[_RESERVED].share for kind in MIX]
+    given_up, picked, allocated = (of_reserved[step] for step in (_UNRESERVED, _PICKED, _ALLOCATED))
+    fate = rng.random(len(reserved))
+    goes = (given_up <= fate) & (fate < given_up + picked)
+    lives = {
+        _UNRESERVED: reserved[fate < given_up],
+        _ALLOCATED: reserved[goes & (fate < given_up + allocated)],
+        _PICKED: reserved[goes],
+        _SHIPPED: reserved[goes],
+    }
+    for delay, step in enumerate((_ALLOCATED, _UNRESERVED, _PICKED, _SHIPPED), 1):
+        events = np.flatnonzero(kind == step)
+        # Both follow the clock, so a step that lags behind by some lines comes after what was reserved, mostly.
+        lag = delay * len(events) // 50
+        follows = min(len(events) - lag, len(lives[step]))
+        for column in columns.values():
+            column[events[lag : lag + follows]] = column[lives[step][:follows]]
+    return drawn.with_columns(**{name: pl.Series(values) for name, values in columns.items()})
+
+
+def _line(shape: Shape) -> pl.Expr:
     kind = pl.col("kind")
     types = kind.replace_strict(range(len(MIX)), [row.type for row in MIX], return_dtype=pl.String)
     dispatched = kind == next(index for index, row in enumerate(MIX) if row.type == "transfer.dispatched")
@@ -154,8 +196,8 @@ def _line() -> pl.Expr:
         time=quoted(pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")),
         sku=_sku(),
         location=_location("location"),
-        document=pl.concat_str([pl.lit('"SO-'), _padded("number", 6), pl.lit('"')]),
         # The fields that only some types have follow the quantity.
+        **_document(shape),
         quantity=pl.concat_str(
             [
                 pl.when(refusal == 1).then(pl.lit("0"))
@@ -164,9 +206,26 @@ def _line() -> pl.Expr:
                 pl.when(dispatched).then(pl.concat_str([pl.lit(',"to_location":'), _location("to_location")]))
                 .when(claims).then(pl.lit(',"from_status":"reserved"'))
                 .otherwise(pl.lit("")),
+                _document_line() if shape.documents == "orders" else pl.lit(""),
             ]
         ),
     )  # fmt: skip
+
+
+def _document(shape: Shape) -> dict[str, pl.Expr]:
+    """The member that every event has where each has a document of its own."""
+    if shape.documents != "each":
+        return {}
+    return {"document": pl.concat_str([pl.lit('"SO-'), _padded("number", 6), pl.lit('"')])}
+
+
+def _document_line() -> pl.Expr:
+    """Document and line of the events that have them."""
+    papers = pl.col("kind").replace_strict(range(len(MIX)), [row.papers or "" for row in MIX], return_dtype=pl.String)
+    document = (pl.col("line") // LINES_PER_DOCUMENT).cast(pl.String).str.zfill(6)
+    line = (pl.col("line") % LINES_PER_DOCUMENT + 1).cast(pl.String)
+    named = pl.concat_str([pl.lit(',"document":"'), papers, pl.lit("-"), document, pl.lit('","line":'), line])
+    return pl.when(papers == "").then(pl.lit("")).otherwise(named)
 
 
 def _padded(column: str, digits: int) -> pl.Expr:
@@ -181,7 +240,7 @@ def _location(column: str) -> pl.Expr:
     return pl.concat_str([pl.lit('"DC-'), _padded(column, 2), pl.lit('"')])
 
 
-def expected_positions(drawn: pl.DataFrame) -> pl.DataFrame:
+def expected_positions(drawn: pl.DataFrame, shape: Shape = CANONICAL) -> pl.DataFrame:
     """Balances by group-by: per position the latest count, then the movements after it; claims have no barrier."""
     counts = (
         drawn.filter(pl.col("kind") == _COUNTED)
@@ -189,10 +248,12 @@ def expected_positions(drawn: pl.DataFrame) -> pl.DataFrame:
         .group_by("sku", "location")
         .agg(pl.col("time").last().alias("counted_at"), pl.col("quantity").last().alias("counted"))
     )
-    legs = [counts.select("sku", "location", account=pl.lit("on_hand"), quantity="counted")]
+    legs = [counts.select("sku", "location", account=pl.lit("on_hand"), quantity="counted"), *_claims(drawn, shape)]
     for index, kind in enumerate(MIX):
         events = drawn.filter(pl.col("kind") == index)
         for account, sign, elsewhere in kind.postings:
+            if account in CLAIMS and shape.documents != "none":
+                continue
             place = "to_location" if elsewhere else "location"
             leg = events.select("sku", "time", location=place, quantity=pl.col("quantity") * sign)
             if account == "on_hand":
@@ -209,3 +270,24 @@ def expected_positions(drawn: pl.DataFrame) -> pl.DataFrame:
         pl.concat_str([pl.lit("DC-"), _padded("location", 2)]).alias("location"),
         *ACCOUNTS,
     )
+
+
+def _claims(drawn: pl.DataFrame, shape: Shape) -> list[pl.DataFrame]:
+    """What lines claim, one by one (docs/claims.md §2), and what was shipped and not picked.
+
+    Without documents a position is one line that only says what was not picked: claims are accounts.
+    """
+    names = ["sku", "location", *(["line"] if shape.documents != "none" else [])]
+    steps = drawn.filter(pl.col("kind") <= _UNRESERVED).group_by(names).agg(
+        pl.col("quantity").filter(pl.col("kind") == index).sum().alias(name)
+        for index, name in enumerate(("soft", "hard", "picked", "shipped", "unreserved"))
+    )  # fmt: skip
+    gone = pl.max_horizontal("picked", "shipped")
+    soft = pl.col("soft") - (pl.col("unreserved") - gone).clip(0)
+    claims = steps.with_columns(
+        unpicked=(pl.col("shipped") - pl.col("picked")).clip(0),
+        allocated=(pl.col("hard") - gone).clip(0),
+        claimed=(pl.max_horizontal(soft, "hard") - gone).clip(0),
+    ).with_columns(reserved=pl.col("claimed") - pl.col("allocated"))
+    shown = CLAIMS if shape.documents != "none" else ("unpicked",)
+    return [claims.select("sku", "location", account=pl.lit(name), quantity=name) for name in shown]

@@ -33,7 +33,8 @@ class Check:
 def ledger_frame(engine: "Engine") -> pl.DataFrame:
     """The ledger as a frame: one row per position, accounts in thousandths of a unit."""
     columns = engine.columns()
-    accounts = ("on_hand", "reserved", "allocated", "picked", "in_transit", "quarantine", "damaged", "atp")
+    claims = ("reserved", "allocated", "ordered", "unpicked")
+    accounts = ("on_hand", *claims, "picked", "in_transit", "quarantine", "damaged", "atp")
     return pl.DataFrame(
         {
             "sku": pl.Series(columns.sku, dtype=pl.String),

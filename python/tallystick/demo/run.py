@@ -12,8 +12,10 @@ from rich.console import Console
 
 from tallystick.demo.daemon import Daemon, ask_status
 from tallystick.demo.display import Display, print_checks
-from tallystick.demo.faults import print_faults, with_faults
+from tallystick.demo.faults import order_of, print_faults, with_faults
 from tallystick.demo.journey import journey, transactions_path
+from tallystick.demo.order import check as order_check
+from tallystick.demo.order import print_order
 from tallystick.demo.peak import peak
 from tallystick.demo.proof import Check, ledger_frame, prove
 from tallystick.demo.workload import Workload
@@ -242,6 +244,7 @@ def _judge(options: Options, workload: Workload, display: Display, seconds: floa
         *prove(workload, ledger, outcomes),
         Check("state hash of a replay of the file", replayed.engine.state_hash(), state_hash),
         Check("accounts out of balance", 0, sum(engine.trial_balance().values())),
+        *((order_check(engine, order_of(options.seed), config.engine_json),) if options.faults else ()),
     )
     print_checks(console, checks)
     rate = workload.events / seconds
@@ -264,6 +267,7 @@ def _judge(options: Options, workload: Workload, display: Display, seconds: floa
     )
     console.print(f"picture: {picture}", highlight=False, soft_wrap=True)
     if options.faults:
+        print_order(console, order_of(options.seed), config.engine_json)
         print_faults(console, engine, options.folder / "tallystick.toml")
     return Outcome(checks, workload.events, seconds, state_hash, picture)
 

@@ -79,8 +79,28 @@ impl Position {
     }
 
     #[getter]
+    fn ordered(&self) -> i64 {
+        self.0.claimed.ordered
+    }
+
+    #[getter]
+    fn unpicked(&self) -> i64 {
+        self.0.claimed.unpicked
+    }
+
+    #[getter]
+    fn pending(&self) -> i64 {
+        self.0.pending
+    }
+
+    #[getter]
+    fn on_hand_atp(&self) -> i64 {
+        self.0.on_hand_atp()
+    }
+
+    #[getter]
     fn atp(&self) -> i64 {
-        self.0.atp()
+        self.0.atp
     }
 
     #[getter]
@@ -101,8 +121,12 @@ impl Position {
         for account in &ALL[..VISIBLE] {
             fields.set_item(account.name(), self.0.account(*account))?;
         }
+        fields.set_item("ordered", self.0.claimed.ordered)?;
+        fields.set_item("unpicked", self.0.claimed.unpicked)?;
         fields.set_item("safety_stock", self.0.safety_stock)?;
-        fields.set_item("atp", self.0.atp())?;
+        fields.set_item("pending", self.0.pending)?;
+        fields.set_item("on_hand_atp", self.0.on_hand_atp())?;
+        fields.set_item("atp", self.0.atp)?;
         fields.set_item("version", self.0.version)?;
         Ok(fields)
     }
@@ -218,12 +242,26 @@ impl Positions {
     }
 
     #[getter]
+    fn ordered<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        self.quantities(py, |row| row.claimed.ordered)
+    }
+
+    #[getter]
+    fn unpicked<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        self.quantities(py, |row| row.claimed.unpicked)
+    }
+
+    #[getter]
+    fn on_hand_atp<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let withheld = self.ask(py, |view| view.safety_stock + view.pending)?;
+        let atp = |(row, withheld): (&Standing, i64)| row.unclaimed() - withheld;
+        Ok(self.rows.iter().zip(withheld).map(atp).collect::<Vec<_>>().into_pyarray(py))
+    }
+
+    #[getter]
     fn atp<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
-        let withheld = self.ask(py, |view| (view.safety_stock, view.pending))?;
-        let atp = |(row, (safety_stock, pending)): (&Standing, (i64, i64))| {
-            let (names, accounts, version) = ([""; 4], &row.accounts, row.version);
-            BalanceView { names, accounts, claimed: 0, safety_stock, pending, is_hollow: false, version }.atp()
-        };
+        let withheld = self.ask(py, |view| view.safety_stock + view.pending)?;
+        let atp = |(row, withheld): (&Standing, i64)| row.unclaimed() - withheld + row.ahead;
         Ok(self.rows.iter().zip(withheld).map(atp).collect::<Vec<_>>().into_pyarray(py))
     }
 

@@ -343,6 +343,12 @@ impl Engine {
         Ok(PyBytes::new(py, answer.as_bytes()))
     }
 
+    /// Order lines with what each voice says of them and what they claim, JSON for JSON.
+    fn claims<'py>(&self, py: Python<'py>, filter: PyBackedBytes) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = self.ask(py, |engine| engine.claims(&String::from_utf8_lossy(&filter)))?;
+        Ok(PyBytes::new(py, answer.as_bytes()))
+    }
+
     #[getter]
     fn next_due_ns(&self, py: Python<'_>) -> PyResult<Option<i64>> {
         self.ask(py, tallystick_engine::engine::Engine::next_due_ns)

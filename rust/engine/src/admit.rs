@@ -5,7 +5,7 @@ use crate::config::{Config, MasterMode, Unregistered};
 use crate::directive::{Directive, Kind, ReceiptLine, Request};
 use crate::engine::Engine;
 use crate::event::{Event, EventQuantity};
-use crate::explain::Raised;
+use crate::explain::{Findings, Raised};
 use crate::judge::{Case, Claim, Said};
 use crate::master::{Unconvertible, Version};
 use crate::outcome::Outcome;
@@ -73,6 +73,9 @@ impl Engine {
             admitted.flags.push(Raised { subject: Some(source.into()), ..Raised::of("unregistered_source") });
         }
         admitted.verdict = self.verdict(config, case, &admitted)?;
+        if admitted.verdict.is_stranger && admitted.flags.is_empty() {
+            admitted.flags.push(Raised { subject: Some(source.into()), ..Raised::of("unregistered_source") });
+        }
         match case.said {
             Said::Stock(claim) => self.check_master(config, event, claim, case.time_ns, &mut admitted)?,
             Said::Directive(directive, _) => self.check_unit(event, directive, case.time_ns, &mut admitted)?,
@@ -230,8 +233,17 @@ impl Engine {
         }
     }
 
+    /// Tells of a source whose events change nothing because no rule names it.
+    pub(crate) fn flag_observed(&mut self, admitted: &Admitted, findings: &mut Findings) {
+        if admitted.verdict.is_stranger {
+            let of_source: Vec<_> = admitted.flags.iter().filter(|flag| &*flag.code == "unregistered_source").collect();
+            let flags = self.untold(of_source);
+            findings.raised.extend(flags);
+        }
+    }
+
     /// The flags of an event that was taken, as far as nobody was told of them.
-    pub(crate) fn untold(&mut self, flags: &[Raised]) -> Vec<Raised> {
+    pub(crate) fn untold<'r>(&mut self, flags: impl IntoIterator<Item = &'r Raised>) -> Vec<Raised> {
         let mut untold = Vec::new();
         for flag in flags {
             let name = flag.subject.as_deref().unwrap_or_default();

@@ -24,16 +24,31 @@ pub struct Balance {
     pub key: PositionKey,
     /// Its stored accounts, by [`Account::slot`].
     pub accounts: [i64; STORED],
-    /// What live reservations without a date hold beside the account.
-    pub claimed: i64,
+    /// What is claimed beside the accounts.
+    pub claimed: Claimed,
     /// Safety stock by master data or configuration.
     pub safety_stock: i64,
     /// What events that wait for an approval would take away.
     pub pending: i64,
+    /// What can be promised today (`docs/claims.md` §6). Signed: negative is a shortage.
+    pub atp: i64,
     /// Whether it came into being by a correction, and was never posted to by an event as it was sent.
     pub is_hollow: bool,
     /// The log sequence that it reflects.
     pub version: u64,
+}
+
+/// What is claimed of a position beside its accounts, at once, in thousandths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Claimed {
+    /// Live reservations without a document whose day has come, and what lines want softly.
+    pub reserved: i64,
+    /// What lines have for good.
+    pub allocated: i64,
+    /// What orders want beyond both.
+    pub ordered: i64,
+    /// What was shipped and never picked, and so is not on the shelf.
+    pub unpicked: i64,
 }
 
 impl Balance {
@@ -41,15 +56,16 @@ impl Balance {
     pub fn account(&self, account: Account) -> i64 {
         match account {
             Account::Free => -self.account(Account::Reserved) - self.account(Account::Allocated),
-            Account::Reserved => self.accounts[Account::Reserved as usize] + self.claimed,
+            Account::Reserved => self.accounts[RESERVED] + self.claimed.reserved,
+            Account::Allocated => self.accounts[ALLOCATED] + self.claimed.allocated,
             stored => self.accounts[stored as usize],
         }
     }
 
-    /// On-hand available-to-promise: `on_hand − reserved − allocated − safety_stock` (`docs/events.md` §3), less what waits for an approval and
-    /// would lower it (`docs/truth.md` §5). Signed: negative is a shortage.
-    pub fn atp(&self) -> i64 {
-        self.view().atp()
+    /// On-hand available-to-promise (`docs/claims.md` §6): what is on the shelf and unclaimed at once. An account of claims below zero counts as zero.
+    /// Signed: negative is a shortage.
+    pub fn on_hand_atp(&self) -> i64 {
+        self.view().on_hand_atp()
     }
 
     /// The same, borrowed.
@@ -61,6 +77,7 @@ impl Balance {
             claimed: self.claimed,
             safety_stock: self.safety_stock,
             pending: self.pending,
+            atp: self.atp,
             is_hollow: self.is_hollow,
             version: self.version,
         }
@@ -77,10 +94,24 @@ impl Balance {
 pub struct Standing {
     /// Where the position is.
     pub spot: Spot,
-    /// Its stored accounts, by [`Account::slot`], in thousandths.
+    /// Its stored accounts, by [`Account::slot`], in thousandths, with what is claimed beside them.
     pub accounts: [i64; STORED],
+    /// What is claimed beside the accounts.
+    pub claimed: Claimed,
+    /// What can be promised today beyond what is on the shelf and unclaimed at once.
+    pub ahead: i64,
     /// The log sequence that it reflects.
     pub version: u64,
+}
+
+impl Standing {
+    /// What is on the shelf and unclaimed at once, before safety stock and what waits for an approval.
+    pub fn unclaimed(&self) -> i64 {
+        let [on_hand, reserved, allocated, ..] = self.accounts;
+        let Claimed { reserved: beside_reserved, allocated: beside_allocated, ordered, unpicked } = self.claimed;
+        let accounts = (reserved - beside_reserved).max(0) + (allocated - beside_allocated).max(0);
+        on_hand - unpicked - accounts - beside_reserved - beside_allocated - ordered
+    }
 }
 
 /// One position's balances where they are: what is written a million times a second is not copied first.
@@ -90,12 +121,14 @@ pub struct BalanceView<'a> {
     pub names: [&'a str; 4],
     /// Its stored accounts, by [`Account::slot`].
     pub accounts: &'a [i64; STORED],
-    /// What live reservations without a date hold beside the account.
-    pub claimed: i64,
+    /// What is claimed beside the accounts.
+    pub claimed: Claimed,
     /// Safety stock by master data or configuration.
     pub safety_stock: i64,
     /// What events that wait for an approval would take away.
     pub pending: i64,
+    /// What can be promised today.
+    pub atp: i64,
     /// Whether it came into being by a correction, and was never posted to by an event as it was sent.
     pub is_hollow: bool,
     /// The log sequence that it reflects.
@@ -103,10 +136,17 @@ pub struct BalanceView<'a> {
 }
 
 impl BalanceView<'_> {
-    /// On-hand available-to-promise, as [`Balance::atp`].
-    pub fn atp(&self) -> i64 {
-        let [on_hand, reserved, allocated, ..] = self.accounts;
-        on_hand - reserved - self.claimed - allocated - self.safety_stock - self.pending
+    /// On-hand available-to-promise, as [`Balance::on_hand_atp`].
+    pub fn on_hand_atp(&self) -> i64 {
+        let [on_hand, reserved, allocated, ..] = *self.accounts;
+        let claimed = self.claimed.reserved + self.claimed.allocated + self.claimed.ordered;
+        on_hand
+            - self.claimed.unpicked
+            - reserved.max(0)
+            - allocated.max(0)
+            - claimed
+            - self.safety_stock
+            - self.pending
     }
 
     /// A copy.
@@ -118,6 +158,7 @@ impl BalanceView<'_> {
             claimed: self.claimed,
             safety_stock: self.safety_stock,
             pending: self.pending,
+            atp: self.atp,
             is_hollow: self.is_hollow,
             version: self.version,
         }
@@ -129,10 +170,11 @@ impl BalanceView<'_> {
         out.push(b'}');
     }
 
-    /// Its stored accounts, with what live reservations hold.
+    /// Its stored accounts, with what is claimed beside them.
     pub fn amounts(&self) -> [i64; STORED] {
         let mut amounts = *self.accounts;
-        amounts[RESERVED] += self.claimed;
+        amounts[RESERVED] += self.claimed.reserved;
+        amounts[ALLOCATED] += self.claimed.allocated;
         amounts
     }
 
@@ -166,16 +208,32 @@ impl BalanceView<'_> {
                 write_member(out, name, value);
             }
         }
-        for (slot, (label, amount)) in LABELS.into_iter().zip(self.accounts).enumerate() {
+        for (label, amount) in LABELS.into_iter().zip(self.amounts()) {
             out.extend_from_slice(label);
-            quantity::write(out, if slot == RESERVED { *amount + self.claimed } else { *amount });
+            quantity::write(out, amount);
         }
+        // What most positions have none of is left away.
+        let rest: [(&[u8], i64); 4] = [
+            (b",\"ordered\":", self.claimed.ordered),
+            (b",\"unpicked\":", self.claimed.unpicked),
+            (b",\"safety_stock\":", self.safety_stock),
+            (b",\"pending\":", self.pending),
+        ];
+        for (label, amount) in rest {
+            if amount != 0 {
+                out.extend_from_slice(label);
+                quantity::write(out, amount);
+            }
+        }
+        out.extend_from_slice(b",\"on_hand_atp\":");
+        quantity::write(out, self.on_hand_atp());
         out.extend_from_slice(b",\"atp\":");
-        quantity::write(out, self.atp());
+        quantity::write(out, self.atp);
     }
 }
 
 const RESERVED: usize = Account::Reserved as usize;
+const ALLOCATED: usize = Account::Allocated as usize;
 
 /// The names of the visible accounts, as they stand before their amounts.
 const LABELS: [&[u8]; VISIBLE] = [

@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use crate::admit::Admitted;
 use crate::batch::Batch;
+use crate::claiming::Stepped;
 use crate::config::{Amount, Config};
 use crate::directive::{Change, Directive, Request};
 use crate::engine::Engine;
+use crate::event::Event;
 use crate::explain::{Findings, Raised};
 use crate::judge::{Case, Claim, Said};
 use crate::master::Version;
 use crate::outcome::Outcome;
 use crate::ownership::Role;
 use crate::post::Checked;
+use crate::promise::answer_waiting;
 use crate::shadow::Shadow;
 use crate::wave::Found;
 use crate::work::Now;
@@ -29,6 +32,7 @@ impl Engine {
         batch: &mut Batch,
     ) -> Outcome {
         if admitted.verdict.role == Role::Observer {
+            self.flag_observed(admitted, findings);
             return Outcome::Observed;
         }
         match case.said {
@@ -87,11 +91,14 @@ impl Engine {
             element: self.elements,
             found: case.found,
         };
+        if let Err(outcome) = self.check_claim(&case.seen.event, claim, claim.quantity) {
+            return outcome;
+        }
         self.posts += 1;
         let part = self.stock.part_of(case.seen.hashes.sku);
         let outcome = self.stock.parts[part].post(config, &checked, findings);
-        if self.promises.is_used && matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
-            self.consume(config, (&case.seen.event, claim, claim.quantity), case.seen.key, findings);
+        if case.seen.event.document.is_some() && matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
+            self.note_stepped(config, case, (&case.seen.event, claim, claim.quantity), findings);
         }
         if config.duplicate_suspect {
             let log_time_ns = self.log_time_ns.unwrap_or(0);
@@ -115,6 +122,9 @@ impl Engine {
         let (part, checked) = self.check(config, case, (&event, &claim), found, admitted);
         if !self.stock.has_room(1) {
             return Outcome::Overflow;
+        }
+        if let Err(outcome) = self.check_claim(&event, &claim, claim.quantity) {
+            return outcome;
         }
         if config.approvals.is_some() {
             match self.gate(config, case, part, &checked, &admitted.flags, findings) {
@@ -211,9 +221,10 @@ impl Engine {
             Request::Close(line) => {
                 let line = admitted.line(line);
                 self.close_receipt(config, &line, findings);
-                let named = (&*line.document, line.line, &*line.sku, &*line.location);
-                self.close_supply(config, named, case.sequence, findings);
-                Outcome::Applied
+                self.use_promises(config, case.sequence);
+                let outcome = self.end_receipt(config, case, &line);
+                self.tell_claims(config, findings);
+                outcome
             }
             Request::Tick => Outcome::Applied,
             _ => self.carry_out_promise(config, case, (directive, admitted), (findings, batch)),
@@ -251,22 +262,35 @@ impl Engine {
         (directive, admitted): (&Directive, &Admitted),
         (findings, batch): (&mut Findings, &mut Batch),
     ) -> Outcome {
-        if !std::mem::replace(&mut self.promises.is_used, true) {
-            self.turn(config, case.sequence);
-        }
+        self.use_promises(config, case.sequence);
+        let outcome = self.carry_out_claim_or_promise(config, case, (directive, admitted), (findings, batch));
+        self.tell_claims(config, findings);
+        outcome
+    }
+
+    fn carry_out_claim_or_promise(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        (directive, admitted): (&Directive, &Admitted),
+        (findings, batch): (&mut Findings, &mut Batch),
+    ) -> Outcome {
         match &directive.request {
-            Request::Schedule(name, said) => self.schedule(config, case, (name, said, admitted), findings),
-            Request::Reschedule(name, said) => self.reschedule(config, case, (name, said, admitted), findings),
-            Request::Cancel(name) => self.cancel(config, case, (name, admitted), findings),
-            Request::CloseDocument(document) => {
-                self.close_document(config, document, case);
+            Request::Schedule(name, said) => self.state(config, case, (name, said, admitted), true),
+            Request::Reschedule(name, said) => self.state(config, case, (name, said, admitted), false),
+            Request::Cancel(name) => self.call_off(config, case, name, admitted),
+            Request::CloseDocument(document, side) => {
+                self.close_document(config, case, (document, *side));
                 Outcome::Applied
             }
             Request::Reserve(ask) => self.reserve(config, case, (ask, admitted), (findings, batch)),
             Request::Settle(settle) => {
-                let (outcome, told) = self.settle_reservation(config, case, settle, findings);
-                self.answer_settled(case, settle, (outcome, told), findings, batch);
-                outcome
+                if let Some((outcome, told)) = self.settle_reservation(config, case, settle, findings) {
+                    self.answer_settled(case, settle, (outcome, told), findings, batch);
+                    return outcome;
+                }
+                answer_waiting(case, settle, batch);
+                self.wait(config, case, &settle.target, batch)
             }
             Request::Protect(protecting) => self.protect(protecting, admitted, findings),
             Request::MoveProtection(moving) => self.move_protection(moving, admitted, findings),
@@ -344,11 +368,27 @@ impl Engine {
 
     /// Notes that what can be promised at a position may be another.
     pub(crate) fn touch(&mut self, spot: crate::stock::Spot, sequence: u64) {
+        if self.is_quiet {
+            return;
+        }
         let ordinal = self.posts;
         self.posts += 1;
         let part = &mut self.stock.parts[spot.part as usize];
         part.ledger.set_version(spot.place, sequence);
         part.touch(spot.place, ordinal, None);
+    }
+
+    /// Lets an event that was posted be a fact of its line.
+    fn note_stepped(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        (event, claim, quantity): (&Event<'_>, &Claim<'_>, i64),
+        findings: &mut Findings,
+    ) {
+        let (key, time_ns, sequence) = (case.seen.key, case.time_ns, case.sequence);
+        self.note_step(config, &Stepped { event, claim, quantity, key, time_ns, sequence });
+        self.tell_claims(config, findings);
     }
 
     /// What is watched beyond the event: receipts against what was announced, transfers on their way.
@@ -362,7 +402,7 @@ impl Engine {
     ) {
         let event = admitted.event(&case.seen.event);
         let quantity = admitted.quantity.unwrap_or(claim.quantity);
-        self.consume(config, (&event, claim, quantity), case.seen.key, findings);
+        self.note_stepped(config, case, (&event, claim, quantity), findings);
         if config.receipts.is_none() && config.transfer_age_ns.is_none() {
             return;
         }

@@ -8,6 +8,7 @@ use bumpalo::Bump;
 use crate::account::Account;
 use crate::admit::Admitted;
 use crate::changes::Tracing;
+use crate::claiming::Stepped;
 use crate::config::Config;
 use crate::dedup::{Fingerprint, fingerprint};
 use crate::directive::{Target, read_replacement};
@@ -17,15 +18,19 @@ use crate::explain::{Findings, Raised};
 use crate::history::Movement;
 use crate::journal::{Posted, PostedLegs};
 use crate::judge::{Case, Claim};
-use crate::legs::{Legs, check_form, check_quantity};
+use crate::legs::{Leg, Legs, Terms, check_form, check_quantity};
 use crate::outcome::Outcome;
 use crate::ownership::Statement;
-use crate::post::{Checked, check_negative, count_of, is_absorbed, tell_crossing, tracing};
+use crate::post::{
+    Checked, batch_of, check_negative, count_of, is_absorbed, net_of, net_of_legs, tell_crossing, tracing,
+};
 use crate::revision::{Revised, Revision};
 use crate::rules::QuantityRule;
+use crate::shelf::Moves;
 use crate::wave::Found;
 
 const ON_HAND: usize = Account::OnHand as usize;
+const PICKED: usize = Account::Picked as usize;
 
 /// What became of an event that was corrected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -229,7 +234,7 @@ impl Engine {
             self.take_out(part, posted, target, &mut revisions);
         }
         if let Some(new) = &new {
-            self.put_in(new, &mut revisions)?;
+            self.put_in(config, new, &mut revisions)?;
         }
         let mut drafts = Vec::new();
         for (part, revision) in &revisions {
@@ -250,7 +255,10 @@ impl Engine {
         let key = fingerprint(&self.secret, &target.source, &target.id);
         let receipt = self.retract_receipt(config, key);
         self.retract_transfer(config, key, findings);
-        let line = self.retract_consumption(config, key);
+        self.retract_step(config, key, case.sequence);
+        if let Some((part, posted)) = old {
+            self.retract_beside_lines(part, posted, &target.source);
+        }
         if let Some((part, _)) = old {
             self.stock.parts[part].journal.forget(key);
         }
@@ -265,14 +273,13 @@ impl Engine {
             findings.raised.extend(flags);
             self.note_receipt(config, (event, claim, claim.quantity), key, findings);
             self.note_transfer(config, (event, claim, claim.quantity), key, findings);
-            self.consume(config, (event, claim, claim.quantity), key, findings);
+            let (quantity, time_ns) = (claim.quantity, new.checked.time_ns);
+            self.note_step(config, &Stepped { event, claim, quantity, key, time_ns, sequence: case.sequence });
         }
         if let (Some(receipts), Some(line)) = (config.receipts, receipt) {
             self.compare(receipts, &line, findings);
         }
-        if let Some(serial) = line {
-            self.compare_line(config.receipts, serial, findings);
-        }
+        self.tell_claims(config, findings);
         Ok(if is_absorbed(&touches) { Outcome::Absorbed } else { Outcome::Applied })
     }
 
@@ -318,7 +325,7 @@ impl Engine {
     }
 
     /// What another event means for its positions.
-    fn put_in(&mut self, new: &Substitute<'_, '_>, placed: &mut Vec<Placed>) -> Result<(), Outcome> {
+    fn put_in(&mut self, config: &Config, new: &Substitute<'_, '_>, placed: &mut Vec<Placed>) -> Result<(), Outcome> {
         let Substitute { part, checked, .. } = new;
         let near = self.stock.parts[*part].names_of(checked)?;
         if checked.claim.rule.quantity == QuantityRule::Count {
@@ -326,7 +333,7 @@ impl Engine {
             return Ok(());
         }
         let far = self.stock.parts[*part].far_names_of(checked, near)?;
-        let legs = Legs::lay_out(checked.claim.rule, checked.claim.statuses);
+        let legs = legs_of(config, checked);
         for (names, is_far) in std::iter::once((near, false)).chain(far.map(|far| (far, true))) {
             let revision = revision_of(placed, *part, names);
             let here = legs.as_slice().iter().filter(|leg| far.is_none() || leg.remote == is_far).copied();
@@ -349,9 +356,11 @@ impl Engine {
         let far = stock.far_names_of(checked, near).ok().flatten();
         let place = |names| places.iter().find(|(at, of, _)| (at, *of) == (part, names)).map(|(.., place)| *place);
         let is_count = checked.claim.rule.quantity == QuantityRule::Count;
-        let legs = Legs::lay_out(checked.claim.rule, checked.claim.statuses);
+        let legs = legs_of(config, checked);
+        let is_beside = self.put_beside_lines(new, place(near).unwrap_or_default(), &legs);
+        let stock = &mut self.stock.parts[*part];
         let posted = Posted {
-            legs: (!is_count).then(|| PostedLegs::of(legs.as_slice())),
+            legs: (!is_count).then(|| PostedLegs::of(legs.as_slice(), is_beside)),
             quantity: checked.claim.quantity,
             time_ns: checked.time_ns,
             places: (place(near).unwrap_or_default(), far.and_then(place)),
@@ -359,6 +368,46 @@ impl Engine {
         };
         stock.journal.push(checked.key, posted, config.corrections_max);
     }
+}
+
+impl Engine {
+    /// Takes back what an event without a document picked, shipped or claimed beside lines.
+    fn retract_beside_lines(&mut self, part: usize, posted: Posted, source: &str) {
+        let Some(legs) = posted.legs.filter(|legs| legs.is_batch()) else { return };
+        let part = &mut self.stock.parts[part];
+        let place = posted.places.0;
+        if let Some((side, amount)) = net_of_legs(&legs.iter(), posted.quantity) {
+            part.move_net(place, side, -amount, &mut self.nets);
+        } else {
+            let on_picked = legs.iter().filter(|leg| leg.slot == PICKED && !leg.remote);
+            let amount = |leg: Leg| if leg.gives { -posted.quantity } else { posted.quantity };
+            let batch: i64 = on_picked.map(amount).sum();
+            let change = |moves: &mut Moves| moves.batch = moves.batch.saturating_sub(batch);
+            part.move_shelf(place, source, change, &mut self.turns);
+        }
+    }
+
+    /// Notes what an event without a document, put in another's place, picked, shipped or claimed beside lines. Tells whether it did.
+    fn put_beside_lines(&mut self, new: &Substitute<'_, '_>, place: u32, legs: &Legs) -> bool {
+        let Substitute { part, checked, .. } = new;
+        let (event, claim) = (checked.event, checked.claim);
+        let part = &mut self.stock.parts[*part];
+        if let Some((side, amount)) = net_of(event, claim.rule, legs.as_slice(), claim.quantity) {
+            part.move_net(place, side, amount, &mut self.nets);
+            return true;
+        }
+        let batch = batch_of(event, claim.rule, legs.as_slice(), claim.quantity);
+        if batch != 0 {
+            let change = |moves: &mut Moves| moves.batch = moves.batch.saturating_add(batch);
+            part.move_shelf(place, event.source.unwrap_or_default(), change, &mut self.turns);
+        }
+        batch != 0
+    }
+}
+
+fn legs_of(config: &Config, checked: &Checked<'_, '_>) -> Legs {
+    let rule = checked.claim.rule;
+    Legs::lay_out(rule, checked.claim.statuses, Terms::of(config, checked.event, rule))
 }
 
 /// The revision of a position, new or begun.

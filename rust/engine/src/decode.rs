@@ -11,6 +11,7 @@ use crate::json::{Cursor, Fault, Kind, Text, plain_bytes};
 use crate::limits::{
     CORRELATION_BYTES_MAX, ID_BYTES_MAX, NAME_BYTES_MAX, SOURCE_BYTES_MAX, TYPE_BYTES_MAX, UNIT_BYTES_MAX,
 };
+use crate::line_number::LineNumber;
 use crate::quantity;
 use crate::shape::{Shapes, Value, ValueKind};
 
@@ -355,7 +356,8 @@ pub(crate) fn set_text<'a>(event: &mut Event<'a>, field: Field, text: &'a str) -
             return Err("is no whole number");
         }
         Field::Quantity | Field::Sequence | Field::Hops => return set_number(event, field, text),
-        Field::Data | Field::Line => return Err(WRONG_TYPE),
+        Field::Line => event.line = LineNumber::of(text)?,
+        Field::Data => return Err(WRONG_TYPE),
     }
     Ok(())
 }
@@ -384,7 +386,7 @@ fn set_number(event: &mut Event<'_>, field: Field, text: &str) -> Result<(), &'s
 pub(crate) fn set_whole(event: &mut Event<'_>, field: Field, value: i128) -> Result<(), &'static str> {
     let value = i64::try_from(value).map_err(|_| NOT_WHOLE)?;
     match field {
-        Field::Line => event.line = Some(value),
+        Field::Line => event.line = Some(LineNumber::Number(value)),
         Field::Sequence => event.sequence = Some(counted(value)?),
         Field::Hops => event.hops = Some(counted(value)?),
         _ => return Err(WRONG_TYPE),

@@ -9,6 +9,7 @@ use bumpalo::Bump;
 use crate::approval::Pendings;
 use crate::balance::Standing;
 pub use crate::batch::Batch;
+use crate::claims::Claims;
 use crate::columns::{self, Rows};
 use crate::config::Config;
 use crate::correction::Amended;
@@ -21,12 +22,14 @@ use crate::explain::Findings;
 use crate::keys::Keys;
 use crate::limits::DEDUP_GENERATIONS;
 use crate::master::Catalog;
+use crate::nets::NetTurn;
 use crate::outcome::Outcome;
 use crate::promise::Promises;
 use crate::receipts::Lines;
 use crate::shadow::Shadow;
 use crate::shape::Shapes;
 use crate::shards::Shards;
+use crate::shelf::Turn;
 use crate::sources::{Noted, Sources};
 use crate::split::{Framing, split, split_lines};
 use crate::stock::{Spot, Stock};
@@ -121,6 +124,15 @@ pub struct Engine {
     pub(crate) locations: Catalog,
     /// What can be promised, and to whom it was.
     pub(crate) promises: Promises,
+    /// What orders claim.
+    pub(crate) claims: Claims,
+    /// At how many positions a source has shipped what it did not pick, by source and location.
+    pub(crate) unpicked: BTreeMap<(Box<str>, Box<str>), u32>,
+    /// What changed of shelves and claims without documents, until it is told.
+    pub(crate) turns: Vec<Turn>,
+    pub(crate) nets: Vec<NetTurn>,
+    /// Whether a snapshot is put back, so that nothing changes that others see.
+    pub(crate) is_quiet: bool,
     pub(crate) shadow: Option<Shadow>,
     /// Whether the configuration was changed since somebody looked.
     pub(crate) is_reconfigured: bool,
@@ -170,7 +182,12 @@ impl Engine {
             lanes: Lanes::default(),
             items: Catalog::new(seed),
             locations: Catalog::new(seed),
-            promises: Promises::new(&config, seed),
+            promises: Promises::new(&config),
+            claims: Claims::new(seed),
+            unpicked: BTreeMap::new(),
+            turns: Vec::new(),
+            nets: Vec::new(),
+            is_quiet: false,
             safety_ns: i64::MIN,
             shadow: None,
             is_reconfigured: false,
@@ -334,6 +351,9 @@ impl Engine {
             Clock::Message(ns) => self.log_time_ns.unwrap_or(ns).max(ns),
             Clock::Event => self.log_time_ns.unwrap_or(0),
         };
+        if !(findings.turns.is_empty() && findings.nets.is_empty() && self.turns.is_empty() && self.nets.is_empty()) {
+            self.tell_turns(findings);
+        }
         if !outcome.is_silent() || findings.is_telling() || self.work.knows(seen.key) {
             self.raise(config, element, (outcome, seen, findings), log_time_ns, batch);
         }
@@ -444,6 +464,7 @@ impl Engine {
         self.lines.forget(before_ns);
         self.lanes.forget(before_ns);
         self.tidy_promises(config, before_ns);
+        self.tidy_claims(config, before_ns);
     }
 
     /// Keeps a batch's exceptions for the next flush.

@@ -1,5 +1,7 @@
 //! One decoded event: its fields, borrowed from the message. Says nothing about types, rules or the ledger.
 
+use crate::line_number::LineNumber;
+
 /// Effective time as sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EventTime {
@@ -77,7 +79,7 @@ pub struct Event<'a> {
     /// Business reference.
     pub document: Option<&'a str>,
     /// Line of the document.
-    pub line: Option<i64>,
+    pub line: Option<LineNumber<&'a str>>,
     /// When scheduled supply or demand falls, as sent.
     pub due: Option<&'a str>,
     /// Reason code.

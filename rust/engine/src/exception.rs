@@ -31,9 +31,12 @@ impl Severity {
             | "unregistered_source"
             | "supply_overdue"
             | "closed_line"
+            | "claim_below_zero"
+            | "ship_without_pick"
+            | "document_clash"
+            | "unallocated_pick"
             | "over_release"
             | "over_protected"
-            | "reservation_leak"
             | "insufficient"
             | "source_lag" => Self::Warning,
             "mass_change" | "sequence_gap" | "source_refusals" | "overflow" => Self::Critical,

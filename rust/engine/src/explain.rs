@@ -3,10 +3,14 @@
 use crate::config::{Config, TimeBounds};
 use crate::decode::Malformed;
 use crate::dedup::Fingerprint;
-use crate::event::{Event, EventTime};
+use crate::event::{Event, EventQuantity, EventTime};
 use crate::instant;
 use crate::limits::{EVENT_BYTES_MAX, NAMED_ELEMENTS};
+use crate::nets::NetTurn;
 use crate::outcome::Outcome;
+use crate::ownership::Role;
+use crate::quantity;
+use crate::shelf::Turn;
 
 /// What was learned about an element on its way, beyond its outcome.
 #[derive(Debug, Default)]
@@ -29,6 +33,10 @@ pub(crate) struct Findings {
     pub(crate) raised: Vec<Raised>,
     /// What is in order again: code and subject.
     pub(crate) settled: Vec<(&'static str, String)>,
+    /// Sources that begin, or cease, to ship without a pick at a position.
+    pub(crate) turns: Vec<Turn>,
+    /// Positions of which more is given back without a document than was claimed, or not any more.
+    pub(crate) nets: Vec<NetTurn>,
 }
 
 /// An exception beside an outcome.
@@ -70,7 +78,7 @@ impl Findings {
 
     /// Whether there is anything to tell beside the outcome.
     pub(crate) fn is_telling(&self) -> bool {
-        !(self.raised.is_empty() && self.settled.is_empty())
+        !(self.raised.is_empty() && self.settled.is_empty() && self.turns.is_empty() && self.nets.is_empty())
     }
 }
 
@@ -131,6 +139,11 @@ pub(crate) fn cause_of_outcome(
                 }
             }
         }
+        Outcome::Loop => format!(
+            "the event made {} hops between systems; echo.hops_max allows {}",
+            event.hops.unwrap_or_default(),
+            config.hops_max
+        ),
         Outcome::TooLarge => format!("{bytes} bytes; an event has at most {EVENT_BYTES_MAX}"),
         other => other.name().to_owned(),
     }
@@ -161,19 +174,87 @@ fn out_of_bounds(event: &Event<'_>, bounds: TimeBounds, log_time_ns: i64) -> Str
     format!("`time` {time} is older than what the keys are remembered for at the log's time {log_time}")
 }
 
-/// Why an applied event raised an exception.
-pub(crate) fn cause_of_code(code: &str) -> &'static str {
+/// Why an event that was counted (or only observed) raised an exception. `about` is what it is about, if that is not the event.
+pub(crate) fn cause_of_code(config: &Config, code: &str, event: &Event<'_>, about: Option<&str>) -> String {
+    let kind = event.kind.unwrap_or_default();
+    let source = event.source.unwrap_or_default();
+    let (sku, location) = (event.sku.unwrap_or_default(), event.location.unwrap_or_default());
     match code {
-        "negative_stock" => "`on_hand` went below zero",
-        "short_pick" => "less was on the shelf than was allocated",
-        "duplicate_suspect" => "an event under another key said the same: document, line, type, position and quantity",
-        _ => "the type raises an exception each time",
+        "negative_stock" => "`on_hand` went below zero".to_owned(),
+        "short_pick" => {
+            format!("{} of {sku} at {location} could not be picked, although it was allocated", amount(event))
+        }
+        "duplicate_suspect" => {
+            "an event under another key said the same: document, line, type, position and quantity".to_owned()
+        }
+        "contributor" => match about {
+            // It waited for an approval, and the event that is seen here is the approval.
+            Some(name) => format!("the source of {name} only contributes its type; the event counts"),
+            None => format!("{source:?} only contributes {kind}; another system owns it, and the event counts"),
+        },
+        "unregistered_source" => cause_of_stranger(config, about.unwrap_or(source)),
+        "unknown_item" => format!("item {:?} is not defined at this time; the event counts", about.unwrap_or(sku)),
+        "unknown_location" => {
+            format!("location {:?} is not defined at this time; the event counts", about.unwrap_or(location))
+        }
+        "claim_below_zero" => {
+            let whose = about.unwrap_or(sku);
+            format!("more was given back than was ever claimed of {whose}, last by {kind} of {}", amount(event))
+        }
+        "ship_without_pick" => {
+            format!("{source:?} shipped {} of {sku} at {location}, and never told of picking it", amount(event))
+        }
+        "closed_line" => format!("{kind} of {} came for {}, which is closed", amount(event), line_of(event)),
+        "document_clash" => format!("{source:?} states {}, which another source has stated, too", line_of(event)),
+        "unallocated_pick" => {
+            format!("{} of {sku} was picked for {}, and nobody had allocated or held it", amount(event), line_of(event))
+        }
+        _ => format!("{kind} raises {code} each time"),
+    }
+}
+
+/// The quantity as it was sent.
+fn amount(event: &Event<'_>) -> String {
+    match event.quantity {
+        Some(EventQuantity::Exact(thousandths)) => quantity::text(thousandths),
+        _ => "a quantity".to_owned(),
+    }
+}
+
+fn line_of(event: &Event<'_>) -> String {
+    let document = event.document.unwrap_or_default();
+    match event.line {
+        Some(line) => format!("line {line} of {document:?}"),
+        None => format!("document {document:?}"),
+    }
+}
+
+/// Why a source is not known, and what that means for what it says.
+fn cause_of_stranger(config: &Config, source: &str) -> String {
+    match &config.ownership {
+        Some(policy) if policy.has_preset => {
+            let what = match policy.default {
+                Role::Observer => "its events are recorded and change nothing",
+                Role::Refused => "only what [ownership] leaves to everybody counts",
+                Role::Owner | Role::Contributor => "its events count by [ownership] default",
+            };
+            format!("no rule of [ownership] names the source {source:?}; {what}")
+        }
+        _ => format!("the source {source:?} has no table in [sources]; its events count"),
     }
 }
 
 /// What to do about an exception.
 pub(crate) fn cure(code: &str) -> &'static str {
-    match code {
+    of_form(code).or_else(|| of_stock(code)).or_else(|| of_promise(code)).unwrap_or(OF_ITS_OWN)
+}
+
+/// What to do about a code that a type of somebody's own raises.
+const OF_ITS_OWN: &str = "look at the original event and its source";
+
+/// Cures for what is wrong with an event, or with who sends it.
+fn of_form(code: &str) -> Option<&'static str> {
+    Some(match code {
         "malformed" => "correct the event at its source and send it again under the same key",
         "unknown_type" => "add the type or an alias for it to [types], or correct the source, and send the event again",
         "quantity_invalid" => "correct the quantity at its source and send the event again under the same key",
@@ -186,21 +267,90 @@ pub(crate) fn cure(code: &str) -> &'static str {
         "sequence_missing" => "send the event with its number, or declare the source's order as \"arrival\"",
         "sequence_gap" => "find out what became of these events and send them again; they are applied as late",
         "late" => "nothing, if this was a delay; if it happens often, raise gap_wait or look at the transport",
+        "too_large" => "send a smaller event; unknown fields count too",
+        "loop" => {
+            "find the two systems that send each other's changes back, and stop one; if the way is that long, raise echo.hops_max. Then: tallystick exceptions repair --code loop"
+        }
+        "not_owner" => {
+            "if the source is right, give it a role in [[ownership.rules]] or a table in [sources] (tallystick policy apply FILE). Then: tallystick exceptions repair --code not_owner"
+        }
+        "contributor" => {
+            "nothing, if both systems should say this; else give the source another role in [[ownership.rules]]: tallystick policy apply FILE"
+        }
+        "unregistered_source" => {
+            "name the source in [[ownership.rules]], or give it a table in [sources]: tallystick policy apply FILE. What was only observed has to be sent again under new ids"
+        }
+        "unknown_item" => {
+            "send item.defined for it, or for the item that it is an alias of; [master] mode decides who asks"
+        }
+        "unknown_location" => {
+            "send location.defined for it, or for the location that it is an alias of; [master] mode decides who asks"
+        }
+        "unknown_reference" => {
+            "send first what the cause names, or correct the name at its source; then send this one again, under a new id if its id was answered already"
+        }
+        "source_lag" => {
+            "look at the source and its transport (tallystick sources); alert_lag in [sources] decides what is too late"
+        }
+        "source_refusals" => {
+            "look at what was refused: tallystick exceptions list --source NAME; alert_refusals_percent in [sources] decides what is too much"
+        }
+        _ => return None,
+    })
+}
+
+/// Cures for what may be wrong on the shelf.
+fn of_stock(code: &str) -> Option<&'static str> {
+    Some(match code {
         "overflow" => "check the unit of measure and the history of this position",
         "negative_stock" => "count the position, or find the receipt that is missing",
         "count_beyond_history" => "count again now, or raise engine.history_max",
-        "too_large" => "send a smaller event; unknown fields count too",
         "short_pick" => "count the location and allocate the rest of the order elsewhere",
+        "duplicate_suspect" => "compare the two events; if it is one, send the opposite movement under a new key",
+        "pending_approval" => {
+            "compare before and after, then: tallystick exceptions approve NUMBER, or deny NUMBER; the limits stand in [approvals]"
+        }
+        "mass_change" => {
+            "find out whether the source meant it, then: tallystick exceptions approve NUMBER, or deny NUMBER; mass_change_percent in [approvals] decides"
+        }
+        "receipt_variance" => {
+            "compare what came with the purchase; correct the receipt, or accept it: tallystick exceptions resolve NUMBER; tolerance in [receipts] decides"
+        }
+        "transfer_overdue" => {
+            "ask where the goods are; send transfer.received, or void the dispatch; age in [transfers] decides what is too long"
+        }
+        "ship_without_pick" => {
+            "if this source never tells of picks, set [[shipping]] from = \"on_hand\" for it: tallystick policy apply FILE; else find the pick that is missing"
+        }
+        _ => return None,
+    })
+}
+
+/// Cures for what may be wrong with orders and promises.
+fn of_promise(code: &str) -> Option<&'static str> {
+    Some(match code {
         "supply_overdue" => "ask the supplier, and reschedule, receive or cancel the line",
         "closed_line" => {
-            "find out which is right, the close or the movement; schedule the line again if more is to come"
+            "find out which is right, the close or what came after it; void the wrong one, or state the line again if more is to go"
+        }
+        "claim_below_zero" => {
+            "nothing was freed that others hold; find the claim that is missing, or the release that was sent twice and void it. It settles itself"
+        }
+        "document_clash" => {
+            "if both mean one order, let one of them state it ([[ownership.rules]]); if not, keep their numbers apart with documents in [sources.NAME]"
+        }
+        "unallocated_pick" => {
+            "allocate before picking; if this warehouse does not, set [claims] unallocated_pick = \"allow\": tallystick policy apply FILE"
         }
         "over_release" => "nothing more was given back than was held; look for a release that was sent twice",
         "reservation_at_risk" => "bring supply forward, or void or reschedule one of the reservations that are named",
-        "reservation_leak" => "void the reservation, or open its document again",
         "over_protected" => "lower a protection, or accept that the first channel that comes is served first",
         "insufficient" => "ask for the quantity or the date that the cause names, under a new key",
-        "duplicate_suspect" => "compare the two events; if it is one, send the opposite movement under a new key",
-        _ => "look at the original event and its source",
-    }
+        _ => return None,
+    })
 }
+
+// It reads the sources, which the engine itself never does.
+#[cfg(test)]
+#[path = "../../../tests/rust/explain/codes.rs"]
+mod tests;

@@ -201,6 +201,8 @@ impl Engine {
         self.totals[usize::from(outcome.number())] += 1;
         self.sources.release(seen.event.source.unwrap_or_default(), outcome);
         batch.released.push((held.sequence, held.index, outcome));
+        self.answer_late((element, seen), outcome, &mut findings, batch);
+        self.tell_turns(&mut findings);
         self.raise(config, element, (outcome, seen, &mut findings), self.log_time_ns.unwrap_or(0), batch);
     }
 

@@ -69,26 +69,35 @@ pub(crate) struct Posted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PostedLegs(u64);
 
+/// Marks legs of a pick or shipment without a document.
+const BATCH: u64 = 1 << 61;
+
 impl PostedLegs {
     #[inline]
-    pub(crate) fn of(legs: &[Leg]) -> Self {
+    pub(crate) fn of(legs: &[Leg], is_batch: bool) -> Self {
         // A one in front tells how many there are.
         let code = |codes: u64, leg: &Leg| {
             codes << LEG_BITS | (leg.slot as u64) << 2 | u64::from(leg.gives) << 1 | u64::from(leg.remote)
         };
-        Self(legs.iter().fold(1, code))
+        Self(legs.iter().fold(1, code) | if is_batch { BATCH } else { 0 })
     }
 
-    pub(crate) fn iter(self) -> impl Iterator<Item = Leg> {
-        let count = (u64::BITS - 1 - self.0.leading_zeros()) / LEG_BITS;
+    /// Whether it was a pick or a shipment without a document.
+    pub(crate) const fn is_batch(self) -> bool {
+        self.0 & BATCH != 0
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = Leg> + Clone {
+        let codes = self.0 & !BATCH;
+        let count = (u64::BITS - 1 - codes.leading_zeros()) / LEG_BITS;
         (0..count).rev().map(move |place| {
-            let code = self.0 >> (place * LEG_BITS);
+            let code = codes >> (place * LEG_BITS);
             Leg { slot: (code >> 2 & 15) as usize, gives: code & 2 != 0, remote: code & 1 != 0 }
         })
     }
 }
 
-const _: () = assert!(2 * POSTINGS_MAX * (LEG_BITS as usize) < 63, "all legs of an event fit into one word");
+const _: () = assert!(2 * POSTINGS_MAX * (LEG_BITS as usize) < 61, "all legs of an event fit into one word");
 
 const fn number_of(block: u64, place: usize) -> u64 {
     block << BLOCK_BITS | place as u64

@@ -13,6 +13,7 @@ use crate::explain::Findings;
 use crate::hash::of_name;
 use crate::holding::Rank;
 use crate::legs::{Statuses, check_form, check_quantity};
+use crate::line_number::LineNumber;
 use crate::order::Order;
 use crate::outcome::Outcome;
 use crate::rules::Rule;
@@ -424,7 +425,11 @@ fn body_of(keyed: u64, seen: &Seen<'_>, rule: &Rule, statuses: Statuses, quantit
     body.choice(8, statuses.from.map(|account| account as u8));
     body.choice(9, statuses.to.map(|account| account as u8));
     body.text(10, event.document);
-    body.number(11, event.line);
+    match event.line {
+        Some(LineNumber::Number(number)) => body.number(11, Some(number)),
+        Some(LineNumber::Text(text)) => body.text(11, Some(text)),
+        None => {}
+    }
     body.text(12, event.due);
     body.finish()
 }

@@ -24,7 +24,9 @@ const UNKNOWN: i128 = i128::MAX;
 pub const HOLLOW: u32 = 1 << 31;
 /// Marks a position with a schedule or with live reservations.
 pub const PROMISED: u32 = 1 << 30;
-const FLAGS: u32 = HOLLOW | PROMISED;
+/// Marks a position of which something is missing on the shelf: it was shipped and never picked.
+pub const MISSING: u32 = 1 << 29;
+const FLAGS: u32 = HOLLOW | PROMISED | MISSING;
 
 /// The names of a position: sku, location, lot, owner.
 pub type Names = [NameId; 4];
@@ -290,6 +292,12 @@ impl Ledger {
         let was_promised = *counts & PROMISED != 0;
         self.promised = self.promised + usize::from(is_promised) - usize::from(was_promised);
         *counts = if is_promised { *counts | PROMISED } else { *counts & !PROMISED };
+    }
+
+    /// Notes whether something is missing on the shelf of a position.
+    pub(crate) fn set_missing(&mut self, place: u32, is_missing: bool) {
+        let counts = &mut self.positions.get_mut(place as usize).counts;
+        *counts = if is_missing { *counts | MISSING } else { *counts & !MISSING };
     }
 
     /// Whether a position has a schedule or live reservations.

@@ -12,7 +12,7 @@
 //! engine.apply_message(event, 1, 0, &mut batch).unwrap();
 //! engine.apply_message(event, 2, 0, &mut batch).unwrap();
 //! assert_eq!(batch.outcomes, [Outcome::Applied, Outcome::Duplicate]);
-//! assert_eq!(engine.balances()[0].atp(), 12_500);
+//! assert_eq!(engine.balances()[0].atp, 12_500);
 //! ```
 #![forbid(unsafe_code)]
 
@@ -25,6 +25,7 @@ pub mod columns;
 pub mod decode;
 pub mod event;
 pub mod json;
+pub mod line_number;
 pub mod shape;
 pub mod split;
 
@@ -73,11 +74,14 @@ pub mod work;
 mod admit;
 mod approval;
 mod carry_out;
+mod claiming;
+mod claims;
 mod correction;
 pub mod engine;
 mod image;
 pub mod inspect;
 mod judge;
+mod nets;
 mod post;
 mod promise;
 pub mod query;
@@ -89,6 +93,7 @@ pub mod reference;
 mod round;
 mod safety;
 mod shadow;
+mod shelf;
 pub mod snapshot;
 mod sources;
 mod transfers;

@@ -96,6 +96,10 @@ pub const TTL_DEFAULT_NS: i64 = 900 * SECOND_NS;
 pub const RESERVATION_LINES_MAX: usize = 100;
 /// Positions and groups of one question.
 pub const QUESTION_POSITIONS_MAX: usize = 10_000;
+/// Entries of `[[shipping]]`.
+pub const SHIPPING_RULES_MAX: usize = 1_000;
+/// Longest line number that is a text, in bytes.
+pub const LINE_BYTES_MAX: usize = 32;
 /// Longest subject for an answer, in bytes.
 pub const REPLY_BYTES_MAX: usize = 255;
 

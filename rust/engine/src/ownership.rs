@@ -109,6 +109,8 @@ pub struct Verdict {
     pub priority: i64,
     /// Whether a rule decided, and not the default.
     pub by_rule: bool,
+    /// Whether a preset is in force, and no rule names the source.
+    pub is_stranger: bool,
 }
 
 /// Who may say what.
@@ -120,15 +122,31 @@ pub struct Policy {
     pub default: Role,
     /// What decides between counts, in this order.
     pub survivorship: Vec<Criterion>,
+    /// Whether a preset is in force, which knows the sources by their names.
+    pub has_preset: bool,
+    /// Sources that are people's own; a preset does not take them for strangers.
+    pub operators: Vec<String>,
 }
 
 impl Policy {
     /// What the source is for what it says.
     pub fn judge(&self, statement: Statement<'_>) -> Verdict {
-        self.rules.iter().find(|rule| rule.fits(statement)).map_or(
-            Verdict { role: self.default, ..Verdict::default() },
-            |rule| Verdict { role: rule.role, priority: rule.priority, by_rule: true },
-        )
+        let by_rule = self.rules.iter().find(|rule| rule.fits(statement));
+        let verdict = by_rule.map_or(Verdict { role: self.default, ..Verdict::default() }, |rule| Verdict {
+            role: rule.role,
+            priority: rule.priority,
+            by_rule: true,
+            is_stranger: false,
+        });
+        if !self.has_preset {
+            return verdict;
+        }
+        if self.operators.iter().any(|operator| operator == statement.source) {
+            // What a person enters by hand must not vanish in silence because no system has that name.
+            let role = if verdict.role == Role::Observer && !verdict.by_rule { Role::Owner } else { verdict.role };
+            return Verdict { role, ..verdict };
+        }
+        Verdict { is_stranger: !self.rules.iter().any(|rule| rule.names(statement.source)), ..verdict }
     }
 
     /// The rank of a count: the greater one is the barrier.
@@ -155,11 +173,20 @@ impl Policy {
                 + held::list(&rule.locations)
                 + rule.locations.iter().map(String::capacity).sum::<usize>()
         };
-        held::list(&self.rules) + held::list(&self.survivorship) + self.rules.iter().map(rule).sum::<usize>()
+        held::list(&self.rules)
+            + held::list(&self.survivorship)
+            + held::list(&self.operators)
+            + self.operators.iter().map(String::capacity).sum::<usize>()
+            + self.rules.iter().map(rule).sum::<usize>()
     }
 }
 
 impl RoleRule {
+    /// Whether it speaks of this source, and not of everybody.
+    fn names(&self, source: &str) -> bool {
+        self.sources.iter().any(|pattern| pattern.fits(source))
+    }
+
     fn fits(&self, said: Statement<'_>) -> bool {
         let any = |patterns: &[Pattern], name| patterns.is_empty() || patterns.iter().any(|pattern| pattern.fits(name));
         any(&self.sources, said.source)
@@ -176,7 +203,8 @@ impl RoleRule {
 #[serde(deny_unknown_fields, default)]
 pub struct RawOwnership {
     preset: Option<String>,
-    default: Role,
+    /// `owner`; under a preset `observer`.
+    default: Option<Role>,
     survivorship: Option<Vec<Criterion>>,
     location_sets: BTreeMap<String, Vec<String>>,
     rules: Vec<RawRule>,
@@ -195,15 +223,15 @@ struct RawRule {
     priority: i64,
 }
 
-/// The presets that ship: WMS owns execution, ERP the books and master data, OMS the reservations.
+/// The presets that ship: WMS owns execution, ERP the orders, the books and master data, OMS and shops the reservations.
 const PRESETS: [(&str, &str); 1] = [("wms_erp_oms", include_str!("presets/wms_erp_oms.toml"))];
 
 impl RawOwnership {
-    /// The policy.
+    /// The policy, where these sources are the operators.
     ///
     /// # Errors
     /// Names the key and the cure.
-    pub fn validate(&self) -> Result<Policy, String> {
+    pub fn validate(&self, operators: &[String]) -> Result<Policy, String> {
         let mut rules = Vec::new();
         for (number, raw) in self.rules.iter().enumerate() {
             rules.push(raw.compile(&format!("ownership.rules[{number}]"), &self.location_sets)?);
@@ -213,7 +241,7 @@ impl RawOwnership {
                 return Err(format!("ownership.preset: there is no {name:?}; known is \"wms_erp_oms\""));
             };
             let preset: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-            rules.extend(preset.validate()?.rules);
+            rules.extend(preset.validate(&[])?.rules);
         }
         let survivorship =
             self.survivorship.clone().unwrap_or(vec![Criterion::Owner, Criterion::Newest, Criterion::Priority]);
@@ -221,7 +249,11 @@ impl RawOwnership {
         if survivorship.is_empty() || survivorship.iter().enumerate().any(is_twice) {
             return Err("ownership.survivorship: give each of \"owner\", \"newest\", \"priority\" at most once, and at least one".to_owned());
         }
-        Ok(Policy { rules, default: self.default, survivorship })
+        let has_preset = self.preset.is_some();
+        // A preset knows who says what. Whom it does not know must not move stock that somebody else tells of, too.
+        let default = self.default.unwrap_or(if has_preset { Role::Observer } else { Role::Owner });
+        let operators = if has_preset { operators.to_vec() } else { Vec::new() };
+        Ok(Policy { rules, default, survivorship, has_preset, operators })
     }
 }
 
@@ -264,4 +296,103 @@ impl RawRule {
 fn pattern(text: &str) -> Pattern {
     let begin = text.strip_suffix('*');
     Pattern { text: begin.unwrap_or(text).to_owned(), is_prefix: begin.is_some() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::directive::Kind;
+    use crate::rules::DEFAULT_RULES;
+
+    /// Names of sources for each column of the table in `docs/truth.md` §4.
+    const COLUMNS: [(&str, &[&str]); 6] = [
+        ("WMS, 3PL", &["wms", "wms-east", "3pl", "3pl-1"]),
+        ("OMS", &["oms", "oms-2"]),
+        ("shop, marketplace", &["shop", "shop2", "marketplace-de"]),
+        ("POS, till", &["pos-7", "till"]),
+        ("ERP", &["erp", "erp-2"]),
+        ("others", &["robot", "epcis-dc1", "warehouse"]),
+    ];
+
+    fn policy(more: &str) -> Policy {
+        let config = Config::parse(&format!("[ownership]\npreset = \"wms_erp_oms\"\n{more}")).unwrap();
+        config.ownership.unwrap()
+    }
+
+    fn said<'a>(source: &'a str, kind: &'a str) -> Statement<'a> {
+        Statement { source, kind, accounts: &[], location: "DC1", time_ns: 0 }
+    }
+
+    /// The rows of the table: types, and a cell for each column.
+    fn rows() -> Vec<(Vec<&'static str>, Vec<&'static str>)> {
+        let page = include_str!("../../../docs/truth.md");
+        let head = format!("| type | {} |", COLUMNS.map(|(name, _)| name).join(" | "));
+        let table = page.split(&*head).nth(1).expect("the table stands there").split("\n\n").next().unwrap();
+        let cells = |row: &'static str| row.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>();
+        let row = |row| {
+            let cells = cells(row);
+            let types = cells[0].split(", ").map(|name| name.trim_matches('`')).collect();
+            (types, cells[1..].to_vec())
+        };
+        table.lines().skip(2).map(row).collect()
+    }
+
+    #[test]
+    fn the_preset_does_what_the_table_says() {
+        let policy = policy("");
+        for (types, cells) in rows() {
+            for kind in types {
+                for ((column, sources), cell) in COLUMNS.into_iter().zip(&cells) {
+                    for source in sources {
+                        let verdict = policy.judge(said(source, kind));
+                        let is_so = match (*cell, Kind::of(kind)) {
+                            ("operators", Some(kind)) => kind.is_for_operators(),
+                            ("counted", Some(kind)) => kind == Kind::Tick,
+                            // No rule speaks, so everybody may correct what is its own, and nothing else.
+                            ("its own", Some(kind)) => kind.is_correction() && !verdict.by_rule,
+                            (role, _) => verdict.role.name() == role,
+                        };
+                        assert!(is_so, "{kind} of {source} ({column}): {cell} in the table, {verdict:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_table_of_the_preset_has_every_type_once() {
+        let table: toml::Table = toml::from_str(DEFAULT_RULES).unwrap();
+        let mut known: BTreeSet<String> = table["types"].as_table().unwrap().keys().cloned().collect();
+        known.extend(Kind::names().map(str::to_owned));
+        let listed: Vec<String> = rows().into_iter().flat_map(|(types, _)| types).map(str::to_owned).collect();
+        let told: BTreeSet<String> = listed.iter().cloned().collect();
+        assert_eq!(told.len(), listed.len(), "a type stands there twice");
+        let forgotten: Vec<_> = known.difference(&told).collect();
+        assert!(forgotten.is_empty(), "docs/truth.md §4 does not say who may say {forgotten:?}");
+        let unknown: Vec<_> = told.difference(&known).collect();
+        assert!(unknown.is_empty(), "docs/truth.md §4 speaks of types that are none: {unknown:?}");
+    }
+
+    #[test]
+    fn a_preset_does_not_know_strangers() {
+        let strange = |policy: &Policy, source| {
+            let verdict = policy.judge(said(source, "stock.received"));
+            (verdict.role.name(), verdict.is_stranger)
+        };
+        let alone = policy("");
+        assert_eq!(strange(&alone, "robot"), ("observer", true));
+        assert_eq!(strange(&alone, "planning"), ("observer", false));
+        assert_eq!(strange(&alone, "operator"), ("owner", false));
+        assert_eq!(strange(&policy("default = \"owner\"\n"), "robot"), ("owner", true));
+        let refusing = policy("default = \"refused\"\n");
+        assert_eq!(strange(&refusing, "operator"), ("refused", false));
+        // A rule that speaks of everybody names nobody.
+        let rules = "[[ownership.rules]]\ntypes = [\"stock.*\"]\nrole = \"owner\"\n";
+        assert_eq!(strange(&policy(rules), "robot"), ("owner", true));
+        let config = Config::parse("[[ownership.rules]]\nsources = [\"wms\"]\nrole = \"owner\"\n").unwrap();
+        assert_eq!(strange(&config.ownership.unwrap(), "robot"), ("owner", false));
+    }
 }

@@ -1,5 +1,6 @@
 //! The point of no return: an event that passed every check of its own is drafted against the ledger, refused by its state, or written.
 
+use crate::account::Account;
 use crate::body::Known;
 use crate::changes::Tracing;
 use crate::config::{Config, NegativeStock};
@@ -12,12 +13,18 @@ use crate::intern::NONE;
 use crate::journal::{Posted, PostedLegs};
 use crate::judge::Claim;
 use crate::ledger::{Draft, Ledger, Names, Touch};
-use crate::legs::Legs;
+use crate::legs::{Leg, Legs, Terms};
+use crate::nets::NetTurn;
 use crate::outcome::Outcome;
 use crate::raise::subject_of_position;
-use crate::rules::QuantityRule;
+use crate::rules::{Flow, QuantityRule, Rule};
+use crate::shelf::{Moves, Turn};
 use crate::stock::Part;
 use crate::wave::Found;
+
+const RESERVED: usize = Account::Reserved as usize;
+const ALLOCATED: usize = Account::Allocated as usize;
+const PICKED: usize = Account::Picked as usize;
 
 /// An event that passed every check of its own, with its place in the log.
 pub(crate) struct Checked<'a, 'e> {
@@ -56,7 +63,7 @@ impl Part {
             return self.post_count(config, checked, names, findings);
         }
         let far_names = self.far_names_of(checked, names)?;
-        let legs = Legs::lay_out(claim.rule, claim.statuses);
+        let legs = Legs::lay_out(claim.rule, claim.statuses, Terms::of(config, event, claim.rule));
         let legs = legs.as_slice();
         let mut near = self.ledger.draft_at(names, checked.found.place);
         let mut far = far_names.map(|names| self.ledger.draft(names));
@@ -84,7 +91,16 @@ impl Part {
             tell_crossing(config, &draft, event, location.unwrap_or_default(), findings);
             places[slot] = Some(place);
         }
-        self.remember(config, checked, Some(PostedLegs::of(legs)), (places[0].unwrap_or_default(), places[1]));
+        let batch = batch_of(event, claim.rule, legs, claim.quantity);
+        if batch != 0 {
+            self.move_batch(places[0].unwrap_or_default(), event.source.unwrap_or_default(), batch, findings);
+        }
+        let net = net_of(event, claim.rule, legs, claim.quantity);
+        if let Some((side, amount)) = net {
+            self.move_net(places[0].unwrap_or_default(), side, amount, &mut findings.nets);
+        }
+        let posted = PostedLegs::of(legs, batch != 0 || net.is_some());
+        self.remember(config, checked, Some(posted), (places[0].unwrap_or_default(), places[1]));
         if let Some(code) = &claim.rule.exception {
             findings.raised.push(Raised::of(code));
         }
@@ -118,7 +134,8 @@ impl Part {
             self.ledger.draft_count(&mut draft, &mut count_of(checked))?;
         } else {
             let apart = self.far_names_of(checked, names)?.is_some();
-            let legs = Legs::lay_out(checked.claim.rule, checked.claim.statuses);
+            let terms = Terms::of(config, checked.event, checked.claim.rule);
+            let legs = Legs::lay_out(checked.claim.rule, checked.claim.statuses, terms);
             let here = legs.as_slice().iter().filter(|leg| !apart || !leg.remote);
             self.ledger.draft_legs(&mut draft, here, checked.claim.quantity, checked.time_ns);
         }
@@ -166,6 +183,41 @@ impl Part {
         Ok(Outcome::Applied)
     }
 
+    /// Notes what a source picked, or shipped with a sign, without a document.
+    pub(crate) fn move_batch(&mut self, place: u32, source: &str, amount: i64, findings: &mut Findings) {
+        let change = |moves: &mut Moves| moves.batch = moves.batch.saturating_add(amount);
+        self.move_shelf(place, source, change, &mut findings.turns);
+    }
+
+    /// Changes what a source moved at a place.
+    pub(crate) fn move_shelf(
+        &mut self,
+        place: u32,
+        source: &str,
+        change: impl FnOnce(&mut Moves),
+        turns: &mut Vec<Turn>,
+    ) {
+        let Some(name) = self.names.intern(source) else { return };
+        let (before, now) = self.shelves.change(place, name, change);
+        if before == 0 && now == 0 {
+            return;
+        }
+        self.ledger.set_missing(place, self.shelves.missing(place) > 0);
+        if (before > 0) != (now > 0) {
+            let location = self.names.name(self.ledger.position(place).names[1]).into();
+            turns.push(Turn { source: source.into(), location, is_missing: now > 0 });
+        }
+    }
+
+    /// Notes what was claimed, or given back, without a document.
+    pub(crate) fn move_net(&mut self, place: u32, side: usize, amount: i64, nets: &mut Vec<NetTurn>) {
+        let (before, now) = self.nets.change(place, side, amount);
+        if before != now {
+            let names = self.ledger.position(place).names.map(|name| self.names.name(name));
+            nets.push(NetTurn { subject: names.join("/").into(), is_below_zero: now });
+        }
+    }
+
     /// Writes down what an event posted, so that it can be corrected.
     fn remember(
         &mut self,
@@ -178,6 +230,37 @@ impl Part {
         let posted = Posted { legs, quantity: claim.quantity, time_ns, places, ordinal: element };
         self.journal.push(checked.key, posted, config.corrections_max);
     }
+}
+
+/// What a pick without a document adds to what its source has picked and not shipped, or a shipment takes from it, in thousandths.
+#[inline]
+pub(crate) fn batch_of(event: &Event<'_>, rule: &Rule, legs: &[Leg], quantity: i64) -> i64 {
+    let is_batch =
+        event.document.is_none() && rule.step.is_some_and(|step| matches!(step.flow, Flow::Pick | Flow::Ship));
+    if !is_batch {
+        return 0;
+    }
+    let on_picked = legs.iter().filter(|leg| leg.slot == PICKED && !leg.remote);
+    on_picked.map(|leg| if leg.gives { -quantity } else { quantity }).sum()
+}
+
+/// What an event without a document claims, or gives back, in thousandths: reserved as 0, allocated as 1.
+#[inline]
+pub(crate) fn net_of(event: &Event<'_>, rule: &Rule, legs: &[Leg], quantity: i64) -> Option<(usize, i64)> {
+    let is_claim =
+        event.document.is_none() && rule.step.is_some_and(|step| matches!(step.flow, Flow::Reserve | Flow::Allocate));
+    if is_claim { net_of_legs(&legs.iter().copied(), quantity) } else { None }
+}
+
+/// The same by legs alone, of an event that is known to claim without a document.
+pub(crate) fn net_of_legs(legs: &(impl Iterator<Item = Leg> + Clone), quantity: i64) -> Option<(usize, i64)> {
+    let amount = |leg: Leg| if leg.gives { -quantity } else { quantity };
+    if legs.clone().any(|leg| !matches!(leg.slot, RESERVED | ALLOCATED)) {
+        return None;
+    }
+    // What is allocated out of what was reserved was not unreserved.
+    let on = |slot: usize| legs.clone().find(|leg| leg.slot == slot).map(amount);
+    on(ALLOCATED).map(|amount| (1, amount)).or_else(|| on(RESERVED).map(|amount| (0, amount)))
 }
 
 /// The count that an event is.

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use crate::account::{Account, STORED};
-use crate::balance::{Balance, BalanceView, PositionKey, Standing};
+use crate::account::STORED;
+use crate::atp::Mode;
+use crate::balance::{Balance, BalanceView, Claimed, PositionKey, Standing};
 use crate::config::Config;
 use crate::correction::Amendment;
 use crate::engine::Engine;
 use crate::exception::ExceptionRecord;
 use crate::held;
-use crate::ledger::{HOLLOW, PROMISED, Position};
+use crate::ledger::{HOLLOW, MISSING, PROMISED, Position};
 use crate::outcome::{self, Outcome};
 use crate::shadow::Shadow;
 use crate::shape::Shapes;
@@ -33,31 +34,68 @@ impl Engine {
         let names = position.names.map(|name| part.names.name(name));
         let [sku, location, lot, owner] = names;
         let whole = lot.is_empty() && owner.is_empty();
-        BalanceView {
+        let mut view = BalanceView {
             names,
             accounts: &position.accounts,
             claimed: self.claimed(spot, position),
+            atp: 0,
             safety_stock: if whole { self.safety_stock(sku, location).of(position.accounts[0]) } else { 0 },
             pending: self.pendings.loss(names),
             is_hollow: position.counts & HOLLOW != 0,
             version: position.version,
+        };
+        view.atp = view.on_hand_atp() + self.ahead(spot, position, &view);
+        view
+    }
+
+    /// The names of a position: SKU, location, lot and owner.
+    pub(crate) fn view_names(&self, spot: Spot) -> [&str; 4] {
+        let (part, position) = self.stock.at(spot);
+        position.names.map(|name| part.names.name(name))
+    }
+
+    /// What can be promised of a position today beyond what is on its shelf and unclaimed; less, where something is promised ahead.
+    fn ahead(&self, spot: Spot, position: &Position, view: &BalanceView<'_>) -> i64 {
+        let mode = self.config.promise.mode;
+        let is_alike = matches!(mode, Mode::LookAhead | Mode::OnHand);
+        if position.counts & PROMISED == 0 && is_alike && !self.has_safety_ahead() {
+            return 0;
         }
+        let site = self.site_of(spot, self.promised(spot), None);
+        self.figure(&site, mode, site.horizon.today) - view.on_hand_atp()
+    }
+
+    /// Whether safety stock may be another on another day.
+    fn has_safety_ahead(&self) -> bool {
+        self.config.common_safety().is_none() || !self.items.is_empty()
     }
 
     /// The amounts of a position.
     pub fn standing(&self, spot: Spot) -> Standing {
         let (_, position) = self.stock.at(spot);
-        let mut accounts = position.accounts;
-        accounts[Account::Reserved as usize] += self.claimed(spot, position);
-        Standing { spot, accounts, version: position.version }
+        let is_plain = position.counts & (PROMISED | MISSING) == 0 && !self.has_safety_ahead();
+        let is_alike = matches!(self.config.promise.mode, Mode::LookAhead | Mode::OnHand);
+        if is_plain && is_alike {
+            let (accounts, claimed) = (position.accounts, Claimed::default());
+            return Standing { spot, accounts, claimed, ahead: 0, version: position.version };
+        }
+        let view = self.view(spot);
+        let ahead = view.atp - view.on_hand_atp();
+        Standing { spot, accounts: view.amounts(), claimed: view.claimed, ahead, version: position.version }
     }
 
-    /// What live reservations without a date hold of a position, in thousandths.
-    fn claimed(&self, spot: Spot, position: &Position) -> i64 {
-        if position.counts & PROMISED == 0 {
-            return 0;
+    /// What is claimed of a position beside its accounts.
+    fn claimed(&self, spot: Spot, position: &Position) -> Claimed {
+        let unpicked = self.unpicked_at(spot, position);
+        let Some(number) = self.promised(spot) else { return Claimed { unpicked, ..Claimed::default() } };
+        let entry = self.promises.entry(number);
+        let shown = entry.shown_until(self.today(entry.zone));
+        Claimed {
+            reserved: entry.claimed + shown.reserved,
+            allocated: shown.allocated,
+            ordered: shown.ordered,
+            unpicked,
         }
-        self.promises.find(spot).map_or(0, |slot| self.promises.entry(slot).claimed)
     }
 
     /// The balances of positions. What is needed of many of them is fetched from memory together.
@@ -187,6 +225,8 @@ impl Engine {
             ("watched", self.lines.memory_bytes() + self.lanes.memory_bytes()),
             ("master", self.items.memory_bytes() + self.locations.memory_bytes()),
             ("promises", self.promises.memory_bytes()),
+            ("claims", self.claims.memory_bytes()),
+            ("documents", self.claims.documents_bytes()),
             ("shadow", self.shadow.as_ref().map_or(0, Shadow::memory_bytes)),
         ];
         parts.extend(self.stock.memory_bytes());

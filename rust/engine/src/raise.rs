@@ -91,7 +91,7 @@ impl Engine {
             batch.exceptions.push(self.work.raise(raised, &subject, key));
         }
         for Raised { code, location, subject: own, key: of, cause } in std::mem::take(&mut findings.raised) {
-            let cause = cause.unwrap_or_else(|| cause_of_code(&code).to_owned());
+            let cause = cause.unwrap_or_else(|| cause_of_code(config, &code, event, own.as_deref()));
             let raised = record(&code, location, cause, Vec::new());
             let (subject, key) = own.as_deref().map_or((&*subject, key), |own| (own, of));
             batch.exceptions.push(self.work.raise(raised, subject, key));

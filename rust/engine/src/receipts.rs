@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::event::Event;
 use crate::explain::Findings;
 use crate::judge::Claim;
+use crate::line_number::{LineNumber, read_line_number, write_line_number};
 use crate::wire::{Reader, SnapshotError, Writer};
 
 /// What is known of a line, in thousandths.
@@ -48,12 +49,6 @@ impl Lines {
         });
     }
 
-    /// What was received for a line, by the key of the receipt.
-    pub(crate) fn received(&self, line: &ReceiptLine) -> Vec<([u64; 2], i64)> {
-        let expected = self.lines.get(line).into_iter();
-        expected.flat_map(|expected| &expected.received).map(|(key, quantity)| (*key, *quantity)).collect()
-    }
-
     pub(crate) fn memory_bytes(&self) -> usize {
         let text = |line: &ReceiptLine| line.document.len() + line.sku.len() + line.location.len();
         crate::held::tree::<ReceiptLine, Expected>(self.lines.len())
@@ -72,8 +67,7 @@ impl Lines {
             for text in [&line.document, &line.sku, &line.location] {
                 writer.bytes(text.as_bytes());
             }
-            writer.u8(u8::from(line.line.is_some()));
-            writer.i64(line.line.unwrap_or_default());
+            write_line_number(writer, line.line.as_ref());
             writer.i64(expected.announced.unwrap_or(-1));
             writer.u8(u8::from(expected.is_closed));
             writer.u8(u8::from(expected.is_told));
@@ -91,10 +85,9 @@ impl Lines {
     /// # Errors
     /// When it could not have been written.
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
-        for _ in 0..reader.count(59)? {
+        for _ in 0..reader.count(51)? {
             let (document, sku, location) = (reader.text()?.into(), reader.text()?.into(), reader.text()?.into());
-            let has_line = reader.u8()? == 1;
-            let line = ReceiptLine { document, line: Some(reader.i64()?).filter(|_| has_line), sku, location };
+            let line = ReceiptLine { document, line: read_line_number(reader)?, sku, location };
             let announced = Some(reader.i64()?).filter(|quantity| *quantity >= 0);
             let (is_closed, is_told) = (reader.u8()? == 1, reader.u8()? == 1);
             let touched_ns = reader.i64()?;
@@ -141,7 +134,7 @@ impl Engine {
         }
         let line = ReceiptLine {
             document: document.into(),
-            line: event.line,
+            line: event.line.map(LineNumber::to_own),
             sku: event.sku.unwrap_or_default().into(),
             location: event.location.unwrap_or_default().into(),
         };
@@ -188,7 +181,7 @@ impl Engine {
         };
         let is_over = excess > 0 && is_beyond(excess);
         let is_short = excess < 0 && expected.is_closed && is_beyond(-excess);
-        let number = line.line.map(|line| line.to_string()).unwrap_or_default();
+        let number = line.line.as_ref().map(std::string::ToString::to_string).unwrap_or_default();
         let subject = format!("{}/{number}/{}/{}", line.document, line.sku, line.location);
         let was_told = std::mem::replace(&mut expected.is_told, is_over || is_short);
         if !is_over && !is_short {

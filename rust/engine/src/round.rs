@@ -289,7 +289,11 @@ impl<'r, 'c> Range<'r, 'c> {
                     Reading::Directive(_) => true,
                     Reading::TooLarge | Reading::Refused(_) | Reading::Claim(_) => false,
                 };
-                self.is_plain &= !is_answered && seen.event.origin_id.is_none() && seen.event.unit.is_none();
+                // What lines claim falls to no part of the stock alone.
+                let is_of_line = seen.event.document.is_some()
+                    && matches!(&reading, Reading::Claim(claim) if claim.rule.step.is_some());
+                self.is_plain &=
+                    !is_of_line && !is_answered && seen.event.origin_id.is_none() && seen.event.unit.is_none();
                 let clock = element.place.clock;
                 // The bus's time moves with every message, whatever becomes of its elements.
                 let time = if reading.is_timed() { seen.event.time } else { EventTime::Absent };

@@ -79,32 +79,74 @@ pub struct Posting {
     pub to_remote: bool,
 }
 
-/// What an event of stock with a document does for a schedule line (`docs/promise.md` §2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which step of its line an event of stock is (`docs/claims.md` §1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
 pub enum Flow {
     /// Supply has come.
-    Received,
-    /// Demand has its stock; less of it with a negative quantity.
-    Allocated,
+    Receive,
+    /// Stock is claimed softly.
+    Reserve,
+    /// Stock is claimed for good.
+    Allocate,
     /// It is off the shelf.
-    Picked,
+    Pick,
     /// It is gone.
-    Shipped,
+    Ship,
+    /// It comes back from the customer, or goes back to the supplier.
+    Return,
 }
 
-impl Flow {
-    /// Of a type: the step, and whether it goes back.
-    fn of(name: &str) -> Option<(Self, bool)> {
-        Some(match name {
-            "stock.received" | "transfer.received" => (Self::Received, false),
-            "stock.allocated" => (Self::Allocated, false),
-            "stock.deallocated" | "stock.short_picked" => (Self::Allocated, true),
-            "stock.picked" => (Self::Picked, false),
-            "stock.shipped" | "transfer.dispatched" => (Self::Shipped, false),
-            _ => return None,
-        })
+/// A step, and whether the type takes it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Which step.
+    pub flow: Flow,
+    /// Whether it is taken back: unreserved, deallocated, unpicked.
+    pub is_back: bool,
+}
+
+impl Step {
+    /// Whether it is about what is to go, and not about what is to come.
+    pub const fn is_demand(self) -> bool {
+        matches!(self.flow, Flow::Reserve | Flow::Allocate | Flow::Pick | Flow::Ship)
     }
 }
+
+/// `flow` as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RawFlow {
+    Reserve,
+    Allocate,
+    Pick,
+    Unpick,
+    Ship,
+    Receive,
+    Return,
+}
+
+impl RawFlow {
+    fn step(self, is_back: bool) -> Result<Step, String> {
+        let flow = match self {
+            Self::Reserve => Flow::Reserve,
+            Self::Allocate => Flow::Allocate,
+            Self::Unpick => {
+                return if is_back { Err(BACK.to_owned()) } else { Ok(Step { flow: Flow::Pick, is_back: true }) };
+            }
+            Self::Pick => Flow::Pick,
+            Self::Ship => Flow::Ship,
+            Self::Receive => Flow::Receive,
+            Self::Return => Flow::Return,
+        };
+        if is_back && !matches!(flow, Flow::Reserve | Flow::Allocate) {
+            return Err(BACK.to_owned());
+        }
+        Ok(Step { flow, is_back })
+    }
+}
+
+const BACK: &str = "`back` goes with flow \"reserve\" or \"allocate\"; what takes a pick back has flow \"unpick\"";
 
 /// What the engine does with one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,11 +167,16 @@ pub struct Rule {
     pub name_hash: u64,
     /// Whether an event must name a `to_location`.
     pub needs_to_location: bool,
-    /// What it does for a schedule line, and whether it goes back.
-    pub flow: Option<(Flow, bool)>,
+    /// Which step of its line it is.
+    pub step: Option<Step>,
 }
 
 impl Rule {
+    /// Whether a posting of it takes from, or gives to, an account.
+    pub fn touches(&self, account: Account) -> bool {
+        self.postings.iter().any(|posting| [posting.from, posting.to].contains(&End::Fixed(account)))
+    }
+
     /// Bytes that it holds beside itself.
     fn memory_bytes(&self) -> usize {
         let statuses = [&self.from_status, &self.to_status].into_iter().flatten();
@@ -227,6 +274,10 @@ pub struct RawType {
     #[serde(default)]
     postings: Vec<(String, String)>,
     exception: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flow: Option<RawFlow>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    back: bool,
 }
 
 /// A status rule as written.
@@ -252,7 +303,7 @@ impl RawType {
     fn check_alias(&self, name: &str) -> Result<(), String> {
         check_name(name)?;
         let bare = self.quantity.is_none() && self.from_status.is_none() && self.to_status.is_none();
-        if bare && self.postings.is_empty() && self.exception.is_none() {
+        if bare && self.postings.is_empty() && self.exception.is_none() && self.flow.is_none() && !self.back {
             return Ok(());
         }
         Err("an alias takes everything from its type; leave the other keys away".to_owned())
@@ -286,9 +337,16 @@ impl RawType {
         }
         let exception = self.exception.as_deref().map(Into::into);
         let needs_to_location = postings.iter().any(|posting| posting.from_remote || posting.to_remote);
-        let (flow, name_hash) = (Flow::of(name), hash(name));
-        let name = name.into();
-        Ok(Rule { name, quantity, from_status, to_status, postings, exception, name_hash, needs_to_location, flow })
+        let step = match self.flow {
+            Some(_) if quantity != QuantityRule::Positive => {
+                return Err("a type with a `flow` has quantity \"positive\"".to_owned());
+            }
+            Some(flow) => Some(flow.step(self.back)?),
+            None if self.back => return Err("`back` means nothing without `flow`".to_owned()),
+            None => None,
+        };
+        let (name_hash, name) = (hash(name), name.into());
+        Ok(Rule { name, quantity, from_status, to_status, postings, exception, name_hash, needs_to_location, step })
     }
 }
 

@@ -105,6 +105,8 @@ impl Engine {
         writer.i64(self.tidy_ns);
         writer.i64(self.safety_ns);
         self.write_promises(writer);
+        self.write_claims(writer);
+        self.write_risks(writer);
     }
 
     fn read_truth(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
@@ -134,7 +136,9 @@ impl Engine {
         }
         self.tidy_ns = reader.i64()?;
         self.safety_ns = reader.i64()?;
-        self.read_promises(reader)
+        self.read_promises(reader)?;
+        self.read_claims(reader)?;
+        self.read_risks(reader)
     }
 
     /// Whether effects wait that a snapshot would lose.

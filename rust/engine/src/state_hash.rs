@@ -1,7 +1,7 @@
 //! The state hash: equal for equal balances, whatever the order in which they came about.
 //!
 //! A sum modulo 2¹²⁸ over the positions (but those that a correction brought about and left empty), so that it is independent of their order; each summand is the first half of BLAKE3 over the
-//! position's canonical bytes: four names, each with its length in front, then the ten stored accounts, all integers little endian.
+//! position's canonical bytes: four names, each with its length in front, then the ten stored accounts, and what orders want beside them where that is not zero, all integers little endian.
 
 use crate::balance::BalanceView;
 
@@ -21,7 +21,8 @@ impl StateHash {
         let mut bytes = Vec::with_capacity(256);
         for balance in balances {
             // Whether a position was ever heard of can depend on the order of corrections, if only they were posted to it.
-            if balance.is_hollow && balance.amounts().iter().all(|amount| *amount == 0) {
+            let ordered = balance.claimed.ordered;
+            if balance.is_hollow && ordered == 0 && balance.amounts().iter().all(|amount| *amount == 0) {
                 continue;
             }
             bytes.clear();
@@ -31,6 +32,9 @@ impl StateHash {
             }
             for amount in balance.amounts() {
                 bytes.extend_from_slice(&amount.to_le_bytes());
+            }
+            if ordered != 0 {
+                bytes.extend_from_slice(&ordered.to_le_bytes());
             }
             let digest = blake3::hash(&bytes);
             let (half, _) = digest.as_bytes().split_first_chunk::<16>().expect("BLAKE3 gives 32 bytes");

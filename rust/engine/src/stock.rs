@@ -9,6 +9,8 @@ use crate::intern::Interner;
 use crate::journal::Journal;
 use crate::ledger::{Ledger, Position};
 use crate::limits::POSITIONS_MAX;
+use crate::nets::Nets;
+use crate::shelf::Shelves;
 
 /// Where a position is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +28,10 @@ pub(crate) struct Part {
     pub(crate) ledger: Ledger,
     pub(crate) changes: Changes,
     pub(crate) journal: Journal,
+    /// What was shipped and picked beside each other.
+    pub(crate) shelves: Shelves,
+    /// What was claimed less what was given back, without documents.
+    pub(crate) nets: Nets,
     /// Positions with a schedule or with live reservations that changed.
     pub(crate) promised: Vec<u32>,
     /// Events that were posted before each position came into being, where parts have to be put in order.
@@ -66,6 +72,8 @@ impl Stock {
             ledger: Ledger::new(history_max, seed),
             changes: Changes::new(parts > 1),
             journal: Journal::default(),
+            shelves: Shelves::default(),
+            nets: Nets::default(),
             promised: Vec::new(),
             births: (parts > 1).then(Vec::new),
         };
@@ -184,6 +192,7 @@ impl Stock {
         let orders = |part: &Part| part.births.as_ref().map_or(0, held::list);
         let mut sums = vec![
             ("names", self.parts.iter().map(names).sum::<usize>() + held::list(&self.parts)),
+            ("shelves", self.parts.iter().map(|part| part.shelves.memory_bytes() + part.nets.memory_bytes()).sum()),
             ("journal", self.parts.iter().map(|part| part.journal.memory_bytes()).sum()),
             ("effects", self.parts.iter().map(|part| part.changes.memory_bytes() + orders(part)).sum()),
         ];

@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::event::Event;
 use crate::explain::Findings;
 use crate::judge::Claim;
-use crate::legs::Legs;
+use crate::legs::{Legs, Terms};
 use crate::raise::About;
 use crate::wire::{Reader, SnapshotError, Writer};
 
@@ -168,7 +168,7 @@ impl Engine {
         findings: &mut Findings,
     ) {
         let Some(age_ns) = config.transfer_age_ns else { return };
-        let legs = Legs::lay_out(claim.rule, claim.statuses);
+        let legs = Legs::lay_out(claim.rule, claim.statuses, Terms::of(config, event, claim.rule));
         for leg in legs.as_slice().iter().filter(|leg| leg.slot == IN_TRANSIT) {
             let location = if leg.remote { event.to_location } else { event.location };
             let place: Place =

@@ -15,8 +15,9 @@ use crate::judge::{Case, Said};
 use crate::limits::WAITING_MAX;
 use crate::outcome::Outcome;
 use crate::ownership::Role;
+use crate::promise::Told;
 use crate::tracks::{Held, read_held, write_held};
-use crate::wave::Found;
+use crate::wave::{Element, Found, Seen};
 use crate::wire::{Reader, SnapshotError, Writer};
 
 /// All that waits, by the key of what it waits for, and by its place in the log.
@@ -148,7 +149,7 @@ impl Engine {
                     match self.admit(config, &case) {
                         Ok(admitted) if admitted.verdict.role == Role::Observer => Some(Outcome::Observed),
                         Ok(admitted) => {
-                            let outcome = self.try_again(config, &case, &mut findings);
+                            let outcome = self.try_again(config, &case, &mut findings, batch);
                             self.flag_directive(outcome.unwrap_or(Outcome::Held), &admitted, &mut findings);
                             outcome
                         }
@@ -170,13 +171,25 @@ impl Engine {
         }
     }
 
-    fn try_again(&mut self, config: &Config, case: &Case<'_, '_>, findings: &mut Findings) -> Option<Outcome> {
+    fn try_again(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        findings: &mut Findings,
+        batch: &mut Batch,
+    ) -> Option<Outcome> {
         let Said::Directive(directive, _) = case.said else { return Some(Outcome::UnknownReference) };
         match &directive.request {
             Request::Correct(target, replacement) => {
                 self.correct(config, case, target, replacement.as_deref(), findings)
             }
             Request::Decide(decided, is_granted) => self.decide(config, case, decided, *is_granted, findings).ok(),
+            Request::Settle(settle) => {
+                let (outcome, told) = self.settle_reservation(config, case, settle, findings)?;
+                self.answer_settled(case, settle, (outcome, told), findings, batch);
+                self.tell_claims(config, findings);
+                Some(outcome)
+            }
             _ => Some(Outcome::UnknownReference),
         }
     }
@@ -197,11 +210,36 @@ impl Engine {
         }
     }
 
+    /// Answers whoever asked for something of a reservation that did not come.
+    fn answer_in_vain(
+        &mut self,
+        config: &Config,
+        (held, element, seen): (&Held, &Element<'_>, &Seen<'_>),
+        findings: &mut Findings,
+        batch: &mut Batch,
+    ) {
+        let Ok(said) = self.read(config, element, seen, &mut Findings::default()) else { return };
+        let Said::Directive(directive, _) = &said else { return };
+        let Request::Settle(settle) = &directive.request else { return };
+        let case = Case {
+            seen,
+            element,
+            said: &said,
+            time_ns: held.time_ns,
+            sequence: self.sequence,
+            is_late: held.is_late,
+            came: Some((held.ordinal, held.came_ns)),
+            found: Found::default(),
+        };
+        self.answer_settled(&case, settle, (Outcome::UnknownReference, Told::Nothing), findings, batch);
+    }
+
     fn give_up_waiting(&mut self, config: &Config, held: &Held, batch: &mut Batch) {
         let arena = Bump::new();
         let (element, seen) = self.see_held(held, &arena);
         let why = Some("the event that it is about did not come".to_owned());
-        let findings = Findings { why, ..Findings::default() };
+        let mut findings = Findings { why, ..Findings::default() };
+        self.answer_in_vain(config, (held, &element, &seen), &mut findings, batch);
         self.finish(config, held, (&element, &seen), (Outcome::UnknownReference, findings), batch);
     }
 }

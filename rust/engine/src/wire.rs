@@ -8,7 +8,7 @@ use std::borrow::Cow;
 /// First bytes of every snapshot.
 pub const MAGIC: [u8; 8] = *b"TALLYSNP";
 /// The format that this version writes, and the only one that it reads.
-pub const FORMAT: u32 = 5;
+pub const FORMAT: u32 = 6;
 
 const CHUNK_BYTES: usize = 1 << 20;
 /// Its length and its checksum.

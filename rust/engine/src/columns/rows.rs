@@ -104,12 +104,6 @@ pub(super) fn set<'a>(
     match (field, value) {
         (_, Value::Damaged { what, .. }) => return Err(what),
         (_, Value::Text(text, is_clean)) if !is_clean && has_control(text) => return Err(CONTROL),
-        (Field::Line, Value::Text(text, _)) => {
-            return match whole_number(text) {
-                Some(line) => set_whole(event, field, line.into()),
-                None => set_text(event, field, text),
-            };
-        }
         (_, Value::Text(text, _)) => return set_text(event, field, text),
         (Field::Quantity, Value::Integer(units)) => event.quantity = Some(quantity_of(units, 0)),
         (Field::Quantity, Value::Decimal { unscaled, scale }) => event.quantity = Some(quantity_of(unscaled, scale)),

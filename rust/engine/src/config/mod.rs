@@ -2,9 +2,11 @@
 
 pub(crate) mod text;
 
+mod claims;
 mod promise;
 mod safety;
 mod source;
+mod team;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -21,12 +23,15 @@ pub use crate::order::{Order, Ordering};
 use crate::ownership::{Policy, RawOwnership};
 use crate::rules::{RawType, RuleTable};
 
+pub use claims::{Claims, Leaving};
+use claims::{RawClaims, RawShipping};
 use promise::RawPromise;
 pub use promise::{Bucket, MODES, Measure, Mode, PastDue, Promise, Reach};
 pub use safety::Amount;
 use safety::{RawSafety, SafetyStock};
 use source::{ARRIVAL, RawSource, bounds};
 pub use source::{Source, TimeBounds, Unregistered};
+pub use team::Team;
 use text::{duration, finite};
 pub use watch::{Approvals, MassChange, MasterMode, Receipts};
 use watch::{RawApprovals, RawMaster, RawReceipts, RawTransfers};
@@ -44,31 +49,9 @@ pub enum NegativeStock {
     Refuse,
 }
 
-/// Who works on an exception.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Team {
-    /// The people who move the goods.
-    Operations,
-    /// The people who own the books.
-    Finance,
-    /// The people who run the integrations.
-    It,
-}
-
-impl Team {
-    /// The name in outputs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Operations => "operations",
-            Self::Finance => "finance",
-            Self::It => "it",
-        }
-    }
-}
-
 /// Validated configuration.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "what is set or derived stands by itself")]
 pub struct Config {
     /// What happens below zero.
     pub negative_stock: NegativeStock,
@@ -106,9 +89,12 @@ pub struct Config {
     pub exceptions_max: usize,
     /// What can be promised.
     pub promise: Promise,
+    /// What orders claim.
+    pub claims: Claims,
     default_bounds: TimeBounds,
     sources: BTreeMap<String, Source>,
     has_orders: bool,
+    has_documents: bool,
     teams: BTreeMap<String, Team>,
     safety: SafetyStock,
     /// All of it as JSON.
@@ -196,11 +182,21 @@ impl Config {
             + self.ownership.as_ref().map_or(0, Policy::memory_bytes)
             + self.approvals.as_ref().map_or(0, Approvals::memory_bytes)
             + self.promise.memory_bytes()
+            + self.claims.memory_bytes()
     }
 
     /// The bounds of a source's effective times.
     pub fn bounds(&self, source: &str) -> TimeBounds {
         self.sources.get(source).map_or(self.default_bounds, |source| source.bounds)
+    }
+
+    /// The name under which a source's document numbers are kept; sources with one name share them.
+    pub fn documents(&self, source: &str) -> &str {
+        if self.has_documents {
+            self.sources.get(source).and_then(|source| source.documents.as_deref()).unwrap_or_default()
+        } else {
+            ""
+        }
     }
 
     /// What is configured of a source.
@@ -250,21 +246,7 @@ impl Config {
 
     /// Who works on an exception with this code.
     pub fn team(&self, code: &str) -> Team {
-        self.teams.get(code).copied().unwrap_or(match code {
-            "negative_stock"
-            | "short_pick"
-            | "count_beyond_history"
-            | "quantity_invalid"
-            | "duplicate_suspect"
-            | "insufficient"
-            | "supply_overdue"
-            | "closed_line"
-            | "over_release"
-            | "over_protected"
-            | "reservation_at_risk"
-            | "reservation_leak" => Team::Operations,
-            _ => Team::It,
-        })
+        self.teams.get(code).copied().unwrap_or_else(|| Team::by_default(code))
     }
 
     /// Safety stock of a position at a time. `is_in` tells whether its location is in a group then. Sub-positions (lot, owner) have none of their own.
@@ -299,7 +281,7 @@ impl Config {
 }
 
 /// Tables that may be changed through the log. `engine` sizes what is there already.
-const CHANGEABLE: [&str; 11] = [
+const CHANGEABLE: [&str; 13] = [
     "sources",
     "types",
     "ownership",
@@ -311,6 +293,8 @@ const CHANGEABLE: [&str; 11] = [
     "safety_stock",
     "exceptions",
     "promise",
+    "claims",
+    "shipping",
 ];
 
 /// Reads TOML, or JSON where the text begins with `{`.
@@ -345,6 +329,10 @@ struct Raw {
     echo: Option<RawEcho>,
     #[serde(skip_serializing_if = "Option::is_none")]
     promise: Option<RawPromise>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claims: Option<RawClaims>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shipping: Vec<RawShipping>,
     #[serde(skip_serializing)]
     nats: serde::de::IgnoredAny,
     #[serde(skip_serializing)]
@@ -438,6 +426,7 @@ impl Raw {
             return Err(format!("exceptions.kept_max: give 1 to {}", 10 * EXCEPTIONS_KEPT_DEFAULT));
         }
         let canonical = serde_json::to_string(&self).map_err(|error| error.to_string())?;
+        let operators = self.engine.operators.unwrap_or_else(|| vec!["operator".to_owned()]);
         Ok(Config {
             corrections_max,
             exceptions_max,
@@ -446,9 +435,9 @@ impl Raw {
                 Some("none") => None,
                 Some(text) => Some(finite("exceptions.escalate_after", text, "24h")?),
             },
-            operators: self.engine.operators.unwrap_or_else(|| vec!["operator".to_owned()]),
             unregistered: self.engine.unregistered.unwrap_or_default(),
-            ownership: self.ownership.as_ref().map(RawOwnership::validate).transpose()?,
+            ownership: self.ownership.as_ref().map(|raw| raw.validate(&operators)).transpose()?,
+            operators,
             approvals: self.approvals.as_ref().map(RawApprovals::validate).transpose()?,
             receipts: self.receipts.as_ref().map(RawReceipts::validate).transpose()?,
             transfer_age_ns: self.transfers.as_ref().map(RawTransfers::validate).transpose()?,
@@ -461,10 +450,12 @@ impl Raw {
             duplicate_suspect: self.engine.duplicate_suspect,
             rules: RuleTable::build(&self.types)?,
             default_bounds,
+            has_documents: sources.values().any(|source| source.documents.is_some()),
             has_orders: sources.values().any(|source| source.ordering.order != Order::Arrival),
             sources,
             safety: self.safety_stock.validate()?,
             promise: self.promise.unwrap_or_default().validate()?,
+            claims: self.claims.unwrap_or_default().validate(&self.shipping, dedup_window_ns)?,
             teams: self.exceptions.owners,
             fingerprint: blake3::derive_key("tallystick 2026 configuration v1", canonical.as_bytes()),
             canonical: canonical.into(),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::{duration, finite};
 use crate::held;
-use crate::limits::{GAP_WAIT_DEFAULT_NS, HELD_DEFAULT, HELD_MAX, REGISTRATION_BYTES_MAX};
+use crate::limits::{GAP_WAIT_DEFAULT_NS, HELD_DEFAULT, HELD_MAX, NAME_BYTES_MAX, REGISTRATION_BYTES_MAX};
 use crate::order::{Order, Ordering};
 
 /// Bounds of effective time around log time.
@@ -33,6 +33,8 @@ pub struct Source {
     pub replay_procedure: Option<String>,
     /// Share of its events that should be accepted, in percent.
     pub quality_percent: Option<u8>,
+    /// Sources with the same name here share document numbers.
+    pub documents: Option<String>,
 }
 
 /// What becomes of a source that has no table.
@@ -75,11 +77,15 @@ pub(super) struct RawSource {
     replay_procedure: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     quality_percent: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    documents: Option<String>,
 }
 
 impl Source {
     pub(super) fn memory_bytes(&self) -> usize {
-        held::text(self.team.as_deref()) + held::text(self.replay_procedure.as_deref())
+        held::text(self.team.as_deref())
+            + held::text(self.replay_procedure.as_deref())
+            + held::text(self.documents.as_deref())
     }
 }
 
@@ -107,6 +113,9 @@ impl RawSource {
                 return Err(format!("{place}.{key}: give at most {REGISTRATION_BYTES_MAX} bytes"));
             }
         }
+        if self.documents.as_ref().is_some_and(|name| name.is_empty() || name.len() > NAME_BYTES_MAX) {
+            return Err(format!("{place}.documents: a name has 1 to {NAME_BYTES_MAX} bytes"));
+        }
         let alert_lag_ns = self.alert_lag.as_ref().map(|text| finite(&format!("{place}.alert_lag"), text, "30m"));
         Ok(Source {
             bounds: bounds(place, self.max_age.as_deref(), self.max_ahead.as_deref(), fallback)?,
@@ -116,6 +125,7 @@ impl RawSource {
             alert_refusals_percent: self.alert_refusals_percent,
             replay_procedure: self.replay_procedure.clone(),
             quality_percent: self.quality_percent,
+            documents: self.documents.clone(),
         })
     }
 

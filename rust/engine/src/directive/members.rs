@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{REPLY, Refused, malformed};
 use crate::decode::has_control;
+use crate::line_number::LineNumber;
 
 /// The members that a type has. A null is absence.
 #[derive(Debug)]
@@ -44,6 +45,18 @@ impl Members {
             None => Ok(()),
             Some(_) => Err(malformed(known, "is given twice")),
         }
+    }
+
+    /// Takes the line as it was understood: digits are a number, whether they stood in quotes or not.
+    pub(super) fn set_line(&mut self, line: Option<LineNumber<&str>>) {
+        if let Some(said) = self.0.get_mut("line") {
+            match line {
+                Some(LineNumber::Number(number)) => *said = number.into(),
+                Some(LineNumber::Text(text)) => *said = text.into(),
+                None => *said = Value::Null,
+            }
+        }
+        self.0.retain(|_, value| !value.is_null());
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Value> {

@@ -15,11 +15,12 @@ use crate::event::{Event, EventQuantity, EventTime, REQUEST, Rest};
 use crate::hash::of_name;
 use crate::legs::{check_form, check_quantity};
 use crate::limits::{ID_BYTES_MAX, SOURCE_BYTES_MAX};
+use crate::line_number::{LineNumber, OwnLineNumber};
 use crate::master::Version;
 use crate::outcome::Outcome;
 use crate::work::State;
 use members::{Members, text};
-pub(crate) use promise::{Grouping, LineName, LineSaid, Moving, Protecting, Quantities, Scope, Settle, Side};
+pub(crate) use promise::{Grouping, LineName, LineSaid, Moving, Protecting, Quantities, Scope, Settle, Settling, Side};
 pub(crate) use reserve::{Ask, Wanted, reply_of};
 
 /// What a directive does, by its type.
@@ -55,10 +56,11 @@ pub(crate) enum Kind {
     ProtectionMoved,
     GroupDefined,
     GroupRetired,
+    ReservationChanged,
 }
 
 /// Every type with the members that count for its body.
-const KINDS: [(&str, Kind, &[&str]); 30] = [
+const KINDS: [(&str, Kind, &[&str]); 31] = [
     ("event.voided", Kind::Voided, &["target"]),
     ("event.corrected", Kind::Corrected, &["target", "event"]),
     ("approval.granted", Kind::Granted, &["target", "exception"]),
@@ -80,15 +82,16 @@ const KINDS: [(&str, Kind, &[&str]); 30] = [
     ("demand.scheduled", Kind::DemandScheduled, LINE),
     ("demand.rescheduled", Kind::DemandRescheduled, LINE),
     ("demand.cancelled", Kind::DemandCancelled, LINE),
-    ("document.closed", Kind::DocumentClosed, &["document"]),
-    ("document.cancelled", Kind::DocumentCancelled, &["document"]),
+    ("document.closed", Kind::DocumentClosed, DOCUMENT),
+    ("document.cancelled", Kind::DocumentCancelled, DOCUMENT),
     (REQUEST, Kind::ReservationRequested, &[]),
-    ("reservation.posted", Kind::ReservationPosted, SETTLE),
+    ("reservation.posted", Kind::ReservationPosted, POST),
     ("reservation.voided", Kind::ReservationVoided, SETTLE),
     ("protection.set", Kind::ProtectionSet, PROTECTION),
     ("protection.moved", Kind::ProtectionMoved, MOVE),
     ("group.defined", Kind::GroupDefined, GROUP),
     ("group.retired", Kind::GroupRetired, GROUP),
+    ("reservation.changed", Kind::ReservationChanged, CHANGE),
 ];
 
 const ITEM: &[&str] = &["sku", "unit", "units", "unit_cost", "safety_stock", "aliases"];
@@ -98,6 +101,9 @@ const LINE: &[&str] =
     &["sku", "location", "lot", "owner", "document", "line", "due", "quantity", "unit", "supplier", "kind"];
 /// The answer's subject is no part of what is said.
 const SETTLE: &[&str] = &["target", "quantity", "quantities", REPLY];
+const POST: &[&str] = &["target", "quantity", "quantities", "rest", REPLY];
+const CHANGE: &[&str] = &["target", "quantity", "quantities", "ttl", REPLY];
+const DOCUMENT: &[&str] = &["document", "side"];
 const PROTECTION: &[&str] = &["channel", "sku", "location", "group", "protected", "capped", "unit"];
 const MOVE: &[&str] = &["sku", "location", "group", "from", "to", "quantity", "unit"];
 const GROUP: &[&str] = &["group", "locations", "groups"];
@@ -108,6 +114,12 @@ impl Kind {
     /// The kind of a type, if it is a directive's.
     pub(crate) fn of(name: &str) -> Option<Self> {
         KINDS.iter().find(|(known, ..)| *known == name).map(|(_, kind, _)| *kind)
+    }
+
+    /// All types, in the order of their table.
+    #[cfg(test)]
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        KINDS.iter().map(|(name, ..)| *name)
     }
 
     /// The type.
@@ -179,7 +191,7 @@ pub(crate) enum Change {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ReceiptLine {
     pub(crate) document: Box<str>,
-    pub(crate) line: Option<i64>,
+    pub(crate) line: Option<OwnLineNumber>,
     pub(crate) sku: Box<str>,
     pub(crate) location: Box<str>,
 }
@@ -203,7 +215,8 @@ pub(crate) enum Request<'a> {
     Schedule(LineName, Box<LineSaid>),
     Reschedule(LineName, Box<LineSaid>),
     Cancel(LineName),
-    CloseDocument(Box<str>),
+    /// On one side, or on both.
+    CloseDocument(Box<str>, Option<Side>),
     Reserve(Box<Ask<'a>>),
     Settle(Box<Settle>),
     Protect(Box<Protecting>),
@@ -255,7 +268,8 @@ impl<'a> Directive<'a> {
             let (request, reason) = (Request::Reserve(ask), event.reason.map(Into::into));
             return Ok(Self { kind, request, said: of_name(seed, &said), reason });
         }
-        let members = Members::read(&text, kind.members())?;
+        let mut members = Members::read(&text, kind.members())?;
+        members.set_line(event.line);
         let request = match kind {
             Kind::Voided => Request::Correct(target(&members, event)?, None),
             Kind::Corrected => Request::Correct(target(&members, event)?, Some(replacement(&members, config)?)),
@@ -310,6 +324,7 @@ impl Directive<'_> {
     pub(crate) const fn target(&self) -> Option<&Target> {
         match &self.request {
             Request::Correct(target, _) | Request::Decide(Decided::Target(target), _) => Some(target),
+            Request::Settle(settle) => Some(&settle.target),
             _ => None,
         }
     }
@@ -407,7 +422,7 @@ fn change(members: &Members, config: &Config) -> Result<Change, Refused> {
 fn line(event: &Event<'_>) -> Result<ReceiptLine, Refused> {
     Ok(ReceiptLine {
         document: required(event.document, "document")?.into(),
-        line: event.line,
+        line: event.line.map(LineNumber::to_own),
         sku: required(event.sku, "sku")?.into(),
         location: required(event.location, "location")?.into(),
     })

@@ -5,8 +5,10 @@ use serde_json::Value;
 use super::master::amount;
 use super::members::{Members, text};
 use super::{Kind, REPLY, Refused, Request, Target, malformed, required, target};
+use crate::config::text::duration;
 use crate::event::{Event, EventQuantity};
 use crate::limits::{NAME_BYTES_MAX, REPLY_BYTES_MAX, RESERVATION_LINES_MAX};
+use crate::line_number::{LineNumber, OwnLineNumber};
 use crate::outcome::Outcome;
 use crate::promise::Due;
 
@@ -17,22 +19,12 @@ pub(crate) enum Side {
     Demand,
 }
 
-impl Side {
-    /// The name in causes and answers.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Supply => "supply",
-            Self::Demand => "demand",
-        }
-    }
-}
-
 /// What a line is known by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LineName {
     pub(crate) side: Side,
     pub(crate) document: Box<str>,
-    pub(crate) line: Option<i64>,
+    pub(crate) line: Option<OwnLineNumber>,
     /// SKU, location, lot and owner.
     pub(crate) names: [Box<str>; 4],
 }
@@ -51,9 +43,22 @@ pub(crate) struct LineSaid {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settle {
     pub(crate) target: Target,
-    pub(crate) is_post: bool,
+    pub(crate) deed: Settling,
     pub(crate) quantities: Quantities,
+    /// Of a change: how long it is to live from here on, in nanoseconds, if it says so; the greatest number for ever.
+    pub(crate) ttl_ns: Option<i64>,
     pub(crate) reply: Option<Box<str>>,
+}
+
+/// What becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settling {
+    Post,
+    /// The rest stays held.
+    PostAndKeep,
+    Void,
+    /// So much is live from here on.
+    Change,
 }
 
 /// How much of it, in thousandths.
@@ -107,7 +112,7 @@ pub(super) fn request(kind: Kind, members: &Members, event: &Event<'_>) -> Resul
     let document = || required(event.document, "document").map(Box::<str>::from);
     Ok(match kind {
         Kind::SupplyScheduled | Kind::DemandScheduled => {
-            let said = line_said(members, event)?;
+            let said = line_said(members, event, false)?;
             required(event.due, "due")?;
             if said.quantity.is_none() {
                 return Err(malformed("quantity", "is required by this type"));
@@ -115,15 +120,17 @@ pub(super) fn request(kind: Kind, members: &Members, event: &Event<'_>) -> Resul
             Request::Schedule(line_name(kind, event)?, Box::new(said))
         }
         Kind::SupplyRescheduled | Kind::DemandRescheduled => {
-            let said = line_said(members, event)?;
+            let said = line_said(members, event, kind == Kind::DemandRescheduled)?;
             if said.quantity.is_none() && said.due.is_none() {
                 return Err(malformed("due", "or `quantity` is required by this type"));
             }
             Request::Reschedule(line_name(kind, event)?, Box::new(said))
         }
         Kind::SupplyCancelled | Kind::DemandCancelled => Request::Cancel(line_name(kind, event)?),
-        Kind::DocumentClosed | Kind::DocumentCancelled => Request::CloseDocument(document()?),
-        Kind::ReservationPosted | Kind::ReservationVoided => Request::Settle(Box::new(settle(kind, members, event)?)),
+        Kind::DocumentClosed | Kind::DocumentCancelled => Request::CloseDocument(document()?, side(members)?),
+        Kind::ReservationPosted | Kind::ReservationVoided | Kind::ReservationChanged => {
+            Request::Settle(Box::new(settle(kind, members, event)?))
+        }
         Kind::ProtectionSet => Request::Protect(Box::new(protecting(members, event)?)),
         Kind::ProtectionMoved => Request::MoveProtection(Box::new(moving(members, event)?)),
         Kind::GroupDefined | Kind::GroupRetired => {
@@ -141,7 +148,7 @@ fn line_name(kind: Kind, event: &Event<'_>) -> Result<LineName, Refused> {
     Ok(LineName {
         side: if is_supply { Side::Supply } else { Side::Demand },
         document: required(event.document, "document")?.into(),
-        line: event.line,
+        line: event.line.map(LineNumber::to_own),
         names: [
             required(event.sku, "sku")?.into(),
             required(event.location, "location")?.into(),
@@ -151,10 +158,14 @@ fn line_name(kind: Kind, event: &Event<'_>) -> Result<LineName, Refused> {
     })
 }
 
-fn line_said(members: &Members, event: &Event<'_>) -> Result<LineSaid, Refused> {
+fn line_said(members: &Members, event: &Event<'_>, may_be_zero: bool) -> Result<LineSaid, Refused> {
     let due = event.due.map(|due| Due::of(due).ok_or_else(|| malformed("due", "is neither a date nor a time")));
     Ok(LineSaid {
-        quantity: event.quantity.is_some().then(|| above_zero(event)).transpose()?,
+        quantity: match event.quantity {
+            None => None,
+            Some(EventQuantity::Exact(0)) if may_be_zero => Some(0),
+            Some(_) => Some(above_zero(event)?),
+        },
         due: due.transpose()?,
         supplier: named(members, "supplier")?,
         kind: named(members, "kind")?,
@@ -206,7 +217,40 @@ fn settle(kind: Kind, members: &Members, event: &Event<'_>) -> Result<Settle, Re
         None => None,
         Some(value) => Some(text(value, REPLY_BYTES_MAX).ok_or_else(|| malformed(REPLY, "is a subject"))?.into()),
     };
-    Ok(Settle { target: target(members, event)?, is_post: kind == Kind::ReservationPosted, quantities, reply })
+    let rest = members.get("rest").map(|rest| rest.as_str().unwrap_or_default());
+    let deed = match (kind, rest) {
+        (Kind::ReservationVoided, None) => Settling::Void,
+        (Kind::ReservationChanged, None) => Settling::Change,
+        (Kind::ReservationPosted, None | Some("release")) => Settling::Post,
+        (Kind::ReservationPosted, Some("keep")) => Settling::PostAndKeep,
+        _ => return Err(malformed("rest", "is \"release\" or \"keep\", and goes with a post")),
+    };
+    let ttl_ns = ttl(members)?;
+    if deed == Settling::Change && ttl_ns.is_none() && quantities == Quantities::All {
+        return Err(malformed("quantity", "or `quantities` or `ttl` is required by this type"));
+    }
+    Ok(Settle { target: target(members, event)?, deed, quantities, ttl_ns, reply })
+}
+
+/// How long a reservation lives from a change on.
+fn ttl(members: &Members) -> Result<Option<i64>, Refused> {
+    let Some(value) = members.get("ttl") else { return Ok(None) };
+    let text = value.as_str().ok_or_else(|| malformed("ttl", "is a text"))?;
+    let ttl_ns = duration("`ttl`", text).map_err(|why| Refused { outcome: Outcome::Malformed, why })?;
+    if ttl_ns == Some(0) {
+        return Err(malformed("ttl", "is more than zero"));
+    }
+    Ok(Some(ttl_ns.unwrap_or(i64::MAX)))
+}
+
+/// The side of a document that ends; nothing for both.
+fn side(members: &Members) -> Result<Option<Side>, Refused> {
+    match members.get("side").map(|side| side.as_str().unwrap_or_default()) {
+        None => Ok(None),
+        Some("supply") => Ok(Some(Side::Supply)),
+        Some("demand") => Ok(Some(Side::Demand)),
+        Some(_) => Err(malformed("side", "is \"supply\" or \"demand\"")),
+    }
 }
 
 fn scope(members: &Members, event: &Event<'_>) -> Result<Scope, Refused> {

@@ -9,6 +9,7 @@ use crate::event::{Event, Rest};
 use crate::instant;
 use crate::json::{Cursor, Fault, Kind};
 use crate::limits::{NAME_BYTES_MAX, REPLY_BYTES_MAX, RESERVATION_LINES_MAX};
+use crate::line_number::{LineNumber, OwnLineNumber};
 use crate::outcome::Outcome;
 use crate::promise::Due;
 use crate::quantity;
@@ -29,7 +30,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) channel: Option<Text<'a>>,
     /// The log sequence that the position must reflect.
     pub(crate) version: Option<u64>,
-    pub(crate) line: Option<i64>,
+    pub(crate) line: Option<OwnLineNumber>,
 }
 
 /// The lines of a request. Most have one, which needs no list.
@@ -65,7 +66,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) is_partial: bool,
     pub(crate) mode: Option<Mode>,
     pub(crate) document: Option<Text<'a>>,
-    pub(crate) line: Option<i64>,
+    pub(crate) line: Option<OwnLineNumber>,
     pub(crate) reply: Option<Text<'a>>,
 }
 
@@ -128,7 +129,7 @@ pub(super) fn read<'a>(
     let mode = mode.map(known).transpose()?;
     let document = event.document.map(Into::into);
     (ask.ttl_ns, ask.is_partial, ask.mode) = (ttl_ns, is_partial, mode);
-    (ask.document, ask.line, ask.reply) = (document, event.line, reply);
+    (ask.document, ask.line, ask.reply) = (document, event.line.map(LineNumber::to_own), reply);
     let said = ask.said(is_listed, event);
     Ok((ask, said))
 }
@@ -211,9 +212,9 @@ impl Wanted<'_> {
             out.push(4);
             quantity::write_digits(out, version);
         }
-        if let Some(line) = self.line {
+        if let Some(line) = &self.line {
             out.push(5);
-            quantity::write(out, line);
+            say_line(out, line);
         }
         out.push(6);
     }
@@ -247,15 +248,25 @@ impl Ask<'_> {
             out.push(2);
             out.extend_from_slice(document.as_bytes());
         }
-        if let Some(line) = self.line {
+        if let Some(line) = &self.line {
             out.push(3);
-            quantity::write(&mut out, line);
+            say_line(&mut out, line);
         }
         if let Some(unit) = event.unit {
             out.push(4);
             out.extend_from_slice(unit.as_bytes());
         }
         String::from_utf8(out).expect("names are text")
+    }
+}
+
+fn say_line(out: &mut Vec<u8>, line: &OwnLineNumber) {
+    match line {
+        LineNumber::Number(number) => quantity::write(out, *number),
+        LineNumber::Text(text) => {
+            out.push(7);
+            out.extend_from_slice(text.as_bytes());
+        }
     }
 }
 
@@ -380,9 +391,16 @@ fn line<'a>(cursor: &mut Cursor<'a>) -> Result<Wanted<'a>, Refused> {
             "version" => once("version", &mut seen, version(cursor)?)?,
             "line" if kind == Kind::Number => {
                 let text = cursor.number().map_err(broken)?;
-                once("line", &mut number, text.parse().map_err(|_| malformed("line", "is a whole number"))?)?;
+                let line = text.parse().map_err(|_| malformed("line", "is a whole number, or a text"))?;
+                once("line", &mut number, Some(LineNumber::Number(line)))?;
             }
-            "line" => return Err(malformed("line", "is a whole number")),
+            "line" if kind == Kind::String => {
+                let text = cursor.string().map_err(broken)?;
+                let text = text.value.ok_or_else(|| malformed("line", "has an unpaired surrogate"))?;
+                let line = LineNumber::of(&text).map_err(|what| malformed("line", what))?;
+                once("line", &mut number, line.map(LineNumber::to_own))?;
+            }
+            "line" => return Err(malformed("line", "is a whole number, or a text")),
             _ => cursor.skip_value().map_err(broken)?,
         }
     }
@@ -403,7 +421,7 @@ fn line<'a>(cursor: &mut Cursor<'a>) -> Result<Wanted<'a>, Refused> {
         due: due.transpose()?,
         channel,
         version: seen,
-        line: number,
+        line: number.flatten(),
     };
     wanted.check(is_part)?;
     Ok(wanted)

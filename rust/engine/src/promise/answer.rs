@@ -3,7 +3,7 @@
 use super::record::{End, Record, Settled, Status};
 use crate::balance::write_string;
 use crate::batch::Batch;
-use crate::directive::{Ask, Directive, Request, Settle, Wanted, reply_of};
+use crate::directive::{Ask, Directive, Request, Settle, Settling, Wanted, reply_of};
 use crate::effect::{write_name, write_number, write_text};
 use crate::engine::Engine;
 use crate::event::REQUEST;
@@ -17,6 +17,9 @@ use crate::wave::{Element, Seen};
 /// What answers have beside their lines, and what a line has, mostly. Only room is made by it.
 const HEAD_BYTES: usize = 288;
 const LINE_BYTES: usize = 96;
+
+/// The status of what waits for its reservation.
+const WAITING: &str = "waiting";
 
 /// An answer, and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +109,25 @@ impl Engine {
         }
     }
 
+    /// Answers what was held, where nobody did yet.
+    pub(crate) fn answer_late(
+        &self,
+        (element, seen): (&Element<'_>, &Seen<'_>),
+        outcome: Outcome,
+        findings: &mut Findings,
+        batch: &mut Batch,
+    ) {
+        let is_ours = seen.event.kind.is_some_and(|kind| kind.starts_with("reservation."));
+        if !is_ours || findings.is_answered {
+            return;
+        }
+        let Some(reply) = reply_of(&element.whole()) else { return };
+        findings.is_told = true;
+        let mut body = Vec::with_capacity(160);
+        write_refusal(&mut body, seen, (outcome, self.sequence), findings.why.as_deref());
+        batch.answers.push(Reply { reply: reply.into(), body });
+    }
+
     /// Answers what was taken or given back, and remembers the answer.
     pub(crate) fn answer_settled(
         &mut self,
@@ -115,9 +137,10 @@ impl Engine {
         findings: &mut Findings,
         batch: &mut Batch,
     ) {
-        let status = match (outcome, settle.is_post) {
-            (Outcome::Applied, true) => End::Posted.name(),
-            (Outcome::Applied, false) => End::Voided.name(),
+        let status = match (outcome, settle.deed) {
+            (Outcome::Applied | Outcome::Absorbed, Settling::Change) => Status::Changed.name(),
+            (Outcome::Applied | Outcome::Absorbed, Settling::Void) => End::Voided.name(),
+            (Outcome::Applied | Outcome::Absorbed, _) => End::Posted.name(),
             (Outcome::Insufficient, _) => Status::Insufficient.name(),
             _ => Status::Refused.name(),
         };
@@ -138,7 +161,7 @@ impl Engine {
     fn write_decision(&self, out: &mut Vec<u8>, record: &Record<'_>, ask: &Ask) {
         let outcome = match record.status {
             Status::Granted | Status::Partly => Outcome::Applied,
-            Status::Insufficient | Status::Changed => Outcome::Insufficient,
+            Status::Insufficient | Status::Changed | Status::Closed => Outcome::Insufficient,
             Status::Refused => Outcome::UnknownReference,
         };
         write_head(out, &record.named.source, &record.named.id, record.status.name(), outcome);
@@ -168,9 +191,11 @@ impl Engine {
         out.push(b']');
         write_name(out, "expires");
         let is_granted = matches!(record.status, Status::Granted | Status::Partly);
-        if is_granted && record.expires_ns < i64::MAX {
+        let answered_ns = record.more.as_ref().and_then(|more| more.answered_end_ns);
+        let end_ns = answered_ns.unwrap_or(record.expires_ns);
+        if is_granted && end_ns < i64::MAX {
             out.push(b'"');
-            instant::write(out, record.expires_ns);
+            instant::write(out, end_ns);
             out.push(b'"');
         } else {
             out.extend_from_slice(b"null");
@@ -198,6 +223,18 @@ impl Engine {
         }
         out.push(b']');
     }
+}
+
+/// Tells whoever asks for something of a reservation that nobody has requested it yet. The answer proper follows, if
+/// somebody still listens.
+pub(crate) fn answer_waiting(case: &Case<'_, '_>, settle: &Settle, batch: &mut Batch) {
+    let Some(reply) = &settle.reply else { return };
+    let why = format!("there is no reservation {}/{} yet; it waits for it", settle.target.source, settle.target.id);
+    let (outcome, sequence) = (Outcome::Held, case.sequence);
+    let waiting = Settled { status: WAITING, outcome, quantity: 0, sequence, why: Some(why.into()) };
+    let mut body = Vec::with_capacity(160);
+    write_settled(&mut body, case.seen, &waiting);
+    batch.answers.push(Reply { reply: reply.clone(), body });
 }
 
 fn write_place(out: &mut Vec<u8>, wanted: &Wanted) {

@@ -300,7 +300,7 @@ impl Engine {
         quantity: i64,
     ) -> Option<i32> {
         if terms.measure.is_none() && terms.channel.is_some() {
-            return self.earliest_of(&asked.sku, spots, (terms.mode, terms.channel), quantity);
+            return self.earliest_of(&asked.sku, spots, (terms.mode, terms.channel), quantity, None);
         }
         let first = sites.first()?;
         let has = |bucket: &i32| {

@@ -40,6 +40,18 @@ impl Due {
     }
 }
 
+impl Due {
+    /// When it begins, wherever it is: what puts days in an order that no zone changes.
+    pub(crate) fn start_ns(self) -> i64 {
+        match self {
+            Self::Date(days) => i64::from(days).saturating_mul(DAY_NS),
+            Self::At(ns) => ns,
+            Self::LongAgo => i64::MIN,
+            Self::FarOff => i64::MAX,
+        }
+    }
+}
+
 /// A time zone, with the bucket that was looked at last.
 #[derive(Debug, Clone)]
 struct Zone {

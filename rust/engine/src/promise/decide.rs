@@ -3,29 +3,21 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::figure::When;
-use super::line::State;
-use super::protection::Scoped;
+use super::fold::PartNow;
+use super::need::Lifted;
 use super::record::{End, Got, More, Named, Part, Record, Status};
 use crate::admit::Admitted;
 use crate::atp::{Mode, UNLIMITED};
 use crate::batch::Batch;
-use crate::carry_out::raised_about;
+use crate::claiming::{For, Held};
 use crate::config::Config;
 use crate::directive::{Ask, Scope, Side, Wanted};
 use crate::engine::Engine;
 use crate::explain::Findings;
-use crate::intern::NONE;
 use crate::judge::Case;
-use crate::limits::ACCOUNT_MAX;
+use crate::line_number::OwnLineNumber;
 use crate::outcome::Outcome;
 use crate::stock::Spot;
-
-/// What a line can get: how much at which position, and whether that is all of it.
-#[derive(Debug, Default)]
-struct Offer {
-    parts: SmallVec<[(Spot, i64); 4]>,
-    total: i64,
-}
 
 /// A line with its names as the ledger has them, and the positions that it can take from.
 struct Line<'a> {
@@ -78,10 +70,10 @@ impl Engine {
                 spots: SmallVec::new(),
             });
         }
-        let mut outcome = self.check_lines(case, &mut lines, &mut taken, findings);
+        let mut outcome = self.check_lines(config, case, (ask, &mut lines), &mut taken, findings);
         if outcome == Outcome::Applied {
             for (number, line) in (0..).zip(&lines) {
-                self.take_line(line, number, mode, ask, &mut taken);
+                self.take_line(config, case, (line, number), (mode, ask, serial), &mut taken);
             }
         }
         let granted: i64 = taken.got.iter().map(|got| got.granted).fold(0, i64::saturating_add);
@@ -89,12 +81,13 @@ impl Engine {
             Outcome::Applied if taken.is_short && !ask.is_partial || granted == 0 => Status::Insufficient,
             Outcome::Applied if taken.is_short => Status::Partly,
             Outcome::Applied => Status::Granted,
+            Outcome::Insufficient if taken.seen.is_none() => Status::Closed,
             Outcome::Insufficient => Status::Changed,
             _ => Status::Refused,
         };
         let is_granted = matches!(status, Status::Granted | Status::Partly);
         if !is_granted {
-            self.put_back(ask, &mut taken);
+            self.put_back(config, (ask, serial), source, case.sequence, &mut taken);
         }
         if matches!(status, Status::Insufficient) {
             outcome = Outcome::Insufficient;
@@ -102,15 +95,16 @@ impl Engine {
         }
         let record = record_of(config, case, (ask, serial, status), self.log_time_ns.unwrap_or(0), (taken, findings));
         self.answer_request(&record, ask, findings, batch);
-        self.remember_request(config, case, ask, record, findings);
+        self.remember_request(config, case, record);
         outcome
     }
 
-    /// Checks groups and versions, before anything is taken.
+    /// Checks groups, versions and closings, before anything is taken.
     fn check_lines(
         &self,
+        config: &Config,
         case: &Case<'_, '_>,
-        lines: &mut [Line<'_>],
+        (ask, lines): (&Ask, &mut [Line<'_>]),
         taken: &mut Taken,
         findings: &mut Findings,
     ) -> Outcome {
@@ -121,6 +115,15 @@ impl Engine {
                 return Outcome::UnknownReference;
             };
             line.spots = spots;
+        }
+        for line in &mut *lines {
+            if let Some(closed_ns) = self.leave_out_closed(config, case, (ask, line)) {
+                let document = ask.document.as_deref().unwrap_or_default();
+                let closed = crate::instant::format(closed_ns);
+                findings.why = Some(format!("{document:?} was closed at {closed}, and this was asked for before that"));
+                findings.is_told = true;
+                return Outcome::Insufficient;
+            }
         }
         for line in lines {
             let Some(version) = line.wanted.version else { continue };
@@ -134,20 +137,56 @@ impl Engine {
         Outcome::Applied
     }
 
+    /// Leaves out the positions at which a line was closed when it was asked for, or after that. Tells when, if none is left.
+    fn leave_out_closed(
+        &self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        (ask, line): (&Ask, &mut Line<'_>),
+    ) -> Option<i64> {
+        let named = named(case, ask, line)?;
+        let document = self.claims.find_document(config.documents(named.source), named.document)?;
+        let document_ns = self.claims.document(document).closed_on(Side::Demand);
+        let closed_ns = |spot: &Spot| {
+            let known = self.find_line(config, Side::Demand, named, *spot);
+            known.map_or(document_ns, |known| self.closed_for(known, *spot))
+        };
+        let is_open = |closed_ns: Option<i64>| closed_ns.is_none_or(|closed_ns| case.time_ns > closed_ns);
+        let latest = line.spots.iter().map(&closed_ns).max().unwrap_or(document_ns);
+        let closed: SmallVec<[bool; 4]> = line.spots.iter().map(|spot| !is_open(closed_ns(spot))).collect();
+        let were_any = !closed.is_empty();
+        let mut closed = closed.into_iter();
+        line.spots.retain(|_| !closed.next().unwrap_or(false));
+        let is_closed = if were_any { line.spots.is_empty() } else { !is_open(document_ns) };
+        latest.filter(|_| is_closed)
+    }
+
     /// Takes what a line gets.
-    fn take_line(&mut self, line: &Line<'_>, number: u16, mode: Mode, ask: &Ask, taken: &mut Taken) {
+    fn take_line(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        (line, number): (&Line<'_>, u16),
+        (mode, ask, serial): (Mode, &Ask, u64),
+        taken: &mut Taken,
+    ) {
         let wanted = line.wanted;
-        let spots = &line.spots;
-        for spot in spots {
+        let lifted = self.lift_wanted(config, case, ask, line);
+        for spot in &line.spots {
             if let Some(slot) = self.promised(*spot) {
                 self.look_at(slot);
             }
         }
         let when = wanted.due.map_or(When::Now, When::Due);
         let channel = wanted.channel.as_deref();
-        let offer = self.offer(line.sku, spots, (when, mode, channel), line.quantity);
+        let asked = (when, mode, channel);
+        let offer = self.offer(line.sku, &line.spots, asked, line.quantity, lifted.as_ref());
         let is_short = offer.total < line.quantity;
-        let earliest = is_short.then(|| self.earliest_of(line.sku, spots, (mode, channel), line.quantity)).flatten();
+        let earliest = || self.earliest_of(line.sku, &line.spots, (mode, channel), line.quantity, lifted.as_ref());
+        let earliest = is_short.then(earliest).flatten();
+        if let Some(lifted) = &lifted {
+            self.put_down(lifted);
+        }
         let is_taken = !is_short || ask.is_partial;
         taken.is_short |= is_short;
         taken.got.push(Got {
@@ -155,15 +194,20 @@ impl Engine {
             granted: if is_taken { offer.total } else { 0 },
             available: offer.total,
             earliest,
-            line: wanted.line.or(ask.line),
+            line: wanted.line.clone().or_else(|| ask.line.clone()),
             is_group: wanted.group.is_some(),
         });
         if is_taken {
             for &(spot, quantity) in &offer.parts {
-                let part = self.take(line.sku, spot, (wanted, number, mode), quantity);
+                let at = u16::try_from(taken.parts.len()).expect("a request has few lines and positions");
+                let held = Held { serial, part: at, asked_ns: case.time_ns };
+                let of_line = lifted.as_ref().map(|lifted| (lifted.line, held));
+                let part = self.take(config, (of_line, spot), (wanted, number, mode), (quantity, case.sequence));
                 taken.parts.push(part);
-                self.count_taken(ask, wanted, spot, quantity);
             }
+        }
+        if let Some(lifted) = &lifted {
+            self.drop_blank(lifted.line);
         }
     }
 
@@ -194,143 +238,44 @@ impl Engine {
         Ok(self.stock.find([line.sku, location, lot, owner]).into_iter().collect())
     }
 
-    /// Brings the projections of a position up to date, before they are asked for again and again.
-    pub(crate) fn look_at(&mut self, slot: u32) {
-        let entry = self.promises.entry(slot);
-        if entry.timeline.is_empty() {
-            return;
-        }
-        let span = self.site_of(entry.spot, Some(slot), None).span();
-        self.promises.entry_mut(slot).timeline.look(span);
-    }
-
-    /// What positions can give of a quantity, taken in their order.
-    fn offer(
-        &self,
-        sku: &str,
-        spots: &[Spot],
-        (when, mode, channel): (When, Mode, Option<&str>),
-        quantity: i64,
-    ) -> Offer {
-        let scopes = self.promises.protections.of(sku);
-        // What scopes have is counted from each location's own bucket 0, as far ahead as the position is looked at.
-        let mut totals: (Option<i32>, Vec<i64>) = (None, Vec::new());
-        let mut taken = vec![0; scopes.len()];
-        let mut offer = Offer::default();
-        for spot in spots {
-            let site = self.site(*spot, None);
-            let bucket = self.bucket_within(site.zone, site.horizon, when);
-            let mut figure = self.figure(&site, mode, bucket);
-            let ahead = bucket - site.horizon.today;
-            if totals.0 != Some(ahead) && !scopes.is_empty() {
-                let total = |scoped: &Scoped| self.total(sku, &scoped.scope, When::Ahead(ahead), mode);
-                totals = (Some(ahead), scopes.iter().map(total).collect());
-            }
-            if ahead > 0 && quantity < UNLIMITED {
-                // So that buckets cannot overflow, whatever the mode or the fence allows.
-                let promised = site.entry.map_or(0, |slot| self.promises.entry(slot).dated);
-                figure = figure.min(ACCOUNT_MAX - promised);
-            }
-            let is_in = |scoped: &Scoped| {
-                let (part, position) = self.stock.at(*spot);
-                let is_whole = position.names[2..] == [NONE; 2];
-                is_whole && self.is_within(&scoped.scope, part.names.name(position.names[1]))
-            };
-            for ((scoped, total), taken) in scopes.iter().zip(&totals.1).zip(&taken) {
-                if is_in(scoped) {
-                    figure = figure.min(scoped.view(*total, channel, *taken));
-                }
-            }
-            let share = figure.max(0).min(quantity - offer.total);
-            if share > 0 {
-                offer.parts.push((*spot, share));
-                offer.total += share;
-                for (scoped, taken) in scopes.iter().zip(&mut taken) {
-                    *taken += if is_in(scoped) { share } else { 0 };
-                }
-            }
-            if offer.total == quantity {
-                break;
-            }
-        }
-        offer
-    }
-
-    /// What a channel could be promised of positions, at most a quantity, in thousandths.
-    pub(crate) fn offered(&self, sku: &str, spots: &[Spot], asked: (When, Mode, Option<&str>), quantity: i64) -> i64 {
-        self.offer(sku, spots, asked, quantity).total
-    }
-
-    /// The first bucket in which positions can give a quantity.
-    pub(crate) fn earliest_of(
-        &self,
-        sku: &str,
-        spots: &[Spot],
-        (mode, channel): (Mode, Option<&str>),
-        quantity: i64,
-    ) -> Option<i32> {
-        if let ([spot], true) = (spots, self.promises.protections.of(sku).is_empty()) {
-            return self.earliest(&self.site(*spot, None), mode, quantity);
-        }
-        let (first, ..) = spots.split_first()?;
-        let span = self.horizon(self.site(*first, None).zone);
-        let has = |bucket: &i32| {
-            let when = When::Ahead(bucket - span.today);
-            self.offered(sku, spots, (when, mode, channel), quantity) >= quantity
-        };
-        (span.today..span.end).find(has)
-    }
-
-    /// What a scope has in all.
-    pub(crate) fn total(&self, sku: &str, scope: &Scope, when: When, mode: Mode) -> i64 {
-        let figure = |spot: Spot| {
-            let site = self.site(spot, None);
-            self.figure(&site, mode, self.bucket_in(site.zone, when)).max(0)
-        };
-        self.spots_in(sku, scope).into_iter().map(figure).fold(0, i64::saturating_add)
-    }
-
-    /// The positions of a scope.
-    fn spots_in(&self, sku: &str, scope: &Scope) -> Vec<Spot> {
-        let find = |location: &str| self.stock.find([sku, location, "", ""]);
-        match scope {
-            Scope::Location(location) => find(location).into_iter().collect(),
-            Scope::Group(group) => {
-                let members = self.promises.groups.members(group, self.log_time_ns.unwrap_or(0));
-                members.into_iter().flatten().filter_map(find).collect()
-            }
-            Scope::Everywhere => {
-                let is_whole = |spot: &Spot| self.stock.at(*spot).1.names[2..] == [NONE; 2];
-                self.stock.spots_of(sku).into_iter().filter(is_whole).collect()
-            }
-        }
-    }
-
-    /// Whether a location lies in a scope.
-    pub(crate) fn is_within(&self, scope: &Scope, location: &str) -> bool {
-        match scope {
-            Scope::Location(name) => **name == *location,
-            Scope::Group(group) => self.promises.groups.contains(group, location, self.log_time_ns.unwrap_or(0)),
-            Scope::Everywhere => true,
-        }
+    /// The line that a wanted one is for, with its claims lifted; nothing for a request without a document.
+    fn lift_wanted(&mut self, config: &Config, case: &Case<'_, '_>, ask: &Ask, line: &Line<'_>) -> Option<Lifted> {
+        let named = named(case, ask, line)?;
+        let first = *line.spots.first()?;
+        let number = self.enter_line(config, Side::Demand, named, first);
+        Some(self.lift((number, case.time_ns), &line.spots, None))
     }
 
     /// Takes a quantity at a position.
-    fn take(&mut self, sku: &str, spot: Spot, (wanted, number, mode): (&Wanted, u16, Mode), quantity: i64) -> Part {
+    fn take(
+        &mut self,
+        config: &Config,
+        (line, spot): (Option<(u32, Held)>, Spot),
+        (wanted, number, mode): (&Wanted, u16, Mode),
+        (quantity, sequence): (i64, u64),
+    ) -> Part {
         let entry = self.entry_of(spot);
         let zone = self.promises.entry(entry).zone;
         let today = self.today(zone);
         let due = wanted.due.map(|due| (due, self.promises.calendar.bucket_of(zone, due)));
         // What is on hand knows no days.
         let due = due.filter(|(_, bucket)| *bucket > today && mode != Mode::OnHand);
-        self.hold_at(entry, due.map(|(_, bucket)| bucket), quantity);
+        match line {
+            Some((line, held)) => {
+                let now = PartNow::granted(quantity);
+                self.hold_for_line(config, (line, held), (spot, due), &now, sequence);
+            }
+            None => self.hold_at(spot, due.map(|(_, bucket)| bucket), (0, quantity)),
+        }
+        let (part, position) = self.stock.at(spot);
+        let sku = part.names.name(position.names[0]).to_owned();
         let protections = match &wanted.channel {
-            Some(channel) if !self.promises.protections.of(sku).is_empty() => {
-                self.consume_protection(sku, spot, channel, quantity)
+            Some(channel) if !self.promises.protections.of(&sku).is_empty() => {
+                self.consume_protection(&sku, spot, channel, quantity)
             }
             _ => Box::default(),
         };
-        Part { line: number, spot, entry, due, granted: quantity, held: quantity, protections }
+        Part { line: number, spot, due, granted: quantity, held: quantity, protections }
     }
 
     fn consume_protection(&mut self, sku: &str, spot: Spot, channel: &str, quantity: i64) -> Box<[u64]> {
@@ -344,23 +289,26 @@ impl Engine {
         self.promises.protections.consume(sku, channel, quantity, |scope| within.contains(scope))
     }
 
-    /// Lets the lines of a request behind this one see that its demand is reserved for.
-    fn count_taken(&mut self, ask: &Ask, wanted: &Wanted, spot: Spot, quantity: i64) {
-        let Some(document) = ask.document.as_deref().filter(|_| ask.lines.len() > 1) else { return };
-        let Some(serial) = self.line_at((Side::Demand, document, wanted.line.or(ask.line)), spot) else { return };
-        let line = self.promises.lines.get_mut(&serial).expect("the line is known");
-        if line.state == State::Open {
-            line.reserved += quantity;
-            let config = std::sync::Arc::clone(&self.config);
-            self.recount(&config, serial);
-        }
-    }
-
     /// Gives back all that a request took before it failed.
-    fn put_back(&mut self, ask: &Ask, taken: &mut Taken) {
-        for part in std::mem::take(&mut taken.parts) {
-            self.release(&part, part.held, true);
-            self.count_taken(ask, &ask.lines[usize::from(part.line)], part.spot, -part.held);
+    fn put_back(
+        &mut self,
+        config: &Config,
+        (ask, serial): (&Ask, u64),
+        source: &str,
+        sequence: u64,
+        taken: &mut Taken,
+    ) {
+        for (at, part) in (0..).zip(std::mem::take(&mut taken.parts)) {
+            let number = taken.got[usize::from(part.line)].line.as_ref();
+            let held = Held { serial, part: at, asked_ns: i64::MIN };
+            let whom = For { source, id: "", document: ask.document.as_deref(), number };
+            let change = (&PartNow::granted(part.held), &PartNow::granted(0));
+            self.settle_part(config, whom, (held, &part), change, sequence);
+            if !part.protections.is_empty() {
+                let (stock, position) = self.stock.at(part.spot);
+                let sku = stock.names.name(position.names[0]);
+                self.promises.protections.give_back(sku, &part.protections, part.held);
+            }
         }
         for got in &mut taken.got {
             got.granted = 0;
@@ -368,35 +316,13 @@ impl Engine {
     }
 
     /// Writes down what became of a request.
-    fn remember_request(
-        &mut self,
-        config: &Config,
-        case: &Case<'_, '_>,
-        ask: &Ask<'_>,
-        record: Record<'_>,
-        findings: &mut Findings,
-    ) {
+    fn remember_request(&mut self, config: &Config, case: &Case<'_, '_>, record: Record<'_>) {
         let now_ns = self.log_time_ns.unwrap_or(0);
         for part in &record.parts {
             self.touch(part.spot, case.sequence);
         }
-        let is_granted = record.end == End::Live;
-        let slot = self.promises.remember(record, now_ns);
+        self.promises.remember(record, now_ns);
         self.promises.reservations.tidy(i64::MIN, config.promise.answers_max);
-        if !is_granted {
-            return;
-        }
-        if let Some(name) = &ask.document {
-            self.promises.document_mut(name).reservations.push(slot);
-            self.count_held(config, slot, findings);
-            let document = self.promises.document_mut(name);
-            if document.closed_ns.is_some_and(|closed_ns| closed_ns.saturating_add(config.dedup_window_ns) > now_ns) {
-                let event = &case.seen.event;
-                let subject = format!("{}/{}", event.source.unwrap_or_default(), event.id.unwrap_or_default());
-                let cause = format!("document {name:?} was closed before stock was reserved for it");
-                findings.raised.push(raised_about("reservation_leak", subject, cause));
-            }
-        }
     }
 
     fn shortage(&self, ask: &Ask, taken: &Taken) -> String {
@@ -422,6 +348,13 @@ impl Engine {
     }
 }
 
+/// How a wanted line names its order line; nothing without a document.
+fn named<'a>(case: &Case<'a, '_>, ask: &'a Ask<'_>, line: &'a Line<'_>) -> Option<crate::claiming::Named<'a>> {
+    let number = line.wanted.line.as_ref().or(ask.line.as_ref()).map(OwnLineNumber::borrow);
+    let source = case.seen.event.source.unwrap_or_default();
+    Some(crate::claiming::Named { source, document: ask.document.as_deref()?, number })
+}
+
 /// What is remembered of a request.
 fn record_of<'a>(
     config: &Config,
@@ -440,6 +373,7 @@ fn record_of<'a>(
     let more = More {
         seen: taken.seen,
         why: findings.why.as_deref().map(Into::into),
+        answered_end_ns: None,
         channels: if channels { ask.lines.iter().map(channel).collect() } else { Box::default() },
     };
     Record {

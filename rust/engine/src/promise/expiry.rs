@@ -47,7 +47,7 @@ impl Expiries {
             } else {
                 self.sorted.pop();
             }
-            self.stale -= 1;
+            self.stale = self.stale.saturating_sub(1);
         }
         if self.stale > STALE_MIN.max(self.len() / 2) {
             self.queue.retain(|expiry| is_live(*expiry));

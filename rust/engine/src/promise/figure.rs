@@ -2,9 +2,11 @@
 
 use super::{Due, Span};
 use crate::atp::{self, Mode, Problem, UNLIMITED};
+use crate::claims::Shown;
 use crate::config::Measure;
 use crate::engine::Engine;
 use crate::intern::NONE;
+use crate::ledger::{MISSING, Position};
 use crate::safety::Kept;
 use crate::stock::Spot;
 
@@ -29,8 +31,10 @@ pub(crate) struct Site {
     /// The bucket from which on supply is unlimited, or the end of the horizon.
     pub(crate) fence: i32,
     pub(crate) window: Option<u32>,
-    /// What is there, less all claims.
+    /// What is there, less all claims that are no lines'.
     pub(crate) on_hand: i64,
+    /// What lines claim at once, and dated reservations whose day has come, as far as that lessens what is on hand.
+    pub(crate) at_once: i64,
     pub(crate) kept: Kept,
 }
 
@@ -103,15 +107,22 @@ impl Engine {
         };
         let pending = if self.pendings.has_losses() { self.pendings.loss([0, 1, 2, 3].map(name)) } else { 0 };
         let accounts = &position.accounts;
+        let horizon = self.horizon(zone);
+        let shown = entry.map_or_else(Shown::default, |entry| entry.shown_until(horizon.today));
         let on_hand = match measure {
-            None => accounts[0] - accounts[1] - claimed - accounts[2] - pending,
+            None => {
+                let unpicked = self.unpicked_at(spot, position);
+                accounts[0] - unpicked - accounts[1].max(0) - claimed - accounts[2].max(0) - pending
+            }
             Some(measure) => {
                 let amounts = accounts.iter().zip(&measure.accounts);
                 let sum: i64 = amounts.map(|(amount, coefficient)| amount * i64::from(*coefficient)).sum();
-                sum + claimed * i64::from(measure.accounts[1]) + pending * i64::from(measure.pending)
+                let reserved = (claimed + shown.reserved) * i64::from(measure.accounts[1]);
+                let allocated = shown.allocated * i64::from(measure.accounts[2]);
+                // What lines have stands in the schedule; a measure says of its own what counts of it.
+                sum + reserved + allocated + pending * i64::from(measure.pending) + shown.reserved + shown.allocated
             }
         };
-        let horizon = self.horizon(zone);
         let promise = &self.config.promise;
         let reach = promise.common_reach().unwrap_or_else(|| promise.reach(name(0), name(1)));
         let fence = reach
@@ -123,13 +134,23 @@ impl Engine {
             Some(amount) if self.items.is_empty() => Kept::Always(amount),
             _ => self.kept([name(0), name(1)], accounts[0], (zone, horizon)),
         };
-        Site { entry: slot, zone, horizon, fence, window: reach.accumulation_window, on_hand, kept }
+        // What a measure says is on hand is not lessened by what is only ordered.
+        let at_once = if measure.is_some() { shown.reserved + shown.allocated } else { shown.total() };
+        Site { entry: slot, zone, horizon, fence, window: reach.accumulation_window, on_hand, at_once, kept }
+    }
+
+    /// What is missing on the shelf of a position, because it was shipped and never picked, in thousandths.
+    pub(crate) fn unpicked_at(&self, spot: Spot, position: &Position) -> i64 {
+        if position.counts & MISSING == 0 {
+            return 0;
+        }
+        self.stock.parts[spot.part as usize].shelves.missing(spot.place)
     }
 
     /// The figure of a position in a bucket.
     pub(crate) fn figure(&self, site: &Site, mode: Mode, bucket: i32) -> i64 {
         match (mode, &site.kept, site.window) {
-            (Mode::OnHand, kept, _) => site.on_hand - kept.at(0),
+            (Mode::OnHand, kept, _) => site.on_hand - site.at_once - kept.at(0),
             (Mode::LookAhead, _, None) if bucket >= site.fence => UNLIMITED,
             (Mode::LookAhead, Kept::Always(kept), None) => {
                 let least =
@@ -157,7 +178,13 @@ impl Engine {
             fence,
             carry_shortage: self.config.promise.carry_shortage,
         };
-        atp::figures(&problem, mode)
+        let mut figures = atp::figures(&problem, mode);
+        if mode == Mode::OnHand {
+            for figure in &mut figures {
+                *figure -= site.at_once;
+            }
+        }
+        figures
     }
 
     /// The first bucket with at least a quantity.

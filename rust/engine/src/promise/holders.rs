@@ -1,17 +1,18 @@
-//! Which live reservations hold something of an entry. Nobody asks for it as long as all is in order, so no reservation pays for it: it is found out when it
+//! Which live reservations hold something of a position. Nobody asks for it as long as all is in order, so no reservation pays for it: it is found out when it
 //! is asked for first, and from then on what is added since is noted.
 
 use super::reservation::Reservations;
 use crate::held;
+use crate::stock::Spot;
 
 /// Reservations that may be added before it is found out anew; more if there are many.
 const RECENT_MIN: usize = 1_024;
 
-/// Slots of reservations by entry. Some hold nothing any more, or are another's by now; whoever asks looks.
+/// Slots of reservations by position. Some hold nothing any more, or are another's by now; whoever asks looks.
 #[derive(Debug, Default)]
 pub(super) struct Holders {
-    /// Entry and slot, in order; nothing before somebody asked.
-    known: Option<Vec<(u32, u32)>>,
+    /// Position and slot, in order; nothing before somebody asked.
+    known: Option<Vec<(Spot, u32)>>,
     /// Slots that were added since.
     recent: Vec<u32>,
 }
@@ -37,11 +38,11 @@ impl Holders {
         }
     }
 
-    /// Slots that may hold something of an entry; nothing if nobody looked.
-    pub(super) fn of(&self, entry: u32) -> Option<Vec<u32>> {
+    /// Slots that may hold something of a position; nothing if nobody looked.
+    pub(super) fn of(&self, spot: Spot) -> Option<Vec<u32>> {
         let known = self.known.as_ref()?;
-        let begin = known.partition_point(|(of, _)| *of < entry);
-        let here = known[begin..].iter().take_while(|(of, _)| *of == entry).map(|(_, slot)| *slot);
+        let begin = known.partition_point(|(of, _)| *of < spot);
+        let here = known[begin..].iter().take_while(|(of, _)| *of == spot).map(|(_, slot)| *slot);
         let mut slots: Vec<u32> = here.chain(self.recent.iter().copied()).collect();
         slots.sort_unstable();
         slots.dedup();
@@ -61,15 +62,12 @@ mod tests {
     use crate::body::Known;
     use crate::dedup::Fingerprint;
     use crate::promise::record::{End, Got, Named, Part, Record, Status};
-    use crate::stock::Spot;
 
-    /// A live reservation at entries, one line for each.
+    /// A live reservation at positions, one line for each.
     fn record(serial: u64, entries: &[u32]) -> Record<'static> {
-        let spot = Spot { part: 0, place: 0 };
-        let part = |(line, entry): (u16, &u32)| Part {
+        let part = |(line, place): (u16, &u32)| Part {
             line,
-            spot,
-            entry: *entry,
+            spot: Spot { part: 0, place: *place },
             due: None,
             granted: 5,
             held: 5,
@@ -113,9 +111,10 @@ mod tests {
             if serial > 5_000 && below(7) == 0 {
                 let asked = u32::try_from(below(40)).unwrap();
                 holders.look(&reservations);
-                let found = holders.of(asked).unwrap().into_iter();
+                let asked_of = Spot { part: 0, place: asked };
+                let found = holders.of(asked_of).unwrap().into_iter();
                 let found: Vec<(u32, usize)> = found
-                    .flat_map(|slot| reservations.parts_at(slot, asked).into_iter().map(move |at| (slot, at)))
+                    .flat_map(|slot| reservations.parts_at(slot, asked_of).into_iter().map(move |at| (slot, at)))
                     .collect();
                 let parts = live.iter().flat_map(|(slot, entries)| {
                     entries.iter().enumerate().filter(|(_, entry)| **entry == asked).map(|(at, _)| (*slot, at))

@@ -3,14 +3,14 @@
 use smallvec::SmallVec;
 
 use super::calendar::Due;
+use super::fold::{Deed, Op, Ops};
 use super::line::{Line, State};
 use super::record::{End, Got, More, Named, Part, Record, Settled, Status};
 use crate::body::Known;
 use crate::dedup::Fingerprint;
-use crate::directive::Side;
 use crate::engine::Engine;
+use crate::line_number::{read_line_number, write_line_number};
 use crate::outcome::Outcome;
-use crate::rules::Flow;
 use crate::stock::Spot;
 use crate::wire::{Reader, SnapshotError, Writer};
 
@@ -18,7 +18,7 @@ const NO_POSITION: SnapshotError = SnapshotError::Damaged("something is promised
 const NO_LINE: SnapshotError = SnapshotError::Damaged("a schedule line is none");
 const NO_RESERVATION: SnapshotError = SnapshotError::Damaged("a reservation is none");
 
-fn write_due(writer: &mut Writer, due: Due) {
+pub(crate) fn write_due(writer: &mut Writer, due: Due) {
     let (kind, value) = match due {
         Due::Date(days) => (0, i64::from(days)),
         Due::At(ns) => (1, ns),
@@ -29,7 +29,7 @@ fn write_due(writer: &mut Writer, due: Due) {
     writer.i64(value);
 }
 
-fn read_due(reader: &mut Reader<'_>) -> Result<Due, SnapshotError> {
+pub(crate) fn read_due(reader: &mut Reader<'_>) -> Result<Due, SnapshotError> {
     let (kind, value) = (reader.u8()?, reader.i64()?);
     Ok(match kind {
         0 => Due::Date(i32::try_from(value).map_err(|_| NO_LINE)?),
@@ -64,14 +64,11 @@ impl Engine {
         writer.i64(promises.next_bucket_ns);
         promises.groups.write(writer);
         promises.protections.write(writer);
-        writer.u64(promises.lines.len() as u64);
-        for (serial, line) in &promises.lines {
-            writer.u64(*serial);
-            self.write_line(line, writer);
-        }
         writer.u64(promises.reservations.len() as u64);
         for record in promises.reservations.all() {
             self.write_record(&record, writer);
+            let slot = promises.reservations.find(record.key);
+            write_ops(writer, slot.and_then(|slot| promises.reservations.ops(slot)).map_or(&[], |ops| ops));
         }
         let ended: Vec<(i64, u64)> = promises.reservations.ended().collect();
         writer.u64(ended.len() as u64);
@@ -90,14 +87,11 @@ impl Engine {
             writer.u64(settled.sequence);
             writer.bytes(settled.why.as_deref().unwrap_or_default().as_bytes());
         }
-        let mut closed = promises.closed_documents();
-        closed.sort_unstable();
-        writer.u64(closed.len() as u64);
-        for (name, closed_ns) in closed {
-            writer.bytes(name.as_bytes());
-            writer.i64(closed_ns);
-        }
-        let at_risk = promises.entries.iter().flatten().filter(|entry| entry.is_at_risk).map(|entry| entry.spot);
+    }
+
+    /// Writes which positions were told of as at risk.
+    pub(crate) fn write_risks(&self, writer: &mut Writer) {
+        let at_risk = self.promises.entries.iter().flatten().filter(|entry| entry.is_at_risk).map(|entry| entry.spot);
         let at_risk = self.in_order(at_risk.collect());
         writer.u64(at_risk.len() as u64);
         for spot in at_risk {
@@ -106,90 +100,14 @@ impl Engine {
     }
 
     fn write_spot(&self, spot: Spot, writer: &mut Writer) {
-        for name in self.view(spot).names {
+        for name in self.view_names(spot) {
             writer.bytes(name.as_bytes());
         }
     }
 
-    fn read_spot(&self, reader: &mut Reader<'_>) -> Result<Spot, SnapshotError> {
+    pub(crate) fn read_spot(&self, reader: &mut Reader<'_>) -> Result<Spot, SnapshotError> {
         let names = [reader.text()?, reader.text()?, reader.text()?, reader.text()?];
         self.stock.find([&names[0], &names[1], &names[2], &names[3]]).ok_or(NO_POSITION)
-    }
-
-    fn write_line(&self, line: &Line, writer: &mut Writer) {
-        writer.u8(line.side as u8);
-        writer.bytes(line.document.as_bytes());
-        write_number(writer, line.number);
-        self.write_spot(line.spot, writer);
-        writer.i64(line.quantity);
-        write_due(writer, line.due);
-        for text in [line.supplier.as_deref(), line.kind.as_deref(), Some(&*line.source)] {
-            writer.bytes(text.unwrap_or_default().as_bytes());
-        }
-        writer.u8(line.state as u8);
-        writer.u64(line.moved.len() as u64);
-        for (key, (flow, quantity)) in &line.moved {
-            writer.words(key);
-            writer.u8(*flow as u8);
-            writer.i64(*quantity);
-        }
-        writer.u8(u8::from(line.counted.is_some()));
-        let (bucket, rest) = line.counted.unwrap_or_default();
-        writer.i64(bucket.into());
-        writer.i64(rest);
-        writer.u8(u8::from(line.is_overdue));
-        writer.u8(u8::from(line.is_told));
-        writer.i64(line.closed_ns);
-        writer.i64(line.reserved);
-    }
-
-    fn read_line(&mut self, reader: &mut Reader<'_>) -> Result<Line, SnapshotError> {
-        let side = match reader.u8()? {
-            0 => Side::Supply,
-            1 => Side::Demand,
-            _ => return Err(NO_LINE),
-        };
-        let (document, number) = (reader.text()?.into(), read_number(reader)?);
-        let spot = self.read_spot(reader)?;
-        let (quantity, due) = (reader.i64()?, read_due(reader)?);
-        let (supplier, kind, source) = (read_name(reader)?, read_name(reader)?, reader.text()?.into());
-        let states = [State::Open, State::Full, State::Final, State::Cancelled];
-        let state = *states.get(usize::from(reader.u8()?)).ok_or(NO_LINE)?;
-        let mut moved = std::collections::BTreeMap::new();
-        for _ in 0..reader.count(25)? {
-            let key = [reader.u64()?, reader.u64()?];
-            let flows = [Flow::Received, Flow::Allocated, Flow::Picked, Flow::Shipped];
-            let flow = *flows.get(usize::from(reader.u8()?)).ok_or(NO_LINE)?;
-            moved.insert(key, (flow, reader.i64()?));
-        }
-        let is_counted = reader.u8()? == 1;
-        let bucket = i32::try_from(reader.i64()?).map_err(|_| NO_LINE)?;
-        let counted = Some((bucket, reader.i64()?)).filter(|_| is_counted);
-        let (is_overdue, is_told, closed_ns) = (reader.u8()? == 1, reader.u8()? == 1, reader.i64()?);
-        let reserved = reader.i64()?;
-        let entry = if state == State::Open { self.entry_of(spot) } else { 0 };
-        let zone = if state == State::Open { self.promises.entry(entry).zone } else { 0 };
-        let bucket = self.promises.calendar.bucket_of(zone, due);
-        Ok(Line {
-            side,
-            document,
-            number,
-            entry,
-            spot,
-            quantity,
-            due,
-            bucket,
-            supplier,
-            kind,
-            source,
-            state,
-            moved,
-            reserved,
-            counted,
-            is_overdue,
-            is_told,
-            closed_ns,
-        })
     }
 
     fn write_record(&self, record: &Record<'_>, writer: &mut Writer) {
@@ -210,7 +128,7 @@ impl Engine {
             writer.i64(got.granted);
             writer.i64(got.available);
             write_number(writer, got.earliest.map(i64::from));
-            write_number(writer, got.line);
+            write_line_number(writer, got.line.as_ref());
             writer.u8(u8::from(got.is_group));
         }
         writer.u64(record.parts.len() as u64);
@@ -231,6 +149,7 @@ impl Engine {
         writer.u8(u8::from(more.seen.is_some()));
         writer.u64(more.seen.unwrap_or_default());
         writer.bytes(more.why.as_deref().unwrap_or_default().as_bytes());
+        write_number(writer, more.answered_end_ns);
         writer.u64(more.channels.len() as u64);
         writer.texts(&more.channels);
     }
@@ -248,16 +167,16 @@ impl Engine {
         let end = *End::ALL.get(usize::from(reader.u8()?)).ok_or(NO_RESERVATION)?;
         let posted = reader.i64()?;
         let mut got: SmallVec<[Got; 1]> = SmallVec::new();
-        for _ in 0..reader.count(43)? {
+        for _ in 0..reader.count(42)? {
             let (asked, granted, available) = (reader.i64()?, reader.i64()?, reader.i64()?);
             let earliest = read_number(reader)?.and_then(|bucket| i32::try_from(bucket).ok());
-            let line = read_number(reader)?;
+            let line = read_line_number(reader)?;
             let is_group = reader.u8()? == 1;
             got.push(Got { asked, granted, available, earliest, line, is_group });
         }
         let mut parts: SmallVec<[Part; 1]> = SmallVec::new();
         for _ in 0..reader.count(86)? {
-            let part = self.read_part(reader, end == End::Live)?;
+            let part = self.read_part(reader, end == End::Live && named.document().is_none())?;
             if usize::from(part.line) >= got.len() {
                 return Err(NO_RESERVATION);
             }
@@ -266,11 +185,12 @@ impl Engine {
         let has_seen = reader.u8()? == 1;
         let seen = Some(reader.u64()?).filter(|_| has_seen);
         let why = read_name(reader)?;
+        let answered_end_ns = read_number(reader)?;
         let mut channels = Vec::new();
         for _ in 0..reader.count(8)? {
             channels.push(Box::<str>::from(reader.text()?));
         }
-        let more = More { seen, why, channels: channels.into() }.boxed();
+        let more = More { seen, why, answered_end_ns, channels: channels.into() }.boxed();
         Ok(Record { key, known, serial, sequence, named, expires_ns, status, end, posted, got, parts, more })
     }
 
@@ -286,12 +206,10 @@ impl Engine {
         for _ in 0..reader.count(8)? {
             protections.push(reader.u64()?);
         }
-        let mut entry = 0;
         if is_live && held > 0 {
-            entry = self.entry_of(spot);
-            self.hold_at(entry, due.map(|(_, bucket)| bucket), held);
+            self.hold_at(spot, due.map(|(_, bucket)| bucket), (0, held));
         }
-        Ok(Part { line, spot, entry, due, granted, held, protections: protections.into() })
+        Ok(Part { line, spot, due, granted, held, protections: protections.into() })
     }
 
     /// Puts back what [`Self::write_promises`] wrote.
@@ -311,20 +229,15 @@ impl Engine {
         }
         self.promises.groups.read(reader)?;
         self.promises.protections.read(reader)?;
-        for _ in 0..reader.count(140)? {
-            let serial = reader.u64()?;
-            let line = self.read_line(reader)?;
-            self.put_back_line(serial, line)?;
-        }
         let mut slots = std::collections::BTreeMap::new();
         for _ in 0..reader.count(100)? {
             let record = self.read_record(reader)?;
-            let (serial, is_live) = (record.serial, record.end == End::Live);
-            let document = record.named.document().map(ToOwned::to_owned);
+            let serial = record.serial;
             let slot = self.promises.reservations.put_back(record).ok_or(NO_RESERVATION)?;
             slots.insert(serial, slot);
-            if let Some(name) = document.filter(|_| is_live) {
-                self.promises.document_mut(&name).reservations.push(slot);
+            let ops = read_ops(reader)?;
+            if !ops.is_empty() {
+                self.promises.reservations.set_ops(slot, ops);
             }
         }
         for _ in 0..reader.count(16)? {
@@ -336,17 +249,24 @@ impl Engine {
         for _ in 0..reader.count(57)? {
             let (told_ns, key) = (reader.i64()?, Fingerprint([reader.u64()?, reader.u64()?]));
             let status = reader.text()?;
-            let known = [End::Posted.name(), End::Voided.name(), Status::Insufficient.name(), Status::Refused.name()];
-            let status = known.into_iter().find(|name| *name == status).ok_or(NO_RESERVATION)?;
+            let names = [End::Posted.name(), End::Voided.name()];
+            let known = [Status::Insufficient, Status::Refused, Status::Changed].map(Status::name);
+            let known = names.into_iter().chain(known);
+            let status = { known }.find(|name| *name == status).ok_or(NO_RESERVATION)?;
             let outcome = Outcome::from_number(reader.u8()?).ok_or(NO_RESERVATION)?;
             let (quantity, sequence, why) = (reader.i64()?, reader.u64()?, read_name(reader)?);
             let settled = Settled { status, outcome, quantity, sequence, why };
             self.promises.reservations.remember_settled(key, settled, told_ns);
         }
-        for _ in 0..reader.count(16)? {
-            let name = reader.text()?.into_owned();
-            self.promises.document_mut(&name).closed_ns = Some(reader.i64()?);
-        }
+        (self.promises.serial, self.promises.next_bucket_ns) = (serial, next_bucket_ns);
+        Ok(())
+    }
+
+    /// Puts back which positions were told of as at risk, once all that is claimed of them is back.
+    ///
+    /// # Errors
+    /// When it could not have been written.
+    pub(crate) fn read_risks(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
         for _ in 0..reader.count(32)? {
             let spot = self.read_spot(reader)?;
             let slot = self.promised(spot).ok_or(NO_POSITION)?;
@@ -355,29 +275,68 @@ impl Engine {
         for slot in std::mem::take(&mut self.promises.touched) {
             self.promises.entry_mut(slot).is_touched = false;
         }
-        (self.promises.serial, self.promises.next_bucket_ns) = (serial, next_bucket_ns);
         Ok(())
     }
 
-    fn put_back_line(&mut self, serial: u64, line: Line) -> Result<(), SnapshotError> {
-        if line.state == State::Open {
-            let entry = self.promises.entry_mut(line.entry);
-            entry.open[line.side as usize] = entry.open[line.side as usize].saturating_add(line.quantity);
-            entry.lines.push(serial);
-            if let Some((bucket, rest)) = line.counted {
-                let (supply, demand) = if line.side == Side::Supply { (rest, 0) } else { (0, rest) };
-                entry.timeline.add(bucket, supply, demand);
-            }
-        } else if line.counted.is_some() {
-            return Err(NO_LINE);
-        }
-        for key in line.moved.keys() {
-            self.promises.moved_by.insert(*key, serial);
-        }
-        self.promises.document_mut(&line.document).lines.push(serial);
-        if self.promises.lines.insert(serial, line).is_some() {
-            return Err(NO_LINE);
-        }
-        Ok(())
+    /// Puts back the schedule line of a purchase line at a position; what comes of it is found out then.
+    pub(crate) fn put_back_supply(
+        &mut self,
+        (serial, claim): (u64, u32),
+        spot: Spot,
+        [is_overdue, is_told, is_dropped]: [bool; 3],
+        closed_ns: i64,
+    ) -> Result<(), SnapshotError> {
+        let line = Line {
+            claim,
+            entry: 0,
+            spot,
+            quantity: 0,
+            received: 0,
+            rest: 0,
+            due: Due::FarOff,
+            bucket: 0,
+            supplier: None,
+            kind: None,
+            source: Box::default(),
+            state: State::Cancelled,
+            counted: None,
+            is_overdue,
+            is_told,
+            is_dropped,
+            closed_ns,
+        };
+        if self.promises.lines.insert(serial, line).is_some() { Err(NO_LINE) } else { Ok(()) }
     }
+}
+
+fn write_ops(writer: &mut Writer, ops: &[Op]) {
+    writer.u64(ops.len() as u64);
+    for op in ops {
+        writer.i64(op.time_ns);
+        writer.u8(op.deed as u8);
+        writer.u8(u8::from(op.quantities.is_some()));
+        let quantities = op.quantities.clone().unwrap_or_default();
+        writer.u64(quantities.len() as u64);
+        quantities.iter().for_each(|quantity| writer.i64(*quantity));
+        writer.u8(u8::from(op.expires_ns.is_some()));
+        writer.i64(op.expires_ns.unwrap_or_default());
+    }
+}
+
+fn read_ops(reader: &mut Reader<'_>) -> Result<Ops, SnapshotError> {
+    let mut ops = Ops::new();
+    for _ in 0..reader.count(27)? {
+        let time_ns = reader.i64()?;
+        let deed = *Deed::ALL.get(usize::from(reader.u8()?)).ok_or(NO_RESERVATION)?;
+        let has_quantities = reader.u8()? == 1;
+        let mut quantities = SmallVec::new();
+        for _ in 0..reader.count(8)? {
+            quantities.push(reader.i64()?);
+        }
+        let quantities = has_quantities.then_some(quantities);
+        let has_expiry = reader.u8()? == 1;
+        let expires_ns = Some(reader.i64()?).filter(|_| has_expiry);
+        ops.push(Op { time_ns, deed, quantities, expires_ns });
+    }
+    Ok(ops)
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::record::Record;
+use super::record::{End, Record};
 use crate::balance::write_string;
 use crate::effect::{write_name, write_number, write_text};
 use crate::engine::Engine;
@@ -54,18 +54,18 @@ impl Engine {
         let is =
             |wanted: &Option<String>, value: Option<&str>| wanted.as_deref().is_none_or(|wanted| value == Some(wanted));
         let is_at = |place: usize, wanted: &Option<String>| {
-            wanted.is_none() || record.parts.iter().any(|part| is(wanted, Some(self.view(part.spot).names[place])))
+            wanted.is_none() || record.parts.iter().any(|part| is(wanted, Some(self.view_names(part.spot)[place])))
         };
         is(&filter.document, record.named.document())
             && is_at(0, &filter.sku)
             && is_at(1, &filter.location)
-            && (!filter.leaks || self.leaks(record))
+            && !self.leaks(record)
+            && !filter.leaks
     }
 
-    /// Whether stock is held for a document that is closed.
+    /// Whether stock is held for a document that is closed. Such a hold claims nothing any more.
     fn leaks(&self, record: &Record<'_>) -> bool {
-        let document = record.named.document().and_then(|name| self.promises.document(name));
-        document.is_some_and(|document| document.closed_ns.is_some())
+        record.end == End::Live && self.is_closed(&self.config, record)
     }
 
     fn write_reservation(&self, out: &mut Vec<u8>, record: &Record<'_>) {
@@ -77,8 +77,10 @@ impl Engine {
             write_text(out, "expires", Some(&instant::format(record.expires_ns)));
         }
         out.extend_from_slice(b",\"lines\":[");
-        for (number, part) in record.parts.iter().filter(|part| part.held > 0).enumerate() {
-            let [sku, location, lot, owner] = self.view(part.spot).names;
+        let open = self.open_parts(&self.config, record);
+        let held = record.parts.iter().zip(open).filter(|(part, is_open)| part.held > 0 && *is_open);
+        for (number, (part, _)) in held.enumerate() {
+            let [sku, location, lot, owner] = self.view_names(part.spot);
             out.extend_from_slice(if number > 0 { b",{\"sku\":" } else { b"{\"sku\":" });
             write_string(out, sku);
             write_text(out, "location", Some(location));
@@ -93,8 +95,9 @@ impl Engine {
             out.push(b'}');
         }
         out.push(b']');
+        // What is held for a closed document claims nothing, so nothing leaks; the member stays for those who read it.
         write_name(out, "leak");
-        out.extend_from_slice(if self.leaks(record) { b"true" } else { b"false" });
+        out.extend_from_slice(b"false");
         out.push(b'}');
     }
 }

@@ -6,18 +6,21 @@
 mod answer;
 mod ask;
 mod calendar;
-mod consume;
 mod decide;
+mod entry;
 mod expiry;
 mod explain;
 mod feeds;
 mod figure;
+mod fold;
 mod group;
 mod guard;
 mod holders;
 mod image;
 mod line;
 mod list;
+mod need;
+mod offer;
 mod packed;
 mod protection;
 mod record;
@@ -32,62 +35,26 @@ use hashbrown::HashTable;
 
 use crate::config::Config;
 use crate::event::REQUEST;
-use crate::hash::{fold, of_name};
+use crate::hash::fold;
 use crate::held;
 use crate::stock::Spot;
 use crate::wave::{Seen, WAVE_EVENTS};
 
-pub(crate) use crate::timeline::{Span, Timeline};
+use crate::timeline;
+pub(crate) use crate::timeline::Span;
 pub use answer::Reply;
+pub(crate) use answer::{Told, answer_waiting};
 pub(crate) use calendar::{Calendar, Due, is_zone};
+pub(crate) use entry::Entry;
+pub(crate) use fold::PartNow;
 pub(crate) use group::Groups;
 use holders::Holders;
-pub(crate) use line::Line;
+pub(crate) use image::{read_due, write_due};
+pub(crate) use line::{Line, State};
 pub(crate) use protection::Protections;
+pub(crate) use record::Part;
 use record::Record;
 pub(crate) use reservation::Reservations;
-
-/// A position with a schedule or with live reservations.
-#[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    pub(crate) spot: Spot,
-    /// The zone of its location.
-    pub(crate) zone: u32,
-    /// Open lines that count, and live reservations with a date.
-    pub(crate) timeline: Timeline,
-    /// What live reservations without a date hold, in thousandths.
-    pub(crate) claimed: i64,
-    /// What live reservations with a date hold, in thousandths.
-    pub(crate) dated: i64,
-    /// Its open lines, by serial.
-    pub(crate) lines: Vec<u64>,
-    /// The sums of what is open on either side, in thousandths.
-    pub(crate) open: [i64; 2],
-    /// Parts of live reservations: how many without a date, and by bucket how many with one.
-    pub(crate) live_now: u32,
-    pub(crate) live_dated: Vec<(i32, u32)>,
-    pub(crate) is_at_risk: bool,
-    /// Whether it is to be looked at once the element is done.
-    pub(crate) is_touched: bool,
-}
-
-impl Entry {
-    /// Whether nothing is promised of it any more.
-    fn is_idle(&self) -> bool {
-        self.lines.is_empty() && self.live_now == 0 && self.live_dated.is_empty()
-    }
-}
-
-/// What is known of a document.
-#[derive(Debug, Default)]
-pub(crate) struct Document {
-    /// Its lines, open and closed, by serial.
-    pub(crate) lines: Vec<u64>,
-    /// Its live reservations, by slot.
-    pub(crate) reservations: Vec<u32>,
-    /// The log's time when it was closed, if it was.
-    pub(crate) closed_ns: Option<i64>,
-}
 
 /// All of it.
 #[derive(Debug)]
@@ -97,10 +64,8 @@ pub(crate) struct Promises {
     pub(crate) entries: Vec<Option<Entry>>,
     free: Vec<u32>,
     by_spot: HashTable<(Spot, u32)>,
+    /// Lines of supply, by serial.
     pub(crate) lines: std::collections::BTreeMap<u64, Line>,
-    /// The line that an event of stock moved, by its key.
-    pub(crate) moved_by: std::collections::BTreeMap<[u64; 2], u64>,
-    documents: HashTable<(Box<str>, Document)>,
     pub(crate) reservations: Reservations,
     holders: Holders,
     pub(crate) protections: Protections,
@@ -115,19 +80,16 @@ pub(crate) struct Promises {
     pub(crate) next_bucket_ns: i64,
     /// Whether any directive about promises was carried out.
     pub(crate) is_used: bool,
-    seed: u64,
 }
 
 impl Promises {
-    pub(crate) fn new(config: &Config, seed: u64) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
             calendar: Calendar::new(config.promise.bucket, &config.promise.time_zone),
             entries: Vec::new(),
             free: Vec::new(),
             by_spot: HashTable::new(),
             lines: std::collections::BTreeMap::new(),
-            moved_by: std::collections::BTreeMap::new(),
-            documents: HashTable::new(),
             reservations: Reservations::new(),
             holders: Holders::default(),
             protections: Protections::default(),
@@ -137,7 +99,6 @@ impl Promises {
             serial: 1,
             next_bucket_ns: i64::MIN,
             is_used: false,
-            seed,
         }
     }
 
@@ -181,19 +142,7 @@ impl Promises {
 
     /// A new entry.
     pub(crate) fn add(&mut self, spot: Spot, zone: u32) -> u32 {
-        let entry = Entry {
-            spot,
-            zone,
-            timeline: Timeline::default(),
-            claimed: 0,
-            dated: 0,
-            lines: Vec::new(),
-            open: [0; 2],
-            live_now: 0,
-            live_dated: Vec::new(),
-            is_at_risk: false,
-            is_touched: false,
-        };
+        let entry = Entry::new(spot, zone);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.entries.push(None);
             u32::try_from(self.entries.len() - 1).expect("fewer entries than positions")
@@ -203,10 +152,10 @@ impl Promises {
         slot
     }
 
-    /// The parts of live reservations at an entry: the slot of the reservation, and the number of the part.
-    pub(crate) fn parts_of(&self, entry: u32) -> Vec<(u32, usize)> {
-        let slots = self.holders.of(entry).unwrap_or_else(|| self.reservations.live_slots().collect());
-        let parts = |slot: u32| self.reservations.parts_at(slot, entry).into_iter().map(move |part| (slot, part));
+    /// The parts of live reservations at a position: the slot of the reservation, and the number of the part.
+    pub(crate) fn parts_of(&self, spot: Spot) -> Vec<(u32, usize)> {
+        let slots = self.holders.of(spot).unwrap_or_else(|| self.reservations.live_slots().collect());
+        let parts = |slot: u32| self.reservations.parts_at(slot, spot).into_iter().map(move |part| (slot, part));
         slots.into_iter().flat_map(parts).collect()
     }
 
@@ -239,32 +188,6 @@ impl Promises {
         }
     }
 
-    /// What is known of a document.
-    pub(crate) fn document(&self, name: &str) -> Option<&Document> {
-        self.documents.find(of_name(self.seed, name), |(known, _)| **known == *name).map(|(_, document)| document)
-    }
-
-    /// The same, new if need be.
-    pub(crate) fn document_mut(&mut self, name: &str) -> &mut Document {
-        let seed = self.seed;
-        let entry =
-            self.documents.entry(of_name(seed, name), |(known, _)| **known == *name, |(known, _)| of_name(seed, known));
-        &mut entry.or_insert_with(|| (name.into(), Document::default())).into_mut().1
-    }
-
-    /// Documents that are closed, and when they were.
-    fn closed_documents(&self) -> Vec<(&str, i64)> {
-        self.documents.iter().filter_map(|(name, document)| document.closed_ns.map(|ns| (&**name, ns))).collect()
-    }
-
-    /// Forgets documents of which nothing is left, and that were closed before a time or never.
-    pub(crate) fn forget_documents(&mut self, before_ns: i64) {
-        self.documents.retain(|(_, document)| {
-            let is_idle = document.lines.is_empty() && document.reservations.is_empty();
-            !is_idle || document.closed_ns.is_some_and(|closed_ns| closed_ns >= before_ns)
-        });
-    }
-
     /// All entries, by slot.
     pub(crate) fn slots(&self) -> Vec<u32> {
         let is_there = |(slot, entry): (u32, &Option<Entry>)| entry.is_some().then_some(slot);
@@ -272,22 +195,14 @@ impl Promises {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        let entry =
-            |entry: &Entry| entry.timeline.memory_bytes() + held::list(&entry.lines) + held::list(&entry.live_dated);
-        let document = |(name, document): &(Box<str>, Document)| {
-            name.len() + held::list(&document.lines) + held::list(&document.reservations)
-        };
         self.calendar.memory_bytes()
             + held::list(&self.entries)
-            + self.entries.iter().flatten().map(entry).sum::<usize>()
+            + self.entries.iter().flatten().map(Entry::memory_bytes).sum::<usize>()
             + held::list(&self.free)
             + held::list(&self.touched)
             + self.by_spot.allocation_size()
             + held::tree::<u64, Line>(self.lines.len())
             + self.lines.values().map(Line::memory_bytes).sum::<usize>()
-            + held::tree::<[u64; 2], u64>(self.moved_by.len())
-            + self.documents.allocation_size()
-            + self.documents.iter().map(document).sum::<usize>()
             + self.reservations.memory_bytes()
             + self.holders.memory_bytes()
             + self.protections.memory_bytes()

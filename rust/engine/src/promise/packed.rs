@@ -8,6 +8,7 @@ use super::calendar::Due;
 use super::record::{End, Got, Named, Part, Record, Status};
 use crate::body::Known;
 use crate::dedup::Fingerprint;
+use crate::line_number::LineNumber;
 use crate::stock::Spot;
 
 /// Bytes for source, id and document together.
@@ -38,7 +39,7 @@ pub(super) struct Packed {
     sequence: u64,
     posted: i64,
     digest: u32,
-    entry: u32,
+    unused_word: u32,
     bucket: i32,
     status: u8,
     end: u8,
@@ -75,6 +76,7 @@ impl Packed {
         };
         if let ([got], [] | [_]) = (&*record.got, &*record.parts)
             && record.more.is_none()
+            && !matches!(got.line, Some(LineNumber::Text(_)))
             && record
                 .parts
                 .first()
@@ -106,7 +108,7 @@ impl Packed {
         self.digest = record.known.digest;
         self.status = record.status as u8;
         (self.asked, self.granted, self.available) = (got.asked, got.granted, got.available);
-        self.line = got.line.unwrap_or_default();
+        self.line = if let Some(LineNumber::Number(number)) = got.line { number } else { 0 };
         self.earliest = got.earliest.unwrap_or_default();
         let bit = |has: bool, bit: u8| if has { bit } else { 0 };
         self.has = bit(got.is_group, IS_GROUP)
@@ -114,7 +116,7 @@ impl Packed {
             | bit(got.earliest.is_some(), HAS_EARLIEST)
             | bit(!record.parts.is_empty(), HAS_PART);
         let Some(part) = record.parts.first() else { return };
-        (self.part, self.place, self.entry) = (part.spot.part, part.spot.place, part.entry);
+        (self.part, self.place) = (part.spot.part, part.spot.place);
         self.held = part.held;
         let Some((due, bucket)) = part.due else { return };
         self.bucket = bucket;
@@ -137,13 +139,12 @@ impl Packed {
             granted: self.granted,
             available: self.available,
             earliest: has(HAS_EARLIEST).then_some(self.earliest),
-            line: has(HAS_LINE).then_some(self.line),
+            line: has(HAS_LINE).then_some(LineNumber::Number(self.line)),
             is_group: has(IS_GROUP),
         };
         let part = has(HAS_PART).then(|| Part {
             line: 0,
             spot: Spot { part: self.part, place: self.place },
-            entry: self.entry,
             due: self.due(),
             granted: self.granted,
             held: self.held,
@@ -204,14 +205,14 @@ impl Packed {
         self.end = end as u8;
     }
 
-    /// Whether it holds something of an entry; nothing where the record stands elsewhere.
-    pub(super) fn holds(&self, entry: u32) -> Option<bool> {
-        if self.is_elsewhere() { None } else { Some(self.held_entry() == Some(entry)) }
+    /// Whether it holds something of a position; nothing where the record stands elsewhere.
+    pub(super) fn holds(&self, spot: Spot) -> Option<bool> {
+        if self.is_elsewhere() { None } else { Some(self.held_spot() == Some(spot)) }
     }
 
-    /// The entry that it holds something of, if there is one and the record stands here.
-    pub(super) fn held_entry(&self) -> Option<u32> {
-        (self.has & HAS_PART != 0 && self.held > 0).then_some(self.entry)
+    /// The position that it holds something of, if there is one and the record stands here.
+    pub(super) fn held_spot(&self) -> Option<Spot> {
+        (self.has & HAS_PART != 0 && self.held > 0).then_some(Spot { part: self.part, place: self.place })
     }
 }
 
@@ -233,15 +234,20 @@ mod tests {
     }
 
     prop_compose! {
-        fn part(granted: i64)(line in 0..2_u16, place in any::<[u32; 3]>(), due in due(), held in any::<i64>(), is_kept in 0..5_u8) -> Part {
-            let [part, place, entry] = place;
+        fn part(granted: i64)(line in 0..2_u16, place in any::<[u32; 2]>(), due in due(), held in any::<i64>(), is_kept in 0..5_u8) -> Part {
+            let [part, place] = place;
             let protections = if is_kept == 0 { [7].into() } else { Box::default() };
-            Part { line, spot: Spot { part, place }, entry, due, granted, held, protections }
+            Part { line, spot: Spot { part, place }, due, granted, held, protections }
         }
     }
 
     fn got() -> impl Strategy<Value = Got> {
-        let numbers = (any::<[i64; 3]>(), any::<Option<i32>>(), any::<Option<i64>>(), any::<bool>());
+        let numbers = (
+            any::<[i64; 3]>(),
+            any::<Option<i32>>(),
+            proptest::option::of(any::<i64>().prop_map(LineNumber::Number)),
+            any::<bool>(),
+        );
         numbers.prop_map(|([asked, granted, available], earliest, line, is_group)| Got {
             asked,
             granted,
@@ -290,9 +296,9 @@ mod tests {
             prop_assert_eq!((packed.key, packed.serial, packed.expires_ns, packed.end()), (record.key.0, record.serial, record.expires_ns, record.end));
             if let Some(found) = packed.record() {
                 prop_assert_eq!(format!("{found:?}"), format!("{record:?}"));
-                for entry in record.parts.iter().map(|part| part.entry).chain([3]) {
-                    let holds = record.parts.iter().any(|part| part.entry == entry && part.held > 0);
-                    prop_assert_eq!(packed.holds(entry), Some(holds));
+                for spot in record.parts.iter().map(|part| part.spot).chain([Spot { part: 0, place: 3 }]) {
+                    let holds = record.parts.iter().any(|part| part.spot == spot && part.held > 0);
+                    prop_assert_eq!(packed.holds(spot), Some(holds));
                 }
             } else {
                 let names = record.named.len();

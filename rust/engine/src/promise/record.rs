@@ -8,6 +8,7 @@ use super::calendar::Due;
 use crate::body::Known;
 use crate::dedup::Fingerprint;
 use crate::held;
+use crate::line_number::OwnLineNumber;
 use crate::outcome::Outcome;
 use crate::stock::Spot;
 
@@ -21,11 +22,14 @@ pub(crate) enum Status {
     /// The position reflects another place of the log than the one asked for.
     Changed,
     Refused,
+    /// Its line was closed when it was asked for, or after that.
+    Closed,
 }
 
 impl Status {
     /// All of them, by number.
-    pub(crate) const ALL: [Self; 5] = [Self::Granted, Self::Partly, Self::Insufficient, Self::Changed, Self::Refused];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Granted, Self::Partly, Self::Insufficient, Self::Changed, Self::Refused, Self::Closed];
 
     /// The name in answers.
     pub(crate) const fn name(self) -> &'static str {
@@ -34,7 +38,7 @@ impl Status {
             Self::Partly => "partly",
             Self::Insufficient => "insufficient",
             Self::Changed => "changed",
-            Self::Refused => "refused",
+            Self::Refused | Self::Closed => "refused",
         }
     }
 }
@@ -73,8 +77,6 @@ pub(crate) struct Part {
     /// The number of its line in the request, from 0.
     pub(crate) line: u16,
     pub(crate) spot: Spot,
-    /// The slot of its entry; of use as long as it holds something.
-    pub(crate) entry: u32,
     /// When it is due, and the bucket where it counts as demand; nothing for a claim on what is on hand.
     pub(crate) due: Option<(Due, i32)>,
     /// What was granted, and what is held of it, in thousandths.
@@ -95,7 +97,7 @@ pub(crate) struct Got {
     /// The first bucket that has it all, in that case.
     pub(crate) earliest: Option<i32>,
     /// The number of the document's line.
-    pub(crate) line: Option<i64>,
+    pub(crate) line: Option<OwnLineNumber>,
     pub(crate) is_group: bool,
 }
 
@@ -128,6 +130,8 @@ pub(crate) struct More {
     /// The version that was asked for and not found.
     pub(crate) seen: Option<u64>,
     pub(crate) why: Option<Box<str>>,
+    /// When it was to end as it was answered, where a change lets it end at another time.
+    pub(crate) answered_end_ns: Option<i64>,
     /// Channels by line, where there are any.
     pub(crate) channels: Box<[Box<str>]>,
 }
@@ -196,11 +200,6 @@ impl Record<'_> {
     pub(crate) fn channel(&self, line: usize) -> Option<&str> {
         let channel = self.more.as_ref()?.channels.get(line)?;
         Some(&**channel).filter(|channel| !channel.is_empty())
-    }
-
-    /// What a line still holds, in thousandths.
-    pub(crate) fn held_of(&self, line: usize) -> i64 {
-        self.parts.iter().filter(|part| usize::from(part.line) == line).map(|part| part.held).sum()
     }
 
     /// What was granted in all.

@@ -9,6 +9,7 @@ use hashbrown::HashTable;
 use smallvec::{SmallVec, smallvec};
 
 use super::expiry::Expiries;
+use super::fold::Ops;
 use super::packed::Packed;
 use super::record::{End, Record, Settled};
 use crate::dedup::Fingerprint;
@@ -16,6 +17,7 @@ use crate::hash::{GOLDEN, fold};
 use crate::held;
 use crate::index::Index;
 use crate::pages::Pages;
+use crate::stock::Spot;
 
 /// All requests that were decided and are remembered.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(crate) struct Reservations {
     free: Vec<u32>,
     /// Records that do not fit into their slot, by slot.
     elsewhere: HashTable<(u32, Box<Record<'static>>)>,
+    /// What was said of those of which something was, by slot.
+    ops: HashTable<(u32, Ops)>,
     by_key: Index,
     /// When live ones expire.
     due: Expiries,
@@ -43,6 +47,7 @@ impl Reservations {
             slots: Pages::new(),
             free: Vec::new(),
             elsewhere: HashTable::new(),
+            ops: HashTable::new(),
             by_key: Index::default(),
             due: Expiries::default(),
             ended: VecDeque::new(),
@@ -81,9 +86,18 @@ impl Reservations {
             change(&mut found.into_mut().1);
             return;
         }
-        let mut record = self.get(slot).into_owned();
+        let mut record = self.get(slot).into_owned().into_owned();
         change(&mut record);
+        self.write(slot, record);
+    }
+
+    /// Puts a record into its slot, or elsewhere where it does not fit.
+    fn write(&mut self, slot: u32, record: Record<'_>) {
         let packed = Packed::of(&record);
+        if packed.is_elsewhere() {
+            let entry = (slot, Box::new(record.into_owned()));
+            self.elsewhere.insert_unique(hash_of_slot(slot), entry, |(slot, _)| hash_of_slot(*slot));
+        }
         *self.slots.get_mut(slot as usize) = packed;
     }
 
@@ -100,12 +114,7 @@ impl Reservations {
         let (key, serial, expires_ns) = (record.key, record.serial, record.expires_ns);
         let is_live = record.end == End::Live;
         let slot = self.free.pop().unwrap_or_else(|| narrow(self.slots.grow()));
-        let packed = Packed::of(&record);
-        if packed.is_elsewhere() {
-            let entry = (slot, Box::new(record.into_owned()));
-            self.elsewhere.insert_unique(hash_of_slot(slot), entry, |(slot, _)| hash_of_slot(*slot));
-        }
-        *self.slots.get_mut(slot as usize) = packed;
+        self.write(slot, record);
         self.by_key.insert(hash_of(key), slot);
         if is_live {
             self.live += 1;
@@ -146,14 +155,58 @@ impl Reservations {
         packed.set_end(end);
         let (expires_ns, serial) = (packed.expires_ns, packed.serial);
         if expires_ns < i64::MAX {
-            let slots = &self.slots;
-            self.due.end(|(_, serial, slot)| {
-                let packed = slots.get(slot as usize);
-                packed.serial == serial && packed.end() == End::Live
-            });
+            self.prune_expiries();
         }
         self.live -= 1;
         self.ended.push_back((now_ns, serial, slot));
+    }
+
+    /// Drops from the front of the queue what does not expire then any more.
+    fn prune_expiries(&mut self) {
+        let slots = &self.slots;
+        self.due.end(|(expires_ns, serial, slot)| {
+            let packed = slots.get(slot as usize);
+            packed.serial == serial && packed.end() == End::Live && packed.expires_ns == expires_ns
+        });
+    }
+
+    /// Lets a live record expire at another time.
+    pub(crate) fn expire_at(&mut self, slot: u32, expires_ns: i64) {
+        if let Some((_, record)) = self.elsewhere.find_mut(hash_of_slot(slot), |(known, _)| *known == slot) {
+            record.expires_ns = expires_ns;
+        }
+        let packed = self.slots.get_mut(slot as usize);
+        packed.expires_ns = expires_ns;
+        let serial = packed.serial;
+        if expires_ns < i64::MAX {
+            self.due.push((expires_ns, serial, slot));
+        }
+        self.prune_expiries();
+    }
+
+    /// Notes that a record that had ended holds something again.
+    pub(crate) fn revive(&mut self, slot: u32) {
+        if let Some((_, record)) = self.elsewhere.find_mut(hash_of_slot(slot), |(known, _)| *known == slot) {
+            record.end = End::Live;
+        }
+        let packed = self.slots.get_mut(slot as usize);
+        packed.set_end(End::Live);
+        let (expires_ns, serial) = (packed.expires_ns, packed.serial);
+        self.live += 1;
+        if expires_ns < i64::MAX {
+            self.due.push((expires_ns, serial, slot));
+        }
+    }
+
+    /// What was said of a reservation.
+    pub(crate) fn ops(&self, slot: u32) -> Option<&Ops> {
+        self.ops.find(hash_of_slot(slot), |(known, _)| *known == slot).map(|(_, ops)| ops)
+    }
+
+    /// Puts down what was said of a reservation.
+    pub(crate) fn set_ops(&mut self, slot: u32, ops: Ops) {
+        let entry = self.ops.entry(hash_of_slot(slot), |(known, _)| *known == slot, |(known, _)| hash_of_slot(*known));
+        entry.insert((slot, ops));
     }
 
     /// The next one that has expired by a time.
@@ -173,8 +226,11 @@ impl Reservations {
             && (ended_ns < before_ns || self.ended.len() > count_max)
         {
             self.ended.pop_front();
-            // What was forgotten before a snapshot has no slot any more.
-            if (slot as usize) < self.slots.len() && self.packed(slot).serial == serial {
+            // What was forgotten before a snapshot has no slot any more, and what holds something again is not forgotten.
+            if (slot as usize) < self.slots.len()
+                && self.packed(slot).serial == serial
+                && self.packed(slot).end() != End::Live
+            {
                 self.forget(slot);
             }
         }
@@ -214,6 +270,9 @@ impl Reservations {
         if let Ok(found) = self.elsewhere.find_entry(hash_of_slot(slot), |(known, _)| *known == slot) {
             found.remove();
         }
+        if let Ok(found) = self.ops.find_entry(hash_of_slot(slot), |(known, _)| *known == slot) {
+            found.remove();
+        }
         *self.slots.get_mut(slot as usize) = Packed::zeroed();
         self.free.push(slot);
     }
@@ -247,29 +306,29 @@ impl Reservations {
         (0..self.slots.len()).map(narrow).filter(is_live)
     }
 
-    /// Entries with the slots of those that hold something of them.
-    pub(super) fn live_parts(&self) -> Vec<(u32, u32)> {
+    /// Positions with the slots of those that hold something of them.
+    pub(super) fn live_parts(&self) -> Vec<(Spot, u32)> {
         let mut parts = Vec::new();
         for slot in self.live_slots() {
-            match self.packed(slot).held_entry() {
-                Some(entry) => parts.push((entry, slot)),
-                None => parts.extend(self.get(slot).parts.iter().map(|part| (part.entry, slot))),
+            match self.packed(slot).held_spot() {
+                Some(spot) => parts.push((spot, slot)),
+                None => parts.extend(self.get(slot).parts.iter().map(|part| (part.spot, slot))),
             }
         }
         parts
     }
 
-    /// The numbers of the parts of a reservation that hold something of an entry; none where the slot is another's by now.
-    pub(super) fn parts_at(&self, slot: u32, entry: u32) -> SmallVec<[usize; 4]> {
+    /// The numbers of the parts of a reservation that hold something of a position; none where the slot is another's by now.
+    pub(super) fn parts_at(&self, slot: u32, spot: Spot) -> SmallVec<[usize; 4]> {
         let packed = self.packed(slot);
         if !packed.is_there() || packed.end() != End::Live {
             return SmallVec::new();
         }
-        packed.holds(entry).map_or_else(
+        packed.holds(spot).map_or_else(
             || {
                 let record = self.get(slot);
                 let parts = record.parts.iter().enumerate();
-                parts.filter(|(_, part)| part.entry == entry && part.held > 0).map(|(number, _)| number).collect()
+                parts.filter(|(_, part)| part.spot == spot && part.held > 0).map(|(number, _)| number).collect()
             },
             |holds| if holds { smallvec![0] } else { SmallVec::new() },
         )
@@ -289,6 +348,7 @@ impl Reservations {
         self.slots.memory_bytes()
             + self.elsewhere.allocation_size()
             + self.elsewhere.iter().map(|(_, record)| record.memory_bytes()).sum::<usize>()
+            + self.ops.allocation_size()
             + held::list(&self.free)
             + self.by_key.memory_bytes()
             + self.due.memory_bytes()

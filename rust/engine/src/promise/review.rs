@@ -47,7 +47,7 @@ impl Engine {
         let mut changed = Vec::new();
         for number in self.promises.slots() {
             let entry = self.promises.entry(number);
-            let has_schedule = !(entry.lines.is_empty() && entry.live_dated.is_empty());
+            let has_schedule = !(entry.lines.is_empty() && entry.live_dated.is_empty() && entry.shown.is_empty());
             if has_schedule && turned[entry.zone as usize] {
                 changed.push(entry.spot);
             }
@@ -57,6 +57,11 @@ impl Engine {
         let lines = self.promises.lines.iter().filter(|(_, line)| line.state == State::Open);
         for serial in lines.map(|(serial, _)| *serial).collect::<Vec<_>>() {
             self.recount(config, serial);
+        }
+        if !config.promise.keeps_past_due_demand {
+            for line in self.claims.numbers() {
+                self.reckon(config, line, sequence);
+            }
         }
         for spot in self.in_order(changed) {
             self.touch(spot, sequence);
@@ -91,32 +96,56 @@ impl Engine {
         let zone = self.zone_of(location);
         for slot in self.promises.slots() {
             let (spot, known) = (self.promises.entry(slot).spot, self.promises.entry(slot).zone);
-            if known != zone && self.view(spot).names[1] == location {
+            if known != zone && self.view_names(spot)[1] == location {
                 self.promises.entry_mut(slot).zone = zone;
                 self.recount_entry(config, slot);
                 self.touch(spot, sequence);
             }
         }
+        self.rebucket(config, |known| known == location, sequence);
     }
 
     /// Counts all of an entry anew, because buckets are others.
     fn recount_entry(&mut self, config: &Config, slot: u32) {
-        let (zone, lines) = (self.promises.entry(slot).zone, self.promises.entry(slot).lines.clone());
-        for serial in lines {
+        let (zone, spot) = (self.promises.entry(slot).zone, self.promises.entry(slot).spot);
+        for serial in self.promises.entry(slot).lines.clone() {
             let due = self.promises.lines[&serial].due;
             let bucket = self.promises.calendar.bucket_of(zone, due);
             self.promises.lines.get_mut(&serial).expect("the line is known").bucket = bucket;
             self.recount(config, serial);
         }
         self.promises.look_for_holders();
-        for (record, number) in self.promises.parts_of(slot) {
-            let part = self.promises.reservations.get(record).parts[number].clone();
+        for (record, number) in self.promises.parts_of(spot) {
+            let known = self.promises.reservations.get(record);
+            let is_for_line = known.named.document().is_some();
+            let part = known.parts[number].clone();
             let Some((due, before)) = part.due else { continue };
             let bucket = self.promises.calendar.bucket_of(zone, due);
             if bucket != before {
-                self.release(&part, part.held, false);
-                self.hold_at(slot, Some(bucket), part.held);
+                if !is_for_line {
+                    self.hold_at(spot, Some(before), (part.held, 0));
+                    self.hold_at(spot, Some(bucket), (0, part.held));
+                }
                 self.promises.reservations.change(record, |record| record.parts[number].due = Some((due, bucket)));
+            }
+        }
+    }
+
+    /// Lets the days of lines at some locations fall into the buckets that they have now.
+    fn rebucket(&mut self, config: &Config, is_meant: impl Fn(&str) -> bool, sequence: u64) {
+        for number in self.claims.numbers() {
+            let mut is_other = false;
+            for place in 0..self.claims.line(number).places.len() {
+                let location = self.view_names(self.claims.line(number).places[place].spot)[1];
+                if is_meant(location) {
+                    let zone = self.zone_of(location);
+                    let Self { claims, promises, .. } = self;
+                    claims.line_mut(number).rebucket(place, |due| promises.calendar.bucket_of(zone, due));
+                    is_other = true;
+                }
+            }
+            if is_other {
+                self.reckon(config, number, sequence);
             }
         }
     }
@@ -130,11 +159,12 @@ impl Engine {
         self.reach_zones();
         for slot in self.promises.slots() {
             let spot = self.promises.entry(slot).spot;
-            let zone = self.zone_of(self.view(spot).names[1]);
+            let zone = self.zone_of(self.view_names(spot)[1]);
             self.promises.entry_mut(slot).zone = zone;
             self.recount_entry(config, slot);
             self.touch(spot, sequence);
         }
+        self.rebucket(config, |_| true, sequence);
     }
 
     /// Looks at all positions that an element changed.
@@ -161,27 +191,32 @@ impl Engine {
         }
         let mut touched = std::mem::take(&mut self.promises.touched);
         if touched.len() > 1 {
-            let names = |slot: u32| self.view(self.promises.entry(slot).spot).names;
+            let names = |slot: u32| self.view_names(self.promises.entry(slot).spot);
             touched.sort_by(|one, other| names(*one).cmp(&names(*other)));
         }
         for slot in touched.drain(..) {
             self.promises.entry_mut(slot).is_touched = false;
             self.review_risk(config, slot, place, batch);
-            let entry = self.promises.entry(slot);
-            if entry.is_idle() {
-                let spot = entry.spot;
-                self.stock.parts[spot.part as usize].ledger.set_promised(spot.place, false);
-                self.promises.remove(slot);
-            }
+            self.drop_if_idle(slot);
         }
         // The room is used again.
         self.promises.touched = touched;
     }
 
+    /// Keeps no entry of a position of which nothing is to come and nothing is claimed.
+    pub(crate) fn drop_if_idle(&mut self, slot: u32) {
+        let entry = self.promises.entry(slot);
+        if entry.is_idle() {
+            let spot = entry.spot;
+            self.stock.parts[spot.part as usize].ledger.set_promised(spot.place, false);
+            self.promises.remove(slot);
+        }
+    }
+
     /// Positions in the order of their names, which does not depend on how the stock is divided.
     pub(super) fn in_order(&self, mut spots: Vec<Spot>) -> Vec<Spot> {
         if spots.len() > 1 {
-            spots.sort_by(|one, other| self.view(*one).names.cmp(&self.view(*other).names));
+            spots.sort_by(|one, other| self.view_names(*one).cmp(&self.view_names(*other)));
         }
         spots
     }
@@ -209,7 +244,7 @@ impl Engine {
             return;
         }
         self.promises.entry_mut(slot).is_at_risk = is_at_risk;
-        let names = self.view(spot).names.map(ToOwned::to_owned);
+        let names = self.view_names(spot).map(ToOwned::to_owned);
         let subject = names.join("/");
         if !is_at_risk {
             let now = self.now(place);
@@ -235,7 +270,7 @@ impl Engine {
     fn cause_of_risk(&self, slot: u32, figure: i64, bucket: i32) -> String {
         let site = self.site(self.promises.entry(slot).spot, None);
         let binding = self.binding(&site, bucket);
-        let parts = self.promises.parts_of(slot);
+        let parts = self.promises.parts_of(self.promises.entry(slot).spot);
         let mut held: Vec<(u64, String, i64)> = parts
             .into_iter()
             .map(|(record, number)| {
@@ -263,19 +298,7 @@ impl Engine {
 
     /// Forgets what is kept for as long as keys are.
     pub(crate) fn tidy_promises(&mut self, config: &Config, before_ns: i64) {
-        let promises = &mut self.promises;
-        promises.reservations.tidy(before_ns, config.promise.answers_max);
-        let is_old =
-            |serial: &u64| promises.lines[serial].state != State::Open && promises.lines[serial].closed_ns < before_ns;
-        let old: Vec<u64> = promises.lines.keys().copied().filter(is_old).collect();
-        for serial in old {
-            let Some(line) = promises.lines.remove(&serial) else { continue };
-            promises.document_mut(&line.document).lines.retain(|known| *known != serial);
-            for key in line.moved.keys() {
-                promises.moved_by.remove(key);
-            }
-        }
-        promises.forget_documents(before_ns);
+        self.promises.reservations.tidy(before_ns, config.promise.answers_max);
     }
 
     /// The log time at which something happens of itself, in nanoseconds since 1970: what is waited for, runs out, or begins.

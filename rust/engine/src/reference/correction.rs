@@ -5,10 +5,11 @@ use crate::ownership::Verdict;
 use crate::outcome::Outcome;
 
 use super::Reference;
-use super::directive::Directive;
+use super::directive::{Directive, What};
 use super::event::{Body, Content, Key};
 use super::memory::{Remembered, Said};
 use super::posting::Posting;
+use super::promise::Ask;
 use super::turn::{Reply, Turn};
 use super::{ownership, work};
 
@@ -130,17 +131,26 @@ impl Reference {
     pub(super) fn posting(&mut self, key: Key, body: Body, time_ns: i64, verdict: Verdict) -> Posting {
         self.postings += 1;
         let rank = ownership::rank(&self.config, verdict, time_ns);
-        Posting { number: self.postings, key, body, time_ns, rank }
+        let names = self.config.documents(&key.0).to_owned();
+        let leaving = self.config.claims.leaving(&body.location, &key.0);
+        Posting { number: self.postings, key, body, time_ns, rank, names, leaving }
     }
 
     /// Lets follow, in log order, what waited for an event that is known now.
     pub(super) fn wake(&mut self, key: &Key, sequence: u64) {
-        let waits_for = |turn: &Turn| directive(turn).target() == Some(key);
-        while !matches!(self.target(key, 0, u64::MAX), Target::Unknown)
-            && let Some(at) = self.first_waiting(waits_for)
-        {
+        while let Some(at) = self.first_waiting(|turn| {
+            directive(turn).target() == Some(key) && !self.is_target_awaited(directive(turn), key)
+        }) {
             let turn = self.waiting.remove(at);
             self.finish(&turn, sequence);
+        }
+    }
+
+    /// Whether what a directive is about may still come.
+    fn is_target_awaited(&self, directive: &Directive, key: &Key) -> bool {
+        match directive.what {
+            What::Promise(_) => self.is_request_awaited(key),
+            _ => matches!(self.target(key, 0, u64::MAX), Target::Unknown),
         }
     }
 
@@ -149,6 +159,9 @@ impl Reference {
         while let Some(at) = self.first_waiting(|turn| is_over(self, turn)) {
             let turn = self.waiting.remove(at);
             let outcome = Outcome::UnknownReference;
+            if let What::Promise(Ask::Settle { wish, .. }) = &directive(&turn).what {
+                self.tell_settled(&turn.key(), wish, outcome, 0, sequence);
+            }
             self.tell_later(&turn, &Reply::new(outcome), outcome, sequence);
         }
     }

@@ -14,6 +14,7 @@ use super::decimal;
 use super::event::{self, Body, Key};
 use super::fields::{Fields, INVENTORY, Malformed};
 use super::master::{Table, Version};
+use super::number::Number;
 use super::promise::{self, Ask};
 use super::work::State;
 
@@ -96,8 +97,10 @@ pub(super) enum About {
 /// A line of what is to come.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Line {
+    /// Whose documents these are; empty until the source is looked at.
+    pub(super) names: String,
     pub(super) document: String,
-    pub(super) number: Option<i64>,
+    pub(super) number: Number,
     pub(super) sku: String,
     pub(super) location: String,
 }
@@ -113,7 +116,8 @@ impl Directive {
         match &self.what {
             What::Void { target }
             | What::Correct { target, .. }
-            | What::Decide { about: About::Target(target), .. } => Some(target),
+            | What::Decide { about: About::Target(target), .. }
+            | What::Promise(Ask::Settle { target, .. }) => Some(target),
             _ => None,
         }
     }
@@ -149,6 +153,7 @@ pub(super) fn decode(
             members.insert((*name).to_owned(), value);
         }
     }
+    say_lines_in_one_form(&mut members, fields)?;
     // A target means the same whether its source is left away or not.
     if let Some((source, id)) = members.contains_key("target").then(|| target(fields, source)).transpose()?.flatten() {
         members.insert("target".to_owned(), Value::from(vec![source, id]));
@@ -185,6 +190,32 @@ pub(super) fn decode(
         _ => promise::decode(kind, source, fields)?.map(What::Promise),
     };
     Ok(what.map(|what| Directive { kind: kind.to_owned(), members, what }))
+}
+
+/// `10`, `"10"` and `"000010"` are one line, also in what is compared.
+fn say_lines_in_one_form(members: &mut BTreeMap<String, Value>, fields: &Fields<'_>) -> Result<(), Malformed> {
+    if members.contains_key("line")
+        && let Some(value) = fields.line("line")?.value()
+    {
+        members.insert("line".to_owned(), value);
+    }
+    if let (Some(Value::Array(values)), Some(lines)) = (members.get_mut("lines"), fields.objects("lines", &["line"])?) {
+        for (value, line) in values.iter_mut().zip(&lines) {
+            put_line(value, &line.line("line")?);
+        }
+    }
+    if let (Some(value), Some(event)) = (members.get_mut("event"), fields.object("event", &["line"])?) {
+        put_line(value, &event.line("line")?);
+    }
+    Ok(())
+}
+
+fn put_line(value: &mut Value, number: &Number) {
+    let Some(members) = value.as_object_mut() else { return };
+    match number.value() {
+        Some(number) => members.insert("line".to_owned(), number),
+        None => members.remove("line"),
+    };
 }
 
 /// `target`: source and id. Without a source it is the directive's own.
@@ -253,8 +284,9 @@ fn is_ownership_alone(tables: &str) -> bool {
 /// A line, and what it is to bring.
 fn receipt(fields: &Fields<'_>, is_announced: bool) -> Result<Result<What, Outcome>, Malformed> {
     let line = Line {
+        names: String::new(),
         document: fields.text("document", NAME_BYTES_MAX)?.ok_or(Malformed)?,
-        number: fields.integer("line")?,
+        number: fields.line("line")?,
         sku: fields.name("sku", NAME_BYTES_MAX)?.ok_or(Malformed)?,
         location: fields.name("location", NAME_BYTES_MAX)?.ok_or(Malformed)?,
     };

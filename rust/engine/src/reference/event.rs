@@ -14,6 +14,7 @@ use crate::rules::{Rule, RuleTable, StatusRule};
 use super::decimal;
 use super::directive::{self, Directive, What};
 use super::fields::{Fields, Malformed};
+use super::number::Number;
 use super::promise::Ask;
 
 /// An event whose form is right.
@@ -73,7 +74,7 @@ pub(super) struct Body {
     pub(super) from_status: Option<Account>,
     pub(super) to_status: Option<Account>,
     pub(super) document: String,
-    pub(super) line: Option<i64>,
+    pub(super) line: Number,
     pub(super) due: Option<String>,
     /// Why; no part of what must be the same under one key.
     pub(super) reason: String,
@@ -180,7 +181,7 @@ fn check_forms(fields: &Fields<'_>) -> Result<(), Malformed> {
         fields.text(name, NAME_BYTES_MAX)?;
     }
     fields.text("unit", UNIT_BYTES_MAX)?;
-    fields.integer("line")?;
+    fields.line("line")?;
     fields.quantity()?;
     fields.status("from_status")?;
     fields.status("to_status")?;
@@ -223,7 +224,7 @@ pub(super) fn content(
         from_status,
         to_status,
         document: fields.text("document", NAME_BYTES_MAX)?.unwrap_or_default(),
-        line: fields.integer("line")?,
+        line: fields.line("line")?,
         due: fields.name("due", EVENT_BYTES_MAX)?,
         reason: fields.text("reason", NAME_BYTES_MAX)?.unwrap_or_default(),
     }))

@@ -6,9 +6,10 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::instant;
-use crate::limits::{EVENT_BYTES_MAX, NAME_BYTES_MAX, NESTING_MAX};
+use crate::limits::{EVENT_BYTES_MAX, LINE_BYTES_MAX, NAME_BYTES_MAX, NESTING_MAX};
 
 use super::element;
+use super::number::Number;
 
 const ATTRIBUTES: [&str; 11] = [
     "id",
@@ -101,6 +102,14 @@ impl<'a> Fields<'a> {
     /// A JSON integer: no fraction, no exponent.
     pub(super) fn integer(&self, name: &str) -> Result<Option<i64>, Malformed> {
         self.0.get(name).map(|json| json.parse().map_err(|_| Malformed)).transpose()
+    }
+
+    /// The number of a line: an integer, or a text.
+    pub(super) fn line(&self, name: &str) -> Result<Number, Malformed> {
+        if self.0.get(name).is_some_and(|json| json.starts_with('"')) {
+            return Ok(self.text(name, LINE_BYTES_MAX)?.map_or(Number::None, Number::of_text));
+        }
+        Ok(self.integer(name)?.map_or(Number::None, Number::Digits))
     }
 
     /// An integer from one on.

@@ -6,8 +6,9 @@ use crate::config::{Order, Ordering, Unregistered};
 use crate::instant;
 use crate::limits::NAMED_ELEMENTS;
 use crate::outcome::Outcome;
-use crate::ownership::Role;
+use crate::ownership::{Role, Verdict};
 
+use super::claims::order_of;
 use super::correction::{Record, Standing};
 use super::directive::{Directive, What};
 use super::event::{self, Content, Event, Key};
@@ -170,12 +171,16 @@ impl Reference {
             Content::Directive(directive) => {
                 let reply = self.follow(&turn, &directive, sequence);
                 if reply.outcome == Outcome::Held {
+                    self.answer_waiting(&turn, sequence);
                     self.waiting.push(turn);
                     return reply;
                 }
-                self.flag(reply, &turn.key(), turn.claim.verdict.role)
+                self.flag(reply, &turn.key(), turn.claim.verdict)
             }
         };
+        if is_observed {
+            reply = self.flag(reply, &turn.key(), turn.claim.verdict);
+        }
         reply.raised.extend(self.look_at_promises());
         reply.late_if(is_late)
     }
@@ -210,7 +215,7 @@ impl Reference {
         if self.config.duplicate_suspect && self.memory.has_same_meaning(&posting.key, said) {
             insert(&mut reply, ("duplicate_suspect".to_owned(), work::of_key(&posting.key)));
         }
-        self.flag(reply, &posting.key, turn.claim.verdict.role)
+        self.flag(reply, &posting.key, turn.claim.verdict)
     }
 
     /// Commits what takes one posting out, puts another in, or both.
@@ -223,21 +228,30 @@ impl Reference {
             reply.raised.extend(self.master.tell(&add.body, add.time_ns, self.config.master));
         }
         reply.raised.extend(self.receive(undo, add));
-        reply.raised.extend(self.consume(undo, add));
+        let orders = [undo, add].into_iter().flatten().filter(|posting| !posting.body.document.is_empty());
+        let orders: BTreeSet<_> = orders.map(order_of).collect();
+        let held = if orders.is_empty() { 0 } else { self.claims.reservations.len() };
+        let reservations: Vec<usize> = (0..held).collect();
+        self.seeing(&orders, &reservations, sequence, |twin| {
+            twin.tell_claims(undo, add);
+            twin.tell_supply(undo, add);
+        });
         self.ship(undo, add);
         reply
     }
 
-    /// Adds what is said of the source of an element that was accepted.
-    fn flag(&mut self, mut reply: Reply, key: &Key, role: Role) -> Reply {
-        if !matches!(reply.outcome, Outcome::Applied | Outcome::Absorbed) {
+    /// Adds what is said of the source of an element that was accepted, or that was only observed because nobody knows the source.
+    fn flag(&mut self, mut reply: Reply, key: &Key, verdict: Verdict) -> Reply {
+        let is_observed = reply.outcome == Outcome::Observed && verdict.is_stranger;
+        if !is_observed && !matches!(reply.outcome, Outcome::Applied | Outcome::Absorbed) {
             return reply;
         }
-        if role == Role::Contributor {
+        if verdict.role == Role::Contributor {
             insert(&mut reply, ("contributor".to_owned(), work::of_key(key)));
         }
-        let is_strange =
+        let is_unregistered =
             self.config.unregistered == Unregistered::Flag && !ownership::is_registered(&self.config, &key.0);
+        let is_strange = is_unregistered || verdict.is_stranger;
         if is_strange && self.strangers.insert(key.0.clone()) {
             insert(&mut reply, ("unregistered_source".to_owned(), key.0.clone()));
         }
@@ -248,6 +262,9 @@ impl Reference {
     fn follow(&mut self, turn: &Turn, directive: &Directive, sequence: u64) -> Reply {
         let mut reply = Reply::new(Outcome::Applied);
         if directive.target() == Some(&turn.event.key()) {
+            if let What::Promise(Ask::Settle { wish, .. }) = &directive.what {
+                self.tell_settled(&turn.key(), wish, Outcome::UnknownReference, 0, sequence);
+            }
             return Reply::new(Outcome::UnknownReference);
         }
         match &directive.what {
@@ -283,6 +300,10 @@ impl Reference {
             self.reflect_promised(|_| true, sequence);
         }
         self.config = config;
+        // What people are told of lines may be another.
+        for order in self.claims.orders.keys().cloned().collect::<Vec<_>>() {
+            self.recompute(&order);
+        }
         for counted in &mut self.orders.0 {
             let ordering = self.config.ordering(&counted.source);
             // What waits under an order that its source no longer has keeps the bounds of that order.

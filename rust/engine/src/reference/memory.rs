@@ -6,7 +6,9 @@ use crate::instant;
 use crate::limits::DEDUP_GENERATIONS;
 use crate::outcome::Outcome;
 
+use super::directive::{Directive, What};
 use super::event::{Body, Content, Key};
+use super::promise::Ask;
 
 /// What was said under a key.
 #[derive(Debug, Clone)]
@@ -51,7 +53,7 @@ fn across(body: &Body, is_other_time: bool) -> Vec<&'static str> {
         ("from_status", body.from_status.is_some()),
         ("to_status", body.to_status.is_some()),
         ("document", !body.document.is_empty()),
-        ("line", body.line.is_some()),
+        ("line", !body.line.is_none()),
         ("due", body.due.is_some()),
         ("data", true),
     ];
@@ -69,6 +71,13 @@ pub(super) struct Remembered {
 }
 
 impl Remembered {
+    pub(super) fn is_request(&self) -> bool {
+        let is_it = |content: &Content| {
+            matches!(content, Content::Directive(Directive { what: What::Promise(Ask::Request(_)), .. }))
+        };
+        matches!(&self.said, Said::Content(content, _) if is_it(content))
+    }
+
     pub(super) fn is_directive(&self) -> bool {
         matches!(&self.said, Said::Content(content, _) if matches!(**content, Content::Directive(_)))
     }
@@ -131,7 +140,7 @@ impl Memory {
     /// Whether another key said the same about the same line of the same document, and was believed.
     pub(super) fn has_same_meaning(&self, key: &Key, body: &Body) -> bool {
         let meaning =
-            |body: &Body| (body.rule.name.clone(), body.key(), body.document.clone(), body.line, body.quantity);
+            |body: &Body| (body.rule.name.clone(), body.key(), body.document.clone(), body.line.clone(), body.quantity);
         let was_believed =
             |known: &Remembered| matches!(known.outcome, Outcome::Applied | Outcome::Absorbed | Outcome::Late);
         let is_suspect = |(other, known): (&Key, &Remembered)| match &known.said {

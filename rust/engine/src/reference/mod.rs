@@ -1,10 +1,11 @@
 //! The slow, obvious twin of the engine: the oracle of scenarios, properties and fuzzing.
 //!
-//! Derived from the documents alone: `docs/events.md`, `docs/truth.md`, `docs/promise.md` and `docs/choices.md`. It keeps every event and recomputes what it is asked for from the
+//! Derived from the documents alone: `docs/events.md`, `docs/truth.md`, `docs/promise.md`, `docs/claims.md` and `docs/choices.md`. It keeps every event and recomputes what it is asked for from the
 //! definitions, so that it can be read next to the contract. It is not made for speed, and it shares no code with the engine's
 //! decoding, memory of keys or ledger.
 
 mod approval;
+mod claims;
 mod correction;
 mod decimal;
 mod directive;
@@ -14,6 +15,7 @@ mod fields;
 mod judge;
 mod master;
 mod memory;
+mod number;
 mod order;
 mod ownership;
 mod position;
@@ -27,7 +29,7 @@ mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::balance::{Balance, PositionKey};
+use crate::balance::{Balance, Claimed, PositionKey};
 use crate::config::Config;
 use crate::instant;
 use crate::limits::{EVENT_BYTES_MAX, HELD_BYTES_MAX, WAITING_MAX};
@@ -35,6 +37,7 @@ use crate::outcome::Outcome;
 use crate::state_hash::StateHash;
 
 use approval::{Guard, Pending};
+use claims::Claims;
 use correction::Record;
 use directive::Line;
 use event::{Content, Key};
@@ -101,6 +104,7 @@ pub struct Reference {
     /// Sources that were told of as unregistered.
     strangers: BTreeSet<String>,
     promise: Promise,
+    claims: Claims,
     /// Answers to requests for promises, in the order in which they were judged.
     pub answers: Vec<Promised>,
     /// Final answers of elements that were held, and gaps: an answer `held` with the code `sequence_gap FIRST-LAST`, at the place of the first event
@@ -143,6 +147,7 @@ impl Reference {
             safety_stocks: BTreeMap::new(),
             strangers: BTreeSet::new(),
             promise: Promise::default(),
+            claims: Claims::default(),
             answers: Vec::new(),
             followed: Vec::new(),
         }
@@ -173,14 +178,30 @@ impl Reference {
 
     /// All positions, sorted by their names.
     pub fn balances(&self) -> Vec<Balance> {
-        let balance = |(key, position): (&PositionKey, &Position)| Balance {
-            key: key.clone(),
-            accounts: position.accounts().map(|amount| i64::try_from(amount).expect("overflow is refused")),
-            claimed: i64::try_from(self.claimed_at(key)).expect("claims are bounded by what is on hand"),
-            safety_stock: self.safety_stock_at(key, self.log_time_ns.unwrap_or(0)),
-            pending: i64::try_from(self.pending_at(key)).unwrap_or(i64::MAX),
-            is_hollow: !self.direct.contains(key),
-            version: position.version,
+        let narrow = |amount: i128| i64::try_from(amount).expect("claims are bounded by what is asked for");
+        let balance = |(key, position): (&PositionKey, &Position)| {
+            let curves = self.curves_at(key, &[], None);
+            let claims: Vec<_> = curves.iter().map(|curve| claims::line::at(curve, 0)).collect();
+            let sum = |of: fn(&claims::line::Claim) -> i128| claims.iter().map(of).sum::<i128>();
+            let mut balance = Balance {
+                key: key.clone(),
+                accounts: self.accounts_of(key).map(|amount| i64::try_from(amount).expect("overflow is refused")),
+                claimed: Claimed {
+                    reserved: narrow(self.claimed_at(key) + sum(|claim| claim.reserved)),
+                    allocated: narrow(sum(|claim| claim.allocated)),
+                    ordered: narrow(sum(|claim| claim.ordered)),
+                    unpicked: narrow(self.unpicked(key)),
+                },
+                atp: 0,
+                safety_stock: self.safety_stock_at(key, self.log_time_ns.unwrap_or(0)),
+                pending: i64::try_from(self.pending_at(key)).unwrap_or(i64::MAX),
+                is_hollow: !self.direct.contains(key),
+                version: position.version,
+            };
+            // Where supply has no limit, what is on the shelf is what nobody doubts.
+            let figure = self.figures(key, self.config.promise.mode, None)[0];
+            balance.atp = figure.unwrap_or_else(|| balance.on_hand_atp());
+            balance
         };
         self.positions.iter().map(balance).collect()
     }

@@ -23,7 +23,11 @@ pub(super) struct Statement<'a> {
 
 /// Whether a source is named anywhere.
 pub(super) fn is_registered(config: &Config, source: &str) -> bool {
-    config.source(source).is_some() || config.operators.iter().any(|operator| operator == source)
+    config.source(source).is_some() || is_operator(config, source)
+}
+
+fn is_operator(config: &Config, source: &str) -> bool {
+    config.operators.iter().any(|operator| operator == source)
 }
 
 /// Whether a source that is named nowhere is refused.
@@ -53,11 +57,19 @@ pub(super) fn of_directive(
     let owner = Verdict::default();
     match &directive.what {
         _ if directive.is_for_operators() => {
-            let is_operator = config.operators.iter().any(|operator| operator == source);
-            if is_operator { Ok(owner) } else { Err(Outcome::NotOwner) }
+            if is_operator(config, source) {
+                Ok(owner)
+            } else {
+                Err(Outcome::NotOwner)
+            }
         }
         What::Tick => Ok(owner),
-        What::Void { target } | What::Correct { target, .. } | What::Promise(Ask::Settle { target, .. }) => {
+        What::Promise(Ask::Settle { target, .. }) => match verdict() {
+            Verdict { role: Role::Refused, .. } => Err(Outcome::NotOwner),
+            verdict if target.0 == source || (verdict.by_rule && verdict.role == Role::Owner) => Ok(verdict),
+            _ => Err(Outcome::NotOwner),
+        },
+        What::Void { target } | What::Correct { target, .. } => {
             match verdict() {
                 // Only a rule that speaks of it makes a source more than the owner of its own events, or less.
                 Verdict { by_rule: true, role: Role::Refused, .. } => Err(Outcome::NotOwner),
@@ -88,14 +100,21 @@ pub(super) fn rank(config: &Config, verdict: Verdict, time_ns: i64) -> [i64; 3] 
 }
 
 fn judge(config: &Config, said: Statement<'_>) -> Verdict {
-    let Some(policy) = &config.ownership else { return Verdict::default() };
-    for rule in &policy.rules {
+    let Some(Policy { rules, default, has_preset, .. }) = &config.ownership else { return Verdict::default() };
+    // An operator is no stranger to a preset.
+    let is_unknown = *has_preset && !is_operator(config, said.source);
+    let is_named = rules.iter().any(|rule| !rule.sources.is_empty() && names(&rule.sources, said.source));
+    for rule in rules {
         if fits(rule, said) {
-            return Verdict { role: rule.role, priority: rule.priority, by_rule: true };
+            let is_stranger = is_unknown && !is_named;
+            return Verdict { role: rule.role, priority: rule.priority, by_rule: true, is_stranger };
         }
     }
-    let Policy { default, .. } = policy;
-    Verdict { role: *default, priority: 0, by_rule: false }
+    let role = match default {
+        Role::Observer if *has_preset && !is_unknown => Role::Owner,
+        role => *role,
+    };
+    Verdict { role, priority: 0, by_rule: false, is_stranger: is_unknown && !is_named }
 }
 
 fn fits(rule: &RoleRule, said: Statement<'_>) -> bool {

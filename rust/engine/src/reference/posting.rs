@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::account::Account;
 use crate::balance::PositionKey;
-use crate::config::NegativeStock;
+use crate::config::{Leaving, NegativeStock};
 use crate::limits::ACCOUNT_MAX;
 use crate::outcome::Outcome;
-use crate::rules::{self, End, QuantityRule};
+use crate::rules::{self, End, Flow, QuantityRule};
 
 use super::Reference;
 use super::event::{Body, Key};
@@ -26,6 +26,10 @@ pub(super) struct Posting {
     pub(super) time_ns: i64,
     /// As a count.
     pub(super) rank: [i64; 3],
+    /// Under which name its document's number is kept.
+    pub(super) names: String,
+    /// How goods leave there.
+    pub(super) leaving: Leaving,
 }
 
 /// The positions that are touched, as they would be afterwards.
@@ -53,12 +57,26 @@ impl Posting {
         let key = |is_remote: bool| if is_remote { body.remote_key() } else { body.key() };
         let mut legs = BTreeMap::new();
         for posting in &body.rule.postings {
-            let [from, to] = ends(*posting, body);
+            let [mut from, to] = ends(*posting, body);
+            let ships = body.rule.step.is_some_and(|step| step.flow == Flow::Ship);
+            if ships && from == Account::Picked && self.leaving.is_from_on_hand {
+                from = Account::OnHand;
+            }
             *legs.entry((key(posting.from_remote), from)).or_default() -= i128::from(body.quantity);
             *legs.entry((key(posting.to_remote), to)).or_default() += i128::from(body.quantity);
         }
-        legs.retain(|(_, account), amount| *account != Account::Free && *amount != 0);
+        legs.retain(|(_, account), amount| *account != Account::Free && *amount != 0 && !self.is_left_out(*account));
         legs
+    }
+
+    /// What has a document claims through its line; and where nobody allocates, a pick takes nothing that was.
+    fn is_left_out(&self, account: Account) -> bool {
+        let Some(step) = self.body.rule.step else { return false };
+        if self.body.document.is_empty() {
+            let picks = step.flow == Flow::Pick && !step.is_back;
+            return picks && account == Account::Allocated && !self.leaving.allocates;
+        }
+        step.is_demand() && matches!(account, Account::Reserved | Account::Allocated)
     }
 
     /// Whether all that it moves on hand lies at or before the latest counts.

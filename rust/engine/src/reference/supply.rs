@@ -1,15 +1,16 @@
 //! Receipts against what was announced, and transfers against what was dispatched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::balance::PositionKey;
 use crate::config::Receipts;
 
 use super::Reference;
+use super::claims::Order;
+use super::claims::supply::{SupplyFact, SupplySaid};
 use super::directive::Line;
 use super::event::Key;
 use super::posting::Posting;
-use super::promise::{Consumed, LineKey, Side, Step};
 use super::turn::Turn;
 use super::work;
 
@@ -18,16 +19,11 @@ use super::work;
 pub(super) struct Expected {
     announced: Option<i64>,
     received: i128,
-    /// What of it came where, by posting.
-    parts: Vec<Part>,
     is_closed: bool,
     /// Whether it did not fit when it was looked at last.
     is_off: bool,
     touched_ns: i64,
 }
-
-/// What a posting brought, and where.
-type Part = (u64, PositionKey, i128);
 
 /// A dispatch.
 #[derive(Debug, Clone)]
@@ -70,26 +66,17 @@ fn line_of(posting: &Posting) -> Option<Line> {
     let body = &posting.body;
     let is_receipt = &*body.rule.name == "stock.received" && !body.document.is_empty();
     is_receipt.then(|| Line {
+        names: posting.names.clone(),
         document: body.document.clone(),
-        number: body.line,
+        number: body.line.clone(),
         sku: body.sku.clone(),
         location: body.location.clone(),
     })
 }
 
-/// The line that a supply line is about.
-fn line_of_key(key: &LineKey) -> Line {
-    Line {
-        document: key.document.clone(),
-        number: key.number,
-        sku: key.at.sku.clone(),
-        location: key.at.location.clone(),
-    }
-}
-
 fn subject_of(line: &Line) -> String {
-    let number = line.number.map(|number| number.to_string()).unwrap_or_default();
-    format!("{}/{number}/{}/{}", line.document, line.sku, line.location)
+    let order = Order { names: line.names.clone(), document: line.document.clone(), sku: line.sku.clone() };
+    format!("{}/{}", order.subject(&line.number), line.location)
 }
 
 impl Reference {
@@ -103,8 +90,7 @@ impl Reference {
     ) -> Vec<(String, String)> {
         let line = self.line_named(turn, line);
         if quantity.is_none() {
-            let is_it = |key: &LineKey| key.side == Side::Supply && line_of_key(key) == line;
-            self.close_lines(is_it, true, sequence);
+            self.close_receipt(turn, &line, sequence);
         }
         let change = |expected: &mut Expected| match quantity {
             Some(quantity) => expected.announced = Some(quantity),
@@ -113,10 +99,32 @@ impl Reference {
         self.look_at(&line, change).into_iter().collect()
     }
 
+    /// All that should have come of a supply line was received.
+    fn close_receipt(&mut self, turn: &Turn, line: &Line, sequence: u64) {
+        let Line { names, document, number, sku, location } = line.clone();
+        let order = Order { names, document, sku: sku.clone() };
+        let at = PositionKey { sku, location, lot: String::new(), owner: String::new() };
+        let fact = SupplyFact {
+            number,
+            at: at.clone(),
+            time_ns: turn.claim.time_ns,
+            key: turn.key(),
+            posting: None,
+            said: SupplySaid::Closed { is_received: true },
+        };
+        self.seeing(&BTreeSet::from([order.clone()]), &[], sequence, |twin| {
+            twin.claims.supplies.entry(order.clone()).or_default().push(fact);
+        });
+        // As every word about a line, it brings about where the line is.
+        self.positions.entry(at.clone()).or_default();
+        self.reflect(&at, sequence);
+    }
+
     /// A line in our names.
     pub(super) fn line_named(&self, turn: &Turn, line: &Line) -> Line {
         let (source, time_ns) = (&turn.event.source, turn.claim.time_ns);
         Line {
+            names: self.config.documents(source).to_owned(),
             sku: self.master.item_name(source, &line.sku, time_ns),
             location: self.master.location_name(source, &line.location, time_ns),
             ..line.clone()
@@ -129,7 +137,7 @@ impl Reference {
             return Vec::new();
         }
         self.forget_lines();
-        let mut changes: Vec<(Line, Vec<Part>)> = Vec::new();
+        let mut changes: Vec<(Line, i128)> = Vec::new();
         for (posting, sign) in undo.map(|undo| (undo, -1)).into_iter().chain(add.map(|add| (add, 1))) {
             let Some(line) = line_of(posting) else { continue };
             // What was forgotten cannot be taken back.
@@ -137,18 +145,12 @@ impl Reference {
                 continue;
             }
             let amount = sign * i128::from(posting.body.quantity);
-            let part = (posting.number, posting.body.key(), amount);
             match changes.iter_mut().find(|(known, _)| *known == line) {
-                Some((_, parts)) => parts.push(part),
-                None => changes.push((line, vec![part])),
+                Some((_, sum)) => *sum += amount,
+                None => changes.push((line, amount)),
             }
         }
-        let look = |(line, parts): (Line, Vec<Part>)| {
-            self.look_at(&line, |expected| {
-                expected.received += parts.iter().map(|(.., amount)| amount).sum::<i128>();
-                expected.parts.extend(parts);
-            })
-        };
+        let look = |(line, amount): (Line, i128)| self.look_at(&line, |expected| expected.received += amount);
         changes.into_iter().filter_map(look).collect()
     }
 
@@ -170,14 +172,6 @@ impl Reference {
             self.work.resolve("receipt_variance", &subject_of(line));
         }
         (expected.is_off && !was_off).then(|| ("receipt_variance".to_owned(), subject_of(line)))
-    }
-
-    /// What came to a position for a line before the line was scheduled, as far as it is remembered.
-    pub(super) fn received_before(&mut self, key: &LineKey) -> Vec<Consumed> {
-        self.forget_lines();
-        let parts = self.lines.get(&line_of_key(key)).map(|expected| expected.parts.clone()).unwrap_or_default();
-        let here = parts.into_iter().filter(|(_, at, _)| *at == key.at);
-        here.map(|(number, _, amount)| Consumed { number, step: Step::Received, amount }).collect()
     }
 
     fn forget_lines(&mut self) {

@@ -40,7 +40,7 @@ const CURABLE: [&str; 9] = [
 ];
 
 /// Codes whose subject is no event.
-const OF_OTHERS: [&str; 11] = [
+const OF_OTHERS: [&str; 16] = [
     "negative_stock",
     "sequence_gap",
     "receipt_variance",
@@ -52,6 +52,11 @@ const OF_OTHERS: [&str; 11] = [
     "supply_overdue",
     "reservation_at_risk",
     "over_protected",
+    "claim_below_zero",
+    "closed_line",
+    "document_clash",
+    "unallocated_pick",
+    "ship_without_pick",
 ];
 
 impl Work {

@@ -1,18 +1,20 @@
 //! What directives about promises say: their members, from fields to meaning, and in our names and units.
 
+use crate::balance::PositionKey;
 use crate::config::Mode;
 use crate::config::text::duration;
 use crate::limits::{NAME_BYTES_MAX, SOURCE_BYTES_MAX, UNIT_BYTES_MAX};
 use crate::outcome::Outcome;
 use crate::reference::Reference;
+use crate::reference::claims::Side;
 use crate::reference::decimal;
 use crate::reference::directive::target;
 use crate::reference::event::Key;
 use crate::reference::fields::{Fields, Malformed, number};
+use crate::reference::number::Number;
 
 use super::calendar::Due;
 use super::group::Members;
-use super::line::{LineKey, Side};
 use super::protection::Scope;
 use super::request::{self, Place, Request, Ttl, Wanted};
 
@@ -31,33 +33,91 @@ pub(crate) enum Amounts {
     Each(Vec<i64>),
 }
 
+/// What a schedule line is known by.
+#[derive(Debug, Clone)]
+pub(crate) struct LineKey {
+    pub(crate) side: Side,
+    pub(crate) document: String,
+    pub(crate) number: Number,
+    pub(crate) at: PositionKey,
+}
+
+/// What is to become of a reservation.
+#[derive(Debug, Clone)]
+pub(crate) enum Wish {
+    Post {
+        amounts: Amounts,
+        keeps: bool,
+    },
+    Void {
+        amounts: Amounts,
+    },
+    /// Amounts are what is live afterwards; nothing where only the end is another.
+    Change {
+        amounts: Option<Amounts>,
+        ttl: Ttl,
+    },
+}
+
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub(crate) enum Ask {
-    Schedule { line: LineKey, due: Due, quantity: Measured, supplier: Option<String> },
-    Reschedule { line: LineKey, due: Option<Due>, quantity: Option<Measured> },
+    Schedule {
+        line: LineKey,
+        due: Due,
+        quantity: Measured,
+        supplier: Option<String>,
+    },
+    Reschedule {
+        line: LineKey,
+        due: Option<Due>,
+        quantity: Option<Measured>,
+    },
     Cancel(LineKey),
-    Close(String),
+    /// Of one side, or of both.
+    Close {
+        document: String,
+        side: Option<Side>,
+    },
     Request(Box<Request>),
-    Settle { target: Key, is_post: bool, amounts: Amounts },
-    Protect { channel: String, sku: String, scope: Scope, protected: Measured, cap: Option<Measured> },
-    Shift { sku: String, scope: Scope, from: String, to: String, quantity: Measured },
-    Group { name: String, members: Option<Members> },
+    Settle {
+        target: Key,
+        wish: Wish,
+    },
+    Protect {
+        channel: String,
+        sku: String,
+        scope: Scope,
+        protected: Measured,
+        cap: Option<Measured>,
+    },
+    Shift {
+        sku: String,
+        scope: Scope,
+        from: String,
+        to: String,
+        quantity: Measured,
+    },
+    Group {
+        name: String,
+        members: Option<Members>,
+    },
 }
 
 /// The types, each with the members that count for it.
-pub(crate) const KINDS: [(&str, &[&str]); 15] = [
+pub(crate) const KINDS: [(&str, &[&str]); 16] = [
     ("supply.scheduled", LINE),
     ("demand.scheduled", LINE),
     ("supply.rescheduled", LINE),
     ("demand.rescheduled", LINE),
     ("supply.cancelled", LINE),
     ("demand.cancelled", LINE),
-    ("document.closed", &["document"]),
-    ("document.cancelled", &["document"]),
+    ("document.closed", &["document", "side"]),
+    ("document.cancelled", &["document", "side"]),
     ("reservation.requested", REQUEST),
-    ("reservation.posted", &["target", "quantity", "quantities"]),
+    ("reservation.posted", &["target", "quantity", "quantities", "rest"]),
     ("reservation.voided", &["target", "quantity", "quantities"]),
+    ("reservation.changed", &["target", "quantity", "quantities", "ttl"]),
     ("protection.set", &["channel", "sku", "location", "group", "protected", "capped", "unit"]),
     ("protection.moved", &["sku", "location", "group", "from", "to", "quantity", "unit"]),
     ("group.defined", &["group", "locations", "groups"]),
@@ -75,9 +135,9 @@ pub(crate) fn decode(kind: &str, source: &str, fields: &Fields<'_>) -> Result<Re
     match kind {
         "supply.scheduled" | "supply.rescheduled" | "supply.cancelled" => line(kind, Side::Supply, fields),
         "demand.scheduled" | "demand.rescheduled" | "demand.cancelled" => line(kind, Side::Demand, fields),
-        "document.closed" | "document.cancelled" => Ok(Ok(Ask::Close(name(fields, "document")?))),
+        "document.closed" | "document.cancelled" => close(fields),
         "reservation.requested" => Ok(request::decode(fields)?.map(|request| Ask::Request(Box::new(request)))),
-        "reservation.posted" | "reservation.voided" => settle(kind == "reservation.posted", source, fields),
+        "reservation.posted" | "reservation.voided" | "reservation.changed" => settle(kind, source, fields),
         "protection.set" => protect(fields),
         "protection.moved" => shift(fields),
         "group.defined" | "group.retired" => group(kind == "group.defined", fields),
@@ -89,13 +149,15 @@ fn line(kind: &str, side: Side, fields: &Fields<'_>) -> Result<Result<Ask, Outco
     let line = LineKey {
         side,
         document: name(fields, "document")?,
-        number: fields.integer("line")?,
+        number: fields.line("line")?,
         at: request::position(fields)?.ok_or(Malformed)?,
     };
     let supplier = fields.text("supplier", NAME_BYTES_MAX)?;
     fields.text("kind", NAME_BYTES_MAX)?;
     let due = due(fields)?;
-    let quantity = quantity(fields, "quantity", 1)?;
+    // A demand of nothing is one that was cancelled.
+    let least = i64::from(kind != "demand.rescheduled");
+    let quantity = quantity(fields, "quantity", least)?;
     if kind.ends_with(".cancelled") {
         return Ok(Ok(Ask::Cancel(line)));
     }
@@ -103,30 +165,65 @@ fn line(kind: &str, side: Side, fields: &Fields<'_>) -> Result<Result<Ask, Outco
         if due.is_none() && quantity.is_none() {
             return Err(Malformed);
         }
-        return Ok(quantity.transpose().map(|quantity| Ask::Reschedule { line, due, quantity }));
+        return Ok(quantity.transpose().map(|quantity| match quantity {
+            Some(Measured { quantity: 0, .. }) => Ask::Cancel(line),
+            quantity => Ask::Reschedule { line, due, quantity },
+        }));
     }
     let (due, quantity) = (due.ok_or(Malformed)?, quantity.ok_or(Malformed)?);
     Ok(quantity.map(|quantity| Ask::Schedule { line, due, quantity, supplier }))
 }
 
-fn settle(is_post: bool, source: &str, fields: &Fields<'_>) -> Result<Result<Ask, Outcome>, Malformed> {
+fn close(fields: &Fields<'_>) -> Result<Result<Ask, Outcome>, Malformed> {
+    let side = match fields.name("side", NAME_BYTES_MAX)?.as_deref() {
+        None => None,
+        Some("supply") => Some(Side::Supply),
+        Some("demand") => Some(Side::Demand),
+        Some(_) => return Err(Malformed),
+    };
+    Ok(Ok(Ask::Close { document: name(fields, "document")?, side }))
+}
+
+fn settle(kind: &str, source: &str, fields: &Fields<'_>) -> Result<Result<Ask, Outcome>, Malformed> {
     let target = target(fields, source)?.ok_or(Malformed)?;
-    let amounts =
-        match (quantity(fields, "quantity", 1)?, fields.list("quantities")?) {
-            (None, None) => Ok(Amounts::All),
-            (Some(one), None) => one.map(|one| Amounts::One(one.quantity)),
-            (None, Some(each)) => {
-                let each = each.into_iter().map(|json| thousandths(json, 0)).collect::<Result<Vec<_>, Malformed>>()?;
-                let each = each.into_iter().collect::<Result<Vec<_>, Outcome>>();
-                // Lines may be left alone, but not all of them.
-                let each = each.and_then(|each| {
-                    if each.iter().all(|one| *one == 0) { Err(Outcome::QuantityInvalid) } else { Ok(each) }
-                });
-                each.map(Amounts::Each)
+    let amounts = amounts(fields)?;
+    let wish = match kind {
+        "reservation.posted" => {
+            let keeps = match fields.name("rest", NAME_BYTES_MAX)?.as_deref() {
+                None | Some("release") => false,
+                Some("keep") => true,
+                Some(_) => return Err(Malformed),
+            };
+            amounts.map(|amounts| Wish::Post { amounts, keeps })
+        }
+        "reservation.voided" => amounts.map(|amounts| Wish::Void { amounts }),
+        _ => {
+            let ttl = ttl(fields)?;
+            let amounts = amounts.map(|amounts| Some(amounts).filter(|amounts| !matches!(amounts, Amounts::All)));
+            if matches!((&amounts, ttl), (Ok(None), Ttl::AsConfigured)) {
+                return Err(Malformed);
             }
-            _ => return Err(Malformed),
-        };
-    Ok(amounts.map(|amounts| Ask::Settle { target, is_post, amounts }))
+            amounts.map(|amounts| Wish::Change { amounts, ttl })
+        }
+    };
+    Ok(wish.map(|wish| Ask::Settle { target, wish }))
+}
+
+fn amounts(fields: &Fields<'_>) -> Result<Result<Amounts, Outcome>, Malformed> {
+    match (quantity(fields, "quantity", 1)?, fields.list("quantities")?) {
+        (None, None) => Ok(Ok(Amounts::All)),
+        (Some(one), None) => Ok(one.map(|one| Amounts::One(one.quantity))),
+        (None, Some(each)) => {
+            let each = each.into_iter().map(|json| thousandths(json, 0)).collect::<Result<Vec<_>, Malformed>>()?;
+            let each = each.into_iter().collect::<Result<Vec<_>, Outcome>>();
+            // Lines may be left alone, but not all of them.
+            let is_some = |each: Vec<i64>| {
+                if each.iter().all(|one| *one == 0) { Err(Outcome::QuantityInvalid) } else { Ok(each) }
+            };
+            Ok(each.and_then(is_some).map(Amounts::Each))
+        }
+        _ => Err(Malformed),
+    }
 }
 
 fn protect(fields: &Fields<'_>) -> Result<Result<Ask, Outcome>, Malformed> {

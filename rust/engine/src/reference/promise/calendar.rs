@@ -42,6 +42,18 @@ impl Due {
     }
 }
 
+impl Due {
+    /// When it begins in UTC. Of two that begin together the day comes first.
+    pub(crate) fn instant(self) -> (i128, bool) {
+        match self {
+            Self::LongAgo => (i128::MIN, false),
+            Self::FarOff => (i128::MAX, false),
+            Self::At(ns) => (ns.into(), true),
+            Self::Day(date) => (i128::from(days(date)) * 86_400 * i128::from(SECOND_NS), false),
+        }
+    }
+}
+
 /// How buckets are counted somewhere.
 #[derive(Debug, Clone)]
 pub(crate) struct Calendar {

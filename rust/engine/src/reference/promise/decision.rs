@@ -7,15 +7,32 @@ use crate::config::Mode;
 use crate::instant;
 use crate::outcome::Outcome;
 use crate::reference::Reference;
+use crate::reference::claims::{EVERYTHING, Held, Part, Purpose, Reservation};
 use crate::reference::event::Key;
 use crate::reference::turn::{Reply, Turn};
-use crate::reference::work;
 
 use super::amount;
 use super::calendar::Due;
 use super::kernel::Figure;
 use super::request::{Place, Request, Ttl, Wanted};
-use super::reservation::{Held, Part, Reservation};
+
+/// Who asks for something, and how it is judged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asks<'a> {
+    pub(super) channel: Option<&'a str>,
+    pub(super) mode: Mode,
+    /// The line that it is for.
+    pub(super) purpose: Option<&'a Purpose>,
+}
+
+/// When something is wanted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanting {
+    /// Nothing for at once.
+    pub(crate) due: Option<Due>,
+    pub(crate) bucket: usize,
+    pub(crate) mode: Mode,
+}
 
 /// What a line would get.
 struct Offer {
@@ -29,7 +46,7 @@ struct Offer {
 
 impl Offer {
     fn quantity(&self) -> i64 {
-        self.parts.iter().map(|part| part.held).sum()
+        self.parts.iter().map(|part| part.granted).sum()
     }
 }
 
@@ -50,11 +67,17 @@ impl Reference {
     pub(super) fn request(&mut self, turn: &Turn, request: &Request, sequence: u64) -> Reply {
         let key = turn.key();
         // What was closed under the key before it was forgotten is no target any more.
-        for old in self.promise.reservations.iter_mut().filter(|old| old.key == key) {
+        for old in self.claims.reservations.iter_mut().filter(|old| old.key == key) {
             old.key = Key::default();
         }
+        self.claims.closed_requests.remove(&key);
         if request.lines.iter().any(|line| self.places_of(&line.place).is_none()) {
             return self.refuse(&key, Outcome::UnknownReference, sequence);
+        }
+        if request.lines.iter().any(|line| self.is_closed_line(turn, request, line)) {
+            self.claims.closed_requests.insert(key.clone());
+            // Its order was closed before it was told: whoever closed it knows.
+            return Reply { is_told: true, ..self.refuse(&key, Outcome::Insufficient, sequence) };
         }
         if let Some(version) = request.lines.iter().find_map(|line| self.changed(line)) {
             let mut body = answer(&key, "changed", Outcome::Insufficient, sequence);
@@ -65,9 +88,9 @@ impl Reference {
         let mut taken = Vec::new();
         let mut offers = Vec::new();
         for line in &request.lines {
-            let number = line.number.or(request.number);
-            let purpose = request.document.clone().map(|document| (document, number));
-            let offer = self.offer(line, purpose.as_ref(), mode, request.is_partial, &taken);
+            let purpose = self.purpose(turn, request, line);
+            let asks = Asks { channel: line.channel.as_deref(), mode, purpose: purpose.as_ref() };
+            let offer = self.offer(line, asks, request.is_partial, &taken);
             taken.extend(offer.parts.iter().cloned());
             offers.push(offer);
         }
@@ -91,16 +114,27 @@ impl Reference {
         body["quantity"] = amount(offers.iter().map(Offer::quantity).map(i128::from).sum());
         body["lines"] = request.lines.iter().zip(&offers).map(told_line).collect();
         body["expires"] = expires_ns.map(instant::format).into();
-        let numbers = request.lines.iter().map(|line| line.number);
-        let held = |(offer, number): (Offer, Option<i64>)| Held { parts: offer.parts, number };
-        let lines: Vec<Held> = offers.into_iter().zip(numbers).map(held).collect();
-        let (document, number) = (request.document.clone(), request.number);
-        self.take(Reservation { key: key.clone(), lines, document, number, expires_ns }, sequence);
-        let mut reply = self.told(&key, Outcome::Applied, body);
-        if request.document.as_ref().is_some_and(|document| self.is_closed_document(document)) {
-            reply.raised.push(("reservation_leak".to_owned(), work::of_key(&key)));
+        self.take(turn, request, (offers, expires_ns), sequence);
+        self.told(&key, Outcome::Applied, body)
+    }
+
+    /// The line that a line of a request is for.
+    fn purpose(&self, turn: &Turn, request: &Request, line: &Wanted) -> Option<Purpose> {
+        let document = request.document.clone()?;
+        let names = self.config.documents(&turn.event.source).to_owned();
+        Some(Purpose { names, document, number: line.number.or(&request.number), time_ns: turn.claim.time_ns })
+    }
+
+    /// Whether a line of a request is effective at or before the closing of what it is for, wherever it might be taken from.
+    fn is_closed_line(&self, turn: &Turn, request: &Request, line: &Wanted) -> bool {
+        let Some(purpose) = self.purpose(turn, request, line) else { return false };
+        let places = self.places_of(&line.place).unwrap_or_default();
+        if places.is_empty() {
+            // Of a group without locations, as far as the whole document is closed.
+            let closed = self.closings_of(&purpose.order(""), crate::reference::claims::Side::Demand);
+            return closed.iter().any(|closed_ns| purpose.time_ns <= *closed_ns);
         }
-        reply
+        places.iter().all(|at| self.is_closed_for(&purpose, at))
     }
 
     /// What was decided without looking at any figure.
@@ -114,12 +148,28 @@ impl Reference {
         Reply::new(outcome)
     }
 
-    fn take(&mut self, mut reservation: Reservation, sequence: u64) {
-        for part in reservation.lines.iter_mut().flat_map(|line| &mut line.parts) {
-            part.number = self.promise.next_number();
-            self.reflect(&part.at, sequence);
+    fn take(&mut self, turn: &Turn, request: &Request, (offers, expires_ns): (Vec<Offer>, Option<i64>), sequence: u64) {
+        let mut lines: Vec<Held> = Vec::new();
+        for (offer, line) in offers.into_iter().zip(&request.lines) {
+            lines.push(Held {
+                parts: offer.parts,
+                place: line.place.clone(),
+                due: line.due,
+                channel: line.channel.clone(),
+                purpose: self.purpose(turn, request, line),
+            });
         }
-        self.promise.reservations.push(reservation);
+        for part in lines.iter_mut().flat_map(|line| &mut line.parts) {
+            part.number = self.promise.next_number();
+        }
+        let (key, time_ns, settled) = (turn.key(), turn.claim.time_ns, Vec::new());
+        let reservation = Reservation { key, time_ns, lines, expires_ns, is_over: false, settled };
+        let orders = self.orders_of_reservation(&reservation);
+        let at = self.claims.reservations.len();
+        self.seeing(&orders, &[at], sequence, |twin| {
+            twin.claims.reservations.push(reservation);
+            twin.touch_reservation(at);
+        });
     }
 
     /// The version of a line's position, where that is not the one that was asked for.
@@ -140,37 +190,26 @@ impl Reference {
         }
     }
 
-    fn offer(
-        &self,
-        line: &Wanted,
-        purpose: Option<&(String, Option<i64>)>,
-        mode: Mode,
-        is_partial: bool,
-        taken: &[Part],
-    ) -> Offer {
+    fn offer(&self, line: &Wanted, asks: Asks<'_>, is_partial: bool, taken: &[Part]) -> Offer {
         let places = self.places_of(&line.place).expect("groups were looked for");
         let bucket = |at: &PositionKey| {
             usize::try_from(line.due.map_or(0, |due| self.buckets_away(&at.location, due).max(0))).unwrap_or(0)
         };
         let wanted = line.quantity.quantity;
-        let draw = |quantity: Figure, bucket: &dyn Fn(&PositionKey) -> usize| {
-            self.draw(&places, quantity, bucket, (line.channel.as_deref(), mode), taken)
+        let draw = |bucket: &dyn Fn(&PositionKey) -> usize| {
+            self.draw(&places, Some(wanted.into()), bucket, asks, taken).unwrap_or_default()
         };
-        let mut parts = draw(Some(wanted.into()), &bucket).unwrap_or_default();
+        let mut parts = draw(&bucket);
         for part in &mut parts {
             part.due = line.due.filter(|_| part.due.is_some());
-            part.purpose = purpose.cloned();
         }
-        let granted: i64 = parts.iter().map(|part| part.held).sum();
+        let granted: i64 = parts.iter().map(|part| part.granted).sum();
         if granted < wanted && !is_partial {
             parts.clear();
         }
-        let enough = |bucket: &usize| {
-            let parts = draw(Some(wanted.into()), &|_| *bucket).unwrap_or_default();
-            parts.iter().map(|part| part.held).sum::<i64>() == wanted
-        };
+        let enough = |bucket: &usize| draw(&|_| *bucket).iter().map(|part| part.granted).sum::<i64>() == wanted;
         // A group's days are those of its first location that has the SKU.
-        let first = places.iter().find(|at| self.positions.contains_key(at));
+        let first = places.iter().find(|at| self.positions.contains_key(at)).filter(|_| granted < wanted);
         let earliest = first.and_then(|at| Some((at, (0..self.horizon()).find(enough)?)));
         let earliest = earliest.map(|(at, bucket)| self.bucket_text(&at.location, bucket));
         Offer { parts, wanted, available: granted, earliest }
@@ -182,32 +221,56 @@ impl Reference {
         places: &[PositionKey],
         quantity: Figure,
         bucket: &dyn Fn(&PositionKey) -> usize,
-        (channel, mode): (Option<&str>, Mode),
+        asks: Asks<'_>,
         taken: &[Part],
     ) -> Option<Vec<Part>> {
         let mut missing = quantity;
         let mut beside = taken.to_vec();
         for at in places {
             let bucket = bucket(at);
-            let here = self.figures_under(at, channel, mode, None, &beside)[bucket];
+            // What is on hand knows no days.
+            let is_later = bucket > 0 && asks.mode != Mode::OnHand;
+            let due = is_later.then(|| Due::At(self.start_of_bucket(&at.location, bucket)));
+            let wanting = Wanting { due, bucket, mode: asks.mode };
+            let here = self.figure_for(at, asks, wanting, missing, &beside);
             let here = match (missing, here.map(|here| here.max(0))) {
                 (None, None) => return None,
                 (Some(missing), Some(here)) => missing.min(here),
                 (one, other) => one.or(other).expect("one of them has a limit"),
             };
             missing = missing.map(|missing| missing - here);
-            let held = i64::try_from(here).expect("figures are sums of few accounts");
-            if held > 0 {
-                // What is on hand knows no days.
-                let is_later = bucket > 0 && mode != Mode::OnHand;
-                let due = is_later.then(|| Due::At(self.start_of_bucket(&at.location, bucket)));
+            let granted = i64::try_from(here).expect("figures are sums of few accounts");
+            if granted > 0 {
                 let scopes =
                     self.scopes_at(&at.sku, &at.location).into_iter().filter(|_| super::protection::is_whole(at));
-                let (at, channel, scopes) = (at.clone(), channel.map(str::to_owned), scopes.collect());
-                beside.push(Part { at, channel, due, held, posted: 0, scopes, purpose: None, number: u64::MAX });
+                let (at, channel, scopes) = (at.clone(), asks.channel.map(str::to_owned), scopes.collect());
+                let purpose = asks.purpose.cloned();
+                beside.push(Part { at, channel, due, granted, scopes, purpose, number: u64::MAX, forgotten: None });
             }
         }
         Some(beside.split_off(taken.len()))
+    }
+
+    /// What is there of a position for somebody: what its line could be granted, or the figure.
+    fn figure_for(
+        &self,
+        at: &PositionKey,
+        asks: Asks<'_>,
+        wanting: Wanting,
+        missing: Figure,
+        beside: &[Part],
+    ) -> Figure {
+        let Some(purpose) = asks.purpose else {
+            return self.figures_under(at, asks.channel, asks.mode, None, beside)[wanting.bucket];
+        };
+        let most = missing.and_then(|missing| i64::try_from(missing).ok()).unwrap_or(EVERYTHING);
+        let own = self.grantable(at, purpose, wanting, most, beside);
+        if own == 0 || !super::protection::is_whole(at) || self.scopes_at(&at.sku, &at.location).is_empty() {
+            return Some(own.into());
+        }
+        let all = self.grantable(at, purpose, wanting, EVERYTHING, beside);
+        let all = (all < EVERYTHING).then_some(i128::from(all));
+        self.under_protection(at, asks, (Some(own.into()), all), wanting.bucket, beside)
     }
 }
 
@@ -235,7 +298,7 @@ fn told_line((line, offer): (&Wanted, &Offer)) -> Value {
         Place::Group { sku, group, .. } => {
             told.insert("sku".to_owned(), sku.clone().into());
             told.insert("group".to_owned(), group.clone().into());
-            let part = |part: &Part| json!({"location": part.at.location, "quantity": amount(part.held.into())});
+            let part = |part: &Part| json!({"location": part.at.location, "quantity": amount(part.granted.into())});
             told.insert("parts".to_owned(), offer.parts.iter().map(part).collect());
         }
     }

@@ -8,7 +8,7 @@ pub(crate) type Figure = Option<i128>;
 /// One position over the horizon.
 #[derive(Debug, Clone)]
 pub(crate) struct Outlook {
-    /// What is there, less all claims.
+    /// What is there, less all claims at once.
     pub(crate) on_hand: i128,
     pub(crate) supply: Vec<i128>,
     pub(crate) demand: Vec<i128>,
@@ -31,7 +31,10 @@ impl Outlook {
                 buckets.map(|bucket| (0..=bucket).map(|each| self.discrete(each)).sum()).collect()
             }
             Mode::Cumulative => buckets.map(|bucket| self.projected(bucket)).collect(),
-            Mode::LookAhead => return buckets.map(|bucket| self.look_ahead(bucket)).collect(),
+            Mode::LookAhead => {
+                let spare = self.spare();
+                return buckets.map(|bucket| self.look_ahead(bucket, &spare)).collect();
+            }
             Mode::Backward => self.backward(),
             Mode::BackwardAccumulated => self.backward_accumulated(),
         };
@@ -44,8 +47,19 @@ impl Outlook {
     }
 
     /// `P[t]`
-    fn projected(&self, bucket: usize) -> i128 {
+    pub(crate) fn projected(&self, bucket: usize) -> i128 {
         self.on_hand + self.supply[..=bucket].iter().sum::<i128>() - self.demand[..=bucket].iter().sum::<i128>()
+    }
+
+    /// `P[t] − SS[t]` of all buckets: they are asked for again and again, so the sums run on.
+    fn spare(&self) -> Vec<i128> {
+        let mut projected = self.on_hand;
+        let mut spare = Vec::with_capacity(self.supply.len());
+        for (bucket, safety) in self.safety.iter().enumerate() {
+            projected += self.supply[bucket] - self.demand[bucket];
+            spare.push(projected - safety);
+        }
+        spare
     }
 
     fn discrete(&self, bucket: usize) -> i128 {
@@ -82,7 +96,7 @@ impl Outlook {
     }
 
     /// `A[t]`: the most that can be promised in a bucket so that nothing is short from there on.
-    fn look_ahead(&self, bucket: usize) -> Figure {
+    fn look_ahead(&self, bucket: usize, spare: &[i128]) -> Figure {
         let end = self.fence.map_or(self.supply.len(), |fence| fence.min(self.supply.len()));
         if bucket >= end {
             return None;
@@ -90,7 +104,7 @@ impl Outlook {
         match self.window {
             Some(window) if self.is_served(0, 0, window, end) => Some(self.most(bucket, window, end)),
             Some(window) => Some(self.by_spans(bucket, window, end)),
-            None => (bucket..end).map(|later| self.projected(later) - self.safety[later]).min(),
+            None => spare[bucket..end].iter().min().copied(),
         }
     }
 

@@ -6,11 +6,11 @@ mod calendar;
 mod decision;
 mod group;
 pub(super) mod kernel;
-mod line;
 mod outlook;
 mod protection;
 mod request;
 mod reservation;
+mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,16 +24,19 @@ use crate::reference::decimal;
 use super::event::{Event, Key};
 use super::fields::Fields;
 use super::turn::{Reply, Turn};
-use super::{Reference, directive, event, work};
+use super::{Reference, event, work};
 
 pub use outlook::GroupFigures;
 
-pub(super) use ask::{Ask, KINDS, decode};
-pub(super) use calendar::zone;
-pub(super) use line::{Consumed, LineKey, Side, Step};
+pub(super) use ask::{Amounts, Ask, KINDS, decode};
+pub(super) use calendar::{Due, zone};
+pub(super) use decision::Wanting;
+pub(super) use protection::Scope;
+pub(super) use request::Place;
 
+use ask::LineKey;
 use protection::{Protection, ProtectionKey};
-use reservation::Reservation;
+use schedule::Statement;
 
 /// An answer to a request for a promise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,12 +50,8 @@ pub struct Promised {
 /// All that was said of what comes, goes, is held and kept.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Promise {
-    lines: BTreeMap<LineKey, line::Line>,
-    reservations: Vec<Reservation>,
     protections: BTreeMap<ProtectionKey, Protection>,
     groups: Vec<group::Version>,
-    /// When documents were closed.
-    closed: BTreeMap<String, i64>,
     /// What was answered to a request, by its key.
     told: BTreeMap<Key, Value>,
     /// Positions whose reservations were told of as at risk.
@@ -80,20 +79,18 @@ impl Reference {
         let mut reply = Reply::new(Outcome::Applied);
         reply.outcome = match said {
             Ask::Schedule { line, due, quantity, supplier } => {
-                self.schedule(&line, (due, quantity.quantity), (supplier, source), sequence)
+                let said =
+                    Statement { quantity: Some(quantity.quantity), due: Some(due), supplier, is_scheduled: true };
+                self.state(turn, &line, said, sequence)
             }
             Ask::Reschedule { line, due, quantity } => {
-                self.reschedule(&line, due, quantity.map(|quantity| quantity.quantity), sequence)
+                let quantity = quantity.map(|quantity| quantity.quantity);
+                self.state(turn, &line, Statement { quantity, due, supplier: None, is_scheduled: false }, sequence)
             }
-            Ask::Cancel(line) => self.cancel(&line, sequence),
-            Ask::Close(document) => {
-                self.close_lines(|line| line.document == document, false, sequence);
-                self.void_document(&document, sequence);
-                self.promise.closed.insert(document, self.now_ns());
-                Outcome::Applied
-            }
+            Ask::Cancel(line) => self.cancel(turn, &line, sequence),
+            Ask::Close { document, side } => self.close(turn, &document, side, sequence),
             Ask::Request(request) => return self.request(turn, &request, sequence),
-            Ask::Settle { target, is_post, amounts } => return self.settle(turn, &target, is_post, &amounts, sequence),
+            Ask::Settle { target, wish } => return self.settle(turn, &target, &wish, sequence),
             Ask::Protect { channel, sku, scope, protected, cap } => {
                 let key = ProtectionKey { sku, scope, channel };
                 reply.raised = self.protect(key, protected.quantity, cap.map(|cap| cap.quantity));
@@ -111,6 +108,7 @@ impl Reference {
     /// Lets time do what it does: reservations expire, lines become overdue.
     pub(super) fn let_time_pass(&mut self, sequence: u64) {
         self.expire(sequence);
+        self.forget_claims();
         self.look_at_days(sequence);
         for (code, subject) in self.look_at_promises() {
             self.work.raise(&code, &subject);
@@ -119,8 +117,10 @@ impl Reference {
 
     /// What there is to tell since somebody looked last.
     pub(super) fn look_at_promises(&mut self) -> Vec<(String, String)> {
+        let mut raised = self.look_at_supply();
         self.look_at_risks();
-        self.look_at_lines()
+        raised.extend(self.look_at_claims());
+        raised
     }
 
     /// In another bucket, or another zone, positions with open lines or dated reservations reflect the message that brought it about.
@@ -129,9 +129,8 @@ impl Reference {
         let now: BTreeMap<_, _> =
             locations.into_iter().map(|location| (location.clone(), self.day_at(&location))).collect();
         let before = std::mem::replace(&mut self.promise.days, now.clone());
-        let lines = self.promise.lines.iter().filter(|(_, line)| line.is_open()).map(|(key, _)| &key.at);
-        let dated = self.parts().filter(|part| part.held > 0 && part.due.is_some()).map(|part| &part.at);
-        let affected: BTreeSet<PositionKey> = lines.chain(dated).cloned().collect();
+        let dated = self.live_parts().filter(|(_, part, _)| part.due.is_some()).map(|(_, part, _)| part.at.clone());
+        let affected: BTreeSet<PositionKey> = self.positions_with_lines().into_iter().chain(dated).collect();
         for at in affected {
             if before.get(&at.location).is_some_and(|day| *day != now[&at.location]) {
                 self.reflect(&at, sequence);
@@ -141,17 +140,33 @@ impl Reference {
 
     /// What is promised of items may have another figure in some bucket: their positions reflect who said so.
     pub(super) fn reflect_promised(&mut self, is_meant: impl Fn(&str) -> bool, sequence: u64) {
-        let lines = self.promise.lines.iter().filter(|(_, line)| line.is_open()).map(|(key, _)| &key.at);
-        let live = self.parts().filter(|part| part.held > 0).map(|part| &part.at);
-        let affected: BTreeSet<PositionKey> = lines.chain(live).filter(|at| is_meant(&at.sku)).cloned().collect();
-        for at in affected {
+        let live = self.live_parts().map(|(_, part, _)| part.at.clone());
+        let all: BTreeSet<PositionKey> = self.positions_with_lines().into_iter().chain(live).collect();
+        for at in all.into_iter().filter(|at| is_meant(&at.sku)) {
             self.reflect(&at, sequence);
         }
     }
 
+    /// Positions of which something is to come, or is claimed by a line.
+    fn positions_with_lines(&self) -> BTreeSet<PositionKey> {
+        let mut positions = BTreeSet::new();
+        for order in self.claims.supplies.keys() {
+            let open = self.supply_of(order).into_iter().filter(|(_, supply)| supply.is_open());
+            positions.extend(open.map(|((_, at), _)| at));
+        }
+        for order in self.claims.orders.keys() {
+            for line in self.lines_of(order).lines.values() {
+                let curves = self.curves(line);
+                let claims = |at: &PositionKey| curves[at].iter().any(|(_, claim)| claim.total() > 0);
+                positions.extend(line.places.keys().filter(|at| claims(at)).cloned());
+            }
+        }
+        positions
+    }
+
     /// Positions with live reservations that cannot all be kept.
     fn look_at_risks(&mut self) {
-        let positions: BTreeSet<_> = self.parts().filter(|part| part.held > 0).map(|part| part.at.clone()).collect();
+        let positions: BTreeSet<_> = self.live_parts().map(|(_, part, _)| part.at.clone()).collect();
         let risky: BTreeSet<_> = positions.into_iter().filter(|at| self.is_at_risk(at)).collect();
         let before = std::mem::replace(&mut self.promise.at_risk, risky.clone());
         for at in before.difference(&risky) {
@@ -162,26 +177,11 @@ impl Reference {
         }
     }
 
-    /// Whether a supply line governs what a receipt's line is to bring.
-    pub(super) fn is_scheduled(&self, line: &directive::Line) -> bool {
-        let is_it = |key: &LineKey| {
-            key.side == Side::Supply
-                && (&key.document, key.number) == (&line.document, line.number)
-                && (&key.at.sku, &key.at.location) == (&line.sku, &line.location)
-        };
-        self.promise.lines.keys().any(is_it)
-    }
-
     /// A position reflects a message.
-    fn reflect(&mut self, at: &PositionKey, sequence: u64) {
+    pub(super) fn reflect(&mut self, at: &PositionKey, sequence: u64) {
         if let Some(position) = self.positions.get_mut(at) {
             position.version = sequence;
         }
-    }
-
-    fn is_closed_document(&self, document: &str) -> bool {
-        let window_ns = self.config.dedup_window_ns;
-        self.promise.closed.get(document).is_some_and(|closed_ns| closed_ns.saturating_add(window_ns) > self.now_ns())
     }
 
     fn now_ns(&self) -> i64 {
@@ -199,6 +199,13 @@ impl Reference {
         self.send(text, known.unwrap_or_else(|| refusal(&key, text, outcome, sequence)));
     }
 
+    /// Tells whoever asks for something of a reservation that nobody has requested it yet.
+    pub(super) fn answer_waiting(&mut self, turn: &Turn, sequence: u64) {
+        if KINDS_ANSWERED.iter().any(|kind| event::has_kind(&turn.text, kind)) {
+            self.send(&turn.text, reservation::answer(&turn.key(), "waiting", Outcome::Held, 0, sequence));
+        }
+    }
+
     /// Answers a request that is none, if it says who asks.
     pub(super) fn answer_malformed(&mut self, key: &Key, text: &[u8], sequence: u64) {
         if KINDS_ANSWERED.iter().any(|kind| event::has_kind(text, kind)) {
@@ -214,7 +221,7 @@ impl Reference {
 }
 
 const REQUEST: &str = "reservation.requested";
-const KINDS_ANSWERED: [&str; 3] = [REQUEST, "reservation.posted", "reservation.voided"];
+const KINDS_ANSWERED: [&str; 4] = [REQUEST, "reservation.posted", "reservation.voided", "reservation.changed"];
 
 /// Whether somebody is told that there is not enough, and nobody else has to look at it.
 pub(super) fn is_answered(text: &[u8], outcome: Outcome) -> bool {

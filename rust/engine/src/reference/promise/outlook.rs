@@ -1,16 +1,20 @@
 //! What a position, or a group of them, looks forward to: open lines and live reservations by bucket, and the figures that follow.
 
-use crate::account::ALL;
+use std::collections::BTreeSet;
+
+use crate::account::{ALL, STORED};
 use crate::balance::PositionKey;
 use crate::config::Mode;
 use crate::reference::Reference;
+use crate::reference::claims::{Curve, Order, Part, line};
+use crate::reference::number::Number;
+use crate::reference::position::Position;
 
 use super::calendar::{self, Calendar, Due};
+use super::decision::Asks;
 use super::kernel::{Figure, Outlook};
-use super::line::Side;
 use super::protection::is_whole;
 use super::request::Place;
-use super::reservation::Part;
 
 /// The figures of a group, bucket by bucket; nothing where one is unlimited.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,8 +46,8 @@ impl Reference {
             if channel.is_none() {
                 return all.iter().map(|figures| figures[bucket].map(|figure| figure.max(0))).sum::<Figure>();
             }
-            let parts = self.draw(&places, None, &|_| bucket, (channel, mode), &[])?;
-            Some(parts.iter().map(|part| i128::from(part.held)).sum())
+            let parts = self.draw(&places, None, &|_| bucket, Asks { channel, mode, purpose: None }, &[])?;
+            Some(parts.iter().map(|part| i128::from(part.granted)).sum())
         };
         let signed = |bucket: usize| all.iter().map(|figures| figures[bucket]).sum::<Figure>();
         let buckets = || 0..self.horizon();
@@ -70,12 +74,12 @@ impl Reference {
         said.unwrap_or_else(|| self.config.safety_stock(&at.sku, &at.location, time_ns, is_in).of(on_hand))
     }
 
-    pub(super) fn horizon(&self) -> usize {
+    pub(crate) fn horizon(&self) -> usize {
         self.config.promise.horizon as usize
     }
 
     /// How many buckets something lies behind the bucket of the log's time, there.
-    pub(super) fn buckets_away(&self, location: &str, due: Due) -> i64 {
+    pub(crate) fn buckets_away(&self, location: &str, due: Due) -> i64 {
         let calendar = self.calendar_at(location);
         calendar.bucket_of(due) - calendar.bucket_at(self.now_ns())
     }
@@ -87,9 +91,10 @@ impl Reference {
 
     /// Whether a position's reservations cannot all be kept, from the earliest of them on.
     pub(super) fn is_at_risk(&self, at: &PositionKey) -> bool {
-        let live = self.parts().filter(|part| part.at == *at && part.held > 0);
-        let Some(earliest) = live.map(|part| self.bucket_of_part(part)).min() else { return false };
+        let live = self.live_parts().filter(|(id, part, _)| part.at == *at && !self.is_closed_hold(id.0, id.1));
+        let Some(earliest) = live.map(|(_, part, _)| self.bucket_of(at, part.due)).min() else { return false };
         let figures = self.figures_beside(at, Mode::LookAhead, None, &[]);
+        let earliest = usize::try_from(earliest).unwrap_or(usize::MAX);
         figures.get(earliest).copied().flatten().is_some_and(|figure| figure < 0)
     }
 
@@ -104,30 +109,53 @@ impl Reference {
         if !self.positions.contains_key(at) {
             return vec![Some(0); self.horizon()];
         }
-        self.outlook(at, measure, beside).figures(mode)
+        self.outlook(at, measure, beside, None).figures(mode)
     }
 
-    fn outlook(&self, at: &PositionKey, measure: Option<&str>, beside: &[Part]) -> Outlook {
-        let (mut supply, mut demand) = (vec![0; self.horizon()], vec![0; self.horizon()]);
-        for (key, line) in self.promise.lines.iter().filter(|(key, _)| key.at == *at) {
-            let side = if key.side == Side::Supply { &mut supply } else { &mut demand };
-            if let Some(bucket) = self.bucket_of_line(key, line) {
-                side[bucket] += self.rest_of(key, line, beside);
+    /// What a position looks forward to, as if a line, or all lines of its order where it has no number, claimed nothing.
+    pub(crate) fn outlook(
+        &self,
+        at: &PositionKey,
+        measure: Option<&str>,
+        beside: &[Part],
+        without: Option<(&Order, &Number)>,
+    ) -> Outlook {
+        let supply = self.supply_at(at);
+        let mut demand = vec![0; self.horizon()];
+        let curves = self.curves_at(at, beside, without);
+        for curve in &curves {
+            for (bucket, demand) in demand.iter_mut().enumerate().skip(1) {
+                let up_to = |bucket: usize| line::at(curve, count(bucket)).total();
+                *demand += up_to(bucket) - up_to(bucket - 1);
             }
         }
-        let claimed: i128 =
-            beside.iter().filter(|part| part.at == *at && part.due.is_none()).map(|part| i128::from(part.held)).sum();
-        for part in self.parts().chain(beside).filter(|part| part.at == *at && part.due.is_some()) {
-            if let Some(demand) = demand.get_mut(self.bucket_of_part(part)) {
-                *demand += i128::from(part.held);
+        let mut at_once: i128 = 0;
+        let unnamed = self.live_parts().map(|(_, part, live)| (part, live));
+        let tried = beside.iter().map(|part| (part, part.granted));
+        for (part, live) in unnamed.chain(tried).filter(|(part, _)| part.purpose.is_none() && part.at == *at) {
+            let bucket = usize::try_from(self.bucket_of(at, part.due)).unwrap_or(usize::MAX);
+            if bucket == 0 {
+                at_once += i128::from(live);
+            } else if let Some(demand) = demand.get_mut(bucket) {
+                *demand += i128::from(live);
             }
+        }
+        let claims: Vec<_> = curves.iter().map(|curve| line::at(curve, 0)).collect();
+        let sum = |of: fn(&line::Claim) -> i128| claims.iter().map(of).sum::<i128>();
+        let [mut ordered, reserved, allocated] =
+            [sum(|claim| claim.ordered), sum(|claim| claim.reserved), sum(|claim| claim.allocated)];
+        let claimed = [reserved + at_once, allocated];
+        if measure.is_some() {
+            // A measure says what is there; what orders want at once is demand like all other.
+            demand[0] += ordered;
+            ordered = 0;
         }
         let reach = self.config.promise.reach(&at.sku, &at.location);
         let buckets = |buckets: Option<u32>| buckets.map(|buckets| buckets as usize);
         let start_ns =
             |bucket: usize| if bucket == 0 { self.now_ns() } else { self.start_of_bucket(&at.location, bucket) };
         Outlook {
-            on_hand: self.opening(at, measure) - claimed,
+            on_hand: self.opening(at, measure, claimed) - ordered,
             supply,
             demand,
             safety: (0..self.horizon()).map(|bucket| self.safety_stock_at(at, start_ns(bucket)).into()).collect(),
@@ -137,14 +165,55 @@ impl Reference {
         }
     }
 
-    /// `OH`: what is on hand less all claims, or the sum that a measure says.
-    fn opening(&self, at: &PositionKey, measure: Option<&str>) -> i128 {
-        let mut accounts = self.positions[at].accounts();
-        accounts[1] += self.claimed_at(at);
+    /// What is to come, by bucket.
+    fn supply_at(&self, at: &PositionKey) -> Vec<i128> {
+        let mut supply = vec![0; self.horizon()];
+        for order in self.claims.supplies.keys().filter(|order| order.sku == at.sku) {
+            for ((_, place), line) in self.supply_of(order) {
+                if place == *at
+                    && let Some(bucket) = self.bucket_of_supply(at, &line)
+                {
+                    supply[bucket] += line.rest;
+                }
+            }
+        }
+        supply
+    }
+
+    /// What lines claim of a position.
+    pub(crate) fn curves_at(
+        &self,
+        at: &PositionKey,
+        beside: &[Part],
+        without: Option<(&Order, &Number)>,
+    ) -> Vec<Curve> {
+        let tried = beside.iter().filter(|part| part.at.sku == at.sku);
+        let tried = tried.filter_map(|part| Some(part.purpose.as_ref()?.order(&at.sku)));
+        let orders: BTreeSet<Order> = self.orders_of(&at.sku).cloned().chain(tried).collect();
+        let mut curves = Vec::new();
+        for order in &orders {
+            for (number, line) in &self.lines_beside(order, beside).lines {
+                let is_left_out = without.is_some_and(|(out, line)| out == order && (line.is_none() || line == number));
+                if !is_left_out && line.places.contains_key(at) {
+                    curves.extend(self.curves(line).remove(at));
+                }
+            }
+        }
+        curves
+    }
+
+    /// `OH`: what is on the shelf less all claims at once, or the sum that a measure says.
+    fn opening(&self, at: &PositionKey, measure: Option<&str>, [reserved, allocated]: [i128; 2]) -> i128 {
+        let mut accounts = self.accounts_of(at);
         let pending = self.pending_at(at);
         match measure.and_then(|name| self.config.promise.measure(name)) {
-            None => accounts[0] - accounts[1] - accounts[2] - pending,
+            None => {
+                let unnamed = accounts[1].max(0) + accounts[2].max(0);
+                accounts[0] - self.unpicked(at) - unnamed - reserved - allocated - pending
+            }
             Some(measure) => {
+                accounts[1] += reserved;
+                accounts[2] += allocated;
                 let stored = ALL.iter().filter_map(|account| account.slot());
                 let sum: i128 = stored.map(|slot| i128::from(measure.accounts[slot]) * accounts[slot]).sum();
                 sum + i128::from(measure.pending) * pending
@@ -152,15 +221,22 @@ impl Reference {
         }
     }
 
-    fn bucket_of_part(&self, part: &Part) -> usize {
-        let away = part.due.map_or(0, |due| self.buckets_away(&part.at.location, due));
-        usize::try_from(away.max(0)).unwrap_or(usize::MAX)
+    /// The accounts of a position, with what was posted of holds without document and day.
+    pub(crate) fn accounts_of(&self, at: &PositionKey) -> [i128; STORED] {
+        let mut accounts = self.positions.get(at).map_or([0; STORED], Position::accounts);
+        accounts[2] += self.posted_without_document(at);
+        accounts
     }
 
     /// The zone of a location, and the bucket of the log's time there.
     pub(super) fn day_at(&self, location: &str) -> (String, i64) {
         let zone = self.master.time_zone(location, self.now_ns()).unwrap_or(&self.config.promise.time_zone);
         (zone.to_owned(), self.calendar_at(location).bucket_at(self.now_ns()))
+    }
+
+    /// The bucket of the log's time at a location.
+    pub(in crate::reference) fn today_at(&self, at: &PositionKey) -> i64 {
+        self.calendar_at(&at.location).bucket_at(self.now_ns())
     }
 
     fn calendar_at(&self, location: &str) -> Calendar {

@@ -6,9 +6,10 @@ use crate::balance::PositionKey;
 use crate::config::Mode;
 use crate::outcome::Outcome;
 use crate::reference::Reference;
+use crate::reference::claims::Part;
 
+use super::decision::Asks;
 use super::kernel::Figure;
-use super::reservation::Part;
 
 /// What a protection is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +45,7 @@ impl Reference {
         } else {
             self.promise.protections.insert(key, Protection { protected, cap, since });
         }
-        let total = self.totals(&sku, &scope, Mode::LookAhead, None, &[])[0];
+        let total = self.totals(&sku, &scope, (Mode::LookAhead, None), None, &[])[0];
         let subject = match &scope {
             Scope::Everywhere => format!("{sku}//"),
             Scope::Location(location) => format!("{sku}/{location}/"),
@@ -86,13 +87,33 @@ impl Reference {
         for scope in self.scopes_at(&at.sku, &at.location) {
             let (own, cap) = self.own(&at.sku, &scope, channel, beside);
             let rests = self.rests(&at.sku, &scope, beside);
-            let totals = self.totals(&at.sku, &scope, mode, measure, beside);
+            let totals = self.totals(&at.sku, &scope, (mode, measure), None, beside);
             for (figure, total) in figures.iter_mut().zip(totals) {
                 let allowed = total.map(|total| total.min(own + (total - rests).max(0)));
                 *figure = least(*figure, least(allowed, cap));
             }
         }
         figures
+    }
+
+    /// What a line could be granted of a position, under what is kept for others: there it counts as all that the line could be granted.
+    pub(super) fn under_protection(
+        &self,
+        at: &PositionKey,
+        asks: Asks<'_>,
+        (own, all): (Figure, Figure),
+        bucket: usize,
+        beside: &[Part],
+    ) -> Figure {
+        let mut figure = own;
+        for scope in self.scopes_at(&at.sku, &at.location) {
+            let (rest, cap) = self.own(&at.sku, &scope, asks.channel, beside);
+            let rests = self.rests(&at.sku, &scope, beside);
+            let total = self.totals(&at.sku, &scope, (asks.mode, None), Some((at, all)), beside)[bucket];
+            let allowed = total.map(|total| total.min(rest + (total - rests).max(0)));
+            figure = least(figure, least(allowed, cap));
+        }
+        figure
     }
 
     /// The scopes with protections of a SKU that a location lies in.
@@ -127,17 +148,26 @@ impl Reference {
 
     /// What reservations of the channel took in the scope since it was set, and did not give back.
     fn consumed(&self, key: &ProtectionKey, protection: &Protection, beside: &[Part]) -> i128 {
-        let counts = |part: &&Part| {
+        let counts = |part: &Part| {
             part.channel.as_ref() == Some(&key.channel)
                 && part.at.sku == key.sku
                 && part.scopes.contains(&key.scope)
                 && part.number > protection.since
         };
-        self.parts().chain(beside).filter(counts).map(|part| i128::from(part.held) + i128::from(part.posted)).sum()
+        let all = self.parts().filter(|(_, part, _)| counts(part));
+        let taken = all.map(|(id, part, became)| i128::from(self.kept(id, part, &became))).sum::<i128>();
+        taken + beside.iter().filter(|part| counts(part)).map(|part| i128::from(part.granted)).sum::<i128>()
     }
 
     /// What is there in a scope, bucket by bucket, so that a shortage at one place hides nothing at another.
-    fn totals(&self, sku: &str, scope: &Scope, mode: Mode, measure: Option<&str>, beside: &[Part]) -> Vec<Figure> {
+    fn totals(
+        &self,
+        sku: &str,
+        scope: &Scope,
+        (mode, measure): (Mode, Option<&str>),
+        instead: Option<(&PositionKey, Figure)>,
+        beside: &[Part],
+    ) -> Vec<Figure> {
         let places: Vec<PositionKey> = match scope {
             Scope::Everywhere => self.positions.keys().filter(|at| at.sku == sku && is_whole(at)).cloned().collect(),
             Scope::Location(location) => vec![whole(sku, location)],
@@ -148,7 +178,11 @@ impl Reference {
         };
         let mut totals = vec![Some(0); self.horizon()];
         for at in places {
-            for (total, figure) in totals.iter_mut().zip(self.figures_beside(&at, mode, measure, beside)) {
+            let figures = match instead.filter(|(own, _)| **own == at) {
+                Some((_, figure)) => vec![figure; self.horizon()],
+                None => self.figures_beside(&at, mode, measure, beside),
+            };
+            for (total, figure) in totals.iter_mut().zip(figures) {
                 *total = total.zip(figure).map(|(total, figure)| total + figure.max(0));
             }
         }

@@ -6,6 +6,7 @@ use crate::limits::{NAME_BYTES_MAX, REPLY_BYTES_MAX, RESERVATION_LINES_MAX};
 use crate::outcome::Outcome;
 use crate::reference::Reference;
 use crate::reference::fields::{Fields, Malformed};
+use crate::reference::number::Number;
 
 use super::ask::{Measured, due, mode, quantity, ttl};
 use super::calendar::Due;
@@ -19,7 +20,7 @@ pub(crate) struct Request {
     pub(crate) is_partial: bool,
     pub(crate) mode: Option<Mode>,
     pub(crate) document: Option<String>,
-    pub(crate) number: Option<i64>,
+    pub(crate) number: Number,
 }
 
 /// How long what is granted lives.
@@ -39,7 +40,7 @@ pub(crate) struct Wanted {
     pub(crate) channel: Option<String>,
     pub(crate) version: Option<u64>,
     /// The line of the document, where this line has one of its own.
-    pub(crate) number: Option<i64>,
+    pub(crate) number: Number,
 }
 
 /// Where it is wanted from.
@@ -56,20 +57,20 @@ const LINE: [&str; 11] =
 /// Reads a request.
 pub(crate) fn decode(fields: &Fields<'_>) -> Result<Result<Request, Outcome>, Malformed> {
     fields.text("reply", REPLY_BYTES_MAX)?;
-    let (ttl, mode, number) = (ttl(fields)?, mode(fields)?, fields.integer("line")?);
+    let (ttl, mode, number) = (ttl(fields)?, mode(fields)?, fields.line("line")?);
     let is_partial = match fields.name("policy", NAME_BYTES_MAX)?.as_deref() {
         None | Some("all") => false,
         Some("partial") => true,
         Some(_) => return Err(Malformed),
     };
     let lines = match fields.objects("lines", &LINE)? {
-        None => vec![wanted(fields, None)?],
+        None => vec![wanted(fields, Number::None)?],
         Some(lines) => {
             let is_given = |name: &&str| *name != "line" && fields.json(name).is_some();
             if !(1..=RESERVATION_LINES_MAX).contains(&lines.len()) || LINE.iter().any(is_given) {
                 return Err(Malformed);
             }
-            let read = |line: &Fields<'_>| wanted(line, line.integer("line")?);
+            let read = |line: &Fields<'_>| wanted(line, line.line("line")?);
             lines.iter().map(read).collect::<Result<_, Malformed>>()?
         }
     };
@@ -78,7 +79,7 @@ pub(crate) fn decode(fields: &Fields<'_>) -> Result<Result<Request, Outcome>, Ma
     Ok(lines.map(|lines| Request { lines, ttl, is_partial, mode, document, number }))
 }
 
-fn wanted(fields: &Fields<'_>, number: Option<i64>) -> Result<Result<Wanted, Outcome>, Malformed> {
+fn wanted(fields: &Fields<'_>, number: Number) -> Result<Result<Wanted, Outcome>, Malformed> {
     let sku = fields.name("sku", NAME_BYTES_MAX)?.ok_or(Malformed)?;
     let version = fields.integer("version")?.map(u64::try_from).transpose().map_err(|_| Malformed)?;
     let place = match (position(fields)?, fields.name("group", NAME_BYTES_MAX)?) {

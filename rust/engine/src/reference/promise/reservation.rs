@@ -1,266 +1,316 @@
-//! Reservations: what was granted, what is left of it, and what becomes of it.
+//! Reservations: who posts, gives back and changes what was granted, and what they are told.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::account::Account;
 use crate::balance::PositionKey;
 use crate::outcome::Outcome;
 use crate::reference::Reference;
+use crate::reference::claims::{Deed, End, Fold, Held, Part, Reservation, Settlement, wanted};
 use crate::reference::event::Key;
+use crate::reference::memory::{Remembered, Said};
+use crate::reference::number::Number;
 use crate::reference::turn::{Reply, Turn};
-use crate::reference::work;
 
 use super::amount;
-use super::ask::Amounts;
-use super::calendar::Due;
-use super::line::{LineKey, Side};
-use super::protection::Scope;
-
-/// A reservation, live or closed.
-#[derive(Debug, Clone)]
-pub(crate) struct Reservation {
-    pub(crate) key: Key,
-    pub(crate) lines: Vec<Held>,
-    pub(crate) document: Option<String>,
-    /// The line of the document for lines that have none of their own.
-    pub(crate) number: Option<i64>,
-    /// Nothing for never.
-    pub(crate) expires_ns: Option<i64>,
-}
-
-/// What was granted of a line.
-#[derive(Debug, Clone)]
-pub(crate) struct Held {
-    pub(crate) parts: Vec<Part>,
-    pub(crate) number: Option<i64>,
-}
-
-/// What was granted of a position.
-#[derive(Debug, Clone)]
-pub(crate) struct Part {
-    pub(crate) at: PositionKey,
-    pub(crate) channel: Option<String>,
-    /// When it is wanted; nothing for a claim on what is on hand.
-    pub(crate) due: Option<Due>,
-    pub(crate) held: i64,
-    /// What was posted of it.
-    pub(crate) posted: i64,
-    /// What had protections there when it was taken.
-    pub(crate) scopes: Vec<Scope>,
-    /// The document and its line that it is for.
-    pub(crate) purpose: Option<(String, Option<i64>)>,
-    /// Its place among all that was taken and protected.
-    pub(crate) number: u64,
-}
-
-impl Reservation {
-    pub(crate) fn is_live(&self) -> bool {
-        self.lines.iter().any(|line| line.held() > 0)
-    }
-}
-
-impl Held {
-    fn held(&self) -> i64 {
-        self.parts.iter().map(|part| part.held).sum()
-    }
-
-    /// Takes an amount out of what is held, part by part.
-    fn take(&mut self, amount: i64) -> Vec<(usize, i64)> {
-        let mut missing = amount;
-        let mut taken = Vec::new();
-        for (place, part) in self.parts.iter_mut().enumerate() {
-            let here = missing.min(part.held);
-            part.held -= here;
-            missing -= here;
-            taken.push((place, here));
-        }
-        taken
-    }
-}
+use super::ask::{Amounts, Wish};
+use super::request::{Place, Ttl};
 
 impl Reference {
-    /// All that reservations took.
-    pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
-        self.promise.reservations.iter().flat_map(|reservation| &reservation.lines).flat_map(|line| &line.parts)
-    }
-
-    /// What live reservations claim of what is on hand.
+    /// What live holds without a document claim of what is on hand.
     pub(crate) fn claimed_at(&self, at: &PositionKey) -> i128 {
-        self.parts().filter(|part| part.at == *at && part.due.is_none()).map(|part| i128::from(part.held)).sum()
-    }
-
-    /// What live reservations of a document, line and position hold.
-    pub(super) fn reserved_for(&self, key: &LineKey, beside: &[Part]) -> i128 {
-        let is_for = |part: &&Part| {
-            part.at == key.at
-                && part.purpose.as_ref().is_some_and(|purpose| (&purpose.0, purpose.1) == (&key.document, key.number))
-        };
-        self.parts().chain(beside).filter(is_for).map(|part| i128::from(part.held)).sum()
+        let is_due = |part: &Part| part.purpose.is_none() && part.at == *at && self.bucket_of(at, part.due) == 0;
+        self.live_parts().filter(|(_, part, _)| is_due(part)).map(|(.., live)| i128::from(live)).sum()
     }
 
     /// Keys that are remembered for as long as their reservations live.
     pub(crate) fn live_keys(&self) -> BTreeSet<Key> {
-        let live = self.promise.reservations.iter().filter(|reservation| reservation.is_live());
-        live.map(|reservation| reservation.key.clone()).collect()
+        // A hold lives on when its line is closed: whoever closed it may take that back.
+        let live = self.parts().filter(|(.., became)| became.live > 0);
+        live.map(|((place, ..), ..)| self.claims.reservations[place].key.clone()).collect()
     }
 
-    /// Posts a reservation or gives it back, and keeps the answer for repetitions.
-    pub(super) fn settle(
-        &mut self,
-        turn: &Turn,
-        target: &Key,
-        is_post: bool,
-        amounts: &Amounts,
-        sequence: u64,
-    ) -> Reply {
-        let (reply, quantity) = self.settle_what_is_held(turn, target, is_post, amounts, sequence);
-        let status = match reply.outcome {
-            Outcome::Applied if is_post => "posted",
-            Outcome::Applied => "voided",
-            Outcome::Insufficient => "insufficient",
-            _ => "refused",
-        };
-        let key = turn.key();
-        let body = answer(&key, status, reply.outcome, quantity, sequence);
-        self.promise.told.insert(key, body);
+    /// Whether the request that a directive is about may still come.
+    pub(in crate::reference) fn is_request_awaited(&self, target: &Key) -> bool {
+        match self.memory.find(target) {
+            None | Some(Remembered { said: Said::Echo, .. }) => true,
+            Some(known) => known.outcome == Outcome::Held && (known.is_request() || !known.is_directive()),
+        }
+    }
+
+    /// Posts a reservation, gives it back or changes it, and keeps the answer for repetitions.
+    pub(super) fn settle(&mut self, turn: &Turn, target: &Key, wish: &Wish, sequence: u64) -> Reply {
+        if self.is_request_awaited(target) {
+            return Reply::new(Outcome::Held);
+        }
+        let (reply, quantity) = self.settle_what_is_held(turn, target, wish, sequence);
+        self.tell_settled(&turn.key(), wish, reply.outcome, quantity, sequence);
         reply
     }
 
-    fn settle_what_is_held(
+    /// Keeps the answer to what settles a reservation.
+    pub(in crate::reference) fn tell_settled(
         &mut self,
-        turn: &Turn,
-        target: &Key,
-        is_post: bool,
-        amounts: &Amounts,
-        sequence: u64,
-    ) -> (Reply, i64) {
-        let Some(at) = self.promise.reservations.iter().rposition(|reservation| reservation.key == *target) else {
-            return (Reply::new(Outcome::UnknownReference), 0);
-        };
-        let reservation = &self.promise.reservations[at];
-        if !reservation.is_live() && self.memory.find(target).is_none() {
-            return (Reply::new(Outcome::UnknownReference), 0);
-        }
-        let held: Vec<i64> = reservation.lines.iter().map(Held::held).collect();
-        let wanted = match amounts {
-            Amounts::All => held.clone(),
-            Amounts::One(amount) => vec![*amount],
-            Amounts::Each(amounts) => amounts.clone(),
-        };
-        if wanted.len() != held.len() {
-            return (Reply::new(Outcome::UnknownReference), 0);
-        }
-        let is_over = wanted.iter().zip(&held).any(|(wanted, held)| wanted > held);
-        if is_post {
-            if is_over || !reservation.is_live() {
-                return (Reply::new(Outcome::Insufficient), 0);
-            }
-            self.post_reservation(at, &wanted, &turn.event.source, sequence);
-            return (Reply::new(Outcome::Applied), wanted.iter().sum());
-        }
-        let mut reply = Reply::new(Outcome::Applied);
-        if is_over {
-            reply.raised.push(("over_release".to_owned(), work::of_key(target)));
-        }
-        self.give_back(at, &wanted, sequence);
-        (reply, wanted.iter().zip(&held).map(|(wanted, held)| wanted.min(held)).sum())
-    }
-
-    /// Gives back what reservations for a document still hold.
-    pub(super) fn void_document(&mut self, document: &str, sequence: u64) {
-        for at in 0..self.promise.reservations.len() {
-            if self.promise.reservations[at].document.as_deref() == Some(document) {
-                self.release(at, sequence);
-            }
-        }
-    }
-
-    /// Gives back what has been held for long enough.
-    pub(super) fn expire(&mut self, sequence: u64) {
-        let now_ns = self.now_ns();
-        let is_over = |reservation: &Reservation| reservation.expires_ns.is_some_and(|expires_ns| expires_ns <= now_ns);
-        let all = 0..self.promise.reservations.len();
-        let mut over: Vec<usize> = all.filter(|at| is_over(&self.promise.reservations[*at])).collect();
-        over.sort_by_key(|at| self.promise.reservations[*at].expires_ns);
-        for at in over {
-            self.release(at, sequence);
-        }
-    }
-
-    fn release(&mut self, at: usize, sequence: u64) {
-        let all: Vec<i64> = self.promise.reservations[at].lines.iter().map(Held::held).collect();
-        self.give_back(at, &all, sequence);
-    }
-
-    fn give_back(&mut self, at: usize, amounts: &[i64], sequence: u64) {
-        for (line, amount) in amounts.iter().enumerate() {
-            let line = &mut self.promise.reservations[at].lines[line];
-            let taken = line.take(*amount).into_iter().filter(|(_, amount)| *amount > 0);
-            let touched: Vec<PositionKey> = taken.map(|(place, _)| line.parts[place].at.clone()).collect();
-            for key in &touched {
-                self.reflect(key, sequence);
-            }
-        }
-    }
-
-    /// Takes what is held, and releases the rest.
-    fn post_reservation(&mut self, at: usize, amounts: &[i64], source: &str, sequence: u64) {
-        for (place, amount) in amounts.iter().enumerate() {
-            let line = &mut self.promise.reservations[at].lines[place];
-            for (part, amount) in line.take(*amount) {
-                line.parts[part].posted += amount;
-            }
-        }
-        let reservation = self.promise.reservations[at].clone();
-        self.release(at, sequence);
-        for (place, line) in (1..).zip(&reservation.lines) {
-            for part in line.parts.iter().filter(|part| part.posted > 0) {
-                let number = line.number.or(reservation.number);
-                self.post_part(&reservation, part, (number, place), source, sequence);
-            }
-        }
-    }
-
-    /// What is posted of a position is allocated, or becomes demand of its day.
-    fn post_part(
-        &mut self,
-        reservation: &Reservation,
-        part: &Part,
-        (number, place): (Option<i64>, i64),
-        source: &str,
+        key: &Key,
+        wish: &Wish,
+        outcome: Outcome,
+        quantity: i64,
         sequence: u64,
     ) {
-        self.reflect(&part.at, sequence);
-        let own = || (format!("{}/{}", reservation.key.0, reservation.key.1), Some(place));
-        let (document, number) = reservation.document.clone().map_or_else(own, |document| (document, number));
-        let key = LineKey { side: Side::Demand, document, number, at: part.at.clone() };
-        match part.due.filter(|due| self.buckets_away(&part.at.location, *due) > 0) {
-            None => {
-                self.postings += 1;
-                let position = self.positions.get_mut(&part.at).expect("nothing is granted of what does not exist");
-                position.post(self.postings, Account::Allocated, part.posted.into());
-                if reservation.document.is_some() {
-                    self.allocate(&key, self.postings, part.posted);
+        let status = match outcome {
+            Outcome::Applied | Outcome::Absorbed => match wish {
+                Wish::Post { .. } => "posted",
+                Wish::Void { .. } => "voided",
+                Wish::Change { .. } => "changed",
+            },
+            Outcome::Insufficient => "insufficient",
+            _ => "refused",
+        };
+        let body = answer(key, status, outcome, quantity, sequence);
+        self.promise.told.insert(key.clone(), body);
+    }
+
+    fn settle_what_is_held(&mut self, turn: &Turn, target: &Key, wish: &Wish, sequence: u64) -> (Reply, i64) {
+        let nothing = |outcome: Outcome| (Reply::new(outcome), 0);
+        let Some(at) = self.claims.reservations.iter().rposition(|reservation| reservation.key == *target) else {
+            let is_closed = self.claims.closed_requests.contains(target);
+            return nothing(if is_closed { Outcome::Absorbed } else { Outcome::UnknownReference });
+        };
+        let lines = self.claims.reservations[at].lines.len();
+        let amounts = match wish {
+            Wish::Post { amounts, .. } | Wish::Void { amounts } => Some(amounts),
+            Wish::Change { amounts, .. } => amounts.as_ref(),
+        };
+        let is_other_number = match amounts {
+            None | Some(Amounts::All) => false,
+            Some(Amounts::One(_)) => lines != 1,
+            Some(Amounts::Each(each)) => each.len() != lines,
+        };
+        if is_other_number {
+            return nothing(Outcome::UnknownReference);
+        }
+        let is_held = |line: &usize| !self.claims.reservations[at].lines[*line].parts.is_empty();
+        let held: Vec<usize> = (0..lines).filter(is_held).collect();
+        let settlement = self.settlement(turn, at, wish);
+        let raised = self.raised_lines((turn, at), wish, &settlement);
+        let is_open =
+            |line: &usize| !self.is_closed_hold(at, *line) || raised.contains(line) && self.is_complete_hold(at, *line);
+        let open: Vec<usize> = held.iter().copied().filter(is_open).collect();
+        if open.is_empty() {
+            self.add_settlement(at, settlement, sequence);
+            return nothing(Outcome::Absorbed);
+        }
+        self.settle_open(turn, at, (wish, settlement, &open), sequence)
+    }
+
+    /// Settles a reservation of which some lines are open.
+    fn settle_open(
+        &mut self,
+        turn: &Turn,
+        at: usize,
+        (wish, mut settlement, open): (&Wish, Settlement, &[usize]),
+        sequence: u64,
+    ) -> (Reply, i64) {
+        let key = turn.key();
+        let mut tried = self.claims.reservations[at].clone();
+        tried.settle(settlement.clone());
+        let fold = tried.fold(i64::MAX);
+        let Some((before, after)) = fold.step(&key) else { return (Reply::new(Outcome::Insufficient), 0) };
+        let was = self.claims.reservations[at].fold(i64::MAX);
+        let is_live = open.iter().any(|line| before[*line] > 0);
+        let sum = |amounts: &[i64]| open.iter().map(|line| amounts[*line]).sum::<i64>();
+        let quantity = match wish {
+            Wish::Post { amounts, .. } => {
+                let wanted = wanted(amounts, before);
+                let is_there = is_live && open.iter().all(|line| wanted[*line] <= before[*line]);
+                if !is_there || !self.has_what_grew(at, (&was, &fold), open) {
+                    return (Reply::new(Outcome::Insufficient), 0);
+                }
+                sum(&wanted)
+            }
+            Wish::Void { amounts } => {
+                let wanted = wanted(amounts, before);
+                open.iter().map(|line| wanted[*line].min(before[*line])).sum()
+            }
+            Wish::Change { amounts, .. } => {
+                // What has run out may be somebody else's by now.
+                let is_over = was.runs_out_ns.is_some_and(|end_ns| end_ns <= self.now_ns());
+                if !is_live || is_over {
+                    return (Reply::new(Outcome::Insufficient), 0);
+                }
+                let amounts = amounts.as_ref().map(|amounts| wanted(amounts, before));
+                if let Some(amounts) = &amounts {
+                    // What was said of later times may leave nothing of it.
+                    let has = |fold: &Fold, line: usize| -> i64 {
+                        fold.lines[line].iter().map(|part| part.live + part.posted()).sum()
+                    };
+                    let grown = |line: usize| (has(&fold, line) - has(&was, line)).max(0);
+                    let more: Vec<i64> = (0..before.len())
+                        .map(|line| {
+                            if open.contains(&line) { (amounts[line] - before[line]).clamp(0, grown(line)) } else { 0 }
+                        })
+                        .collect();
+                    let Some(extra) = self.more(at, &more) else { return (Reply::new(Outcome::Insufficient), 0) };
+                    let placed = self.place_extra(at, extra);
+                    if let Deed::Change { extra, .. } = &mut settlement.deed {
+                        *extra = placed;
+                    }
+                }
+                sum(after)
+            }
+        };
+        self.add_settlement(at, settlement, sequence);
+        let mut reply = Reply::new(Outcome::Applied);
+        reply.raised.extend(self.look_at_releases(Some(at)));
+        (reply, quantity)
+    }
+
+    /// Lines of which a change asks for more than was live.
+    fn raised_lines(&self, (turn, at): (&Turn, usize), wish: &Wish, settlement: &Settlement) -> Vec<usize> {
+        let Wish::Change { amounts: Some(amounts), .. } = wish else { return Vec::new() };
+        let mut tried = self.claims.reservations[at].clone();
+        tried.settle(settlement.clone());
+        let fold = tried.fold(i64::MAX);
+        let Some((before, _)) = fold.step(&turn.key()) else { return Vec::new() };
+        let was = self.claims.reservations[at].fold(i64::MAX);
+        let wanted = wanted(amounts, before);
+        let has =
+            |fold: &Fold, line: usize| -> i64 { fold.lines[line].iter().map(|part| part.live + part.posted()).sum() };
+        let is_raised = |line: &usize| wanted[*line] > before[*line] && has(&fold, *line) > has(&was, *line);
+        (0..before.len()).filter(is_raised).collect()
+    }
+
+    /// Whether there is what a post takes beyond what was granted: a later change may have given it back.
+    fn has_what_grew(&self, at: usize, (was, fold): (&Fold, &Fold), open: &[usize]) -> bool {
+        let mut taken: Vec<Part> = Vec::new();
+        open.iter().all(|line| {
+            let held = &self.claims.reservations[at].lines[*line];
+            let mut parts = held.parts.iter().zip(fold.lines[*line].iter().zip(&was.lines[*line]));
+            parts.all(|(part, (now, was))| {
+                let has = now.live + now.posted();
+                let grown = if has <= part.granted { 0 } else { (has - was.live - was.posted()).max(0) };
+                let place = Place::Position(part.at.clone());
+                let drawn =
+                    if grown > 0 { self.draw_more(&Held { place, ..held.clone() }, grown, &taken) } else { Vec::new() };
+                let is_there = drawn.iter().map(|part| part.granted).sum::<i64>() == grown;
+                taken.extend(drawn);
+                is_there
+            })
+        })
+    }
+
+    /// What more of each line would be taken from where, if all of it can be had.
+    fn more(&self, at: usize, more: &[i64]) -> Option<Vec<Vec<Part>>> {
+        let mut taken: Vec<Part> = Vec::new();
+        let mut extra = Vec::new();
+        for (line, amount) in more.iter().enumerate() {
+            let held = &self.claims.reservations[at].lines[line];
+            let drawn = if *amount > 0 { self.draw_more(held, *amount, &taken) } else { Vec::new() };
+            if drawn.iter().map(|part| part.granted).sum::<i64>() != *amount {
+                return None;
+            }
+            taken.extend(drawn.iter().cloned());
+            extra.push(drawn);
+        }
+        Some(extra)
+    }
+
+    fn draw_more(&self, held: &Held, amount: i64, taken: &[Part]) -> Vec<Part> {
+        let Some(places) = self.places_of(&held.place) else { return Vec::new() };
+        // What was taken at once stays so, and who changes it names no mode: the configured one counts.
+        let due = held.due.filter(|_| held.parts.iter().any(|part| part.due.is_some()));
+        let bucket = |at: &PositionKey| {
+            usize::try_from(due.map_or(0, |due| self.buckets_away(&at.location, due).max(0))).unwrap_or(0)
+        };
+        let (mode, channel) = (self.config.promise.mode, held.channel.as_deref());
+        let asks = super::decision::Asks { channel, mode, purpose: held.purpose.as_ref() };
+        self.draw(&places, Some(amount.into()), &bucket, asks, taken).unwrap_or_default()
+    }
+
+    /// Finds the parts that take more, and adds those that are not there yet.
+    fn place_extra(&mut self, at: usize, extra: Vec<Vec<Part>>) -> Vec<Vec<i64>> {
+        let mut placed = Vec::new();
+        for (line, extra) in extra.into_iter().enumerate() {
+            for part in &extra {
+                if !self.claims.reservations[at].lines[line].parts.iter().any(|known| known.at == part.at) {
+                    let number = self.promise.next_number();
+                    let held = &mut self.claims.reservations[at].lines[line];
+                    let due = part.due.and(held.due);
+                    held.parts.push(Part { granted: 0, due, number, ..part.clone() });
                 }
             }
-            Some(due) => {
-                let open = self.promise.lines.get(&key).filter(|line| line.is_open()).map(|line| line.quantity);
-                match open {
-                    Some(quantity) => {
-                        self.reschedule(&key, None, Some(quantity.max(part.posted)), sequence);
-                    }
-                    None => {
-                        self.schedule(&key, (due, part.posted), (None, source), sequence);
-                    }
-                }
-            }
+            let parts = &self.claims.reservations[at].lines[line].parts;
+            let of = |known: &Part| extra.iter().filter(|part| part.at == known.at).map(|part| part.granted).sum();
+            placed.push(parts.iter().map(of).collect());
+        }
+        placed
+    }
+
+    fn settlement(&self, turn: &Turn, at: usize, wish: &Wish) -> Settlement {
+        let deed = match wish.clone() {
+            Wish::Post { amounts, keeps } => Deed::Post { amounts, keeps },
+            Wish::Void { amounts } => Deed::Void { amounts },
+            Wish::Change { amounts, ttl } => Deed::Change {
+                amounts: amounts.map(|amounts| wanted(&amounts, &vec![0; self.claims.reservations[at].lines.len()])),
+                extra: Vec::new(),
+                end: match ttl {
+                    Ttl::AsConfigured => End::Same,
+                    Ttl::Endless => End::Never,
+                    Ttl::Ns(ttl_ns) => End::At(turn.came_ns.saturating_add(ttl_ns)),
+                },
+            },
+        };
+        Settlement { time_ns: turn.claim.time_ns, key: turn.key(), deed }
+    }
+
+    /// Adds what was said to what a reservation is made of.
+    fn add_settlement(&mut self, at: usize, settlement: Settlement, sequence: u64) {
+        let lines = self.claims_of(at);
+        let orders = lines.iter().map(|(order, _)| order.clone()).collect();
+        self.seeing(&orders, &[at], sequence, |twin| {
+            let changes_end = matches!(settlement.deed, Deed::Change { end: End::Never | End::At(_), .. });
+            let reservation = &mut twin.claims.reservations[at];
+            reservation.settle(settlement);
+            // Another end may not have come yet.
+            reservation.is_over &= !changes_end;
+            twin.touch_reservation(at);
+        });
+    }
+
+    fn claims_of(&self, at: usize) -> BTreeSet<(crate::reference::claims::Order, Number)> {
+        self.lines_of_reservation(&self.claims.reservations[at])
+    }
+
+    /// What is told of a reservation is told of its lines and positions.
+    pub(super) fn touch_reservation(&mut self, at: usize) {
+        for (order, number) in self.claims_of(at) {
+            self.touch_order(&order, &number);
+        }
+        let parts = self.claims.reservations[at].lines.iter().flat_map(|line| &line.parts);
+        let positions: Vec<PositionKey> = parts.map(|part| part.at.clone()).collect();
+        self.claims.troubles.touched_positions.extend(positions);
+    }
+
+    /// Ends what has been held for long enough.
+    pub(super) fn expire(&mut self, sequence: u64) {
+        let now_ns = self.now_ns();
+        let is_over = |reservation: &Reservation| {
+            !reservation.is_over && reservation.fold(i64::MAX).expires_ns.is_some_and(|end_ns| end_ns <= now_ns)
+        };
+        let all = 0..self.claims.reservations.len();
+        let over: Vec<usize> = all.filter(|at| is_over(&self.claims.reservations[*at])).collect();
+        for at in over {
+            let orders = self.orders_of_reservation(&self.claims.reservations[at]);
+            self.seeing(&orders, &[at], sequence, |twin| {
+                twin.claims.reservations[at].is_over = true;
+                twin.touch_reservation(at);
+            });
         }
     }
 }
 
-/// The answer to a posting or a release.
+/// The answer to what settles a reservation.
 pub(super) fn answer((source, id): &Key, status: &str, outcome: Outcome, quantity: i64, sequence: u64) -> Value {
     json!({"source": source, "id": id, "status": status, "outcome": outcome.name(), "quantity": amount(quantity.into()),
         "sequence": sequence})

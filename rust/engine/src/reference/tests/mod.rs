@@ -1,5 +1,7 @@
 //! Small logs whose answers are written out: what the twin says of corrections, approvals, ownership and master data.
 
+mod cases;
+mod claims;
 mod kernel;
 mod orders;
 mod promises;
@@ -153,7 +155,7 @@ fn leaps_wait_and_are_available_on_the_cautious_side() {
     assert_eq!(log.stock("c2", "counted", 4, 3), "pending_approval");
     assert_eq!(log.stock("c2", "counted", 4, 3), "duplicate");
     let balance = log.twin.balances().remove(0);
-    assert_eq!((balance.accounts[0], balance.pending, balance.atp()), (15_000, 11_000, 4_000));
+    assert_eq!((balance.accounts[0], balance.pending, balance.on_hand_atp()), (15_000, 11_000, 4_000));
     assert_eq!(log.open(), ["pending_approval wms/c2"]);
     assert_eq!(log.tell(&by_operator("g1", "approval.granted", &json!({"exception": 1}))), "applied");
     assert_eq!((log.on_hand(), log.open().len()), (4, 0));

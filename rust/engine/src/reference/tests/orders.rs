@@ -3,7 +3,7 @@
 use super::*;
 
 /// All orders of some things.
-fn orders<T: Clone>(things: &[T]) -> Vec<Vec<T>> {
+pub(super) fn orders<T: Clone>(things: &[T]) -> Vec<Vec<T>> {
     if things.is_empty() {
         return vec![Vec::new()];
     }

@@ -1,0 +1,130 @@
+//! Steps: events of stock with a document are facts of their line (`docs/claims.md` §1).
+
+use super::Named;
+use crate::account::Account;
+use crate::claims::{Fact, Kind};
+use crate::config::Config;
+use crate::dedup::Fingerprint;
+use crate::directive::Side;
+use crate::engine::Engine;
+use crate::event::Event;
+use crate::judge::Claim;
+use crate::legs::Terms;
+use crate::limits::ACCOUNT_MAX;
+use crate::outcome::Outcome;
+use crate::rules::{End, Flow, Rule, Step};
+use crate::stock::Spot;
+
+/// The reason with which an event says that nothing more will come or go.
+const FINAL: &str = "final";
+
+/// An event of stock that was posted.
+#[derive(Clone, Copy)]
+pub(crate) struct Stepped<'a, 'e> {
+    pub(crate) event: &'e Event<'a>,
+    pub(crate) claim: &'e Claim<'e>,
+    /// Thousandths, in the base unit.
+    pub(crate) quantity: i64,
+    pub(crate) key: Fingerprint,
+    pub(crate) time_ns: i64,
+    pub(crate) sequence: u64,
+}
+
+impl Engine {
+    /// Refuses a claim of a line that would be more than a position can count.
+    #[inline]
+    pub(crate) fn check_claim(&self, event: &Event<'_>, claim: &Claim<'_>, quantity: i64) -> Result<(), Outcome> {
+        let is_claiming = event.document.is_some()
+            && claim.rule.step.is_some_and(|step| matches!(step.flow, Flow::Reserve | Flow::Allocate) && !step.is_back);
+        if is_claiming && self.promises.is_used { self.check_room(event, quantity) } else { Ok(()) }
+    }
+
+    fn check_room(&self, event: &Event<'_>, quantity: i64) -> Result<(), Outcome> {
+        let names = [event.sku, event.location, event.lot, event.owner].map(Option::unwrap_or_default);
+        let Some(slot) = self.stock.find(names).and_then(|spot| self.promised(spot)) else { return Ok(()) };
+        let claims = self.promises.entry(slot).claims();
+        if claims.saturating_add(quantity) > ACCOUNT_MAX { Err(Outcome::Overflow) } else { Ok(()) }
+    }
+
+    /// Adds what an event says of its line, if it is about one.
+    #[inline]
+    pub(crate) fn note_step(&mut self, config: &Config, stepped: &Stepped<'_, '_>) {
+        if stepped.event.document.is_some()
+            && let Some(step) = stepped.claim.rule.step
+        {
+            self.note_step_of_line(config, stepped, step);
+        }
+    }
+
+    fn note_step_of_line(&mut self, config: &Config, stepped: &Stepped<'_, '_>, step: Step) {
+        let Stepped { event, claim, .. } = *stepped;
+        let Some((side, kind)) = kind_of(config, event, claim, step) else { return };
+        let names = [event.sku, event.location, event.lot, event.owner].map(Option::unwrap_or_default);
+        let Some(spot) = self.stock.find(names) else { return };
+        self.use_promises(config, stepped.sequence);
+        let source = event.source.unwrap_or_default();
+        let named = Named { source, document: event.document.unwrap_or_default(), number: event.line };
+        let line = self.enter_line(config, side, named, spot);
+        self.note_fact(line, spot, kind, stepped);
+        let is_final = event.reason == Some(FINAL) && matches!(step.flow, Flow::Ship | Flow::Receive);
+        if is_final {
+            self.note_word(line, spot, Kind::Final, stepped);
+        }
+        self.touch_line(line);
+        self.reckon(config, line, stepped.sequence);
+    }
+
+    fn note_fact(&mut self, line: u32, spot: Spot, kind: Kind, stepped: &Stepped<'_, '_>) {
+        let fact = self.fact_of(line, spot, kind, stepped);
+        self.claims.note(line, stepped.key.0[1], Fact { amount: stepped.quantity, ..fact });
+    }
+
+    fn note_word(&mut self, line: u32, spot: Spot, kind: Kind, stepped: &Stepped<'_, '_>) {
+        let fact = self.fact_of(line, spot, kind, stepped);
+        self.claims.note_also(line, stepped.key.0[1], fact);
+    }
+
+    fn fact_of(&mut self, line: u32, spot: Spot, kind: Kind, stepped: &Stepped<'_, '_>) -> Fact {
+        let place = self.place_of(line, spot);
+        let source = self.claims.sources.number(stepped.event.source.unwrap_or_default());
+        Fact { key: stepped.key.0[1], time_ns: stepped.time_ns, amount: 0, kind, place, source }
+    }
+
+    /// Takes back what an event said of its line, because it never happened. Tells which line that was.
+    pub(crate) fn retract_step(&mut self, config: &Config, key: Fingerprint, sequence: u64) -> Option<u32> {
+        let line = self.claims.retract(key.0[1])?;
+        self.touch_line(line);
+        self.reckon(config, line, sequence);
+        Some(line)
+    }
+}
+
+/// What an event says of its line, and on which side.
+fn kind_of(config: &Config, event: &Event<'_>, claim: &Claim<'_>, step: Step) -> Option<(Side, Kind)> {
+    let rule = claim.rule;
+    let kind = match (step.flow, step.is_back) {
+        (Flow::Receive, _) => return Some((Side::Supply, Kind::Received)),
+        (Flow::Return, _) => return rule.touches(Account::Supplier).then_some((Side::Supply, Kind::Returned)),
+        (Flow::Reserve, false) => Kind::Reserved,
+        (Flow::Reserve, true) => Kind::Unreserved,
+        (Flow::Allocate, false) if claim.statuses.from == Some(Account::Reserved) || converts(rule) => Kind::Converted,
+        (Flow::Allocate, false) => Kind::Allocated,
+        (Flow::Allocate, true) => Kind::Deallocated,
+        (Flow::Pick, false) => Kind::Picked,
+        (Flow::Pick, true) => Kind::Unpicked,
+        (Flow::Ship, _) => {
+            let is_from_picked = takes_from(rule, Account::Picked) && !Terms::of(config, event, rule).is_from_on_hand;
+            if is_from_picked { Kind::Shipped } else { Kind::Sold }
+        }
+    };
+    Some((Side::Demand, kind))
+}
+
+fn takes_from(rule: &Rule, account: Account) -> bool {
+    rule.postings.iter().any(|posting| posting.from == End::Fixed(account))
+}
+
+/// Whether an allocation of a user's own type always comes out of what was reserved.
+fn converts(rule: &Rule) -> bool {
+    takes_from(rule, Account::Reserved)
+}

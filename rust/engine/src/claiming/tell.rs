@@ -1,0 +1,174 @@
+//! Telling: what does not add up of a line, or of a shelf, is one exception as long as it is so, and settles itself (`docs/claims.md` §3, §6).
+
+use std::collections::BTreeMap;
+
+use crate::carry_out::raised_about;
+use crate::claims::{Flags, Kind, Line, Seen, is_used_after_closing};
+use crate::config::Config;
+use crate::directive::Side;
+use crate::engine::Engine;
+use crate::explain::{Findings, Raised};
+use crate::quantity;
+
+/// What is told of a line, in this order.
+pub(crate) const CODES: [&str; 4] = ["claim_below_zero", "closed_line", "document_clash", "unallocated_pick"];
+
+impl Engine {
+    /// Tells what is other of the lines that an element was about.
+    pub(crate) fn tell_claims(&mut self, config: &Config, findings: &mut Findings) {
+        let mut touched = self.claims.take_touched();
+        for number in touched.clone() {
+            touched.extend(self.claims.family(number));
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        if touched.len() > 1 {
+            self.claims.sort(&mut touched, |line| self.stock.parts[line.part as usize].names.name(line.sku));
+        }
+        for number in touched {
+            if self.claims.head(number).key.side == Side::Supply {
+                self.compare_supply(config, number, findings);
+            }
+            self.tell_line(config, number, findings);
+        }
+    }
+
+    fn tell_line(&mut self, config: &Config, number: u32, findings: &mut Findings) {
+        let now = match self.claims.line(number) {
+            line if line.side == Side::Supply => {
+                let closed_ns = self.claims.document(line.document).closed_on(Side::Supply);
+                Flags { is_used_after_closing: is_used_after_closing(&line, closed_ns), ..Flags::default() }
+            }
+            _ => self.flags_of(config, number),
+        };
+        let before = std::mem::replace(&mut self.claims.line_mut(number).told, now);
+        if now == before {
+            return;
+        }
+        let line = self.claims.line(number);
+        let document = self.claims.document(line.document);
+        let name = line.number.as_ref().map(ToString::to_string).unwrap_or_default();
+        let sku = self.stock.parts[line.part as usize].names.name(line.sku);
+        let subject = format!("{}/{name}/{sku}", document.label());
+        let closed = format!(
+            "this line of {:?} was closed, and something was said of it that happened after that",
+            document.name()
+        );
+        let clash = format!("{} state what is ordered of this line", self.sources_of(&line));
+        let unallocated = "more was picked for this line than was allocated or held for it".to_owned();
+        let all = [
+            (before.is_below_zero, now.is_below_zero, cause_of_below_zero(&line)),
+            (before.is_used_after_closing, now.is_used_after_closing, closed),
+            (before.is_clashing, now.is_clashing, clash),
+            (before.is_unallocated, now.is_unallocated, unallocated),
+        ];
+        for (code, (was, is, cause)) in CODES.into_iter().zip(all) {
+            if is && !was {
+                findings.raised.push(raised_about(code, subject.clone(), cause));
+            } else if was && !is {
+                findings.settled.push((code, subject.clone()));
+            }
+        }
+    }
+
+    fn sources_of(&self, line: &Line) -> String {
+        let names = line.statements.iter().map(|statement| self.claims.sources.name(statement.source));
+        let names: std::collections::BTreeSet<&str> = names.collect();
+        names.into_iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" and ")
+    }
+
+    fn flags_of(&self, config: &Config, number: u32) -> Flags {
+        let family = self.claims.family(number);
+        let stock = &self.stock;
+        let (only_one, shared);
+        let line = if let [only] = &*family {
+            only_one = self.claims.line(*only);
+            &*only_one
+        } else {
+            shared = self.claims.shared_out(&family, |one, other| super::is_before(stock, one, other));
+            let at = family.iter().position(|known| *known == number).unwrap_or(0);
+            &shared[at]
+        };
+        let allocated = line.sum(&[Kind::Allocated, Kind::Converted]);
+        let held: i128 = line.holds.iter().map(|hold| i128::from(hold.live) + i128::from(hold.posted())).sum();
+        let deallocated = line.sum(&[Kind::Deallocated]);
+        let own = self.claims.line(number);
+        let seen: Vec<Seen<'_>> = family.iter().map(|number| self.claims.line(*number)).collect();
+        let kin: Vec<&Line> = seen.iter().map(|line| &**line).collect();
+        let picked = line.sum(&[Kind::Picked]) - line.sum(&[Kind::Unpicked]);
+        let first = line.statements.first().map(|statement| statement.source);
+        Flags {
+            // Where something was said without a line, all lines together tell whether too much was given back.
+            is_below_zero: is_below_zero(&[&own]) && (kin[0].is_blank() || is_below_zero(&kin)),
+            is_used_after_closing: is_used_after_closing(
+                &own,
+                self.claims.document(line.document).closed_on(line.side),
+            ),
+            is_clashing: line.statements.iter().any(|statement| Some(statement.source) != first),
+            is_unallocated: config.claims.flags_unallocated_picks
+                && picked > (allocated - deallocated).max(held).max(0),
+        }
+    }
+
+    /// Tells at which locations sources begin, or cease, to ship what they did not pick.
+    pub(crate) fn tell_turns(&mut self, findings: &mut Findings) {
+        let mut nets = std::mem::take(&mut findings.nets);
+        nets.append(&mut self.nets);
+        // What turned and turned back within one element is as it was.
+        let mut turned: BTreeMap<Box<str>, u32> = BTreeMap::new();
+        for net in &nets {
+            *turned.entry(net.subject.clone()).or_default() += 1;
+        }
+        nets.retain(|net| turned[&net.subject] % 2 == 1);
+        nets.dedup_by(|one, other| one.subject == other.subject);
+        for net in nets {
+            let cause = "more was unreserved or deallocated here without a document than was claimed".to_owned();
+            if net.is_below_zero {
+                findings.raised.push(raised_about("claim_below_zero", net.subject.into(), cause));
+            } else {
+                findings.settled.push(("claim_below_zero", net.subject.into()));
+            }
+        }
+        let mut turns: BTreeMap<(Box<str>, Box<str>), i64> = BTreeMap::new();
+        for turn in findings.turns.drain(..).chain(self.turns.drain(..)) {
+            *turns.entry((turn.source, turn.location)).or_default() += if turn.is_missing { 1 } else { -1 };
+        }
+        for (key, change) in turns.into_iter().filter(|(_, change)| *change != 0) {
+            let before = i64::from(self.unpicked.get(&key).copied().unwrap_or(0));
+            let now = u32::try_from(before + change).unwrap_or(0);
+            let subject = format!("{}/{}", key.0, key.1);
+            if before == 0 && now > 0 {
+                let cause = format!("{:?} ships at {:?} what it did not tell that it picked", key.0, key.1);
+                let raised = raised_about("ship_without_pick", subject, cause);
+                findings.raised.push(Raised { location: Some(key.1.clone()), ..raised });
+            } else if before > 0 && now == 0 {
+                findings.settled.push(("ship_without_pick", subject));
+            }
+            if now == 0 {
+                self.unpicked.remove(&key);
+            } else {
+                self.unpicked.insert(key, now);
+            }
+        }
+    }
+}
+
+/// Whether more was given back of lines than was claimed for them.
+fn is_below_zero(lines: &[&Line]) -> bool {
+    let sum = |kinds: &[Kind]| lines.iter().map(|line| line.sum(kinds)).sum::<i128>();
+    let posts = lines.iter().flat_map(|line| &line.holds).map(|hold| i128::from(hold.posted()));
+    sum(&[Kind::Unreserved]) > sum(&[Kind::Reserved])
+        || sum(&[Kind::Deallocated]) > sum(&[Kind::Allocated, Kind::Converted]) + posts.sum::<i128>()
+}
+
+fn cause_of_below_zero(line: &Line) -> String {
+    let amount = |kinds: &[Kind]| quantity::text(i64::try_from(line.sum(kinds)).unwrap_or(i64::MAX));
+    format!(
+        "{} was unreserved of {} reserved, {} deallocated of {} allocated and {} posted",
+        amount(&[Kind::Unreserved]),
+        amount(&[Kind::Reserved]),
+        amount(&[Kind::Deallocated]),
+        amount(&[Kind::Allocated, Kind::Converted]),
+        quantity::text(line.holds.iter().map(crate::claims::Hold::posted).fold(0, i64::saturating_add)),
+    )
+}

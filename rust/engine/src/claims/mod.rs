@@ -1,0 +1,362 @@
+//! Claims: what orders claim of the shelf, whoever tells of them, in whatever order (`docs/claims.md`).
+//!
+//! A capability: it keeps what was said of lines, and reckons what they claim. It knows positions by their spots and nothing of what stands there;
+//! what follows for what can be promised is the business of whoever calls it.
+
+#![expect(clippy::similar_names, reason = "a line, its life and those alike are words of the field")]
+
+mod document;
+mod documents;
+mod fact;
+mod heap;
+mod keys;
+mod life;
+mod line;
+mod packed;
+mod reckon;
+mod sources;
+mod spread;
+mod store;
+mod supply;
+mod voices;
+
+use hashbrown::HashTable;
+
+use crate::directive::Side;
+use crate::hash::{GOLDEN, fold, of_name};
+use crate::held;
+use crate::intern::NameId;
+use crate::line_number::LineNumber;
+use crate::stock::Spot;
+
+use documents::Documents;
+use keys::Keys;
+use packed::Head;
+use store::Store;
+
+pub(crate) use document::Document;
+pub(crate) use fact::{AT_ONCE, Fact, Hold, Kind, Statement, Terms};
+pub(crate) use life::{Life, is_used_after_closing};
+pub(crate) use line::{Flags, Line};
+pub(crate) use reckon::{Given, Shown};
+pub(crate) use sources::Sources;
+pub(crate) use store::Seen;
+pub(crate) use supply::{Coming, coming};
+pub(crate) use voices::Voices;
+
+/// What a line is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LineKey<'a> {
+    pub(crate) side: Side,
+    /// The number of the document.
+    pub(crate) document: u32,
+    pub(crate) number: Option<LineNumber<&'a str>>,
+    pub(crate) part: u32,
+    pub(crate) sku: NameId,
+}
+
+/// What a line has of a position: before, and now.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) before: Given,
+    pub(crate) now: Given,
+}
+
+/// All lines, and their documents.
+#[derive(Debug)]
+pub(crate) struct Claims {
+    lines: Store,
+    by_name: HashTable<u32>,
+    documents: Documents,
+    keys: Keys,
+    pub(crate) sources: Sources,
+    /// Lines that are to be looked at once the element is done.
+    touched: Vec<u32>,
+    seed: u64,
+}
+
+impl Claims {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            lines: Store::default(),
+            by_name: HashTable::new(),
+            documents: Documents::new(seed),
+            keys: Keys::default(),
+            sources: Sources::new(seed),
+            touched: Vec::new(),
+            seed,
+        }
+    }
+
+    /// A line by its number in the store.
+    pub(crate) fn line(&self, number: u32) -> Seen<'_> {
+        self.lines.see(number)
+    }
+
+    /// What a line is known by, and when something was said of it last.
+    pub(crate) fn head(&self, number: u32) -> Head<'_> {
+        self.lines.head(number)
+    }
+
+    /// A line by its number, to be changed.
+    pub(crate) fn line_mut(&mut self, number: u32) -> &mut Line {
+        self.lines.wake(number)
+    }
+
+    /// A document by its number in the store.
+    pub(crate) fn document(&self, number: u32) -> &Document {
+        self.documents.get(number)
+    }
+
+    /// A document by its number, to be changed.
+    pub(crate) fn document_mut(&mut self, number: u32) -> &mut Document {
+        self.documents.get_mut(number)
+    }
+
+    /// The number of a document, if anything was said of it.
+    pub(crate) fn find_document(&self, space: &str, name: &str) -> Option<u32> {
+        self.documents.find(space, name)
+    }
+
+    /// The number of a document, new if need be.
+    pub(crate) fn enter_document(&mut self, space: &str, name: &str) -> u32 {
+        self.documents.enter(space, name)
+    }
+
+    /// The number of a line, if anything was said of it.
+    pub(crate) fn find(&self, key: &LineKey<'_>) -> Option<u32> {
+        let is_it = |number: &u32| self.head(*number).key == *key;
+        self.by_name.find(hash_of_line(self.seed, key), is_it).copied()
+    }
+
+    /// The number of a line, new if need be.
+    pub(crate) fn enter(&mut self, key: &LineKey<'_>) -> u32 {
+        if let Some(number) = self.find(key) {
+            return number;
+        }
+        let line = Line::new(key.side, key.document, key.number.map(LineNumber::to_own), (key.part, key.sku));
+        let number = self.lines.add(line);
+        let (lines, seed) = (&self.lines, self.seed);
+        self.by_name
+            .insert_unique(hash_of_line(seed, key), number, |number| hash_of_line(seed, &lines.head(*number).key));
+        let document = self.document_mut(key.document);
+        document.lines.push(number);
+        document.has_loose |= key.number.is_none();
+        number
+    }
+
+    /// Adds what an event said. What came under the same key before cannot be taken back any more.
+    pub(crate) fn note(&mut self, line: u32, key: u64, fact: Fact) {
+        if let Some(before) = self.line_of(key) {
+            let is_same = |known: &&mut Fact| known.key == key;
+            self.line_mut(before).facts.iter_mut().filter(is_same).for_each(|known| known.key = 0);
+            self.keys.remove(key, before);
+        }
+        self.line_mut(line).facts.push(Fact { key, ..fact });
+        self.keys.add(key, line);
+    }
+
+    /// Adds one more thing that the same event said.
+    pub(crate) fn note_also(&mut self, line: u32, key: u64, fact: Fact) {
+        self.line_mut(line).facts.push(Fact { key, ..fact });
+    }
+
+    /// Puts back a fact of a snapshot.
+    pub(crate) fn put_back(&mut self, line: u32, fact: Fact) {
+        let is_known = fact.key == 0 || self.line_of(fact.key).is_some();
+        self.line_mut(line).facts.push(fact);
+        if !is_known {
+            self.keys.add(fact.key, line);
+        }
+    }
+
+    /// All documents, by their numbers in the store.
+    pub(crate) fn document_numbers(&self) -> Vec<u32> {
+        self.documents.numbers()
+    }
+
+    /// The line that an event is a fact of.
+    fn line_of(&self, key: u64) -> Option<u32> {
+        self.keys.lines(key).find(|line| self.line(*line).facts.iter().any(|fact| fact.key == key))
+    }
+
+    /// Takes back what an event said. Tells which line it was said of.
+    pub(crate) fn retract(&mut self, key: u64) -> Option<u32> {
+        let line = self.line_of(key)?;
+        self.keys.remove(key, line);
+        self.line_mut(line).retract(key);
+        Some(line)
+    }
+
+    /// Notes that a line is to be looked at once the element is done.
+    pub(crate) fn touch(&mut self, number: u32, now_ns: i64) {
+        let line = self.line_mut(number);
+        line.touched_ns = now_ns;
+        let (is_new, document) = (!std::mem::replace(&mut line.is_touched, true), line.document);
+        self.document_mut(document).touched_ns = now_ns;
+        if is_new {
+            self.touched.push(number);
+        }
+    }
+
+    /// Takes the lines that are to be looked at.
+    pub(crate) fn take_touched(&mut self) -> Vec<u32> {
+        let touched = std::mem::take(&mut self.touched);
+        for number in &touched {
+            self.line_mut(*number).is_touched = false;
+        }
+        self.lines.rest();
+        touched
+    }
+
+    /// Puts lines in the order in which they are listed: by document, line and SKU; a line without a number stands
+    /// last.
+    pub(crate) fn sort<'s>(&self, numbers: &mut [u32], sku_of: impl Fn(LineKey<'_>) -> &'s str) {
+        let names = |number: &u32| {
+            let key = self.head(*number).key;
+            let document = self.document(key.document);
+            (document.space(), document.name(), key.number.is_none(), key.number, sku_of(key))
+        };
+        numbers.sort_by(|one, other| names(one).cmp(&names(other)));
+    }
+
+    /// The lines that share facts with one: itself, or all of its document and SKU where something was said without a line. The one without a
+    /// number stands first, the others in their order.
+    pub(crate) fn family(&self, number: u32) -> Vec<u32> {
+        let line = self.head(number).key;
+        let document = self.document(line.document);
+        if !document.has_loose {
+            return vec![number];
+        }
+        let key = |number: &u32| self.head(*number).key;
+        let is_kin = |other: LineKey<'_>| (other.side, other.part, other.sku) == (line.side, line.part, line.sku);
+        let mut family: Vec<u32> = document.lines.iter().copied().filter(|number| is_kin(key(number))).collect();
+        family.sort_by(|one, other| key(one).number.cmp(&key(other).number));
+        if key(&family[0]).number.is_some() { vec![number] } else { family }
+    }
+
+    /// The lines of a family with what was said without a line shared out.
+    pub(crate) fn shared_out(&self, family: &[u32], is_before: impl Fn(Spot, Spot) -> bool) -> Vec<Line> {
+        let seen: Vec<Seen<'_>> = family.iter().map(|number| self.line(*number)).collect();
+        let lines: Vec<&Line> = seen.iter().map(|line| &**line).collect();
+        let document = self.document(lines[0].document);
+        spread::spread(&lines, document.closed_on(lines[0].side), &self.sources, is_before)
+    }
+
+    /// The lines of a family with what was said without a line shared out, if one of them were another.
+    pub(crate) fn shared_out_with(&self, number: u32, line: Line, is_before: impl Fn(Spot, Spot) -> bool) -> Vec<Line> {
+        let family = self.family(number);
+        if family.len() == 1 {
+            return vec![line];
+        }
+        let known = |one: &u32| if *one == number { Seen::Awake(&line) } else { self.line(*one) };
+        let seen: Vec<Seen<'_>> = family.iter().map(known).collect();
+        let lines: Vec<&Line> = seen.iter().map(|line| &**line).collect();
+        spread::spread(&lines, self.document(line.document).closed_on(line.side), &self.sources, is_before)
+    }
+
+    /// Reckons anew what a line, and those that share facts with it, claim. Tells what is other than before.
+    pub(crate) fn reckon(
+        &mut self,
+        number: u32,
+        is_before: impl Fn(Spot, Spot) -> bool,
+        dropped: impl Fn(Spot) -> Option<i32>,
+    ) -> Vec<Change> {
+        let family = self.family(number);
+        let mut changes = Vec::new();
+        if let [only] = &*family {
+            let line = self.line(*only);
+            let closed_ns = self.document(line.document).closed_on(line.side);
+            let now = reckon::reckon(&line, closed_ns, &self.sources, dropped);
+            drop(line);
+            self.replace(*only, now, &mut changes);
+            return changes;
+        }
+        let lines = self.shared_out(&family, is_before);
+        let closed_ns = self.document(lines[0].document).closed_on(lines[0].side);
+        for (number, line) in family.iter().zip(&lines) {
+            let now = reckon::reckon(line, closed_ns, &self.sources, &dropped);
+            self.replace(*number, now, &mut changes);
+        }
+        changes
+    }
+
+    /// What a line claims, whether an order counts whose day is past or not.
+    pub(crate) fn reckon_one(&self, line: &Line, closed_ns: Option<i64>) -> Vec<Given> {
+        reckon::reckon(line, closed_ns, &self.sources, |_| None)
+    }
+
+    fn replace(&mut self, number: u32, now: Vec<Given>, changes: &mut Vec<Change>) {
+        let mut before = std::mem::take(&mut self.line_mut(number).given);
+        for given in &now {
+            let known = before.iter().position(|before| before.spot == given.spot);
+            let before = known.map_or_else(|| Given::none(given.spot), |at| before.remove(at));
+            if before != *given {
+                changes.push(Change { before, now: given.clone() });
+            }
+        }
+        for before in before.into_iter().filter(|before| !before.is_none()) {
+            changes.push(Change { now: Given::none(before.spot), before });
+        }
+        self.line_mut(number).given = now.into_iter().filter(|given| !given.is_none()).collect();
+    }
+
+    /// All lines, by their numbers in the store.
+    pub(crate) fn numbers(&self) -> Vec<u32> {
+        self.lines.numbers().collect()
+    }
+
+    /// Whether a number in the store is that of a line.
+    pub(crate) fn is_known(&self, number: u32) -> bool {
+        self.lines.is_there(number)
+    }
+
+    /// Forgets a line.
+    pub(crate) fn forget(&mut self, number: u32) {
+        let hash = hash_of_line(self.seed, &self.head(number).key);
+        if let Ok(found) = self.by_name.find_entry(hash, |known| *known == number) {
+            found.remove();
+        }
+        let line = self.lines.take(number);
+        for fact in &line.facts {
+            self.keys.remove(fact.key, number);
+        }
+        if line.is_touched {
+            self.touched.retain(|touched| *touched != number);
+        }
+        let document = self.document_mut(line.document);
+        if let Some(at) = document.lines.iter().rposition(|known| *known == number) {
+            document.lines.remove(at);
+        }
+    }
+
+    /// Forgets documents of which no line is left and that were touched last before a time.
+    pub(crate) fn forget_documents(&mut self, before_ns: i64) {
+        self.documents.forget(before_ns);
+    }
+
+    /// Bytes of documents, beside their lines.
+    pub(crate) fn documents_bytes(&self) -> usize {
+        self.documents.memory_bytes()
+    }
+
+    /// Bytes of lines, and of what finds them.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.lines.memory_bytes()
+            + self.by_name.allocation_size()
+            + self.keys.memory_bytes()
+            + self.sources.memory_bytes()
+            + held::list(&self.touched)
+    }
+}
+
+/// Texts are hashed under the secret seed, so nobody can craft lines that pile up.
+fn hash_of_line(seed: u64, key: &LineKey<'_>) -> u64 {
+    let number = match key.number {
+        None => 1,
+        Some(LineNumber::Number(number)) => fold(number.cast_unsigned() ^ seed, GOLDEN),
+        Some(LineNumber::Text(text)) => of_name(seed, text),
+    };
+    let names = u64::from(key.document) << 32 | u64::from(key.sku);
+    fold(fold(names ^ seed, GOLDEN) ^ number ^ u64::from(key.part) << 1 ^ key.side as u64, GOLDEN ^ seed)
+}

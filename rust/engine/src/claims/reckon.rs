@@ -1,0 +1,257 @@
+//! Reckoning: what a line claims at each of its positions, by bucket, and how it is shown (`docs/claims.md` §2).
+
+use std::collections::BTreeMap;
+
+use smallvec::{SmallVec, smallvec};
+
+use super::fact::{AT_ONCE, Kind};
+use super::life::Life;
+use super::line::Line;
+use super::sources::Sources;
+use super::voices::Voices;
+use crate::stock::Spot;
+
+/// What is claimed, in thousandths: for good, softly, and by orders alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Shown {
+    pub(crate) allocated: i64,
+    pub(crate) reserved: i64,
+    pub(crate) ordered: i64,
+}
+
+impl Shown {
+    pub(crate) const fn total(self) -> i64 {
+        self.allocated.wrapping_add(self.reserved).wrapping_add(self.ordered)
+    }
+
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            allocated: self.allocated.wrapping_add(other.allocated),
+            reserved: self.reserved.wrapping_add(other.reserved),
+            ordered: self.ordered.wrapping_add(other.ordered),
+        }
+    }
+
+    pub(crate) fn minus(self, other: Self) -> Self {
+        Self {
+            allocated: self.allocated.wrapping_sub(other.allocated),
+            reserved: self.reserved.wrapping_sub(other.reserved),
+            ordered: self.ordered.wrapping_sub(other.ordered),
+        }
+    }
+}
+
+/// What a source shipped of a line beyond what was picked, or picked beyond what was shipped, in thousandths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moved {
+    pub(crate) source: u16,
+    pub(crate) unpicked: i64,
+    pub(crate) unshipped: i64,
+}
+
+/// What a line has of a position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Given {
+    pub(crate) spot: Spot,
+    /// What it claims up to each bucket at which that changes.
+    pub(crate) steps: SmallVec<[(i32, Shown); 1]>,
+    /// Live holds that count: how many at once, and by bucket.
+    pub(crate) live_now: u32,
+    pub(crate) live_dated: Vec<(i32, u32)>,
+    /// What left the shelf and what did not, by source.
+    pub(crate) moved: Vec<Moved>,
+}
+
+impl Given {
+    pub(crate) fn none(spot: Spot) -> Self {
+        Self { spot, steps: SmallVec::new(), live_now: 0, live_dated: Vec::new(), moved: Vec::new() }
+    }
+
+    /// Whether it has nothing there.
+    pub(crate) fn is_none(&self) -> bool {
+        self.steps.is_empty() && self.live_now == 0 && self.live_dated.is_empty() && self.moved.is_empty()
+    }
+
+    /// How many live holds count, at once and later.
+    pub(crate) fn live(&self) -> u32 {
+        self.live_now + self.live_dated.iter().map(|(_, count)| *count).sum::<u32>()
+    }
+
+    /// What it claims at each bucket beyond the bucket before.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = (i32, Shown)> + '_ {
+        let before = std::iter::once(Shown::default()).chain(self.steps.iter().map(|(_, shown)| *shown));
+        self.steps.iter().zip(before).map(|((bucket, shown), before)| (*bucket, shown.minus(before)))
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let steps = if self.steps.spilled() { self.steps.capacity() * size_of::<(i32, Shown)>() } else { 0 };
+        steps + crate::held::list(&self.live_dated) + crate::held::list(&self.moved)
+    }
+}
+
+/// What a line claims of the buckets of its place, layer by layer: in all, without what only the order asks, without what only reservations ask.
+#[derive(Debug, Clone, Copy)]
+struct Layers {
+    all: i128,
+    taken: i128,
+    kept: i128,
+}
+
+impl Layers {
+    fn of(voices: &Voices, bucket: i32, ordered: i128) -> Self {
+        let kept = voices.allocated.max(voices.posted_until(bucket));
+        let taken = voices.reserved.max(voices.allocated).max(voices.taken(bucket));
+        let left = |amount: i128| (amount - voices.gone).max(0);
+        Self { all: left(taken.max(ordered)), taken: left(taken), kept: left(kept) }
+    }
+
+    /// Takes an amount off the upper layers, down to one of them. Tells how much it was.
+    fn take_off(&mut self, excess: i128, floor: i128) -> i128 {
+        let share = excess.min(self.all - floor).max(0);
+        self.all -= share;
+        self.taken = self.taken.min(self.all);
+        self.kept = self.kept.min(self.all);
+        share
+    }
+
+    fn shown(self) -> Shown {
+        let narrow = |amount: i128| i64::try_from(amount).unwrap_or(i64::MAX / 4);
+        Shown {
+            allocated: narrow(self.kept),
+            reserved: narrow(self.taken - self.kept),
+            ordered: narrow(self.all - self.taken),
+        }
+    }
+}
+
+/// What a line claims everywhere. `dropped` tells from which bucket on an order counts at a position, where those of the past do not.
+pub(crate) fn reckon(
+    line: &Line,
+    document_ns: Option<i64>,
+    sources: &Sources,
+    dropped: impl Fn(Spot) -> Option<i32>,
+) -> Vec<Given> {
+    let life = Life::of(line, document_ns);
+    let voices: Vec<Voices> = (0..).zip(&line.places).map(|(place, _)| life.voices(line, place)).collect();
+    let mut all: Vec<Given> = line.places.iter().map(|place| Given::none(place.spot)).collect();
+    if !life.is_complete {
+        let counts = |spot: Spot, voices: &Voices| {
+            voices.ordered_bucket == AT_ONCE || dropped(spot).is_none_or(|today| voices.ordered_bucket >= today)
+        };
+        let mut buckets: SmallVec<[i32; 4]> = smallvec![AT_ONCE];
+        buckets.extend(voices.iter().flat_map(Voices::buckets));
+        buckets.sort_unstable();
+        buckets.dedup();
+        for bucket in buckets {
+            let ordered = |(place, voices): (&super::line::Place, &Voices)| {
+                if counts(place.spot, voices) { voices.ordered_until(bucket) } else { 0 }
+            };
+            let ordered: SmallVec<[i128; 2]> = line.places.iter().zip(&voices).map(ordered).collect();
+            let layers = layers_of(&life, &voices, bucket, &ordered);
+            for (given, layers) in all.iter_mut().zip(layers) {
+                let shown = layers.shown();
+                if given.steps.last().map_or(Shown::default(), |(_, before)| *before) != shown {
+                    given.steps.push((bucket, shown));
+                }
+            }
+        }
+        count_live(line, &life, &mut all);
+    }
+    for (place, given) in (0..).zip(&mut all) {
+        given.moved = moved(line, place, sources);
+    }
+    all
+}
+
+/// What is claimed up to a bucket at each place, under the limit for all of them.
+fn layers_of(life: &Life, voices: &[Voices], bucket: i32, ordered: &[i128]) -> SmallVec<[Layers; 2]> {
+    let open = |(standing, layers): (&super::life::Standing, Layers)| {
+        if standing.is_open { layers } else { Layers { all: 0, taken: 0, kept: 0 } }
+    };
+    let each = voices.iter().zip(ordered).map(|(voices, ordered)| Layers::of(voices, bucket, *ordered));
+    let mut layers: SmallVec<[Layers; 2]> = life.standings.iter().zip(each).map(open).collect();
+    let is_stated = life.standings.iter().zip(voices).any(|(standing, voices)| standing.is_open && voices.ordered > 0);
+    if layers.len() < 2 || !is_stated {
+        return layers;
+    }
+    let sum = |of: &dyn Fn(&Voices) -> i128| voices.iter().map(|voices| of(voices).max(0)).sum::<i128>();
+    let greatest = sum(&|voices| voices.reserved)
+        .max(sum(&|voices| voices.allocated))
+        .max(sum(&|voices| voices.taken(bucket)))
+        .max(ordered.iter().map(|ordered| (*ordered).max(0)).sum());
+    let limit = (greatest - sum(&|voices| voices.gone)).max(0);
+    let mut excess = layers.iter().map(|layers| layers.all).sum::<i128>() - limit;
+    for floor in [|layers: &Layers| layers.taken, |layers: &Layers| layers.kept, |_: &Layers| 0] {
+        for layers in &mut layers {
+            if excess > 0 {
+                let floor = floor(layers);
+                excess -= layers.take_off(excess, floor);
+            }
+        }
+    }
+    layers
+}
+
+/// Counts the live holds that count.
+fn count_live(line: &Line, life: &Life, all: &mut [Given]) {
+    for hold in line.holds.iter().filter(|hold| hold.live > 0) {
+        let standing = &life.standings[hold.place as usize];
+        if !standing.is_open || !standing.reach.holds(hold) {
+            continue;
+        }
+        let given = &mut all[hold.place as usize];
+        if hold.bucket == AT_ONCE {
+            given.live_now += 1;
+            continue;
+        }
+        match given.live_dated.binary_search_by_key(&hold.bucket, |(bucket, _)| *bucket) {
+            Ok(at) => given.live_dated[at].1 += 1,
+            Err(at) => given.live_dated.insert(at, (hold.bucket, 1)),
+        }
+    }
+}
+
+/// What was shipped from `picked` beyond what was picked, or the other way round, shared out among the sources that did it.
+fn moved(line: &Line, place: u32, sources: &Sources) -> Vec<Moved> {
+    let (mut picked, mut shipped, mut sold) = (0_i128, 0_i128, 0_i128);
+    for fact in line.facts.iter().filter(|fact| fact.place == place) {
+        let amount = i128::from(fact.amount);
+        match fact.kind {
+            Kind::Picked => picked += amount,
+            Kind::Unpicked => picked -= amount,
+            Kind::Shipped => shipped += amount,
+            Kind::Sold => sold += amount,
+            _ => {}
+        }
+    }
+    // What moves the shelf itself is never without a pick, but what was picked for it has left.
+    let mut left = picked - shipped;
+    if left > 0 {
+        left = (left - sold).max(0);
+    }
+    if left == 0 {
+        return Vec::new();
+    }
+    let is_unpicked = left < 0;
+    left = left.abs();
+    let mut by_source: BTreeMap<&str, (u16, i128)> = BTreeMap::new();
+    for fact in line.facts.iter().filter(|fact| fact.place == place) {
+        let amount = match fact.kind {
+            Kind::Shipped if is_unpicked => i128::from(fact.amount),
+            Kind::Picked if !is_unpicked => i128::from(fact.amount),
+            Kind::Unpicked if !is_unpicked => -i128::from(fact.amount),
+            _ => continue,
+        };
+        by_source.entry(sources.name(fact.source)).or_insert((fact.source, 0)).1 += amount;
+    }
+    let mut all = Vec::new();
+    for (source, amount) in by_source.into_values() {
+        let share = i64::try_from(left.min(amount).max(0)).unwrap_or(i64::MAX / 4);
+        left -= i128::from(share);
+        if share > 0 {
+            let (unpicked, unshipped) = if is_unpicked { (share, 0) } else { (0, share) };
+            all.push(Moved { source, unpicked, unshipped });
+        }
+    }
+    all
+}

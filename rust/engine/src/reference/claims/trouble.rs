@@ -1,0 +1,211 @@
+//! What people are told of claims: each item is open while its condition holds, and its code is told by the element that brought it about.
+
+use std::collections::BTreeSet;
+
+use crate::balance::PositionKey;
+use crate::reference::number::Number;
+use crate::reference::{Reference, work};
+use crate::rules::Flow;
+
+use super::view::Line;
+use super::{Fact, Order, Said};
+
+const BELOW_ZERO: &str = "claim_below_zero";
+const SHIPPED: &str = "ship_without_pick";
+const OVER: &str = "over_release";
+
+/// What was told, and what has to be looked at again.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Troubles {
+    lines: BTreeSet<(Order, Number, &'static str)>,
+    positions: BTreeSet<PositionKey>,
+    ships: BTreeSet<String>,
+    releases: BTreeSet<crate::reference::event::Key>,
+    /// Positions from which something was shipped without a pick, by source.
+    short: BTreeSet<(PositionKey, String)>,
+    pub(crate) touched_orders: BTreeSet<Order>,
+    pub(crate) touched_positions: BTreeSet<PositionKey>,
+}
+
+impl Troubles {
+    /// What is forgotten is not settled by that.
+    pub(crate) fn forget(&mut self, order: &Order, number: &Number) {
+        self.lines.retain(|(known, line, _)| (known, line) != (order, number));
+    }
+}
+
+impl Reference {
+    /// What there is to tell of claims since somebody looked last.
+    pub(crate) fn look_at_claims(&mut self) -> Vec<(String, String)> {
+        let mut raised = self.look_at_releases(None);
+        let orders = std::mem::take(&mut self.claims.troubles.touched_orders);
+        let mut positions = std::mem::take(&mut self.claims.troubles.touched_positions);
+        let mut lines: Vec<(Order, Number)> = Vec::new();
+        for order in &orders {
+            let now = self.lines_of(order);
+            let facts = &self.claims.orders[order].facts;
+            let known = self.claims.troubles.lines.iter().filter(|(told, ..)| told == order).map(|(_, line, _)| line);
+            let numbers: BTreeSet<Number> =
+                now.lines.keys().chain(facts.iter().map(|fact| &fact.number)).chain(known).cloned().collect();
+            lines.extend(numbers.into_iter().map(|number| (order.clone(), number)));
+            positions.extend(now.lines.values().flat_map(|line| line.places.keys().cloned()));
+            positions.extend(facts.iter().map(|fact| fact.at.clone()));
+        }
+        let name = |order: &Order| (order.names.clone(), order.document.clone());
+        lines.sort_by(|(one, line), (other, other_line)| {
+            (name(one), line, &one.sku).cmp(&(name(other), other_line, &other.sku))
+        });
+        for (order, number) in lines {
+            raised.extend(self.look_at_line(&order, &number));
+        }
+        for at in &positions {
+            let unnamed = self.unnamed(at);
+            let is_below =
+                unnamed.unreserved > unnamed.reserved || unnamed.deallocated > unnamed.allocated + unnamed.posted;
+            let was_below = self.claims.troubles.positions.contains(at);
+            if is_below {
+                self.claims.troubles.positions.insert(at.clone());
+            } else {
+                self.claims.troubles.positions.remove(at);
+            }
+            raised.extend(self.turn(BELOW_ZERO, work::of_position(at), (was_below, is_below)));
+        }
+        raised.extend(self.look_at_ships(&positions));
+        raised
+    }
+
+    /// Raises what became true, and resolves what became false.
+    fn turn(&mut self, code: &str, subject: String, (was, is): (bool, bool)) -> Option<(String, String)> {
+        if was && !is {
+            self.work.resolve(code, &subject);
+        }
+        (is && !was).then(|| (code.to_owned(), subject))
+    }
+
+    fn look_at_line(&mut self, order: &Order, number: &Number) -> Vec<(String, String)> {
+        let lines = self.lines_of(order);
+        let nothing = Line::default();
+        let line = lines.lines.get(number).unwrap_or(&nothing);
+        let is = [
+            (BELOW_ZERO, self.is_below_zero(order, number)),
+            ("closed_line", self.is_seen_after_closing(order, number, line)),
+            ("document_clash", self.is_said_by_two(order, number)),
+            ("unallocated_pick", self.config.claims.flags_unallocated_picks && is_unallocated(line)),
+        ];
+        let mut raised = Vec::new();
+        for (code, is) in is {
+            let key = (order.clone(), number.clone(), code);
+            let was = self.claims.troubles.lines.contains(&key);
+            if is {
+                self.claims.troubles.lines.insert(key);
+            } else {
+                self.claims.troubles.lines.remove(&key);
+            }
+            raised.extend(self.turn(code, order.subject(number), (was, is)));
+        }
+        raised
+    }
+
+    /// Whether more was given back than was ever claimed, over the line's life; where something was said without a line, over that of all lines, too.
+    fn is_below_zero(&self, order: &Order, number: &Number) -> bool {
+        let own = self.is_below(order, |other| other == number);
+        own && (!self.has_loose(order) || self.is_below(order, |_| true))
+    }
+
+    pub(crate) fn has_loose(&self, order: &Order) -> bool {
+        self.facts_of(order, &Number::None).next().is_some()
+            || self.holds_of(order, i64::MAX, &[]).iter().any(|hold| hold.number == Number::None)
+    }
+
+    fn is_below(&self, order: &Order, is_meant: impl Fn(&Number) -> bool) -> bool {
+        let [mut reserved, mut unreserved, mut allocated, mut deallocated] = [0_i128; 4];
+        let facts = self.claims.orders.get(order).map(|told| &told.facts);
+        for fact in facts.into_iter().flatten().filter(|fact| is_meant(&fact.number)) {
+            if let Said::Moved(moved) = &fact.said {
+                let sum = match (moved.step.flow, moved.step.is_back) {
+                    (Flow::Reserve, false) => &mut reserved,
+                    (Flow::Reserve, true) => &mut unreserved,
+                    (Flow::Allocate, false) => &mut allocated,
+                    (Flow::Allocate, true) => &mut deallocated,
+                    _ => continue,
+                };
+                *sum += i128::from(moved.amount);
+            }
+        }
+        let holds = self.holds_of(order, i64::MAX, &[]);
+        let posted: i128 =
+            holds.iter().filter(|hold| is_meant(&hold.number)).map(|hold| i128::from(hold.became.posted())).sum();
+        unreserved > reserved || deallocated > allocated + posted
+    }
+
+    /// Whether something is effective after the line was closed by word that a closed line should not see.
+    fn is_seen_after_closing(&self, order: &Order, number: &Number, line: &Line) -> bool {
+        let is_after = |at: &PositionKey, time_ns: i64| {
+            line.places.get(at).and_then(|figures| figures.closed_ns).is_some_and(|closed_ns| time_ns > closed_ns)
+        };
+        let takes = |fact: &Fact| match &fact.said {
+            Said::Wanted { quantity, .. } => quantity.is_some_and(|quantity| quantity > 0),
+            Said::Moved(moved) => moved.takes(),
+            Said::Closed => false,
+        };
+        let holds = self.holds_of(order, i64::MAX, &[]);
+        self.facts_of(order, number).any(|fact| takes(fact) && is_after(&fact.at, fact.time_ns))
+            || holds.iter().any(|hold| hold.number == *number && is_after(&hold.at, hold.time_ns))
+    }
+
+    fn is_said_by_two(&self, order: &Order, number: &Number) -> bool {
+        let orders = self.facts_of(order, number).filter(|fact| matches!(fact.said, Said::Wanted { .. }));
+        orders.map(|fact| &fact.source).collect::<BTreeSet<_>>().len() > 1
+    }
+
+    fn facts_of(&self, order: &Order, number: &Number) -> impl Iterator<Item = &Fact> {
+        let facts = self.claims.orders.get(order).map(|told| &told.facts);
+        facts.into_iter().flatten().filter(move |fact| fact.number == *number)
+    }
+
+    fn look_at_ships(&mut self, positions: &BTreeSet<PositionKey>) -> Vec<(String, String)> {
+        for at in positions {
+            self.claims.troubles.short.retain(|(known, _)| known != at);
+            let sources = self.unpicked_by_source(at).into_keys();
+            self.claims.troubles.short.extend(sources.map(|source| (at.clone(), source)));
+        }
+        let subject = |(at, source): &(PositionKey, String)| format!("{source}/{}", at.location);
+        let now: BTreeSet<String> = self.claims.troubles.short.iter().map(subject).collect();
+        let before = std::mem::replace(&mut self.claims.troubles.ships, now.clone());
+        let all: BTreeSet<String> = before.union(&now).cloned().collect();
+        let turn = |subject: String| {
+            let change = (before.contains(&subject), now.contains(&subject));
+            self.turn(SHIPPED, subject, change)
+        };
+        all.into_iter().filter_map(turn).collect()
+    }
+
+    /// Reservations of which more was given back than they held. Who says so of a closed line is not told, then or
+    /// later; what was told before stays.
+    pub(crate) fn look_at_releases(&mut self, settled: Option<usize>) -> Vec<(String, String)> {
+        let mut now = BTreeSet::new();
+        for (place, reservation) in self.claims.reservations.iter().enumerate() {
+            let over = reservation.fold(i64::MAX).over;
+            let was_told = self.claims.troubles.releases.contains(&reservation.key);
+            let is_over = |line: usize| over[line] && !reservation.lines[line].parts.is_empty();
+            let is_told = |line: usize| was_told || settled == Some(place) && !self.is_closed_hold(place, line);
+            if (0..over.len()).any(|line| is_over(line) && is_told(line)) {
+                now.insert(reservation.key.clone());
+            }
+        }
+        let before = std::mem::replace(&mut self.claims.troubles.releases, now.clone());
+        let all: BTreeSet<_> = before.union(&now).cloned().collect();
+        let turn = |key: crate::reference::event::Key| {
+            let change = (before.contains(&key), now.contains(&key));
+            self.turn(OVER, work::of_key(&key), change)
+        };
+        all.into_iter().filter_map(turn).collect()
+    }
+}
+
+/// Whether more was picked than anybody allocated, over all positions.
+fn is_unallocated(line: &Line) -> bool {
+    let hard = line.total(|figures| figures.known().hard());
+    let held = line.total(|figures| figures.known().held_signed());
+    line.total(|figures| figures.sums.picked()) > hard.max(held)
+}

@@ -1,0 +1,200 @@
+//! A slow model of `docs/claims.md` §2, §3 and §6: everything is computed anew from the set of messages that the ledger took (without what it refused,
+//! and what it was told before). Supply, safety stock, groups, protection and approvals are left out; there is one SKU. Holds no test.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::facts::{Fact, Key, Kind, facts, up_to, word};
+use super::told::{Says, Spot, Told};
+pub(super) const NEVER: i64 = i64::MIN;
+/// What a line wants at a position: O and its day, R, A, H and what was posted by day, T, G, how much at most counts, when R, A and H were said last.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wants {
+    order: i64,
+    due: i64,
+    stated: i64,
+    soft: i64,
+    reserved: i64,
+    allocated: i64,
+    held: Vec<(i64, i64)>,
+    posted: Vec<(i64, i64)>,
+    taken: i64,
+    gone: i64,
+    picked: i64,
+    shipped: i64,
+    most: i64,
+    said: [i64; 3],
+    pub(super) is_shut: bool,
+}
+
+impl Wants {
+    fn o(&self, day: i64) -> i64 {
+        if self.due <= day { self.order.clamp(0, self.most) } else { 0 }
+    }
+    fn r(&self) -> i64 {
+        self.reserved.clamp(0, self.most)
+    }
+    fn a(&self) -> i64 {
+        self.allocated.clamp(0, self.most)
+    }
+    fn t(&self, day: i64) -> i64 {
+        up_to(&self.posted, day).min(self.taken.max(0))
+    }
+    fn ht(&self, day: i64) -> i64 {
+        (up_to(&self.held, day) + self.t(day)).min(self.most)
+    }
+
+    /// What is reserved, A, H + T, picked, shipped and O; the sums are signed.
+    pub(super) fn kinds(&self) -> [i64; 6] {
+        [self.soft, self.allocated, self.ht(i64::MAX), self.picked, self.shipped, self.order]
+    }
+
+    /// What is claimed by the order alone, softly, and for good.
+    fn layers(&self, day: i64) -> [i64; 3] {
+        let hard = (self.a().max(self.t(day)) - self.gone).max(0);
+        let soft = (self.r().max(self.a()).max(self.ht(day)) - self.gone).max(0);
+        let all = (self.o(day) - self.gone).max(soft);
+        [all - soft, soft - hard, hard]
+    }
+}
+
+/// §2: what a line wants at a position, where it was closed by word, and where a request opened it after it was closed by quantity.
+pub(super) fn wants(facts: &[Fact], at: Spot, word: i64, opened: i64) -> Wants {
+    use Kind::{
+        Allocated, Asked, Converted, Day, Deallocated, Held, Lapsed, Order, Picked, Posted, Raised, Reserved, Shipped,
+        Sold, Unpicked, Unreserved,
+    };
+    let end = word.max(opened);
+    let counts = |fact: &&Fact| match fact.kind {
+        Order | Day => fact.time > word,
+        Asked | Raised | Held | Posted | Lapsed => fact.since > word && fact.since >= opened,
+        Picked | Unpicked | Shipped | Sold => true,
+        Reserved | Unreserved | Converted | Allocated | Deallocated => fact.time > end,
+    };
+    let live: Vec<&Fact> = facts.iter().filter(|fact| fact.at == at).filter(counts).collect();
+    let of = |kind: Kind| live.iter().filter(move |fact| fact.kind == kind);
+    let by = |kind, until| of(kind).filter(|fact| fact.time <= until).map(|fact| fact.quantity).sum::<i64>();
+    let all = |kind| by(kind, i64::MAX);
+    let gone = |until| (by(Picked, until) - by(Unpicked, until)).max(by(Shipped, until) + by(Sold, until));
+    let latest = |kind| of(kind).map(|fact| fact.time).max().unwrap_or(NEVER);
+    let stated = |kind| of(kind).filter(move |fact| fact.time == latest(kind)).map(|fact| fact.quantity);
+    let base = if end == NEVER { 0 } else { gone(end) };
+    let list = |kind| of(kind).map(|fact| (fact.time, fact.day, fact.quantity));
+    let mut posted: Vec<(i64, i64, i64)> = list(Posted).collect();
+    let mut lapses: Vec<(i64, i64, i64)> = list(Lapsed).collect();
+    lapses.sort_unstable();
+    for (time, day, quantity) in lapses {
+        let before: i64 = posted.iter().filter(|(at, ..)| *at <= time).map(|(.., quantity)| quantity).sum();
+        let most = (by(Allocated, time) - by(Deallocated, time)).max(gone(time) - base);
+        posted.push((time, day, quantity.min((most - before).max(0))));
+    }
+    let unreserved = (all(Unreserved) - (gone(i64::MAX) - base)).max(0);
+    let opens = |fact: &Fact| {
+        fact.at == at
+            && fact.since > word
+            && fact.quantity > 0
+            && matches!(fact.kind, Order | Reserved | Allocated | Asked)
+    };
+    Wants {
+        order: stated(Order).max().unwrap_or(0),
+        due: stated(Day).min().unwrap_or(0).max(0),
+        stated: latest(Order),
+        soft: base + all(Reserved) - all(Unreserved),
+        reserved: base + all(Reserved) - all(Converted).min(all(Deallocated)) - unreserved,
+        allocated: base + all(Allocated) - all(Deallocated),
+        held: list(Held).map(|(_, day, quantity)| (day, quantity)).collect(),
+        posted: posted.iter().map(|(_, day, quantity)| (*day, *quantity)).chain([(0, base)]).collect(),
+        taken: base + posted.iter().map(|(.., quantity)| quantity).sum::<i64>()
+            - (all(Deallocated) - all(Allocated) - base).max(0),
+        gone: gone(i64::MAX),
+        picked: all(Picked) - all(Unpicked),
+        shipped: all(Shipped) + all(Sold),
+        most: i64::MAX,
+        said: [latest(Reserved), latest(Allocated), latest(Asked).max(latest(Raised))],
+        is_shut: word > NEVER && !facts.iter().any(opens),
+    }
+}
+
+/// A line: what it wants at each position, and whether it is closed by quantity.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    wants: BTreeMap<Spot, Wants>,
+    is_closed: bool,
+}
+
+/// §3: how a line stands. Requests that found it closed by quantity opened it.
+pub(super) fn standing(told: &[&Told], key: &Key, now: i64) -> Standing {
+    let asks = |told: &Told| {
+        matches!(told.says, Says::Requested { .. }) && told.document == Some(&key.0) && told.line == key.1
+    };
+    let requests = told.iter().filter(|request| asks(request) && request.time > word(told, key, request.at));
+    let times: BTreeSet<i64> = requests.map(|request| request.time).collect();
+    let mut opened = NEVER;
+    for time in times {
+        let before = |told: &&Told| told.time <= time && !(told.time == time && asks(told));
+        let before: Vec<&Told> = told.iter().copied().filter(before).collect();
+        if standing_since(&before, key, now.min(time), opened).is_closed {
+            opened = time;
+        }
+    }
+    standing_since(told, key, now, opened)
+}
+
+fn standing_since(told: &[&Told], key: &Key, now: i64, opened: i64) -> Standing {
+    let facts_now = facts(told, now).remove(key).unwrap_or_default();
+    let mut standing = Standing::default();
+    for at in facts_now.iter().map(|fact| fact.at).collect::<BTreeSet<Spot>>() {
+        let word = word(told, key, at);
+        let mut stands = wants(&facts_now, at, word, opened);
+        if stands.is_shut {
+            // What it was at the closing, at most what has gone, on whatever day.
+            let before: Vec<&Told> = told.iter().copied().filter(|told| told.time <= word).collect();
+            let mut past = facts(&before, now.min(word)).remove(key).unwrap_or_default();
+            past.retain(|fact| fact.kind != Kind::Day);
+            for fact in &mut past {
+                fact.day = 0;
+            }
+            let past = wants(&past, at, NEVER, NEVER);
+            let Wants { gone, picked, shipped, said, is_shut, .. } = stands;
+            stands = Wants { gone, picked, shipped, said, is_shut, most: gone, ..past };
+        }
+        standing.wants.insert(at, stands);
+    }
+    let sum = |of: &dyn Fn(&Wants) -> i64| standing.wants.values().map(of).sum::<i64>();
+    let ordered = sum(&|wants| wants.o(i64::MAX));
+    let voices = [sum(&Wants::r), sum(&Wants::a), sum(&|wants| wants.ht(i64::MAX))];
+    let stated = standing.wants.values().map(|wants| wants.stated).max().unwrap_or(NEVER);
+    let is_louder = |voice: usize| {
+        voices[voice] > ordered && standing.wants.values().any(|wants| !wants.is_shut && wants.said[voice] > stated)
+    };
+    let is_shipped = ordered > 0 && sum(&|wants| wants.shipped) >= ordered;
+    standing.is_closed = is_shipped && !(0..3).any(is_louder);
+    standing
+}
+
+impl Standing {
+    /// What the line claims up to a day at each position: by the order alone, softly, and for good.
+    pub(super) fn claims(&self, day: i64) -> BTreeMap<Spot, [i64; 3]> {
+        let claims = |wants: &Wants| if self.is_closed || wants.is_shut { [0; 3] } else { wants.layers(day) };
+        let mut all: BTreeMap<Spot, [i64; 3]> = self.wants.iter().map(|(at, wants)| (*at, claims(wants))).collect();
+        let sum = |of: &dyn Fn(&Wants) -> i64| self.wants.values().map(of).sum::<i64>();
+        if self.wants.values().any(|wants| !wants.is_shut && wants.order > 0) {
+            let most =
+                sum(&|wants| wants.o(day)).max(sum(&Wants::r)).max(sum(&Wants::a)).max(sum(&|wants| wants.ht(day)));
+            let most = (most - sum(&|wants| wants.gone)).max(0);
+            let mut beyond = (all.values().flatten().sum::<i64>() - most).max(0);
+            for layer in 0..3 {
+                for claims in all.values_mut() {
+                    let part = beyond.min(claims[layer]);
+                    claims[layer] -= part;
+                    beyond -= part;
+                }
+            }
+        }
+        all
+    }
+
+    /// What holds and posts want of a position up to a day beyond what has gone (§4).
+    pub(super) fn need(&self, at: Spot, day: i64) -> i64 {
+        self.wants.get(&at).map_or(0, |wants| (wants.ht(day) - wants.gone).max(0))
+    }
+}

@@ -1,0 +1,177 @@
+//! The shelf of the model: accounts, what was shipped and never picked, and what is left (`docs/claims.md` §6). Holds no test.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::facts::{Fact, Facts, Key, Kind, facts, fold};
+use super::model::{Standing, standing};
+use super::told::{Line, Says, Spot, Told};
+
+/// Days that are looked at, today first.
+pub(crate) const DAYS: usize = 8;
+
+/// What a position shows, and what is left of it up to each day.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(crate) struct Shelf {
+    pub(crate) on_hand: i64,
+    pub(crate) picked: i64,
+    pub(crate) reserved: i64,
+    pub(crate) allocated: i64,
+    pub(crate) ordered: i64,
+    pub(crate) unpicked: i64,
+    /// The first is `on_hand_atp`.
+    pub(crate) left: [i64; DAYS],
+}
+
+/// All that a set of messages amounts to.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) shelves: BTreeMap<Spot, Shelf>,
+    lines: BTreeMap<Key, Standing>,
+}
+
+const ALL_DAYS: [i64; DAYS] = [0, 1, 2, 3, 4, 5, 6, 7];
+
+impl Shelf {
+    /// All that balances show of it, with what can be promised today in the end.
+    pub(crate) fn shown(&self) -> [i64; 8] {
+        let Self { on_hand, picked, reserved, allocated, ordered, unpicked, .. } = *self;
+        [on_hand, picked, reserved, allocated, ordered, unpicked, self.left[0], self.atp(0)]
+    }
+
+    /// What can be promised for a day: the least that is left from it on.
+    pub(crate) fn atp(&self, day: usize) -> i64 {
+        *self.left[day..].iter().min().expect("there are days")
+    }
+}
+
+impl World {
+    /// The world that messages make, at a time of the log.
+    pub(crate) fn new(told: &[Told], now: i64) -> Self {
+        let void = told.iter().filter_map(|told| if let Says::Void(target) = told.says { Some(target) } else { None });
+        let void: BTreeSet<usize> = void.collect();
+        let told: Vec<&Told> = told.iter().filter(|told| !void.contains(&told.id)).collect();
+        let facts = facts(&told, now);
+        let lines: BTreeMap<Key, Standing> = facts.keys().map(|key| (key.clone(), standing(&told, key, now))).collect();
+        let spots: BTreeSet<Spot> = told.iter().map(|told| told.at).filter(|at| !at.0.is_empty()).collect();
+        let shelves = spots.into_iter().map(|at| (at, shelf(&told, &facts, &lines, at, now))).collect();
+        Self { shelves, lines }
+    }
+
+    /// Whether what is held and posted for a line fits what others leave (§4); for a document without a line that of all its lines.
+    pub(crate) fn fits(&self, request: &Told) -> bool {
+        let Says::Requested { day, .. } = request.says else { return true };
+        let Some(there) = self.shelves.get(&request.at) else { return false };
+        let Some(document) = request.document else {
+            return there.atp(usize::try_from(day.unwrap_or(0).max(0)).expect("a day")) >= 0;
+        };
+        let of = |(name, line): &&Key| name == document && (request.line == Line::Missing || *line == request.line);
+        ALL_DAYS.iter().zip(there.left).all(|(day, left)| {
+            let lines = || self.lines.iter().filter(|(key, _)| of(key)).map(|(_, line)| line);
+            let claimed: i64 = lines().filter_map(|line| line.claims(*day).remove(&request.at)).flatten().sum();
+            let needed: i64 = lines().map(|line| line.need(request.at, *day)).sum();
+            needed <= (left + claimed).max(0)
+        })
+    }
+}
+
+fn shelf(told: &[&Told], facts: &Facts, lines: &BTreeMap<Key, Standing>, at: Spot, now: i64) -> Shelf {
+    let here: Vec<&&Told> = told.iter().filter(|told| told.at == at).collect();
+    let mut shelf = Shelf { on_hand: on_hand(&here), unpicked: unpicked(&here, facts, at), ..Shelf::default() };
+    let (mut reserved, mut allocated, mut held) = (0, 0, Vec::new());
+    for message in here {
+        let is_loose = message.document.is_none();
+        match message.says {
+            Says::Picked(quantity) => {
+                shelf.picked += quantity;
+                allocated -= if is_loose { quantity } else { 0 };
+            }
+            Says::Unpicked(quantity) | Says::Shipped { quantity, from_picked: true, .. } => shelf.picked -= quantity,
+            Says::Reserved(quantity) if is_loose => reserved += quantity,
+            Says::Unreserved(quantity) if is_loose => reserved -= quantity,
+            Says::Allocated { quantity, converted } if is_loose => {
+                allocated += quantity;
+                reserved -= if converted { quantity } else { 0 };
+            }
+            Says::Deallocated(quantity) if is_loose => allocated -= quantity,
+            Says::Requested { .. } if is_loose => fold(told, message, now, &mut held),
+            _ => {}
+        }
+    }
+    let is_now = |fact: &&Fact, kind| fact.kind == kind && fact.day == 0;
+    allocated += held.iter().filter(|fact| is_now(fact, Kind::Posted)).map(|fact| fact.quantity).sum::<i64>();
+    let live =
+        |day| held.iter().filter(move |fact| fact.kind == Kind::Held && fact.day <= day).map(|fact| fact.quantity);
+    let free = shelf.on_hand - shelf.unpicked - reserved.max(0) - allocated.max(0);
+    for (place, day) in ALL_DAYS.into_iter().enumerate() {
+        let mut claims = [0; 3];
+        for line in lines.values() {
+            let part = line.claims(day).remove(&at).unwrap_or_default();
+            claims.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+        }
+        shelf.left[place] = free - live(day).sum::<i64>() - claims.iter().sum::<i64>();
+        if day == 0 {
+            let [ordered, soft, hard] = claims;
+            (shelf.ordered, shelf.reserved, shelf.allocated) =
+                (ordered, reserved + live(0).sum::<i64>() + soft, allocated + hard);
+        }
+    }
+    shelf
+}
+
+/// The latest count, and what moved after it.
+fn on_hand(here: &[&&Told]) -> i64 {
+    let counts = here.iter().filter_map(|told| match told.says {
+        Says::Counted(quantity) => Some((told.time, quantity)),
+        _ => None,
+    });
+    let (since, counted) = counts.max().unwrap_or((i64::MIN, 0));
+    let moved = here.iter().filter(|told| told.time > since).map(|told| match told.says {
+        Says::Received(quantity) | Says::Returned(quantity) | Says::Unpicked(quantity) => quantity,
+        Says::Picked(quantity) | Says::Shipped { quantity, from_picked: false, .. } => -quantity,
+        _ => 0,
+    });
+    counted + moved.sum::<i64>()
+}
+
+/// What a source did at a position: what its lines miss of picks (U), what it picked for lines and is not shipped, and picks less shipments without a document.
+type Sides = BTreeMap<&'static str, [i64; 3]>;
+
+fn unpicked(here: &[&&Told], facts: &Facts, at: Spot) -> i64 {
+    let mut sides = Sides::new();
+    for facts in facts.values() {
+        let side = |kinds: [Kind; 2]| {
+            let mut by: BTreeMap<&'static str, i64> = BTreeMap::new();
+            for fact in facts.iter().filter(|fact| fact.at == at && kinds.contains(&fact.kind)) {
+                let sign = if fact.kind == Kind::Unpicked { -1 } else { 1 };
+                *by.entry(fact.source).or_default() += sign * fact.quantity;
+            }
+            by
+        };
+        let (picked, shipped) = (side([Kind::Picked, Kind::Unpicked]), side([Kind::Shipped, Kind::Shipped]));
+        let beyond = shipped.values().sum::<i64>() - picked.values().sum::<i64>();
+        share(beyond, &shipped, 0, &mut sides);
+        share(-beyond, &picked, 1, &mut sides);
+    }
+    for message in here.iter().filter(|message| message.document.is_none()) {
+        let moved = match message.says {
+            Says::Picked(quantity) => quantity,
+            Says::Unpicked(quantity) | Says::Shipped { quantity, from_picked: true, .. } => -quantity,
+            _ => 0,
+        };
+        sides.entry(message.source).or_default()[2] += moved;
+    }
+    let missing = sides.values().map(|[missed, kept, loose]| {
+        let spare = if *loose < 0 { (loose + kept).min(0) } else { *loose };
+        (missed - spare).max(0)
+    });
+    missing.sum()
+}
+
+/// Shares a quantity out among sources by their names, each up to its part.
+fn share(mut quantity: i64, parts: &BTreeMap<&'static str, i64>, side: usize, sides: &mut Sides) {
+    for (source, part) in parts {
+        let taken = quantity.min(*part).max(0);
+        sides.entry(source).or_default()[side] += taken;
+        quantity -= taken;
+    }
+}
