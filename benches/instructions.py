@@ -30,7 +30,7 @@ def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
         raise Unavailable("instructions are counted by valgrind, which is not installed (Debian: apt install valgrind)")
     files = workloads.write("peak", folder, scale, events=scale.counted_events)
     assert files is not None, "the peak workload needs no data"
-    program = operations.build()
+    program = operations.build(scale.cargo_profile)
     names = [name for name in operations.NAMES if only in ("", name)]
     return {name: measure(valgrind, program, name, files, folder) for name in names}
 

@@ -1,7 +1,8 @@
 """Operations: one operation of the engine alone, by the small Rust program that `rust/engine/examples/operations` is.
 
 It measures what the Python interface has no door to: decoding alone, the idempotency table alone, questions for 10,000
-balances per call. It is built in release, with the same settings as the engine itself.
+balances per call. It is built in release, with the same settings as the engine itself; in a test of the benchmarks
+it is built as the tests in Rust are, which is there already.
 """
 
 import json
@@ -17,18 +18,21 @@ from benches.workloads import WorkloadFiles
 ROOT: Final = Path(__file__).parents[1]
 NAMES: Final = ("decode", "dedup", "apply", "query", "flush", "snapshot", "restore")
 _BUILD: Final = (
-    "cargo", "build", "--release", "--locked", "--quiet", "--package", "tallystick-engine", "--example", "operations",
+    "cargo", "build", "--locked", "--quiet", "--package", "tallystick-engine", "--example", "operations",
     "--message-format", "json-render-diagnostics",
 )  # fmt: skip
 
 
-def build() -> Path:
-    """The program, built if it is not up to date. Raises Unavailable without cargo, or when it does not build."""
+def build(profile: str) -> Path:
+    """The program, built with a profile of cargo if it is not up to date.
+
+    Raises Unavailable without cargo, or when it does not build.
+    """
     if shutil.which("cargo") is None:
         raise Unavailable("there is no cargo to build the program that measures it")
     if not (ROOT / "Cargo.toml").is_file():
         raise Unavailable("there is no checkout to build the program that measures it from")
-    done = subprocess.run(_BUILD, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run((*_BUILD, "--profile", profile), cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         raise Unavailable("the program that measures it does not build, see above")
     for line in done.stdout.splitlines():
@@ -41,7 +45,7 @@ def build() -> Path:
 def case(operation: str, files: WorkloadFiles, scale: Scale) -> Row | str:
     """A row of one operation over a workload, or why there is none."""
     try:
-        return measure(build(), operation, files, Path(files.path).parent, scale.repeat)
+        return measure(build(scale.cargo_profile), operation, files, Path(files.path).parent, scale.repeat)
     except Unavailable as error:
         return str(error)
 

@@ -41,11 +41,14 @@ class Scale:
     seed: int = field(default=1, kw_only=True)
     repeat: int = field(default=3, kw_only=True)
     """Runs of each case; the fastest counts, all are kept."""
+    cargo_profile: str = field(default="release", kw_only=True)
+    """How the program for single operations is built. Tests take `dev`: it is compiled with the tests in Rust."""
 
 
 TINY: Final = Scale(
     4_000, 500, "small", (1_000,), (5_000,), 2_000, (2_000,), 2_000, 0.3, 2_000, 2_000, (1, 256), repeat=1,
     counted_events=500, surface_seconds=0.001, promise_rate=200, promise_seconds=0.5, promise_requests=2_000,
+    cargo_profile="dev",
 )  # fmt: skip
 MODEST: Final = Scale(
     1_000_000, 2_000, "small", (10_000, 100_000, 1_000_000), (1_000_000, 5_000_000), 500_000,

@@ -26,9 +26,9 @@ async def connect(settings: Nats) -> "Client":
     It is closed for good only when the server will not have us any more, as with credentials that expired. Raises
     BusError when there is no connection within `connect_timeout_s`, or the server is too old.
     """
-    from nats.aio.client import Client
+    from tallystick.patient_client import PatientClient
 
-    client = Client()
+    client = PatientClient()
     last_error: list[str] = []
 
     async def note_error(error: Exception) -> None:
