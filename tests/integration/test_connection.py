@@ -62,7 +62,7 @@ def test_a_socket_that_closes_while_it_reconnects_is_tried_again(server: Embedde
     async def work() -> None:
         client: Any = await connect(Nats(url=server.url))
         await client.subscribe("told")
-        begin, begun = client._process_connect_init, []
+        begin, begun, is_back = client._process_connect_init, [], asyncio.Event()
 
         async def begin_and_lose() -> None:
             await begin()
@@ -70,10 +70,14 @@ def test_a_socket_that_closes_while_it_reconnects_is_tried_again(server: Embedde
             if len(begun) == 1:
                 close_socket(client)
 
+        async def note_reconnect() -> None:
+            is_back.set()
+
         client._process_connect_init = begin_and_lose
+        client._reconnected_cb = note_reconnect
         close_socket(client)
-        while len(begun) < 2 or not client.is_connected:
-            await asyncio.sleep(0.01)
+        await is_back.wait()
+        assert len(begun) == 2
         await client.flush(5)
         await client.close()
 

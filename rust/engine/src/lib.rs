@@ -96,6 +96,7 @@ mod shadow;
 mod shelf;
 pub mod snapshot;
 mod sources;
+mod staggered;
 mod transfers;
 mod waiting;
 mod wave;

@@ -64,7 +64,7 @@ impl Engine {
         let document = self.claims.enter_document(config.documents(named.source), named.document);
         let key = self.key_of_line(side, document, named.number, spot);
         let of_document = self.claims.document(document);
-        let (is_new, has_shared) = (of_document.lines.is_empty(), of_document.has_loose && side == Side::Demand);
+        let (is_new, has_shared) = (of_document.lines.is_empty(), of_document.has_loose() && side == Side::Demand);
         let shared = if has_shared { self.claims.find(&LineKey { number: None, ..key }) } else { None };
         let own = if is_new { None } else { self.claims.find(&key) };
         match own.into_iter().chain(shared).find(|known| self.is_forgotten(config, *known)) {

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::families::Families;
 use crate::directive::Side;
 
 /// A document.
@@ -10,8 +11,8 @@ pub(crate) struct Document {
     /// The name of its space, and its own behind it: sources of one space share its number.
     names: Box<str>,
     space_bytes: u32,
-    /// Whether anything was said of it without a line.
-    pub(crate) has_loose: bool,
+    /// Its families, once anything was said of it without a line.
+    pub(super) families: Option<Box<Families>>,
     /// Its closing by word, if it was closed: most documents are open.
     closing: Option<Box<Closing>>,
     /// When something was said of it last, by the log.
@@ -34,7 +35,7 @@ impl Document {
         Self {
             names: [space, name].concat().into(),
             space_bytes: u32::try_from(space.len()).expect("names are short"),
-            has_loose: false,
+            families: None,
             closing: None,
             touched_ns: i64::MIN,
             lines: SmallVec::new(),
@@ -48,6 +49,11 @@ impl Document {
 
     pub(crate) fn name(&self) -> &str {
         &self.names[self.space_bytes as usize..]
+    }
+
+    /// Whether anything was said of it without a line.
+    pub(crate) const fn has_loose(&self) -> bool {
+        self.families.is_some()
     }
 
     /// When a side of it was closed.
@@ -82,6 +88,7 @@ impl Document {
 
     pub(super) fn memory_bytes(&self) -> usize {
         let spilled = if self.lines.spilled() { self.lines.capacity() * size_of::<u32>() } else { 0 };
-        self.names.len() + self.closing.as_ref().map_or(0, |_| size_of::<Closing>()) + spilled
+        let families = self.families.as_ref().map_or(0, |families| families.memory_bytes());
+        self.names.len() + self.closing.as_ref().map_or(0, |_| size_of::<Closing>()) + families + spilled
     }
 }

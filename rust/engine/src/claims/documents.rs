@@ -1,23 +1,22 @@
 //! Documents: those of which anything was said, by number and by name.
 
-use hashbrown::HashTable;
-
 use super::document::Document;
 use crate::hash::of_name;
 use crate::held;
+use crate::staggered::Staggered;
 
 /// All documents. Numbers of those that are gone are used again.
 #[derive(Debug)]
 pub(super) struct Documents {
     all: Vec<Option<Document>>,
     free: Vec<u32>,
-    by_name: HashTable<u32>,
+    by_name: Staggered<u32>,
     seed: u64,
 }
 
 impl Documents {
     pub(super) fn new(seed: u64) -> Self {
-        Self { all: Vec::new(), free: Vec::new(), by_name: HashTable::new(), seed }
+        Self { all: Vec::new(), free: Vec::new(), by_name: Staggered::default(), seed }
     }
 
     /// A document by its number.
@@ -71,9 +70,7 @@ impl Documents {
                 continue;
             }
             let hash = hash(self.seed, document.space(), document.name());
-            if let Ok(found) = self.by_name.find_entry(hash, |known| *known == number) {
-                found.remove();
-            }
+            self.by_name.remove(hash, |known| *known == number);
             self.all[number as usize] = None;
             self.free.push(number);
         }
@@ -83,7 +80,7 @@ impl Documents {
         held::list(&self.all)
             + self.all.iter().flatten().map(Document::memory_bytes).sum::<usize>()
             + held::list(&self.free)
-            + self.by_name.allocation_size()
+            + self.by_name.memory_bytes()
     }
 }
 

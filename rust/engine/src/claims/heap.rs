@@ -7,7 +7,7 @@ use crate::held;
 /// Bytes of a segment.
 const SEGMENT: usize = 1 << 16;
 /// Lines begin at multiples of so many bytes.
-const UNIT: usize = 4;
+const UNIT: usize = 2;
 /// In front of a line: its length in units, and its number.
 const HEAD: usize = 5;
 /// What is longer has an allocation of its own; here stands only where.
@@ -17,7 +17,7 @@ const ELSEWHERE: u8 = 0;
 /// Holes may be one of so many bytes.
 const HOLES: usize = 5;
 
-/// Where a line is, in units from the beginning; below 2^31, so that there may be 8 GiB of them.
+/// Where a line is, in units from the beginning; below 2^31, so that there may be 4 GiB of them.
 pub(super) type Unit = u32;
 
 /// Packed lines.
@@ -76,7 +76,7 @@ impl Heap {
         segment.bytes[begin + HEAD..begin + HEAD + bytes.len()].copy_from_slice(bytes);
         segment.used += length;
         self.used += length;
-        Unit::try_from((self.open * SEGMENT + begin) / UNIT).ok().filter(|unit| *unit < 1 << 31).expect("below 8 GiB")
+        Unit::try_from((self.open * SEGMENT + begin) / UNIT).ok().filter(|unit| *unit < 1 << 31).expect("below 4 GiB")
     }
 
     const fn place(unit: Unit) -> (usize, usize) {

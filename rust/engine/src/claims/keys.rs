@@ -1,15 +1,14 @@
 //! Keys: which line an event is a fact of, so that it can be taken back. An entry is half of what the line itself knows
 //! of the event; whoever finds lines asks them.
 
-use hashbrown::HashTable;
-
 use crate::hash::{GOLDEN, fold};
+use crate::staggered::Staggered;
 
 /// Lines by half of what is known of an event.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     /// Half of an event's key, and the number of the line.
-    lines: HashTable<(u32, u32)>,
+    lines: Staggered<(u32, u32)>,
 }
 
 impl Keys {
@@ -20,17 +19,15 @@ impl Keys {
     /// Lines that may have an event as a fact.
     pub(super) fn lines(&self, key: u64) -> impl Iterator<Item = u32> + '_ {
         let half = half(key);
-        self.lines.iter_hash(hash(half)).filter(move |(known, _)| *known == half).map(|(_, line)| *line)
+        self.lines.with_hash(hash(half)).filter(move |(known, _)| *known == half).map(|(_, line)| *line)
     }
 
     pub(super) fn remove(&mut self, key: u64, line: u32) {
-        if let Ok(found) = self.lines.find_entry(hash(half(key)), |known| *known == (half(key), line)) {
-            found.remove();
-        }
+        self.lines.remove(hash(half(key)), |known| *known == (half(key), line));
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.lines.allocation_size()
+        self.lines.memory_bytes()
     }
 }
 

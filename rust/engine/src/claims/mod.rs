@@ -8,6 +8,7 @@
 mod document;
 mod documents;
 mod fact;
+mod families;
 mod heap;
 mod keys;
 mod life;
@@ -20,16 +21,16 @@ mod store;
 mod supply;
 mod voices;
 
-use hashbrown::HashTable;
-
 use crate::directive::Side;
 use crate::hash::{GOLDEN, fold, of_name};
 use crate::held;
 use crate::intern::NameId;
 use crate::line_number::LineNumber;
+use crate::staggered::Staggered;
 use crate::stock::Spot;
 
 use documents::Documents;
+use families::Families;
 use keys::Keys;
 use packed::Head;
 use store::Store;
@@ -66,7 +67,7 @@ pub(crate) struct Change {
 #[derive(Debug)]
 pub(crate) struct Claims {
     lines: Store,
-    by_name: HashTable<u32>,
+    by_name: Staggered<u32>,
     documents: Documents,
     keys: Keys,
     pub(crate) sources: Sources,
@@ -79,7 +80,7 @@ impl Claims {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             lines: Store::default(),
-            by_name: HashTable::new(),
+            by_name: Staggered::default(),
             documents: Documents::new(seed),
             keys: Keys::default(),
             sources: Sources::new(seed),
@@ -139,10 +140,23 @@ impl Claims {
         let (lines, seed) = (&self.lines, self.seed);
         self.by_name
             .insert_unique(hash_of_line(seed, key), number, |number| hash_of_line(seed, &lines.head(*number).key));
-        let document = self.document_mut(key.document);
-        document.lines.push(number);
-        document.has_loose |= key.number.is_none();
+        self.document_mut(key.document).lines.push(number);
+        self.enter_family(key, number);
         number
+    }
+
+    /// Notes which lines a new one shares facts with, if its document wants to know that.
+    fn enter_family(&mut self, key: &LineKey<'_>, number: u32) {
+        let document = self.documents.get_mut(key.document);
+        if let Some(families) = &mut document.families {
+            families.add(key, number);
+        } else if key.number.is_none() {
+            let mut families = Box::new(Families::default());
+            for number in &document.lines {
+                families.add(&self.lines.head(*number).key, *number);
+            }
+            document.families = Some(families);
+        }
     }
 
     /// Adds what an event said. What came under the same key before cannot be taken back any more.
@@ -225,12 +239,12 @@ impl Claims {
     pub(crate) fn family(&self, number: u32) -> Vec<u32> {
         let line = self.head(number).key;
         let document = self.document(line.document);
-        if !document.has_loose {
-            return vec![number];
+        let Some(families) = &document.families else { return vec![number] };
+        let mut family = families.lines(&line).to_vec();
+        if family.len() == 1 {
+            return family;
         }
         let key = |number: &u32| self.head(*number).key;
-        let is_kin = |other: LineKey<'_>| (other.side, other.part, other.sku) == (line.side, line.part, line.sku);
-        let mut family: Vec<u32> = document.lines.iter().copied().filter(|number| is_kin(key(number))).collect();
         family.sort_by(|one, other| key(one).number.cmp(&key(other).number));
         if key(&family[0]).number.is_some() { vec![number] } else { family }
     }
@@ -314,9 +328,7 @@ impl Claims {
     /// Forgets a line.
     pub(crate) fn forget(&mut self, number: u32) {
         let hash = hash_of_line(self.seed, &self.head(number).key);
-        if let Ok(found) = self.by_name.find_entry(hash, |known| *known == number) {
-            found.remove();
-        }
+        self.by_name.remove(hash, |known| *known == number);
         let line = self.lines.take(number);
         for fact in &line.facts {
             self.keys.remove(fact.key, number);
@@ -324,7 +336,10 @@ impl Claims {
         if line.is_touched {
             self.touched.retain(|touched| *touched != number);
         }
-        let document = self.document_mut(line.document);
+        let document = self.documents.get_mut(line.document);
+        if let Some(families) = &mut document.families {
+            families.remove(&line.key(), number);
+        }
         if let Some(at) = document.lines.iter().rposition(|known| *known == number) {
             document.lines.remove(at);
         }
@@ -343,7 +358,7 @@ impl Claims {
     /// Bytes of lines, and of what finds them.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.lines.memory_bytes()
-            + self.by_name.allocation_size()
+            + self.by_name.memory_bytes()
             + self.keys.memory_bytes()
             + self.sources.memory_bytes()
             + held::list(&self.touched)

@@ -66,7 +66,7 @@ impl Engine {
     ) -> i64 {
         let mut left = quantity.min(ACCOUNT_MAX);
         let line = self.claims.line(lifted.line);
-        if line.is_blank() && !self.claims.document(line.document).has_loose && lifted.replaced.is_none() {
+        if line.is_blank() && !self.claims.document(line.document).has_loose() && lifted.replaced.is_none() {
             let figure = self.figure(site, mode, bucket);
             return if figure == UNLIMITED { quantity } else { figure.max(0).min(quantity) };
         }
@@ -125,7 +125,7 @@ impl Engine {
         let document = self.claims.document(base.document);
         let closed_ns = document.closed_on(base.side);
         let lines: Vec<Line> = match &*lifted.family {
-            [_] if !document.has_loose => vec![base],
+            [_] if !document.has_loose() => vec![base],
             _ => self.claims.shared_out_with(lifted.line, base, |one, other| is_before(stock, one, other)),
         };
         let own = self.claims.line(lifted.line);

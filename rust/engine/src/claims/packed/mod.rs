@@ -53,6 +53,10 @@ const IS_AT_SPOT: u8 = 16;
 const STEPS_SHIFT: u32 = 5;
 const STEPS_MANY: u8 = 7;
 
+/// What a step has: of each of three amounts whether there is one, and whether it is the amount that was written last.
+const HAS_SHOWN: u8 = 1;
+const IS_AS_BEFORE: u8 = 8;
+
 /// What a line is known by, and when something was said of it last.
 #[derive(Debug)]
 pub(crate) struct Head<'a> {

@@ -4,8 +4,9 @@ use integer_encoding::VarIntWriter;
 
 use super::{
     AT, DATE, DATE_OF_BUCKET, FAR_OFF, HAS_FACTS, HAS_GIVEN, HAS_GIVEN_BACK, HAS_HOLDS, HAS_KEY, HAS_LAPSED,
-    HAS_LIVE_DATED, HAS_LIVE_NOW, HAS_MORE, HAS_MOVED, HAS_PLACES, HAS_POSTS, HAS_QUANTITY, HAS_TERMS, IS_AT_PLACE,
-    IS_AT_SPOT, IS_DEMAND, IS_ELSEWHERE, IS_NUMBER, IS_TEXT, LONG_AGO, NO_DAY, STEPS_MANY, STEPS_SHIFT, WAS_RAISED,
+    HAS_LIVE_DATED, HAS_LIVE_NOW, HAS_MORE, HAS_MOVED, HAS_PLACES, HAS_POSTS, HAS_QUANTITY, HAS_SHOWN, HAS_TERMS,
+    IS_AS_BEFORE, IS_AT_PLACE, IS_AT_SPOT, IS_DEMAND, IS_ELSEWHERE, IS_NUMBER, IS_TEXT, LONG_AGO, NO_DAY, STEPS_MANY,
+    STEPS_SHIFT, WAS_RAISED,
 };
 use crate::claims::fact::{AT_ONCE, Fact, Hold, Statement};
 use crate::claims::line::{Flags, Line, Place};
@@ -29,7 +30,7 @@ pub(in crate::claims) fn pack(line: &Line, out: &mut Vec<u8>) {
             | bit(has_more, HAS_MORE)
             | bit(!line.given.is_empty(), HAS_GIVEN),
     );
-    let mut to = Pack { out, time_ns: 0, bucket: 0 };
+    let mut to = Pack { out, time_ns: 0, bucket: 0, amount: 0 };
     to.head(line);
     to.places(line, is_one_place);
     to.count(line.statements.len());
@@ -55,11 +56,12 @@ pub(in crate::claims) fn pack(line: &Line, out: &mut Vec<u8>) {
     }
 }
 
-/// Where a line is written, with the time and the bucket that were written last.
+/// Where a line is written, with the time, the bucket and the amount that were written last.
 struct Pack<'o> {
     out: &'o mut Vec<u8>,
     time_ns: i64,
     bucket: i32,
+    amount: i64,
 }
 
 impl Pack<'_> {
@@ -73,6 +75,11 @@ impl Pack<'_> {
 
     fn count(&mut self, count: usize) {
         self.unsigned(count as u64);
+    }
+
+    fn amount(&mut self, amount: i64) {
+        self.signed(amount);
+        self.amount = amount;
     }
 
     fn time(&mut self, time_ns: i64) {
@@ -162,7 +169,7 @@ impl Pack<'_> {
         self.time(*time_ns);
         self.unsigned(*source);
         if let Some(quantity) = quantity {
-            self.signed(*quantity);
+            self.amount(*quantity);
         }
         self.day(*due, *bucket);
         if let Some(terms) = terms {
@@ -183,7 +190,7 @@ impl Pack<'_> {
             self.out.extend_from_slice(&key.to_le_bytes());
         }
         self.time(time_ns);
-        self.signed(amount);
+        self.amount(amount);
         self.unsigned(source);
     }
 
@@ -206,7 +213,7 @@ impl Pack<'_> {
             self.time(*raised_ns);
         }
         self.day(*due, *bucket);
-        self.signed(*live);
+        self.amount(*live);
         for steps in [&**posts, given].into_iter().filter(|steps| !steps.is_empty()) {
             self.count(steps.len());
             for step in steps {
@@ -220,7 +227,7 @@ impl Pack<'_> {
 
     fn step(&mut self, (time_ns, amount): (i64, i64)) {
         self.time(time_ns);
-        self.signed(amount);
+        self.amount(amount);
     }
 
     fn given(&mut self, given: &Given, places: &[Place]) {
@@ -244,11 +251,8 @@ impl Pack<'_> {
         if many.is_none() {
             self.count(steps.len());
         }
-        for (bucket, Shown { allocated, reserved, ordered }) in steps {
-            let amounts = [*allocated, *reserved, *ordered];
-            self.out.push((0..3).map(|at| u8::from(amounts[at] != 0) << at).sum());
-            self.bucket(*bucket);
-            amounts.into_iter().filter(|amount| *amount != 0).for_each(|amount| self.signed(amount));
+        for (bucket, shown) in steps {
+            self.shown(*bucket, *shown);
         }
         if *live_now > 0 {
             self.unsigned(*live_now);
@@ -266,6 +270,21 @@ impl Pack<'_> {
                 self.unsigned(*source);
                 self.signed(*unpicked);
                 self.signed(*unshipped);
+            }
+        }
+    }
+    fn shown(&mut self, bucket: i32, Shown { allocated, reserved, ordered }: Shown) {
+        let amounts = [allocated, reserved, ordered];
+        let (mut has, mut last) = (0, self.amount);
+        for (at, amount) in amounts.into_iter().enumerate().filter(|(_, amount)| *amount != 0) {
+            has |= HAS_SHOWN << at | if amount == last { IS_AS_BEFORE << at } else { 0 };
+            last = amount;
+        }
+        self.out.push(has);
+        self.bucket(bucket);
+        for (at, amount) in amounts.into_iter().enumerate() {
+            if has & HAS_SHOWN << at > 0 && has & IS_AS_BEFORE << at == 0 {
+                self.amount(amount);
             }
         }
     }

@@ -5,9 +5,9 @@ use smallvec::SmallVec;
 
 use super::{
     AT, DATE, DATE_OF_BUCKET, DAY, FAR_OFF, HAS_FACTS, HAS_GIVEN, HAS_GIVEN_BACK, HAS_HOLDS, HAS_KEY, HAS_LAPSED,
-    HAS_LIVE_DATED, HAS_LIVE_NOW, HAS_MORE, HAS_MOVED, HAS_PLACES, HAS_POSTS, HAS_QUANTITY, HAS_TERMS, Head,
-    IS_AT_PLACE, IS_AT_SPOT, IS_DEMAND, IS_ELSEWHERE, IS_NUMBER, IS_TEXT, KIND, LONG_AGO, LineKey, STEPS_MANY,
-    STEPS_SHIFT, WAS_RAISED,
+    HAS_LIVE_DATED, HAS_LIVE_NOW, HAS_MORE, HAS_MOVED, HAS_PLACES, HAS_POSTS, HAS_QUANTITY, HAS_SHOWN, HAS_TERMS, Head,
+    IS_AS_BEFORE, IS_AT_PLACE, IS_AT_SPOT, IS_DEMAND, IS_ELSEWHERE, IS_NUMBER, IS_TEXT, KIND, LONG_AGO, LineKey,
+    STEPS_MANY, STEPS_SHIFT, WAS_RAISED,
 };
 use crate::claims::fact::{AT_ONCE, Fact, Hold, Kind, Statement, Terms};
 use crate::claims::line::{Flags, Line, Place};
@@ -49,16 +49,17 @@ pub(in crate::claims) fn unpack(bytes: &[u8]) -> Line {
     line
 }
 
-/// What is left of the bytes, with the time and the bucket that were read last.
+/// What is left of the bytes, with the time, the bucket and the amount that were read last.
 struct Unpack<'b> {
     bytes: &'b [u8],
     time_ns: i64,
     bucket: i32,
+    amount: i64,
 }
 
 impl<'b> Unpack<'b> {
     const fn of(bytes: &'b [u8]) -> Self {
-        Self { bytes, time_ns: 0, bucket: 0 }
+        Self { bytes, time_ns: 0, bucket: 0, amount: 0 }
     }
 
     fn byte(&mut self) -> u8 {
@@ -81,6 +82,11 @@ impl<'b> Unpack<'b> {
 
     fn count(&mut self) -> usize {
         self.number::<usize>()
+    }
+
+    fn amount(&mut self) -> i64 {
+        self.amount = self.number();
+        self.amount
     }
 
     fn time(&mut self) -> i64 {
@@ -145,7 +151,7 @@ impl<'b> Unpack<'b> {
         let has = self.byte();
         let place = self.place(has);
         let (time_ns, source) = (self.time(), self.number());
-        let quantity = (has & HAS_QUANTITY > 0).then(|| self.number());
+        let quantity = (has & HAS_QUANTITY > 0).then(|| self.amount());
         let (due, bucket) = self.day(has & DAY);
         let terms = (has & HAS_TERMS > 0).then(|| {
             let mut name = || {
@@ -164,7 +170,7 @@ impl<'b> Unpack<'b> {
         if has & HAS_KEY > 0 {
             key.copy_from_slice(self.run(8));
         }
-        let (time_ns, amount) = (self.time(), self.number());
+        let (time_ns, amount) = (self.time(), self.amount());
         let kind = Kind::ALL[usize::from(has & KIND)];
         Fact { key: u64::from_le_bytes(key), time_ns, amount, kind, place, source: self.number() }
     }
@@ -175,7 +181,7 @@ impl<'b> Unpack<'b> {
         let (serial, asked_ns) = (self.number(), self.time());
         let raised_ns = if has & WAS_RAISED > 0 { self.time() } else { asked_ns };
         let (due, bucket) = self.day(has & DAY);
-        let live = self.number();
+        let live = self.amount();
         let (mut posts, mut given) = (SmallVec::new(), Vec::new());
         if has & HAS_POSTS > 0 {
             posts = (0..self.count()).map(|_| self.step()).collect();
@@ -188,7 +194,7 @@ impl<'b> Unpack<'b> {
     }
 
     fn step(&mut self) -> (i64, i64) {
-        (self.time(), self.number())
+        (self.time(), self.amount())
     }
 
     fn given(&mut self, places: &[Place]) -> Given {
@@ -219,7 +225,11 @@ impl<'b> Unpack<'b> {
     fn shown(&mut self) -> (i32, Shown) {
         let has = self.byte();
         let bucket = self.bucket();
-        let mut amount = |bit: u8| if has & bit > 0 { self.number() } else { 0 };
-        (bucket, Shown { allocated: amount(1), reserved: amount(2), ordered: amount(4) })
+        let mut amount = |at: u32| match has & (HAS_SHOWN | IS_AS_BEFORE) << at {
+            0 => 0,
+            has if has == HAS_SHOWN << at => self.amount(),
+            _ => self.amount,
+        };
+        (bucket, Shown { allocated: amount(0), reserved: amount(1), ordered: amount(2) })
     }
 }
