@@ -19,7 +19,7 @@ CARGO := $(ALONE) cargo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench fuzz sanitize wheels wheel-pgo builds test-arm clean
+.PHONY: help demo test test-rust test-python lint bench fuzz sanitize wheels wheel-pgo builds test-arm clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -27,9 +27,13 @@ help: ## show this list
 demo: .venv/stamps/package ## a year of real sales through a real server, proven (DEMO_ARGS=--small: seconds)
 	$(BIN)/tallystick demo $(DEMO_ARGS)
 
-test: .venv/stamps/package ## the engine's tests (Rust), then everything else (Python, real nats-server)
+test: test-rust test-python ## the engine's tests (Rust), then everything else (Python, real nats-server)
+
+test-rust: .venv/stamps/package
 	$(CARGO) test --locked
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-python: .venv/stamps/package
+	$(ALONE) $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: .venv/stamps/package .venv/stamps/components ## formatters, clippy, ruff, mypy --strict, stubtest
 	$(CARGO) fmt --all --check

@@ -386,7 +386,7 @@ impl Reference {
 
     /// Forgets keys whose time is over; those of live reservations live as long.
     pub(super) fn forget_keys(&mut self) {
-        if let Some(now_ns) = self.log_time_ns {
+        if let Some(now_ns) = self.log_time_ns.filter(|now_ns| self.memory.may_forget(*now_ns)) {
             let live: BTreeSet<Key> = self.live_keys();
             self.memory.forget_by_time(now_ns, |key| live.contains(key));
         }

@@ -89,13 +89,22 @@ pub(super) struct Memory {
     keys_max: u64,
     generation: i64,
     floor_ns: i64,
+    /// Whether keys that are older than the window may be there.
+    has_old: bool,
     keys: BTreeMap<Key, Remembered>,
 }
 
 impl Memory {
     pub(super) fn new(window_ns: i64, keys_max: u64) -> Self {
         let generation_ns = (window_ns / DEDUP_GENERATIONS).max(1);
-        Self { generation_ns, keys_max, generation: i64::MIN, floor_ns: i64::MIN, keys: BTreeMap::new() }
+        Self {
+            generation_ns,
+            keys_max,
+            generation: i64::MIN,
+            floor_ns: i64::MIN,
+            has_old: false,
+            keys: BTreeMap::new(),
+        }
     }
 
     pub(super) fn find(&self, key: &Key) -> Option<&Remembered> {
@@ -113,11 +122,18 @@ impl Memory {
         self.generation = self.generation.max(generation);
         let oldest = self.generation.saturating_sub(DEDUP_GENERATIONS);
         self.keys.retain(|key, known| known.generation >= oldest || lives(key));
+        self.has_old = self.keys.values().any(|known| known.generation < oldest);
+    }
+
+    /// Whether there may be something to forget: time has passed, or something old lived on.
+    pub(super) fn may_forget(&self, log_time_ns: i64) -> bool {
+        self.has_old || log_time_ns.div_euclid(self.generation_ns) > self.generation
     }
 
     /// Keeps a key with its answer, and makes room for it.
     pub(super) fn remember(&mut self, key: Key, said: Said, outcome: Outcome, ordinal: u64, log_time_ns: i64) {
         let generation = log_time_ns.div_euclid(self.generation_ns);
+        self.has_old |= generation < self.generation.saturating_sub(DEDUP_GENERATIONS);
         self.keys.insert(key, Remembered { generation, ordinal, said, outcome });
         while self.keys.len() as u64 > self.keys_max {
             let oldest =
