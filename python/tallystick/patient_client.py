@@ -6,6 +6,7 @@ that for its own end: whatever call writes just then fails, and a client that re
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nats.aio.client import Client
@@ -25,7 +26,7 @@ class PatientClient(Client):
 
     async def _connect_to_server(self, s: "Srv") -> None:
         if self._transport is None and s.uri.scheme not in ("ws", "wss"):
-            self._transport = _Transport()
+            self._transport = _Transport()  # type: ignore[no-untyped-call]  # nats-py gives it no types
         await super()._connect_to_server(s)
 
     async def _send_ping(self, future: "asyncio.Future[Any] | None" = None) -> None:
@@ -43,15 +44,15 @@ class _Transport(TcpTransport):
 
     def write(self, payload: bytes) -> None:
         with _lost():
-            super().write(payload)
+            super().write(payload)  # type: ignore[no-untyped-call]
 
     def writelines(self, payload: list[bytes]) -> None:
         with _lost():
-            super().writelines(payload)
+            super().writelines(payload)  # type: ignore[no-untyped-call]
 
 
 @contextlib.contextmanager
-def _lost() -> Any:
+def _lost() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, AttributeError) as error:  # AttributeError: it was never connected.

@@ -77,7 +77,7 @@ const fn parts() -> [u8; 1 << BITS] {
         let (mut rest, mut whole) = ((1_u128 << 62) + ((at as u128) << (62 - BITS)), 0_u8);
         let mut power = 1;
         while power < PARTS {
-            rest = rest * rest >> 62;
+            rest = (rest * rest) >> 62;
             whole *= 2;
             if rest >> 63 > 0 {
                 rest >>= 1;
