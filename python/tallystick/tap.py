@@ -182,7 +182,7 @@ class Shortcut(asyncio.BufferedProtocol):
         from nats.aio.transport import TcpTransport
 
         carrier: Any = getattr(client, "_transport", None)
-        if type(carrier) is not TcpTransport:  # Websockets bring messages of their own.
+        if not isinstance(carrier, TcpTransport):  # Websockets bring messages of their own.
             return None
         reader, transport = _ends(carrier)
         if getattr(reader, "_buffer", None) != b"" or reader.at_eof() or transport.is_closing():

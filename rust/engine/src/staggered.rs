@@ -101,10 +101,14 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
     fn parts_are_those_of_the_formula() {
-        for (at, part) in PART_OF.iter().enumerate() {
-            assert_eq!(*part, (PARTS as f64 * (1.0 + at as f64 / 256.0).log2()) as u8, "{at}");
+        // Where each begins: the least x of which (256 + x)^32 is at least 2^(256 + part), in whole numbers.
+        let begins = [
+            0, 6, 12, 18, 24, 30, 36, 42, 49, 56, 62, 69, 76, 84, 91, 99, 107, 114, 123, 131, 139, 148, 157, 166, 175,
+            184, 194, 204, 214, 224, 235, 246,
+        ];
+        for (x, part) in PART_OF.iter().enumerate() {
+            assert_eq!(usize::from(*part) + 1, begins.iter().take_while(|begin| **begin <= x).count(), "{x}");
         }
     }
 
