@@ -13,7 +13,7 @@ use bumpalo::Bump;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 
-use common::{Ledger, seed};
+use common::{Ledger, assert_met, seed};
 use table::{BASE_NS, Dice, Table};
 use tallystick_engine::batch::Batch;
 use tallystick_engine::columns::{self, Refusal};
@@ -45,7 +45,7 @@ fn comparable(record: &ExceptionRecord) -> ExceptionRecord {
 
 #[test]
 fn a_row_is_the_event_that_its_rendering_is() {
-    let met = std::cell::RefCell::new(std::collections::BTreeMap::<&str, usize>::new());
+    let met = std::cell::RefCell::new(std::collections::BTreeMap::<&str, u32>::new());
     check(1_500, |table| {
         let (events, stream) = (table.events(), table.bytes());
         let array = format!("[{}]", events.join(","));
@@ -78,7 +78,7 @@ fn a_row_is_the_event_that_its_rendering_is() {
         "time_out_of_bounds",
         "too_large",
     ] {
-        assert!(met.get(name).is_some_and(|count| *count >= 10), "{name} was met too seldom: {met:?}");
+        assert_met(&met, name, 10);
     }
 }
 

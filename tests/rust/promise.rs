@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use common::promise::{Figures, Promises, Question, Told, of_batch};
-use common::{Ledger, assert_books_balance, check};
+use common::{Ledger, assert_books_balance, assert_met, check};
 use plans::{CONFIGS, Message, plans};
 use tallystick_engine::balance::{Balance, PositionKey};
 use tallystick_engine::batch::Batch;
@@ -203,7 +203,7 @@ fn the_engine_equals_its_twin() {
     let seen = seen.into_inner();
     println!("{seen:?}");
     for (name, least) in WANTED {
-        assert!(seen.get(name).is_some_and(|count| *count >= least), "{name} was met too seldom: {seen:?}");
+        assert_met(&seen, name, least);
     }
 }
 

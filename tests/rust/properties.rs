@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use common::{Ledger, assert_books_balance, check};
+use common::{Ledger, assert_books_balance, assert_met, check};
 use stream::{CONFIGS, Draft, Form, Message, PLAIN, draft, logs, well_formed};
 use tallystick_engine::balance::Balance;
 use tallystick_engine::batch::Batch;
@@ -83,7 +83,7 @@ fn the_engine_equals_its_twin() {
     let seen = seen.into_inner();
     println!("{seen:?}");
     for name in WANTED {
-        assert!(seen.get(name).is_some_and(|count| *count >= 20), "{name} was met too seldom: {seen:?}");
+        assert_met(&seen, name, 20);
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use common::check;
+use common::{assert_met, check};
 use stream::{CONFIGS, Draft, draft, logs};
 use tallystick_engine::balance::Balance;
 use tallystick_engine::batch::Batch;
@@ -137,7 +137,7 @@ fn steps(log: &[stream::Message], cuts: &[(usize, bool)]) -> Vec<Step> {
 
 #[test]
 fn the_number_of_shards_changes_nothing() {
-    let met = RefCell::new(BTreeMap::<&str, usize>::new());
+    let met = RefCell::new(BTreeMap::<&str, u32>::new());
     let cuts = prop::collection::vec((0_usize..30, any::<bool>()), 0..4);
     check(
         1_200,
@@ -160,7 +160,7 @@ fn the_number_of_shards_changes_nothing() {
     let met = met.into_inner();
     println!("{met:?}");
     for name in ["applied", "duplicate", "conflict", "negative_stock", "time_out_of_bounds", "count_beyond_history"] {
-        assert!(met.get(name).is_some_and(|count| *count >= 20), "{name} was met too seldom: {met:?}");
+        assert_met(&met, name, 20);
     }
 }
 

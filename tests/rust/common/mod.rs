@@ -5,7 +5,8 @@
 
 pub(crate) mod promise;
 
-use std::collections::BTreeSet;
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::hash::BuildHasher;
 
@@ -236,6 +237,12 @@ pub(crate) fn seed() -> u64 {
 /// Of how many cases one is tried: where the seed is always the same, more of them find nothing new.
 fn share() -> u32 {
     std::env::var("TALLYSTICK_TEST_SHARE").map_or(1, |text| text.parse().expect("TALLYSTICK_TEST_SHARE is a number"))
+}
+
+/// Asserts that something was met often enough in a run of all cases: what is never met proves nothing.
+pub(crate) fn assert_met<K: Ord + Debug + Borrow<str>>(met: &BTreeMap<K, u32>, name: &str, least: u32) {
+    let count = met.get(name).copied().unwrap_or(0);
+    assert!(count > 0 && count * share() >= least, "{name} was met too seldom: {met:?}");
 }
 
 /// Runs a property on many values, seeded by the run.
