@@ -130,7 +130,8 @@ impl Engine {
         let before = hold.live;
         (hold.live, hold.posts, hold.lapsed) = (now.live, now.posts.clone(), now.lapsed);
         hold.given.clone_from(&now.given);
-        hold.raised_ns = hold.raised_ns.max(now.raised_ns);
+        // A step that is told later may make an earlier one the last that raised it.
+        hold.raised_ns = hold.asked_ns.max(now.raised_ns);
         // What is put back before it was answered was never there.
         if hold.is_blank() && held.asked_ns == i64::MIN {
             holds.remove(at);
