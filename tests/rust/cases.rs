@@ -1,4 +1,5 @@
-//! Runs `tests/cases`: what went wrong in other inventory systems, as public reports tell it, with the right values worked out by hand. The engine and its
+//! Runs `tests/cases`: what went wrong in other inventory systems, as public reports tell it, with the right values
+//! worked out by hand. The engine and its
 //! twin get each case as a replay would; the form of a case stands in the README there.
 
 mod common;

@@ -1,4 +1,5 @@
-//! Claims (`docs/claims.md`): whatever an order lives through and in whatever order it is told, it is counted once, and nothing is promised that is not on
+//! Claims (`docs/claims.md`): whatever an order lives through and in whatever order it is told, it is counted once, and
+//! nothing is promised that is not on
 //! the shelf. The engine and its twin are held to a slow model.
 //!
 //! `TALLYSTICK_TEST_SEED` runs the same lives again, `TALLYSTICK_TEST_LIVES` says how many there are.
@@ -90,7 +91,8 @@ fn a_life_is_the_same_for_the_same_seed() {
         kinds.extend(types);
         assert!(life.told.iter().all(|told| told.says != Says::Void(told.id)));
     }
-    // All that an order can be told: statements 3, reserved and back 2, allocated and back 3, picked and back 2, shipped 2, returned, holds 4, closed 2, void,
+    // All that an order can be told: statements 3, reserved and back 2, allocated and back 3, picked and back 2,
+    // shipped 2, returned, holds 4, closed 2, void,
     // and of the shelf received and counted.
     assert_eq!(kinds.len(), 22, "{kinds:?}");
 }
@@ -109,7 +111,8 @@ fn the_model_asks_for_no_order() {
     }
 }
 
-/// Runs a property over so many lives; what fails is made smaller and shown as lines of JSON. The sum of what the property counts.
+/// Runs a property over so many lives; what fails is made smaller and shown as lines of JSON. The sum of what the
+/// property counts.
 fn check_lives(is_scarce: bool, lives: u64, property: impl Fn(&Life) -> Result<usize, String>) -> usize {
     let seed = common::seed();
     let given = std::env::var("TALLYSTICK_TEST_LIVES").ok();

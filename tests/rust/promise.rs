@@ -69,7 +69,8 @@ fn clear(mut answers: Vec<Answer>) -> Vec<Answer> {
     answers
 }
 
-/// A position may be published more often than it has to, but not less often: a version that is at least the twin's is left aside, and one of a position
+/// A position may be published more often than it has to, but not less often: a version that is at least the twin's is
+/// left aside, and one of a position
 /// of which nothing is other than before.
 fn reflecting(mut balances: Vec<Balance>, twin: &[Balance], before: &[Balance]) -> Vec<Balance> {
     let known: BTreeMap<&PositionKey, &Balance> = before.iter().map(|balance| (&balance.key, balance)).collect();

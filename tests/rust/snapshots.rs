@@ -137,8 +137,10 @@ fn a_large_image_has_many_chunks_and_loads() {
     assert_eq!(batch.outcomes[0], Outcome::Duplicate);
 }
 
-/// An order's life, with something of all that is kept of lines: statements, facts with and without a line, holds with what was said of them, closings,
-/// words that wait for their target, purchases, what was shipped and never picked. The number says how many minutes after the one before it comes.
+/// An order's life, with something of all that is kept of lines: statements, facts with and without a line, holds with
+/// what was said of them, closings,
+/// words that wait for their target, purchases, what was shipped and never picked. The number says how many minutes
+/// after the one before it comes.
 const LIFE: [(i64, &str); 34] = [
     (0, r#""type":"stock.received","quantity":40"#),
     (1, r#""type":"reservation.posted","target":{"id":"later"},"quantity":1"#),

@@ -62,13 +62,14 @@ impl Balance {
         }
     }
 
-    /// On-hand available-to-promise (`docs/claims.md` §6): what is on the shelf and unclaimed at once. An account of claims below zero counts as zero.
+    /// On-hand available-to-promise (`docs/claims.md` §6): what is on the shelf and unclaimed at once. An account of
+    /// claims below zero counts as zero.
     /// Signed: negative is a shortage.
     pub fn on_hand_atp(&self) -> i64 {
         self.view().on_hand_atp()
     }
 
-    /// The same, borrowed.
+    /// The balance, borrowed.
     pub fn view(&self) -> BalanceView<'_> {
         let PositionKey { sku, location, lot, owner } = &self.key;
         BalanceView {

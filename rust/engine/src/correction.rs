@@ -387,7 +387,8 @@ impl Engine {
         }
     }
 
-    /// Notes what an event without a document, put in another's place, picked, shipped or claimed beside lines. Tells whether it did.
+    /// Notes what an event without a document, put in another's place, picked, shipped or claimed beside lines. Tells
+    /// whether it did.
     fn put_beside_lines(&mut self, new: &Substitute<'_, '_>, place: u32, legs: &Legs) -> bool {
         let Substitute { part, checked, .. } = new;
         let (event, claim) = (checked.event, checked.claim);

@@ -174,7 +174,8 @@ fn out_of_bounds(event: &Event<'_>, bounds: TimeBounds, log_time_ns: i64) -> Str
     format!("`time` {time} is older than what the keys are remembered for at the log's time {log_time}")
 }
 
-/// Why an event that was counted (or only observed) raised an exception. `about` is what it is about, if that is not the event.
+/// Why an event that was counted (or only observed) raised an exception. `about` is what it is about, if that is not
+/// the event.
 pub(crate) fn cause_of_code(config: &Config, code: &str, event: &Event<'_>, about: Option<&str>) -> String {
     let kind = event.kind.unwrap_or_default();
     let source = event.source.unwrap_or_default();

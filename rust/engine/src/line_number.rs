@@ -47,7 +47,7 @@ impl<'a> LineNumber<&'a str> {
 }
 
 impl OwnLineNumber {
-    /// The same, borrowed.
+    /// The number, borrowed.
     pub fn borrow(&self) -> LineNumber<&str> {
         match self {
             Self::Number(number) => LineNumber::Number(*number),

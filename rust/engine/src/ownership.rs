@@ -223,7 +223,8 @@ struct RawRule {
     priority: i64,
 }
 
-/// The presets that ship: WMS owns execution, ERP the orders, the books and master data, OMS and shops the reservations.
+/// The presets that ship: WMS owns execution, ERP the orders, the books and master data, OMS and shops the
+/// reservations.
 const PRESETS: [(&str, &str); 1] = [("wms_erp_oms", include_str!("presets/wms_erp_oms.toml"))];
 
 impl RawOwnership {

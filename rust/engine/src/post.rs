@@ -232,7 +232,8 @@ impl Part {
     }
 }
 
-/// What a pick without a document adds to what its source has picked and not shipped, or a shipment takes from it, in thousandths.
+/// What a pick without a document adds to what its source has picked and not shipped, or a shipment takes from it, in
+/// thousandths.
 #[inline]
 pub(crate) fn batch_of(event: &Event<'_>, rule: &Rule, legs: &[Leg], quantity: i64) -> i64 {
     let is_batch =
@@ -252,7 +253,7 @@ pub(crate) fn net_of(event: &Event<'_>, rule: &Rule, legs: &[Leg], quantity: i64
     if is_claim { net_of_legs(&legs.iter().copied(), quantity) } else { None }
 }
 
-/// The same by legs alone, of an event that is known to claim without a document.
+/// What an event claims, or gives back, by its legs alone, where it is known to have no document.
 pub(crate) fn net_of_legs(legs: &(impl Iterator<Item = Leg> + Clone), quantity: i64) -> Option<(usize, i64)> {
     let amount = |leg: Leg| if leg.gives { -quantity } else { quantity };
     if legs.clone().any(|leg| !matches!(leg.slot, RESERVED | ALLOCATED)) {

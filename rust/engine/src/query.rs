@@ -54,7 +54,8 @@ impl Engine {
         position.names.map(|name| part.names.name(name))
     }
 
-    /// What can be promised of a position today beyond what is on its shelf and unclaimed; less, where something is promised ahead.
+    /// What can be promised of a position today beyond what is on its shelf and unclaimed; less, where something is
+    /// promised ahead.
     fn ahead(&self, spot: Spot, position: &Position, view: &BalanceView<'_>) -> i64 {
         let mode = self.config.promise.mode;
         let is_alike = matches!(mode, Mode::LookAhead | Mode::OnHand);

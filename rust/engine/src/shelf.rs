@@ -1,4 +1,5 @@
-//! Shelf: what was shipped and never picked, by position and source (`docs/claims.md` §6). `on_hand` does not know of it yet.
+//! Shelf: what was shipped and never picked, by position and source (`docs/claims.md` §6). `on_hand` does not know of
+//! it yet.
 
 use hashbrown::HashTable;
 use smallvec::SmallVec;

@@ -1,7 +1,8 @@
 //! The state hash: equal for equal balances, whatever the order in which they came about.
 //!
 //! A sum modulo 2¹²⁸ over the positions (but those that a correction brought about and left empty), so that it is independent of their order; each summand is the first half of BLAKE3 over the
-//! position's canonical bytes: four names, each with its length in front, then the ten stored accounts, and what orders want beside them where that is not zero, all integers little endian.
+//! position's canonical bytes: four names, each with its length in front, then the ten stored accounts, and what orders
+//! want beside them where that is not zero, all integers little endian.
 
 use crate::balance::BalanceView;
 

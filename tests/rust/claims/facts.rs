@@ -1,4 +1,5 @@
-//! What the model takes from messages: facts of lines, holds folded (`docs/claims.md` §1), and what has no line spread over lines (§5). Holds no test.
+//! What the model takes from messages: facts of lines, holds folded (`docs/claims.md` §1), and what has no line spread
+//! over lines (§5). Holds no test.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,7 +58,8 @@ pub(super) fn word(told: &[&Told], (document, line): &Key, at: Spot) -> i64 {
     of_document.filter(closes).map(|told| told.time).max().unwrap_or(NEVER)
 }
 
-/// §1: what became of a hold until `now`. Of its steps at one time, changes come first, then posts, voids of a part, voids of all, and the end of its time.
+/// §1: what became of a hold until `now`. Of its steps at one time, changes come first, then posts, voids of a part,
+/// voids of all, and the end of its time.
 pub(super) fn fold(told: &[&Told], request: &Told, now: i64, into: &mut Vec<Fact>) {
     let Says::Requested { quantity: granted, day, ttl } = request.says else { return };
     let of_hold = |step: &&&Told| matches!(step.says, Says::Changed { hold, .. } | Says::Posted { hold, .. } | Says::Voided { hold, .. } if hold == request.id);

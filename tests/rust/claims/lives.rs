@@ -1,4 +1,5 @@
-//! Random lives of orders in a small world: shops hold, the ERP orders, the OMS reserves and allocates, warehouses pick and ship, and any of them takes
+//! Random lives of orders in a small world: shops hold, the ERP orders, the OMS reserves and allocates, warehouses pick
+//! and ship, and any of them takes
 //! things back. A life is the same for the same seed. Holds no test.
 
 use super::random::Random;

@@ -1,4 +1,5 @@
-//! Documents with very many lines: what ends all of them at once is right. What took longer for each line the more there are
+//! Documents with very many lines: what ends all of them at once is right. What took longer for each line the more
+//! there are
 //! would not come to its end here; how long it does take is measured by `python -m benches growth`.
 
 use serde_json::json;

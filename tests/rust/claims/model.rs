@@ -1,12 +1,12 @@
-//! A slow model of `docs/claims.md` §2, §3 and §6: everything is computed anew from the set of messages that the ledger took (without what it refused,
-//! and what it was told before). Supply, safety stock, groups, protection and approvals are left out; there is one SKU. Holds no test.
+//! A slow model of `docs/claims.md` §2, §3 and §6: all is computed anew from the messages that the ledger took.
+//! No supply, safety stock, groups, protection or approvals; one SKU. Holds no test.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{Fact, Key, Kind, facts, up_to, word};
 use super::told::{Says, Spot, Told};
 pub(super) const NEVER: i64 = i64::MIN;
-/// What a line wants at a position: O and its day, R, A, H and what was posted by day, T, G, how much at most counts, when R, A and H were said last.
+/// What a line wants at a position: O and its day, R, A, H, posts by day, T, G, the most that counts, last voices.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wants {
     order: i64,
@@ -57,7 +57,7 @@ impl Wants {
     }
 }
 
-/// §2: what a line wants at a position, where it was closed by word, and where a request opened it after it was closed by quantity.
+/// §2: what a line wants at a position, where it was closed by word, and where a request opened it again.
 pub(super) fn wants(facts: &[Fact], at: Spot, word: i64, opened: i64) -> Wants {
     use Kind::{
         Allocated, Asked, Converted, Day, Deallocated, Held, Lapsed, Order, Picked, Posted, Raised, Reserved, Shipped,

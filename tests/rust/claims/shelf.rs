@@ -1,4 +1,5 @@
-//! The shelf of the model: accounts, what was shipped and never picked, and what is left (`docs/claims.md` §6). Holds no test.
+//! The shelf of the model: accounts, what was shipped and never picked, and what is left (`docs/claims.md` §6). Holds
+//! no test.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,7 +58,8 @@ impl World {
         Self { shelves, lines }
     }
 
-    /// Whether what is held and posted for a line fits what others leave (§4); for a document without a line that of all its lines.
+    /// Whether what is held and posted for a line fits what others leave (§4); for a document without a line that of
+    /// all its lines.
     pub(crate) fn fits(&self, request: &Told) -> bool {
         let Says::Requested { day, .. } = request.says else { return true };
         let Some(there) = self.shelves.get(&request.at) else { return false };
@@ -133,7 +135,8 @@ fn on_hand(here: &[&&Told]) -> i64 {
     counted + moved.sum::<i64>()
 }
 
-/// What a source did at a position: what its lines miss of picks (U), what it picked for lines and is not shipped, and picks less shipments without a document.
+/// What a source did at a position: what its lines miss of picks (U), what it picked for lines and is not shipped, and
+/// picks less shipments without a document.
 type Sides = BTreeMap<&'static str, [i64; 3]>;
 
 fn unpicked(here: &[&&Told], facts: &Facts, at: Spot) -> i64 {

@@ -54,7 +54,7 @@ impl Story {
         self.shelf(DC1).atp(0)
     }
 
-    /// The same in each order in which it can be told; what is told keeps its time.
+    /// Checks the figure in each order in which the story can be told; what is told keeps its time.
     fn check_orders(&self, atp: i64) {
         let mut order: Vec<usize> = (0..self.0.len()).collect();
         for turn in 0..order.len() * 3 {

@@ -50,7 +50,8 @@ pub(crate) fn scatter(parts: [u64; 3]) -> u64 {
 }
 
 impl End {
-    /// Without what hangs on whether a request was granted before its order was closed, or refused after it: what was given back of its posting.
+    /// Without what hangs on whether a request was granted before its order was closed, or refused after it: what was
+    /// given back of its posting.
     pub(crate) fn but_for_refusals(&self) -> Self {
         let mut end = self.clone();
         end.open.retain(|item| !item.starts_with("claim_below_zero "));
@@ -210,7 +211,8 @@ impl<'l> Telling<'l> {
     }
 }
 
-/// Whether all that was refused was refused because its order was closed. It may have been closed by a shipment that never was: then a request that was
+/// Whether all that was refused was refused because its order was closed. It may have been closed by a shipment that
+/// never was: then a request that was
 /// refused stays so, and the life ends otherwise. Anything else that is refused on full shelves is an error.
 pub(crate) fn was_granted_or_closed(life: &Life, refused: &BTreeSet<usize>) -> Result<bool, String> {
     let void: BTreeSet<usize> =
@@ -277,7 +279,8 @@ fn shown(balance: &Balance) -> Vec<i64> {
     ]
 }
 
-/// Whether a request may have found a line complete while something was said without a line. It opens the line then, and on the safe side claims apart
+/// Whether a request may have found a line complete while something was said without a line. It opens the line then,
+/// and on the safe side claims apart
 /// where it is in doubt what of the rest was the line's: that the model and the twin do not tell as the engine does.
 fn is_guessed(life: &Life) -> bool {
     let requests = life.told.iter().filter(|told| matches!(told.says, Says::Requested { .. }));

@@ -1,4 +1,5 @@
-//! Holds: what reservations hold, and what was posted of them, is a voice of their line; without a document it is a claim of its own.
+//! Holds: what reservations hold, and what was posted of them, is a voice of their line; without a document it is a
+//! claim of its own.
 
 use super::Named;
 use crate::account::Account;

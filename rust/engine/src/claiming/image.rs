@@ -1,4 +1,5 @@
-//! Lines in a snapshot. Positions stand there by their names, because where they are depends on how the stock is divided; what lines claim is reckoned
+//! Lines in a snapshot. Positions stand there by their names, because where they are depends on how the stock is
+//! divided; what lines claim is reckoned
 //! anew.
 
 use smallvec::SmallVec;

@@ -24,8 +24,10 @@ struct Filter {
 }
 
 impl Engine {
-    /// Order lines as JSON: `{"sequence", "total", "lines": […]}`, by document and line: at each position what is ordered, reserved, allocated, held,
-    /// posted, picked and shipped, whether the line is open, and what it claims. The filter is a JSON object with any of `document`, `sku`,
+    /// Order lines as JSON: `{"sequence", "total", "lines": […]}`, by document and line: at each position what is
+    /// ordered, reserved, allocated, held,
+    /// posted, picked and shipped, whether the line is open, and what it claims. The filter is a JSON object with any
+    /// of `document`, `sku`,
     /// `location` and `limit`; one in another form gives `{"error"}`.
     pub fn claims(&self, filter: &str) -> String {
         let filter: Filter = match serde_json::from_str(filter) {

@@ -1,4 +1,5 @@
-//! Claiming: where claims of lines meet the ledger and what can be promised. Events of stock and directives become facts of lines; what lines claim
+//! Claiming: where claims of lines meet the ledger and what can be promised. Events of stock and directives become
+//! facts of lines; what lines claim
 //! becomes demand of positions; what does not add up becomes work.
 
 #![expect(clippy::similar_names, reason = "a line, its life and those alike are words of the field")]

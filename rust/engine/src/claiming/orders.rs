@@ -1,4 +1,5 @@
-//! Orders and purchases: what the log says of lines is a statement of their quantity and their day (`docs/claims.md` §1, §7).
+//! Orders and purchases: what the log says of lines is a statement of their quantity and their day (`docs/claims.md`
+//! §1, §7).
 
 use super::Named;
 use crate::admit::Admitted;

@@ -1,4 +1,5 @@
-//! Supply: what comes of purchase lines counts in the schedule, and is compared with what was ordered (`docs/claims.md` §7, `docs/promise.md` §2).
+//! Supply: what comes of purchase lines counts in the schedule, and is compared with what was ordered (`docs/claims.md`
+//! §7, `docs/promise.md` §2).
 
 use super::is_before;
 use crate::carry_out::raised_about;
@@ -91,7 +92,7 @@ impl Engine {
         }
     }
 
-    /// Tells whether what was received fits what was scheduled, of all positions of a line.
+    /// Compares what was received with what was scheduled, over all positions of a line.
     pub(crate) fn compare_supply(&mut self, config: &Config, number: u32, findings: &mut Findings) {
         let serials: Vec<u64> = self.claims.line(number).places.iter().map(|place| place.serial).collect();
         for serial in serials.into_iter().filter(|serial| *serial > 0) {

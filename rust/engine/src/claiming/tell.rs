@@ -1,4 +1,5 @@
-//! Telling: what does not add up of a line, or of a shelf, is one exception as long as it is so, and settles itself (`docs/claims.md` §3, §6).
+//! Telling: what does not add up of a line, or of a shelf, is one exception as long as it is so, and settles itself
+//! (`docs/claims.md` §3, §6).
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Facts: what messages say of a line at a position. A line's claim is a function of the set of them (`docs/claims.md` §1).
+//! Facts: what messages say of a line at a position. A line's claim is a function of the set of them (`docs/claims.md`
+//! §1).
 
 use smallvec::SmallVec;
 
@@ -55,7 +56,8 @@ impl Kind {
         matches!(self, Self::Final | Self::Cancelled)
     }
 
-    /// Whether it takes something for the line, or brings something, so that it should not come after the line was closed.
+    /// Whether it takes something for the line, or brings something, so that it should not come after the line was
+    /// closed.
     pub(crate) const fn is_taking(self) -> bool {
         matches!(
             self,

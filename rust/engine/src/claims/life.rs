@@ -74,7 +74,8 @@ impl Life {
         }
     }
 
-    /// Whether all that was ordered was shipped by a time, and nobody had raised the line since. Holds asked for from a time on are not looked at.
+    /// Whether all that was ordered was shipped by a time, and nobody had raised the line since. Holds asked for from a
+    /// time on are not looked at.
     fn is_complete_by(&self, line: &Line, until_ns: i64, asked_before_ns: Option<i64>) -> bool {
         if !line.is_stated() {
             return false;

@@ -85,7 +85,8 @@ impl Line {
         Some(narrow(place))
     }
 
-    /// The place of a position, new if need be. `is_before` tells whether a position's names come before those of this one.
+    /// The place of a position, new if need be. `is_before` tells whether a position's names come before those of this
+    /// one.
     pub(crate) fn place(&mut self, spot: Spot, location: NameId, is_before: impl Fn(Spot) -> bool) -> u32 {
         if let Some(place) = self.find_place(spot) {
             return place;
@@ -117,7 +118,7 @@ impl Line {
         self.closed_by(place, i64::MAX)
     }
 
-    /// The same, as far as it was closed at or before a time.
+    /// When it was closed by word at a place at or before a time.
     pub(crate) fn closed_by(&self, place: u32, until_ns: i64) -> Option<i64> {
         let location = self.places[place as usize].location;
         let here = |fact: &&Fact| fact.kind.is_closing() && self.places[fact.place as usize].location == location;
@@ -130,7 +131,7 @@ impl Line {
         self.facts.is_empty() && self.statements.is_empty() && self.holds.is_empty()
     }
 
-    /// Takes out what an event said. Tells whether there was anything.
+    /// Takes out what an event said. True if there was anything.
     pub(crate) fn retract(&mut self, key: u64) -> bool {
         let before = self.facts.len();
         self.facts.retain(|fact| fact.key != key);

@@ -1,6 +1,7 @@
 //! Claims: what orders claim of the shelf, whoever tells of them, in whatever order (`docs/claims.md`).
 //!
-//! A capability: it keeps what was said of lines, and reckons what they claim. It knows positions by their spots and nothing of what stands there;
+//! A capability: it keeps what was said of lines, and reckons what they claim. It knows positions by their spots and
+//! nothing of what stands there;
 //! what follows for what can be promised is the business of whoever calls it.
 
 #![expect(clippy::similar_names, reason = "a line, its life and those alike are words of the field")]
@@ -234,7 +235,8 @@ impl Claims {
         numbers.sort_by(|one, other| names(one).cmp(&names(other)));
     }
 
-    /// The lines that share facts with one: itself, or all of its document and SKU where something was said without a line. The one without a
+    /// The lines that share facts with one: itself, or all of its document and SKU where something was said without a
+    /// line. The one without a
     /// number stands first, the others in their order.
     pub(crate) fn family(&self, number: u32) -> Vec<u32> {
         let line = self.head(number).key;

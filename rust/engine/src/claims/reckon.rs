@@ -89,7 +89,8 @@ impl Given {
     }
 }
 
-/// What a line claims of the buckets of its place, layer by layer: in all, without what only the order asks, without what only reservations ask.
+/// What a line claims of the buckets of its place, layer by layer: in all, without what only the order asks, without
+/// what only reservations ask.
 #[derive(Debug, Clone, Copy)]
 struct Layers {
     all: i128,
@@ -124,7 +125,8 @@ impl Layers {
     }
 }
 
-/// What a line claims everywhere. `dropped` tells from which bucket on an order counts at a position, where those of the past do not.
+/// What a line claims everywhere. `dropped` tells from which bucket on an order counts at a position, where those of
+/// the past do not.
 pub(crate) fn reckon(
     line: &Line,
     document_ns: Option<i64>,
@@ -211,7 +213,8 @@ fn count_live(line: &Line, life: &Life, all: &mut [Given]) {
     }
 }
 
-/// What was shipped from `picked` beyond what was picked, or the other way round, shared out among the sources that did it.
+/// What was shipped from `picked` beyond what was picked, or the other way round, shared out among the sources that did
+/// it.
 fn moved(line: &Line, place: u32, sources: &Sources) -> Vec<Moved> {
     let (mut picked, mut shipped, mut sold) = (0_i128, 0_i128, 0_i128);
     for fact in line.facts.iter().filter(|fact| fact.place == place) {

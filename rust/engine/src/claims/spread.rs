@@ -1,4 +1,5 @@
-//! Spreading: facts without a line belong to the document's lines of that SKU at that location, in their order, each up to its rest (`docs/claims.md` §5).
+//! Spreading: facts without a line belong to the document's lines of that SKU at that location, in their order, each up
+//! to its rest (`docs/claims.md` §5).
 
 use std::cmp::Reverse;
 
@@ -29,7 +30,8 @@ const HELD: usize = KINDS.len();
 const MOVING: [usize; 3] = [2, 3, 4];
 const CLAIMING: [usize; 2] = [0, 1];
 
-/// The lines of a document and SKU with what was said without a line shared out among them. The first of `lines` is the one without a number; the others
+/// The lines of a document and SKU with what was said without a line shared out among them. The first of `lines` is the
+/// one without a number; the others
 /// stand in their order. `closed_ns` tells when the document was closed; `is_before` in which order positions stand.
 pub(crate) fn spread(
     lines: &[&Line],
@@ -190,7 +192,8 @@ fn spread_facts(
     loose.facts.retain(|fact| fact.amount != 0 || fact.kind.is_closing());
 }
 
-/// Shares out what was posted and what is held, position by position, the earliest days first. What was posted is nearer to the door than what is only held.
+/// Shares out what was posted and what is held, position by position, the earliest days first. What was posted is
+/// nearer to the door than what is only held.
 fn spread_holds(
     loose: &mut Line,
     named: &mut [Line],

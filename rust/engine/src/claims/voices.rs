@@ -1,4 +1,5 @@
-//! Voices: what is said of a line at one position, summed up by whoever says it (`docs/claims.md` §2). Sums are signed; zero is the floor where they are read.
+//! Voices: what is said of a line at one position, summed up by whoever says it (`docs/claims.md` §2). Sums are signed;
+//! zero is the floor where they are read.
 
 use super::fact::{AT_ONCE, Hold, Kind, Statement};
 use std::cmp::Reverse;
@@ -10,9 +11,10 @@ use super::line::Line;
 pub(crate) struct Reach {
     /// Facts effective at or before it have ended.
     pub(crate) after_ns: Option<i64>,
-    /// The same for orders, which only a word ends.
+    /// Orders effective at or before it have ended; only a word ends them.
     pub(crate) stated_after_ns: Option<i64>,
-    /// Holds that were asked for at or before it have ended; those asked for at the very time of a request that opened the line have not.
+    /// Holds that were asked for at or before it have ended; those asked for at the very time of a request that opened
+    /// the line have not.
     pub(crate) asked_after_ns: Option<i64>,
     /// Facts effective after it are not looked at.
     pub(crate) until_ns: i64,

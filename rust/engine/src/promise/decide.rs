@@ -137,7 +137,8 @@ impl Engine {
         Outcome::Applied
     }
 
-    /// Leaves out the positions at which a line was closed when it was asked for, or after that. Tells when, if none is left.
+    /// Leaves out the positions at which a line was closed when it was asked for, or after that. Tells when, if none is
+    /// left.
     fn leave_out_closed(
         &self,
         config: &Config,

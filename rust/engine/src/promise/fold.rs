@@ -1,4 +1,5 @@
-//! Fold: what became of a reservation, from all that was said of it, in the order of effective times (`docs/claims.md` §1).
+//! Fold: what became of a reservation, from all that was said of it, in the order of effective times (`docs/claims.md`
+//! §1).
 
 use smallvec::{SmallVec, smallvec};
 
@@ -45,7 +46,8 @@ pub(crate) struct Op {
 pub(crate) type Ops = SmallVec<[Op; 1]>;
 
 impl Op {
-    /// Where it stands among others: at one time changes come first, the lesser before the greater; then posts, the greater first, and what keeps the rest
+    /// Where it stands among others: at one time changes come first, the lesser before the greater; then posts, the
+    /// greater first, and what keeps the rest
     /// before what releases it; then what is given back in part; then the end.
     fn rank(&self) -> (i64, Deed, SmallVec<[i64; 2]>, i64) {
         let quantities = self.quantities.as_deref();
@@ -117,7 +119,8 @@ pub(crate) struct Folded {
     pub(crate) expires_ns: Option<i64>,
 }
 
-/// Folds what was said of a reservation with these parts and so many lines. `expired_ns`: when its time ran out, if it did.
+/// Folds what was said of a reservation with these parts and so many lines. `expired_ns`: when its time ran out, if it
+/// did.
 pub(crate) fn fold(parts: &[Part], lines: usize, ops: &[Op], expired_ns: Option<i64>) -> Folded {
     let now = parts.iter().map(|part| PartNow::granted(part.granted)).collect();
     let mut folded = Folded {

@@ -1,4 +1,5 @@
-//! Which live reservations hold something of a position. Nobody asks for it as long as all is in order, so no reservation pays for it: it is found out when it
+//! Which live reservations hold something of a position. Nobody asks for it as long as all is in order, so no
+//! reservation pays for it: it is found out when it
 //! is asked for first, and from then on what is added since is noted.
 
 use super::reservation::Reservations;

@@ -1,4 +1,5 @@
-//! Need: a request for a line is judged as if its line claimed nothing (`docs/claims.md` §4). What the line's holds and posts would want, bucket by
+//! Need: a request for a line is judged as if its line claimed nothing (`docs/claims.md` §4). What the line's holds and
+//! posts would want, bucket by
 //! bucket, must fit into what all others leave.
 
 use smallvec::SmallVec;
@@ -76,7 +77,8 @@ impl Engine {
             let (needs, others) = self.needs(lifted, spot, asked);
             self.shortage_of(site, (mode, bucket), &needs, others)
         };
-        // What is wanted grows by no more than the quantity, so less is missing by no more than what is taken off. Mostly by as much.
+        // What is wanted grows by no more than the quantity, so less is missing by no more than what is taken off.
+        // Mostly by as much.
         for _ in 0..3 {
             let short = short_with(left);
             if short <= 0 || left == 0 {
@@ -108,7 +110,8 @@ impl Engine {
         grows.map(|((at, need), _)| beyond(*need, within(*at))).max().unwrap_or(0)
     }
 
-    /// What the holds and posts of a line would want of a position up to each bucket, with so much more from a bucket on; and what lines that share facts
+    /// What the holds and posts of a line would want of a position up to each bucket, with so much more from a bucket
+    /// on; and what lines that share facts
     /// with it would claim then in all.
     fn needs(&self, lifted: &Lifted, spot: Spot, (quantity, bucket): (i64, i32)) -> (Vec<(i32, i128)>, i128) {
         let mut base = self.claims.line(lifted.line).clone();

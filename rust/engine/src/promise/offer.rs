@@ -1,4 +1,5 @@
-//! Offers: what positions can give of a quantity, of what they have and what is protected there (`docs/promise.md` §4, §5).
+//! Offers: what positions can give of a quantity, of what they have and what is protected there (`docs/promise.md` §4,
+//! §5).
 
 use smallvec::SmallVec;
 

@@ -226,7 +226,8 @@ impl Reservations {
             && (ended_ns < before_ns || self.ended.len() > count_max)
         {
             self.ended.pop_front();
-            // What was forgotten before a snapshot has no slot any more, and what holds something again is not forgotten.
+            // What was forgotten before a snapshot has no slot any more, and what holds something again is not
+            // forgotten.
             if (slot as usize) < self.slots.len()
                 && self.packed(slot).serial == serial
                 && self.packed(slot).end() != End::Live
@@ -318,7 +319,8 @@ impl Reservations {
         parts
     }
 
-    /// The numbers of the parts of a reservation that hold something of a position; none where the slot is another's by now.
+    /// The numbers of the parts of a reservation that hold something of a position; none where the slot is another's by
+    /// now.
     pub(super) fn parts_at(&self, slot: u32, spot: Spot) -> SmallVec<[usize; 4]> {
         let packed = self.packed(slot);
         if !packed.is_there() || packed.end() != End::Live {

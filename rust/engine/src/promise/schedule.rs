@@ -1,4 +1,5 @@
-//! Schedule: entries of positions, lines of supply, where their rest counts, and what happens when their day passes (`docs/promise.md` §1, §2).
+//! Schedule: entries of positions, lines of supply, where their rest counts, and what happens when their day passes
+//! (`docs/promise.md` §1, §2).
 
 use super::line::{Line, State};
 use crate::batch::Batch;

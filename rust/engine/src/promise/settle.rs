@@ -157,7 +157,7 @@ impl Engine {
         (0..).zip(&record.parts).map(is_open).collect()
     }
 
-    /// The same, with lines that a change opens again: those that were shipped whole, and of which more is asked for.
+    /// Which parts are open once lines count that a change opens again: shipped whole, and more is asked for.
     fn open_with(&self, config: &Config, known: &Known, (deed, now): (Settling, &Folded)) -> SmallVec<[bool; 1]> {
         let mut open = self.open_parts(config, &known.record);
         if deed != Settling::Change {
@@ -273,7 +273,8 @@ impl Engine {
         hold.map_or(self.log_time_ns.unwrap_or(0), |hold| hold.asked_ns)
     }
 
-    /// What a part consumed of protections comes back as far as it is neither held nor posted any more; what comes on top is consumed.
+    /// What a part consumed of protections comes back as far as it is neither held nor posted any more; what comes on
+    /// top is consumed.
     fn give_protections_back(&mut self, part: &Part, (before, now): (&PartNow, &PartNow)) {
         let given = before.live + before.posted() - now.live - now.posted();
         if given != 0 && !part.protections.is_empty() {
@@ -303,7 +304,7 @@ impl For<'_> {
     }
 }
 
-/// Tells whether more was to be given back than a reservation held, and when that is in order again.
+/// Raises that more was to be given back than a reservation held, and settles it when that is in order again.
 fn tell_over_release(before: &Folded, now: &Folded, settle: &Settle, findings: &mut Findings) {
     let subject = format!("{}/{}", settle.target.source, settle.target.id);
     if now.is_over_released && !before.is_over_released {

@@ -240,7 +240,8 @@ impl Reference {
         reply
     }
 
-    /// Adds what is said of the source of an element that was accepted, or that was only observed because nobody knows the source.
+    /// Adds what is said of the source of an element that was accepted, or that was only observed because nobody knows
+    /// the source.
     fn flag(&mut self, mut reply: Reply, key: &Key, verdict: Verdict) -> Reply {
         let is_observed = reply.outcome == Outcome::Observed && verdict.is_stranger;
         if !is_observed && !matches!(reply.outcome, Outcome::Applied | Outcome::Absorbed) {

@@ -1,6 +1,7 @@
 //! The slow, obvious twin of the engine: the oracle of scenarios, properties and fuzzing.
 //!
-//! Derived from the documents alone: `docs/events.md`, `docs/truth.md`, `docs/promise.md`, `docs/claims.md` and `docs/choices.md`. It keeps every event and recomputes what it is asked for from the
+//! Derived from the documents alone: `docs/events.md`, `docs/truth.md`, `docs/promise.md`, `docs/claims.md` and
+//! `docs/choices.md`. It keeps every event and recomputes what it is asked for from the
 //! definitions, so that it can be read next to the contract. It is not made for speed, and it shares no code with the engine's
 //! decoding, memory of keys or ledger.
 

@@ -134,7 +134,8 @@ impl Reference {
         self.needs(at, purpose, wanting, quantity, told).into_iter().map(|need| need.max(0)).collect()
     }
 
-    /// What the line's holds and posts, or those of all lines where it has no number, want up to each bucket beyond what has gone.
+    /// What the line's holds and posts, or those of all lines where it has no number, want up to each bucket beyond
+    /// what has gone.
     fn needs(
         &self,
         at: &PositionKey,

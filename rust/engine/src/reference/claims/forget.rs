@@ -1,4 +1,5 @@
-//! What is forgotten: lines that are closed, or claim nothing, some time after they were touched last. What they leave on the shelf is not.
+//! What is forgotten: lines that are closed, or claim nothing, some time after they were touched last. What they leave
+//! on the shelf is not.
 
 use std::collections::BTreeSet;
 

@@ -100,7 +100,8 @@ pub(crate) enum End {
 }
 
 impl Settlement {
-    /// What decides at one time: changes, the lesser first; posts, the greater first; voids with a quantity, voids without.
+    /// What decides at one time: changes, the lesser first; posts, the greater first; voids with a quantity, voids
+    /// without.
     fn rank(&self) -> (i64, u8, Vec<i64>, i64) {
         let sizes = |amounts: &Amounts| match amounts {
             Amounts::All => vec![i64::MAX],

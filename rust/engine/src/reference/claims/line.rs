@@ -129,7 +129,8 @@ fn claim(figures: &Figures, up_to: &UpTo) -> Claim {
     Claim { ordered: all - soft, reserved: soft - hard, allocated: hard }
 }
 
-/// Takes off what is beyond what all positions together may claim: first what only the order asks, then what is only reserved, then the rest.
+/// Takes off what is beyond what all positions together may claim: first what only the order asks, then what is only
+/// reserved, then the rest.
 fn take_off(claims: &mut BTreeMap<PositionKey, Claim>, most: i128) {
     let mut beyond = claims.values().map(|claim| claim.total()).sum::<i128>() - most;
     let parts: [fn(&mut Claim) -> &mut i128; 3] =

@@ -1,4 +1,5 @@
-//! Claims (`docs/claims.md`): all facts of lines are kept, and what a line claims is computed anew from the set of them.
+//! Claims (`docs/claims.md`): all facts of lines are kept, and what a line claims is computed anew from the set of
+//! them.
 
 #![expect(clippy::similar_names, reason = "a line, its life and those alike are words of the field")]
 
@@ -100,7 +101,7 @@ impl Reference {
         known
     }
 
-    /// The same with parts that are only tried.
+    /// What an order comes to, with parts that are only tried.
     pub(crate) fn lines_beside(&self, order: &Order, beside: &[Part]) -> Arc<Known> {
         let is_its = |part: &Part| part.purpose.as_ref().is_some_and(|purpose| purpose.order(&part.at.sku) == *order);
         if beside.iter().any(is_its) {
@@ -110,7 +111,7 @@ impl Reference {
         }
     }
 
-    /// The same with a fact that is only tried.
+    /// What an order comes to, with a fact that is only tried.
     pub(crate) fn lines_with(&self, order: &Order, fact: &Fact) -> Arc<Known> {
         let facts: Vec<Fact> = self.facts(order).iter().chain([fact]).cloned().collect();
         Arc::new(self.compute(order, &facts, &[]))
@@ -153,7 +154,8 @@ impl Reference {
         self.claims.closings.iter().filter(is_its).map(|closing| closing.time_ns).collect()
     }
 
-    /// All holds for lines of an order, as of a time. What is posted of a hold without a document and with a day is a line of its own.
+    /// All holds for lines of an order, as of a time. What is posted of a hold without a document and with a day is a
+    /// line of its own.
     pub(crate) fn holds_of(&self, order: &Order, until_ns: i64, beside: &[Part]) -> Vec<Hold> {
         let mut holds = Vec::new();
         for (place, reservation) in self.claims.reservations.iter().enumerate() {
@@ -353,7 +355,8 @@ impl Reference {
         self.claims.orders.keys().filter(is_its).cloned().collect()
     }
 
-    /// Does something, and lets positions reflect what can be seen of it: claims by bucket, what is shown, what is held, what is to come.
+    /// Does something, and lets positions reflect what can be seen of it: claims by bucket, what is shown, what is
+    /// held, what is to come.
     pub(crate) fn seeing<T>(
         &mut self,
         orders: &BTreeSet<Order>,

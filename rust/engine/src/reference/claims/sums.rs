@@ -95,7 +95,7 @@ impl Sums {
         [soft, self.hard(), self.held(), self.picked(), self.shipped()]
     }
 
-    /// The same without it: what is there to be shared out.
+    /// What is there of a kind to be shared out, without what had gone before.
     pub(crate) fn spare(&self, kind: usize) -> i128 {
         if kind == 2 {
             // What was deallocated of it stays with whoever said so.

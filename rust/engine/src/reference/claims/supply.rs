@@ -159,7 +159,7 @@ impl Reference {
         self.supply_with(order, &[])
     }
 
-    /// The same with facts that are only tried.
+    /// What is to come of an order, with facts that are only tried.
     pub(crate) fn supply_with(&self, order: &Order, more: &[SupplyFact]) -> Places {
         let facts = self.claims.supplies.get(order).into_iter().flatten();
         let facts: Vec<SupplyFact> = facts.chain(more).cloned().collect();

@@ -1,4 +1,5 @@
-//! What people are told of claims: each item is open while its condition holds, and its code is told by the element that brought it about.
+//! What people are told of claims: each item is open while its condition holds, and its code is told by the element
+//! that brought it about.
 
 use std::collections::BTreeSet;
 
@@ -106,7 +107,8 @@ impl Reference {
         raised
     }
 
-    /// Whether more was given back than was ever claimed, over the line's life; where something was said without a line, over that of all lines, too.
+    /// Whether more was given back than was ever claimed, over the line's life; where something was said without a
+    /// line, over that of all lines, too.
     fn is_below_zero(&self, order: &Order, number: &Number) -> bool {
         let own = self.is_below(order, |other| other == number);
         own && (!self.has_loose(order) || self.is_below(order, |_| true))

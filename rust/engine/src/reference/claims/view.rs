@@ -163,7 +163,8 @@ impl Told<'_> {
         }
     }
 
-    /// The lines as all that is effective at or before a time makes them, with the requests of that very time or without them.
+    /// The lines as all that is effective at or before a time makes them, with the requests of that very time or
+    /// without them.
     pub(crate) fn lines(&self, until_ns: i64, skips_requests: bool) -> Lines {
         let mut holds = (self.holds)(until_ns);
         holds.retain(|hold| hold.time_ns <= until_ns && !(skips_requests && hold.time_ns == until_ns));

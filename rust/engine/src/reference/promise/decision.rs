@@ -125,7 +125,8 @@ impl Reference {
         Some(Purpose { names, document, number: line.number.or(&request.number), time_ns: turn.claim.time_ns })
     }
 
-    /// Whether a line of a request is effective at or before the closing of what it is for, wherever it might be taken from.
+    /// Whether a line of a request is effective at or before the closing of what it is for, wherever it might be taken
+    /// from.
     fn is_closed_line(&self, turn: &Turn, request: &Request, line: &Wanted) -> bool {
         let Some(purpose) = self.purpose(turn, request, line) else { return false };
         let places = self.places_of(&line.place).unwrap_or_default();

@@ -112,7 +112,8 @@ impl Reference {
         self.outlook(at, measure, beside, None).figures(mode)
     }
 
-    /// What a position looks forward to, as if a line, or all lines of its order where it has no number, claimed nothing.
+    /// What a position looks forward to, as if a line, or all lines of its order where it has no number, claimed
+    /// nothing.
     pub(crate) fn outlook(
         &self,
         at: &PositionKey,

@@ -96,7 +96,8 @@ impl Reference {
         figures
     }
 
-    /// What a line could be granted of a position, under what is kept for others: there it counts as all that the line could be granted.
+    /// What a line could be granted of a position, under what is kept for others: there it counts as all that the line
+    /// could be granted.
     pub(super) fn under_protection(
         &self,
         at: &PositionKey,

@@ -1,4 +1,5 @@
-//! Cases from public reports of other systems, each with what is right, worked out by hand before anything was run. What a report only asks to be told
+//! Cases from public reports of other systems, each with what is right, worked out by hand before anything was run.
+//! What a report only asks to be told
 //! of in some way (an exception in brackets) is not compared by name.
 
 use super::*;

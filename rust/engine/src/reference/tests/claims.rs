@@ -1,4 +1,5 @@
-//! Orders of all kinds, and what they leave to promise: rows of `docs/claims.md`, and the public reports that it came from.
+//! Orders of all kinds, and what they leave to promise: rows of `docs/claims.md`, and the public reports that it came
+//! from.
 
 use super::*;
 
@@ -41,7 +42,7 @@ fn check(name: &str, config: &str, said: &[(u32, &str, Value)], on_hand_atp: i64
     assert_eq!(log.open(), open, "{name}");
 }
 
-/// The same in every order of what follows the first.
+/// Checks the figure in every order of what follows the first.
 fn check_orders(name: &str, said: &[(u32, &str, Value)], on_hand_atp: i64) {
     for order in orders::orders(&said[1..].iter().cloned().enumerate().collect::<Vec<_>>()) {
         let mut log = Log::new("");
