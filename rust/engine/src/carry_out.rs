@@ -387,7 +387,7 @@ impl Engine {
         findings: &mut Findings,
     ) {
         let (key, time_ns, sequence) = (case.seen.key, case.time_ns, case.sequence);
-        self.note_step(config, &Stepped { event, claim, quantity, key, time_ns, sequence });
+        self.note_step(config, &Stepped { event, claim, quantity, key, time_ns, sequence }, findings);
         self.tell_claims(config, findings);
     }
 

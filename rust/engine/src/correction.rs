@@ -255,7 +255,7 @@ impl Engine {
         let key = fingerprint(&self.secret, &target.source, &target.id);
         let receipt = self.retract_receipt(config, key);
         self.retract_transfer(config, key, findings);
-        self.retract_step(config, key, case.sequence);
+        self.retract_step(config, key, case.sequence, findings);
         if let Some((part, posted)) = old {
             self.retract_beside_lines(part, posted, &target.source);
         }
@@ -274,7 +274,8 @@ impl Engine {
             self.note_receipt(config, (event, claim, claim.quantity), key, findings);
             self.note_transfer(config, (event, claim, claim.quantity), key, findings);
             let (quantity, time_ns) = (claim.quantity, new.checked.time_ns);
-            self.note_step(config, &Stepped { event, claim, quantity, key, time_ns, sequence: case.sequence });
+            let stepped = Stepped { event, claim, quantity, key, time_ns, sequence: case.sequence };
+            self.note_step(config, &stepped, findings);
         }
         if let (Some(receipts), Some(line)) = (config.receipts, receipt) {
             self.compare(receipts, &line, findings);
@@ -283,7 +284,8 @@ impl Engine {
         Ok(if is_absorbed(&touches) { Outcome::Absorbed } else { Outcome::Applied })
     }
 
-    fn write_revised(
+    /// Writes what was drafted for a position, and tells if that lets it cross zero. Gives its place.
+    pub(crate) fn write_revised(
         &mut self,
         config: &Config,
         (part, names, revised): (usize, crate::ledger::Names, Revised),

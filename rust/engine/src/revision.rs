@@ -52,6 +52,16 @@ impl Ledger {
     /// # Errors
     /// `overflow`, and `count_beyond_history` where what would be the barrier is not known.
     pub(crate) fn draft_revision(&self, revision: &Revision) -> Result<Revised, Outcome> {
+        let revised = self.draft_unbounded(revision)?;
+        Self::check_range(&revised.draft)?;
+        Ok(revised)
+    }
+
+    /// Drafts a revision that may leave the range of an account.
+    ///
+    /// # Errors
+    /// As [`Self::draft_revision`], where a number has no room for the account.
+    pub(crate) fn draft_unbounded(&self, revision: &Revision) -> Result<Revised, Outcome> {
         let mut draft = self.draft(revision.names);
         let position = draft.place().map(|place| self.position(place));
         let before = draft.account(ON_HAND);
@@ -97,7 +107,6 @@ impl Ledger {
         let on_hand = i64::try_from(on_hand).map_err(|_| Outcome::Overflow)?;
         draft.set_on_hand(on_hand);
         draft.add(ADJUSTMENT, moved.saturating_sub(on_hand.saturating_sub(before)));
-        Self::check_range(&draft)?;
         let is_hidden = revision.removed.is_none()
             && revision.added.is_none()
             && touched.iter().all(|touch| *touch != Touch::Live)

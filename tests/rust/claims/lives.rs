@@ -28,6 +28,8 @@ enum Leaving {
     Sold,
     /// They are shipped from the shelf.
     Shipped,
+    /// They are picked, and shipped or sold by a till that tells of the same line.
+    Either,
 }
 
 /// A hold, and how much of it is live at least, whichever of its steps are known.
@@ -63,9 +65,13 @@ impl Life {
         let mut random = Random::new(seed);
         // The first numbers of seeds that lie close together do as well.
         (0..4).for_each(|_| _ = random.bits());
-        let leaving = [Leaving::Picked, Leaving::Picked, Leaving::Picked, Leaving::Sold, Leaving::Shipped];
-        let leaving = leaving[usize::try_from(random.below(5)).expect("a place")];
-        let is_loose = leaving == Leaving::Picked && random.below(5) == 0;
+        let leaving = match random.below(12) {
+            0 | 1 => Leaving::Sold,
+            2 | 3 => Leaving::Shipped,
+            4 | 5 => Leaving::Either,
+            _ => Leaving::Picked,
+        };
+        let is_loose = matches!(leaving, Leaving::Picked | Leaving::Either) && random.below(5) == 0;
         let mut lines = vec![("SO-1", Line::Number(10))];
         for (line, chance) in
             [(("SO-1", Line::Number(20)), 3), (("SO-1", Line::Text("gift")), 6), (("SO-2", Line::Number(1)), 4)]
@@ -263,9 +269,10 @@ impl Maker {
         match (self.leaving, self.below(9)) {
             (Leaving::Sold, _) => self.say("till", Says::Shipped { quantity, from_picked: false, is_final }),
             (Leaving::Shipped, _) => self.say(source, Says::Shipped { quantity, from_picked: false, is_final }),
-            (Leaving::Picked, 0..5) => self.say(source, Says::Picked(quantity)),
-            (Leaving::Picked, 5) => self.say(source, Says::Unpicked(quantity)),
-            (Leaving::Picked, _) => self.say(source, Says::Shipped { quantity, from_picked: true, is_final }),
+            (Leaving::Either, 6 | 7) => self.say("till", Says::Shipped { quantity, from_picked: false, is_final }),
+            (_, 0..5) => self.say(source, Says::Picked(quantity)),
+            (_, 5) => self.say(source, Says::Unpicked(quantity)),
+            (_, _) => self.say(source, Says::Shipped { quantity, from_picked: true, is_final }),
         }
     }
 

@@ -78,7 +78,10 @@ impl World {
 
 fn shelf(told: &[&Told], facts: &Facts, lines: &BTreeMap<Key, Standing>, at: Spot, now: i64) -> Shelf {
     let here: Vec<&&Told> = told.iter().filter(|told| told.at == at).collect();
-    let mut shelf = Shelf { on_hand: on_hand(&here), unpicked: unpicked(&here, facts, at), ..Shelf::default() };
+    let doubled = doubled(told, at);
+    let mut shelf =
+        Shelf { on_hand: on_hand(&here, &doubled), unpicked: unpicked(told, facts, at), ..Shelf::default() };
+    shelf.picked -= doubled.iter().map(|(_, quantity)| quantity).sum::<i64>();
     let (mut reserved, mut allocated, mut held) = (0, 0, Vec::new());
     for message in here {
         let is_loose = message.document.is_none();
@@ -120,8 +123,51 @@ fn shelf(told: &[&Told], facts: &Facts, lines: &BTreeMap<Key, Standing>, at: Spo
     shelf
 }
 
+/// Whether every line of a document keeps its moves: none is told without a line beside one with a line.
+fn keeps_its_moves(told: &[&Told], document: &str) -> bool {
+    let moves = |told: &&&Told| {
+        told.document == Some(document)
+            && matches!(told.says, Says::Picked(_) | Says::Unpicked(_) | Says::Shipped { .. })
+    };
+    let is_loose = |told: &&Told| told.line == Line::Missing;
+    !(told.iter().filter(moves).any(is_loose) && told.iter().filter(moves).any(|told| !is_loose(told)))
+}
+
+/// What lines moved twice at a position, by picks and by sales, and when: it is back on the shelf.
+fn doubled(told: &[&Told], at: Spot) -> Vec<(i64, i64)> {
+    let lines = told.iter().filter(|told| told.at == at).filter_map(|told| Some((told.document?, &told.line)));
+    let mut doubled = Vec::new();
+    for (document, line) in lines.collect::<BTreeSet<_>>() {
+        let its: Vec<&&Told> =
+            told.iter().filter(|told| (told.document, &told.line, told.at) == (Some(document), line, at)).collect();
+        let sells = |told: &&&Told| matches!(told.says, Says::Shipped { from_picked: false, .. });
+        if !its.iter().any(|told| sells(&told)) || !keeps_its_moves(told, document) {
+            continue;
+        }
+        let mut before = 0;
+        for time in its.iter().map(|told| told.time).collect::<BTreeSet<i64>>() {
+            let (mut picked, mut shipped, mut took) = (0, 0, 0);
+            for told in its.iter().filter(|told| told.time <= time) {
+                match told.says {
+                    Says::Picked(quantity) => (picked, took) = (picked + quantity, took + quantity),
+                    Says::Unpicked(quantity) => (picked, took) = (picked - quantity, took - quantity),
+                    Says::Shipped { quantity, from_picked, .. } => {
+                        shipped += quantity;
+                        took += if from_picked { 0 } else { quantity };
+                    }
+                    _ => {}
+                }
+            }
+            let twice = took - picked.max(shipped);
+            doubled.push((time, twice - before));
+            before = twice;
+        }
+    }
+    doubled
+}
+
 /// The latest count, and what moved after it.
-fn on_hand(here: &[&&Told]) -> i64 {
+fn on_hand(here: &[&&Told], doubled: &[(i64, i64)]) -> i64 {
     let counts = here.iter().filter_map(|told| match told.says {
         Says::Counted(quantity) => Some((told.time, quantity)),
         _ => None,
@@ -132,16 +178,22 @@ fn on_hand(here: &[&&Told]) -> i64 {
         Says::Picked(quantity) | Says::Shipped { quantity, from_picked: false, .. } => -quantity,
         _ => 0,
     });
-    counted + moved.sum::<i64>()
+    let doubled = doubled.iter().filter(|(time, _)| *time > since).map(|(_, quantity)| quantity);
+    counted + moved.sum::<i64>() + doubled.sum::<i64>()
 }
 
 /// What a source did at a position: what its lines miss of picks (U), what it picked for lines and is not shipped, and
 /// picks less shipments without a document.
 type Sides = BTreeMap<&'static str, [i64; 3]>;
 
-fn unpicked(here: &[&&Told], facts: &Facts, at: Spot) -> i64 {
+fn unpicked(told: &[&Told], facts: &Facts, at: Spot) -> i64 {
     let mut sides = Sides::new();
-    for facts in facts.values() {
+    for ((document, _), facts) in facts {
+        let sold = facts.iter().filter(|fact| fact.at == at && fact.kind == Kind::Sold);
+        let sold: i64 = sold.map(|fact| fact.quantity).sum();
+        if sold > 0 && keeps_its_moves(told, document) {
+            continue;
+        }
         let side = |kinds: [Kind; 2]| {
             let mut by: BTreeMap<&'static str, i64> = BTreeMap::new();
             for fact in facts.iter().filter(|fact| fact.at == at && kinds.contains(&fact.kind)) {
@@ -153,9 +205,9 @@ fn unpicked(here: &[&&Told], facts: &Facts, at: Spot) -> i64 {
         let (picked, shipped) = (side([Kind::Picked, Kind::Unpicked]), side([Kind::Shipped, Kind::Shipped]));
         let beyond = shipped.values().sum::<i64>() - picked.values().sum::<i64>();
         share(beyond, &shipped, 0, &mut sides);
-        share(-beyond, &picked, 1, &mut sides);
+        share(-beyond - sold, &picked, 1, &mut sides);
     }
-    for message in here.iter().filter(|message| message.document.is_none()) {
+    for message in told.iter().filter(|message| message.at == at && message.document.is_none()) {
         let moved = match message.says {
             Says::Picked(quantity) => quantity,
             Says::Unpicked(quantity) | Says::Shipped { quantity, from_picked: true, .. } => -quantity,

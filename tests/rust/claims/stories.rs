@@ -170,6 +170,25 @@ fn an_order_line_and_the_sale_of_it_are_one() {
 }
 
 #[test]
+fn what_is_picked_and_sold_leaves_once() {
+    let sale = |quantity| Says::Shipped { quantity, from_picked: false, is_final: false };
+    // 5 picked, 5 sold: 95, and nothing is left in `picked`. A count between them changes nothing.
+    let story = Story::with(100).say(order(5, 0)).say(Says::Picked(5)).say(sale(5));
+    assert_eq!((story.shelf(DC1).on_hand, story.shelf(DC1).picked), (95, 0));
+    story.check_orders(95);
+    Story::with(100).say(Says::Picked(5)).loose(Says::Counted(95)).say(sale(5)).check_orders(95);
+    Story::with(100).say(sale(5)).loose(Says::Counted(95)).say(Says::Picked(5)).check_orders(95);
+    // 5 picked, 2 shipped and 2 sold: 5 have left, one of them waits to be shipped.
+    let story = Story::with(100).say(Says::Picked(5)).say(ship(2)).say(sale(2));
+    assert_eq!((story.shelf(DC1).on_hand, story.shelf(DC1).picked, story.atp()), (95, 1, 95));
+    // 3 shipped that nobody picked, 2 sold: the shelf moves by 5, and nothing is unpicked.
+    let story = Story::with(100).say(ship(3)).say(sale(2));
+    assert_eq!((story.shelf(DC1).on_hand, story.shelf(DC1).unpicked, story.atp()), (95, 0, 95));
+    // Other lines are other units.
+    Story::with(100).say(Says::Picked(5)).other(sale(5)).check_orders(90);
+}
+
+#[test]
 fn what_is_unreserved_after_it_has_gone_is_the_same_unit() {
     let story = Story::with(100).say(Says::Reserved(10)).say(Says::Picked(6)).say(ship(6)).say(Says::Unreserved(6));
     // 94 on the shelf, 10 reserved less 6 gone.

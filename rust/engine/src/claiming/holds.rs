@@ -109,34 +109,7 @@ impl Engine {
         sequence: u64,
     ) {
         let place = self.place_of(line, spot);
-        let holds = &mut self.claims.line_mut(line).holds;
-        let known = holds.iter().position(|hold| (hold.serial, hold.part) == (held.serial, held.part));
-        let at = known.unwrap_or_else(|| {
-            holds.push(Hold {
-                serial: held.serial,
-                part: held.part,
-                place,
-                asked_ns: held.asked_ns,
-                raised_ns: held.asked_ns,
-                due: due.map(|(due, _)| due),
-                bucket: due.map_or(AT_ONCE, |(_, bucket)| bucket),
-                live: 0,
-                posts: smallvec::SmallVec::new(),
-                given: Vec::new(),
-                lapsed: None,
-            });
-            holds.len() - 1
-        });
-        let hold = &mut holds[at];
-        let before = hold.live;
-        (hold.live, hold.posts, hold.lapsed) = (now.live, now.posts.clone(), now.lapsed);
-        hold.given.clone_from(&now.given);
-        // A step that is told later may make an earlier one the last that raised it.
-        hold.raised_ns = hold.asked_ns.max(now.raised_ns);
-        // What is put back before it was answered was never there.
-        if hold.is_blank() && held.asked_ns == i64::MIN {
-            holds.remove(at);
-        }
+        let before = put_hold(self.claims.line_mut(line), place, (held, due), now);
         if due.is_some() {
             let slot = self.entry_of(spot);
             self.promises.entry_mut(slot).dated += now.live - before;
@@ -149,11 +122,36 @@ impl Engine {
 
     /// Whether a part of a reservation counts for nothing, because its line is closed.
     pub(crate) fn is_part_closed(&self, config: &Config, whom: For<'_>, (held, spot): (Held, Spot)) -> bool {
-        let Some(line) = whom.named().and_then(|named| self.find_line(config, Side::Demand, named, spot)) else {
-            // A line that is forgotten was over.
-            return whom.document.is_some();
-        };
-        let known = self.claims.line(line);
+        let line = whom.named().and_then(|named| self.find_line(config, Side::Demand, named, spot));
+        // A line that is forgotten was over.
+        line.map_or(whom.document.is_some(), |line| self.is_closed_for(line, &self.claims.line(line), (held, spot)))
+    }
+
+    /// Whether a part of a reservation would count once it has come to more: its line, known by a number, was shipped
+    /// whole, and is opened by that.
+    pub(crate) fn is_part_opened(
+        &self,
+        config: &Config,
+        whom: For<'_>,
+        (held, part): (Held, &Part),
+        now: &PartNow,
+    ) -> bool {
+        let line = whom.named().and_then(|named| self.find_line(config, Side::Demand, named, part.spot));
+        let Some(line) = line.filter(|line| self.claims.line(*line).number.is_some()) else { return false };
+        !self.is_closed_for(line, &self.line_with(line, (held, part), now), (held, part.spot))
+    }
+
+    /// A line as it would be with what a part of a reservation has come to.
+    pub(crate) fn line_with(&self, line: u32, (held, part): (Held, &Part), now: &PartNow) -> Line {
+        let (mut line, stock) = (self.claims.line(line).clone(), &self.stock);
+        let location = stock.at(part.spot).1.names[1];
+        let place = line.place(part.spot, location, |other| super::is_before(stock, other, part.spot));
+        put_hold(&mut line, place, (held, part.due), now);
+        line
+    }
+
+    /// Whether a hold counts for nothing, if its line were so.
+    fn is_closed_for(&self, line: u32, known: &Line, (held, spot): (Held, Spot)) -> bool {
         let closed_ns = self.claims.document(known.document).closed_on(Side::Demand);
         let is_it = |hold: &Hold| (hold.serial, hold.part) == (held.serial, held.part);
         let counts = |line: &Line, is_meant: &dyn Fn(&Hold) -> bool| {
@@ -166,12 +164,11 @@ impl Engine {
         if !known.holds.iter().any(is_it) {
             return false;
         }
-        let family = self.claims.family(line);
-        if family.len() == 1 {
-            return !counts(&known, &is_it);
+        if self.claims.family(line).len() == 1 {
+            return !counts(known, &is_it);
         }
         let stock = &self.stock;
-        let lines = self.claims.shared_out(&family, |one, other| super::is_before(stock, one, other));
+        let lines = self.claims.shared_out_with(line, known.clone(), |one, other| super::is_before(stock, one, other));
         // What is held without a line is shared out as a whole.
         let is_shared = |hold: &Hold| {
             let is_here = |other: &&Hold| (other.serial, other.part) == (hold.serial, hold.part);
@@ -183,25 +180,42 @@ impl Engine {
         !lines.iter().any(|line| counts(line, is_meant))
     }
 
-    /// Whether a part of a reservation counts for nothing only because all that was ordered of its line is shipped.
-    pub(crate) fn is_part_complete(&self, config: &Config, whom: For<'_>, (held, spot): (Held, Spot)) -> bool {
-        let line = whom.named().and_then(|named| self.find_line(config, Side::Demand, named, spot));
-        let Some(line) = line.filter(|line| self.claims.line(*line).number.is_some()) else { return false };
-        let (stock, family) = (&self.stock, self.claims.family(line));
-        let lines = self.claims.shared_out(&family, |one, other| super::is_before(stock, one, other));
-        let known = &lines[family.iter().position(|known| *known == line).unwrap_or(0)];
-        let life = Life::of(known, self.claims.document(known.document).closed_on(Side::Demand));
-        let is_it = |hold: &&Hold| (hold.serial, hold.part) == (held.serial, held.part);
-        known.holds.iter().find(is_it).is_some_and(|hold| {
-            let standing = &life.standings[hold.place as usize];
-            life.is_complete && standing.is_open && standing.reach.holds(hold)
-        })
-    }
-
     /// Forgets a line that nothing was said of in the end.
     pub(crate) fn drop_blank(&mut self, line: u32) {
         if self.claims.line(line).is_blank() && !self.claims.line(line).is_touched {
             self.forget_line(line);
         }
     }
+}
+
+/// Lets a line have what a part of a reservation has come to at a place. Tells what was live of it before.
+fn put_hold(line: &mut Line, place: u32, (held, due): (Held, Option<(Due, i32)>), now: &PartNow) -> i64 {
+    let known = line.holds.iter().position(|hold| (hold.serial, hold.part) == (held.serial, held.part));
+    let at = known.unwrap_or_else(|| {
+        line.holds.push(Hold {
+            serial: held.serial,
+            part: held.part,
+            place,
+            asked_ns: held.asked_ns,
+            raised_ns: held.asked_ns,
+            due: due.map(|(due, _)| due),
+            bucket: due.map_or(AT_ONCE, |(_, bucket)| bucket),
+            live: 0,
+            posts: smallvec::SmallVec::new(),
+            given: Vec::new(),
+            lapsed: None,
+        });
+        line.holds.len() - 1
+    });
+    let hold = &mut line.holds[at];
+    let before = hold.live;
+    (hold.live, hold.posts, hold.lapsed) = (now.live, now.posts.clone(), now.lapsed);
+    hold.given.clone_from(&now.given);
+    // A step that is told later may make an earlier one the last that raised it.
+    hold.raised_ns = hold.asked_ns.max(now.raised_ns);
+    // What is put back before it was answered was never there.
+    if hold.is_blank() && held.asked_ns == i64::MIN {
+        line.holds.remove(at);
+    }
+    before
 }

@@ -5,6 +5,7 @@
 #![expect(clippy::similar_names, reason = "a line, its life and those alike are words of the field")]
 
 mod closing;
+mod doubles;
 mod forget;
 mod holds;
 mod image;

@@ -2,12 +2,13 @@
 
 use super::Named;
 use crate::account::Account;
-use crate::claims::{Fact, Kind};
+use crate::claims::{Fact, Kind, is_moving};
 use crate::config::Config;
 use crate::dedup::Fingerprint;
 use crate::directive::Side;
 use crate::engine::Engine;
 use crate::event::Event;
+use crate::explain::Findings;
 use crate::judge::Claim;
 use crate::legs::Terms;
 use crate::limits::ACCOUNT_MAX;
@@ -48,15 +49,15 @@ impl Engine {
 
     /// Adds what an event says of its line, if it is about one.
     #[inline]
-    pub(crate) fn note_step(&mut self, config: &Config, stepped: &Stepped<'_, '_>) {
+    pub(crate) fn note_step(&mut self, config: &Config, stepped: &Stepped<'_, '_>, findings: &mut Findings) {
         if stepped.event.document.is_some()
             && let Some(step) = stepped.claim.rule.step
         {
-            self.note_step_of_line(config, stepped, step);
+            self.note_step_of_line(config, stepped, step, findings);
         }
     }
 
-    fn note_step_of_line(&mut self, config: &Config, stepped: &Stepped<'_, '_>, step: Step) {
+    fn note_step_of_line(&mut self, config: &Config, stepped: &Stepped<'_, '_>, step: Step, findings: &mut Findings) {
         let Stepped { event, claim, .. } = *stepped;
         let Some((side, kind)) = kind_of(config, event, claim, step) else { return };
         let names = [event.sku, event.location, event.lot, event.owner].map(Option::unwrap_or_default);
@@ -65,7 +66,16 @@ impl Engine {
         let source = event.source.unwrap_or_default();
         let named = Named { source, document: event.document.unwrap_or_default(), number: event.line };
         let line = self.enter_line(config, side, named, spot);
-        self.note_fact(line, spot, kind, stepped);
+        if is_moving(kind) {
+            // A line is unpacked once.
+            self.place_of(line, spot);
+            let before = self.claims.doubled(line);
+            self.note_fact(line, spot, kind, stepped);
+            let now = self.claims.doubled(line);
+            self.settle_doubles(config, (before, now), stepped.sequence, findings);
+        } else {
+            self.note_fact(line, spot, kind, stepped);
+        }
         let is_final = event.reason == Some(FINAL) && matches!(step.flow, Flow::Ship | Flow::Receive);
         if is_final {
             self.note_word(line, spot, Kind::Final, stepped);
@@ -90,12 +100,15 @@ impl Engine {
         Fact { key: stepped.key.0[1], time_ns: stepped.time_ns, amount: 0, kind, place, source }
     }
 
-    /// Takes back what an event said of its line, because it never happened. Tells which line that was.
-    pub(crate) fn retract_step(&mut self, config: &Config, key: Fingerprint, sequence: u64) -> Option<u32> {
-        let line = self.claims.retract(key.0[1])?;
+    /// Takes back what an event said of its line, because it never happened.
+    pub(crate) fn retract_step(&mut self, config: &Config, key: Fingerprint, sequence: u64, findings: &mut Findings) {
+        let Some(line) = self.claims.line_of(key.0[1]) else { return };
+        let before = self.claims.doubled(line);
+        self.claims.retract(line, key.0[1]);
+        let now = self.claims.doubled(line);
+        self.settle_doubles(config, (before, now), sequence, findings);
         self.touch_line(line);
         self.reckon(config, line, sequence);
-        Some(line)
     }
 }
 

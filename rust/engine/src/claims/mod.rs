@@ -8,6 +8,7 @@
 
 mod document;
 mod documents;
+mod doubled;
 mod fact;
 mod families;
 mod heap;
@@ -37,6 +38,7 @@ use packed::Head;
 use store::Store;
 
 pub(crate) use document::Document;
+pub(crate) use doubled::{Doubled, is_moving};
 pub(crate) use fact::{AT_ONCE, Fact, Hold, Kind, Statement, Terms};
 pub(crate) use life::{Life, is_used_after_closing};
 pub(crate) use line::{Flags, Line};
@@ -191,16 +193,14 @@ impl Claims {
     }
 
     /// The line that an event is a fact of.
-    fn line_of(&self, key: u64) -> Option<u32> {
+    pub(crate) fn line_of(&self, key: u64) -> Option<u32> {
         self.keys.lines(key).find(|line| self.line(*line).facts.iter().any(|fact| fact.key == key))
     }
 
-    /// Takes back what an event said. Tells which line it was said of.
-    pub(crate) fn retract(&mut self, key: u64) -> Option<u32> {
-        let line = self.line_of(key)?;
+    /// Takes back what an event said of a line.
+    pub(crate) fn retract(&mut self, line: u32, key: u64) {
         self.keys.remove(key, line);
         self.line_mut(line).retract(key);
-        Some(line)
     }
 
     /// Notes that a line is to be looked at once the element is done.
@@ -283,23 +283,42 @@ impl Claims {
         if let [only] = &*family {
             let line = self.line(*only);
             let closed_ns = self.document(line.document).closed_on(line.side);
-            let now = reckon::reckon(&line, closed_ns, &self.sources, dropped);
+            let now = reckon::reckon(&line, closed_ns, &self.sources, dropped, true);
             drop(line);
             self.replace(*only, now, &mut changes);
             return changes;
         }
+        let keeps = self.keep_their_moves(&family);
         let lines = self.shared_out(&family, is_before);
         let closed_ns = self.document(lines[0].document).closed_on(lines[0].side);
         for (number, line) in family.iter().zip(&lines) {
-            let now = reckon::reckon(line, closed_ns, &self.sources, &dropped);
+            let now = reckon::reckon(line, closed_ns, &self.sources, &dropped, keeps);
             self.replace(*number, now, &mut changes);
         }
         changes
     }
 
+    fn keep_their_moves(&self, family: &[u32]) -> bool {
+        let seen: Vec<Seen<'_>> = family.iter().map(|number| self.line(*number)).collect();
+        doubled::keeps_its_moves(&seen.iter().map(|line| &**line).collect::<Vec<_>>())
+    }
+
+    /// What was picked for a line, or for those that share facts with it, and sold of it, too. Nothing where it is
+    /// shared out whose picks and sales they are.
+    pub(crate) fn doubled(&self, number: u32) -> Vec<Doubled> {
+        if !self.document(self.head(number).key.document).has_loose() {
+            return doubled::doubled(&self.line(number));
+        }
+        let family = self.family(number);
+        if !self.keep_their_moves(&family) {
+            return Vec::new();
+        }
+        family.iter().flat_map(|number| doubled::doubled(&self.line(*number))).collect()
+    }
+
     /// What a line claims, whether an order counts whose day is past or not.
     pub(crate) fn reckon_one(&self, line: &Line, closed_ns: Option<i64>) -> Vec<Given> {
-        reckon::reckon(line, closed_ns, &self.sources, |_| None)
+        reckon::reckon(line, closed_ns, &self.sources, |_| None, true)
     }
 
     fn replace(&mut self, number: u32, now: Vec<Given>, changes: &mut Vec<Change>) {

@@ -126,12 +126,13 @@ impl Layers {
 }
 
 /// What a line claims everywhere. `dropped` tells from which bucket on an order counts at a position, where those of
-/// the past do not.
+/// the past do not; `keeps_its_moves` that no picks and shipments are shared out.
 pub(crate) fn reckon(
     line: &Line,
     document_ns: Option<i64>,
     sources: &Sources,
     dropped: impl Fn(Spot) -> Option<i32>,
+    keeps_its_moves: bool,
 ) -> Vec<Given> {
     let life = Life::of(line, document_ns);
     let voices: Vec<Voices> = (0..).zip(&line.places).map(|(place, _)| life.voices(line, place)).collect();
@@ -160,7 +161,7 @@ pub(crate) fn reckon(
         count_live(line, &life, &mut all);
     }
     for (place, given) in (0..).zip(&mut all) {
-        given.moved = moved(line, place, sources);
+        given.moved = moved(line, place, sources, keeps_its_moves);
     }
     all
 }
@@ -214,8 +215,8 @@ fn count_live(line: &Line, life: &Life, all: &mut [Given]) {
 }
 
 /// What was shipped from `picked` beyond what was picked, or the other way round, shared out among the sources that did
-/// it.
-fn moved(line: &Line, place: u32, sources: &Sources) -> Vec<Moved> {
+/// it. A line that is sold from the shelf moves that itself: what it doubles is put back, and nothing is missing.
+fn moved(line: &Line, place: u32, sources: &Sources, keeps_its_moves: bool) -> Vec<Moved> {
     let (mut picked, mut shipped, mut sold) = (0_i128, 0_i128, 0_i128);
     for fact in line.facts.iter().filter(|fact| fact.place == place) {
         let amount = i128::from(fact.amount);
@@ -226,6 +227,9 @@ fn moved(line: &Line, place: u32, sources: &Sources) -> Vec<Moved> {
             Kind::Sold => sold += amount,
             _ => {}
         }
+    }
+    if sold > 0 && keeps_its_moves {
+        return Vec::new();
     }
     // What moves the shelf itself is never without a pick, but what was picked for it has left.
     let mut left = picked - shipped;

@@ -244,7 +244,7 @@ impl Engine {
         let named = named(case, ask, line)?;
         let first = *line.spots.first()?;
         let number = self.enter_line(config, Side::Demand, named, first);
-        Some(self.lift((number, case.time_ns), &line.spots, None))
+        Some(self.lift((number, case.time_ns), &line.spots))
     }
 
     /// Takes a quantity at a position.

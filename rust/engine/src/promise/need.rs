@@ -1,6 +1,5 @@
 //! Need: a request for a line is judged as if its line claimed nothing (`docs/claims.md` §4). What the line's holds and
-//! posts would want, bucket by
-//! bucket, must fit into what all others leave.
+//! posts would want, bucket by bucket, must fit into what all others leave.
 
 use smallvec::SmallVec;
 
@@ -19,8 +18,6 @@ pub(crate) struct Lifted {
     pub(crate) line: u32,
     /// When it is asked for, effectively.
     pub(crate) asked_ns: i64,
-    /// A hold that is to be another, and not one more.
-    pub(crate) replaced: Option<(u64, u16)>,
     spots: SmallVec<[Spot; 4]>,
     /// The lines whose claims are lifted.
     family: Vec<u32>,
@@ -28,14 +25,9 @@ pub(crate) struct Lifted {
 
 impl Engine {
     /// Lifts the claims of a line off positions. They have to be put down again.
-    pub(crate) fn lift(
-        &mut self,
-        (line, asked_ns): (u32, i64),
-        spots: &[Spot],
-        replaced: Option<(u64, u16)>,
-    ) -> Lifted {
+    pub(crate) fn lift(&mut self, (line, asked_ns): (u32, i64), spots: &[Spot]) -> Lifted {
         let family = self.claims.family(line);
-        let lifted = Lifted { line, asked_ns, replaced, spots: spots.into(), family };
+        let lifted = Lifted { line, asked_ns, spots: spots.into(), family };
         self.shift(&lifted, true);
         lifted
     }
@@ -67,15 +59,14 @@ impl Engine {
     ) -> i64 {
         let mut left = quantity.min(ACCOUNT_MAX);
         let line = self.claims.line(lifted.line);
-        if line.is_blank() && !self.claims.document(line.document).has_loose() && lifted.replaced.is_none() {
+        if line.is_blank() && !self.claims.document(line.document).has_loose() {
             let figure = self.figure(site, mode, bucket);
             return if figure == UNLIMITED { quantity } else { figure.max(0).min(quantity) };
         }
         let is_dated = bucket > site.horizon.today && mode != Mode::OnHand;
         let short_with = |quantity: i64| {
-            let asked = (quantity, if is_dated { bucket } else { AT_ONCE });
-            let (needs, others) = self.needs(lifted, spot, asked);
-            self.shortage_of(site, (mode, bucket), &needs, others)
+            let line = self.line_asked(lifted, spot, (quantity, if is_dated { bucket } else { AT_ONCE }));
+            self.short_with(lifted, (spot, site), (mode, bucket), line)
         };
         // What is wanted grows by no more than the quantity, so less is missing by no more than what is taken off.
         // Mostly by as much.
@@ -94,6 +85,27 @@ impl Engine {
         fit
     }
 
+    /// How much is missing at a position if a line were so.
+    pub(crate) fn short_with(
+        &self,
+        lifted: &Lifted,
+        (spot, site): (Spot, &Site),
+        when: (Mode, i32),
+        line: Line,
+    ) -> i128 {
+        let (needs, others) = self.needs(lifted, spot, line);
+        self.shortage_of(site, when, &needs, others)
+    }
+
+    /// A line as it would be with so much more from a bucket on.
+    fn line_asked(&self, lifted: &Lifted, spot: Spot, (quantity, bucket): (i64, i32)) -> Line {
+        let (mut line, stock) = (self.claims.line(lifted.line).clone(), &self.stock);
+        let location = stock.at(spot).1.names[1];
+        let place = line.place(spot, location, |other| is_before(stock, other, spot));
+        line.holds.push(asked(place, (lifted.asked_ns, quantity), bucket));
+        line
+    }
+
     /// By how much needs go beyond what is left.
     fn shortage_of(&self, site: &Site, (mode, bucket): (Mode, i32), needs: &[(i32, i128)], others: i128) -> i128 {
         let beyond = |need: i128, at: i32| {
@@ -110,21 +122,10 @@ impl Engine {
         grows.map(|((at, need), _)| beyond(*need, within(*at))).max().unwrap_or(0)
     }
 
-    /// What the holds and posts of a line would want of a position up to each bucket, with so much more from a bucket
-    /// on; and what lines that share facts
-    /// with it would claim then in all.
-    fn needs(&self, lifted: &Lifted, spot: Spot, (quantity, bucket): (i64, i32)) -> (Vec<(i32, i128)>, i128) {
-        let mut base = self.claims.line(lifted.line).clone();
+    /// What the holds and posts of a line would want of a position up to each bucket, if it were so; and what lines
+    /// that share facts with it would claim then in all.
+    fn needs(&self, lifted: &Lifted, spot: Spot, base: Line) -> (Vec<(i32, i128)>, i128) {
         let stock = &self.stock;
-        let is_it = |hold: &&mut Hold| Some((hold.serial, hold.part)) == lifted.replaced;
-        if let Some(hold) = base.holds.iter_mut().find(is_it) {
-            // What was posted of it stays posted.
-            (hold.live, hold.raised_ns) = (quantity, hold.raised_ns.max(lifted.asked_ns));
-        } else {
-            let location = stock.at(spot).1.names[1];
-            let place = base.place(spot, location, |other| is_before(stock, other, spot));
-            base.holds.push(asked(place, (lifted.asked_ns, quantity), bucket));
-        }
         let document = self.claims.document(base.document);
         let closed_ns = document.closed_on(base.side);
         let lines: Vec<Line> = match &*lifted.family {

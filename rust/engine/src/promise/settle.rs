@@ -166,8 +166,8 @@ impl Engine {
         for (at, part) in (0..).zip(&known.record.parts) {
             let (before, now) = (&known.before.parts[usize::from(at)], &now.parts[usize::from(at)]);
             if !open[usize::from(at)] && now.live + now.posted() > before.live + before.posted() {
-                let held = Held { serial: known.record.serial, part: at, asked_ns: i64::MIN };
-                open[usize::from(at)] = self.is_part_complete(config, whom(&known.record, part), (held, part.spot));
+                let held = self.held(config, &known.record, part, at);
+                open[usize::from(at)] = self.is_part_opened(config, whom(&known.record, part), (held, part), now);
             }
         }
         open
@@ -201,21 +201,21 @@ impl Engine {
             }
             let line = whom(&known.record, part).line(self, config, part.spot);
             let channel = known.record.channel(usize::from(part.line));
-            let whole = wanted.live + wanted.posted() - before.posted();
-            let replaced = (known.record.serial, at);
-            let fits = line.is_none_or(|line| self.fits_line((line, case.time_ns), replaced, part, whole));
+            let held = self.held(config, &known.record, part, at);
+            let fits = line.is_none_or(|line| self.fits_line((line, case.time_ns), (held, part), wanted));
             fits && self.is_to_spare(line.map(|line| (line, case.time_ns)), (part, channel), more)
         })
     }
 
-    /// Whether a hold of a line can be so great, judged as if the line claimed nothing.
-    fn fits_line(&mut self, asked: (u32, i64), replaced: (u64, u16), part: &Part, whole: i64) -> bool {
-        let lifted = self.lift(asked, &[part.spot], Some(replaced));
+    /// Whether a hold of a line can come to that, judged as if the line claimed nothing.
+    fn fits_line(&mut self, asked: (u32, i64), (held, part): (Held, &Part), wanted: &PartNow) -> bool {
+        let lifted = self.lift(asked, &[part.spot]);
         let site = self.site(part.spot, None);
         let bucket = self.bucket_within(site.zone, site.horizon, when_of(part));
-        let room = self.room(&lifted, (part.spot, &site), (self.config.promise.mode, bucket), whole);
+        let line = self.line_with(asked.0, (held, part), wanted);
+        let short = self.short_with(&lifted, (part.spot, &site), (self.config.promise.mode, bucket), line);
         self.put_down(&lifted);
-        room >= whole
+        short <= 0
     }
 
     /// Whether there is more for a channel, and for a line if it is for one, where something is kept for others;
@@ -227,7 +227,7 @@ impl Engine {
             return true;
         }
         let asked = (when_of(part), self.config.promise.mode, channel);
-        let lifted = line.map(|line| self.lift(line, &[part.spot], None));
+        let lifted = line.map(|line| self.lift(line, &[part.spot]));
         let offer = self.offer(&sku, &[part.spot], asked, more, lifted.as_ref());
         if let Some(lifted) = &lifted {
             self.put_down(lifted);
@@ -253,7 +253,7 @@ impl Engine {
         }
         for (at, part) in (0..).zip(&record.parts) {
             let (before, after) = (&known.before.parts[usize::from(at)], &now.parts[usize::from(at)]);
-            let held = Held { serial: record.serial, part: at, asked_ns: self.asked_ns(config, record, part, at) };
+            let held = self.held(config, record, part, at);
             self.settle_part(config, whom(record, part), (held, part), (before, after), sequence);
             self.give_protections_back(part, (before, after));
         }
@@ -265,12 +265,13 @@ impl Engine {
         }
     }
 
-    /// When a part was asked for, as its line knows it.
-    fn asked_ns(&self, config: &Config, record: &Record<'_>, part: &Part, at: u16) -> i64 {
+    /// A part as its line knows it, with when it was asked for.
+    fn held(&self, config: &Config, record: &Record<'_>, part: &Part, at: u16) -> Held {
         let line = whom(record, part).line(self, config, part.spot).map(|line| self.claims.line(line));
         let is_it = |hold: &&crate::claims::Hold| (hold.serial, hold.part) == (record.serial, at);
         let hold = line.as_ref().and_then(|line| line.holds.iter().find(is_it));
-        hold.map_or(self.log_time_ns.unwrap_or(0), |hold| hold.asked_ns)
+        let asked_ns = hold.map_or(self.log_time_ns.unwrap_or(0), |hold| hold.asked_ns);
+        Held { serial: record.serial, part: at, asked_ns }
     }
 
     /// What a part consumed of protections comes back as far as it is neither held nor posted any more; what comes on

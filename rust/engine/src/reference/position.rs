@@ -4,6 +4,12 @@ use crate::account::{Account, STORED};
 use crate::limits::COUNTS_KEPT;
 use crate::outcome::Outcome;
 
+use super::claims::{Order, Steps};
+use super::number::Number;
+
+/// A line of an order.
+type LineId = (Order, Number);
+
 /// What decides between counts: the policy's numbers, then source and id.
 type CountRank = ([i64; 3], String, String);
 
@@ -43,6 +49,8 @@ pub(super) struct Position {
     /// The rank of the greatest of all others.
     dropped_rank: Option<CountRank>,
     legs: Vec<Leg>,
+    /// What goes back from `picked` because a line moved it twice; of lines that are forgotten without a name.
+    doubled: Vec<(Option<LineId>, Steps)>,
     /// Times of the movements that the engine would still know, all after `dropped_ns`.
     history: Vec<i64>,
     /// The greatest time of a movement that it would have dropped.
@@ -53,18 +61,25 @@ impl Position {
     /// The latest count plus all movements effective after it.
     pub(super) fn on_hand(&self) -> i128 {
         let latest = self.latest_count();
-        let later =
-            self.movements.iter().filter(|movement| latest.is_none_or(|count| movement.time_ns > count.time_ns));
-        latest.map_or(0, |count| count.quantity) + later.map(|movement| movement.amount).sum::<i128>()
+        let later = self.moves().filter(|(time_ns, _)| latest.is_none_or(|count| *time_ns > count.time_ns));
+        latest.map_or(0, |count| count.quantity) + later.map(|(_, amount)| amount).sum::<i128>()
+    }
+
+    /// Times and amounts of all that moved `on_hand`.
+    fn moves(&self) -> impl Iterator<Item = (i64, i128)> {
+        let doubled = self.doubled.iter().flat_map(|(_, steps)| steps).copied();
+        self.movements.iter().map(|movement| (movement.time_ns, movement.amount)).chain(doubled)
     }
 
     /// All stored accounts. What a count changes, or a barrier absorbs, has gone to the adjustment account.
     pub(super) fn accounts(&self) -> [i128; STORED] {
-        let moved: i128 = self.movements.iter().map(|movement| movement.amount).sum();
+        let moved: i128 = self.moves().map(|(_, amount)| amount).sum();
+        let doubled: i128 = self.doubled.iter().flat_map(|(_, steps)| steps).map(|(_, amount)| amount).sum();
         let mut accounts = [0; STORED];
         for leg in &self.legs {
             accounts[leg.account as usize] += leg.amount;
         }
+        accounts[Account::Picked as usize] -= doubled;
         accounts[Account::OnHand as usize] = self.on_hand();
         accounts[Account::Adjustment as usize] += moved - self.on_hand();
         accounts
@@ -78,6 +93,33 @@ impl Position {
     /// Adds a movement of `on_hand`.
     pub(super) fn move_on_hand(&mut self, number: u64, time_ns: i64, amount: i128, history_max: usize) {
         self.movements.push(Movement { number, time_ns, amount });
+        self.note_time(time_ns, history_max);
+    }
+
+    /// Lets a line have moved so much twice. Tells whether that is other than before.
+    pub(super) fn double(&mut self, line: &LineId, steps: &Steps, history_max: usize) -> bool {
+        let known = self.doubled.iter().position(|(known, _)| known.as_ref() == Some(line));
+        let before = known.map(|at| self.doubled.remove(at).1).unwrap_or_default();
+        for (time_ns, _) in before.iter().filter(|step| !steps.contains(step)) {
+            self.forget_time(*time_ns);
+        }
+        for (time_ns, _) in steps.iter().filter(|step| !before.contains(step)) {
+            self.note_time(*time_ns, history_max);
+        }
+        if !steps.is_empty() {
+            self.doubled.push((Some(line.clone()), steps.clone()));
+        }
+        before != *steps
+    }
+
+    /// Lets what some lines moved twice stay as it is.
+    pub(super) fn forget_doubled(&mut self, is_forgotten: impl Fn(&LineId) -> bool) {
+        for (line, _) in &mut self.doubled {
+            line.take_if(|line| is_forgotten(line));
+        }
+    }
+
+    fn note_time(&mut self, time_ns: i64, history_max: usize) {
         // What is not after the dropped ones can tell no count more than they leave open.
         if self.dropped_ns.is_some_and(|dropped_ns| time_ns <= dropped_ns) {
             return;
@@ -127,10 +169,9 @@ impl Position {
 
     /// Takes out all that a posting brought. Refused where the latest of the counts that are left would be one that is not known.
     pub(super) fn undo(&mut self, number: u64) -> Result<(), Outcome> {
-        for movement in self.movements.iter().filter(|movement| movement.number == number) {
-            if let Some(at) = self.history.iter().position(|time_ns| *time_ns == movement.time_ns) {
-                self.history.remove(at);
-            }
+        let times = self.movements.iter().filter(|movement| movement.number == number);
+        for time_ns in times.map(|movement| movement.time_ns).collect::<Vec<_>>() {
+            self.forget_time(time_ns);
         }
         self.movements.retain(|movement| movement.number != number);
         self.legs.retain(|leg| leg.number != number);
@@ -139,6 +180,12 @@ impl Position {
         // None ranks below all.
         let is_unknown = self.latest_count().map(|count| &count.rank) < self.dropped_rank.as_ref();
         if self.counts.len() < counts && is_unknown { Err(Outcome::CountBeyondHistory) } else { Ok(()) }
+    }
+
+    fn forget_time(&mut self, time_ns: i64) {
+        if let Some(at) = self.history.iter().position(|known| *known == time_ns) {
+            self.history.remove(at);
+        }
     }
 
     fn keep(&mut self, count: Count) {

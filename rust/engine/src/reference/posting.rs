@@ -127,6 +127,17 @@ impl Reference {
             seen.extend(add.touched().into_iter().filter(|_| is_seen));
         }
         self.check(&after)?;
+        // Nobody can refuse that what a line moved twice goes back.
+        for ((of, number, key), steps) in self.doubled_with(undo, add) {
+            let mut position = after.get(&key).cloned().unwrap_or_else(|| here(&key));
+            if position.double(&(of, number), &steps, usize::from(self.config.history_max)) {
+                if !order.contains(&key) {
+                    order.push(key.clone());
+                }
+                seen.insert(key.clone());
+                after.insert(key, position);
+            }
+        }
         let after = order.into_iter().map(|key| {
             let position = after.remove(&key).expect("it is touched");
             let is_seen = seen.contains(&key);

@@ -113,7 +113,7 @@ impl Reference {
             said: SupplySaid::Closed { is_received: true },
         };
         self.seeing(&BTreeSet::from([order.clone()]), &[], sequence, |twin| {
-            twin.claims.supplies.entry(order.clone()).or_default().push(fact);
+            twin.claims.supplies.add(&order, [fact]);
         });
         // As every word about a line, it brings about where the line is.
         self.positions.entry(at.clone()).or_default();

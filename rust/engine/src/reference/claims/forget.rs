@@ -41,10 +41,11 @@ impl Reference {
                 || self
                     .claims
                     .supplies
-                    .keys()
+                    .orders()
                     .any(|order| (&order.names, &order.document) == (&closing.names, &closing.document))
         });
         self.claims.closings = closings;
+        self.claims.supplies.forget_all();
     }
 
     fn is_done(&self, order: &Order, number: &Number, line: &Line, known: &Known) -> bool {
@@ -63,10 +64,11 @@ impl Reference {
     fn forget_lines_of(&mut self, order: &Order, known: &Known, done: &BTreeSet<Number>) {
         for number in done {
             for (at, figures) in known.lines.get(number).into_iter().flat_map(|line| &line.places) {
-                self.claims.left.entry(at.clone()).or_default().add(&figures.sums);
+                self.claims.left.entry(at.clone()).or_default().add(&figures.sums, known.keeps_its_moves);
             }
             self.claims.troubles.forget(order, number);
         }
+        self.forget_doubled(order, done);
         for place in 0..self.claims.reservations.len() {
             let fold = self.claims.reservations[place].fold(i64::MAX);
             for (line, became) in fold.lines.iter().enumerate() {

@@ -40,6 +40,8 @@ pub(crate) struct Purpose {
     pub(crate) document: String,
     pub(crate) number: Number,
     pub(crate) time_ns: i64,
+    /// When it was raised, of what is only tried on top of a hold.
+    pub(crate) raised_ns: Option<i64>,
 }
 
 impl Purpose {

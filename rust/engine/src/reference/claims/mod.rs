@@ -3,6 +3,7 @@
 
 #![expect(clippy::similar_names, reason = "a line, its life and those alike are words of the field")]
 
+mod doubled;
 mod facts;
 mod fit;
 mod forget;
@@ -11,6 +12,7 @@ pub(crate) mod line;
 mod shelf;
 mod spread;
 mod sums;
+mod supplies;
 pub(crate) mod supply;
 mod trouble;
 mod view;
@@ -26,6 +28,7 @@ use super::number::Number;
 use super::posting::Posting;
 use super::promise::Due;
 
+pub(in crate::reference) use doubled::Steps;
 pub(in crate::reference) use facts::order_of;
 pub(crate) use facts::{Fact, Loose, Order, Said, Side};
 pub(crate) use fit::EVERYTHING;
@@ -34,6 +37,7 @@ pub(crate) use line::Curve;
 pub(crate) use view::HoldId;
 
 use shelf::Left;
+use supplies::Supplies;
 use trouble::Troubles;
 use view::{Hold, Lines, Told, is_given_to_closed};
 
@@ -59,7 +63,7 @@ struct Closing {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Claims {
     pub(crate) orders: BTreeMap<Order, OrderTold>,
-    pub(crate) supplies: BTreeMap<Order, Vec<supply::SupplyFact>>,
+    pub(crate) supplies: Supplies,
     pub(crate) supply_flags: supply::Flags,
     closings: Vec<Closing>,
     pub(crate) loose: Vec<Loose>,
@@ -79,6 +83,8 @@ pub(crate) struct Known {
     pub(crate) lines: Lines,
     /// When holds ended with a closing of their line.
     pub(crate) ended: BTreeMap<HoldId, i64>,
+    /// Whether no picks and shipments are shared out.
+    pub(crate) keeps_its_moves: bool,
 }
 
 /// What can be seen of orders: by line and position the curve of claims, by position what was never picked.
@@ -142,7 +148,7 @@ impl Reference {
             let by_opening = opened_ns.filter(|opened_ns| hold.time_ns < *opened_ns);
             ended.extend(by_word.max(by_opening).map(|end_ns| (id, end_ns)));
         }
-        Known { lines, ended }
+        Known { lines, ended, keeps_its_moves: doubled::keeps_its_moves(facts) }
     }
 
     /// When the document was closed, for one side.
@@ -185,7 +191,11 @@ impl Reference {
         }
         for part in beside {
             if let Some(purpose) = part.purpose.as_ref().filter(|purpose| purpose.order(&part.at.sku) == *order) {
-                let became = Become { live: part.granted, ..Become::default() };
+                if purpose.raised_ns > Some(until_ns) {
+                    continue;
+                }
+                let raised = purpose.raised_ns.into_iter().collect();
+                let became = Become { live: part.granted, raised, ..Become::default() };
                 let (number, time_ns) = (purpose.number.clone(), purpose.time_ns);
                 holds.push(Hold { id: None, number, at: part.at.clone(), time_ns, due: part.due, became });
             }
@@ -264,17 +274,24 @@ impl Reference {
         !parts.is_empty() && parts.iter().enumerate().all(is_closed)
     }
 
-    /// Whether a hold counts for nothing only because all that was ordered of its line is shipped.
-    pub(crate) fn is_complete_hold(&self, reservation: usize, line: usize) -> bool {
+    /// Whether a hold counts once something more is said of it, which its line knows by a number.
+    pub(crate) fn is_opened_hold(&mut self, reservation: usize, line: usize, said: &Settlement) -> bool {
+        let orders = self.orders_of_reservation(&self.claims.reservations[reservation]);
+        let mut tried = self.claims.reservations[reservation].clone();
+        tried.settle(said.clone());
+        self.swap_reservation(reservation, &orders, &mut tried);
         let parts = &self.claims.reservations[reservation].lines[line].parts;
-        parts.iter().enumerate().any(|(place, part)| {
-            let Some(purpose) = part.purpose.as_ref().filter(|purpose| !purpose.number.is_none()) else { return false };
-            let lines = self.lines_of(&purpose.order(&part.at.sku));
-            let is_open = |line: &view::Line| line.places.get(&part.at).is_some_and(|figures| !figures.is_closed());
-            part.forgotten.is_none()
-                && !lines.ended.contains_key(&(reservation, line, place))
-                && lines.lines.get(&purpose.number).is_some_and(|line| line.is_full && is_open(line))
-        })
+        let is_open = parts.iter().enumerate().any(|(place, part)| {
+            part.purpose.as_ref().is_some_and(|purpose| !purpose.number.is_none())
+                && !self.is_closed_part((reservation, line, place), part)
+        });
+        self.swap_reservation(reservation, &orders, &mut tried);
+        is_open
+    }
+
+    fn swap_reservation(&mut self, at: usize, orders: &BTreeSet<Order>, other: &mut Reservation) {
+        std::mem::swap(&mut self.claims.reservations[at], other);
+        self.claims.known.borrow_mut().retain(|order, _| !orders.contains(order));
     }
 
     pub(crate) fn is_closed_part(&self, id: HoldId, part: &Part) -> bool {
@@ -332,6 +349,7 @@ impl Reference {
     /// A document is closed, for one side or both.
     pub(crate) fn close_document(&mut self, (names, document): (&str, &str), side: Option<Side>, time_ns: i64) {
         let told_ns = self.log_time_ns.unwrap_or(0);
+        self.claims.supplies.forget_all();
         self.claims.closings.push(Closing {
             names: names.to_owned(),
             document: document.to_owned(),
@@ -393,9 +411,10 @@ impl Reference {
                     }
                 }
             }
-            for ((number, at), supply) in self.supply_of(order) {
+            for ((number, at), supply) in self.supply_of(order).iter() {
                 if supply.rest != 0 {
-                    seen.rests.insert((order.clone(), number, at), (supply.rest, supply.due));
+                    let line = (order.clone(), number.clone(), at.clone());
+                    seen.rests.insert(line, (supply.rest, supply.due));
                 }
             }
         }

@@ -21,8 +21,12 @@ pub(crate) struct Left {
 }
 
 impl Left {
-    /// Adds what one line leaves at one position.
-    pub(crate) fn add(&mut self, sums: &Sums) {
+    /// Adds what one line leaves at one position. One that is sold from the shelf leaves nothing if its moves are its
+    /// own: what it moved twice goes back.
+    pub(crate) fn add(&mut self, sums: &Sums, keeps_its_moves: bool) {
+        if keeps_its_moves && sums.shipped() > sums.shipped_from_picked() {
+            return;
+        }
         let ships = sums.ships.iter().filter(|((is_direct, _), _)| !is_direct);
         let ships = ships.map(|((_, source), amount)| (source.clone(), *amount));
         share(&mut self.unpicked, sums.shipped_from_picked() - sums.picked(), ships);
@@ -59,8 +63,9 @@ impl Reference {
     pub(crate) fn unpicked_by_source(&self, at: &PositionKey) -> BySource {
         let mut left = self.claims.left.get(at).cloned().unwrap_or_default();
         for order in self.orders_of(&at.sku) {
-            for line in self.lines_of(order).lines.values() {
-                line.places.get(at).into_iter().for_each(|figures| left.add(&figures.sums));
+            let known = self.lines_of(order);
+            for figures in known.lines.values().filter_map(|line| line.places.get(at)) {
+                left.add(&figures.sums, known.keeps_its_moves);
             }
         }
         let mut batches = BySource::new();

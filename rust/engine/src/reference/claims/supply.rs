@@ -1,6 +1,7 @@
 //! Supply lines (`docs/claims.md` §7): what is to come, and what of it came.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::account::Account;
 use crate::balance::PositionKey;
@@ -74,7 +75,7 @@ pub(crate) struct Flags {
     closed_since: BTreeMap<(Order, Number), i64>,
 }
 
-type Places = BTreeMap<(Number, PositionKey), Supply>;
+pub(super) type Places = BTreeMap<(Number, PositionKey), Supply>;
 
 impl Supply {
     pub(crate) fn is_open(&self) -> bool {
@@ -155,15 +156,18 @@ fn supply(facts: &[SupplyFact], (number, at): (&Number, &PositionKey), after_ns:
 
 impl Reference {
     /// All lines of an order, at each of their positions.
-    pub(crate) fn supply_of(&self, order: &Order) -> Places {
-        self.supply_with(order, &[])
+    pub(crate) fn supply_of(&self, order: &Order) -> Arc<Places> {
+        let supplies = &self.claims.supplies;
+        supplies.known(order, || self.compute_supply(order, supplies.facts(order)))
     }
 
-    /// What is to come of an order, with facts that are only tried.
-    pub(crate) fn supply_with(&self, order: &Order, more: &[SupplyFact]) -> Places {
-        let facts = self.claims.supplies.get(order).into_iter().flatten();
-        let facts: Vec<SupplyFact> = facts.chain(more).cloned().collect();
-        let facts = &*facts;
+    /// What is to come of an order, with a fact that is only tried.
+    pub(crate) fn supply_with(&self, order: &Order, more: &SupplyFact) -> Places {
+        let facts: Vec<SupplyFact> = self.claims.supplies.facts(order).iter().chain([more]).cloned().collect();
+        self.compute_supply(order, &facts)
+    }
+
+    fn compute_supply(&self, order: &Order, facts: &[SupplyFact]) -> Places {
         let closings = self.closings_of(order, Side::Supply);
         let keys: BTreeSet<_> = facts.iter().map(|fact| (fact.number.clone(), fact.at.clone())).collect();
         let mut places = Places::new();
@@ -199,18 +203,17 @@ impl Reference {
     pub(in crate::reference) fn tell_supply(&mut self, undo: Option<&Posting>, add: Option<&Posting>) {
         if let Some(undo) = undo
             && let Some((order, _)) = of_posting(undo)
-            && let Some(facts) = self.claims.supplies.get_mut(&order)
         {
-            facts.retain(|fact| fact.posting != Some(undo.number));
+            self.claims.supplies.retain(&order, |fact| fact.posting != Some(undo.number));
         }
         if let Some((order, facts)) = add.and_then(of_posting) {
-            self.claims.supplies.entry(order).or_default().extend(facts);
+            self.claims.supplies.add(&order, facts);
         }
     }
 
     /// Whether something came of a line, or somebody wanted more of it, after it was closed by word.
     fn is_supply_seen_after_closing(&self, order: &Order, number: &Number) -> bool {
-        let facts = &self.claims.supplies[order];
+        let facts = self.claims.supplies.facts(order);
         let closings = self.closings_of(order, Side::Supply);
         let is_after = |fact: &SupplyFact| {
             let here = facts.iter().filter(|other| other.number == *number && other.at.location == fact.at.location);
@@ -227,7 +230,7 @@ impl Reference {
 
     /// Tells of lines that were closed by word, and of which something was said all the same.
     fn look_at_closed_supply(&mut self, order: &Order) -> Vec<(String, String)> {
-        let facts = &self.claims.supplies[order];
+        let facts = self.claims.supplies.facts(order);
         let numbers: BTreeSet<Number> = facts.iter().map(|fact| fact.number.clone()).collect();
         let mut raised = Vec::new();
         for number in numbers {
@@ -263,17 +266,17 @@ impl Reference {
     /// Forgets closed lines in time, and says what does not fit since somebody looked last.
     pub(crate) fn look_at_supply(&mut self) -> Vec<(String, String)> {
         self.forget_supply();
-        let orders: Vec<Order> = self.claims.supplies.keys().cloned().collect();
+        let orders: Vec<Order> = self.claims.supplies.orders().cloned().collect();
         for order in &orders {
-            for ((number, at), supply) in self.supply_of(order) {
-                self.look_whether_overdue((order.clone(), number, at), &supply);
+            for ((number, at), supply) in self.supply_of(order).iter() {
+                self.look_whether_overdue((order.clone(), number.clone(), at.clone()), supply);
             }
         }
         let mut raised = Vec::new();
         self.settle_what_was_voided();
         for order in &orders {
-            for ((number, at), supply) in self.supply_of(order) {
-                raised.extend(self.look_whether_it_fits((order.clone(), number, at), &supply));
+            for ((number, at), supply) in self.supply_of(order).iter() {
+                raised.extend(self.look_whether_it_fits((order.clone(), number.clone(), at.clone()), supply));
             }
             raised.extend(self.look_at_closed_supply(order));
         }
@@ -283,9 +286,8 @@ impl Reference {
     /// Of a line of which nothing is left, because all was voided, nothing was said after its closing.
     fn settle_what_was_voided(&mut self) {
         let supplies = &self.claims.supplies;
-        let is_left = |(order, number): &(Order, Number)| {
-            supplies.get(order).is_some_and(|facts| facts.iter().any(|fact| fact.number == *number))
-        };
+        let is_left =
+            |(order, number): &(Order, Number)| supplies.facts(order).iter().any(|fact| fact.number == *number);
         let seen = std::mem::take(&mut self.claims.supply_flags.seen_after_closing);
         let (seen, gone): (BTreeSet<_>, BTreeSet<_>) = seen.into_iter().partition(is_left);
         self.claims.supply_flags.seen_after_closing = seen;
@@ -309,6 +311,7 @@ impl Reference {
             self.claims.supply_flags.overdue.remove(&key);
         }
         if is_dropped {
+            self.claims.supplies.forget(&key.0);
             self.claims.supply_flags.dropped.insert(key, (supply.quantity, supply.due));
         }
         if is_overdue && !was_told {
@@ -344,7 +347,7 @@ impl Reference {
     /// Lines of which nothing more comes are remembered for a while.
     fn forget_supply(&mut self) {
         let (now_ns, window_ns) = (self.log_time_ns.unwrap_or(0), self.config.dedup_window_ns);
-        for order in self.claims.supplies.keys().cloned().collect::<Vec<_>>() {
+        for order in self.claims.supplies.orders().cloned().collect::<Vec<_>>() {
             let places = self.supply_of(&order);
             let numbers: BTreeSet<Number> = places.keys().map(|(number, _)| number.clone()).collect();
             for number in numbers {
@@ -362,14 +365,10 @@ impl Reference {
                     flags.overdue.retain(|(known, line, _)| (known, line) != (&order, &number));
                     flags.dropped.retain(|(known, line, _), _| (known, line) != (&order, &number));
                     flags.seen_after_closing.remove(&key);
-                    if let Some(facts) = self.claims.supplies.get_mut(&order) {
-                        facts.retain(|fact| fact.number != number);
-                    }
+                    self.claims.supplies.retain(&order, |fact| fact.number != number);
                 }
             }
-            if self.claims.supplies[&order].is_empty() {
-                self.claims.supplies.remove(&order);
-            }
+            self.claims.supplies.drop_blank(&order);
         }
     }
 
@@ -381,7 +380,7 @@ impl Reference {
                 && fact.at.location == line.location
                 && matches!(fact.said, SupplySaid::Due { .. })
         };
-        self.claims.supplies.get(&order).is_some_and(|facts| facts.iter().any(is_it))
+        self.claims.supplies.facts(&order).iter().any(is_it)
     }
 }
 

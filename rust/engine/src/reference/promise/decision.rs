@@ -122,7 +122,13 @@ impl Reference {
     fn purpose(&self, turn: &Turn, request: &Request, line: &Wanted) -> Option<Purpose> {
         let document = request.document.clone()?;
         let names = self.config.documents(&turn.event.source).to_owned();
-        Some(Purpose { names, document, number: line.number.or(&request.number), time_ns: turn.claim.time_ns })
+        Some(Purpose {
+            names,
+            document,
+            number: line.number.or(&request.number),
+            time_ns: turn.claim.time_ns,
+            raised_ns: None,
+        })
     }
 
     /// Whether a line of a request is effective at or before the closing of what it is for, wherever it might be taken

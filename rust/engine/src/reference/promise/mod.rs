@@ -150,9 +150,10 @@ impl Reference {
     /// Positions of which something is to come, or is claimed by a line.
     fn positions_with_lines(&self) -> BTreeSet<PositionKey> {
         let mut positions = BTreeSet::new();
-        for order in self.claims.supplies.keys() {
-            let open = self.supply_of(order).into_iter().filter(|(_, supply)| supply.is_open());
-            positions.extend(open.map(|((_, at), _)| at));
+        for order in self.claims.supplies.orders() {
+            let known = self.supply_of(order);
+            let open = known.iter().filter(|(_, supply)| supply.is_open());
+            positions.extend(open.map(|((_, at), _)| at.clone()));
         }
         for order in self.claims.orders.keys() {
             for line in self.lines_of(order).lines.values() {

@@ -169,10 +169,10 @@ impl Reference {
     /// What is to come, by bucket.
     fn supply_at(&self, at: &PositionKey) -> Vec<i128> {
         let mut supply = vec![0; self.horizon()];
-        for order in self.claims.supplies.keys().filter(|order| order.sku == at.sku) {
-            for ((_, place), line) in self.supply_of(order) {
-                if place == *at
-                    && let Some(bucket) = self.bucket_of_supply(at, &line)
+        for order in self.claims.supplies.orders().filter(|order| order.sku == at.sku) {
+            for ((_, place), line) in self.supply_of(order).iter() {
+                if place == at
+                    && let Some(bucket) = self.bucket_of_supply(at, line)
                 {
                     supply[bucket] += line.rest;
                 }

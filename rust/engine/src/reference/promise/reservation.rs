@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::balance::PositionKey;
 use crate::outcome::Outcome;
 use crate::reference::Reference;
-use crate::reference::claims::{Deed, End, Fold, Held, Part, Reservation, Settlement, wanted};
+use crate::reference::claims::{Deed, End, Fold, Held, Part, Purpose, Reservation, Settlement, wanted};
 use crate::reference::event::Key;
 use crate::reference::memory::{Remembered, Said};
 use crate::reference::number::Number;
@@ -94,9 +94,10 @@ impl Reference {
         let held: Vec<usize> = (0..lines).filter(is_held).collect();
         let settlement = self.settlement(turn, at, wish);
         let raised = self.raised_lines((turn, at), wish, &settlement);
-        let is_open =
-            |line: &usize| !self.is_closed_hold(at, *line) || raised.contains(line) && self.is_complete_hold(at, *line);
-        let open: Vec<usize> = held.iter().copied().filter(is_open).collect();
+        let mut open = held;
+        open.retain(|line| {
+            !self.is_closed_hold(at, *line) || raised.contains(line) && self.is_opened_hold(at, *line, &settlement)
+        });
         if open.is_empty() {
             self.add_settlement(at, settlement, sequence);
             return nothing(Outcome::Absorbed);
@@ -113,6 +114,7 @@ impl Reference {
         sequence: u64,
     ) -> (Reply, i64) {
         let key = turn.key();
+        let time_ns = settlement.time_ns;
         let mut tried = self.claims.reservations[at].clone();
         tried.settle(settlement.clone());
         let fold = tried.fold(i64::MAX);
@@ -124,7 +126,7 @@ impl Reference {
             Wish::Post { amounts, .. } => {
                 let wanted = wanted(amounts, before);
                 let is_there = is_live && open.iter().all(|line| wanted[*line] <= before[*line]);
-                if !is_there || !self.has_what_grew(at, (&was, &fold), open) {
+                if !is_there || !self.has_what_grew((at, time_ns), (&was, &fold), open) {
                     return (Reply::new(Outcome::Insufficient), 0);
                 }
                 sum(&wanted)
@@ -151,7 +153,9 @@ impl Reference {
                             if open.contains(&line) { (amounts[line] - before[line]).clamp(0, grown(line)) } else { 0 }
                         })
                         .collect();
-                    let Some(extra) = self.more(at, &more) else { return (Reply::new(Outcome::Insufficient), 0) };
+                    let Some(extra) = self.more((at, time_ns), &more) else {
+                        return (Reply::new(Outcome::Insufficient), 0);
+                    };
                     let placed = self.place_extra(at, extra);
                     if let Deed::Change { extra, .. } = &mut settlement.deed {
                         *extra = placed;
@@ -182,7 +186,7 @@ impl Reference {
     }
 
     /// Whether there is what a post takes beyond what was granted: a later change may have given it back.
-    fn has_what_grew(&self, at: usize, (was, fold): (&Fold, &Fold), open: &[usize]) -> bool {
+    fn has_what_grew(&self, (at, time_ns): (usize, i64), (was, fold): (&Fold, &Fold), open: &[usize]) -> bool {
         let mut taken: Vec<Part> = Vec::new();
         open.iter().all(|line| {
             let held = &self.claims.reservations[at].lines[*line];
@@ -191,8 +195,11 @@ impl Reference {
                 let has = now.live + now.posted();
                 let grown = if has <= part.granted { 0 } else { (has - was.live - was.posted()).max(0) };
                 let place = Place::Position(part.at.clone());
-                let drawn =
-                    if grown > 0 { self.draw_more(&Held { place, ..held.clone() }, grown, &taken) } else { Vec::new() };
+                let drawn = if grown > 0 {
+                    self.draw_more((&Held { place, ..held.clone() }, time_ns), grown, &taken)
+                } else {
+                    Vec::new()
+                };
                 let is_there = drawn.iter().map(|part| part.granted).sum::<i64>() == grown;
                 taken.extend(drawn);
                 is_there
@@ -201,12 +208,12 @@ impl Reference {
     }
 
     /// What more of each line would be taken from where, if all of it can be had.
-    fn more(&self, at: usize, more: &[i64]) -> Option<Vec<Vec<Part>>> {
+    fn more(&self, (at, time_ns): (usize, i64), more: &[i64]) -> Option<Vec<Vec<Part>>> {
         let mut taken: Vec<Part> = Vec::new();
         let mut extra = Vec::new();
         for (line, amount) in more.iter().enumerate() {
             let held = &self.claims.reservations[at].lines[line];
-            let drawn = if *amount > 0 { self.draw_more(held, *amount, &taken) } else { Vec::new() };
+            let drawn = if *amount > 0 { self.draw_more((held, time_ns), *amount, &taken) } else { Vec::new() };
             if drawn.iter().map(|part| part.granted).sum::<i64>() != *amount {
                 return None;
             }
@@ -216,7 +223,7 @@ impl Reference {
         Some(extra)
     }
 
-    fn draw_more(&self, held: &Held, amount: i64, taken: &[Part]) -> Vec<Part> {
+    fn draw_more(&self, (held, time_ns): (&Held, i64), amount: i64, taken: &[Part]) -> Vec<Part> {
         let Some(places) = self.places_of(&held.place) else { return Vec::new() };
         // What was taken at once stays so, and who changes it names no mode: the configured one counts.
         let due = held.due.filter(|_| held.parts.iter().any(|part| part.due.is_some()));
@@ -224,7 +231,9 @@ impl Reference {
             usize::try_from(due.map_or(0, |due| self.buckets_away(&at.location, due).max(0))).unwrap_or(0)
         };
         let (mode, channel) = (self.config.promise.mode, held.channel.as_deref());
-        let asks = super::decision::Asks { channel, mode, purpose: held.purpose.as_ref() };
+        // It was asked for when the hold was, and raised now.
+        let purpose = held.purpose.clone().map(|purpose| Purpose { raised_ns: Some(time_ns), ..purpose });
+        let asks = super::decision::Asks { channel, mode, purpose: purpose.as_ref() };
         self.draw(&places, Some(amount.into()), &bucket, asks, taken).unwrap_or_default()
     }
 
@@ -237,7 +246,8 @@ impl Reference {
                     let number = self.promise.next_number();
                     let held = &mut self.claims.reservations[at].lines[line];
                     let due = part.due.and(held.due);
-                    held.parts.push(Part { granted: 0, due, number, ..part.clone() });
+                    let purpose = held.purpose.clone();
+                    held.parts.push(Part { granted: 0, due, number, purpose, ..part.clone() });
                 }
             }
             let parts = &self.claims.reservations[at].lines[line].parts;

@@ -1,6 +1,7 @@
 //! What is said of schedule lines: facts, and the positions that come into being by them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::limits::ACCOUNT_MAX;
 use crate::outcome::Outcome;
@@ -57,7 +58,7 @@ impl Reference {
     pub(super) fn close(&mut self, turn: &Turn, document: &str, side: Option<Side>, sequence: u64) -> Outcome {
         let names = self.config.documents(&turn.event.source).to_owned();
         let is_its = |order: &&Order| (&*order.names, &*order.document) == (&*names, document);
-        let supplies = self.claims.supplies.keys().filter(is_its).cloned();
+        let supplies = self.claims.supplies.orders().filter(is_its).cloned();
         let orders: BTreeSet<Order> = self.orders_of_document(&names, document).into_iter().chain(supplies).collect();
         let touches =
             |order: &Order| self.claims.reservations.iter().any(|it| self.orders_of_reservation(it).contains(order));
@@ -108,7 +109,7 @@ impl Reference {
         }
         self.positions.entry(line.at.clone()).or_default();
         self.seeing(&BTreeSet::from([order.clone()]), &[], sequence, |twin| {
-            twin.claims.supplies.entry(order.clone()).or_default().push(fact);
+            twin.claims.supplies.add(order, [fact]);
         });
         self.reflect(&line.at, sequence);
         Outcome::Applied
@@ -129,12 +130,11 @@ impl Reference {
 
     fn is_too_much_to_come(&self, order: &Order, fact: &SupplyFact) -> bool {
         let orders: BTreeSet<&Order> =
-            self.claims.supplies.keys().filter(|known| known.sku == fact.at.sku).chain([order]).collect();
+            self.claims.supplies.orders().filter(|known| known.sku == fact.at.sku).chain([order]).collect();
         let mut sum = 0;
         for each in orders {
-            let more = if each == order { std::slice::from_ref(fact) } else { &[] };
-            let here = self.supply_with(each, more).into_iter().filter(|((_, at), _)| *at == fact.at);
-            let open = here.filter(|(_, supply)| supply.is_open());
+            let known = if each == order { Arc::new(self.supply_with(order, fact)) } else { self.supply_of(each) };
+            let open = known.iter().filter(|((_, at), supply)| *at == fact.at && supply.is_open());
             sum += open.map(|(_, supply)| supply.quantity.unwrap_or(0)).sum::<i128>();
         }
         sum > i128::from(ACCOUNT_MAX)

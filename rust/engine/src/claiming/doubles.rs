@@ -1,0 +1,74 @@
+//! Doubles: what was picked for a line and sold of it, too, is put back on the shelf once (`docs/claims.md` §6).
+
+use std::collections::BTreeMap;
+
+use crate::account::Account;
+use crate::claims::Doubled;
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::explain::Findings;
+use crate::history::Movement;
+use crate::limits::ACCOUNT_MAX;
+use crate::revision::Revision;
+use crate::stock::Spot;
+
+const PICKED: usize = Account::Picked as usize;
+const CODE: &str = "negative_stock";
+
+impl Engine {
+    /// Lets positions have what was doubled of a line, and of those that share facts with it, in the place of what was
+    /// before. Nobody can refuse that: what moved has moved.
+    pub(super) fn settle_doubles(
+        &mut self,
+        config: &Config,
+        (before, now): (Vec<Doubled>, Vec<Doubled>),
+        sequence: u64,
+        findings: &mut Findings,
+    ) {
+        if before == now {
+            return;
+        }
+        let begin = findings.raised.len();
+        for ((spot, time_ns), [before, now]) in sums(before, now).into_iter().filter(|(_, [one, other])| one != other) {
+            let mut revision = Revision::of(self.stock.at(spot).1.names);
+            revision.amounts[PICKED] = before - now;
+            revision.removed = Some(Movement { time_ns, quantity: before });
+            revision.added = Some(Movement { time_ns, quantity: now });
+            let ledger = &self.stock.parts[spot.part as usize].ledger;
+            let Ok(revised) = ledger.draft_unbounded(&revision) else { continue };
+            let part = spot.part as usize;
+            self.write_revised(config, (part, revision.names, revised), sequence, None, findings);
+        }
+        forget_what_recovered(findings, begin);
+    }
+}
+
+/// What is put back at each position and time, before and now.
+fn sums(before: Vec<Doubled>, now: Vec<Doubled>) -> BTreeMap<(Spot, i64), [i64; 2]> {
+    let mut sums: BTreeMap<(Spot, i64), [i64; 2]> = BTreeMap::new();
+    for (which, all) in [before, now].into_iter().enumerate() {
+        for Doubled { spot, steps } in all {
+            for (time_ns, amount) in steps {
+                let sum = &mut sums.entry((spot, time_ns)).or_default()[which];
+                *sum = sum.saturating_add(amount).clamp(-ACCOUNT_MAX, ACCOUNT_MAX);
+            }
+        }
+    }
+    sums
+}
+
+/// Stock that was below zero only until the double was put back never was; what is raised by it stands among its like.
+fn forget_what_recovered(findings: &mut Findings, begin: usize) {
+    let late: Vec<_> = findings.raised.drain(begin..).collect();
+    let at = findings.raised.iter().take_while(|raised| &*raised.code == CODE).count();
+    findings.raised.splice(at..at, late);
+    while let Some((raised, settled)) = findings.raised.iter().enumerate().find_map(|(at, raised)| {
+        let is_it = |(code, subject): &(&str, String)| {
+            *code == CODE && &*raised.code == CODE && raised.subject.as_deref() == Some(subject)
+        };
+        Some((at, findings.settled.iter().position(is_it)?))
+    }) {
+        findings.raised.remove(raised);
+        findings.settled.remove(settled);
+    }
+}
