@@ -61,6 +61,8 @@ class Fold:
 
     live: int
     end: int
+    runs_out: int
+    """When its time is over, whatever was given back."""
     posted: list[tuple[int, int]] = field(default_factory=list)
     lapsed: list[tuple[int, int]] = field(default_factory=list)
     raised: list[int] = field(default_factory=list)
@@ -93,7 +95,7 @@ class Hold:
 
     def fold(self, until: int = FOREVER) -> Fold:
         """§1, holds: what the deeds made of it that are effective by then."""
-        fold = Fold(self.granted, self.reservation.end)
+        fold = Fold(self.granted, self.reservation.end, self.reservation.end)
         for one in self.reservation.deeds:
             if one.time > until:
                 break
@@ -108,6 +110,7 @@ class Hold:
                     fold.live = one.quantity
                     fold.raised += [one.time] if fold.live > before else []
                 fold.end = fold.end if one.end is None else one.end
+                fold.runs_out = fold.end
             elif one.rank == 1:
                 taken = before if one.quantity is None else min(before, one.quantity)
                 fold.posted.append((one.time, taken))

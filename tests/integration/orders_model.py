@@ -393,6 +393,8 @@ class Model:
         """Whether a post or change finds what it is about, and a change that wants more gets it."""
         if one.rank > 1:
             return True
+        if one.rank == 0 and any(hold.fold().runs_out <= self.now for hold in opened):
+            return False  # It may be somebody else's by now, whenever the change was effective.
         had = [hold.fold().kept for hold in opened]
         insort(reservation.deeds, one)
         before = [hold.fold().steps[one.key][0] for hold in opened or reservation.holds]
@@ -419,16 +421,16 @@ class Model:
         return self._fitting(trial, about, max(hold.day, self.today), more, self._left_by_others(about)) == more
 
     def _opens(self, hold: Hold, one: Deed) -> bool:
-        """Whether a change wants more of a hold whose line is closed only because it was shipped whole."""
-        standing = self.standing(hold.line)
-        is_shut = hold.spot in standing.stands and standing.stands[hold.spot].is_shut
-        if one.rank > 0 or is_shut or self.line(hold.line).has_ended(hold):
+        """Whether a change wants more of a hold whose line is closed, and it is open with that."""
+        if one.rank > 0:
             return False
         had = hold.fold().kept
         insort(hold.reservation.deeds, one)
-        has = hold.fold().kept
+        self._touch(hold.line)
+        is_opened = hold.fold().kept > had and not self.has_no_say(hold)
         hold.reservation.deeds.remove(one)
-        return has > had
+        self._touch(hold.line)
+        return is_opened
 
     def holdings(self, *, of_closed: bool) -> Counter[tuple[Key, Spot, int]]:
         """Who holds how much where, of lines that are open, or of all lines of those that have an open one."""

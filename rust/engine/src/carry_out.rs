@@ -90,6 +90,7 @@ impl Engine {
             ordinal: self.posts,
             element: self.elements,
             found: case.found,
+            relief: self.relief(config, &case.seen.event, claim, case.time_ns),
         };
         if let Err(outcome) = self.check_claim(&case.seen.event, claim, claim.quantity) {
             return outcome;
@@ -163,6 +164,7 @@ impl Engine {
             ordinal: self.posts,
             element: self.elements,
             found,
+            relief: self.relief(config, event, claim, case.time_ns),
         };
         (self.stock.part_of(sku_hash), checked)
     }

@@ -212,6 +212,7 @@ impl Engine {
             ordinal: self.posts,
             element,
             found: Found::default(),
+            relief: 0,
         };
         self.revise(config, case, target, old, Some(Substitute { part, checked, flags: &admitted.flags }), findings)
     }

@@ -43,6 +43,12 @@ impl Draft {
         self.accounts[ON_HAND] = on_hand;
     }
 
+    /// The same with more on hand.
+    pub(crate) const fn relieved(mut self, relief: i64) -> Self {
+        self.accounts[ON_HAND] = self.accounts[ON_HAND].saturating_add(relief);
+        self
+    }
+
     /// Whether `on_hand` goes from below zero to zero or more.
     pub const fn recovers(&self) -> bool {
         self.before < 0 && self.accounts[ON_HAND] >= 0

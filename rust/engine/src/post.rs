@@ -41,6 +41,8 @@ pub(crate) struct Checked<'a, 'e> {
     /// Elements of the log before it.
     pub(crate) element: u64,
     pub(crate) found: Found,
+    /// What comes back to `on_hand` because its line moved it twice, in thousandths.
+    pub(crate) relief: i64,
 }
 
 impl Part {
@@ -76,8 +78,9 @@ impl Part {
         for draft in std::iter::once(&near).chain(&far) {
             Ledger::check_range(draft)?;
         }
-        for draft in std::iter::once(&near).chain(&far) {
-            check_negative(config, draft)?;
+        check_negative(config, &near.relieved(checked.relief))?;
+        if let Some(far) = &far {
+            check_negative(config, far)?;
         }
 
         // From here on nothing can refuse the event.

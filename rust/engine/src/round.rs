@@ -396,6 +396,7 @@ impl Desk<'_, stock::Part> {
             };
             let sequence = range.elements[*at as usize].place.sequence;
             let checked = Checked {
+                relief: 0,
                 event,
                 claim,
                 key: seen.key,

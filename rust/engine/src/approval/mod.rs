@@ -402,6 +402,7 @@ impl Engine {
             ordinal: self.posts,
             element: pending.held.ordinal,
             found: Found::default(),
+            relief: 0,
         };
         self.posts += 1;
         let part = self.stock.part_of(self.stock.hash(sku));

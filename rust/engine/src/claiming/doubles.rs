@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use super::Named;
+use super::steps::kind_of;
 use crate::account::Account;
-use crate::claims::Doubled;
-use crate::config::Config;
+use crate::claims::{Doubled, Fact, is_moving};
+use crate::config::{Config, NegativeStock};
+use crate::directive::Side;
 use crate::engine::Engine;
+use crate::event::Event;
 use crate::explain::Findings;
 use crate::history::Movement;
+use crate::judge::Claim;
 use crate::limits::ACCOUNT_MAX;
 use crate::revision::Revision;
 use crate::stock::Spot;
@@ -16,6 +21,35 @@ const PICKED: usize = Account::Picked as usize;
 const CODE: &str = "negative_stock";
 
 impl Engine {
+    /// What comes back to `on_hand` with an event, where stock may not go below zero: what its line moves twice by it,
+    /// after the latest count.
+    #[inline]
+    pub(crate) fn relief(&self, config: &Config, event: &Event<'_>, claim: &Claim<'_>, time_ns: i64) -> i64 {
+        if config.negative_stock != NegativeStock::Refuse || event.document.is_none() {
+            return 0;
+        }
+        self.relief_of(config, event, claim, time_ns).unwrap_or(0)
+    }
+
+    fn relief_of(&self, config: &Config, event: &Event<'_>, claim: &Claim<'_>, time_ns: i64) -> Option<i64> {
+        let (_, kind) = kind_of(config, event, claim, claim.rule.step?).filter(|(_, kind)| is_moving(*kind))?;
+        let names = [event.sku, event.location, event.lot, event.owner].map(Option::unwrap_or_default);
+        let spot = self.stock.find(names)?;
+        let named = Named { source: event.source?, document: event.document?, number: event.line };
+        let number = self.find_line(config, Side::Demand, named, spot)?;
+        let mut line = self.claims.line(number).clone();
+        let place = line.place(spot, self.stock.at(spot).1.names[1], |_| false);
+        let before = self.claims.doubled_with(number, &line);
+        line.facts.push(Fact { key: 0, time_ns, amount: claim.quantity, kind, place, source: 0 });
+        let now = self.claims.doubled_with(number, &line);
+        let (part, position) = self.stock.at(spot);
+        let counted_ns = part.ledger.barrier(position).map(|count| count.time_ns);
+        let live = |((at, time_ns), _): &((Spot, i64), [i64; 2])| {
+            *at == spot && counted_ns.is_none_or(|counted_ns| *time_ns > counted_ns)
+        };
+        Some(sums(before, now).into_iter().filter(live).map(|(_, [before, now])| now - before).sum())
+    }
+
     /// Lets positions have what was doubled of a line, and of those that share facts with it, in the place of what was
     /// before. Nobody can refuse that: what moved has moved.
     pub(super) fn settle_doubles(

@@ -113,7 +113,7 @@ impl Engine {
 }
 
 /// What an event says of its line, and on which side.
-fn kind_of(config: &Config, event: &Event<'_>, claim: &Claim<'_>, step: Step) -> Option<(Side, Kind)> {
+pub(super) fn kind_of(config: &Config, event: &Event<'_>, claim: &Claim<'_>, step: Step) -> Option<(Side, Kind)> {
     let rule = claim.rule;
     let kind = match (step.flow, step.is_back) {
         (Flow::Receive, _) => return Some((Side::Supply, Kind::Received)),

@@ -298,6 +298,16 @@ impl Claims {
         changes
     }
 
+    /// The same of a line by itself, if one more thing was said of it.
+    pub(crate) fn doubled_with(&self, number: u32, line: &Line) -> Vec<Doubled> {
+        let others: Vec<Seen<'_>> =
+            self.family(number).iter().filter(|other| **other != number).map(|other| self.line(*other)).collect();
+        let mut family: Vec<&Line> = std::iter::once(line).chain(others.iter().map(|other| &**other)).collect();
+        // The one without a number stands first.
+        family.sort_by_key(|line| line.number.is_some());
+        if doubled::keeps_its_moves(&family) { doubled::doubled(line) } else { Vec::new() }
+    }
+
     fn keep_their_moves(&self, family: &[u32]) -> bool {
         let seen: Vec<Seen<'_>> = family.iter().map(|number| self.line(*number)).collect();
         doubled::keeps_its_moves(&seen.iter().map(|line| &**line).collect::<Vec<_>>())

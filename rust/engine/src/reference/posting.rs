@@ -10,6 +10,7 @@ use crate::outcome::Outcome;
 use crate::rules::{self, End, Flow, QuantityRule};
 
 use super::Reference;
+use super::claims::{Doubled, order_of};
 use super::event::{Body, Key};
 use super::position::{Count, Position};
 use super::work;
@@ -126,9 +127,11 @@ impl Reference {
             let is_seen = !add.is_count() || outcome == Outcome::Applied;
             seen.extend(add.touched().into_iter().filter(|_| is_seen));
         }
-        self.check(&after)?;
+        let doubled = self.doubled_with(undo, add);
+        let relief = add.filter(|_| undo.is_none()).map_or(0, |add| self.relief(add, &doubled, &after));
+        self.check(&after, add.map(|add| (add.body.key(), relief)))?;
         // Nobody can refuse that what a line moved twice goes back.
-        for ((of, number, key), steps) in self.doubled_with(undo, add) {
+        for ((of, number, key), steps) in doubled {
             let mut position = after.get(&key).cloned().unwrap_or_else(|| here(&key));
             if position.double(&(of, number), &steps, usize::from(self.config.history_max)) {
                 if !order.contains(&key) {
@@ -170,12 +173,29 @@ impl Reference {
         Ok(if is_absorbed { Outcome::Absorbed } else { Outcome::Applied })
     }
 
-    fn check(&self, after: &BTreeMap<PositionKey, Position>) -> Result<(), Outcome> {
+    /// What comes back to the shelf because the line of a posting moved it twice.
+    fn relief(&self, add: &Posting, doubled: &Doubled, after: &BTreeMap<PositionKey, Position>) -> i128 {
+        let (body, mut position) = (&add.body, after[&add.body.key()].clone());
+        let before = position.on_hand();
+        let (of, number) = (order_of(add), body.line.clone());
+        let Some(steps) = doubled.get(&(of.clone(), number.clone(), body.key())) else { return 0 };
+        position.double(&(of, number), steps, usize::MAX);
+        position.on_hand() - before
+    }
+
+    fn check(
+        &self,
+        after: &BTreeMap<PositionKey, Position>,
+        relief: Option<(PositionKey, i128)>,
+    ) -> Result<(), Outcome> {
         let is_too_much = |amount: &i128| amount.abs() > i128::from(ACCOUNT_MAX);
         if after.values().any(|position| position.accounts().iter().any(is_too_much)) {
             return Err(Outcome::Overflow);
         }
-        let runs_short = |(key, position): (&PositionKey, &Position)| position.on_hand() < self.on_hand(key).min(0);
+        let runs_short = |(key, position): (&PositionKey, &Position)| {
+            let relief = relief.iter().find(|(at, _)| at == key).map_or(0, |(_, relief)| *relief);
+            position.on_hand() + relief < self.on_hand(key).min(0)
+        };
         if self.config.negative_stock == NegativeStock::Refuse && after.iter().any(runs_short) {
             return Err(Outcome::NegativeStock);
         }

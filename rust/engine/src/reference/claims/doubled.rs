@@ -15,6 +15,9 @@ use super::{Fact, Order, Said};
 /// What goes back from `picked` to `on_hand`, and when.
 pub(in crate::reference) type Steps = Vec<(i64, i128)>;
 
+/// The same by line and position.
+pub(in crate::reference) type Doubled = BTreeMap<(Order, Number, PositionKey), Steps>;
+
 /// What moves for a fact: picked, shipped from `picked`, and sold from the shelf.
 fn moves(fact: &Fact) -> Option<[i128; 3]> {
     let Said::Moved(moved) = &fact.said else { return None };
@@ -61,11 +64,7 @@ fn steps(facts: &[Fact], number: &Number, at: &PositionKey) -> Steps {
 impl Reference {
     /// What goes back of the orders that postings are about, by line and position, once one is taken out and another
     /// put in.
-    pub(in crate::reference) fn doubled_with(
-        &self,
-        undo: Option<&Posting>,
-        add: Option<&Posting>,
-    ) -> BTreeMap<(Order, Number, PositionKey), Steps> {
+    pub(in crate::reference) fn doubled_with(&self, undo: Option<&Posting>, add: Option<&Posting>) -> Doubled {
         let new = add.and_then(of_posting);
         let orders = undo.and_then(of_posting).into_iter().chain(new.clone()).map(|(order, _)| order);
         let mut doubled = BTreeMap::new();

@@ -28,7 +28,7 @@ use super::number::Number;
 use super::posting::Posting;
 use super::promise::Due;
 
-pub(in crate::reference) use doubled::Steps;
+pub(in crate::reference) use doubled::{Doubled, Steps};
 pub(in crate::reference) use facts::order_of;
 pub(crate) use facts::{Fact, Loose, Order, Said, Side};
 pub(crate) use fit::EVERYTHING;
