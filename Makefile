@@ -113,7 +113,7 @@ VENV_HINT := Debian and Ubuntu: apt install python3 python3-venv; or name anothe
 	@cargo --version | awk '{split($$2, v, "."); exit !(v[1] > 1 || v[2] >= 89)}' \
 	  || $(call say,this cargo is older than Rust 1.89,$(RUSTUP_HINT))
 	@command -v cc >/dev/null || $(call say,there is no C linker (cc),Debian and Ubuntu: apt install gcc libc6-dev)
-	@echo "make: building the engine in release; the first time takes a minute or two"
+	@echo "make: building the engine; the first time takes a minute or two"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
 	@mkdir -p $(@D) && touch $@
 

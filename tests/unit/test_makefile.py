@@ -77,7 +77,11 @@ def test_ci_runs_lint_tests_and_demo() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     commands = re.findall(r"^make .*$", script.read_text(), re.MULTILINE)
-    assert commands == ["make lint", "make --jobs=2 --output-sync=target test", "make demo DEMO_ARGS=--small"]
+    assert commands == [
+        "make .venv/stamps/package",
+        "make --jobs=2 --output-sync=target test lint",
+        "make demo DEMO_ARGS=--small",
+    ]
 
 
 def test_fuzzing_runs_every_target_from_a_corpus() -> None:

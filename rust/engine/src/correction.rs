@@ -9,6 +9,7 @@ use crate::account::Account;
 use crate::admit::Admitted;
 use crate::changes::Tracing;
 use crate::claiming::Stepped;
+use crate::claims::Noted;
 use crate::config::Config;
 use crate::dedup::{Fingerprint, fingerprint};
 use crate::directive::{Target, read_replacement};
@@ -27,6 +28,7 @@ use crate::post::{
 use crate::revision::{Revised, Revision};
 use crate::rules::QuantityRule;
 use crate::shelf::Moves;
+use crate::stock::Spot;
 use crate::wave::Found;
 
 const ON_HAND: usize = Account::OnHand as usize;
@@ -256,8 +258,8 @@ impl Engine {
         let key = fingerprint(&self.secret, &target.source, &target.id);
         let receipt = self.retract_receipt(config, key);
         self.retract_transfer(config, key, findings);
-        self.retract_step(config, key, case.sequence, findings);
         if let Some((part, posted)) = old {
+            self.retract_step(config, &noted(key, part, &posted), case.sequence, findings);
             self.retract_beside_lines(part, posted, &target.source);
         }
         if let Some((part, _)) = old {
@@ -412,6 +414,13 @@ impl Engine {
 fn legs_of(config: &Config, checked: &Checked<'_, '_>) -> Legs {
     let rule = checked.claim.rule;
     Legs::lay_out(rule, checked.claim.statuses, Terms::of(config, checked.event, rule))
+}
+
+/// An event as its line knows it.
+fn noted(key: Fingerprint, part: usize, posted: &Posted) -> Noted {
+    let part = u32::try_from(part).expect("there are few parts");
+    let spot = Spot { part, place: posted.places.0 };
+    Noted { key: key.0[1], time_ns: posted.time_ns, amount: posted.quantity, spot }
 }
 
 /// The revision of a position, new or begun.

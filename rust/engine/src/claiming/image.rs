@@ -237,7 +237,7 @@ impl Engine {
             let (key, time_ns, amount) = (reader.u64()?, reader.i64()?, reader.i64()?);
             let kind = *Kind::ALL.get(usize::from(reader.u8()?)).ok_or(NO_LINE)?;
             let (place, source) = (is_there(reader.u32()?)?, source(reader.u32()?)?);
-            self.claims.put_back(line, Fact { key, time_ns, amount, kind, place, source });
+            self.claims.note(line, Fact { key, time_ns, amount, kind, place, source });
         }
         for _ in 0..reader.count(60)? {
             let (time_ns, quantity) = (reader.i64()?, read_time(reader)?);

@@ -103,7 +103,7 @@ impl Engine {
     fn end_line(&mut self, config: &Config, case: &Case<'_, '_>, (line, spot): (u32, Spot), kind: Kind) {
         let (place, source) = (self.place_of(line, spot), self.number_of_source(case));
         let fact = Fact { key: 0, time_ns: case.time_ns, amount: 0, kind, place, source };
-        self.claims.note_also(line, 0, fact);
+        self.claims.note(line, fact);
         self.change_line(config, line, spot, case.sequence);
     }
 

@@ -2,7 +2,7 @@
 
 use super::Named;
 use crate::account::Account;
-use crate::claims::{Fact, Kind, is_moving};
+use crate::claims::{Fact, Kind, Noted, is_moving};
 use crate::config::Config;
 use crate::dedup::Fingerprint;
 use crate::directive::Side;
@@ -86,12 +86,12 @@ impl Engine {
 
     fn note_fact(&mut self, line: u32, spot: Spot, kind: Kind, stepped: &Stepped<'_, '_>) {
         let fact = self.fact_of(line, spot, kind, stepped);
-        self.claims.note(line, stepped.key.0[1], Fact { amount: stepped.quantity, ..fact });
+        self.claims.note(line, Fact { amount: stepped.quantity, ..fact });
     }
 
     fn note_word(&mut self, line: u32, spot: Spot, kind: Kind, stepped: &Stepped<'_, '_>) {
         let fact = self.fact_of(line, spot, kind, stepped);
-        self.claims.note_also(line, stepped.key.0[1], fact);
+        self.claims.note(line, fact);
     }
 
     fn fact_of(&mut self, line: u32, spot: Spot, kind: Kind, stepped: &Stepped<'_, '_>) -> Fact {
@@ -101,10 +101,10 @@ impl Engine {
     }
 
     /// Takes back what an event said of its line, because it never happened.
-    pub(crate) fn retract_step(&mut self, config: &Config, key: Fingerprint, sequence: u64, findings: &mut Findings) {
-        let Some(line) = self.claims.line_of(key.0[1]) else { return };
+    pub(crate) fn retract_step(&mut self, config: &Config, said: &Noted, sequence: u64, findings: &mut Findings) {
+        let Some(line) = self.claims.line_of(said) else { return };
         let before = self.claims.doubled(line);
-        self.claims.retract(line, key.0[1]);
+        self.claims.retract(line, said);
         let now = self.claims.doubled(line);
         self.settle_doubles(config, (before, now), sequence, findings);
         self.touch_line(line);

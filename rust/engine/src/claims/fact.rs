@@ -80,7 +80,7 @@ impl Kind {
 /// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fact {
-    /// Half of the event's fingerprint, by which it is taken back; zero where it cannot be any more.
+    /// Half of the event's fingerprint, by which it is taken back; zero of a word.
     pub(crate) key: u64,
     /// Effective time, in nanoseconds.
     pub(crate) time_ns: i64,

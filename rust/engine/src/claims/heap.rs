@@ -1,5 +1,5 @@
 //! Heap: packed lines one behind the other, so that none has an allocation of its own and none is rounded up to a size.
-//! What is let go of leaves a hole; when holes are a fifth of all, the segments that have most of them are moved
+//! What is let go of leaves a hole; when holes are a twelfth of all, the segments that have most of them are moved
 //! together.
 
 use crate::held;
@@ -15,7 +15,7 @@ const LONG: usize = u8::MAX as usize * UNIT - HEAD;
 /// The length of what stands elsewhere.
 const ELSEWHERE: u8 = 0;
 /// Holes may be one of so many bytes.
-const HOLES: usize = 5;
+const HOLES: usize = 12;
 
 /// Where a line is, in units from the beginning; below 2^31, so that there may be 4 GiB of them.
 pub(super) type Unit = u32;
@@ -196,6 +196,6 @@ mod tests {
             assert!(heap.get(*slot >> 1).starts_with(bytes));
         }
         let stored: usize = known.iter().map(|bytes| HEAD + bytes.len() + UNIT).sum();
-        assert!(heap.memory_bytes() < stored * 5 / 4 + 8 * SEGMENT, "{} for {stored}", heap.memory_bytes());
+        assert!(heap.memory_bytes() < stored * 12 / 11 + 8 * SEGMENT, "{} for {stored}", heap.memory_bytes());
     }
 }

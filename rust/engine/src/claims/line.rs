@@ -21,6 +21,17 @@ pub(crate) struct Place {
     pub(crate) serial: u64,
 }
 
+/// An event that was noted, by what tells it from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Noted {
+    /// Half of its fingerprint.
+    pub(crate) key: u64,
+    pub(crate) time_ns: i64,
+    /// In thousandths.
+    pub(crate) amount: i64,
+    pub(crate) spot: Spot,
+}
+
 /// What a person was told of a line.
 #[expect(clippy::struct_excessive_bools, reason = "each is told, and settled, by itself")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -131,11 +142,29 @@ impl Line {
         self.facts.is_empty() && self.statements.is_empty() && self.holds.is_empty()
     }
 
-    /// Takes out what an event said. True if there was anything.
-    pub(crate) fn retract(&mut self, key: u64) -> bool {
-        let before = self.facts.len();
-        self.facts.retain(|fact| fact.key != key);
-        self.facts.len() < before
+    /// Where the fact is that an event said, if it said one. Of two that are alike the later one is meant.
+    pub(crate) fn find_fact(&self, said: &Noted) -> Option<usize> {
+        let is_it = |fact: &Fact| {
+            (fact.key, fact.time_ns, fact.amount) == (said.key, said.time_ns, said.amount)
+                && self.places[fact.place as usize].spot == said.spot
+                && !fact.kind.is_closing()
+        };
+        self.facts.iter().rposition(is_it)
+    }
+
+    /// Takes out what an event said, and that nothing more comes, if it said so. True if there was anything.
+    pub(crate) fn retract(&mut self, said: &Noted) -> bool {
+        let Some(at) = self.find_fact(said) else { return false };
+        self.facts.remove(at);
+        let closes = |fact: &Fact| {
+            (fact.key, fact.time_ns) == (said.key, said.time_ns)
+                && self.places[fact.place as usize].spot == said.spot
+                && fact.kind.is_closing()
+        };
+        if let Some(at) = self.facts.iter().rposition(closes) {
+            self.facts.remove(at);
+        }
+        true
     }
 
     /// Whether anybody has a statement of it in force or not.

@@ -41,7 +41,7 @@ pub(crate) use document::Document;
 pub(crate) use doubled::{Doubled, is_moving};
 pub(crate) use fact::{AT_ONCE, Fact, Hold, Kind, Statement, Terms};
 pub(crate) use life::{Life, is_used_after_closing};
-pub(crate) use line::{Flags, Line};
+pub(crate) use line::{Flags, Line, Noted};
 pub(crate) use reckon::{Given, Shown};
 pub(crate) use sources::Sources;
 pub(crate) use store::Seen;
@@ -72,7 +72,8 @@ pub(crate) struct Claims {
     lines: Store,
     by_name: Staggered<u32>,
     documents: Documents,
-    keys: Keys,
+    /// Which line an event is a fact of; nothing before somebody asks.
+    keys: Option<Keys>,
     pub(crate) sources: Sources,
     /// Lines that are to be looked at once the element is done.
     touched: Vec<u32>,
@@ -85,7 +86,7 @@ impl Claims {
             lines: Store::default(),
             by_name: Staggered::default(),
             documents: Documents::new(seed),
-            keys: Keys::default(),
+            keys: None,
             sources: Sources::new(seed),
             touched: Vec::new(),
             seed,
@@ -162,28 +163,11 @@ impl Claims {
         }
     }
 
-    /// Adds what an event said. What came under the same key before cannot be taken back any more.
-    pub(crate) fn note(&mut self, line: u32, key: u64, fact: Fact) {
-        if let Some(before) = self.line_of(key) {
-            let is_same = |known: &&mut Fact| known.key == key;
-            self.line_mut(before).facts.iter_mut().filter(is_same).for_each(|known| known.key = 0);
-            self.keys.remove(key, before);
-        }
-        self.line_mut(line).facts.push(Fact { key, ..fact });
-        self.keys.add(key, line);
-    }
-
-    /// Adds one more thing that the same event said.
-    pub(crate) fn note_also(&mut self, line: u32, key: u64, fact: Fact) {
-        self.line_mut(line).facts.push(Fact { key, ..fact });
-    }
-
-    /// Puts back a fact of a snapshot.
-    pub(crate) fn put_back(&mut self, line: u32, fact: Fact) {
-        let is_known = fact.key == 0 || self.line_of(fact.key).is_some();
+    /// Adds what an event said.
+    pub(crate) fn note(&mut self, line: u32, fact: Fact) {
         self.line_mut(line).facts.push(fact);
-        if !is_known {
-            self.keys.add(fact.key, line);
+        if let Some(keys) = self.keys.as_mut().filter(|_| !fact.kind.is_closing()) {
+            keys.add(fact.key, line);
         }
     }
 
@@ -192,15 +176,34 @@ impl Claims {
         self.documents.numbers()
     }
 
-    /// The line that an event is a fact of.
-    pub(crate) fn line_of(&self, key: u64) -> Option<u32> {
-        self.keys.lines(key).find(|line| self.line(*line).facts.iter().any(|fact| fact.key == key))
+    /// The line that an event is a fact of. A key may have been used before, for something else.
+    pub(crate) fn line_of(&mut self, said: &Noted) -> Option<u32> {
+        if self.keys.is_none() && self.lines.numbers().next().is_some() {
+            self.keys = Some(self.index_keys());
+        }
+        let keys = self.keys.as_ref()?;
+        let meant = keys.lines(said.key).filter(|line| self.line(*line).find_fact(said).is_some());
+        meant.max_by_key(|line| (self.head(*line).touched_ns, *line))
+    }
+
+    /// Finds the lines of all events. That is done once somebody takes something back: most never do.
+    fn index_keys(&self) -> Keys {
+        let mut keys = Keys::default();
+        for number in self.lines.numbers() {
+            for fact in self.line(number).facts.iter().filter(|fact| !fact.kind.is_closing()) {
+                keys.add(fact.key, number);
+            }
+        }
+        keys
     }
 
     /// Takes back what an event said of a line.
-    pub(crate) fn retract(&mut self, line: u32, key: u64) {
-        self.keys.remove(key, line);
-        self.line_mut(line).retract(key);
+    pub(crate) fn retract(&mut self, line: u32, said: &Noted) {
+        if self.line_mut(line).retract(said)
+            && let Some(keys) = &mut self.keys
+        {
+            keys.remove(said.key, line);
+        }
     }
 
     /// Notes that a line is to be looked at once the element is done.
@@ -361,8 +364,10 @@ impl Claims {
         let hash = hash_of_line(self.seed, &self.head(number).key);
         self.by_name.remove(hash, |known| *known == number);
         let line = self.lines.take(number);
-        for fact in &line.facts {
-            self.keys.remove(fact.key, number);
+        if let Some(keys) = &mut self.keys {
+            for fact in line.facts.iter().filter(|fact| !fact.kind.is_closing()) {
+                keys.remove(fact.key, number);
+            }
         }
         if line.is_touched {
             self.touched.retain(|touched| *touched != number);
@@ -390,7 +395,7 @@ impl Claims {
     pub(crate) fn memory_bytes(&self) -> usize {
         self.lines.memory_bytes()
             + self.by_name.memory_bytes()
-            + self.keys.memory_bytes()
+            + self.keys.as_ref().map_or(0, Keys::memory_bytes)
             + self.sources.memory_bytes()
             + held::list(&self.touched)
     }

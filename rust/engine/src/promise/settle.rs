@@ -39,6 +39,8 @@ impl Engine {
         settle: &Settle,
         findings: &mut Findings,
     ) -> Option<(Outcome, Told)> {
+        // What was granted late may have run out before anybody looked.
+        self.expire_reservations(case.sequence);
         let key = fingerprint(&self.secret, &settle.target.source, &settle.target.id);
         let refuse = |findings: &mut Findings, outcome: Outcome, why: String| {
             findings.why = Some(why);

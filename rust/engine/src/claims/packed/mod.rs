@@ -57,6 +57,10 @@ const STEPS_MANY: u8 = 7;
 const HAS_SHOWN: u8 = 1;
 const IS_AS_BEFORE: u8 = 8;
 
+/// Units of times, in nanoseconds, and the bits that say which one it is; what lies too far apart is written as it is.
+const UNITS: [i64; 3] = [1_000_000, 1_000, 1];
+const UNIT_BITS: u32 = 2;
+
 /// What a line is known by, and when something was said of it last.
 #[derive(Debug)]
 pub(crate) struct Head<'a> {
@@ -80,7 +84,15 @@ mod tests {
     use crate::stock::Spot;
 
     fn time() -> impl Strategy<Value = i64> {
-        prop_oneof![any::<i64>(), Just(i64::MIN), Just(i64::MAX), 0..1_000_000_i64]
+        let in_units = |unit: i64| (-3_000_000_000_000_i64..3_000_000_000_000).prop_map(move |time| time * unit);
+        prop_oneof![
+            any::<i64>(),
+            Just(i64::MIN),
+            Just(i64::MAX),
+            0..1_000_000_i64,
+            in_units(1_000),
+            in_units(1_000_000)
+        ]
     }
 
     fn day() -> impl Strategy<Value = (Option<Due>, i32)> {
@@ -192,6 +204,6 @@ mod tests {
         line.given.push(Given { steps, ..Given::none(spot) });
         let mut bytes = Vec::new();
         pack(&line, &mut bytes);
-        assert!(bytes.len() <= 48, "{}", bytes.len());
+        assert!(bytes.len() <= 46, "{}", bytes.len());
     }
 }

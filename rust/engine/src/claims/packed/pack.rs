@@ -6,7 +6,7 @@ use super::{
     AT, DATE, DATE_OF_BUCKET, FAR_OFF, HAS_FACTS, HAS_GIVEN, HAS_GIVEN_BACK, HAS_HOLDS, HAS_KEY, HAS_LAPSED,
     HAS_LIVE_DATED, HAS_LIVE_NOW, HAS_MORE, HAS_MOVED, HAS_PLACES, HAS_POSTS, HAS_QUANTITY, HAS_SHOWN, HAS_TERMS,
     IS_AS_BEFORE, IS_AT_PLACE, IS_AT_SPOT, IS_DEMAND, IS_ELSEWHERE, IS_NUMBER, IS_TEXT, LONG_AGO, NO_DAY, STEPS_MANY,
-    STEPS_SHIFT, WAS_RAISED,
+    STEPS_SHIFT, UNIT_BITS, UNITS, WAS_RAISED,
 };
 use crate::claims::fact::{AT_ONCE, Fact, Hold, Statement};
 use crate::claims::line::{Flags, Line, Place};
@@ -82,8 +82,23 @@ impl Pack<'_> {
         self.amount = amount;
     }
 
+    /// The first time, of the log: to the nanosecond.
+    fn log_time(&mut self, time_ns: i64) {
+        self.signed(time_ns);
+        self.time_ns = time_ns;
+    }
+
+    /// How far a time is from the last one, in the greatest unit in which it is whole.
     fn time(&mut self, time_ns: i64) {
-        self.signed(time_ns.wrapping_sub(self.time_ns));
+        let unit = UNITS.iter().position(|unit| time_ns % unit == 0).expect("any is whole in nanoseconds");
+        let apart = (time_ns / UNITS[unit]).wrapping_sub(self.time_ns.div_euclid(UNITS[unit]));
+        if apart.unsigned_abs() < 1 << 60 {
+            let zigzag = (apart << 1 ^ apart >> 63).cast_unsigned();
+            self.unsigned(zigzag << UNIT_BITS | unit as u64);
+        } else {
+            self.unsigned(UNITS.len() as u64);
+            self.signed(time_ns);
+        }
         self.time_ns = time_ns;
     }
 
@@ -111,7 +126,7 @@ impl Pack<'_> {
             Some(LineNumber::Number(number)) => self.signed(*number),
             Some(LineNumber::Text(text)) => self.text(text),
         }
-        self.time(line.touched_ns);
+        self.log_time(line.touched_ns);
     }
 
     fn places(&mut self, line: &Line, is_one: bool) {

@@ -7,7 +7,7 @@ use super::{
     AT, DATE, DATE_OF_BUCKET, DAY, FAR_OFF, HAS_FACTS, HAS_GIVEN, HAS_GIVEN_BACK, HAS_HOLDS, HAS_KEY, HAS_LAPSED,
     HAS_LIVE_DATED, HAS_LIVE_NOW, HAS_MORE, HAS_MOVED, HAS_PLACES, HAS_POSTS, HAS_QUANTITY, HAS_SHOWN, HAS_TERMS, Head,
     IS_AS_BEFORE, IS_AT_PLACE, IS_AT_SPOT, IS_DEMAND, IS_ELSEWHERE, IS_NUMBER, IS_TEXT, KIND, LONG_AGO, LineKey,
-    STEPS_MANY, STEPS_SHIFT, WAS_RAISED,
+    STEPS_MANY, STEPS_SHIFT, UNIT_BITS, UNITS, WAS_RAISED,
 };
 use crate::claims::fact::{AT_ONCE, Fact, Hold, Kind, Statement, Terms};
 use crate::claims::line::{Flags, Line, Place};
@@ -89,8 +89,18 @@ impl<'b> Unpack<'b> {
         self.amount
     }
 
+    fn log_time(&mut self) -> i64 {
+        self.time_ns = self.number();
+        self.time_ns
+    }
+
     fn time(&mut self) -> i64 {
-        self.time_ns = self.time_ns.wrapping_add(self.number());
+        let code: u64 = self.number();
+        let Some(unit) = UNITS.get((code & ((1 << UNIT_BITS) - 1)) as usize) else { return self.log_time() };
+        let zigzag = code >> UNIT_BITS;
+        let apart = (zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed();
+        // What is apart wraps around where times lie at both ends.
+        self.time_ns = self.time_ns.div_euclid(*unit).wrapping_add(apart).wrapping_mul(*unit);
         self.time_ns
     }
 
@@ -115,7 +125,7 @@ impl<'b> Unpack<'b> {
             IS_TEXT => Some(LineNumber::Text(self.text())),
             _ => None,
         };
-        (has, Head { key: LineKey { side, document, number, part, sku }, touched_ns: self.time() })
+        (has, Head { key: LineKey { side, document, number, part, sku }, touched_ns: self.log_time() })
     }
 
     fn places(&mut self, line: &mut Line, has: u8) {

@@ -48,7 +48,11 @@ impl Reference {
         let is_shared = self.has_loose(&purpose.order(&at.sku));
         let has_window = self.config.promise.reach(&at.sku, &at.location).accumulation_window.is_some();
         if !purpose.number.is_none() && !has_window && !is_shared {
-            return self.grantable_by_rest(at, purpose, wanting, (&limits, beside)).clamp(0, most);
+            let rest = self.grantable_by_rest(at, purpose, wanting, (&limits, beside)).clamp(0, most);
+            // It says nothing where so much more changes which requests opened the line.
+            if fits(rest) && (rest == most || !fits(rest + 1)) {
+                return rest;
+            }
         }
         while unfit - fit > 1 {
             let tried = fit + (unfit - fit) / 2;

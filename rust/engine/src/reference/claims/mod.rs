@@ -422,7 +422,10 @@ impl Reference {
         for (id, part, became) in self.parts().filter(|((place, ..), ..)| reservations.contains(place)) {
             // Of a hold whose line is closed nothing can be seen.
             let is_closed = self.is_closed_part(id, part);
-            let (live, kept) = if is_closed { (0, 0) } else { (became.live, self.kept(id, part, &became)) };
+            // What was posted for a line shows only where something was protected from it.
+            let is_shown = part.purpose.is_none() || !part.scopes.is_empty();
+            let kept = if is_shown { self.kept(id, part, &became) } else { 0 };
+            let (live, kept) = if is_closed { (0, 0) } else { (became.live, kept) };
             seen.parts.insert(id, (part.at.clone(), live, kept));
         }
         seen

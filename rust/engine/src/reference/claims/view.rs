@@ -140,18 +140,18 @@ impl Span {
 impl Told<'_> {
     /// Finds which requests opened lines that were closed by quantity, one time after the other.
     pub(crate) fn look_for_openings(&mut self) {
-        // A request that a word has ended since opened nothing.
-        let is_ended = |hold: &Hold| {
-            !hold.number.is_none() && self.closed_ns(&hold.number, &hold.at.location, i64::MAX) >= Some(hold.time_ns)
-        };
-        let all: Vec<Hold> = (self.holds)(i64::MAX).into_iter().filter(|hold| !is_ended(hold)).collect();
-        let times: BTreeSet<i64> = all.iter().map(|hold| hold.time_ns).collect();
+        // A request that a word has ended since opened nothing, but where it named no line, and others are asked for.
+        let is_ended = |hold: &Hold| self.closed_ns(&hold.number, &hold.at.location, i64::MAX) >= Some(hold.time_ns);
+        let holds = (self.holds)(i64::MAX).into_iter().map(|hold| (is_ended(&hold), hold));
+        let all: Vec<(bool, Hold)> = holds.filter(|(is_ended, hold)| !is_ended || hold.number.is_none()).collect();
+        let times: BTreeSet<i64> = all.iter().map(|(_, hold)| hold.time_ns).collect();
         for time_ns in times {
             let lines = self.lines(time_ns, true);
-            for hold in all.iter().filter(|hold| hold.time_ns == time_ns) {
+            for (is_ended, hold) in all.iter().filter(|(_, hold)| hold.time_ns == time_ns) {
                 let is_meant = |number: &Number, line: &Line| {
                     let is_here = || line.places.keys().any(|at| at.location == hold.at.location);
-                    line.is_full && (*number == hold.number || (hold.number.is_none() && is_here()))
+                    let is_own = *number == hold.number;
+                    line.is_full && if is_own { !is_ended } else { hold.number.is_none() && is_here() }
                 };
                 for number in lines.iter().filter(|(number, line)| is_meant(number, line)).map(|(number, _)| number) {
                     let openings = self.openings.entry(number.clone()).or_default();

@@ -99,7 +99,9 @@ impl Reference {
             !self.is_closed_hold(at, *line) || raised.contains(line) && self.is_opened_hold(at, *line, &settlement)
         });
         if open.is_empty() {
-            self.add_settlement(at, settlement, sequence);
+            if self.finds_what_it_is_about(turn, at, wish, &settlement) {
+                self.add_settlement(at, settlement, sequence);
+            }
             return nothing(Outcome::Absorbed);
         }
         self.settle_open(turn, at, (wish, settlement, &open), sequence)
@@ -168,6 +170,29 @@ impl Reference {
         let mut reply = Reply::new(Outcome::Applied);
         reply.raised.extend(self.look_at_releases(Some(at)));
         (reply, quantity)
+    }
+
+    /// Whether a post or a change is about something that is live there. Else it is no part of what was said, although
+    /// nobody is told so where all is closed.
+    fn finds_what_it_is_about(&self, turn: &Turn, at: usize, wish: &Wish, settlement: &Settlement) -> bool {
+        let mut tried = self.claims.reservations[at].clone();
+        tried.settle(settlement.clone());
+        let fold = tried.fold(i64::MAX);
+        let Some((before, _)) = fold.step(&turn.key()) else { return false };
+        let held = |line: &usize| !tried.lines[*line].parts.is_empty();
+        let held: Vec<usize> = (0..before.len()).filter(held).collect();
+        let is_live = held.iter().any(|line| before[*line] > 0);
+        match wish {
+            Wish::Void { .. } => true,
+            Wish::Post { amounts, .. } => {
+                let wanted = wanted(amounts, before);
+                is_live && held.iter().all(|line| wanted[*line] <= before[*line])
+            }
+            Wish::Change { .. } => {
+                let was = self.claims.reservations[at].fold(i64::MAX);
+                is_live && was.runs_out_ns.is_none_or(|end_ns| end_ns > self.now_ns())
+            }
+        }
     }
 
     /// Lines of which a change asks for more than was live.
