@@ -373,6 +373,10 @@ impl Engine {
         if self.is_quiet {
             return;
         }
+        if let Some(tried) = &mut self.tried {
+            tried.push(spot);
+            return;
+        }
         let ordinal = self.posts;
         self.posts += 1;
         let part = &mut self.stock.parts[spot.part as usize];

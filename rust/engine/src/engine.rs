@@ -133,6 +133,8 @@ pub struct Engine {
     pub(crate) nets: Vec<NetTurn>,
     /// Whether a snapshot is put back, so that nothing changes that others see.
     pub(crate) is_quiet: bool,
+    /// Positions that a request takes from while it is decided: they change only if it is granted.
+    pub(crate) tried: Option<Vec<Spot>>,
     pub(crate) shadow: Option<Shadow>,
     /// Whether the configuration was changed since somebody looked.
     pub(crate) is_reconfigured: bool,
@@ -188,6 +190,7 @@ impl Engine {
             turns: Vec::new(),
             nets: Vec::new(),
             is_quiet: false,
+            tried: None,
             safety_ns: i64::MIN,
             shadow: None,
             is_reconfigured: false,

@@ -81,13 +81,16 @@ fn at(
     let after_ns = closed.map(|(closed_ns, _)| closed_ns).filter(|_| in_force.is_some());
     let quantity = in_force.or_else(|| stated(None))?;
     let day = |statement: &&Statement| (statement.time_ns, statement.due.map(|due| (due.start_ns(), due)));
-    let due = here(after_ns).filter(|statement| statement.due.is_some()).max_by_key(day).and_then(|said| said.due);
-    let scheduled = here(after_ns).filter(|statement| statement.terms.is_some());
+    // Of a line that is closed, what was said by then holds.
+    let until_ns = closed.map(|(closed_ns, _)| closed_ns).filter(|_| in_force.is_none()).unwrap_or(i64::MAX);
+    let here = || here(after_ns).filter(|statement| statement.time_ns <= until_ns);
+    let due = here().filter(|statement| statement.due.is_some()).max_by_key(day).and_then(|said| said.due);
+    let scheduled = here().filter(|statement| statement.terms.is_some());
     let scheduled = scheduled.max_by_key(|statement| {
         (statement.time_ns, sources.name(statement.source), statement.terms.as_ref().map(|terms| (**terms).clone()))
     });
     // A line that was only moved is that of who moved it.
-    let moved = || here(after_ns).max_by_key(|statement| (statement.time_ns, sources.name(statement.source)));
+    let moved = || here().max_by_key(|statement| (statement.time_ns, sources.name(statement.source)));
     let whose = scheduled.or_else(moved);
     let terms = scheduled.and_then(|statement| statement.terms.as_deref().cloned()).unwrap_or_default();
     let closed_by = closed.map(|(_, kind)| kind).filter(|_| in_force.is_none());

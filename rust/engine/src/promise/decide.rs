@@ -71,6 +71,7 @@ impl Engine {
             });
         }
         let mut outcome = self.check_lines(config, case, (ask, &mut lines), &mut taken, findings);
+        self.tried = Some(Vec::new());
         if outcome == Outcome::Applied {
             for (number, line) in (0..).zip(&lines) {
                 self.take_line(config, case, (line, number), (mode, ask, serial), &mut taken);
@@ -88,6 +89,9 @@ impl Engine {
         let is_granted = matches!(status, Status::Granted | Status::Partly);
         if !is_granted {
             self.put_back(config, (ask, serial), source, case.sequence, &mut taken);
+        }
+        for spot in self.tried.take().into_iter().flatten().filter(|_| is_granted) {
+            self.touch(spot, case.sequence);
         }
         if matches!(status, Status::Insufficient) {
             outcome = Outcome::Insufficient;

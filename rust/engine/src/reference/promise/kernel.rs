@@ -119,7 +119,9 @@ impl Outlook {
 
     /// The largest promise that is served, found by trying.
     fn most(&self, bucket: usize, window: usize, end: usize) -> i128 {
-        let (mut served, mut unserved) = (0, self.on_hand + self.supply.iter().sum::<i128>() + 1);
+        // What a line claims may move elsewhere on a later day.
+        let given_back = self.demand.iter().map(|demand| (-demand).max(0)).sum::<i128>();
+        let (mut served, mut unserved) = (0, self.on_hand + self.supply.iter().sum::<i128>() + given_back + 1);
         while unserved - served > 1 {
             let tried = served.midpoint(unserved);
             if self.is_served(tried, bucket, window, end) { served = tried } else { unserved = tried }
