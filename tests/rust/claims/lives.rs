@@ -267,9 +267,10 @@ impl Maker {
         let is_final = !self.is_loose && self.below(10) == 0;
         let source = if self.below(5) == 0 { "wms2" } else { "wms" };
         match (self.leaving, self.below(9)) {
-            (Leaving::Sold, _) => self.say("till", Says::Shipped { quantity, from_picked: false, is_final }),
+            (Leaving::Sold, _) | (Leaving::Either, 6 | 7) => {
+                self.say("till", Says::Shipped { quantity, from_picked: false, is_final });
+            }
             (Leaving::Shipped, _) => self.say(source, Says::Shipped { quantity, from_picked: false, is_final }),
-            (Leaving::Either, 6 | 7) => self.say("till", Says::Shipped { quantity, from_picked: false, is_final }),
             (_, 0..5) => self.say(source, Says::Picked(quantity)),
             (_, 5) => self.say(source, Says::Unpicked(quantity)),
             (_, _) => self.say(source, Says::Shipped { quantity, from_picked: true, is_final }),

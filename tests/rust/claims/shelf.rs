@@ -141,7 +141,7 @@ fn doubled(told: &[&Told], at: Spot) -> Vec<(i64, i64)> {
         let its: Vec<&&Told> =
             told.iter().filter(|told| (told.document, &told.line, told.at) == (Some(document), line, at)).collect();
         let sells = |told: &&&Told| matches!(told.says, Says::Shipped { from_picked: false, .. });
-        if !its.iter().any(|told| sells(&told)) || !keeps_its_moves(told, document) {
+        if !its.iter().any(sells) || !keeps_its_moves(told, document) {
             continue;
         }
         let mut before = 0;

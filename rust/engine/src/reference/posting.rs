@@ -128,8 +128,8 @@ impl Reference {
             seen.extend(add.touched().into_iter().filter(|_| is_seen));
         }
         let doubled = self.doubled_with(undo, add);
-        let relief = add.filter(|_| undo.is_none()).map_or(0, |add| self.relief(add, &doubled, &after));
-        self.check(&after, add.map(|add| (add.body.key(), relief)))?;
+        let relief = add.filter(|_| undo.is_none()).map(|add| (add.body.key(), relief(add, &doubled, &after)));
+        self.check(&after, relief.as_ref())?;
         // Nobody can refuse that what a line moved twice goes back.
         for ((of, number, key), steps) in doubled {
             let mut position = after.get(&key).cloned().unwrap_or_else(|| here(&key));
@@ -173,20 +173,10 @@ impl Reference {
         Ok(if is_absorbed { Outcome::Absorbed } else { Outcome::Applied })
     }
 
-    /// What comes back to the shelf because the line of a posting moved it twice.
-    fn relief(&self, add: &Posting, doubled: &Doubled, after: &BTreeMap<PositionKey, Position>) -> i128 {
-        let (body, mut position) = (&add.body, after[&add.body.key()].clone());
-        let before = position.on_hand();
-        let (of, number) = (order_of(add), body.line.clone());
-        let Some(steps) = doubled.get(&(of.clone(), number.clone(), body.key())) else { return 0 };
-        position.double(&(of, number), steps, usize::MAX);
-        position.on_hand() - before
-    }
-
     fn check(
         &self,
         after: &BTreeMap<PositionKey, Position>,
-        relief: Option<(PositionKey, i128)>,
+        relief: Option<&(PositionKey, i128)>,
     ) -> Result<(), Outcome> {
         let is_too_much = |amount: &i128| amount.abs() > i128::from(ACCOUNT_MAX);
         if after.values().any(|position| position.accounts().iter().any(is_too_much)) {
@@ -224,4 +214,14 @@ impl Reference {
         }
         crossings
     }
+}
+
+/// What comes back to the shelf because the line of a posting moved it twice.
+fn relief(add: &Posting, doubled: &Doubled, after: &BTreeMap<PositionKey, Position>) -> i128 {
+    let (body, mut position) = (&add.body, after[&add.body.key()].clone());
+    let before = position.on_hand();
+    let (of, number) = (order_of(add), body.line.clone());
+    let Some(steps) = doubled.get(&(of.clone(), number.clone(), body.key())) else { return 0 };
+    position.double(&(of, number), steps, usize::MAX);
+    position.on_hand() - before
 }
