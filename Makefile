@@ -22,17 +22,17 @@ CARGO := $(ALONE) cargo
 .PHONY: help demo test test-rust test-python lint bench fuzz sanitize wheels wheel-pgo builds test-arm clean
 
 help: ## show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/stamps/package ## a year of real sales through a real server, proven (DEMO_ARGS=--small: seconds)
 	$(BIN)/tallystick demo $(DEMO_ARGS)
 
 test: test-rust test-python ## the engine's tests (Rust), then everything else (Python, real nats-server)
 
-test-rust: .venv/stamps/package
+test-rust: .venv/stamps/package ## the engine's tests alone
 	$(CARGO) test --locked
 
-test-python: .venv/stamps/package
+test-python: .venv/stamps/package ## the tests in Python alone (PYTEST_ARGS=…: some of them)
 	$(ALONE) $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: .venv/stamps/package .venv/stamps/components ## formatters, clippy, ruff, mypy --strict, stubtest

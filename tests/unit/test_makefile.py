@@ -14,7 +14,8 @@ import pytest
 from tests.sources import ROOT
 
 TARGETS: Final = {
-    "help", "demo", "test", "lint", "bench", "fuzz", "sanitize", "wheels", "wheel-pgo", "builds", "test-arm", "clean",
+    "help", "demo", "test", "test-rust", "test-python", "lint", "bench", "fuzz", "sanitize", "wheels", "wheel-pgo",
+    "builds", "test-arm", "clean",
 }  # fmt: skip
 TOOLS: Final = ("awk", "env", "find", "mkdir", "sh", "touch")
 
@@ -79,8 +80,8 @@ def test_ci_runs_lint_tests_and_demo() -> None:
     commands = re.findall(r"^make .*$", script.read_text(), re.MULTILINE)
     assert commands == [
         "make .venv/stamps/package",
-        "make --jobs=2 --output-sync=target test lint",
-        "make demo DEMO_ARGS=--small",
+        "make --output-sync=target test-python PYTEST_ARGS='tests/unit benches/surface' &",
+        "make --jobs=2 --output-sync=target test lint demo PYTEST_ARGS=tests/integration DEMO_ARGS=--small",
     ]
 
 
