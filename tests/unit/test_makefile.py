@@ -83,6 +83,10 @@ def test_ci_runs_lint_tests_and_demo() -> None:
         "make --output-sync=target test-python PYTEST_ARGS='tests/unit benches/surface' &",
         "make --jobs=2 --output-sync=target test lint demo PYTEST_ARGS=tests/integration DEMO_ARGS=--small",
     ]
+    # Its parts are all that there is.
+    folders = {path.relative_to(ROOT).parts[:2] for path in (ROOT / "tests").rglob("test_*.py")}
+    assert folders == {("tests", "unit"), ("tests", "integration")}
+    assert 'testpaths = ["tests", "benches/surface"]' in (ROOT / "pyproject.toml").read_text()
 
 
 def test_fuzzing_runs_every_target_from_a_corpus() -> None:

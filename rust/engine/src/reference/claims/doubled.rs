@@ -1,5 +1,5 @@
-//! Doubled (`docs/claims.md` §6): a pick of a line and a sale of it are the same unit. At every time `on_hand` is to have
-//! fallen by the greater of what was picked and what was shipped.
+//! Doubled (`docs/claims.md` §6): a pick of a line and a sale of it are the same unit. At every time `on_hand` is to
+//! have fallen by the greater of what was picked and what was shipped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
