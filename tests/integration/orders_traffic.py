@@ -6,7 +6,6 @@ What ERP, OMS and warehouses say has the time at which it happened, and comes la
 import asyncio
 import json
 import random
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ from typing import Any
 from nats.aio.client import Client
 
 from tests.integration.daemon import SUBJECT
-from tests.integration.shoppers import LOCATIONS, SKUS, Caller, day
+from tests.integration.shoppers import LOCATIONS, SKUS, Caller, Hours, day
 
 DELAY_S = 1.2
 WAREHOUSES = dict(zip(LOCATIONS, ("wms-1", "wms-2"), strict=True))
@@ -132,9 +131,9 @@ class Buyer(Caller):
     courier: Courier = field(kw_only=True)
     _orders: int = 0
 
-    async def shop(self, until: float) -> None:
+    async def shop(self, hours: Hours) -> None:
         """One order after the other."""
-        while time.monotonic() < until:
+        while not hours.are_over():
             self._orders += 1
             items = list(self._items(f"SO-{self.mark}{self._orders}"))
             for index, (kind, event) in enumerate(self._events(items)):
@@ -211,10 +210,10 @@ class Buyer(Caller):
         await self._ask(wish, body)
 
 
-async def work_in_the_warehouses(client: Client, rng: random.Random, until: float) -> None:
+async def work_in_the_warehouses(client: Client, rng: random.Random, hours: Hours) -> None:
     """Receipts, counts, sales over the counter and picks without documents, one every few milliseconds."""
     number = 0
-    while time.monotonic() < until:
+    while not hours.are_over():
         events = []
         for _ in range(rng.choice([1, 1, 2])):
             number += 1

@@ -5,7 +5,7 @@ import json
 import random
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -56,6 +56,37 @@ class Said:
     answers: dict[Key, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     unanswered: int = 0
     """Tries that heard nothing: most of them while the daemon was not there."""
+    kinds: set[str] = field(default_factory=set)
+    """Which answers somebody had: `status/outcome`."""
+
+    def add(self, key: Key, answer: bytes) -> None:
+        """An answer came."""
+        self.answers[key].append(answer)
+        told = json.loads(answer)
+        self.kinds.add(f"{told['status']}/{told['outcome']}")
+
+
+@dataclass
+class Hours:
+    """For how long shops are open: until the end, or longer, until each of some answers was given to somebody.
+
+    A machine with much else to do hears few answers in the usual time, and a test in which nothing happens is none.
+    """
+
+    said: Said
+    kinds: frozenset[str]
+    end: float
+    latest: float
+
+    @classmethod
+    def of(cls, said: Said, kinds: Iterable[str], seconds: float) -> "Hours":
+        """From now on, for some seconds, and at most ten times as many."""
+        now = time.monotonic()
+        return cls(said, frozenset(kinds), now + seconds, now + 10 * seconds)
+
+    def are_over(self) -> bool:
+        now = time.monotonic()
+        return now >= self.latest or (now >= self.end and self.kinds <= self.said.kinds)
 
 
 @dataclass
@@ -88,7 +119,7 @@ class Caller:
                 except NatsError:
                     answer = None
                 if answer is not None:
-                    self.said.answers[asked["source"], asked["id"]].append(answer)
+                    self.said.add((asked["source"], asked["id"]), answer)
                     return answer
                 self.said.unanswered += 1
                 await asyncio.sleep(0.05 + self.rng.random() * 0.1)
@@ -117,9 +148,9 @@ class Shopper(Caller):
     """Id, quantity, and whether it is at one place alone."""
     _refused: list[str] = field(default_factory=list)
 
-    async def shop(self, until: float) -> None:
+    async def shop(self, hours: Hours) -> None:
         """Does this and that; what was begun is brought to its end."""
-        while time.monotonic() < until:
+        while not hours.are_over():
             draw = self.rng.random()
             if draw < 0.15 and self._sent:
                 await self._until_answered(*self.rng.choice(self._sent))
@@ -162,10 +193,10 @@ class Shopper(Caller):
         await self._ask(rng.choice(["post", "void", "void"]), {"target": target, **part})
 
 
-async def work_in_the_warehouse(client: Client, rng: random.Random, until: float) -> None:
+async def work_in_the_warehouse(client: Client, rng: random.Random, hours: Hours) -> None:
     """Receipts, counts and picks, one every few milliseconds."""
     number = 0
-    while time.monotonic() < until:
+    while not hours.are_over():
         number += 1
         kind = rng.choices(["received", "picked", "counted"], [6, 3, 1])[0]
         event = {"id": f"w{number}", "source": "wms", "type": f"stock.{kind}", "sku": rng.choice(SKUS),

@@ -6,7 +6,6 @@ The daemon is killed again and again. A slow model of claims reads the log and d
 import asyncio
 import json
 import random
-import time
 from collections import Counter
 from contextlib import AsyncExitStack
 from functools import partial
@@ -20,7 +19,7 @@ from tests.integration.daemon import EVENTS, ask, has_reached, last_availability
 from tests.integration.holds_model import Key
 from tests.integration.orders_model import Model
 from tests.integration.orders_traffic import Buyer, Courier, work_in_the_warehouses
-from tests.integration.shoppers import LOCATIONS, SKUS, Said, beginning, connected, is_one_answer
+from tests.integration.shoppers import LOCATIONS, SKUS, Hours, Said, beginning, connected, is_one_answer
 from tests.integration.test_crash import has_begun, said, start
 
 CLIENTS = 64
@@ -28,6 +27,12 @@ CONNECTIONS = 8
 SHOPS = ("shop-1", "shop-2")
 KILLS = 6
 SHOPPING_S = 11.0
+KINDS = (
+    *(f"{status}/applied" for status in ("granted", "partly", "posted", "voided", "changed")),
+    *(f"{status}/absorbed" for status in ("posted", "voided", "changed")),
+    *("insufficient/insufficient", "refused/insufficient"),
+)
+"""What must have been answered to somebody: the test is none if nothing of a kind happened."""
 TABLES: dict[str, dict[str, Any]] = {
     "snapshots": {"interval_s": 0.3},
     "output": {"publish_interval_ms": 20},
@@ -68,16 +73,16 @@ async def test_an_order_is_promised_once_whoever_tells_of_it_and_whatever_is_kil
 
 def _go_shopping(clients: list[Any], rng: random.Random, told: Said) -> list[asyncio.Task[None]]:
     """Everybody begins, and ends after a while."""
-    end = time.monotonic() + SHOPPING_S
+    hours = Hours.of(told, KINDS, SHOPPING_S)
 
     async def shop(number: int) -> None:
         client, draw = clients[number % CONNECTIONS], random.Random(rng.random())
         courier = Courier(client, draw)
         name = SHOPS[number % len(SHOPS)]
-        await Buyer(name, client, draw, told, mark=f"c{number}-", courier=courier).shop(end)
+        await Buyer(name, client, draw, told, mark=f"c{number}-", courier=courier).shop(hours)
         await courier.drain()
 
-    warehouse = work_in_the_warehouses(clients[0], random.Random(rng.random()), end)
+    warehouse = work_in_the_warehouses(clients[0], random.Random(rng.random()), hours)
     return [asyncio.create_task(each) for each in (*map(shop, range(CLIENTS)), warehouse)]
 
 
@@ -157,12 +162,8 @@ def _check_it_was_honoured(key: Key, model: Model) -> None:
 
 
 def _check_that_much_happened(told: Said, model: Model) -> None:
-    """The test is none if nothing of a kind happened."""
     happened = Counter(f"{answer['status']}/{answer['outcome']}" for answer in model.answers.values())
     print(f"{model.sequence} messages: {dict(happened)}, {model.expired} expired, {model.repeated} repeated, "
           f"{model.waited} waited, {told.unanswered} heard nothing")  # fmt: skip
-    kinds = [f"{status}/applied" for status in ("granted", "partly", "posted", "voided", "changed")]
-    kinds += [f"{status}/absorbed" for status in ("posted", "voided", "changed")]
-    kinds += ["insufficient/insufficient", "refused/insufficient"]
-    assert min(happened[kind] for kind in kinds) > 0
+    assert min(happened[kind] for kind in KINDS) > 0
     assert min(model.expired, model.repeated, model.waited, told.unanswered) > 0

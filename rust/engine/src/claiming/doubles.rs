@@ -37,8 +37,7 @@ impl Engine {
         let spot = self.stock.find(names)?;
         let named = Named { source: event.source?, document: event.document?, number: event.line };
         let number = self.find_line(config, Side::Demand, named, spot)?;
-        let mut line = self.claims.line(number).clone();
-        let place = line.place(spot, self.stock.at(spot).1.names[1], |_| false);
+        let (mut line, place) = self.line_at(number, spot);
         let before = self.claims.doubled_with(number, &line);
         line.facts.push(Fact { key: 0, time_ns, amount: claim.quantity, kind, place, source: 0 });
         let now = self.claims.doubled_with(number, &line);
@@ -69,7 +68,7 @@ impl Engine {
             revision.removed = Some(Movement { time_ns, quantity: before });
             revision.added = Some(Movement { time_ns, quantity: now });
             let ledger = &self.stock.parts[spot.part as usize].ledger;
-            let Ok(revised) = ledger.draft_unbounded(&revision) else { continue };
+            let revised = ledger.draft_unbounded(&revision).expect("64 bits have room for what moved twice");
             let part = spot.part as usize;
             self.write_revised(config, (part, revision.names, revised), sequence, None, findings);
         }

@@ -143,11 +143,16 @@ impl Engine {
 
     /// A line as it would be with what a part of a reservation has come to.
     pub(crate) fn line_with(&self, line: u32, (held, part): (Held, &Part), now: &PartNow) -> Line {
-        let (mut line, stock) = (self.claims.line(line).clone(), &self.stock);
-        let location = stock.at(part.spot).1.names[1];
-        let place = line.place(part.spot, location, |other| super::is_before(stock, other, part.spot));
+        let (mut line, place) = self.line_at(line, part.spot);
         put_hold(&mut line, place, (held, part.due), now);
         line
+    }
+
+    /// A line for trying something out at a position, and the place of that position in it.
+    pub(crate) fn line_at(&self, line: u32, spot: Spot) -> (Line, u32) {
+        let (mut line, stock) = (self.claims.line(line).clone(), &self.stock);
+        let place = line.place(spot, stock.at(spot).1.names[1], |other| super::is_before(stock, other, spot));
+        (line, place)
     }
 
     /// Whether a hold counts for nothing, if its line were so.

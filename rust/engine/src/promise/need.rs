@@ -99,9 +99,7 @@ impl Engine {
 
     /// A line as it would be with so much more from a bucket on.
     fn line_asked(&self, lifted: &Lifted, spot: Spot, (quantity, bucket): (i64, i32)) -> Line {
-        let (mut line, stock) = (self.claims.line(lifted.line).clone(), &self.stock);
-        let location = stock.at(spot).1.names[1];
-        let place = line.place(spot, location, |other| is_before(stock, other, spot));
+        let (mut line, place) = self.line_at(lifted.line, spot);
         line.holds.push(asked(place, (lifted.asked_ns, quantity), bucket));
         line
     }
