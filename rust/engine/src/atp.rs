@@ -141,6 +141,9 @@ fn spoil(problem: &Problem<'_>, window: usize, figures: &mut [i64]) {
         }
         if bucket > 0 {
             asked += problem.demand[bucket - 1];
+        }
+        // Before that nothing has spoiled, even where what was asked for is given back.
+        if bucket >= window {
             most = most.max(spoiled - asked);
         }
         *figure -= most;
@@ -171,5 +174,12 @@ mod tests {
         let spoils = Problem { window: Some(2), ..problem(10, &[0, 0, 5, 0], &[0, 4, 0, 0], &zero) };
         // What is there is good for buckets 0 and 1; of it 4 are asked for. What comes in bucket 2 is good for 2 and 3.
         assert_eq!(figures(&spoils, Mode::LookAhead), [6, 6, 5, 5]);
+    }
+
+    #[test]
+    fn what_is_given_back_has_not_spoiled() {
+        // One is missing, until the claim goes elsewhere in bucket 1; within the window nothing is lost by that.
+        let given_back = Problem { window: Some(3), ..problem(-1, &[0; 5], &[0, -1, 0, 0, 0], &[0; 5]) };
+        assert_eq!(figures(&given_back, Mode::LookAhead), [-1, 0, 0, 0, 0]);
     }
 }

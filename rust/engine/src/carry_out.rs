@@ -16,7 +16,7 @@ use crate::master::Version;
 use crate::outcome::Outcome;
 use crate::ownership::Role;
 use crate::post::Checked;
-use crate::promise::answer_waiting;
+use crate::promise::{Told, answer_waiting};
 use crate::shadow::Shadow;
 use crate::wave::Found;
 use crate::work::Now;
@@ -179,6 +179,10 @@ impl Engine {
     ) -> Outcome {
         if directive.target().is_some_and(|target| target.is(&case.seen.event)) {
             findings.why = Some("it is about itself".to_owned());
+            if let Request::Settle(settle) = &directive.request {
+                // Who asks again gets the same answer.
+                self.answer_settled(case, settle, (Outcome::UnknownReference, Told::Nothing), findings, batch);
+            }
             return Outcome::UnknownReference;
         }
         let place = (case.element.place.sequence, case.element.place.index);

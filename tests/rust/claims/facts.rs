@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::model::{NEVER, wants};
+use super::model::{NEVER, opened, wants};
 use super::told::{Line, Says, Spot, Told};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -144,7 +144,7 @@ pub(super) fn facts(told: &[&Told], now: i64) -> Facts {
             _ => fold(told, message, now, of_line),
         }
     }
-    spread(told, &mut facts);
+    spread((told, now), &mut facts);
     facts
 }
 
@@ -158,7 +158,7 @@ const STEPS: [(&[Kind], &[Kind]); 5] = [
 ];
 
 /// §5: what has no line goes to the lines, each up to its rest.
-fn spread(told: &[&Told], facts: &mut Facts) {
+fn spread((told, now): (&[&Told], i64), facts: &mut Facts) {
     let own = facts.clone();
     let mut given = Facts::new();
     for (key, loose) in facts.iter_mut().filter(|(key, _)| key.1 == Line::Missing) {
@@ -176,8 +176,9 @@ fn spread(told: &[&Told], facts: &mut Facts) {
             for line in own.keys().filter(|line| line.0 == key.0 && line.1 != Line::Missing) {
                 let mut rests: BTreeMap<&str, i64> = BTreeMap::new();
                 for (fact, left) in loose.iter_mut().zip(&mut left).filter(|(fact, _)| gives.contains(&fact.kind)) {
-                    let rest =
-                        rests.entry(fact.at.0).or_insert_with(|| rest(told, line, &own[line], fact.at.0, number));
+                    let rest = rests
+                        .entry(fact.at.0)
+                        .or_insert_with(|| rest((told, now), line, &own[line], fact.at.0, number));
                     let word = word(told, line, fact.at);
                     let is_late = fact.time > word && wants(&own[line], fact.at, word, NEVER).is_shut;
                     let quantity = if is_late { 0 } else { left.quantity.min(*rest).max(0) };
@@ -215,12 +216,13 @@ fn net(loose: &mut [Fact], gives: &[Kind], takes: &[Kind]) {
 }
 
 /// How much a line takes of a kind of step at a location. One that is closed by word takes as it stood at the closing.
-fn rest(told: &[&Told], line: &Key, own: &[Fact], location: &str, number: usize) -> i64 {
+fn rest((told, now): (&[&Told], i64), line: &Key, own: &[Fact], location: &str, number: usize) -> i64 {
     let spots: BTreeSet<Spot> = own.iter().map(|fact| fact.at).filter(|at| at.0 == location).collect();
+    let opened = opened(told, line, now);
     let mut sums = [0; 6];
     for at in spots {
         let word = word(told, line, at);
-        let mut stands = wants(own, at, word, NEVER);
+        let mut stands = wants(own, at, word, opened);
         if stands.is_shut {
             let past: Vec<Fact> = own.iter().filter(|fact| fact.time <= word).cloned().collect();
             stands = wants(&past, at, NEVER, NEVER);

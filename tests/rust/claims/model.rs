@@ -121,22 +121,22 @@ pub(super) struct Standing {
     is_closed: bool,
 }
 
-/// §3: how a line stands. Requests that found it closed by quantity opened it.
+/// §3: how a line stands.
 pub(super) fn standing(told: &[&Told], key: &Key, now: i64) -> Standing {
+    standing_since(told, key, now, opened(told, key, now))
+}
+
+/// §3: when a request last opened a line that it found closed by quantity.
+pub(super) fn opened(told: &[&Told], key: &Key, now: i64) -> i64 {
     let asks = |told: &Told| {
         matches!(told.says, Says::Requested { .. }) && told.document == Some(&key.0) && told.line == key.1
     };
     let requests = told.iter().filter(|request| asks(request) && request.time > word(told, key, request.at));
     let times: BTreeSet<i64> = requests.map(|request| request.time).collect();
-    let mut opened = NEVER;
-    for time in times {
-        let before = |told: &&Told| told.time <= time && !(told.time == time && asks(told));
-        let before: Vec<&Told> = told.iter().copied().filter(before).collect();
-        if standing_since(&before, key, now.min(time), opened).is_closed {
-            opened = time;
-        }
-    }
-    standing_since(told, key, now, opened)
+    times.into_iter().fold(NEVER, |opened, time| {
+        let before = told.iter().filter(|told| told.time < time || (told.time == time && !asks(told))).copied();
+        if standing_since(&before.collect::<Vec<_>>(), key, now.min(time), opened).is_closed { time } else { opened }
+    })
 }
 
 fn standing_since(told: &[&Told], key: &Key, now: i64, opened: i64) -> Standing {

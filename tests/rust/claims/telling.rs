@@ -136,7 +136,10 @@ impl<'l> Telling<'l> {
         let world = World::new(&self.taken, now);
         let before = std::mem::replace(&mut self.world, world);
         let was_taken = settled.first().is_some_and(|(_, outcome)| *outcome == Outcome::Applied);
-        self.check_grant(told, was_taken, &before)?;
+        let absorbed = settled.iter().filter(|(_, outcome)| *outcome == Outcome::Absorbed);
+        let absorbed: BTreeSet<usize> =
+            absorbed.filter_map(|(sequence, _)| self.came.get(sequence)).copied().filter(|id| *id != told.id).collect();
+        self.check_grant(told, was_taken, (&before, &absorbed, now))?;
         self.check_never_above()
     }
 
@@ -148,8 +151,13 @@ impl<'l> Telling<'l> {
         self.check_never_above()
     }
 
-    /// What was granted fits into what others leave.
-    fn check_grant(&self, told: &Told, was_taken: bool, before: &World) -> Result<(), String> {
+    /// What was granted fits into what others leave. What waited for it and found its line closed had no say in that.
+    fn check_grant(
+        &self,
+        told: &Told,
+        was_taken: bool,
+        (before, absorbed, now): (&World, &BTreeSet<usize>, i64),
+    ) -> Result<(), String> {
         let request = match told.says {
             Says::Requested { .. } => Some(told),
             Says::Changed { hold, .. } => {
@@ -158,8 +166,13 @@ impl<'l> Telling<'l> {
             _ => None,
         };
         match request {
-            Some(request) if was_taken && !self.world.fits(request) => {
-                Err(format!("m{} was granted and does not fit; the model: {:#?}", told.id, self.world))
+            Some(request) if was_taken => {
+                let judged = self.taken.iter().filter(|told| !absorbed.contains(&told.id)).cloned();
+                let world = World::new(&judged.collect::<Vec<_>>(), now);
+                if world.fits(request) {
+                    return Ok(());
+                }
+                Err(format!("m{} was granted and does not fit; the model: {world:#?}", told.id))
             }
             _ => Ok(()),
         }

@@ -72,11 +72,23 @@ impl Engine {
         match own.into_iter().chain(shared).find(|known| self.is_forgotten(config, *known)) {
             Some(forgotten) => self.forget_family(forgotten),
             None if own.is_some() => return own.expect("it is"),
+            None if named.number.is_none() && !is_new => self.forget_numbered(config, document, &key),
             None => {}
         }
         let over_ns = self.log_time_ns.unwrap_or(0).saturating_sub(config.claims.remember_ns);
         self.claims.document_mut(document).forget_closing(over_ns);
         self.claims.enter(&self.key_of_line(side, document, named.number, spot))
+    }
+
+    /// Forgets the lines whose time is over before something without a line is shared out among them.
+    fn forget_numbered(&mut self, config: &Config, document: u32, loose: &LineKey<'_>) {
+        for line in self.claims.document(document).lines.clone() {
+            let key = &self.claims.head(line).key;
+            let is_shared = (key.side, key.part, key.sku) == (loose.side, loose.part, loose.sku);
+            if is_shared && self.is_forgotten(config, line) {
+                self.forget_line(line);
+            }
+        }
     }
 
     fn key_of_line<'a>(

@@ -161,13 +161,12 @@ impl Outlook {
     fn by_spans(&self, bucket: usize, window: usize, end: usize) -> i128 {
         let spare = |last: usize| self.projected(last) - self.safety[last];
         let wasted = |first: usize| {
-            let gone = first
-                .checked_sub(window)
-                .map_or(0, |expired| self.on_hand + self.supply[..=expired].iter().sum::<i128>());
+            let gone = self.on_hand + self.supply[..=first - window].iter().sum::<i128>();
             gone - self.demand[..first].iter().sum::<i128>()
         };
         let least = (bucket..end).map(spare).min().expect("the bucket lies before the end");
-        let most = (1..=bucket).map(wasted).max().unwrap_or(0).max(0);
+        // Nothing has expired before.
+        let most = (window..=bucket).map(wasted).max().unwrap_or(0).max(0);
         least - most
     }
 }

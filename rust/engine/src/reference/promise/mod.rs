@@ -58,6 +58,8 @@ pub(super) struct Promise {
     at_risk: BTreeSet<PositionKey>,
     /// Zone and bucket of each location when somebody looked last.
     days: BTreeMap<String, (String, i64)>,
+    /// Positions with open lines or dated reservations when somebody looked last: another bucket may end some of them.
+    scheduled: BTreeSet<PositionKey>,
     /// Things that were taken and protected so far.
     numbers: u64,
 }
@@ -130,7 +132,9 @@ impl Reference {
             locations.into_iter().map(|location| (location.clone(), self.day_at(&location))).collect();
         let before = std::mem::replace(&mut self.promise.days, now.clone());
         let dated = self.live_parts().filter(|(_, part, _)| part.due.is_some()).map(|(_, part, _)| part.at.clone());
-        let affected: BTreeSet<PositionKey> = self.positions_with_lines().into_iter().chain(dated).collect();
+        let scheduled: BTreeSet<PositionKey> = self.positions_with_lines().into_iter().chain(dated).collect();
+        let affected: BTreeSet<PositionKey> = self.promise.scheduled.union(&scheduled).cloned().collect();
+        self.promise.scheduled = scheduled;
         for at in affected {
             if before.get(&at.location).is_some_and(|day| *day != now[&at.location]) {
                 self.reflect(&at, sequence);
