@@ -109,12 +109,12 @@ class Line:
         opening = (fact.time for fact in facts if fact.kind in ("reserved", "allocated", "order") and fact.quantity)
         if closed == NEVER or any(time > closed for time in chain(opening, (hold.time for hold in holds))):
             return wants(facts, holds, until, closed, opened)
-        then = [fact for fact in facts if fact.time <= closed]
-        past = wants(then, [hold for hold in holds if hold.time <= closed], closed, NEVER, NEVER)
+        past = wants([fact for fact in facts if fact.time <= closed], [], closed, NEVER, NEVER)
         now = wants(facts, [], until, closed, opened)
-        order, reserved, allocated, held = (min(voice, now.gone) for voice in past.voices(FOREVER))
+        order, reserved, allocated, _ = (min(voice, now.gone) for voice in past.voices(FOREVER))
+        # What was held there ended, and counts like what was refused.
         return replace(now, order=order, due=AT_ONCE, stated=past.stated, reserved=reserved, allocated=allocated,
-                       held=[(AT_ONCE, held)], posted=[], taken=0, is_shut=True)  # fmt: skip
+                       held=[(AT_ONCE, now.gone)], posted=[], taken=0, is_shut=True)  # fmt: skip
 
 
 def wants(facts: list[Fact], holds: list[Hold], until: int, closed: int, opened: int) -> Wants:
@@ -137,7 +137,9 @@ def wants(facts: list[Fact], holds: list[Hold], until: int, closed: int, opened:
     stated = max((fact.time for fact in orders if fact.quantity is not None), default=NEVER)
     dated = max((fact.time for fact in orders if fact.day is not None), default=NEVER)
     folds = [(hold, hold.fold(until)) for hold in holds if hold.time > closed and hold.time >= opened]
-    base = gone(since) if since > NEVER else 0
+    # What was put back before anything else left has not gone.
+    put_back = (fact.time for fact in facts if fact.kind == "unpicked" and since < fact.time <= until)
+    base = min(map(gone, (since, *put_back))) if since > NEVER else 0
     posted = [(time, hold.day, quantity) for hold, fold in folds for time, quantity in fold.posted]
     # What lapsed counts as posted as far as it was allocated or had gone by then, and nobody had posted it.
     posts, counted = list(posted), 0
@@ -169,7 +171,7 @@ def is_full(stands: dict[Spot, Wants]) -> bool:
     if not stands:
         return False
     ordered, *voices = (sum(column) for column in zip(*(each.voices(FOREVER) for each in stands.values()), strict=True))
-    stated = max(each.stated for each in stands.values())
+    stated = max((each.stated for each in stands.values() if each.ordered(FOREVER) > 0), default=NEVER)
     louder = (
         voice > ordered and max(each.said[index] for each in stands.values()) > stated
         for index, voice in enumerate(voices)

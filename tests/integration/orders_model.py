@@ -327,14 +327,27 @@ class Model:
         key, spot = (one["document"], one["line"], one["sku"]), (one["sku"], one["location"])
         if reservation.time <= self.line(key).closed(spot):
             return 0
+        before = self.standing(key).claims
         for quantity in range(wanted, 0, -1):
             hold = self._hold(reservation, one, quantity, day)
             standing = self.standing(key)
             fits = all(standing.need(spot, ahead) <= left[ahead] for ahead in range(HORIZON))
+            fits = fits and self._fits_elsewhere(key, spot, before)
             self._let_go(hold)
             if fits:
                 return quantity
         return 0
+
+    def _fits_elsewhere(self, key: LineKey, asked: Spot, before: list[dict[Spot, list[int]]]) -> bool:
+        """§4: what the line claims at other spots does not grow beyond what is there."""
+        now = self.standing(key)
+        for spot in now.stands.keys() - {asked}:
+            left = [self.left(spot, ahead, without=key) for ahead in range(HORIZON)]
+            for ahead in range(HORIZON):
+                claimed = now.claim(spot, ahead)
+                if claimed > sum(before[ahead].get(spot, ())) and claimed > max(0, min(left[ahead:])):
+                    return False
+        return True
 
     def _hold(self, reservation: Reservation, one: dict[str, Any], quantity: int, day: int | None = None) -> Hold:
         key, spot = (one["document"], one["line"], one["sku"]), (one["sku"], one["location"])

@@ -16,6 +16,8 @@ mod long;
 mod model;
 #[path = "../../rust/engine/src/random.rs"]
 mod random;
+#[path = "claims/sharing.rs"]
+mod sharing;
 #[path = "claims/shelf.rs"]
 mod shelf;
 #[path = "claims/stories.rs"]

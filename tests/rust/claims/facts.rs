@@ -1,12 +1,13 @@
-//! What the model takes from messages: facts of lines, holds folded (`docs/claims.md` §1), and what has no line spread
-//! over lines (§5). Holds no test.
+//! What the model takes from messages: facts of lines, with holds as what became of them (`docs/claims.md` §1). Holds
+//! no test.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::model::{NEVER, opened, wants};
+use super::model::NEVER;
+use super::sharing::share_out;
 use super::told::{Line, Says, Spot, Told};
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Order,
     Day,
@@ -15,8 +16,12 @@ pub(super) enum Kind {
     Converted,
     Allocated,
     Deallocated,
+    /// A request, and a change that raised it.
     Asked,
     Raised,
+    /// A request of the document that names no line.
+    AskedLoosely,
+    /// What is live of a hold is the sum of these.
     Held,
     Posted,
     Lapsed,
@@ -26,7 +31,7 @@ pub(super) enum Kind {
     Sold,
 }
 
-/// A fact, or what became of a hold; `since` is when its hold was asked for.
+/// A fact, or what became of a hold; `since` is when its hold was asked for, `hold` the request's id.
 #[derive(Debug, Clone)]
 pub(super) struct Fact {
     pub(super) kind: Kind,
@@ -34,8 +39,15 @@ pub(super) struct Fact {
     pub(super) day: i64,
     pub(super) time: i64,
     pub(super) since: i64,
+    pub(super) hold: usize,
     pub(super) at: Spot,
     pub(super) source: &'static str,
+}
+
+impl Fact {
+    pub(super) fn is_of_hold(&self) -> bool {
+        matches!(self.kind, Kind::Asked | Kind::Raised | Kind::Held | Kind::Posted | Kind::Lapsed)
+    }
 }
 
 /// Document and line.
@@ -47,14 +59,14 @@ pub(super) fn up_to(list: &[(i64, i64)], day: i64) -> i64 {
     list.iter().filter(|(at, _)| *at <= day).map(|(_, quantity)| quantity).sum()
 }
 
-/// §3: when the line was closed by word at a position.
-pub(super) fn word(told: &[&Told], (document, line): &Key, at: Spot) -> i64 {
+/// §3: when the line was closed by word at a position, of what is effective until a time.
+pub(super) fn word(told: &[&Told], (document, line): &Key, at: Spot, until: i64) -> i64 {
     let closes = |told: &&&Told| match told.says {
         Says::Closed => true,
         Says::Cancelled | Says::Shipped { is_final: true, .. } => told.line == *line && told.at.0 == at.0,
         _ => false,
     };
-    let of_document = told.iter().filter(|told| told.document == Some(document));
+    let of_document = told.iter().filter(|told| told.document == Some(document) && told.time <= until);
     of_document.filter(closes).map(|told| told.time).max().unwrap_or(NEVER)
 }
 
@@ -77,32 +89,34 @@ pub(super) fn fold(told: &[&Told], request: &Told, now: i64, into: &mut Vec<Fact
     });
     let mut in_words: Vec<_> = in_words.chain(end.filter(|end| *end <= now).map(|end| (end, 4, 0, false))).collect();
     in_words.sort_unstable();
-    let mut live = granted;
-    let fact = |kind, quantity, time| {
-        let (at, source) = (request.at, request.source);
-        Fact { kind, quantity, day: day.unwrap_or(0).max(0), time, since: request.time, at, source }
+    let mut fact = |kind, quantity, time| {
+        let (at, source, since, hold) = (request.at, request.source, request.time, request.id);
+        into.push(Fact { kind, quantity, day: day.unwrap_or(0).max(0), time, since, hold, at, source });
     };
-    into.push(fact(Kind::Asked, granted, request.time));
+    fact(Kind::Asked, granted, request.time);
+    fact(Kind::Held, granted, request.time);
+    let mut live = granted;
     for (time, step, quantity, keep) in in_words {
         let part = quantity.min(live);
+        let left = match step {
+            0 if live > 0 => quantity,
+            1 if !keep => 0,
+            1 | 2 => live - part,
+            3 | 4 => 0,
+            _ => live,
+        };
         match step {
-            0 if live > 0 => {
-                into.extend((quantity > live).then(|| fact(Kind::Raised, quantity - live, time)));
-                live = quantity;
-            }
-            1 => {
-                into.push(fact(Kind::Posted, part, time));
-                live = if keep { live - part } else { 0 };
-            }
-            2 => live -= part,
-            3 | 4 => into.push(fact(Kind::Lapsed, std::mem::take(&mut live), time)),
+            0 if left > live => fact(Kind::Raised, left - live, time),
+            1 => fact(Kind::Posted, part, time),
+            3 | 4 => fact(Kind::Lapsed, live, time),
             _ => {}
         }
+        fact(Kind::Held, left - live, time);
+        live = left;
     }
-    into.push(fact(Kind::Held, live, request.time));
 }
 
-/// Facts by line, those without a line spread over the others.
+/// Facts by line, those without a line shared out.
 pub(super) fn facts(told: &[&Told], now: i64) -> Facts {
     let mut facts = Facts::new();
     for message in told {
@@ -118,22 +132,17 @@ pub(super) fn facts(told: &[&Told], now: i64) -> Facts {
         let of_line = facts.entry((document.to_owned(), message.line.clone())).or_default();
         let mut add = |kind, quantity| {
             let Told { time, at, source, .. } = **message;
-            of_line.push(Fact { kind, quantity, day: 0, time, since: time, at, source });
+            of_line.push(Fact { kind, quantity, day: 0, time, since: time, hold: 0, at, source });
         };
         match message.says {
             Says::Order { quantity, day } => {
-                if let Some(quantity) = quantity {
-                    add(Kind::Order, quantity);
-                }
-                if let Some(day) = day {
-                    add(Kind::Day, day);
-                }
+                quantity.into_iter().for_each(|quantity| add(Kind::Order, quantity));
+                day.into_iter().for_each(|day| add(Kind::Day, day));
             }
             Says::Reserved(quantity) => add(Kind::Reserved, quantity),
             Says::Unreserved(quantity) => add(Kind::Unreserved, quantity),
             Says::Allocated { quantity, converted } => {
-                add(Kind::Allocated, quantity);
-                add(Kind::Converted, if converted { quantity } else { 0 });
+                add(if converted { Kind::Converted } else { Kind::Allocated }, quantity);
             }
             Says::Deallocated(quantity) => add(Kind::Deallocated, quantity),
             Says::Picked(quantity) => add(Kind::Picked, quantity),
@@ -144,92 +153,6 @@ pub(super) fn facts(told: &[&Told], now: i64) -> Facts {
             _ => fold(told, message, now, of_line),
         }
     }
-    spread((told, now), &mut facts);
+    share_out(told, &mut facts);
     facts
-}
-
-/// What gives to a kind of step, and what takes from it, in the order of `Wants::kinds`.
-const STEPS: [(&[Kind], &[Kind]); 5] = [
-    (&[Kind::Reserved], &[Kind::Unreserved]),
-    (&[Kind::Allocated], &[Kind::Deallocated]),
-    (&[Kind::Held, Kind::Posted, Kind::Lapsed], &[]),
-    (&[Kind::Picked], &[Kind::Unpicked]),
-    (&[Kind::Shipped, Kind::Sold], &[]),
-];
-
-/// §5: what has no line goes to the lines, each up to its rest.
-fn spread((told, now): (&[&Told], i64), facts: &mut Facts) {
-    let own = facts.clone();
-    let mut given = Facts::new();
-    for (key, loose) in facts.iter_mut().filter(|(key, _)| key.1 == Line::Missing) {
-        for (number, (gives, takes)) in STEPS.iter().enumerate() {
-            loose.sort_by_key(|fact| fact.time);
-            // What was given back is not given to a line; with what is left it stays as it was told.
-            let mut left = loose.clone();
-            net(&mut left, gives, takes);
-            // Position by position, and what moved the shelf source by source.
-            let mover = |fact: &Fact| (number > 2).then_some((fact.kind == Kind::Sold, fact.source));
-            let held = |fact: &Fact| (number == 2).then_some((fact.kind == Kind::Held, fact.day, fact.since));
-            let sort = |facts: &mut Vec<Fact>| facts.sort_by_key(|fact| (fact.at, mover(fact), held(fact), fact.time));
-            sort(loose);
-            sort(&mut left);
-            for line in own.keys().filter(|line| line.0 == key.0 && line.1 != Line::Missing) {
-                let mut rests: BTreeMap<&str, i64> = BTreeMap::new();
-                for (fact, left) in loose.iter_mut().zip(&mut left).filter(|(fact, _)| gives.contains(&fact.kind)) {
-                    let rest = rests
-                        .entry(fact.at.0)
-                        .or_insert_with(|| rest((told, now), line, &own[line], fact.at.0, number));
-                    let word = word(told, line, fact.at);
-                    let is_late = fact.time > word && wants(&own[line], fact.at, word, NEVER).is_shut;
-                    let quantity = if is_late { 0 } else { left.quantity.min(*rest).max(0) };
-                    *rest -= quantity;
-                    left.quantity -= quantity;
-                    fact.quantity -= quantity;
-                    let into = given.entry(line.clone()).or_default();
-                    if number == 2 {
-                        into.push(Fact { kind: Kind::Asked, quantity, time: fact.since, ..*fact });
-                    }
-                    into.push(Fact { quantity, ..*fact });
-                }
-            }
-        }
-    }
-    for (line, new) in given {
-        facts.entry(line).or_default().extend(new.into_iter().filter(|fact| fact.quantity > 0));
-    }
-}
-
-/// What was given back takes from what came last.
-fn net(loose: &mut [Fact], gives: &[Kind], takes: &[Kind]) {
-    for place in 0..loose.len() {
-        let Fact { kind, at, mut quantity, .. } = loose[place];
-        if !takes.contains(&kind) {
-            continue;
-        }
-        for fact in loose.iter_mut().rev().filter(|fact| gives.contains(&fact.kind) && fact.at == at) {
-            let part = quantity.min(fact.quantity);
-            quantity -= part;
-            fact.quantity -= part;
-        }
-        loose[place].quantity = quantity;
-    }
-}
-
-/// How much a line takes of a kind of step at a location. One that is closed by word takes as it stood at the closing.
-fn rest((told, now): (&[&Told], i64), line: &Key, own: &[Fact], location: &str, number: usize) -> i64 {
-    let spots: BTreeSet<Spot> = own.iter().map(|fact| fact.at).filter(|at| at.0 == location).collect();
-    let opened = opened(told, line, now);
-    let mut sums = [0; 6];
-    for at in spots {
-        let word = word(told, line, at);
-        let mut stands = wants(own, at, word, opened);
-        if stands.is_shut {
-            let past: Vec<Fact> = own.iter().filter(|fact| fact.time <= word).cloned().collect();
-            stands = wants(&past, at, NEVER, NEVER);
-        }
-        for (sum, part) in sums.iter_mut().zip(stands.kinds()) {
-            *sum += part;
-        }
-    }
-    sums.into_iter().max().unwrap_or(0) - sums[number]
 }

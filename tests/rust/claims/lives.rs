@@ -39,8 +39,6 @@ struct Hold {
     source: &'static str,
     low: i64,
     last: i64,
-    /// Whether nothing may let it lapse.
-    stays: bool,
 }
 
 struct Maker {
@@ -71,7 +69,7 @@ impl Life {
             4 | 5 => Leaving::Either,
             _ => Leaving::Picked,
         };
-        let is_loose = matches!(leaving, Leaving::Picked | Leaving::Either) && random.below(5) == 0;
+        let is_loose = random.below(4) == 0;
         let mut lines = vec![("SO-1", Line::Number(10))];
         for (line, chance) in
             [(("SO-1", Line::Number(20)), 3), (("SO-1", Line::Text("gift")), 6), (("SO-2", Line::Number(1)), 4)]
@@ -154,8 +152,7 @@ impl Maker {
     fn say(&mut self, source: &'static str, says: Says) {
         let (line, at) = (self.mostly_first(self.lines.len()), self.mostly_first(self.spots.len()));
         let (mut line, at) = (self.lines[line].clone(), self.spots[at]);
-        let can_be_loose = !matches!(says, Says::Order { .. } | Says::Allocated { converted: true, .. });
-        if self.is_loose && line.0 == "SO-1" && can_be_loose && self.below(2) == 0 {
+        if self.is_loose && line.0 == "SO-1" && self.below(2) == 0 {
             line.1 = Line::Missing;
         }
         let time = self.tick();
@@ -164,9 +161,8 @@ impl Maker {
 
     fn step(&mut self) {
         let quantity = self.quantity();
-        let is_early = self.life.told.len() < self.life.receipts + 3;
         match 4 + self.below(40) {
-            4..9 if is_early || !self.is_loose => self.request(quantity),
+            4..9 => self.request(quantity),
             9..11 => self.say("oms", Says::Reserved(quantity)),
             11 => self.say("oms", Says::Unreserved(quantity)),
             12..15 => {
@@ -178,8 +174,8 @@ impl Maker {
             25..28 => self.post(),
             28..30 => self.void_hold(),
             30..32 => self.change(),
-            32 if !self.is_loose => self.say("erp", Says::Cancelled),
-            33 if !self.is_loose => self.close(),
+            32 => self.say("erp", Says::Cancelled),
+            33 => self.close(),
             34 => self.void(),
             35 => self.say("wms", Says::Returned(quantity)),
             36..39 => self.without_document(quantity),
@@ -206,15 +202,14 @@ impl Maker {
         let source = if self.below(3) == 0 { "shop" } else { "web" };
         // Only where there is little do holds run out while the life is told; nothing more is said of those.
         let ttl = match self.below(6) {
-            0 if self.is_scarce && !self.is_loose => Some(150),
-            1 | 2 if !self.is_loose => Some(LONG),
+            0 if self.is_scarce => Some(150),
+            1 | 2 => Some(LONG),
             _ => None,
         };
         let id = self.life.told.len();
         self.say(source, Says::Requested { quantity, day: self.day, ttl });
         if ttl != Some(150) {
-            let stays = self.is_loose;
-            self.holds.push(Hold { id, source, low: quantity, last: self.time, stays });
+            self.holds.push(Hold { id, source, low: quantity, last: self.time });
         }
     }
 
@@ -246,7 +241,7 @@ impl Maker {
     fn void_hold(&mut self) {
         self.step_of_hold(|maker, hold| {
             let part = maker.up_to(hold.low);
-            let quantity = (hold.stays || maker.below(2) == 0).then_some(part);
+            let quantity = (maker.below(2) == 0).then_some(part);
             hold.low -= quantity.unwrap_or(hold.low);
             Says::Voided { hold: hold.id, quantity }
         });
@@ -255,7 +250,7 @@ impl Maker {
     fn change(&mut self) {
         self.step_of_hold(|maker, hold| {
             let quantity = maker.up_to(maker.size + 2);
-            let ttl = (!hold.stays && maker.below(4) == 0).then_some(LONG);
+            let ttl = (maker.below(4) == 0).then_some(LONG);
             let quantity = (ttl.is_none() || maker.below(2) == 0).then_some(quantity);
             hold.low = hold.low.min(quantity.unwrap_or(hold.low));
             Says::Changed { hold: hold.id, quantity, ttl }
@@ -264,7 +259,7 @@ impl Maker {
 
     /// Something leaves, or is put back.
     fn leave(&mut self, quantity: i64) {
-        let is_final = !self.is_loose && self.below(10) == 0;
+        let is_final = self.below(10) == 0;
         let source = if self.below(5) == 0 { "wms2" } else { "wms" };
         match (self.leaving, self.below(9)) {
             (Leaving::Sold, _) | (Leaving::Either, 6 | 7) => {
@@ -326,7 +321,7 @@ impl Maker {
                 let id = self.life.told.len();
                 let time = self.tick();
                 self.push("shop", time, None, at, Says::Requested { quantity, day: self.day, ttl: None });
-                self.holds.push(Hold { id, source: "shop", low: quantity, last: time, stays: false });
+                self.holds.push(Hold { id, source: "shop", low: quantity, last: time });
                 return;
             }
         };

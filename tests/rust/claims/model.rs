@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{Fact, Key, Kind, facts, up_to, word};
-use super::told::{Says, Spot, Told};
+use super::facts::{Fact, Kind, up_to};
+use super::told::Spot;
 pub(super) const NEVER: i64 = i64::MIN;
 /// What a line wants at a position: O and its day, R, A, H, posts by day, T, G, the most that counts, last voices.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +43,10 @@ impl Wants {
         (up_to(&self.held, day) + self.t(day)).min(self.most)
     }
 
+    pub(super) fn gone(&self) -> i64 {
+        self.gone
+    }
+
     /// What is reserved, A, H + T, picked, shipped and O; the sums are signed.
     pub(super) fn kinds(&self) -> [i64; 6] {
         [self.soft, self.allocated, self.ht(i64::MAX), self.picked, self.shipped, self.order]
@@ -68,23 +72,26 @@ pub(super) fn wants(facts: &[Fact], at: Spot, word: i64, opened: i64) -> Wants {
         Order | Day => fact.time > word,
         Asked | Raised | Held | Posted | Lapsed => fact.since > word && fact.since >= opened,
         Picked | Unpicked | Shipped | Sold => true,
-        Reserved | Unreserved | Converted | Allocated | Deallocated => fact.time > end,
+        _ => fact.time > end,
     };
     let live: Vec<&Fact> = facts.iter().filter(|fact| fact.at == at).filter(counts).collect();
     let of = |kind: Kind| live.iter().filter(move |fact| fact.kind == kind);
     let by = |kind, until| of(kind).filter(|fact| fact.time <= until).map(|fact| fact.quantity).sum::<i64>();
     let all = |kind| by(kind, i64::MAX);
-    let gone = |until| (by(Picked, until) - by(Unpicked, until)).max(by(Shipped, until) + by(Sold, until));
+    let allocated = |until| by(Allocated, until) + by(Converted, until);
+    let gone = |until| (by(Picked, until) - by(Unpicked, until)).max(by(Shipped, until) + by(Sold, until)).max(0);
     let latest = |kind| of(kind).map(|fact| fact.time).max().unwrap_or(NEVER);
     let stated = |kind| of(kind).filter(move |fact| fact.time == latest(kind)).map(|fact| fact.quantity);
-    let base = if end == NEVER { 0 } else { gone(end) };
+    // What was put back before anything else left has not gone.
+    let put_back = of(Unpicked).map(|fact| gone(fact.time.max(end)));
+    let base = if end == NEVER { 0 } else { put_back.fold(gone(end), i64::min) };
     let list = |kind| of(kind).map(|fact| (fact.time, fact.day, fact.quantity));
     let mut posted: Vec<(i64, i64, i64)> = list(Posted).collect();
-    let mut lapses: Vec<(i64, i64, i64)> = list(Lapsed).collect();
+    let mut lapses: Vec<(i64, i64, i64)> = list(Lapsed).map(|(time, day, quantity)| (time, quantity, day)).collect();
     lapses.sort_unstable();
-    for (time, day, quantity) in lapses {
+    for (time, quantity, day) in lapses {
         let before: i64 = posted.iter().filter(|(at, ..)| *at <= time).map(|(.., quantity)| quantity).sum();
-        let most = (by(Allocated, time) - by(Deallocated, time)).max(gone(time) - base);
+        let most = (allocated(time) - by(Deallocated, time)).max(gone(time) - base);
         posted.push((time, day, quantity.min((most - before).max(0))));
     }
     let unreserved = (all(Unreserved) - (gone(i64::MAX) - base)).max(0);
@@ -92,7 +99,7 @@ pub(super) fn wants(facts: &[Fact], at: Spot, word: i64, opened: i64) -> Wants {
         fact.at == at
             && fact.since > word
             && fact.quantity > 0
-            && matches!(fact.kind, Order | Reserved | Allocated | Asked)
+            && matches!(fact.kind, Order | Reserved | Allocated | Converted | Asked)
     };
     Wants {
         order: stated(Order).max().unwrap_or(0),
@@ -100,16 +107,16 @@ pub(super) fn wants(facts: &[Fact], at: Spot, word: i64, opened: i64) -> Wants {
         stated: latest(Order),
         soft: base + all(Reserved) - all(Unreserved),
         reserved: base + all(Reserved) - all(Converted).min(all(Deallocated)) - unreserved,
-        allocated: base + all(Allocated) - all(Deallocated),
+        allocated: base + allocated(i64::MAX) - all(Deallocated),
         held: list(Held).map(|(_, day, quantity)| (day, quantity)).collect(),
         posted: posted.iter().map(|(_, day, quantity)| (*day, *quantity)).chain([(0, base)]).collect(),
         taken: base + posted.iter().map(|(.., quantity)| quantity).sum::<i64>()
-            - (all(Deallocated) - all(Allocated) - base).max(0),
+            - (all(Deallocated) - allocated(i64::MAX) - base).max(0),
         gone: gone(i64::MAX),
         picked: all(Picked) - all(Unpicked),
         shipped: all(Shipped) + all(Sold),
         most: i64::MAX,
-        said: [latest(Reserved), latest(Allocated), latest(Asked).max(latest(Raised))],
+        said: [latest(Reserved), latest(Allocated).max(latest(Converted)), latest(Asked).max(latest(Raised))],
         is_shut: word > NEVER && !facts.iter().any(opens),
     }
 }
@@ -121,48 +128,45 @@ pub(super) struct Standing {
     is_closed: bool,
 }
 
-/// §3: how a line stands.
-pub(super) fn standing(told: &[&Told], key: &Key, now: i64) -> Standing {
-    standing_since(told, key, now, opened(told, key, now))
-}
+/// When a line was closed by word at a position, of what is effective until a time.
+pub(super) type Word<'a> = dyn Fn(Spot, i64) -> i64 + 'a;
 
 /// §3: when a request last opened a line that it found closed by quantity.
-pub(super) fn opened(told: &[&Told], key: &Key, now: i64) -> i64 {
-    let asks = |told: &Told| {
-        matches!(told.says, Says::Requested { .. }) && told.document == Some(&key.0) && told.line == key.1
+pub(super) fn opened(facts: &[Fact], word: &Word<'_>) -> i64 {
+    let asks = |fact: &&Fact| match fact.kind {
+        Kind::Asked => fact.time > word(fact.at, i64::MAX),
+        kind => kind == Kind::AskedLoosely,
     };
-    let requests = told.iter().filter(|request| asks(request) && request.time > word(told, key, request.at));
-    let times: BTreeSet<i64> = requests.map(|request| request.time).collect();
+    let times: BTreeSet<i64> = facts.iter().filter(asks).map(|fact| fact.time).collect();
     times.into_iter().fold(NEVER, |opened, time| {
-        let before = told.iter().filter(|told| told.time < time || (told.time == time && !asks(told))).copied();
-        if standing_since(&before.collect::<Vec<_>>(), key, now.min(time), opened).is_closed { time } else { opened }
+        let counts =
+            |fact: &&Fact| fact.time <= time && fact.since <= time && !(fact.is_of_hold() && fact.since == time);
+        let before: Vec<Fact> = facts.iter().filter(counts).cloned().collect();
+        if standing(&before, &|at, until| word(at, until.min(time)), opened).is_closed { time } else { opened }
     })
 }
 
-fn standing_since(told: &[&Told], key: &Key, now: i64, opened: i64) -> Standing {
-    let facts_now = facts(told, now).remove(key).unwrap_or_default();
+/// §3: how a line stands that a request opened last at some time.
+pub(super) fn standing(facts: &[Fact], word: &Word<'_>, opened: i64) -> Standing {
     let mut standing = Standing::default();
-    for at in facts_now.iter().map(|fact| fact.at).collect::<BTreeSet<Spot>>() {
-        let word = word(told, key, at);
-        let mut stands = wants(&facts_now, at, word, opened);
+    for at in facts.iter().map(|fact| fact.at).collect::<BTreeSet<Spot>>() {
+        let word = word(at, i64::MAX);
+        let mut stands = wants(facts, at, word, opened);
         if stands.is_shut {
-            // What it was at the closing, at most what has gone, on whatever day.
-            let before: Vec<&Told> = told.iter().copied().filter(|told| told.time <= word).collect();
-            let mut past = facts(&before, now.min(word)).remove(key).unwrap_or_default();
-            past.retain(|fact| fact.kind != Kind::Day);
-            for fact in &mut past {
-                fact.day = 0;
-            }
-            let past = wants(&past, at, NEVER, NEVER);
+            // What it was at the closing, at most what has gone, on whatever day; holds are as what has gone.
+            let is_past = |fact: &&Fact| fact.time <= word && fact.kind != Kind::Day && !fact.is_of_hold();
+            let past: Vec<Fact> = facts.iter().filter(is_past).cloned().collect();
             let Wants { gone, picked, shipped, said, is_shut, .. } = stands;
-            stands = Wants { gone, picked, shipped, said, is_shut, most: gone, ..past };
+            let held = vec![(0, gone)];
+            stands = Wants { gone, picked, shipped, said, is_shut, held, most: gone, ..wants(&past, at, NEVER, NEVER) };
         }
         standing.wants.insert(at, stands);
     }
     let sum = |of: &dyn Fn(&Wants) -> i64| standing.wants.values().map(of).sum::<i64>();
     let ordered = sum(&|wants| wants.o(i64::MAX));
     let voices = [sum(&Wants::r), sum(&Wants::a), sum(&|wants| wants.ht(i64::MAX))];
-    let stated = standing.wants.values().map(|wants| wants.stated).max().unwrap_or(NEVER);
+    let stated =
+        standing.wants.values().filter(|wants| wants.o(i64::MAX) > 0).map(|wants| wants.stated).max().unwrap_or(NEVER);
     let is_louder = |voice: usize| {
         voices[voice] > ordered && standing.wants.values().any(|wants| !wants.is_shut && wants.said[voice] > stated)
     };

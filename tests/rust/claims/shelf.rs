@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{Fact, Facts, Key, Kind, facts, fold};
-use super::model::{Standing, standing};
+use super::facts::{Fact, Facts, Key, Kind, facts, fold, word};
+use super::model::{Standing, opened, standing};
 use super::told::{Line, Says, Spot, Told};
 
 /// Days that are looked at, today first.
@@ -52,10 +52,29 @@ impl World {
         let void: BTreeSet<usize> = void.collect();
         let told: Vec<&Told> = told.iter().filter(|told| !void.contains(&told.id)).collect();
         let facts = facts(&told, now);
-        let lines: BTreeMap<Key, Standing> = facts.keys().map(|key| (key.clone(), standing(&told, key, now))).collect();
+        let line = |(key, facts): (&Key, &Vec<Fact>)| {
+            let word = |at, until| word(&told, key, at, until);
+            (key.clone(), standing(facts, &word, opened(facts, &word)))
+        };
+        let lines: BTreeMap<Key, Standing> = facts.iter().map(line).collect();
         let spots: BTreeSet<Spot> = told.iter().map(|told| told.at).filter(|at| !at.0.is_empty()).collect();
         let shelves = spots.into_iter().map(|at| (at, shelf(&told, &facts, &lines, at, now))).collect();
         Self { shelves, lines }
+    }
+
+    /// Whether a grant took nothing that was not there: on no day and nowhere is less left than nothing, but where that
+    /// was so before it.
+    pub(crate) fn check_nothing_lost(&self, before: &Self) -> Result<(), String> {
+        for (at, shelf) in &self.shelves {
+            let left = before.shelves.get(at).map_or([0; DAYS], |shelf| shelf.left);
+            if let Some(day) = (0..DAYS).find(|day| shelf.left[*day] < left[*day].min(0)) {
+                return Err(format!(
+                    "a grant leaves {} of {at:?} on day {day}, and {} were left",
+                    shelf.left[day], left[day]
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Whether what is held and posted for a line fits what others leave (§4); for a document without a line that of

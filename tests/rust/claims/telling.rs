@@ -15,7 +15,7 @@ use super::common::promise::{Promises, Question};
 use super::facts::{Key, word};
 use super::lives::{LONG, Life};
 use super::shelf::{DAYS, Shelf, World};
-use super::told::{Line, Says, Spot, Told, nanoseconds};
+use super::told::{Says, Spot, Told, nanoseconds};
 
 /// When the first message comes: after all that they tell of.
 const FIRST_ARRIVAL: i64 = 9_000;
@@ -66,7 +66,7 @@ impl<'l> Telling<'l> {
         Self {
             life,
             engine: Engine::with(config()),
-            twin: (has_twin && !is_guessed(life)).then(|| Reference::with(config())),
+            twin: has_twin.then(|| Reference::with(config())),
             taken: Vec::new(),
             came: BTreeMap::new(),
             refused: BTreeSet::new(),
@@ -139,7 +139,7 @@ impl<'l> Telling<'l> {
         let absorbed = settled.iter().filter(|(_, outcome)| *outcome == Outcome::Absorbed);
         let absorbed: BTreeSet<usize> =
             absorbed.filter_map(|(sequence, _)| self.came.get(sequence)).copied().filter(|id| *id != told.id).collect();
-        self.check_grant(told, was_taken, (&before, &absorbed, now))?;
+        self.check_grant(told, was_taken, (&before, &absorbed, now, settled.len() > 1))?;
         self.check_never_above()
     }
 
@@ -156,7 +156,7 @@ impl<'l> Telling<'l> {
         &self,
         told: &Told,
         was_taken: bool,
-        (before, absorbed, now): (&World, &BTreeSet<usize>, i64),
+        (before, absorbed, now, waited): (&World, &BTreeSet<usize>, i64, bool),
     ) -> Result<(), String> {
         let request = match told.says {
             Says::Requested { .. } => Some(told),
@@ -169,10 +169,12 @@ impl<'l> Telling<'l> {
             Some(request) if was_taken => {
                 let judged = self.taken.iter().filter(|told| !absorbed.contains(&told.id)).cloned();
                 let world = World::new(&judged.collect::<Vec<_>>(), now);
-                if world.fits(request) {
-                    return Ok(());
+                if !world.fits(request) {
+                    return Err(format!("m{} was granted and does not fit; the model: {world:#?}", told.id));
                 }
-                Err(format!("m{} was granted and does not fit; the model: {world:#?}", told.id))
+                let without = self.taken.iter().filter(|taken| taken.id != told.id).cloned();
+                let without = World::new(&without.collect::<Vec<_>>(), now);
+                if absorbed.is_empty() && !waited { world.check_nothing_lost(&without) } else { Ok(()) }
             }
             _ => Ok(()),
         }
@@ -208,10 +210,6 @@ impl<'l> Telling<'l> {
                 continue;
             }
             let balance = balance.ok_or_else(|| format!("the engine knows nothing of {at:?}: {shelf:?}"))?;
-            if is_guessed(self.life) {
-                // That nothing is promised that is not there was checked behind each message.
-                continue;
-            }
             let by_model: Vec<i64> = shelf.shown().into_iter().map(|units| 1_000 * units).collect();
             same("what is shown at the end (engine, model)", &shown(&balance), &by_model)
                 .map_err(|why| format!("{at:?}: {why}\n{:?}", self.engine.open()))?;
@@ -237,10 +235,10 @@ pub(crate) fn was_granted_or_closed(life: &Life, refused: &BTreeSet<usize>) -> R
         match told.says {
             Says::Requested { .. } if told.document.is_some() => {
                 let key: Key = (told.document.unwrap_or_default().to_owned(), told.line.clone());
-                if word(&all, &key, told.at) < told.time {
+                if word(&all, &key, told.at, i64::MAX) < told.time {
                     return Err(format!("m{} was refused, and its order was not closed", told.id));
                 }
-                is_closed &= word(&stands, &key, told.at) >= told.time;
+                is_closed &= word(&stands, &key, told.at, i64::MAX) >= told.time;
             }
             Says::Posted { hold, .. } | Says::Voided { hold, .. } | Says::Changed { hold, .. }
                 if refused.contains(&hold) => {}
@@ -290,18 +288,4 @@ fn shown(balance: &Balance) -> Vec<i64> {
         balance.on_hand_atp(),
         balance.atp,
     ]
-}
-
-/// Whether a request may have found a line complete while something was said without a line. It opens the line then,
-/// and on the safe side claims apart
-/// where it is in doubt what of the rest was the line's: that the model and the twin do not tell as the engine does.
-fn is_guessed(life: &Life) -> bool {
-    let requests = life.told.iter().filter(|told| matches!(told.says, Says::Requested { .. }));
-    requests.filter(|request| request.document.is_some()).any(|request| {
-        let of_document = || life.told.iter().filter(|told| told.document == request.document);
-        let has = |is: fn(&Says) -> bool| of_document().any(|told| told.time <= request.time && is(&told.says));
-        of_document().any(|told| told.line == Line::Missing && !matches!(told.says, Says::Closed))
-            && has(|says| matches!(says, Says::Order { .. }))
-            && has(|says| matches!(says, Says::Shipped { .. }))
-    })
 }

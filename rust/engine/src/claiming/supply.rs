@@ -3,7 +3,7 @@
 
 use super::is_before;
 use crate::carry_out::raised_about;
-use crate::claims::{Coming, Kind, coming};
+use crate::claims::{Coming, Kind, Place, coming};
 use crate::config::{Config, Receipts};
 use crate::engine::Engine;
 use crate::explain::Findings;
@@ -117,7 +117,19 @@ impl Engine {
         let what = if is_over { "more" } else { "less" };
         let (came, ordered) = (quantity::text(line.received), quantity::text(line.quantity));
         let cause = format!("{came} came, {what} than the {ordered} that were scheduled");
+        // Lots and owners of a line at a location are told of as one.
+        let kin = |place: &Place| place.serial > 0 && place.serial != serial;
+        let kin =
+            self.claims.line(line.claim).places.iter().filter(|place| kin(place)).map(|place| place.serial).collect();
+        let is_told_of = |kin: Vec<u64>| {
+            let known = kin.into_iter().map(|serial| &self.promises.lines[&serial]);
+            known.filter(|line| line.is_told).any(|line| self.subject_of_supply(line) == subject)
+        };
+        let is_news = !is_told_of(kin);
         self.promises.lines.get_mut(&serial).expect("the line is known").is_told = is_told;
+        if !is_news {
+            return;
+        }
         if is_told {
             findings.raised.push(raised_about("receipt_variance", subject, cause));
         } else {

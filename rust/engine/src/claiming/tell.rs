@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::carry_out::raised_about;
-use crate::claims::{Flags, Kind, Line, Seen, is_used_after_closing};
+use crate::claims::{Flags, Kind, Life, Line, Seen, Sums, is_used_after_closing};
 use crate::config::Config;
 use crate::directive::Side;
 use crate::engine::Engine;
@@ -90,24 +90,17 @@ impl Engine {
             let at = family.iter().position(|known| *known == number).unwrap_or(0);
             &shared[at]
         };
-        let allocated = line.sum(&[Kind::Allocated, Kind::Converted]);
-        let held: i128 = line.holds.iter().map(|hold| i128::from(hold.live) + i128::from(hold.posted())).sum();
-        let deallocated = line.sum(&[Kind::Deallocated]);
+        let closed_ns = self.claims.document(line.document).closed_on(line.side);
         let own = self.claims.line(number);
         let seen: Vec<Seen<'_>> = family.iter().map(|number| self.claims.line(*number)).collect();
         let kin: Vec<&Line> = seen.iter().map(|line| &**line).collect();
-        let picked = line.sum(&[Kind::Picked]) - line.sum(&[Kind::Unpicked]);
         let first = line.statements.first().map(|statement| statement.source);
         Flags {
             // Where something was said without a line, all lines together tell whether too much was given back.
-            is_below_zero: is_below_zero(&[&own]) && (kin[0].is_blank() || is_below_zero(&kin)),
-            is_used_after_closing: is_used_after_closing(
-                &own,
-                self.claims.document(line.document).closed_on(line.side),
-            ),
+            is_below_zero: is_below_zero(&[&own], closed_ns) && (kin[0].is_blank() || is_below_zero(&kin, closed_ns)),
+            is_used_after_closing: is_used_after_closing(&own, closed_ns),
             is_clashing: line.statements.iter().any(|statement| Some(statement.source) != first),
-            is_unallocated: config.claims.flags_unallocated_picks
-                && picked > (allocated - deallocated).max(held).max(0),
+            is_unallocated: config.claims.flags_unallocated_picks && is_unallocated(line, closed_ns),
         }
     }
 
@@ -154,12 +147,32 @@ impl Engine {
     }
 }
 
-/// Whether more was given back of lines than was claimed for them.
-fn is_below_zero(lines: &[&Line]) -> bool {
-    let sum = |kinds: &[Kind]| lines.iter().map(|line| line.sum(kinds)).sum::<i128>();
-    let posts = lines.iter().flat_map(|line| &line.holds).map(|hold| i128::from(hold.posted()));
-    sum(&[Kind::Unreserved]) > sum(&[Kind::Reserved])
-        || sum(&[Kind::Deallocated]) > sum(&[Kind::Allocated, Kind::Converted]) + posts.sum::<i128>()
+/// Whether more was given back of lines than was claimed for them, of what no closing has ended.
+fn is_below_zero(lines: &[&Line], document_ns: Option<i64>) -> bool {
+    let (mut reserved, mut allocated) = (0, 0);
+    for line in lines {
+        let life = Life::of(line, document_ns);
+        for (place, standing) in (0..).zip(&life.standings).filter(|(_, standing)| standing.is_open) {
+            let sums = Sums::of(line, place, &standing.reach);
+            let holds = line.holds.iter().filter(|hold| hold.place == place && standing.reach.holds(hold));
+            reserved += sums.reserved - sums.unreserved;
+            allocated += sums.allocated - sums.deallocated + holds.map(|hold| i128::from(hold.posted())).sum::<i128>();
+        }
+    }
+    reserved < 0 || allocated < 0
+}
+
+/// Whether more was picked than was allocated or held, where a line is open.
+fn is_unallocated(line: &Line, document_ns: Option<i64>) -> bool {
+    let life = Life::of(line, document_ns);
+    let (mut picked, mut allocated, mut held) = (0, 0, 0);
+    for (place, _) in (0..).zip(&life.standings).filter(|(_, standing)| standing.is_open) {
+        let voices = life.voices(line, place);
+        picked += line.sum_at(place, &[Kind::Picked]) - line.sum_at(place, &[Kind::Unpicked]);
+        allocated += voices.allocated;
+        held += voices.taken(i32::MAX);
+    }
+    picked > allocated.max(held).max(0)
 }
 
 fn cause_of_below_zero(line: &Line) -> String {

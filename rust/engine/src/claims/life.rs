@@ -1,7 +1,7 @@
 //! Life: when a line was closed and opened again, and which facts count since then (`docs/claims.md` §3).
 
 use super::line::Line;
-use super::voices::{Reach, Voices, gone, shipped};
+use super::voices::{Reach, Voices, base, shipped};
 
 /// Where a line stands at a place.
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ impl Life {
         let mut standings = Vec::with_capacity(line.places.len());
         for place in (0..).zip(&line.places).map(|(place, _)| place) {
             let closed_ns = line.closed_by(place, until_ns).max(document_ns);
-            standings.push(Standing::of(line, place, closed_ns));
+            standings.push(Standing::of(line, place, (closed_ns, until_ns)));
         }
         Self { standings, is_complete: false }
     }
@@ -56,21 +56,21 @@ impl Life {
         for asked_ns in asked {
             let mut then = Self::as_of(line, document_ns, asked_ns);
             if let Some(opened_ns) = opened_ns {
-                then.open_at(line, opened_ns);
+                then.open_at(line, opened_ns, asked_ns);
             }
             if then.is_complete_by(line, asked_ns, Some(asked_ns)) {
                 opened_ns = Some(asked_ns);
-                self.open_at(line, asked_ns);
+                self.open_at(line, asked_ns, i64::MAX);
             }
         }
     }
 
-    fn open_at(&mut self, line: &Line, asked_ns: i64) {
+    fn open_at(&mut self, line: &Line, asked_ns: i64, until_ns: i64) {
         for (place, standing) in (0..).zip(&mut self.standings) {
             let reach = &mut standing.reach;
             reach.after_ns = reach.after_ns.max(Some(asked_ns));
             reach.asked_after_ns = reach.asked_after_ns.max(Some(asked_ns.saturating_sub(1)));
-            reach.base = reach.after_ns.map_or(0, |after_ns| gone(line, place, after_ns));
+            reach.base = reach.after_ns.map_or(0, |after_ns| base(line, place, after_ns, until_ns));
         }
     }
 
@@ -132,8 +132,8 @@ impl Life {
 }
 
 impl Standing {
-    fn of(line: &Line, place: u32, closed_ns: Option<i64>) -> Self {
-        let base = closed_ns.map_or(0, |closed_ns| gone(line, place, closed_ns));
+    fn of(line: &Line, place: u32, (closed_ns, until_ns): (Option<i64>, i64)) -> Self {
+        let base = closed_ns.map_or(0, |closed_ns| base(line, place, closed_ns, until_ns));
         let reach = Reach {
             after_ns: closed_ns,
             stated_after_ns: closed_ns,

@@ -60,6 +60,8 @@ pub(crate) struct Line {
     pub(crate) holds: Vec<Hold>,
     /// When requests of its document that name no line came, where it was shared out to.
     pub(crate) asked_loosely: Vec<i64>,
+    /// By place, how much of what is ordered without a line is that of other lines, where it was shared out.
+    pub(crate) covered: Vec<i128>,
     /// What it claims, by position.
     pub(crate) given: SmallVec<[Given; 1]>,
     pub(crate) told: Flags,
@@ -83,6 +85,7 @@ impl Line {
             statements: Vec::new(),
             holds: Vec::new(),
             asked_loosely: Vec::new(),
+            covered: Vec::new(),
             given: SmallVec::new(),
             told: Flags::default(),
             is_touched: false,
@@ -178,6 +181,12 @@ impl Line {
         self.facts.iter().filter(of).map(|fact| i128::from(fact.amount)).sum()
     }
 
+    /// The same at one place.
+    pub(crate) fn sum_at(&self, place: u32, kinds: &[Kind]) -> i128 {
+        let of = |fact: &&Fact| fact.place == place && kinds.contains(&fact.kind);
+        self.facts.iter().filter(of).map(|fact| i128::from(fact.amount)).sum()
+    }
+
     pub(crate) fn memory_bytes(&self) -> usize {
         let spilled = |count: usize, bytes: usize| if count > 1 { count * bytes } else { 0 };
         size_of::<Self>()
@@ -192,6 +201,6 @@ impl Line {
     }
 }
 
-fn narrow(place: usize) -> u32 {
+pub(super) fn narrow(place: usize) -> u32 {
     u32::try_from(place).expect("fewer positions than their limit")
 }

@@ -17,6 +17,7 @@ mod life;
 mod line;
 mod packed;
 mod reckon;
+mod rest;
 mod sources;
 mod spread;
 mod store;
@@ -41,12 +42,12 @@ pub(crate) use document::Document;
 pub(crate) use doubled::{Doubled, is_moving};
 pub(crate) use fact::{AT_ONCE, Fact, Hold, Kind, Statement, Terms};
 pub(crate) use life::{Life, is_used_after_closing};
-pub(crate) use line::{Flags, Line, Noted};
+pub(crate) use line::{Flags, Line, Noted, Place};
 pub(crate) use reckon::{Given, Shown};
 pub(crate) use sources::Sources;
 pub(crate) use store::Seen;
 pub(crate) use supply::{Coming, coming};
-pub(crate) use voices::Voices;
+pub(crate) use voices::{Sums, Voices};
 
 /// What a line is known by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -329,9 +330,14 @@ impl Claims {
         family.iter().flat_map(|number| doubled::doubled(&self.line(*number))).collect()
     }
 
-    /// What a line claims, whether an order counts whose day is past or not.
-    pub(crate) fn reckon_one(&self, line: &Line, closed_ns: Option<i64>) -> Vec<Given> {
-        reckon::reckon(line, closed_ns, &self.sources, |_| None, true)
+    /// What a line claims. `dropped` tells from which bucket on an order counts, where those of the past do not.
+    pub(crate) fn reckon_one(
+        &self,
+        line: &Line,
+        closed_ns: Option<i64>,
+        dropped: impl Fn(Spot) -> Option<i32>,
+    ) -> Vec<Given> {
+        reckon::reckon(line, closed_ns, &self.sources, dropped, true)
     }
 
     fn replace(&mut self, number: u32, now: Vec<Given>, changes: &mut Vec<Change>) {

@@ -1,21 +1,17 @@
 //! Spreading: facts without a line belong to the document's lines of that SKU at that location, in their order, each up
 //! to its rest (`docs/claims.md` §5).
 
-use std::cmp::Reverse;
-
 use smallvec::{SmallVec, smallvec};
 
 use super::fact::{Fact, Hold, Kind};
-use super::life::Life;
 use super::line::Line;
+use super::rest::{Rest, stated_at};
 use super::sources::Sources;
-use super::voices::{Reach, Sums, Voices};
-use crate::directive::Side;
 use crate::intern::NameId;
 use crate::stock::Spot;
 
 /// The kinds that are spread apart, each by the kinds that add to it and take from it.
-const KINDS: [(&[Kind], &[Kind]); 5] = [
+pub(super) const KINDS: [(&[Kind], &[Kind]); 5] = [
     (&[Kind::Reserved], &[Kind::Unreserved]),
     (&[Kind::Allocated, Kind::Converted], &[Kind::Deallocated]),
     (&[Kind::Picked], &[Kind::Unpicked]),
@@ -23,12 +19,15 @@ const KINDS: [(&[Kind], &[Kind]); 5] = [
     (&[Kind::Received], &[Kind::Returned]),
 ];
 
-/// Where what is held and posted stands behind them.
-const HELD: usize = KINDS.len();
+/// Where some of them stand, and what is held and posted after them.
+pub(super) const PICKED: usize = 2;
+pub(super) const SHIPPED: usize = 3;
+pub(super) const RECEIVED: usize = 4;
+pub(super) const HELD: usize = KINDS.len();
 
 /// The kinds that move stock, and those that only claim.
-const MOVING: [usize; 3] = [2, 3, 4];
-const CLAIMING: [usize; 2] = [0, 1];
+const MOVING: [usize; 3] = [PICKED, SHIPPED, RECEIVED];
+pub(super) const CLAIMING: [usize; 2] = [0, 1];
 
 /// The lines of a document and SKU with what was said without a line shared out among them. The first of `lines` is the
 /// one without a number; the others
@@ -44,102 +43,54 @@ pub(crate) fn spread(
     let mut locations: SmallVec<[NameId; 2]> = loose.places.iter().map(|place| place.location).collect();
     locations.sort_unstable();
     locations.dedup();
+    loose.covered = vec![0; loose.places.len()];
+    // What a word has ended is nobody's any more, but for what moved.
+    let words: SmallVec<[Option<i64>; 1]> =
+        (0..loose.places.len()).map(|place| loose.closed_ns(super::line::narrow(place)).max(closed_ns)).collect();
+    let never: SmallVec<[Option<i64>; 1]> = smallvec![None; loose.places.len()];
     for location in locations {
         let mut rests: Vec<Rest> = named.iter().map(|line| Rest::of(line, location, closed_ns)).collect();
         for at in MOVING {
-            spread_facts(loose, named, (location, at), &rests, (sources, &is_before));
+            // What was told of one unit in two ways comes together first.
+            let wanted = named.iter().zip(&rests).map(|(line, rest)| rest.unmatched(line, location, at)).collect();
+            spread_facts(loose, named, (location, at), (wanted, &rests, &never), (sources, &is_before));
+            let wanted = named.iter().zip(&rests).map(|(line, rest)| rest.left_of(line, location, at)).collect();
+            spread_facts(loose, named, (location, at), (wanted, &rests, &never), (sources, &is_before));
         }
         // With what moved it shows which lines a request found complete, and opened.
+        let asked = asked_at(loose, location, &words);
         for (line, rest) in named.iter_mut().zip(&mut rests).filter(|(_, rest)| rest.is_there) {
-            let asked = loose.holds.iter().filter(|hold| loose.places[hold.place as usize].location == location);
-            line.asked_loosely.extend(asked.map(|hold| hold.asked_ns));
+            line.asked_loosely.extend(&asked);
             rest.claim_again(line, location, closed_ns);
+            rest.move_again(line, location);
         }
         for at in CLAIMING {
-            spread_facts(loose, named, (location, at), &rests, (sources, &is_before));
+            let wanted = rests.iter().map(|rest| rest.left(at)).collect();
+            spread_facts(loose, named, (location, at), (wanted, &rests, &words), (sources, &is_before));
         }
-        spread_holds(loose, named, location, &rests, &is_before);
+        spread_holds(loose, named, location, (&rests, &words), &is_before);
+        let beyond: i128 = named.iter().zip(&rests).map(|(line, rest)| rest.beyond_order(line, location)).sum();
+        cover(loose, location, beyond);
     }
     all
 }
 
-/// What of a line's greatest voice each kind does not reach yet, at a location, and until when facts are taken.
-struct Rest {
-    is_there: bool,
-    ordered: i128,
-    /// The kinds in their order, then what is held and posted.
-    own: [i128; HELD + 1],
-    until_ns: i64,
+/// When requests that no word has ended were effective.
+fn asked_at(loose: &Line, location: NameId, words: &[Option<i64>]) -> Vec<i64> {
+    let is_here = |hold: &&Hold| loose.places[hold.place as usize].location == location;
+    let is_ended = |hold: &Hold| Some(hold.asked_ns) <= words[hold.place as usize];
+    loose.holds.iter().filter(is_here).filter(|hold| !is_ended(hold)).map(|hold| hold.asked_ns).collect()
 }
 
-impl Rest {
-    fn of(line: &Line, location: NameId, document_ns: Option<i64>) -> Self {
-        let is_there = line.places.iter().any(|place| place.location == location);
-        let mut rest = Self { is_there, ordered: 0, own: [0; HELD + 1], until_ns: i64::MAX };
-        if !is_there {
-            return rest;
-        }
-        rest.claim_again(line, location, document_ns);
-        for (sum, (adding, taking)) in rest.own.iter_mut().zip(KINDS).skip(CLAIMING.len()) {
-            let is_here = |fact: &&Fact| line.places[fact.place as usize].location == location;
-            for fact in line.facts.iter().filter(is_here).filter(|fact| fact.time_ns <= rest.until_ns) {
-                if adding.contains(&fact.kind) {
-                    *sum += i128::from(fact.amount);
-                } else if taking.contains(&fact.kind) {
-                    *sum -= i128::from(fact.amount);
-                }
-            }
-        }
-        if line.side == Side::Supply {
-            rest.ordered = stated_supply(line, location);
-            let life = Life::of(line, document_ns);
-            let here = life.standings.iter().zip(&line.places).filter(|(_, place)| place.location == location);
-            let closed = here.filter(|(standing, _)| !standing.is_open).filter_map(|(standing, _)| standing.closed_ns);
-            rest.until_ns = closed.min().unwrap_or(i64::MAX);
-        }
-        rest
+/// Notes how much of what is ordered without a line is that of other lines.
+fn cover(loose: &mut Line, location: NameId, mut beyond: i128) {
+    for place in (0..).zip(loose.places.clone()).filter(|(_, known)| known.location == location).map(|(place, _)| place)
+    {
+        let ordered = stated_at(loose, place);
+        let share = beyond.min(ordered).max(0);
+        loose.covered[place as usize] = share;
+        beyond -= share;
     }
-
-    /// What the line claims there by itself: where it was closed by word, what that was then.
-    fn claim_again(&mut self, line: &Line, location: NameId, document_ns: Option<i64>) {
-        if line.side == Side::Supply {
-            return;
-        }
-        let life = Life::of(line, document_ns);
-        (self.ordered, self.own[0], self.own[1], self.own[HELD]) = (0, 0, 0, 0);
-        let mut until_ns = None;
-        for (place, known) in (0..).zip(&line.places) {
-            if known.location != location {
-                continue;
-            }
-            let standing = &life.standings[place as usize];
-            let closed_ns = standing.closed_ns.filter(|_| !standing.is_open);
-            let reach = closed_ns.map_or(standing.reach, Reach::until);
-            until_ns = until_ns.max(Some(closed_ns.unwrap_or(i64::MAX)));
-            let (sums, voices) = (Sums::of(line, place, &reach), Voices::of(line, place, &reach));
-            self.ordered += voices.ordered;
-            self.own[0] += reach.base + sums.reserved - sums.unreserved;
-            self.own[1] += reach.base + sums.allocated - sums.deallocated;
-            self.own[HELD] += voices.taken(i32::MAX);
-        }
-        self.until_ns = until_ns.unwrap_or(i64::MAX);
-    }
-
-    fn left(&self, kind: usize) -> i128 {
-        let greatest = self.own.iter().copied().fold(self.ordered, i128::max).max(0);
-        (greatest - self.own[kind]).max(0)
-    }
-}
-
-/// What was stated of a purchase line at a location. At one time the lesser quantity holds.
-fn stated_supply(line: &Line, location: NameId) -> i128 {
-    let stated = |place: u32| {
-        let here = line.statements.iter().filter(|statement| statement.place == place);
-        let said = here.filter_map(|statement| Some((statement.time_ns, Reverse(statement.quantity?))));
-        said.max().map_or(0, |(_, Reverse(quantity))| i128::from(quantity))
-    };
-    let places = (0..).zip(&line.places).filter(|(_, place)| place.location == location);
-    places.map(|(place, _)| stated(place)).sum()
 }
 
 /// Shares out one kind of facts: those that add, earliest first, less those that take, which take from the latest.
@@ -147,12 +98,14 @@ fn spread_facts(
     loose: &mut Line,
     named: &mut [Line],
     (location, at): (NameId, usize),
-    rests: &[Rest],
+    (wanted, rests, words): (Vec<i128>, &[Rest], &[Option<i64>]),
     (sources, is_before): (&Sources, &impl Fn(Spot, Spot) -> bool),
 ) {
     let (adding, taking) = KINDS[at];
     let is_here = |line: &Line, fact: &Fact| line.places[fact.place as usize].location == location;
-    let is_meant = |line: &Line, fact: &Fact, kinds: &[Kind]| kinds.contains(&fact.kind) && is_here(line, fact);
+    let is_ended = |fact: &Fact| Some(fact.time_ns) <= words[fact.place as usize];
+    let is_meant =
+        |line: &Line, fact: &Fact, kinds: &[Kind]| kinds.contains(&fact.kind) && is_here(line, fact) && !is_ended(fact);
     // Each position gives back what is its own.
     let mut taken: SmallVec<[i128; 2]> = smallvec![0; loose.places.len()];
     for fact in loose.facts.iter().filter(|fact| is_meant(loose, fact, taking)) {
@@ -173,8 +126,7 @@ fn spread_facts(
         let share = (*back).min(*amount);
         (*amount, *back) = (*amount - share, *back - share);
     }
-    for (line, rest) in named.iter_mut().zip(rests).filter(|(_, rest)| rest.is_there) {
-        let mut wanted = rest.left(at);
+    for ((line, rest), mut wanted) in named.iter_mut().zip(rests).zip(wanted).filter(|((_, rest), _)| rest.is_there) {
         for (number, amount) in order.iter().zip(&mut left) {
             let fact = loose.facts[*number];
             let share = wanted.min(*amount);
@@ -198,7 +150,7 @@ fn spread_holds(
     loose: &mut Line,
     named: &mut [Line],
     location: NameId,
-    rests: &[Rest],
+    (rests, words): (&[Rest], &[Option<i64>]),
     is_before: &impl Fn(Spot, Spot) -> bool,
 ) {
     loose.holds.sort_by_key(|hold| (hold.place, hold.bucket, hold.asked_ns, hold.serial, hold.part));
@@ -206,7 +158,8 @@ fn spread_holds(
         let mut wanted = rest.left(HELD);
         for (place, known) in (0..).zip(&loose.places).filter(|(_, known)| known.location == location) {
             let mut give = |hold: &mut Hold, is_posted: bool| {
-                if hold.place != place || hold.asked_ns > rest.until_ns || wanted <= 0 {
+                let is_ended = Some(hold.asked_ns) <= words[hold.place as usize];
+                if hold.place != place || is_ended || hold.asked_ns > rest.until_ns || wanted <= 0 {
                     return;
                 }
                 let moved = if is_posted { take_posts(hold, &mut wanted) } else { take_live(hold, &mut wanted) };

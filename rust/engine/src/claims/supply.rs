@@ -33,7 +33,8 @@ pub(crate) fn coming(line: &Line, document_ns: Option<i64>, sources: &Sources) -
         let came = received_at(line, place).max(0);
         received += came;
         let Some(here) = at(line, (place, known.spot), (came, document_ns), sources) else { continue };
-        ordered += i128::from(if here.closed_by.is_some() { here.quantity.min(here.received) } else { here.quantity });
+        let counted = if here.closed_by.is_some() { here.quantity.min(here.received) } else { here.quantity };
+        ordered += (i128::from(counted) - covered_at(line, place)).max(0);
         all.push(here);
     }
     // A line that is stated here and comes there comes once.
@@ -44,6 +45,11 @@ pub(crate) fn coming(line: &Line, document_ns: Option<i64>, sources: &Sources) -
         excess -= share;
     }
     all
+}
+
+/// How much of what is stated at a place is that of other lines.
+fn covered_at(line: &Line, place: u32) -> i128 {
+    line.covered.get(place as usize).copied().unwrap_or(0)
 }
 
 /// What has come of a line at a place.
@@ -94,7 +100,8 @@ fn at(
     let whose = scheduled.or_else(moved);
     let terms = scheduled.and_then(|statement| statement.terms.as_deref().cloned()).unwrap_or_default();
     let closed_by = closed.map(|(_, kind)| kind).filter(|_| in_force.is_none());
-    let rest = if closed_by.is_some() { 0 } else { (i128::from(quantity) - received).max(0) };
+    let left = i128::from(quantity) - covered_at(line, place) - received;
+    let rest = if closed_by.is_some() { 0 } else { left.max(0) };
     Some(Coming {
         spot,
         quantity,

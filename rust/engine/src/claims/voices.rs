@@ -1,7 +1,7 @@
 //! Voices: what is said of a line at one position, summed up by whoever says it (`docs/claims.md` §2). Sums are signed;
 //! zero is the floor where they are read.
 
-use super::fact::{AT_ONCE, Hold, Kind, Statement};
+use super::fact::{AT_ONCE, Fact, Hold, Kind, Statement};
 use std::cmp::Reverse;
 
 use super::line::Line;
@@ -64,6 +64,14 @@ pub(crate) fn gone(line: &Line, place: u32, until_ns: i64) -> i128 {
     picked.max(shipped).max(0)
 }
 
+/// What had gone when what was said before ended, and was not put back before anything else left, as known up to a
+/// time.
+pub(crate) fn base(line: &Line, place: u32, ended_ns: i64, until_ns: i64) -> i128 {
+    let is_put_back = |fact: &&Fact| fact.place == place && fact.kind == Kind::Unpicked && fact.time_ns > ended_ns;
+    let later = line.facts.iter().filter(is_put_back).map(|fact| fact.time_ns).filter(|time_ns| *time_ns <= until_ns);
+    later.map(|time_ns| gone(line, place, time_ns)).fold(gone(line, place, ended_ns), i128::min)
+}
+
 /// What was shipped of a line at a place, up to a time.
 pub(crate) fn shipped(line: &Line, place: u32, until_ns: i64) -> i128 {
     let is_meant = |kind: Kind| matches!(kind, Kind::Shipped | Kind::Sold);
@@ -88,7 +96,9 @@ impl Ordered {
         let day = |statement: &&Statement| (statement.time_ns, Reverse(statement.due.map(|due| (due.start_ns(), due))));
         let said = here().filter(|statement| statement.due.is_some()).max_by_key(day);
         let bucket = said.map_or(AT_ONCE, |statement| statement.bucket);
-        Some(Self { quantity: quantity.into(), stated_ns, bucket })
+        // As much of it is that of other lines.
+        let covered = line.covered.get(place as usize).copied().unwrap_or(0);
+        Some(Self { quantity: (i128::from(quantity) - covered).max(0), stated_ns, bucket })
     }
 }
 
@@ -195,16 +205,16 @@ impl Voices {
         if self.ordered_bucket <= bucket { self.ordered } else { 0 }
     }
 
-    /// Every voice at most what has gone: what is left of a line that was closed.
+    /// Every voice at most what has gone: what is left of a line that was closed. What was held there ended, and counts
+    /// like what was refused.
     pub(crate) fn closed(mut self) -> Self {
         self.ordered = self.ordered.min(self.gone);
         self.ordered_bucket = AT_ONCE;
         self.reserved = self.reserved.min(self.gone);
         self.allocated = self.allocated.min(self.gone);
-        let taken = self.taken(i32::MAX).min(self.gone);
         self.held = Vec::new();
-        self.posted = taken;
-        self.posts = vec![(AT_ONCE, taken)];
+        self.posted = self.gone;
+        self.posts = vec![(AT_ONCE, self.gone)];
         self
     }
 
@@ -217,16 +227,16 @@ impl Voices {
 
 /// Sums of facts.
 #[derive(Debug, Default)]
-pub(super) struct Sums {
-    pub(super) reserved: i128,
-    pub(super) unreserved: i128,
-    pub(super) allocated: i128,
+pub(crate) struct Sums {
+    pub(crate) reserved: i128,
+    pub(crate) unreserved: i128,
+    pub(crate) allocated: i128,
     converted: i128,
-    pub(super) deallocated: i128,
+    pub(crate) deallocated: i128,
 }
 
 impl Sums {
-    pub(super) fn of(line: &Line, place: u32, reach: &Reach) -> Self {
+    pub(crate) fn of(line: &Line, place: u32, reach: &Reach) -> Self {
         let mut sums = Self::default();
         for fact in line.facts.iter().filter(|fact| fact.place == place && reach.counts(fact.time_ns)) {
             let amount = i128::from(fact.amount);

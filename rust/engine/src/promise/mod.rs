@@ -14,6 +14,7 @@ mod feeds;
 mod figure;
 mod fold;
 mod group;
+mod growth;
 mod guard;
 mod holders;
 mod image;

@@ -18,9 +18,9 @@ pub(crate) struct Lifted {
     pub(crate) line: u32,
     /// When it is asked for, effectively.
     pub(crate) asked_ns: i64,
-    spots: SmallVec<[Spot; 4]>,
+    pub(super) spots: SmallVec<[Spot; 4]>,
     /// The lines whose claims are lifted.
-    family: Vec<u32>,
+    pub(super) family: Vec<u32>,
 }
 
 impl Engine {
@@ -93,8 +93,20 @@ impl Engine {
         when: (Mode, i32),
         line: Line,
     ) -> i128 {
-        let (needs, others) = self.needs(lifted, spot, line);
-        self.shortage_of(site, when, &needs, others)
+        let document = self.claims.document(line.document);
+        let (has_loose, closed_ns, stock) = (document.has_loose(), document.closed_on(line.side), &self.stock);
+        let lines: Vec<Line> = match &*lifted.family {
+            [_] if !has_loose => vec![line],
+            _ => self.claims.shared_out_with(lifted.line, line, |one, other| is_before(stock, one, other)),
+        };
+        let (needs, others) = self.needs(lifted, spot, (&lines, closed_ns));
+        let short = self.shortage_of(site, when, &needs, others);
+        if let [line] = &*lines
+            && line.places.len() == 1
+        {
+            return short;
+        }
+        short.max(self.shortage_elsewhere(lifted, (spot, site), when.0, (&lines, closed_ns, &needs)))
     }
 
     /// A line as it would be with so much more from a bucket on.
@@ -122,14 +134,12 @@ impl Engine {
 
     /// What the holds and posts of a line would want of a position up to each bucket, if it were so; and what lines
     /// that share facts with it would claim then in all.
-    fn needs(&self, lifted: &Lifted, spot: Spot, base: Line) -> (Vec<(i32, i128)>, i128) {
-        let stock = &self.stock;
-        let document = self.claims.document(base.document);
-        let closed_ns = document.closed_on(base.side);
-        let lines: Vec<Line> = match &*lifted.family {
-            [_] if !document.has_loose() => vec![base],
-            _ => self.claims.shared_out_with(lifted.line, base, |one, other| is_before(stock, one, other)),
-        };
+    fn needs(
+        &self,
+        lifted: &Lifted,
+        spot: Spot,
+        (lines, closed_ns): (&[Line], Option<i64>),
+    ) -> (Vec<(i32, i128)>, i128) {
         let own = self.claims.line(lifted.line);
         let is_meant = |line: &&Line| own.number.is_none() || line.number == own.number;
         let voices_of = |line: &Line| Some(Life::of(line, closed_ns).voices(line, line.find_place(spot)?));
@@ -146,7 +156,7 @@ impl Engine {
 
     /// What a line claims of a position, whenever.
     fn claimed_by(&self, line: &Line, closed_ns: Option<i64>, spot: Spot) -> i128 {
-        let given = self.claims.reckon_one(line, closed_ns);
+        let given = self.claims.reckon_one(line, closed_ns, |_| None);
         let here = given.iter().filter(|given| given.spot == spot).filter_map(|given| given.steps.last());
         here.map(|(_, shown)| i128::from(shown.total())).sum()
     }

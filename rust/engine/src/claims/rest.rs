@@ -1,0 +1,146 @@
+//! Rest: how much a line takes of what was said without a line (`docs/claims.md` §5).
+
+use std::cmp::Reverse;
+
+use super::fact::{Fact, Kind};
+use super::life::{Life, Standing};
+use super::line::Line;
+use super::spread::{CLAIMING, HELD, KINDS, PICKED, RECEIVED, SHIPPED};
+use super::voices::{Reach, Sums, Voices, gone};
+use crate::directive::Side;
+use crate::intern::NameId;
+
+/// What of a line's greatest voice each kind does not reach yet, at a location, and until when facts are taken.
+pub(super) struct Rest {
+    pub(super) is_there: bool,
+    ordered: i128,
+    /// The kinds in their order, then what is held and posted.
+    own: [i128; HELD + 1],
+    pub(super) until_ns: i64,
+}
+
+impl Rest {
+    /// Of a line by its own facts.
+    pub(super) fn of(line: &Line, location: NameId, document_ns: Option<i64>) -> Self {
+        let is_there = known_at(line, location).next().is_some();
+        let mut rest = Self { is_there, ordered: 0, own: [0; HELD + 1], until_ns: i64::MAX };
+        if !is_there {
+            return rest;
+        }
+        rest.claim_again(line, location, document_ns);
+        if line.side == Side::Supply {
+            rest.ordered = known_at(line, location).map(|place| stated_at(line, place)).sum();
+            let life = Life::of(line, document_ns);
+            let here = known_at(line, location).map(|place| &life.standings[place as usize]);
+            let until = |standing: &Standing| standing.closed_ns.filter(|_| !standing.is_open).unwrap_or(i64::MAX);
+            rest.until_ns = here.map(until).max().unwrap_or(i64::MAX);
+        }
+        rest.move_again(line, location);
+        rest
+    }
+
+    /// What moved of the line there.
+    pub(super) fn move_again(&mut self, line: &Line, location: NameId) {
+        for at in CLAIMING.len()..HELD {
+            self.own[at] = self.moved(line, location, at);
+        }
+    }
+
+    /// What the line claims there: where it was closed by word, what that was then, without what was held.
+    pub(super) fn claim_again(&mut self, line: &Line, location: NameId, document_ns: Option<i64>) {
+        if line.side == Side::Supply {
+            return;
+        }
+        let life = Life::of(line, document_ns);
+        (self.ordered, self.own[0], self.own[1], self.own[HELD]) = (0, 0, 0, 0);
+        let mut until_ns = None;
+        for place in known_at(line, location) {
+            let standing = &life.standings[place as usize];
+            let closed_ns = standing.closed_ns.filter(|_| !standing.is_open);
+            let reach = closed_ns.map_or(standing.reach, Reach::until);
+            until_ns = until_ns.max(Some(closed_ns.unwrap_or(i64::MAX)));
+            let (sums, voices) = (Sums::of(line, place, &reach), Voices::of(line, place, &reach));
+            self.ordered += voices.ordered;
+            self.own[0] += reach.base + sums.reserved - sums.unreserved;
+            self.own[1] += reach.base + sums.allocated - sums.deallocated;
+            self.own[HELD] += if closed_ns.is_none() { voices.taken(i32::MAX) } else { 0 };
+        }
+        self.until_ns = until_ns.unwrap_or(i64::MAX);
+    }
+
+    /// What moved of a line, with what it was given.
+    fn moved(&self, line: &Line, location: NameId, at: usize) -> i128 {
+        let (adding, taking) = KINDS[at];
+        let is_here = |fact: &&Fact| line.places[fact.place as usize].location == location;
+        let of = |kinds: &[Kind]| {
+            let here = line.facts.iter().filter(is_here).filter(|fact| fact.time_ns <= self.until_ns);
+            here.filter(|fact| kinds.contains(&fact.kind)).map(|fact| i128::from(fact.amount)).sum::<i128>()
+        };
+        of(adding) - of(taking)
+    }
+
+    /// How much more the line takes of a kind of which it was given nothing.
+    pub(super) fn left(&self, kind: usize) -> i128 {
+        (self.greatest() - self.own[kind]).max(0)
+    }
+
+    /// How much more it takes of what moved.
+    pub(super) fn left_of(&self, line: &Line, location: NameId, at: usize) -> i128 {
+        if self.is_there { (self.greatest() - self.moved(line, location, at)).max(0) } else { 0 }
+    }
+
+    /// What it shipped and did not pick, or the other way round, where the other is asked for.
+    pub(super) fn unmatched(&self, line: &Line, location: NameId, at: usize) -> i128 {
+        let other = match at {
+            PICKED => SHIPPED,
+            SHIPPED => PICKED,
+            _ => return 0,
+        };
+        if !self.is_there {
+            return 0;
+        }
+        (self.moved(line, location, other) - self.moved(line, location, at)).max(0)
+    }
+
+    /// What it has beyond its own order; of a purchase line, what came beyond what was stated.
+    pub(super) fn beyond_order(&self, line: &Line, location: NameId) -> i128 {
+        if !self.is_there {
+            return 0;
+        }
+        if line.side == Side::Supply {
+            return (self.own[RECEIVED] - self.ordered.max(0)).max(0);
+        }
+        if self.until_ns == i64::MAX {
+            return self.greatest() - self.ordered.max(0);
+        }
+        let gone: i128 = known_at(line, location).map(|place| gone(line, place, i64::MAX)).sum();
+        (gone - self.ordered.max(0)).max(0)
+    }
+
+    fn greatest(&self) -> i128 {
+        self.own.iter().copied().fold(self.ordered, i128::max).max(0)
+    }
+}
+
+/// The places of a location at which something is said of a line. What was taken back leaves its place behind.
+fn known_at(line: &Line, location: NameId) -> impl Iterator<Item = u32> + '_ {
+    let is_known = |place: u32| {
+        line.facts.iter().any(|fact| fact.place == place)
+            || line.statements.iter().any(|statement| statement.place == place)
+            || line.holds.iter().any(|hold| hold.place == place)
+    };
+    let here = (0..).zip(&line.places).filter(move |(_, known)| known.location == location).map(|(place, _)| place);
+    here.filter(move |place| is_known(*place))
+}
+
+/// What was stated of a line at a place last. At one time the lesser quantity holds on the side of supply, the greater
+/// on that of demand.
+pub(super) fn stated_at(line: &Line, place: u32) -> i128 {
+    let here = || line.statements.iter().filter(|statement| statement.place == place);
+    let said = here().filter_map(|statement| Some((statement.time_ns, statement.quantity?)));
+    let latest = match line.side {
+        Side::Supply => said.max_by_key(|(time_ns, quantity)| (*time_ns, Reverse(*quantity))),
+        Side::Demand => said.max(),
+    };
+    latest.map_or(0, |(_, quantity)| i128::from(quantity))
+}
