@@ -92,6 +92,35 @@ impl Move {
     }
 }
 
+impl Fact {
+    pub(super) fn is_step(&self, flow: Flow, is_back: bool) -> bool {
+        matches!(&self.said, Said::Moved(moved) if (moved.step.flow, moved.step.is_back) == (flow, is_back))
+    }
+
+    /// What moved or was claimed; nothing of a statement.
+    pub(super) fn amount(&self) -> i64 {
+        if let Said::Moved(moved) = &self.said { moved.amount } else { 0 }
+    }
+
+    /// The same of another amount.
+    pub(super) fn with(&self, amount: i64) -> Self {
+        let mut fact = self.clone();
+        if let Said::Moved(moved) = &mut fact.said {
+            moved.amount = amount;
+        }
+        fact
+    }
+
+    /// Where a step stands among those of its kind when they are shared out: what moved goes source by source, what
+    /// left from `picked` first.
+    pub(super) fn turn(&self) -> (PositionKey, Option<(bool, String)>, i64, bool, i64) {
+        let Said::Moved(moved) = &self.said else { return (self.at.clone(), None, self.time_ns, false, 0) };
+        let is_moving = matches!(moved.step.flow, Flow::Pick | Flow::Ship);
+        let mover = is_moving.then(|| (moved.step.flow == Flow::Ship && !moved.is_from_picked, self.source.clone()));
+        (self.at.clone(), mover, self.time_ns, moved.is_converted, moved.amount)
+    }
+}
+
 /// The facts of a posting about a line, and of which order.
 pub(in crate::reference) fn of_posting(posting: &Posting) -> Option<(Order, Vec<Fact>)> {
     let body = &posting.body;

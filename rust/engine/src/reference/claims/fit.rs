@@ -45,7 +45,7 @@ impl Reference {
         if fits(most) {
             return most;
         }
-        let is_shared = self.has_loose(&purpose.order(&at.sku));
+        let is_shared = self.lines_of(&purpose.order(&at.sku)).told.has_loose();
         let has_window = self.config.promise.reach(&at.sku, &at.location).accumulation_window.is_some();
         if !purpose.number.is_none() && !has_window && !is_shared {
             let rest = self.grantable_by_rest(at, purpose, wanting, (&limits, beside)).clamp(0, most);
@@ -96,7 +96,7 @@ impl Reference {
     fn limits(&self, at: &PositionKey, purpose: &Purpose, wanting: Wanting, beside: &[Part]) -> Vec<Limit> {
         let order = purpose.order(&at.sku);
         // Lines that share facts claim something else once this one is granted more: they are looked at with it.
-        let without = if self.has_loose(&order) { &Number::None } else { &purpose.number };
+        let without = if self.lines_of(&order).told.has_loose() { &Number::None } else { &purpose.number };
         let outlook = self.outlook(at, None, beside, Some((&order, without)));
         if wanting.mode == Mode::LookAhead {
             let figures = outlook.figures(Mode::LookAhead).into_iter().zip(0..);
@@ -117,7 +117,7 @@ impl Reference {
         beside: &[Part],
     ) -> i128 {
         let order = purpose.order(&at.sku);
-        if purpose.number.is_none() || !self.has_loose(&order) {
+        if purpose.number.is_none() || !self.lines_of(&order).told.has_loose() {
             return 0;
         }
         let beside: Vec<Part> = beside.iter().cloned().chain([trial(at, purpose, wanting, quantity)]).collect();

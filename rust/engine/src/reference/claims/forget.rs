@@ -24,7 +24,7 @@ impl Reference {
             let nothing = Line::default();
             let is_done = |number: &Number| {
                 let line = known.lines.get(number).unwrap_or(&nothing);
-                is_old(number) && self.is_done(&order, number, line, &known)
+                is_old(number) && self.is_done(number, line, &known)
             };
             let done: BTreeSet<Number> = numbers.iter().filter(|number| is_done(number)).cloned().collect();
             // What has no line belongs to all of them: they are forgotten together.
@@ -48,13 +48,12 @@ impl Reference {
         self.claims.supplies.forget_all();
     }
 
-    fn is_done(&self, order: &Order, number: &Number, line: &Line, known: &Known) -> bool {
+    fn is_done(&self, number: &Number, line: &Line, known: &Known) -> bool {
         if line.is_closed() && !line.places.is_empty() {
             return true;
         }
         let claims_nothing = self.curves(line).values().all(|curve| at(curve, ALL_DAYS).total() == 0);
-        let holds = self.holds_of(order, i64::MAX, &[]);
-        let is_live = holds.iter().any(|hold| {
+        let is_live = known.told.holds.iter().any(|hold| {
             hold.number == *number && hold.became.live > 0 && hold.id.is_some_and(|id| !known.ended.contains_key(&id))
         });
         let is_shipped = line.places.values().all(|figures| figures.sums.picked() == figures.sums.shipped());
@@ -70,7 +69,7 @@ impl Reference {
         }
         self.forget_doubled(order, done);
         for place in 0..self.claims.reservations.len() {
-            let fold = self.claims.reservations[place].fold(i64::MAX);
+            let fold = self.claims.reservations[place].fold();
             for (line, became) in fold.lines.iter().enumerate() {
                 for (number, became) in became.iter().enumerate() {
                     let part = &self.claims.reservations[place].lines[line].parts[number];

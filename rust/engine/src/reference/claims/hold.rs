@@ -136,6 +136,8 @@ pub(crate) struct Become {
     /// Times and amounts.
     pub(crate) posted: Vec<(i64, i64)>,
     pub(crate) lapsed: Vec<(i64, i64)>,
+    /// What was given back in part; below zero what was taken beyond it.
+    pub(crate) given: Vec<(i64, i64)>,
     /// When more was taken than before.
     pub(crate) raised: Vec<i64>,
 }
@@ -143,6 +145,31 @@ pub(crate) struct Become {
 impl Become {
     pub(crate) fn posted(&self) -> i64 {
         self.posted.iter().map(|(_, amount)| amount).sum()
+    }
+
+    fn raise(&mut self, more: i64, time_ns: i64) {
+        if more > 0 {
+            self.live += more;
+            self.given.push((time_ns, -more));
+            self.raised.push(time_ns);
+        }
+    }
+
+    /// Whether there is nothing to say of it.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.live == 0 && self.posted.is_empty() && self.lapsed.is_empty()
+    }
+
+    /// What had become of it at a time: what left it later was still live.
+    pub(crate) fn until(&self, until_ns: i64) -> Self {
+        let split = |steps: &[(i64, i64)]| -> (Vec<(i64, i64)>, i64) {
+            let (known, later): (Vec<_>, Vec<_>) = steps.iter().partition(|(time_ns, _)| *time_ns <= until_ns);
+            (known, later.iter().map(|(_, amount)| amount).sum())
+        };
+        let [(posted, sent), (lapsed, ended), (given, back)] =
+            [&self.posted, &self.lapsed, &self.given].map(|steps| split(steps));
+        let raised = self.raised.iter().copied().filter(|time_ns| *time_ns <= until_ns).collect();
+        Self { live: self.live + sent + ended + back, posted, lapsed, given, raised }
     }
 }
 
@@ -183,6 +210,14 @@ impl Fold {
         self.lines[line].iter_mut().map(take).collect()
     }
 
+    /// Gives an amount of what is live of a line back.
+    fn give_back(&mut self, line: usize, amount: i64, time_ns: i64) {
+        let taken = self.take(line, amount);
+        for (part, amount) in self.lines[line].iter_mut().zip(taken) {
+            part.given.extend((amount > 0).then_some((time_ns, amount)));
+        }
+    }
+
     fn lapse(&mut self, time_ns: i64) {
         for part in self.lines.iter_mut().flatten().filter(|part| part.live > 0) {
             part.lapsed.push((time_ns, part.live));
@@ -198,16 +233,10 @@ impl Fold {
         }
         for (part, most) in parts.iter_mut().zip(extra) {
             let here = missing.min(*most);
-            part.live += here;
             missing -= here;
-            if here > 0 {
-                part.raised.push(time_ns);
-            }
+            part.raise(here, time_ns);
         }
-        if missing > 0 {
-            parts[0].live += missing;
-            parts[0].raised.push(time_ns);
-        }
+        parts[0].raise(missing, time_ns);
     }
 }
 
@@ -218,14 +247,14 @@ impl Reservation {
         self.settled.sort_by_key(Settlement::rank);
     }
 
-    /// What became of it by what was effective at or before a time.
-    pub(crate) fn fold(&self, until_ns: i64) -> Fold {
+    /// What became of it.
+    pub(crate) fn fold(&self) -> Fold {
         let begin = |part: &Part| Become { live: part.granted, ..Become::default() };
         let lines: Vec<Vec<Become>> = self.lines.iter().map(|line| line.parts.iter().map(begin).collect()).collect();
         let over = vec![false; lines.len()];
         let (expires_ns, runs_out_ns) = (self.expires_ns, self.expires_ns);
         let mut fold = Fold { lines, expires_ns, runs_out_ns, over, steps: Vec::new() };
-        for settlement in self.settled.iter().filter(|settlement| settlement.time_ns <= until_ns) {
+        for settlement in &self.settled {
             if fold.expires_ns.is_some_and(|end_ns| end_ns < settlement.time_ns) {
                 // Nothing is live there; what gives back more than that says so all the same.
                 let nothing = vec![0; fold.lines.len()];
@@ -242,9 +271,7 @@ impl Reservation {
                 fold.expires_ns = Some(settlement.time_ns.saturating_sub(1));
             }
         }
-        if self.is_over
-            && let Some(end_ns) = fold.expires_ns.filter(|end_ns| *end_ns <= until_ns)
-        {
+        if let Some(end_ns) = fold.expires_ns.filter(|_| self.is_over) {
             fold.lapse(end_ns);
         }
         fold
@@ -260,7 +287,7 @@ impl Fold {
             Deed::Change { .. } if before.iter().all(|live| *live == 0) => false,
             Deed::Change { amounts, extra, end } => {
                 for (line, amount) in amounts.iter().flatten().enumerate() {
-                    self.take(line, (before[line] - amount).max(0));
+                    self.give_back(line, (before[line] - amount).max(0), time_ns);
                     let more = (amount - before[line]).max(0);
                     if more > 0 {
                         self.raise(line, more, extra.get(line).map_or(&[], Vec::as_slice), time_ns);
@@ -282,7 +309,7 @@ impl Fold {
                         }
                     }
                     if !keeps {
-                        self.take(line, i64::MAX);
+                        self.give_back(line, i64::MAX, time_ns);
                     }
                 }
                 false
@@ -294,7 +321,7 @@ impl Fold {
             deed @ Deed::Void { amounts } => {
                 self.give_back_too_much(deed, before);
                 for (line, wanted) in wanted(amounts, before).into_iter().enumerate() {
-                    self.take(line, wanted);
+                    self.give_back(line, wanted, time_ns);
                 }
                 false
             }

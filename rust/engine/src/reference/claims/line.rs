@@ -69,7 +69,7 @@ impl Reference {
     }
 
     /// The day, or hour, on which something is wanted: positions of a line are compared by it, whatever their zones.
-    fn day_of(&self, at: &PositionKey, due: Option<Due>) -> i64 {
+    pub(super) fn day_of(&self, at: &PositionKey, due: Option<Due>) -> i64 {
         due.map_or(AT_ONCE, |due| self.buckets_away(&at.location, due).saturating_add(self.today_at(at)))
     }
 

@@ -8,7 +8,9 @@ mod facts;
 mod fit;
 mod forget;
 mod hold;
+mod known;
 pub(crate) mod line;
+mod place;
 mod shelf;
 mod spread;
 mod sums;
@@ -30,16 +32,16 @@ use super::promise::Due;
 
 pub(in crate::reference) use doubled::{Doubled, Steps};
 pub(in crate::reference) use facts::order_of;
-pub(crate) use facts::{Fact, Loose, Order, Said, Side};
+pub(crate) use facts::{Fact, Loose, Move, Order, Said, Side};
 pub(crate) use fit::EVERYTHING;
 pub(crate) use hold::{Become, Deed, End, Fold, Held, Part, Purpose, Reservation, Settlement, wanted};
+pub(crate) use known::Known;
 pub(crate) use line::Curve;
 pub(crate) use view::HoldId;
 
 use shelf::Left;
 use supplies::Supplies;
 use trouble::Troubles;
-use view::{Hold, Lines, Told, is_given_to_closed};
 
 /// What was told of the lines of an order.
 #[derive(Debug, Clone, Default)]
@@ -77,16 +79,6 @@ pub(crate) struct Claims {
     known: RefCell<BTreeMap<Order, Arc<Known>>>,
 }
 
-/// What an order comes to.
-#[derive(Debug, Default)]
-pub(crate) struct Known {
-    pub(crate) lines: Lines,
-    /// When holds ended with a closing of their line.
-    pub(crate) ended: BTreeMap<HoldId, i64>,
-    /// Whether no picks and shipments are shared out.
-    pub(crate) keeps_its_moves: bool,
-}
-
 /// What can be seen of orders: by line and position the curve of claims, by position what was never picked.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
@@ -97,58 +89,8 @@ pub(crate) struct Seen {
 }
 
 impl Reference {
-    /// What an order comes to, with all that is told of it.
-    pub(crate) fn lines_of(&self, order: &Order) -> Arc<Known> {
-        if let Some(known) = self.claims.known.borrow().get(order) {
-            return Arc::clone(known);
-        }
-        let known = Arc::new(self.compute(order, self.facts(order), &[]));
-        self.claims.known.borrow_mut().insert(order.clone(), Arc::clone(&known));
-        known
-    }
-
-    /// What an order comes to, with parts that are only tried.
-    pub(crate) fn lines_beside(&self, order: &Order, beside: &[Part]) -> Arc<Known> {
-        let is_its = |part: &Part| part.purpose.as_ref().is_some_and(|purpose| purpose.order(&part.at.sku) == *order);
-        if beside.iter().any(is_its) {
-            Arc::new(self.compute(order, self.facts(order), beside))
-        } else {
-            self.lines_of(order)
-        }
-    }
-
-    /// What an order comes to, with a fact that is only tried.
-    pub(crate) fn lines_with(&self, order: &Order, fact: &Fact) -> Arc<Known> {
-        let facts: Vec<Fact> = self.facts(order).iter().chain([fact]).cloned().collect();
-        Arc::new(self.compute(order, &facts, &[]))
-    }
-
     fn facts(&self, order: &Order) -> &[Fact] {
         self.claims.orders.get(order).map_or(&[][..], |told| &told.facts)
-    }
-
-    fn compute(&self, order: &Order, facts: &[Fact], beside: &[Part]) -> Known {
-        let closings = self.closings_of(order, Side::Demand);
-        let beside = beside.to_vec();
-        let mut told = Told {
-            facts,
-            closings: &closings,
-            holds: Box::new(move |until_ns| self.holds_of(order, until_ns, &beside)),
-            openings: BTreeMap::new(),
-            gone: RefCell::default(),
-        };
-        told.look_for_openings();
-        let lines = told.lines(i64::MAX, false);
-        let mut ended = BTreeMap::new();
-        for hold in (told.holds)(i64::MAX) {
-            let Some(id) = hold.id else { continue };
-            let closed_ns = told.closed_ns(&hold.number, &hold.at.location, i64::MAX);
-            let opened_ns = told.openings.get(&hold.number).and_then(|all| all.last()).copied();
-            let by_word = closed_ns.filter(|closed_ns| hold.time_ns <= *closed_ns);
-            let by_opening = opened_ns.filter(|opened_ns| hold.time_ns < *opened_ns);
-            ended.extend(by_word.max(by_opening).map(|end_ns| (id, end_ns)));
-        }
-        Known { lines, ended, keeps_its_moves: doubled::keeps_its_moves(facts) }
     }
 
     /// When the document was closed, for one side.
@@ -158,60 +100,6 @@ impl Reference {
                 && closing.side.is_none_or(|closed| closed == side)
         };
         self.claims.closings.iter().filter(is_its).map(|closing| closing.time_ns).collect()
-    }
-
-    /// All holds for lines of an order, as of a time. What is posted of a hold without a document and with a day is a
-    /// line of its own.
-    pub(crate) fn holds_of(&self, order: &Order, until_ns: i64, beside: &[Part]) -> Vec<Hold> {
-        let mut holds = Vec::new();
-        for (place, reservation) in self.claims.reservations.iter().enumerate() {
-            if !reservation.lines.iter().flat_map(|line| &line.parts).any(|part| part.at.sku == order.sku) {
-                continue;
-            }
-            let fold = reservation.fold(until_ns);
-            for (line, (held, became)) in reservation.lines.iter().zip(&fold.lines).enumerate() {
-                for (number, (part, became)) in held.parts.iter().zip(became).enumerate() {
-                    if part.at.sku != order.sku || part.forgotten.is_some() {
-                        continue;
-                    }
-                    let own = self.own_line(reservation, line, part);
-                    let id = Some((place, line, number));
-                    let (at, due, time_ns) = (part.at.clone(), part.due, reservation.time_ns);
-                    if let Some(purpose) = part.purpose.as_ref().filter(|purpose| purpose.order(&part.at.sku) == *order)
-                    {
-                        let (number, became) = (purpose.number.clone(), became.clone());
-                        holds.push(Hold { id, number, at, time_ns, due, became });
-                    } else if own.as_ref().is_some_and(|(own, _)| own == order) && became.posted() > 0 {
-                        let Some((_, number)) = own else { continue };
-                        let became = Become { posted: became.posted.clone(), ..Become::default() };
-                        holds.push(Hold { id: None, number, at, time_ns, due, became });
-                    }
-                }
-            }
-        }
-        for part in beside {
-            if let Some(purpose) = part.purpose.as_ref().filter(|purpose| purpose.order(&part.at.sku) == *order) {
-                if purpose.raised_ns > Some(until_ns) {
-                    continue;
-                }
-                let raised = purpose.raised_ns.into_iter().collect();
-                let became = Become { live: part.granted, raised, ..Become::default() };
-                let (number, time_ns) = (purpose.number.clone(), purpose.time_ns);
-                holds.push(Hold { id: None, number, at: part.at.clone(), time_ns, due: part.due, became });
-            }
-        }
-        holds
-    }
-
-    /// The line that a part without a document has when it is posted: `SOURCE/ID`, and its place in the request.
-    fn own_line(&self, reservation: &Reservation, line: usize, part: &Part) -> Option<(Order, Number)> {
-        if part.purpose.is_some() || part.due.is_none() {
-            return None;
-        }
-        let (source, id) = &reservation.key;
-        let names = self.config.documents(source).to_owned();
-        let number = Number::Digits(i64::try_from(line).ok()? + 1);
-        Some((Order { names, document: format!("{source}/{id}"), sku: part.at.sku.clone() }, number))
     }
 
     /// The orders that a reservation is about.
@@ -237,10 +125,14 @@ impl Reference {
 
     /// All parts of reservations, with what became of them.
     pub(crate) fn parts(&self) -> impl Iterator<Item = (HoldId, &Part, Become)> {
-        let all = self.claims.reservations.iter().enumerate();
+        self.parts_if(|_| true)
+    }
+
+    /// All parts of some reservations, with what became of them.
+    fn parts_if(&self, is_meant: impl Fn(&Reservation) -> bool) -> impl Iterator<Item = (HoldId, &Part, Become)> {
+        let all = self.claims.reservations.iter().enumerate().filter(move |(_, reservation)| is_meant(reservation));
         all.flat_map(|(place, reservation)| {
-            let fold = reservation.fold(i64::MAX);
-            let lines = reservation.lines.iter().zip(fold.lines).enumerate();
+            let lines = reservation.lines.iter().zip(reservation.fold().lines).enumerate();
             lines.flat_map(move |(line, (held, became))| {
                 let parts = held.parts.iter().zip(became).enumerate();
                 parts.map(move |(part, (said, became))| ((place, line, part), said, became)).collect::<Vec<_>>()
@@ -263,7 +155,7 @@ impl Reference {
         let end_ns = order.and_then(|order| self.lines_of(&order).ended.get(&id).copied());
         match end_ns {
             None => became.live + became.posted(),
-            Some(end_ns) => self.claims.reservations[id.0].fold(end_ns).lines[id.1][id.2].posted(),
+            Some(end_ns) => became.until(end_ns).posted(),
         }
     }
 
@@ -294,12 +186,10 @@ impl Reference {
         self.claims.known.borrow_mut().retain(|order, _| !orders.contains(order));
     }
 
+    /// Whether nothing of a part counts, because it ended with a closing or its line is closed.
     pub(crate) fn is_closed_part(&self, id: HoldId, part: &Part) -> bool {
-        let Some(purpose) = &part.purpose else { return false };
-        let lines = self.lines_of(&purpose.order(&part.at.sku));
-        let is_closed = || lines.lines.get(&purpose.number).is_some_and(|line| line.is_closed_at(&part.at));
-        let is_given = || purpose.number == Number::None && is_given_to_closed(&lines.lines, &part.at);
-        part.forgotten.is_some() || lines.ended.contains_key(&id) || is_closed() || is_given()
+        let is_closed = |purpose: &Purpose| self.lines_of(&purpose.order(&part.at.sku)).closed.contains(&id);
+        part.purpose.as_ref().is_some_and(|purpose| part.forgotten.is_some() || is_closed(purpose))
     }
 
     /// Something is told of an order: what was computed of it holds no more.

@@ -8,7 +8,8 @@ use crate::reference::number::Number;
 use crate::reference::{Reference, work};
 use crate::rules::Flow;
 
-use super::view::Line;
+use super::sums::Sums;
+use super::view::{Hold, Line, Told};
 use super::{Fact, Order, Said};
 
 const BELOW_ZERO: &str = "claim_below_zero";
@@ -84,13 +85,13 @@ impl Reference {
     }
 
     fn look_at_line(&mut self, order: &Order, number: &Number) -> Vec<(String, String)> {
-        let lines = self.lines_of(order);
+        let known = self.lines_of(order);
         let nothing = Line::default();
-        let line = lines.lines.get(number).unwrap_or(&nothing);
+        let line = known.lines.get(number).unwrap_or(&nothing);
         let is = [
-            (BELOW_ZERO, self.is_below_zero(order, number)),
-            ("closed_line", self.is_seen_after_closing(order, number, line)),
-            ("document_clash", self.is_said_by_two(order, number)),
+            (BELOW_ZERO, is_below_zero(&known.told, number)),
+            ("closed_line", is_seen_after_closing(&known.told, number)),
+            ("document_clash", is_said_by_two(&known.told, number)),
             ("unallocated_pick", self.config.claims.flags_unallocated_picks && is_unallocated(line)),
         ];
         let mut raised = Vec::new();
@@ -105,64 +106,6 @@ impl Reference {
             raised.extend(self.turn(code, order.subject(number), (was, is)));
         }
         raised
-    }
-
-    /// Whether more was given back than was ever claimed, over the line's life; where something was said without a
-    /// line, over that of all lines, too.
-    fn is_below_zero(&self, order: &Order, number: &Number) -> bool {
-        let own = self.is_below(order, |other| other == number);
-        own && (!self.has_loose(order) || self.is_below(order, |_| true))
-    }
-
-    pub(crate) fn has_loose(&self, order: &Order) -> bool {
-        self.facts_of(order, &Number::None).next().is_some()
-            || self.holds_of(order, i64::MAX, &[]).iter().any(|hold| hold.number == Number::None)
-    }
-
-    fn is_below(&self, order: &Order, is_meant: impl Fn(&Number) -> bool) -> bool {
-        let [mut reserved, mut unreserved, mut allocated, mut deallocated] = [0_i128; 4];
-        let facts = self.claims.orders.get(order).map(|told| &told.facts);
-        for fact in facts.into_iter().flatten().filter(|fact| is_meant(&fact.number)) {
-            if let Said::Moved(moved) = &fact.said {
-                let sum = match (moved.step.flow, moved.step.is_back) {
-                    (Flow::Reserve, false) => &mut reserved,
-                    (Flow::Reserve, true) => &mut unreserved,
-                    (Flow::Allocate, false) => &mut allocated,
-                    (Flow::Allocate, true) => &mut deallocated,
-                    _ => continue,
-                };
-                *sum += i128::from(moved.amount);
-            }
-        }
-        let holds = self.holds_of(order, i64::MAX, &[]);
-        let posted: i128 =
-            holds.iter().filter(|hold| is_meant(&hold.number)).map(|hold| i128::from(hold.became.posted())).sum();
-        unreserved > reserved || deallocated > allocated + posted
-    }
-
-    /// Whether something is effective after the line was closed by word that a closed line should not see.
-    fn is_seen_after_closing(&self, order: &Order, number: &Number, line: &Line) -> bool {
-        let is_after = |at: &PositionKey, time_ns: i64| {
-            line.places.get(at).and_then(|figures| figures.closed_ns).is_some_and(|closed_ns| time_ns > closed_ns)
-        };
-        let takes = |fact: &Fact| match &fact.said {
-            Said::Wanted { quantity, .. } => quantity.is_some_and(|quantity| quantity > 0),
-            Said::Moved(moved) => moved.takes(),
-            Said::Closed => false,
-        };
-        let holds = self.holds_of(order, i64::MAX, &[]);
-        self.facts_of(order, number).any(|fact| takes(fact) && is_after(&fact.at, fact.time_ns))
-            || holds.iter().any(|hold| hold.number == *number && is_after(&hold.at, hold.time_ns))
-    }
-
-    fn is_said_by_two(&self, order: &Order, number: &Number) -> bool {
-        let orders = self.facts_of(order, number).filter(|fact| matches!(fact.said, Said::Wanted { .. }));
-        orders.map(|fact| &fact.source).collect::<BTreeSet<_>>().len() > 1
-    }
-
-    fn facts_of(&self, order: &Order, number: &Number) -> impl Iterator<Item = &Fact> {
-        let facts = self.claims.orders.get(order).map(|told| &told.facts);
-        facts.into_iter().flatten().filter(move |fact| fact.number == *number)
     }
 
     fn look_at_ships(&mut self, positions: &BTreeSet<PositionKey>) -> Vec<(String, String)> {
@@ -187,7 +130,7 @@ impl Reference {
     pub(crate) fn look_at_releases(&mut self, settled: Option<usize>) -> Vec<(String, String)> {
         let mut now = BTreeSet::new();
         for (place, reservation) in self.claims.reservations.iter().enumerate() {
-            let over = reservation.fold(i64::MAX).over;
+            let over = reservation.fold().over;
             let was_told = self.claims.troubles.releases.contains(&reservation.key);
             let is_over = |line: usize| over[line] && !reservation.lines[line].parts.is_empty();
             let is_told = |line: usize| was_told || settled == Some(place) && !self.is_closed_hold(place, line);
@@ -205,9 +148,61 @@ impl Reference {
     }
 }
 
-/// Whether more was picked than anybody allocated, over all positions.
+/// Whether more was given back than was claimed, of what no closing has ended; where something was said without a
+/// line, over all lines together, too.
+fn is_below_zero(told: &Told, number: &Number) -> bool {
+    is_below(told, |other| other == number) && (!told.has_loose() || is_below(told, |_| true))
+}
+
+fn is_below(told: &Told, is_meant: impl Fn(&Number) -> bool) -> bool {
+    let [mut reserved, mut unreserved, mut allocated, mut deallocated] = [0_i128; 4];
+    for fact in told.facts.iter().filter(|fact| is_meant(&fact.number)) {
+        let Said::Moved(moved) = &fact.said else { continue };
+        let sum = match (moved.step.flow, moved.step.is_back) {
+            (Flow::Reserve, false) => &mut reserved,
+            (Flow::Reserve, true) => &mut unreserved,
+            (Flow::Allocate, false) => &mut allocated,
+            (Flow::Allocate, true) => &mut deallocated,
+            _ => continue,
+        };
+        if told.counts_since(&fact.number, &fact.at).is_some_and(|since| since.counts_step(fact.time_ns)) {
+            *sum += i128::from(moved.amount);
+        }
+    }
+    let counts = |hold: &&Hold| {
+        let since = told.counts_since(&hold.number, &hold.at);
+        is_meant(&hold.number) && since.is_some_and(|since| since.ended_ns(hold.time_ns).is_none())
+    };
+    let posted: i128 = told.holds.iter().filter(counts).map(|hold| i128::from(hold.became.posted())).sum();
+    unreserved > reserved || deallocated > allocated + posted
+}
+
+/// Whether something is effective after the line was closed by word that a closed line should not see.
+fn is_seen_after_closing(told: &Told, number: &Number) -> bool {
+    let is_after = |at: &PositionKey, time_ns: i64| {
+        told.closed_ns(number, &at.location, i64::MAX).is_some_and(|closed_ns| time_ns > closed_ns)
+    };
+    let takes = |fact: &Fact| match &fact.said {
+        Said::Wanted { quantity, .. } => quantity.is_some_and(|quantity| quantity > 0),
+        Said::Moved(moved) => moved.takes(),
+        Said::Closed => false,
+    };
+    facts_of(told, number).any(|fact| takes(fact) && is_after(&fact.at, fact.time_ns))
+        || told.holds.iter().any(|hold| hold.number == *number && is_after(&hold.at, hold.time_ns))
+}
+
+fn is_said_by_two(told: &Told, number: &Number) -> bool {
+    let orders = facts_of(told, number).filter(|fact| matches!(fact.said, Said::Wanted { .. }));
+    orders.map(|fact| &fact.source).collect::<BTreeSet<_>>().len() > 1
+}
+
+fn facts_of<'a>(told: &'a Told, number: &'a Number) -> impl Iterator<Item = &'a Fact> {
+    told.facts.iter().filter(move |fact| fact.number == *number)
+}
+
+/// Whether more was picked than anybody allocated, over the positions that are not closed.
 fn is_unallocated(line: &Line) -> bool {
-    let hard = line.total(|figures| figures.known().hard());
-    let held = line.total(|figures| figures.known().held_signed());
-    line.total(|figures| figures.sums.picked()) > hard.max(held)
+    let open = || line.places.iter().filter(|(at, _)| !line.is_closed_at(at)).map(|(_, figures)| &figures.sums);
+    let [hard, held] = [open().map(Sums::hard).sum::<i128>(), open().map(Sums::held_signed).sum()];
+    open().map(Sums::picked).sum::<i128>() > hard.max(held).max(0)
 }

@@ -119,9 +119,9 @@ impl Reference {
         let time_ns = settlement.time_ns;
         let mut tried = self.claims.reservations[at].clone();
         tried.settle(settlement.clone());
-        let fold = tried.fold(i64::MAX);
+        let fold = tried.fold();
         let Some((before, after)) = fold.step(&key) else { return (Reply::new(Outcome::Insufficient), 0) };
-        let was = self.claims.reservations[at].fold(i64::MAX);
+        let was = self.claims.reservations[at].fold();
         let is_live = open.iter().any(|line| before[*line] > 0);
         let sum = |amounts: &[i64]| open.iter().map(|line| amounts[*line]).sum::<i64>();
         let quantity = match wish {
@@ -177,7 +177,7 @@ impl Reference {
     fn finds_what_it_is_about(&self, turn: &Turn, at: usize, wish: &Wish, settlement: &Settlement) -> bool {
         let mut tried = self.claims.reservations[at].clone();
         tried.settle(settlement.clone());
-        let fold = tried.fold(i64::MAX);
+        let fold = tried.fold();
         let Some((before, _)) = fold.step(&turn.key()) else { return false };
         let held = |line: &usize| !tried.lines[*line].parts.is_empty();
         let held: Vec<usize> = (0..before.len()).filter(held).collect();
@@ -189,7 +189,7 @@ impl Reference {
                 is_live && held.iter().all(|line| wanted[*line] <= before[*line])
             }
             Wish::Change { .. } => {
-                let was = self.claims.reservations[at].fold(i64::MAX);
+                let was = self.claims.reservations[at].fold();
                 is_live && was.runs_out_ns.is_none_or(|end_ns| end_ns > self.now_ns())
             }
         }
@@ -200,9 +200,9 @@ impl Reference {
         let Wish::Change { amounts: Some(amounts), .. } = wish else { return Vec::new() };
         let mut tried = self.claims.reservations[at].clone();
         tried.settle(settlement.clone());
-        let fold = tried.fold(i64::MAX);
+        let fold = tried.fold();
         let Some((before, _)) = fold.step(&turn.key()) else { return Vec::new() };
-        let was = self.claims.reservations[at].fold(i64::MAX);
+        let was = self.claims.reservations[at].fold();
         let wanted = wanted(amounts, before);
         let has =
             |fold: &Fold, line: usize| -> i64 { fold.lines[line].iter().map(|part| part.live + part.posted()).sum() };
@@ -331,7 +331,7 @@ impl Reference {
     pub(super) fn expire(&mut self, sequence: u64) {
         let now_ns = self.now_ns();
         let is_over = |reservation: &Reservation| {
-            !reservation.is_over && reservation.fold(i64::MAX).expires_ns.is_some_and(|end_ns| end_ns <= now_ns)
+            !reservation.is_over && reservation.fold().expires_ns.is_some_and(|end_ns| end_ns <= now_ns)
         };
         let all = 0..self.claims.reservations.len();
         let over: Vec<usize> = all.filter(|at| is_over(&self.claims.reservations[*at])).collect();
