@@ -1,13 +1,16 @@
 //! What a line could be granted: a request is judged as if its line claimed nothing (`docs/claims.md` §4).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::balance::PositionKey;
 use crate::config::Mode;
 use crate::reference::Reference;
 use crate::reference::number::Number;
 use crate::reference::promise::Wanting;
 
-use super::line::ALL_DAYS;
-use super::{Part, Purpose};
+use super::line::{ALL_DAYS, Curve, at as claim_at};
+use super::view::Figures;
+use super::{Known, Order, Part, Purpose, Said, Side};
 
 /// More than anybody can have.
 pub(crate) const EVERYTHING: i64 = i64::MAX / 4;
@@ -17,6 +20,33 @@ struct Limit {
     bucket: i64,
     most: i128,
 }
+
+/// What is asked for, beside what is taken already.
+struct Ask<'a> {
+    at: &'a PositionKey,
+    purpose: &'a Purpose,
+    wanting: Wanting,
+    beside: &'a [Part],
+    order: Order,
+    limits: Vec<Limit>,
+    /// What lines claim without it.
+    before: Claims,
+}
+
+impl Ask<'_> {
+    /// Whether it asks for a line; all lines are meant where it has no number.
+    fn is_for(&self, number: &Number) -> bool {
+        self.purpose.number.is_none() || *number == self.purpose.number
+    }
+
+    /// Whether it asks for no such line there.
+    fn leaves(&self, number: &Number, at: &PositionKey) -> bool {
+        at != self.at || !self.is_for(number)
+    }
+}
+
+/// What the lines of an order claim.
+type Claims = BTreeMap<(Number, PositionKey), Curve>;
 
 impl Reference {
     /// The most, up to some amount, that a line could be granted of a position.
@@ -31,29 +61,30 @@ impl Reference {
         if !self.positions.contains_key(at) || self.is_closed_for(purpose, at) {
             return 0;
         }
-        let limits = self.limits(at, purpose, wanting, beside);
+        let order = purpose.order(&at.sku);
+        let is_shared = self.lines_of(&order).told.has_loose();
+        // Lines that share facts claim something else once this one is granted more: they are looked at with it.
+        let without = if is_shared { &Number::None } else { &purpose.number };
+        let limits = self.limits((at, wanting), beside, (&order, without));
+        let before = self.claims_of_lines(&self.lines_beside(&order, beside));
+        let ask = Ask { at, purpose, wanting, beside, order, limits, before };
         let fits = |quantity: i64| {
-            let wanted = self.wanted_with(at, purpose, wanting, quantity, (&limits, beside));
-            // What is wanted from a bucket on must be there for that bucket.
-            let before = std::iter::once(&0).chain(&wanted);
-            let grows = wanted.iter().zip(before).zip(&limits).filter(|((wanted, before), _)| wanted > before);
-            let others = self.others_with(at, purpose, wanting, quantity, beside);
-            let mut grows = grows.map(|((wanted, _), limit)| *wanted <= (limit.most - others).max(0));
-            grows.all(|fits| fits)
+            let known = self.lines_asked(&ask, quantity);
+            let claims = self.claims_of_lines(&known);
+            self.fits_itself(&ask, &known, (&claims, is_shared)) && self.fits_elsewhere(&ask, &known, &claims)
         };
-        let (mut fit, mut unfit) = (0, most.saturating_add(1));
         if fits(most) {
             return most;
         }
-        let is_shared = self.lines_of(&purpose.order(&at.sku)).told.has_loose();
         let has_window = self.config.promise.reach(&at.sku, &at.location).accumulation_window.is_some();
         if !purpose.number.is_none() && !has_window && !is_shared {
-            let rest = self.grantable_by_rest(at, purpose, wanting, (&limits, beside)).clamp(0, most);
+            let rest = self.grantable_by_rest(&ask).clamp(0, most);
             // It says nothing where so much more changes which requests opened the line.
             if fits(rest) && (rest == most || !fits(rest + 1)) {
                 return rest;
             }
         }
+        let (mut fit, mut unfit) = (0, most.saturating_add(1));
         while unfit - fit > 1 {
             let tried = fit + (unfit - fit) / 2;
             if fits(tried) { fit = tried } else { unfit = tried }
@@ -62,20 +93,15 @@ impl Reference {
     }
 
     /// What one line wants grows by what it is granted, so the rest of the limits says it.
-    fn grantable_by_rest(
-        &self,
-        at: &PositionKey,
-        purpose: &Purpose,
-        wanting: Wanting,
-        (limits, beside): (&[Limit], &[Part]),
-    ) -> i64 {
-        let one = self.needs(at, purpose, wanting, 1, (limits, beside));
-        let begin = self.bucket_of(at, wanting.due);
+    fn grantable_by_rest(&self, ask: &Ask<'_>) -> i64 {
+        let known = self.lines_asked(ask, 1);
+        let begin = self.bucket_of(ask.at, ask.wanting.due);
         let mut most = i128::from(EVERYTHING);
-        for (need, limit) in one.iter().zip(limits) {
+        for limit in &ask.limits {
+            let need = self.need(ask, &known, limit.bucket);
             if limit.bucket >= begin {
                 most = most.min(limit.most - (need - 1));
-            } else if (*need).max(0) > limit.most {
+            } else if need.max(0) > limit.most {
                 return 0;
             }
         }
@@ -86,92 +112,119 @@ impl Reference {
     pub(crate) fn is_closed_for(&self, purpose: &Purpose, at: &PositionKey) -> bool {
         let order = purpose.order(&at.sku);
         let is_it = |fact: &&super::Fact| {
-            matches!(fact.said, super::Said::Closed) && fact.number == purpose.number && fact.at.location == at.location
+            matches!(fact.said, Said::Closed) && fact.number == purpose.number && fact.at.location == at.location
         };
-        let facts = self.claims.orders.get(&order).into_iter().flat_map(|told| &told.facts);
-        let own = facts.filter(is_it).map(|fact| fact.time_ns);
-        own.chain(self.closings_of(&order, super::Side::Demand)).any(|closed_ns| purpose.time_ns <= closed_ns)
+        let own = self.facts(&order).iter().filter(is_it).map(|fact| fact.time_ns);
+        own.chain(self.closings_of(&order, Side::Demand)).any(|closed_ns| purpose.time_ns <= closed_ns)
     }
 
-    fn limits(&self, at: &PositionKey, purpose: &Purpose, wanting: Wanting, beside: &[Part]) -> Vec<Limit> {
-        let order = purpose.order(&at.sku);
-        // Lines that share facts claim something else once this one is granted more: they are looked at with it.
-        let without = if self.lines_of(&order).told.has_loose() { &Number::None } else { &purpose.number };
-        let outlook = self.outlook(at, None, beside, Some((&order, without)));
-        if wanting.mode == Mode::LookAhead {
-            let figures = outlook.figures(Mode::LookAhead).into_iter().zip(0..);
-            let limit = |(figure, bucket): (Option<i128>, i64)| Some(Limit { bucket, most: figure?.max(0) });
-            return figures.filter_map(limit).collect();
-        }
-        let figure = outlook.figures(wanting.mode)[wanting.bucket];
-        figure.map(|figure| Limit { bucket: ALL_DAYS, most: figure.max(0) }).into_iter().collect()
-    }
-
-    /// What other lines that share facts with it claim in all, if it is granted a quantity.
-    fn others_with(
+    fn limits(
         &self,
-        at: &PositionKey,
-        purpose: &Purpose,
-        wanting: Wanting,
-        quantity: i64,
+        (at, wanting): (&PositionKey, Wanting),
         beside: &[Part],
-    ) -> i128 {
-        let order = purpose.order(&at.sku);
-        if purpose.number.is_none() || !self.lines_of(&order).told.has_loose() {
-            return 0;
+        without: (&Order, &Number),
+    ) -> Vec<Limit> {
+        let figures = self.outlook(at, None, beside, Some(without)).figures(wanting.mode);
+        let limit = |(figure, bucket): (Option<i128>, i64)| Some(Limit { bucket, most: figure?.max(0) });
+        if wanting.mode == Mode::LookAhead {
+            return figures.into_iter().zip(0..).filter_map(limit).collect();
         }
-        let beside: Vec<Part> = beside.iter().cloned().chain([trial(at, purpose, wanting, quantity)]).collect();
-        let known = self.lines_beside(&order, &beside);
-        let others = known.lines.iter().filter(|(number, _)| **number != purpose.number);
-        let claims = others.filter_map(|(_, line)| self.curves(line).remove(at));
-        claims.map(|curve| super::line::at(&curve, ALL_DAYS).total()).sum()
+        limit((figures[wanting.bucket], ALL_DAYS)).into_iter().collect()
     }
 
-    fn wanted_with(
-        &self,
-        at: &PositionKey,
-        purpose: &Purpose,
-        wanting: Wanting,
-        quantity: i64,
-        told: (&[Limit], &[Part]),
-    ) -> Vec<i128> {
-        self.needs(at, purpose, wanting, quantity, told).into_iter().map(|need| need.max(0)).collect()
+    /// What the order comes to with so much more for the line.
+    fn lines_asked(&self, ask: &Ask<'_>, quantity: i64) -> std::sync::Arc<Known> {
+        let beside: Vec<Part> = ask.beside.iter().cloned().chain([trial(ask, quantity)]).collect();
+        self.lines_beside(&ask.order, &beside)
     }
 
-    /// What the line's holds and posts, or those of all lines where it has no number, want up to each bucket beyond
-    /// what has gone.
-    fn needs(
-        &self,
-        at: &PositionKey,
-        purpose: &Purpose,
-        wanting: Wanting,
-        quantity: i64,
-        (limits, beside): (&[Limit], &[Part]),
-    ) -> Vec<i128> {
-        let beside: Vec<Part> = beside.iter().cloned().chain([trial(at, purpose, wanting, quantity)]).collect();
-        let known = self.lines_beside(&purpose.order(&at.sku), &beside);
-        let need = |limit: &Limit| {
-            let own = known.lines.iter().filter(|(number, _)| purpose.number.is_none() || **number == purpose.number);
-            let here = own.filter_map(|(_, line)| line.places.get(at));
-            let need = |figures: &super::view::Figures| {
-                let need = self.held_up_to(at, figures, limit.bucket) - figures.sums.gone();
-                if purpose.number.is_none() { need.max(0) } else { need }
-            };
-            here.map(need).sum()
+    fn claims_of_lines(&self, known: &Known) -> Claims {
+        let of = |(number, line): (&Number, &super::view::Line)| {
+            self.curves(line).into_iter().map(|(at, curve)| ((number.clone(), at), curve)).collect::<Vec<_>>()
         };
-        limits.iter().map(need).collect()
+        known.lines.iter().flat_map(of).collect()
+    }
+
+    /// Whether what the line wants is there, beside what lines that share facts with it claim.
+    fn fits_itself(&self, ask: &Ask<'_>, known: &Known, (claims, is_shared): (&Claims, bool)) -> bool {
+        let others =
+            if is_shared { claimed(claims, ALL_DAYS, |number, at| at == ask.at && !ask.is_for(number)) } else { 0 };
+        let wanted = ask.limits.iter().map(|limit| self.need(ask, known, limit.bucket).max(0));
+        let wanted: Vec<i128> = wanted.collect();
+        // What is wanted from a bucket on must be there for that bucket.
+        let before = std::iter::once(&0).chain(&wanted);
+        let mut grows = wanted.iter().zip(before).zip(&ask.limits).filter(|((wanted, before), _)| wanted > before);
+        grows.all(|((wanted, _), limit)| *wanted <= (limit.most - others).max(0))
+    }
+
+    /// What the line's holds and posts, or those of all lines where it has no number, want up to a bucket beyond what
+    /// has gone.
+    fn need(&self, ask: &Ask<'_>, known: &Known, bucket: i64) -> i128 {
+        let own = known.lines.iter().filter(|(number, _)| ask.is_for(number));
+        let here = own.filter_map(|(_, line)| line.places.get(ask.at));
+        let need = |figures: &Figures| {
+            let need = self.held_up_to(ask.at, figures, bucket) - figures.sums.gone();
+            if ask.purpose.number.is_none() { need.max(0) } else { need }
+        };
+        here.map(need).sum()
+    }
+
+    /// Whether nothing else of the order claims more than is there by what is granted: the lines at other positions,
+    /// and other lines at this one.
+    fn fits_elsewhere(&self, ask: &Ask<'_>, known: &Known, after: &Claims) -> bool {
+        let places: BTreeSet<&PositionKey> = ask.before.keys().chain(after.keys()).map(|(_, at)| at).collect();
+        places.into_iter().all(|at| {
+            let others = |claims: &Claims, bucket: i64| {
+                claimed(claims, bucket, |number, place| place == at && ask.leaves(number, place))
+            };
+            let grown = self.buckets_at(ask, known, at, after).into_iter().filter_map(|bucket| {
+                let now = others(after, bucket);
+                (now > others(&ask.before, bucket)).then_some((bucket, now))
+            });
+            let grown: Vec<(i64, i128)> = grown.collect();
+            if grown.is_empty() {
+                return true;
+            }
+            let all = Some((&ask.order, &Number::None));
+            let figures = self.outlook(at, None, ask.beside, all).figures(ask.wanting.mode);
+            grown.into_iter().all(|(bucket, now)| {
+                let own = if at == ask.at { self.need(ask, known, bucket).max(0) } else { 0 };
+                let figure = usize::try_from(bucket).ok().and_then(|bucket| figures.get(bucket).copied().flatten());
+                figure.is_none_or(|figure| now + own <= figure.max(0))
+            })
+        })
+    }
+
+    /// The buckets, from bucket 0 on, at which anything changes of a position.
+    fn buckets_at(&self, ask: &Ask<'_>, known: &Known, at: &PositionKey, after: &Claims) -> BTreeSet<i64> {
+        let here = ask.before.iter().chain(after).filter(|((_, place), _)| place == at);
+        let mut buckets: BTreeSet<i64> = here.flat_map(|(_, curve)| curve.iter().map(|(bucket, _)| *bucket)).collect();
+        if at == ask.at {
+            let own = known.lines.iter().filter(|(number, _)| ask.is_for(number));
+            let sums = own.filter_map(|(_, line)| Some(&line.places.get(at)?.sums));
+            let dues = sums.flat_map(|sums| sums.holds.iter().chain(&sums.posted));
+            buckets.extend(dues.map(|(due, _)| self.bucket_of(at, *due)));
+        }
+        buckets.insert(0);
+        buckets
     }
 }
 
+/// What some lines claim up to a bucket of some positions.
+fn claimed(claims: &Claims, bucket: i64, is_meant: impl Fn(&Number, &PositionKey) -> bool) -> i128 {
+    let meant = claims.iter().filter(|((number, at), _)| is_meant(number, at));
+    meant.map(|(_, curve)| claim_at(curve, bucket).total()).sum()
+}
+
 /// A part that is only tried.
-fn trial(at: &PositionKey, purpose: &Purpose, wanting: Wanting, quantity: i64) -> Part {
+fn trial(ask: &Ask<'_>, quantity: i64) -> Part {
     Part {
-        at: at.clone(),
+        at: ask.at.clone(),
         channel: None,
-        due: wanting.due,
+        due: ask.wanting.due,
         granted: quantity,
         scopes: Vec::new(),
-        purpose: Some(purpose.clone()),
+        purpose: Some(ask.purpose.clone()),
         number: u64::MAX,
         forgotten: None,
     }
