@@ -172,11 +172,7 @@ impl Reference {
         let keys: BTreeSet<_> = facts.iter().map(|fact| (fact.number.clone(), fact.at.clone())).collect();
         let mut places = Places::new();
         for (number, at) in keys {
-            let own = facts.iter().filter(|fact| fact.number == number && fact.at.location == at.location);
-            let said = own.filter_map(|fact| match fact.said {
-                SupplySaid::Closed { is_received } => Some((fact.time_ns, is_received)),
-                _ => None,
-            });
+            let said = words(facts, &number, &at.location);
             // At one time, what should have come is missed.
             let closed = said.chain(closings.iter().map(|time_ns| (*time_ns, false))).max();
             let closed_ns = closed.map(|(time_ns, _)| time_ns);
@@ -190,6 +186,7 @@ impl Reference {
         }
         spread(facts, &mut places);
         look_at_rests(&mut places);
+        lessen_rests(&mut places);
         for ((known, number, at), dropped) in &self.claims.supply_flags.dropped {
             let here = places.get_mut(&(number.clone(), at.clone())).filter(|_| known == order);
             if let Some(supply) = here.filter(|supply| *dropped == (supply.quantity, supply.due)) {
@@ -216,8 +213,7 @@ impl Reference {
         let facts = self.claims.supplies.facts(order);
         let closings = self.closings_of(order, Side::Supply);
         let is_after = |fact: &SupplyFact| {
-            let here = facts.iter().filter(|other| other.number == *number && other.at.location == fact.at.location);
-            let said = here.filter(|other| matches!(other.said, SupplySaid::Closed { .. })).map(|other| other.time_ns);
+            let said = words(facts, number, &fact.at.location).map(|(closed_ns, _)| closed_ns);
             said.chain(closings.iter().copied()).max().is_some_and(|closed_ns| fact.time_ns > closed_ns)
         };
         let takes = |fact: &SupplyFact| match fact.said {
@@ -389,6 +385,17 @@ fn supply_subject(order: &Order, number: &Number, at: &PositionKey) -> String {
     format!("{}/{}", order.subject(number), at.location)
 }
 
+/// When a line was closed by word at a location, and whether all that should have come was received. A word without a
+/// line closes all lines there.
+fn words<'a>(facts: &'a [SupplyFact], number: &'a Number, location: &'a str) -> impl Iterator<Item = (i64, bool)> {
+    let is_its = move |fact: &&SupplyFact| fact.number == *number || fact.number.is_none();
+    let here = facts.iter().filter(is_its).filter(move |fact| fact.at.location == location);
+    here.filter_map(|fact| match fact.said {
+        SupplySaid::Closed { is_received } => Some((fact.time_ns, is_received)),
+        _ => None,
+    })
+}
+
 /// Receipts without a line belong to the lines of their location, in their order, each up to its rest.
 fn spread(facts: &[SupplyFact], places: &mut Places) {
     let mut pool: BTreeMap<PositionKey, i128> = BTreeMap::new();
@@ -444,5 +451,25 @@ fn look_at_rests(places: &mut Places) {
             supply.rest -= here;
             beyond -= here;
         }
+    }
+}
+
+/// Of what is stated without a line only what goes beyond the lines of its location is still to come.
+fn lessen_rests(places: &mut Places) {
+    let mut lines: BTreeMap<(String, Number), [i128; 2]> = BTreeMap::new();
+    for ((number, at), supply) in places.iter().filter(|((number, _), _)| !number.is_none()) {
+        let [stated, received] = lines.entry((at.location.clone(), number.clone())).or_default();
+        *stated += supply.quantity.unwrap_or(0);
+        *received += supply.received;
+    }
+    let mut beyond: BTreeMap<String, i128> = BTreeMap::new();
+    for ((location, _), [stated, received]) in lines {
+        *beyond.entry(location).or_default() += stated.max(received).max(0);
+    }
+    for ((_, at), supply) in places.iter_mut().filter(|((number, _), _)| number.is_none()) {
+        let beyond = beyond.entry(at.location.clone()).or_default();
+        let here = (*beyond).min(supply.rest);
+        supply.rest -= here;
+        *beyond -= here;
     }
 }
