@@ -125,7 +125,7 @@ pub(super) fn wants(facts: &[Fact], at: Spot, word: i64, opened: i64) -> Wants {
 #[derive(Debug, Default)]
 pub(super) struct Standing {
     wants: BTreeMap<Spot, Wants>,
-    is_closed: bool,
+    pub(super) is_closed: bool,
 }
 
 /// When a line was closed by word at a position, of what is effective until a time.

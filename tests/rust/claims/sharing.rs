@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{Fact, Facts, Key, Kind, word};
-use super::model::{NEVER, opened, wants};
+use super::model::{NEVER, opened, standing, wants};
 use super::told::{Line, Spot, Told};
 
 /// What gives to a kind, and what takes from it, in the order of `Wants::kinds`; holds stand for themselves.
@@ -27,6 +27,7 @@ struct Own {
     kinds: [i64; 6],
     until: i64,
     gone: i64,
+    is_closed: bool,
 }
 
 impl Own {
@@ -40,7 +41,7 @@ impl Own {
 
     /// What it has beyond its own order.
     fn beyond(&self) -> i64 {
-        let most = if self.until == i64::MAX { self.greatest() } else { self.gone };
+        let most = if self.is_closed { self.gone } else { self.greatest() };
         (most - self.kinds[ORDERED].max(0)).max(0)
     }
 }
@@ -123,7 +124,8 @@ fn own(told: &[&Told], key: &Key, facts: &[Fact], location: &str) -> Own {
         }
         kinds.iter_mut().zip(stands.kinds()).for_each(|(sum, part)| *sum += part);
     }
-    Own { key: key.clone(), kinds, until, gone }
+    let is_closed = until < i64::MAX || standing(facts, &|at, until| word(told, key, at, until), opened).is_closed;
+    Own { key: key.clone(), kinds, until, gone, is_closed }
 }
 
 /// Shares out one kind of facts, position by position, what moved source by source, the earliest first. What was given

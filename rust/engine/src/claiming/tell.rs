@@ -165,6 +165,9 @@ fn is_below_zero(lines: &[&Line], document_ns: Option<i64>) -> bool {
 /// Whether more was picked than was allocated or held, where a line is open.
 fn is_unallocated(line: &Line, document_ns: Option<i64>) -> bool {
     let life = Life::of(line, document_ns);
+    if life.is_complete {
+        return false;
+    }
     let (mut picked, mut allocated, mut held) = (0, 0, 0);
     for (place, _) in (0..).zip(&life.standings).filter(|(_, standing)| standing.is_open) {
         let voices = life.voices(line, place);

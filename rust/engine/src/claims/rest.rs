@@ -17,13 +17,15 @@ pub(super) struct Rest {
     /// The kinds in their order, then what is held and posted.
     own: [i128; HELD + 1],
     pub(super) until_ns: i64,
+    /// Whether it is closed there, by word or by quantity.
+    is_closed: bool,
 }
 
 impl Rest {
     /// Of a line by its own facts.
     pub(super) fn of(line: &Line, location: NameId, document_ns: Option<i64>) -> Self {
         let is_there = known_at(line, location).next().is_some();
-        let mut rest = Self { is_there, ordered: 0, own: [0; HELD + 1], until_ns: i64::MAX };
+        let mut rest = Self { is_there, ordered: 0, own: [0; HELD + 1], until_ns: i64::MAX, is_closed: false };
         if !is_there {
             return rest;
         }
@@ -35,14 +37,26 @@ impl Rest {
             let until = |standing: &Standing| standing.closed_ns.filter(|_| !standing.is_open).unwrap_or(i64::MAX);
             rest.until_ns = here.map(until).max().unwrap_or(i64::MAX);
         }
-        rest.move_again(line, location);
+        rest.move_again(line, location, document_ns);
         rest
     }
 
-    /// What moved of the line there.
-    pub(super) fn move_again(&mut self, line: &Line, location: NameId) {
+    /// What moved of the line there: where it was closed by word, by then.
+    pub(super) fn move_again(&mut self, line: &Line, location: NameId, document_ns: Option<i64>) {
+        let life = Life::of(line, document_ns);
+        let until = |place: u32| {
+            let standing = &life.standings[place as usize];
+            standing.closed_ns.filter(|_| !standing.is_open).unwrap_or(i64::MAX)
+        };
+        let is_meant =
+            |fact: &&Fact| line.places[fact.place as usize].location == location && fact.time_ns <= until(fact.place);
         for at in CLAIMING.len()..HELD {
-            self.own[at] = self.moved(line, location, at);
+            let (adding, taking) = KINDS[at];
+            let of = |kinds: &[Kind]| {
+                let here = line.facts.iter().filter(is_meant).filter(|fact| kinds.contains(&fact.kind));
+                here.map(|fact| i128::from(fact.amount)).sum::<i128>()
+            };
+            self.own[at] = of(adding) - of(taking);
         }
     }
 
@@ -66,40 +80,26 @@ impl Rest {
             self.own[HELD] += if closed_ns.is_none() { voices.taken(i32::MAX) } else { 0 };
         }
         self.until_ns = until_ns.unwrap_or(i64::MAX);
+        self.is_closed = life.is_complete || self.until_ns < i64::MAX;
     }
 
-    /// What moved of a line, with what it was given.
-    fn moved(&self, line: &Line, location: NameId, at: usize) -> i128 {
-        let (adding, taking) = KINDS[at];
-        let is_here = |fact: &&Fact| line.places[fact.place as usize].location == location;
-        let of = |kinds: &[Kind]| {
-            let here = line.facts.iter().filter(is_here).filter(|fact| fact.time_ns <= self.until_ns);
-            here.filter(|fact| kinds.contains(&fact.kind)).map(|fact| i128::from(fact.amount)).sum::<i128>()
-        };
-        of(adding) - of(taking)
-    }
-
-    /// How much more the line takes of a kind of which it was given nothing.
+    /// How much more of a kind the line takes.
     pub(super) fn left(&self, kind: usize) -> i128 {
-        (self.greatest() - self.own[kind]).max(0)
-    }
-
-    /// How much more it takes of what moved.
-    pub(super) fn left_of(&self, line: &Line, location: NameId, at: usize) -> i128 {
-        if self.is_there { (self.greatest() - self.moved(line, location, at)).max(0) } else { 0 }
+        if self.is_there { (self.greatest() - self.own[kind]).max(0) } else { 0 }
     }
 
     /// What it shipped and did not pick, or the other way round, where the other is asked for.
-    pub(super) fn unmatched(&self, line: &Line, location: NameId, at: usize) -> i128 {
-        let other = match at {
-            PICKED => SHIPPED,
-            SHIPPED => PICKED,
-            _ => return 0,
-        };
-        if !self.is_there {
-            return 0;
+    pub(super) fn unmatched(&self, at: usize) -> i128 {
+        match at {
+            PICKED => (self.own[SHIPPED] - self.own[PICKED]).max(0),
+            SHIPPED => (self.own[PICKED] - self.own[SHIPPED]).max(0),
+            _ => 0,
         }
-        (self.moved(line, location, other) - self.moved(line, location, at)).max(0)
+    }
+
+    /// It is given something.
+    pub(super) fn take(&mut self, kind: usize, amount: i128) {
+        self.own[kind] += amount;
     }
 
     /// What it has beyond its own order; of a purchase line, what came beyond what was stated.
@@ -110,7 +110,7 @@ impl Rest {
         if line.side == Side::Supply {
             return (self.own[RECEIVED] - self.ordered.max(0)).max(0);
         }
-        if self.until_ns == i64::MAX {
+        if !self.is_closed {
             return self.greatest() - self.ordered.max(0);
         }
         let gone: i128 = known_at(line, location).map(|place| gone(line, place, i64::MAX)).sum();

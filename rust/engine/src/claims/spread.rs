@@ -52,21 +52,19 @@ pub(crate) fn spread(
         let mut rests: Vec<Rest> = named.iter().map(|line| Rest::of(line, location, closed_ns)).collect();
         for at in MOVING {
             // What was told of one unit in two ways comes together first.
-            let wanted = named.iter().zip(&rests).map(|(line, rest)| rest.unmatched(line, location, at)).collect();
-            spread_facts(loose, named, (location, at), (wanted, &rests, &never), (sources, &is_before));
-            let wanted = named.iter().zip(&rests).map(|(line, rest)| rest.left_of(line, location, at)).collect();
-            spread_facts(loose, named, (location, at), (wanted, &rests, &never), (sources, &is_before));
+            for wanted in [|rest: &Rest, at| rest.unmatched(at), |rest: &Rest, at| rest.left(at)] {
+                spread_facts(loose, named, (location, at, wanted), (&mut rests, &never), (sources, &is_before));
+            }
         }
         // With what moved it shows which lines a request found complete, and opened.
         let asked = asked_at(loose, location, &words);
         for (line, rest) in named.iter_mut().zip(&mut rests).filter(|(_, rest)| rest.is_there) {
             line.asked_loosely.extend(&asked);
             rest.claim_again(line, location, closed_ns);
-            rest.move_again(line, location);
+            rest.move_again(line, location, closed_ns);
         }
         for at in CLAIMING {
-            let wanted = rests.iter().map(|rest| rest.left(at)).collect();
-            spread_facts(loose, named, (location, at), (wanted, &rests, &words), (sources, &is_before));
+            spread_facts(loose, named, (location, at, Rest::left), (&mut rests, &words), (sources, &is_before));
         }
         spread_holds(loose, named, location, (&rests, &words), &is_before);
         let beyond: i128 = named.iter().zip(&rests).map(|(line, rest)| rest.beyond_order(line, location)).sum();
@@ -97,8 +95,8 @@ fn cover(loose: &mut Line, location: NameId, mut beyond: i128) {
 fn spread_facts(
     loose: &mut Line,
     named: &mut [Line],
-    (location, at): (NameId, usize),
-    (wanted, rests, words): (Vec<i128>, &[Rest], &[Option<i64>]),
+    (location, at, wanted): (NameId, usize, fn(&Rest, usize) -> i128),
+    (rests, words): (&mut [Rest], &[Option<i64>]),
     (sources, is_before): (&Sources, &impl Fn(Spot, Spot) -> bool),
 ) {
     let (adding, taking) = KINDS[at];
@@ -126,7 +124,8 @@ fn spread_facts(
         let share = (*back).min(*amount);
         (*amount, *back) = (*amount - share, *back - share);
     }
-    for ((line, rest), mut wanted) in named.iter_mut().zip(rests).zip(wanted).filter(|((_, rest), _)| rest.is_there) {
+    for (line, rest) in named.iter_mut().zip(rests).filter(|(_, rest)| rest.is_there) {
+        let mut wanted = wanted(rest, at);
         for (number, amount) in order.iter().zip(&mut left) {
             let fact = loose.facts[*number];
             let share = wanted.min(*amount);
@@ -134,6 +133,7 @@ fn spread_facts(
                 continue;
             }
             (*amount, wanted) = (*amount - share, wanted - share);
+            rest.take(at, share);
             let moved = i64::try_from(share).unwrap_or(i64::MAX);
             let spot = loose.places[fact.place as usize].spot;
             let place = line.place(spot, location, |other| is_before(other, spot));

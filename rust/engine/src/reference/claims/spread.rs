@@ -32,6 +32,7 @@ struct Taker {
     until_ns: i64,
     is_closed: bool,
     kinds: Kinds,
+    gone: i128,
 }
 
 impl Taker {
@@ -45,7 +46,8 @@ impl Taker {
         let closed_ns = here().filter_map(|figures| figures.closed_ns).max().filter(|_| is_ended);
         let until_ns = closed_ns.unwrap_or(i64::MAX);
         let is_closed = is_ended || line.is_full;
-        Self { number: number.clone(), location: location.to_owned(), until_ns, is_closed, kinds }
+        let gone = here().map(|figures| figures.sums.gone()).sum();
+        Self { number: number.clone(), location: location.to_owned(), until_ns, is_closed, kinds, gone }
     }
 
     /// What its greatest figure has beyond one of them.
@@ -55,8 +57,8 @@ impl Taker {
 
     /// What it has beyond its own order: of a closed line, what has gone beyond it.
     fn beyond_order(&self) -> i128 {
-        let kinds = if self.is_closed { &self.kinds[PICKED..] } else { &self.kinds[SOFT..] };
-        (kinds.iter().copied().fold(0, i128::max) - self.kinds[ORDER]).max(0)
+        let most = if self.is_closed { self.gone } else { self.kinds.into_iter().fold(0, i128::max) };
+        (most - self.kinds[ORDER].max(0)).max(0)
     }
 }
 
@@ -113,13 +115,18 @@ impl Told {
     fn let_hear(&mut self, takers: &[Taker]) {
         for hold in self.holds.iter().filter(|hold| hold.number.is_none()) {
             let location = &hold.at.location;
-            if self.closed_ns(&Number::None, location, i64::MAX) >= Some(hold.time_ns) {
+            if self.is_ended(location, hold.time_ns) {
                 continue;
             }
             for taker in takers.iter().filter(|taker| taker.location == *location) {
                 self.asked.entry(taker.number.clone()).or_default().insert(hold.time_ns);
             }
         }
+    }
+
+    /// Whether a word has ended what was said of no line at a location.
+    fn is_ended(&self, location: &str, time_ns: i64) -> bool {
+        self.closed_ns(&Number::None, location, i64::MAX) >= Some(time_ns)
     }
 
     /// Shares out the steps of one kind: to each line in turn up to the first bound, then up to the next.
@@ -149,9 +156,12 @@ impl Told {
     /// What there is of one kind to be shared out, in the order in which it goes. What was taken back takes from the
     /// last of it.
     fn left(&self, flow: Flow) -> Vec<(usize, i64)> {
+        // What a word has ended is nobody's any more, but for what moved.
+        let moves = matches!(flow, Flow::Pick | Flow::Ship);
+        let is_there = move |fact: &Fact| moves || !self.is_ended(&fact.at.location, fact.time_ns);
         let loose = |is_back: bool| {
             let all = self.facts.iter().enumerate();
-            all.filter(move |(_, fact)| fact.number.is_none() && fact.is_step(flow, is_back))
+            all.filter(move |(_, fact)| fact.number.is_none() && fact.is_step(flow, is_back) && is_there(fact))
         };
         let mut back: BTreeMap<&PositionKey, i64> = BTreeMap::new();
         for (_, fact) in loose(true) {
@@ -170,8 +180,11 @@ impl Told {
 
     /// Shares out what is held: position by position what was posted, then what is live, the earliest days first.
     fn share_holds(&mut self, takers: &[Taker]) {
-        let (mut loose, named): (Vec<Hold>, Vec<Hold>) = self.holds.drain(..).partition(|hold| hold.number.is_none());
-        self.holds = named;
+        let holds = std::mem::take(&mut self.holds);
+        let (mut loose, others): (Vec<Hold>, Vec<Hold>) = holds
+            .into_iter()
+            .partition(|hold| hold.number.is_none() && !self.is_ended(&hold.at.location, hold.time_ns));
+        self.holds = others;
         // What is only tried comes last.
         loose.sort_by_key(|hold| (hold.at.clone(), hold.day, hold.time_ns, hold.id.is_none(), hold.id));
         let places: BTreeSet<PositionKey> = loose.iter().map(|hold| hold.at.clone()).collect();

@@ -80,9 +80,4 @@ impl Sums {
     pub(crate) fn held(&self) -> i128 {
         self.live() + self.taken().max(0)
     }
-
-    /// `H + T`
-    pub(crate) fn held_signed(&self) -> i128 {
-        self.live() + self.taken()
-    }
 }

@@ -330,14 +330,21 @@ impl Reference {
         });
         let is_off = is_wrong && !is_tolerated;
         let raised = ("receipt_variance".to_owned(), supply_subject(&key.0, &key.1, &key.2));
-        let was_off = self.claims.supply_flags.off.contains(&key);
+        // Lots and owners of a line at a location are told of as one.
+        let off = &mut self.claims.supply_flags.off;
+        let is_kin = |other: &(Order, Number, PositionKey)| {
+            (&other.0, &other.1, &other.2.location) == (&key.0, &key.1, &key.2.location)
+        };
+        let was_off = off.iter().any(is_kin);
         if is_off {
-            self.claims.supply_flags.off.insert(key);
-        } else if was_off {
-            self.claims.supply_flags.off.remove(&key);
+            off.insert(key);
+            return (!was_off).then_some(raised);
+        }
+        off.remove(&key);
+        if was_off && !off.iter().any(is_kin) {
             self.work.resolve(&raised.0, &raised.1);
         }
-        (is_off && !was_off).then_some(raised)
+        None
     }
 
     /// Lines of which nothing more comes are remembered for a while.
@@ -385,10 +392,9 @@ fn supply_subject(order: &Order, number: &Number, at: &PositionKey) -> String {
     format!("{}/{}", order.subject(number), at.location)
 }
 
-/// When a line was closed by word at a location, and whether all that should have come was received. A word without a
-/// line closes all lines there.
+/// When a line was closed by word at a location, and whether all that should have come was received.
 fn words<'a>(facts: &'a [SupplyFact], number: &'a Number, location: &'a str) -> impl Iterator<Item = (i64, bool)> {
-    let is_its = move |fact: &&SupplyFact| fact.number == *number || fact.number.is_none();
+    let is_its = move |fact: &&SupplyFact| fact.number == *number;
     let here = facts.iter().filter(is_its).filter(move |fact| fact.at.location == location);
     here.filter_map(|fact| match fact.said {
         SupplySaid::Closed { is_received } => Some((fact.time_ns, is_received)),
@@ -454,7 +460,7 @@ fn look_at_rests(places: &mut Places) {
     }
 }
 
-/// Of what is stated without a line only what goes beyond the lines of its location is still to come.
+/// What came of lines beyond what was stated of them came of what is stated without a line.
 fn lessen_rests(places: &mut Places) {
     let mut lines: BTreeMap<(String, Number), [i128; 2]> = BTreeMap::new();
     for ((number, at), supply) in places.iter().filter(|((number, _), _)| !number.is_none()) {
@@ -464,7 +470,7 @@ fn lessen_rests(places: &mut Places) {
     }
     let mut beyond: BTreeMap<String, i128> = BTreeMap::new();
     for ((location, _), [stated, received]) in lines {
-        *beyond.entry(location).or_default() += stated.max(received).max(0);
+        *beyond.entry(location).or_default() += (received - stated.max(0)).max(0);
     }
     for ((_, at), supply) in places.iter_mut().filter(|((number, _), _)| number.is_none()) {
         let beyond = beyond.entry(at.location.clone()).or_default();

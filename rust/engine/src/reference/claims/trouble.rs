@@ -203,6 +203,6 @@ fn facts_of<'a>(told: &'a Told, number: &'a Number) -> impl Iterator<Item = &'a 
 /// Whether more was picked than anybody allocated, over the positions that are not closed.
 fn is_unallocated(line: &Line) -> bool {
     let open = || line.places.iter().filter(|(at, _)| !line.is_closed_at(at)).map(|(_, figures)| &figures.sums);
-    let [hard, held] = [open().map(Sums::hard).sum::<i128>(), open().map(Sums::held_signed).sum()];
+    let [hard, held] = [open().map(Sums::hard).sum::<i128>(), open().map(Sums::held).sum()];
     open().map(Sums::picked).sum::<i128>() > hard.max(held).max(0)
 }
