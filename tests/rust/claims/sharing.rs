@@ -46,64 +46,82 @@ impl Own {
     }
 }
 
-/// §5: shares out what has no line, document by document and location by location.
+/// §5: shares out what has no line, document by document.
 pub(super) fn share_out(told: &[&Told], facts: &mut Facts) {
     let loose: Vec<Key> = facts.keys().filter(|key| key.1 == Line::Missing).cloned().collect();
     for loose in loose {
         let locations: BTreeSet<&str> = facts[&loose].iter().map(|fact| fact.at.0).collect();
-        for location in locations {
-            share_out_at(told, facts, &loose, location);
+        let takers: Vec<(&str, Vec<Key>)> =
+            locations.into_iter().map(|location| (location, takers(facts, &loose, location))).collect();
+        for (location, keys) in &takers {
+            share_moves(told, facts, (&loose, location), keys);
+        }
+        for (location, keys) in &takers {
+            let_hear(told, facts, (&loose, location), keys);
+        }
+        let owns = takers.iter().map(|(location, keys)| (*location, look(told, facts, keys, location)));
+        for (location, owns) in owns.collect::<Vec<_>>() {
+            share_claims(told, facts, (&loose, location), owns);
         }
     }
 }
 
-fn share_out_at(told: &[&Told], facts: &mut Facts, loose: &Key, location: &str) {
-    let is_here = |fact: &Fact| fact.at.0 == location;
-    let keys: Vec<Key> = facts.keys().filter(|key| key.0 == loose.0 && key.1 != Line::Missing).cloned().collect();
-    let keys: Vec<Key> = keys.into_iter().filter(|key| facts[key].iter().any(is_here)).collect();
-    let look = |facts: &Facts| -> Vec<Own> { keys.iter().map(|key| own(told, key, &facts[key], location)).collect() };
-    let mut owns = look(facts);
+/// The lines of the document that are known at a location.
+fn takers(facts: &Facts, loose: &Key, location: &str) -> Vec<Key> {
+    let its = facts.iter().filter(|(key, _)| key.0 == loose.0 && key.1 != Line::Missing);
+    its.filter(|(_, facts)| facts.iter().any(|fact| fact.at.0 == location)).map(|(key, _)| key.clone()).collect()
+}
+
+fn look(told: &[&Told], facts: &Facts, keys: &[Key], location: &str) -> Vec<Own> {
+    keys.iter().map(|key| own(told, key, &facts[key], location)).collect()
+}
+
+/// What was told of one unit in two ways comes together first.
+fn share_moves(told: &[&Told], facts: &mut Facts, (loose, location): (&Key, &str), keys: &[Key]) {
+    let mut owns = look(told, facts, keys, location);
     for (kind, other) in [(PICKED, SHIPPED), (SHIPPED, PICKED)] {
         let unmatched: Vec<i64> = owns.iter().map(|own| own.kinds[other] - own.kinds[kind]).collect();
         share_facts(facts, (loose, location), kind, &mut owns, &unmatched);
         let rests: Vec<i64> = owns.iter().map(|own| own.rest(kind)).collect();
         share_facts(facts, (loose, location), kind, &mut owns, &rests);
     }
-    let asks =
-        |fact: &&Fact| fact.kind == Kind::Asked && is_here(fact) && fact.time > word(told, loose, fact.at, i64::MAX);
-    let asked: Vec<i64> = facts[loose].iter().filter(asks).map(|fact| fact.time).collect();
-    for key in &keys {
-        // They are looked at as requests of each line.
+}
+
+/// Requests without a line that no word has ended are looked at as requests of each line.
+fn let_hear(told: &[&Told], facts: &mut Facts, (loose, location): (&Key, &str), keys: &[Key]) {
+    let asks = |fact: &&Fact| {
+        fact.kind == Kind::Asked && fact.at.0 == location && fact.time > word(told, loose, fact.at, i64::MAX)
+    };
+    let asked: Vec<Fact> = facts[loose].iter().filter(asks).cloned().collect();
+    for key in keys {
         let into = facts.get_mut(key).expect("it is there");
-        let known = into.iter().find(|fact| is_here(fact)).cloned().expect("it is known here");
-        let fact =
-            |time: &i64| Fact { kind: Kind::AskedLoosely, quantity: 0, time: *time, since: *time, ..known.clone() };
-        into.extend(asked.iter().map(fact));
+        let at = into[0].at;
+        into.extend(asked.iter().map(|fact| Fact { kind: Kind::AskedLoosely, quantity: 0, at, ..fact.clone() }));
     }
-    owns = look(facts);
+}
+
+fn share_claims(told: &[&Told], facts: &mut Facts, (loose, location): (&Key, &str), mut owns: Vec<Own>) {
     // What a word has ended is nobody's any more.
     let is_ended = |fact: &Fact| {
-        fact.since <= word(told, loose, fact.at, i64::MAX) && fact.kind != Kind::Order && !MOVING.contains(&fact.kind)
+        let claims = fact.kind != Kind::Order && !MOVING.contains(&fact.kind);
+        claims && fact.since <= word(told, loose, fact.at, i64::MAX)
     };
-    let (ended, live) = facts[loose].iter().cloned().partition(is_ended);
-    let ended: Vec<Fact> = ended;
+    let (ended, live): (Vec<Fact>, Vec<Fact>) = facts[loose].iter().cloned().partition(is_ended);
     facts.insert(loose.clone(), live);
     for kind in 0..HELD {
         let rests: Vec<i64> = owns.iter().map(|own| own.rest(kind)).collect();
         share_facts(facts, (loose, location), kind, &mut owns, &rests);
     }
     share_holds(facts, (loose, location), &owns);
-    facts.entry(loose.clone()).or_default().extend(ended);
+    let pool = facts.entry(loose.clone()).or_default();
+    pool.extend(ended);
     let mut beyond: i64 = owns.iter().map(Own::beyond).sum();
-    let spots: BTreeSet<Spot> = facts[loose].iter().filter(|fact| is_here(fact)).map(|fact| fact.at).collect();
-    for at in spots {
-        let orders = || facts[loose].iter().filter(|fact| fact.at == at && fact.kind == Kind::Order);
-        let latest = orders().map(|fact| (fact.time, fact.quantity)).max().map_or(0, |(_, quantity)| quantity);
-        let covered = beyond.min(latest).max(0);
+    for at in pool.iter().map(|fact| fact.at).filter(|at| at.0 == location).collect::<BTreeSet<Spot>>() {
+        let is_order = |fact: &Fact| fact.at == at && fact.kind == Kind::Order;
+        let orders = pool.iter().filter(|fact| is_order(fact)).map(|fact| (fact.time, fact.quantity));
+        let covered = beyond.min(orders.max().map_or(0, |(_, quantity)| quantity)).max(0);
         beyond -= covered;
-        let its = facts.get_mut(loose).expect("it is there").iter_mut();
-        its.filter(|fact| fact.at == at && fact.kind == Kind::Order)
-            .for_each(|fact| fact.quantity = (fact.quantity - covered).max(0));
+        pool.iter_mut().filter(|fact| is_order(fact)).for_each(|fact| fact.quantity = (fact.quantity - covered).max(0));
     }
 }
 

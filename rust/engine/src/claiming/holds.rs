@@ -174,6 +174,16 @@ impl Engine {
         }
         let stock = &self.stock;
         let lines = self.claims.shared_out_with(line, known.clone(), |one, other| super::is_before(stock, one, other));
+        let has_ended = |line: &Line| {
+            let life = Life::of(line, closed_ns);
+            line.holds
+                .iter()
+                .filter(|hold| is_it(hold))
+                .all(|hold| !life.standings[hold.place as usize].reach.holds(hold))
+        };
+        if known.number.is_none() && has_ended(&lines[0]) {
+            return true;
+        }
         // What is held without a line is shared out as a whole.
         let is_shared = |hold: &Hold| {
             let is_here = |other: &&Hold| (other.serial, other.part) == (hold.serial, hold.part);

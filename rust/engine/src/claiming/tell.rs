@@ -147,11 +147,11 @@ impl Engine {
     }
 }
 
-/// Whether more was given back of lines than was claimed for them, of what no closing has ended.
+/// Whether more was given back of lines than was claimed for them, of what no word has ended.
 fn is_below_zero(lines: &[&Line], document_ns: Option<i64>) -> bool {
     let (mut reserved, mut allocated) = (0, 0);
     for line in lines {
-        let life = Life::of(line, document_ns);
+        let life = Life::by_word(line, document_ns);
         for (place, standing) in (0..).zip(&life.standings).filter(|(_, standing)| standing.is_open) {
             let sums = Sums::of(line, place, &standing.reach);
             let holds = line.holds.iter().filter(|hold| hold.place == place && standing.reach.holds(hold));

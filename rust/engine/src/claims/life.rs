@@ -31,6 +31,11 @@ impl Life {
         life
     }
 
+    /// Of a line as words alone make it.
+    pub(crate) fn by_word(line: &Line, document_ns: Option<i64>) -> Self {
+        Self::as_of(line, document_ns, i64::MAX)
+    }
+
     /// By what was closed at or before a time.
     fn as_of(line: &Line, document_ns: Option<i64>, until_ns: i64) -> Self {
         let document_ns = document_ns.filter(|closed_ns| *closed_ns <= until_ns);

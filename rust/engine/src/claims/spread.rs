@@ -48,27 +48,36 @@ pub(crate) fn spread(
     let words: SmallVec<[Option<i64>; 1]> =
         (0..loose.places.len()).map(|place| loose.closed_ns(super::line::narrow(place)).max(closed_ns)).collect();
     let never: SmallVec<[Option<i64>; 1]> = smallvec![None; loose.places.len()];
-    for location in locations {
-        let mut rests: Vec<Rest> = named.iter().map(|line| Rest::of(line, location, closed_ns)).collect();
+    let mut rests: Vec<Vec<Rest>> =
+        locations.iter().map(|at| named.iter().map(|line| Rest::of(line, *at, closed_ns)).collect()).collect();
+    for (location, rests) in locations.iter().zip(&mut rests) {
         for at in MOVING {
             // What was told of one unit in two ways comes together first.
             for wanted in [|rest: &Rest, at| rest.unmatched(at), |rest: &Rest, at| rest.left(at)] {
-                spread_facts(loose, named, (location, at, wanted), (&mut rests, &never), (sources, &is_before));
+                spread_facts(loose, named, (*location, at, wanted), (rests, &never), (sources, &is_before));
             }
         }
-        // With what moved it shows which lines a request found complete, and opened.
-        let asked = asked_at(loose, location, &words);
-        for (line, rest) in named.iter_mut().zip(&mut rests).filter(|(_, rest)| rest.is_there) {
+    }
+    // With what moved it shows which lines a request found complete, and opened.
+    for (location, rests) in locations.iter().zip(&rests) {
+        let asked = asked_at(loose, *location, &words);
+        for (line, _) in named.iter_mut().zip(rests).filter(|(_, rest)| rest.is_there) {
             line.asked_loosely.extend(&asked);
-            rest.claim_again(line, location, closed_ns);
-            rest.move_again(line, location, closed_ns);
         }
+    }
+    for (location, rests) in locations.iter().zip(&mut rests) {
+        for (line, rest) in named.iter().zip(rests.iter_mut()).filter(|(_, rest)| rest.is_there) {
+            rest.claim_again(line, *location, closed_ns);
+            rest.move_again(line, *location, closed_ns);
+        }
+    }
+    for (location, rests) in locations.iter().zip(&mut rests) {
         for at in CLAIMING {
-            spread_facts(loose, named, (location, at, Rest::left), (&mut rests, &words), (sources, &is_before));
+            spread_facts(loose, named, (*location, at, Rest::left), (rests, &words), (sources, &is_before));
         }
-        spread_holds(loose, named, location, (&rests, &words), &is_before);
-        let beyond: i128 = named.iter().zip(&rests).map(|(line, rest)| rest.beyond_order(line, location)).sum();
-        cover(loose, location, beyond);
+        spread_holds(loose, named, *location, (rests, &words), &is_before);
+        let beyond: i128 = named.iter().zip(&*rests).map(|(line, rest)| rest.beyond_order(line, *location)).sum();
+        cover(loose, *location, beyond);
     }
     all
 }

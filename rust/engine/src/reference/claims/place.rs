@@ -130,7 +130,7 @@ fn later(known: Option<(i64, Due)>, said: Option<(i64, Due)>) -> Option<(i64, Du
 }
 
 /// Whether a fact that is effective after a closing opens the line again.
-fn opens(fact: &Fact) -> bool {
+pub(super) fn opens(fact: &Fact) -> bool {
     match &fact.said {
         Said::Wanted { quantity, .. } => quantity.is_some_and(|quantity| quantity > 0),
         Said::Moved(moved) => matches!(moved.step.flow, Flow::Reserve | Flow::Allocate) && moved.takes(),

@@ -8,6 +8,7 @@ use crate::reference::number::Number;
 use crate::reference::{Reference, work};
 use crate::rules::Flow;
 
+use super::place::opens;
 use super::sums::Sums;
 use super::view::{Hold, Line, Told};
 use super::{Fact, Order, Said};
@@ -148,7 +149,7 @@ impl Reference {
     }
 }
 
-/// Whether more was given back than was claimed, of what no closing has ended; where something was said without a
+/// Whether more was given back than was claimed, of what no word has ended; where something was said without a
 /// line, over all lines together, too.
 fn is_below_zero(told: &Told, number: &Number) -> bool {
     is_below(told, |other| other == number) && (!told.has_loose() || is_below(told, |_| true))
@@ -165,16 +166,22 @@ fn is_below(told: &Told, is_meant: impl Fn(&Number) -> bool) -> bool {
             (Flow::Allocate, true) => &mut deallocated,
             _ => continue,
         };
-        if told.counts_since(&fact.number, &fact.at).is_some_and(|since| since.counts_step(fact.time_ns)) {
+        if is_after_word(told, (&fact.number, &fact.at), fact.time_ns) {
             *sum += i128::from(moved.amount);
         }
     }
-    let counts = |hold: &&Hold| {
-        let since = told.counts_since(&hold.number, &hold.at);
-        is_meant(&hold.number) && since.is_some_and(|since| since.ended_ns(hold.time_ns).is_none())
-    };
+    let counts = |hold: &&Hold| is_meant(&hold.number) && is_after_word(told, (&hold.number, &hold.at), hold.time_ns);
     let posted: i128 = told.holds.iter().filter(counts).map(|hold| i128::from(hold.became.posted())).sum();
     unreserved > reserved || deallocated > allocated + posted
+}
+
+/// Whether no word has ended what is effective at a time, and the line is open there by what was said since.
+fn is_after_word(told: &Told, (number, at): (&Number, &PositionKey), time_ns: i64) -> bool {
+    let Some(closed_ns) = told.closed_ns(number, &at.location, i64::MAX) else { return true };
+    let is_later = |known: (&Number, &PositionKey), said_ns: i64| known == (number, at) && said_ns > closed_ns;
+    let is_open = told.facts.iter().any(|fact| opens(fact) && is_later((&fact.number, &fact.at), fact.time_ns))
+        || told.holds.iter().any(|hold| is_later((&hold.number, &hold.at), hold.time_ns));
+    is_open && time_ns > closed_ns
 }
 
 /// Whether something is effective after the line was closed by word that a closed line should not see.

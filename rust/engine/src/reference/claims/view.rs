@@ -177,13 +177,6 @@ impl Told {
         Since { closed: self.closed_ns(number, &at.location, until_ns), opened: opened.copied() }
     }
 
-    /// Since when facts of a line at a position count; nothing where it is closed by word and not opened again.
-    pub(super) fn counts_since(&self, number: &Number, at: &PositionKey) -> Option<Since> {
-        let since = self.since(number, at, i64::MAX);
-        let is_opened = |closed_ns: i64| self.place(number, at, (i64::MAX, false)).is_opened(closed_ns);
-        since.closed.is_none_or(is_opened).then_some(since)
-    }
-
     /// When a hold ended, if a closing of its line did that.
     pub(super) fn ended_ns(&self, hold: &Hold) -> Option<i64> {
         self.since(&hold.number, &hold.at, i64::MAX).ended_ns(hold.time_ns)
