@@ -300,3 +300,62 @@ fn claims_that_end_by_time_count_as_far_as_they_were_used() {
     log.tell(&event(3, 3, "stock.picked", &line(5)));
     assert_eq!(log.twin.balances().remove(0).on_hand_atp(), 95_000);
 }
+
+#[test]
+fn what_has_no_line_is_shared_out_once() {
+    let received = |quantity: i64| (0, "stock.received", json!({"quantity": quantity}));
+    let closed = |minute| (minute, "oms document.cancelled", json!({"document": "SO-1"}));
+    let loose = |quantity: i64| json!({"document": "SO-1", "quantity": quantity});
+    let second = |quantity: i64| json!({"document": "SO-1", "line": 2, "quantity": quantity, "due": "2026-03-01"});
+    check_orders(
+        "a base is that of the facts that were given",
+        &[received(4), (50, "oms stock.allocated", line(4)), (10, "stock.picked", loose(4)), closed(30)],
+        -4,
+    );
+    check_orders(
+        "what was put back is no base any more",
+        &[
+            received(9),
+            (1, "stock.picked", line(4)),
+            closed(2),
+            (3, "stock.unpicked", line(3)),
+            (4, "oms stock.allocated", line(2)),
+        ],
+        6,
+    );
+    let picked = (2, "stock.picked", json!({"document": "SO-1", "line": 2, "quantity": 5}));
+    let shipped = (3, "stock.shipped", loose(5));
+    let ordered = [(1, "erp demand.scheduled", order(5)), (1, "erp demand.scheduled", second(5))];
+    let all = |last: &[(u32, &'static str, Value)]| {
+        let first = [received(100), ordered[0].clone(), ordered[1].clone(), picked.clone(), shipped.clone()];
+        first.into_iter().chain(last.iter().cloned()).collect::<Vec<_>>()
+    };
+    check_orders("a unit that was picked with a line and shipped without one", &all(&[]), 90);
+    check("the same, closed", "", &all(&[closed(4)]), 95, &[]);
+    check_orders(
+        "an order without a line is that of the lines as far as they have more than theirs",
+        &[
+            received(100),
+            (1, "erp demand.scheduled", json!({"document": "SO-1", "quantity": 10, "due": "2026-03-01"})),
+            (2, "oms stock.allocated", line(4)),
+            (3, "oms stock.allocated", json!({"document": "SO-1", "line": 2, "quantity": 3})),
+        ],
+        90,
+    );
+}
+
+#[test]
+fn a_grant_opens_no_claim_elsewhere_that_is_not_there() {
+    for (shelf, outcome) in [(5, "insufficient"), (8, "applied")] {
+        let mut log = Log::new("");
+        let elsewhere = |quantity: i64| json!({"document": "SO-1", "line": 1, "quantity": quantity, "location": "DC2"});
+        log.tell(&event(0, 0, "stock.received", &json!({"quantity": 100})));
+        log.tell(&event(1, 0, "stock.received", &json!({"quantity": shelf, "location": "DC2"})));
+        log.tell(&event(2, 1, "erp demand.scheduled", &order(10)));
+        log.tell(&event(3, 2, "stock.picked", &line(10)));
+        log.tell(&event(4, 2, "stock.shipped", &line(10)));
+        log.tell(&event(5, 9, "oms stock.allocated", &elsewhere(8)));
+        // The line is closed by quantity. Opened again, it is allocated 8 elsewhere.
+        assert_eq!(log.tell(&event(6, 5, "shop reservation.requested", &hold(3))), outcome, "{shelf}");
+    }
+}
