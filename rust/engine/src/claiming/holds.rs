@@ -124,7 +124,7 @@ impl Engine {
     pub(crate) fn is_part_closed(&self, config: &Config, whom: For<'_>, (held, spot): (Held, Spot)) -> bool {
         let line = whom.named().and_then(|named| self.find_line(config, Side::Demand, named, spot));
         // A line that is forgotten was over.
-        line.map_or(whom.document.is_some(), |line| self.is_closed_for(line, &self.claims.line(line), (held, spot)))
+        line.map_or(whom.document.is_some(), |line| self.is_closed_for(line, &self.claims.line(line), held))
     }
 
     /// Whether a part of a reservation would count once it has come to more: its line, known by a number, was shipped
@@ -138,7 +138,7 @@ impl Engine {
     ) -> bool {
         let line = whom.named().and_then(|named| self.find_line(config, Side::Demand, named, part.spot));
         let Some(line) = line.filter(|line| self.claims.line(*line).number.is_some()) else { return false };
-        !self.is_closed_for(line, &self.line_with(line, (held, part), now), (held, part.spot))
+        !self.is_closed_for(line, &self.line_with(line, (held, part), now), held)
     }
 
     /// A line as it would be with what a part of a reservation has come to.
@@ -156,7 +156,7 @@ impl Engine {
     }
 
     /// Whether a hold counts for nothing, if its line were so.
-    fn is_closed_for(&self, line: u32, known: &Line, (held, spot): (Held, Spot)) -> bool {
+    fn is_closed_for(&self, line: u32, known: &Line, held: Held) -> bool {
         let closed_ns = self.claims.document(known.document).closed_on(Side::Demand);
         let is_it = |hold: &Hold| (hold.serial, hold.part) == (held.serial, held.part);
         let counts = |line: &Line, is_meant: &dyn Fn(&Hold) -> bool| {
@@ -174,24 +174,10 @@ impl Engine {
         }
         let stock = &self.stock;
         let lines = self.claims.shared_out_with(line, known.clone(), |one, other| super::is_before(stock, one, other));
-        let has_ended = |line: &Line| {
-            let life = Life::of(line, closed_ns);
-            line.holds
-                .iter()
-                .filter(|hold| is_it(hold))
-                .all(|hold| !life.standings[hold.place as usize].reach.holds(hold))
-        };
-        if known.number.is_none() && has_ended(&lines[0]) {
-            return true;
-        }
-        // What is held without a line is shared out as a whole.
-        let is_shared = |hold: &Hold| {
-            let is_here = |other: &&Hold| (other.serial, other.part) == (hold.serial, hold.part);
-            let loose = known.holds.iter().find(is_here);
-            loose.is_some_and(|loose| known.places[loose.place as usize].spot == spot) && !hold.is_blank()
-        };
-        let is_any = known.number.is_none() && lines.iter().flat_map(|line| &line.holds).any(is_shared);
-        let is_meant: &dyn Fn(&Hold) -> bool = if is_any { &is_shared } else { &is_it };
+        // Of what is held without a line, what was shared out of it counts, and what nobody took.
+        let is_filled = |hold: &Hold| is_it(hold) && !hold.is_blank();
+        let is_any = known.number.is_none() && lines.iter().flat_map(|line| &line.holds).any(is_filled);
+        let is_meant: &dyn Fn(&Hold) -> bool = if is_any { &is_filled } else { &is_it };
         !lines.iter().any(|line| counts(line, is_meant))
     }
 

@@ -1,5 +1,5 @@
-//! Growth: what a grant would let other lines of its document claim, or its own line elsewhere (`docs/claims.md` §4).
-//! Nobody else judges that, so the grant is judged by it, too.
+//! Growth: what a grant would let other lines of its document claim, or its own line elsewhere, or by another voice
+//! (`docs/claims.md` §4). Nobody else judges that, so the grant is judged by it, too.
 
 use std::collections::BTreeMap;
 
@@ -11,17 +11,17 @@ use crate::claims::Line;
 use crate::engine::Engine;
 use crate::stock::Spot;
 
-/// What lines claim of a position beside what is asked for, by bucket: how much more from there on, before and after.
+/// What lines claim of a position, by bucket: how much more from there on, before and after.
 type Curves = BTreeMap<i32, [i128; 2]>;
 
 impl Engine {
-    /// How much is missing for what would be claimed more than before, beside what is asked for.
+    /// How much is missing of what would be claimed more than before.
     pub(super) fn shortage_elsewhere(
         &self,
         lifted: &Lifted,
         (asked, site): (Spot, &Site),
-        mode: Mode,
-        (lines, closed_ns, needs): (&[Line], Option<i64>, &[(i32, i128)]),
+        when: (Mode, i32),
+        (lines, closed_ns): (&[Line], Option<i64>),
     ) -> i128 {
         let stock = &self.stock;
         let before = match &*lifted.family {
@@ -30,36 +30,28 @@ impl Engine {
         };
         let mut curves: BTreeMap<Spot, Curves> = BTreeMap::new();
         for (which, lines) in [&*before, lines].into_iter().enumerate() {
-            self.add_claims(lifted, asked, (lines, closed_ns), which, &mut curves);
+            self.add_claims((lines, closed_ns), which, &mut curves);
         }
         let own_site = |spot: Spot| if spot == asked { site.clone() } else { self.site(spot, None) };
-        let needs_at = |spot: Spot| if spot == asked { needs } else { &[] };
         let short = |(spot, curves): (Spot, Curves)| {
             let is_lifted = lifted.spots.contains(&spot);
-            self.shortage_at((&own_site(spot), mode), curves, needs_at(spot), is_lifted)
+            self.shortage_at(&own_site(spot), when, curves, is_lifted)
         };
         curves.into_iter().map(short).max().unwrap_or(0)
     }
 
-    /// Adds what lines claim, but for what is asked for.
+    /// Adds what lines claim.
     fn add_claims(
         &self,
-        lifted: &Lifted,
-        asked: Spot,
         (lines, closed_ns): (&[Line], Option<i64>),
         which: usize,
         curves: &mut BTreeMap<Spot, Curves>,
     ) {
-        let own = self.claims.line(lifted.line);
         let keeps = self.config.promise.keeps_past_due_demand;
         let today = |spot: Spot| self.today(self.zone_of(self.view_names(spot)[1]));
         let dropped = |spot: Spot| (!keeps).then(|| today(spot));
         for line in lines {
-            let is_own = own.number.is_none() || line.number == own.number;
             for given in self.claims.reckon_one(line, closed_ns, dropped) {
-                if is_own && given.spot == asked {
-                    continue;
-                }
                 let curves = curves.entry(given.spot).or_default();
                 for (bucket, more) in given.changes() {
                     curves.entry(bucket).or_default()[which] += i128::from(more.total());
@@ -69,26 +61,27 @@ impl Engine {
     }
 
     /// How much is missing at a position, in the bucket that lacks most, of what is claimed more than before.
-    fn shortage_at(
-        &self,
-        (site, mode): (&Site, Mode),
-        mut curves: Curves,
-        needs: &[(i32, i128)],
-        is_lifted: bool,
-    ) -> i128 {
-        for (bucket, _) in needs {
-            curves.entry(*bucket).or_default();
-        }
-        let (mut before, mut after, mut short) = (0, 0, 0);
+    fn shortage_at(&self, site: &Site, (mode, asked): (Mode, i32), curves: Curves, is_lifted: bool) -> i128 {
+        let (mut before, mut after, mut grown, mut short) = (0, 0, 0, 0);
+        let last = curves.last_key_value().map(|(bucket, _)| *bucket);
         for (bucket, [was, is]) in curves {
             (before, after) = (before + was, after + is);
-            let figure = self.figure(site, mode, bucket.clamp(site.horizon.today, site.horizon.end - 1));
-            if after <= before || figure == UNLIMITED {
+            // Other modes look at all days together, in the bucket that is asked for.
+            if mode != Mode::LookAhead && Some(bucket) != last {
                 continue;
             }
-            let need = needs.iter().rev().find(|(from, _)| *from <= bucket).map_or(0, |(_, need)| (*need).max(0));
+            let more = std::mem::replace(&mut grown, after - before) < after - before;
+            let bucket = if mode == Mode::LookAhead { bucket } else { asked };
+            // What grew in an earlier bucket was looked at there; nobody looks beyond the horizon.
+            if !more || after <= before || bucket >= site.horizon.end {
+                continue;
+            }
+            let figure = self.figure(site, mode, bucket.max(site.horizon.today));
+            if figure == UNLIMITED {
+                continue;
+            }
             // What is not lifted is counted in the figure.
-            let wanted = need + if is_lifted { after } else { after - before };
+            let wanted = if is_lifted { after } else { after - before };
             short = short.max(wanted - i128::from(figure).max(0));
         }
         short

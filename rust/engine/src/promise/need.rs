@@ -59,7 +59,8 @@ impl Engine {
     ) -> i64 {
         let mut left = quantity.min(ACCOUNT_MAX);
         let line = self.claims.line(lifted.line);
-        if line.is_blank() && !self.claims.document(line.document).has_loose() {
+        let has_loose = self.claims.document(line.document).has_loose();
+        if line.is_blank() && !has_loose {
             let figure = self.figure(site, mode, bucket);
             return if figure == UNLIMITED { quantity } else { figure.max(0).min(quantity) };
         }
@@ -69,11 +70,14 @@ impl Engine {
             self.short_with(lifted, (spot, site), (mode, bucket), line)
         };
         // What is wanted grows by no more than the quantity, so less is missing by no more than what is taken off.
-        // Mostly by as much.
-        for _ in 0..3 {
+        // Mostly by as much. What spoils, and what lines take from each other, is no such sum: there it is tried.
+        for turn in 0..3 {
             let short = short_with(left);
             if short <= 0 || left == 0 {
                 return left;
+            }
+            if turn == 0 && (has_loose || site.window.is_some()) {
+                break;
             }
             left = left.saturating_sub(i64::try_from(short).unwrap_or(i64::MAX)).max(0);
         }
@@ -103,10 +107,11 @@ impl Engine {
         let short = self.shortage_of(site, when, &needs, others);
         if let [line] = &*lines
             && line.places.len() == 1
+            && line.facts.is_empty()
         {
             return short;
         }
-        short.max(self.shortage_elsewhere(lifted, (spot, site), when.0, (&lines, closed_ns, &needs)))
+        short.max(self.shortage_elsewhere(lifted, (spot, site), when, (&lines, closed_ns)))
     }
 
     /// A line as it would be with so much more from a bucket on.

@@ -38,11 +38,6 @@ impl Ask<'_> {
     fn is_for(&self, number: &Number) -> bool {
         self.purpose.number.is_none() || *number == self.purpose.number
     }
-
-    /// Whether it asks for no such line there.
-    fn leaves(&self, number: &Number, at: &PositionKey) -> bool {
-        at != self.at || !self.is_for(number)
-    }
 }
 
 /// What the lines of an order claim.
@@ -71,7 +66,7 @@ impl Reference {
         let fits = |quantity: i64| {
             let known = self.lines_asked(&ask, quantity);
             let claims = self.claims_of_lines(&known);
-            self.fits_itself(&ask, &known, (&claims, is_shared)) && self.fits_elsewhere(&ask, &known, &claims)
+            self.fits_itself(&ask, &known, (&claims, is_shared)) && self.fits_elsewhere(&ask, (&claims, is_shared))
         };
         if fits(most) {
             return most;
@@ -169,44 +164,41 @@ impl Reference {
         here.map(need).sum()
     }
 
-    /// Whether nothing else of the order claims more than is there by what is granted: the lines at other positions,
-    /// and other lines at this one.
-    fn fits_elsewhere(&self, ask: &Ask<'_>, known: &Known, after: &Claims) -> bool {
+    /// Whether nothing of the order claims more than before, and more than is there, by what is granted: neither other
+    /// lines, nor its own at another position or by another voice.
+    fn fits_elsewhere(&self, ask: &Ask<'_>, (after, is_shared): (&Claims, bool)) -> bool {
         let places: BTreeSet<&PositionKey> = ask.before.keys().chain(after.keys()).map(|(_, at)| at).collect();
         places.into_iter().all(|at| {
-            let others = |claims: &Claims, bucket: i64| {
-                claimed(claims, bucket, |number, place| place == at && ask.leaves(number, place))
+            let all = |claims: &Claims, bucket: i64| {
+                claimed(claims, bucket, |number, place| place == at && (is_shared || ask.is_for(number)))
             };
-            let grown = self.buckets_at(ask, known, at, after).into_iter().filter_map(|bucket| {
-                let now = others(after, bucket);
-                (now > others(&ask.before, bucket)).then_some((bucket, now))
+            let here = ask.before.iter().chain(after).filter(|((_, place), _)| place == at);
+            let mut buckets: BTreeSet<i64> =
+                here.flat_map(|(_, curve)| curve.iter().map(|(bucket, _)| *bucket)).collect();
+            let is_by_day = ask.wanting.mode == Mode::LookAhead;
+            if !is_by_day {
+                // Other modes look at all days together, in the bucket that is asked for.
+                buckets = BTreeSet::from([ALL_DAYS]);
+            }
+            // What grew in an earlier bucket was looked at there.
+            let mut earlier = 0;
+            let grown = buckets.into_iter().filter_map(|bucket| {
+                let (was, now) = (all(&ask.before, bucket), all(after, bucket));
+                let more = now - was > std::mem::replace(&mut earlier, now - was);
+                (more && now > was).then_some((bucket, now))
             });
             let grown: Vec<(i64, i128)> = grown.collect();
             if grown.is_empty() {
                 return true;
             }
-            let all = Some((&ask.order, &Number::None));
+            let all = Some((&ask.order, if is_shared { &Number::None } else { &ask.purpose.number }));
             let figures = self.outlook(at, None, ask.beside, all).figures(ask.wanting.mode);
             grown.into_iter().all(|(bucket, now)| {
-                let own = if at == ask.at { self.need(ask, known, bucket).max(0) } else { 0 };
-                let figure = usize::try_from(bucket).ok().and_then(|bucket| figures.get(bucket).copied().flatten());
-                figure.is_none_or(|figure| now + own <= figure.max(0))
+                let bucket = if is_by_day { usize::try_from(bucket).ok() } else { Some(ask.wanting.bucket) };
+                let figure = bucket.and_then(|bucket| figures.get(bucket).copied().flatten());
+                figure.is_none_or(|figure| now <= figure.max(0))
             })
         })
-    }
-
-    /// The buckets, from bucket 0 on, at which anything changes of a position.
-    fn buckets_at(&self, ask: &Ask<'_>, known: &Known, at: &PositionKey, after: &Claims) -> BTreeSet<i64> {
-        let here = ask.before.iter().chain(after).filter(|((_, place), _)| place == at);
-        let mut buckets: BTreeSet<i64> = here.flat_map(|(_, curve)| curve.iter().map(|(bucket, _)| *bucket)).collect();
-        if at == ask.at {
-            let own = known.lines.iter().filter(|(number, _)| ask.is_for(number));
-            let sums = own.filter_map(|(_, line)| Some(&line.places.get(at)?.sums));
-            let dues = sums.flat_map(|sums| sums.holds.iter().chain(&sums.posted));
-            buckets.extend(dues.map(|(due, _)| self.bucket_of(at, *due)));
-        }
-        buckets.insert(0);
-        buckets
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Troubles {
     positions: BTreeSet<PositionKey>,
     ships: BTreeSet<String>,
     releases: BTreeSet<crate::reference::event::Key>,
+    /// Reservations of which more was given back than they held, told or not.
+    over: BTreeSet<crate::reference::event::Key>,
     /// Positions from which something was shipped without a pick, by source.
     short: BTreeSet<(PositionKey, String)>,
     pub(crate) touched_orders: BTreeSet<Order>,
@@ -129,16 +131,21 @@ impl Reference {
     /// Reservations of which more was given back than they held. Who says so of a closed line is not told, then or
     /// later; what was told before stays.
     pub(crate) fn look_at_releases(&mut self, settled: Option<usize>) -> Vec<(String, String)> {
-        let mut now = BTreeSet::new();
+        let (mut now, mut over_now) = (BTreeSet::new(), BTreeSet::new());
         for (place, reservation) in self.claims.reservations.iter().enumerate() {
             let over = reservation.fold().over;
             let was_told = self.claims.troubles.releases.contains(&reservation.key);
             let is_over = |line: usize| over[line] && !reservation.lines[line].parts.is_empty();
-            let is_told = |line: usize| was_told || settled == Some(place) && !self.is_closed_hold(place, line);
+            if (0..over.len()).any(is_over) {
+                over_now.insert(reservation.key.clone());
+            }
+            let is_news = settled == Some(place) && !self.claims.troubles.over.contains(&reservation.key);
+            let is_told = |line: usize| was_told || is_news && !self.is_closed_hold(place, line);
             if (0..over.len()).any(|line| is_over(line) && is_told(line)) {
                 now.insert(reservation.key.clone());
             }
         }
+        self.claims.troubles.over = over_now;
         let before = std::mem::replace(&mut self.claims.troubles.releases, now.clone());
         let all: BTreeSet<_> = before.union(&now).cloned().collect();
         let turn = |key: crate::reference::event::Key| {
