@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tallystick import exact_json
+from tallystick.bus.jetstream import StoredMessage
 from tallystick.elements import elements, members
-from tallystick.jetstream import StoredMessage
 from tallystick.repair import REPEATABLE
 
 STEPS_MAX: Final = 20_000

@@ -13,11 +13,11 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from tallystick.connection import closed_for_good
+from tallystick.bus.connection import closed_for_good
+from tallystick.bus.jetstream import ApiError, JetStream
+from tallystick.bus.streams import LogPosition, check_position, message_digest
+from tallystick.bus.tap import Tap, attach
 from tallystick.errors import LogGap, OperationError
-from tallystick.jetstream import ApiError, JetStream
-from tallystick.streams import LogPosition, check_position, message_digest
-from tallystick.tap import Tap, attach
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg

@@ -17,14 +17,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
+from tallystick.bus.connection import connect
+from tallystick.bus.embedded import EmbeddedServer
+from tallystick.bus.jetstream import JetStream, StreamInfo
+from tallystick.bus.streams import LogPosition, ensure_input, ensure_outputs, message_digest
 from tallystick.config import Config
-from tallystick.connection import connect
-from tallystick.embedded import EmbeddedServer
 from tallystick.errors import BusError, ConfigurationError, EngineFailed, SnapshotUnfit, StreamError
 from tallystick.event_loop import run_loop
 from tallystick.ingest import PullLimits, PullSource
 from tallystick.intake import Intake
-from tallystick.jetstream import JetStream, StreamInfo
 from tallystick.outputs import Origin
 from tallystick.progress import Progress, RunReport, report_progress
 from tallystick.publish import OutputStream, Publisher
@@ -32,7 +33,6 @@ from tallystick.replies import Replies
 from tallystick.service import serve
 from tallystick.silence import Silence
 from tallystick.snapshots import SnapshotFolder, check_belongs
-from tallystick.streams import LogPosition, ensure_input, ensure_outputs, message_digest
 
 if TYPE_CHECKING:
     from nats.aio.client import Client

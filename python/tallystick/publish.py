@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from tallystick.connection import closed_for_good
+from tallystick.bus.connection import closed_for_good
+from tallystick.bus.jetstream import JetStream
 from tallystick.errors import BusError, OutputFenced, PublishError
-from tallystick.jetstream import JetStream
 from tallystick.outputs import NOTHING_STORED, Origin, OutputMessage, OutputPosition, read_position
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from tallystick.streams import covers
+from tallystick.bus.streams import covers
 
 if TYPE_CHECKING:
     from nats.aio.client import Client

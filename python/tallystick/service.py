@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from tallystick import exact_json
+from tallystick.bus.tap import reply_subject
 from tallystick.intake import WISHES, Intake, Refused, Wish
 from tallystick.quantity import to_decimal
 from tallystick.questions import QUESTIONS, Question
-from tallystick.tap import reply_subject
 
 if TYPE_CHECKING:
     from nats.aio.client import Client

@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from tallystick.bus.jetstream import JetStream, StoredMessage, StreamInfo
+from tallystick.bus.reader import read, sequence_at
 from tallystick.errors import StreamError
 from tallystick.flow import Flow, Step
-from tallystick.jetstream import JetStream, StoredMessage, StreamInfo
-from tallystick.reader import read, sequence_at
 
 if TYPE_CHECKING:
     from tallystick.config import Config

@@ -14,8 +14,8 @@ from typing import Any
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from tallystick.bus.connection import connect
 from tallystick.config import Nats
-from tallystick.connection import connect
 from tests.integration.daemon import SUBJECT
 
 SKUS = [f"hot-{number}" for number in range(10)]

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tallystick.bus.embedded import EmbeddedServer
+from tallystick.bus.jetstream import JetStream
 from tallystick.config import load
 from tallystick.desk import Desk
-from tallystick.embedded import EmbeddedServer
 from tallystick.errors import OperationError
-from tallystick.jetstream import JetStream
 from tallystick.outputs import OutputMessage
 from tallystick.pipeline import run
 from tallystick.publish import OutputStream

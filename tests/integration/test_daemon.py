@@ -12,12 +12,12 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from tallystick import Engine
+from tallystick.bus.connection import connect
+from tallystick.bus.embedded import EmbeddedServer
+from tallystick.bus.jetstream import JetStream
 from tallystick.config import Nats
-from tallystick.connection import connect
-from tallystick.embedded import EmbeddedServer
 from tallystick.errors import BusError, LogGap, OutputFenced, SnapshotUnfit, StreamError
 from tallystick.intake import WISHES
-from tallystick.jetstream import JetStream
 from tallystick.pipeline import Progress, run
 from tallystick.questions import QUESTIONS
 from tallystick.service import serve

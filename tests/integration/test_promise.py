@@ -10,11 +10,11 @@ from typing import Any
 from nats.aio.client import Client
 
 from tallystick import Engine
+from tallystick.bus.connection import connect
+from tallystick.bus.embedded import EmbeddedServer
+from tallystick.bus.jetstream import JetStream
 from tallystick.config import Nats, load
-from tallystick.connection import connect
-from tallystick.embedded import EmbeddedServer
 from tallystick.intake import Intake
-from tallystick.jetstream import JetStream
 from tallystick.pipeline import run
 from tallystick.service import serve
 from tallystick.silence import Silence

@@ -6,9 +6,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from tallystick.bus.jetstream import StoredMessage
 from tallystick.elements import elements
 from tallystick.flow import STEPS_MAX, Flow
-from tallystick.jetstream import StoredMessage
 
 SECOND = 1_000_000_000
 

@@ -41,7 +41,7 @@ class Reach:
 @asynccontextmanager
 async def connected(settings: "Nats", server: str | None) -> AsyncIterator["Client"]:
     """A connection to `server`, or to the configured one. Raises BusError."""
-    from tallystick.connection import connect
+    from tallystick.bus.connection import connect
 
     client = await connect(replace(settings, url=server) if server else settings)
     try:

@@ -98,10 +98,10 @@ async def _publish(
     window: int,
     from_line: int,
 ) -> "Published":
+    from tallystick.bus.jetstream import JetStream
+    from tallystick.bus.streams import covers, ensure_input
     from tallystick.errors import UsageError
-    from tallystick.jetstream import JetStream
     from tallystick.producer import publish_file
-    from tallystick.streams import covers, ensure_input
 
     async with connected(settings.nats, server) as connection:
         stream = await ensure_input(JetStream(connection), settings.input)

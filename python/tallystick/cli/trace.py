@@ -81,9 +81,9 @@ def _bounds(since: str | None, last: int | None) -> str:
 async def _trace(
     settings: "Config", server: str | None, correlation: str, since_s: int | None, last: int | None, timeout_s: float
 ) -> "tuple[list[Step], bool]":
+    from tallystick.bus.jetstream import JetStream
     from tallystick.desk import Desk
     from tallystick.errors import OperationError
-    from tallystick.jetstream import JetStream
     from tallystick.trace import trace as trace_flow
 
     async with connected(settings.nats, server) as connection:

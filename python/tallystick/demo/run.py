@@ -139,12 +139,12 @@ async def _through_the_bus(options: Options, workload: Workload, display: Displa
 
     Returns the seconds from the first message published to the last one applied.
     """
+    from tallystick.bus.connection import connect
+    from tallystick.bus.embedded import EmbeddedServer
+    from tallystick.bus.jetstream import JetStream
+    from tallystick.bus.streams import ensure_input
     from tallystick.config import load
-    from tallystick.connection import connect
-    from tallystick.embedded import EmbeddedServer
-    from tallystick.jetstream import JetStream
     from tallystick.producer import Window
-    from tallystick.streams import ensure_input
 
     with EmbeddedServer(options.folder / "nats", sync="1m") as server:
         config_path = _write_config(options, server.url, workload.engine_config)

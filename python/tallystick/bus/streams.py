@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tallystick.bus.jetstream import ApiError, JetStream, StreamInfo
 from tallystick.config import Input, Output, duration_s
 from tallystick.errors import LogGap, StreamError
-from tallystick.jetstream import ApiError, JetStream, StreamInfo
 
 DUPLICATE_WINDOW_S: Final = 120
 _NANOSECONDS: Final = 1_000_000_000

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tallystick.connection import closed_for_good
+from tallystick.bus.connection import closed_for_good
 from tallystick.errors import BusError, StreamError
 
 if TYPE_CHECKING:

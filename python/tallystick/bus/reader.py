@@ -9,9 +9,9 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from tallystick.connection import closed_for_good
+from tallystick.bus.connection import closed_for_good
+from tallystick.bus.jetstream import PATIENCE_S, JetStream, StoredMessage, StreamInfo, time_ns
 from tallystick.errors import BusError, StreamError
-from tallystick.jetstream import PATIENCE_S, JetStream, StoredMessage, StreamInfo, time_ns
 
 BATCH_MESSAGES: Final = 5_000
 BATCH_BYTES: Final = 4 << 20

@@ -8,8 +8,8 @@ import logging
 import ssl
 from typing import TYPE_CHECKING, Any, Final
 
+from tallystick.bus.embedded import VERSION_LEAST, version_text
 from tallystick.config import Nats
-from tallystick.embedded import VERSION_LEAST, version_text
 from tallystick.errors import BusError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ async def connect(settings: Nats) -> "Client":
     It is closed for good only when the server will not have us any more, as with credentials that expired. Raises
     BusError when there is no connection within `connect_timeout_s`, or the server is too old.
     """
-    from tallystick.patient_client import PatientClient
+    from tallystick.bus.patient_client import PatientClient
 
     client = PatientClient()
     last_error: list[str] = []
