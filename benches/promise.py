@@ -25,9 +25,9 @@ from benches.scale import Scale
 from benches.watch import Daemon, Stalled, Watch, last_lines
 from tallystick import Engine
 from tallystick.bus.embedded import EmbeddedServer
+from tallystick.bus.requests import RESERVE
 from tallystick.config import Config
 from tallystick.event_loop import run_loop
-from tallystick.intake import RESERVE
 from tallystick.snapshots import SnapshotFolder
 
 SKUS: Final = 1_000

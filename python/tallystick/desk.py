@@ -9,14 +9,14 @@ import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from tallystick import exact_json, questions
+from tallystick import exact_json
+from tallystick.bus import questions
 from tallystick.errors import BusError, OperationError, PublishError, StreamError, UsageError
 from tallystick.work import WorkItem
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
-STATUS_SUBJECT: Final = "tallystick.status"
 TIMEOUT_S: Final = 10.0
 _LOOK_EVERY_S: Final = 0.02
 _PUBLISH_TRIES: Final = 3
@@ -122,7 +122,7 @@ class Desk:
         deadline = time.monotonic() + self._timeout_s
         reached = -1
         while reached < sequence:
-            reached = int(exact_json.loads(await self.ask(STATUS_SUBJECT, {}))["sequence"])
+            reached = int(exact_json.loads(await self.ask(questions.STATUS_SUBJECT, {}))["sequence"])
             if reached >= sequence:
                 return
             if time.monotonic() > deadline:

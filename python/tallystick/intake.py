@@ -7,7 +7,6 @@ the order in which they came.
 import asyncio
 import contextlib
 import logging
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -23,9 +22,6 @@ PENDING_MAX: Final = 20_000
 ACK_S: Final = 5.0
 TRIES: Final = 3
 _SWEEP_S: Final = 1.0
-_NAME_BYTES_MAX: Final = 64
-_ID_BYTES_MAX: Final = 128
-_ENVELOPE: Final = ("source", "id", "time", "sequence", "correlationid", "causationid", "traceparent", "reason")
 _log: Final = logging.getLogger(__name__)
 
 
@@ -35,74 +31,6 @@ class Refused(Exception):
     def __init__(self, code: str, text: str) -> None:
         self.code = code
         super().__init__(text)
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """One kind of request, and the type of event that it becomes."""
-
-    name: str
-    type: str
-    needed: tuple[str, ...]
-    members: tuple[str, ...]
-    cure: str
-    """An example of a good request, for whoever sent a bad one."""
-
-    @property
-    def subject(self) -> str:
-        """Where it is sent to."""
-        return f"tallystick.{self.name}"
-
-    def event(self, data: bytes, reply: str) -> tuple[str, bytes]:
-        """The id of the event that a request becomes, and its bytes. Raises ValueError."""
-        asked = exact_json.loads(data)
-        if not isinstance(asked, dict):
-            raise ValueError("the request is no JSON object")  # noqa: TRY004 (a wrong value to whoever asks)
-        if unknown := sorted(set(asked) - {*_ENVELOPE, *self.members}):
-            raise ValueError(f"unknown field {unknown[0][:32]!r}")
-        for name in ("source", *self.needed):
-            if asked.get(name) is None:
-                raise ValueError(f"{name} is needed")
-        made = {"id": str(uuid.uuid4())} | asked
-        for name, most in (("source", _NAME_BYTES_MAX), ("id", _ID_BYTES_MAX)):
-            if not isinstance(made[name], str) or not 0 < len(made[name].encode("utf-8", "surrogatepass")) <= most:
-                raise ValueError(f"{name} must be a text of 1 to {most} bytes")
-        envelope: dict[str, Any] = {"specversion": "1.0", "type": self.type}
-        return made["id"], exact_json.dumps(envelope | made | ({"reply": reply} if reply else {}))
-
-
-_PLACE: Final = ("sku", "location", "group", "lot", "owner", "quantity", "due", "channel", "version")
-RESERVE: Final = Wish(
-    "reserve",
-    "reservation.requested",
-    (),
-    (*_PLACE, "lines", "ttl", "policy", "mode", "document", "line"),
-    'send {"source": "…", "id": "…", "sku": "…", "location": "…", "quantity": 1}, or "group" for "location", or '
-    '"lines": [{…}]',
-)
-POST: Final = Wish(
-    "post",
-    "reservation.posted",
-    ("target",),
-    ("target", "quantity", "quantities", "rest"),
-    'send {"source": "…", "id": "…", "target": {"source": "…", "id": "…"}}, and "quantity" for a part, with '
-    '"rest": "keep" where the rest stays held',
-)
-VOID: Final = Wish(
-    "void",
-    "reservation.voided",
-    ("target",),
-    ("target", "quantity", "quantities"),
-    'send {"source": "…", "id": "…", "target": {"source": "…", "id": "…"}}, and "quantity" for a part',
-)
-CHANGE: Final = Wish(
-    "change",
-    "reservation.changed",
-    ("target",),
-    ("target", "quantity", "quantities", "ttl"),
-    'send {"source": "…", "id": "…", "target": {"source": "…", "id": "…"}, "quantity": 1}, or "ttl", or both',
-)
-WISHES: Final = (RESERVE, POST, VOID, CHANGE)
 
 
 @dataclass(slots=True)

@@ -12,39 +12,20 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from tallystick import exact_json
+from tallystick.bus.questions import ATP_SUBJECT, PROMISE_SUBJECT, QUESTIONS, STATUS_SUBJECT, Question
+from tallystick.bus.requests import REQUEST_KINDS, RequestKind
 from tallystick.bus.tap import reply_subject
-from tallystick.intake import WISHES, Intake, Refused, Wish
-from tallystick.quantity import to_decimal
-from tallystick.questions import QUESTIONS, Question
+from tallystick.daemon import answers
+from tallystick.intake import Intake, Refused
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.micro.request import Request
     from nats.micro.service import Service
 
-    from tallystick._engine import Engine, Position
+    from tallystick._engine import Engine
 
 NAME: Final = "tallystick"
-ATP_SUBJECT: Final = "tallystick.atp"
-STATUS_SUBJECT: Final = "tallystick.status"
-PROMISE_SUBJECT: Final = "tallystick.promise"
-QUANTITIES: Final = (
-    "on_hand",
-    "reserved",
-    "allocated",
-    "picked",
-    "in_transit",
-    "quarantine",
-    "damaged",
-    "ordered",
-    "unpicked",
-    "safety_stock",
-    "pending",
-    "on_hand_atp",
-    "atp",
-)
-"""What is told of a position: its accounts, what else is claimed of it, and both figures (docs/claims.md §6)."""
-_NAME_BYTES_MAX: Final = 64
 _CURE: Final = 'send {"sku": "…"} or {"sku": "…", "location": "…"}'
 _PROMISE_CURE: Final = 'send {"positions": [{"sku": "…", "location": "…"}], "due": "…", "quantity": 1}'
 
@@ -62,18 +43,18 @@ async def serve(
 
     async def atp(request: "Request") -> None:
         try:
-            sku, location = parse_question(request.data)
+            sku, location = answers.parse_atp(request.data)
         except ValueError as error:
             raise ServiceError("400", f"{error}; {_CURE}") from error
         # In a worker, because the engine answers only between two batches and the event loop must not wait for that.
-        await request.respond(await asyncio.to_thread(answer, engine, sku, location))
+        await request.respond(await asyncio.to_thread(answers.atp, engine, sku, location))
 
     async def tell_status(request: "Request") -> None:
         import orjson
 
         facts = status()
         try:
-            wanted = _json_object(request.data) if request.data else {}
+            wanted = answers.json_object(request.data) if request.data else {}
         except ValueError as error:
             raise ServiceError("400", f'{error}; send nothing or {{"state_hash": true}}') from error
         if wanted.get("state_hash"):
@@ -92,9 +73,9 @@ async def serve(
     for question in QUESTIONS:
         handler = _handler(client, engine, question)
         await service.add_endpoint(EndpointConfig(question.name, handler, subject=question.subject))
-    for wish in WISHES if intake is not None else ():
+    for kind in REQUEST_KINDS if intake is not None else ():
         assert intake is not None, "as the line before says"
-        await service.add_endpoint(EndpointConfig(wish.name, _taking(intake, wish), subject=wish.subject))
+        await service.add_endpoint(EndpointConfig(kind.name, _taking(intake, kind), subject=kind.subject))
     return service
 
 
@@ -113,7 +94,7 @@ def _promising(client: "Client", engine: "Engine") -> Callable[["Request"], Awai
     return handle
 
 
-def _taking(intake: Intake, wish: Wish) -> Callable[["Request"], Awaitable[None]]:
+def _taking(intake: Intake, kind: RequestKind) -> Callable[["Request"], Awaitable[None]]:
     """What takes requests of one kind into the log, without waiting until they are there."""
     from nats.micro.request import ServiceError
 
@@ -121,9 +102,9 @@ def _taking(intake: Intake, wish: Wish) -> Callable[["Request"], Awaitable[None]
 
     async def handle(request: "Request") -> None:
         try:
-            stored = await intake.take(*wish.event(request.data, reply_subject(request)))
+            stored = await intake.take(*kind.event(request.data, reply_subject(request)))
         except ValueError as error:
-            raise ServiceError("400", f"{error}; {wish.cure}") from error
+            raise ServiceError("400", f"{error}; {kind.cure}") from error
         except Refused as error:
             raise ServiceError(error.code, str(error)) from error
         stored.add_done_callback(lambda done: _refuse(request, done))
@@ -156,57 +137,13 @@ def _handler(client: "Client", engine: "Engine", question: Question) -> Callable
         try:
             members = question.parse(request.data)
             async with alone:
-                found = await asyncio.to_thread(question.answer, engine, members, bytes_max)
+                found = await asyncio.to_thread(answers.answer, engine, question, members, bytes_max)
         except ValueError as error:
             raise ServiceError("400", f"{error}; {question.cure}") from error
         _check_size(found, bytes_max, "ask for less at once")
         await request.respond(found)
 
     return handle
-
-
-def parse_question(data: bytes) -> tuple[str, str | None]:
-    """The sku and the location, if one is named. Raises ValueError."""
-    question = _json_object(data)
-    if unknown := sorted(set(question) - {"sku", "location"}):
-        raise ValueError(f"unknown field {unknown[0][:32]!r}")
-    sku, location = question.get("sku"), question.get("location")
-    for name, value in (("sku", sku), ("location", location)):
-        if value is None and name == "location":
-            continue
-        if not isinstance(value, str) or not 0 < len(value.encode()) <= _NAME_BYTES_MAX:
-            raise ValueError(f"{name} must be a text of 1 to {_NAME_BYTES_MAX} bytes")
-    assert isinstance(sku, str), "checked above"
-    return sku, location
-
-
-def answer(engine: "Engine", sku: str, location: str | None) -> bytes:
-    """The JSON answer to a question: what is unknown has no positions."""
-    import orjson
-
-    found = [position for position in engine.positions_of(sku) if location in (None, position.location)]
-    return orjson.dumps({"sequence": engine.sequence, "positions": [_as_json(position) for position in found]})
-
-
-def _as_json(position: "Position") -> dict[str, Any]:
-    import orjson
-
-    names = {"sku": position.sku, "location": position.location, "lot": position.lot, "owner": position.owner}
-    # A fragment is a JSON number with all its digits; a float would not be exact.
-    numbers = {name: orjson.Fragment(str(to_decimal(getattr(position, name)))) for name in QUANTITIES}
-    return {name: value for name, value in names.items() if value is not None} | numbers | {"version": position.version}
-
-
-def _json_object(data: bytes) -> dict[str, Any]:
-    import orjson
-
-    try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise ValueError(f"the request is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise ValueError("the request is no JSON object")  # noqa: TRY004 (a wrong value to whoever asks)
-    return value
 
 
 def _semantic_version() -> str:

@@ -5,9 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final, Self
 
 from tallystick import exact_json
-
-UNRESOLVED: Final = ("open", "acknowledged")
-STATES: Final = (*UNRESOLVED, "resolved", "discarded")
+from tallystick.bus.questions import UNRESOLVED
 
 _REASONS: Final = {
     "accepted": "because its event was accepted",

@@ -93,7 +93,7 @@ def atp(  # noqa: PLR0913, PLR0917 (an option each)
     if group is not None or any(asked.values()):
         _promised(reach, sku, location, group, asked, as_json=as_json)
         return
-    from tallystick.service import ATP_SUBJECT
+    from tallystick.bus.questions import ATP_SUBJECT
 
     question = {"sku": sku} if location is None else {"sku": sku, "location": location}
     answer = reach.run(lambda desk: desk.ask(ATP_SUBJECT, question))
@@ -128,8 +128,8 @@ async def _ask(
 ) -> "tuple[list[Place], bytes]":
     """Where was asked, and the answer. Without a place, all positions that the ledger has are asked about."""
     from tallystick import exact_json
+    from tallystick.bus.questions import ATP_SUBJECT, PROMISE_SUBJECT
     from tallystick.promise import question
-    from tallystick.service import ATP_SUBJECT, PROMISE_SUBJECT
 
     places: list[Place] = [{"sku": sku, "group": group}] if group is not None else []
     if group is None:

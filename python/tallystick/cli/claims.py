@@ -40,7 +40,8 @@ def claims(
 
         tallystick claims --sku 4711 --location DC1 --json
     """
-    from tallystick import exact_json, questions
+    from tallystick import exact_json
+    from tallystick.bus import questions
 
     asked: dict[str, Any] = {"document": document, "sku": sku, "location": location, "limit": limit}
     found = Reach(config, server, timeout_s).run(lambda desk: desk.asked(questions.CLAIMS, asked))

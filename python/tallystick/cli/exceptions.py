@@ -128,7 +128,8 @@ def stats(
 
         tallystick exceptions stats
     """
-    from tallystick import exact_json, questions
+    from tallystick import exact_json
+    from tallystick.bus import questions
 
     found = Reach(config, server, timeout_s).run(lambda desk: desk.asked(questions.STATS, {}))
     if as_json:

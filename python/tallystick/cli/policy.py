@@ -97,7 +97,8 @@ def report(
 
         tallystick policy report
     """
-    from tallystick import exact_json, questions
+    from tallystick import exact_json
+    from tallystick.bus import questions
 
     found = Reach(config, server, timeout_s).run(lambda desk: desk.asked(questions.SHADOW, {}))
     if as_json:

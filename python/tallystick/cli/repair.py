@@ -224,7 +224,8 @@ def _key(event: bytes) -> tuple[str, str]:
 
 async def _try(desk: "Desk", batch: "Sequence[tuple[WorkItem, bytes]]", *, as_json: bool) -> None:
     """Asks what the events would come to, and shows it."""
-    from tallystick import exact_json, questions
+    from tallystick import exact_json
+    from tallystick.bus import questions
     from tallystick.errors import UsageError
 
     try:

@@ -44,7 +44,8 @@ def reservations(  # noqa: PLR0913, PLR0917 (an option each)
 
         tallystick reservations --sku 4711 --location DC1 --json
     """
-    from tallystick import exact_json, questions
+    from tallystick import exact_json
+    from tallystick.bus import questions
 
     asked: dict[str, Any] = {"document": document, "sku": sku, "location": location, "limit": limit}
     asked["leaks"] = leaks or None

@@ -101,7 +101,7 @@ def reserve(  # noqa: PLR0913, PLR0917 (an option each)
 
         tallystick reserve 4711 DC1 3 --source shop --id cart-17 --json
     """
-    from tallystick.intake import RESERVE
+    from tallystick.bus.requests import RESERVE
 
     asked: dict[str, Any] = {"sku": sku, **_place(words, group), "due": due, "ttl": ttl, "channel": channel}
     asked |= {"policy": "partial" if partial else None, "document": document, "line": line, "source": source}
@@ -129,7 +129,7 @@ def post(
 
         tallystick post shop/cart-17 --quantity 2 --keep
     """
-    from tallystick.intake import POST
+    from tallystick.bus.requests import POST
 
     said = {"quantity": quantity, "rest": "keep" if keep else None}
     _settle(POST.subject, targets, said, speaker, Reach(config, server, timeout_s), as_json=as_json)
@@ -150,7 +150,7 @@ def void(
 
         tallystick void shop/cart-17 shop/cart-18
     """
-    from tallystick.intake import VOID
+    from tallystick.bus.requests import VOID
 
     said = {"quantity": quantity}
     _settle(VOID.subject, targets, said, speaker, Reach(config, server, timeout_s), as_json=as_json)
@@ -174,8 +174,8 @@ def change(
 
         tallystick change shop/cart-17 --ttl 2h
     """
+    from tallystick.bus.requests import CHANGE
     from tallystick.errors import UsageError
-    from tallystick.intake import CHANGE
 
     if quantity is None and ttl is None:
         raise UsageError("give --quantity, --ttl, or both")

@@ -54,7 +54,7 @@ def trail(
 
 async def _ask(desk: "Desk", question: dict[str, Any]) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
     """What the position is made of, and the lines that are known there, each at that position alone."""
-    from tallystick import questions
+    from tallystick.bus import questions
 
     found = await desk.asked(questions.TRAIL, question)
     asked = {"sku": question["sku"], "location": question["location"], "limit": questions.CLAIMS_MAX}

@@ -1,63 +1,124 @@
-"""Questions: what the daemon can be asked about exceptions, sources and single events, and how it answers.
+"""Answers: what the engine says to each question that came over the bus, as JSON that fits into one message.
 
-Each question is a JSON object; each answer is JSON that fits into one message. A question that is not understood is a
-ValueError that names what is wrong. It knows the engine and no bus; `service` brings the two together.
+A question that is not understood is a ValueError that names what is wrong. It knows the engine and no connection;
+`service` brings the two together.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tallystick import exact_json
-from tallystick.work import STATES
+from tallystick.bus.questions import (
+    ANSWERS,
+    CLAIMS,
+    CLAIMS_MAX,
+    EVENTS_MAX,
+    FILTERS,
+    KEYS_MAX,
+    LIMIT_MAX,
+    LIST,
+    ONE,
+    RESERVATIONS,
+    RESERVATIONS_MAX,
+    SHADOW,
+    SOURCES,
+    STATES,
+    STATS,
+    TRAIL,
+    WHAT_IF,
+    Question,
+)
+from tallystick.quantity import to_decimal
 
 if TYPE_CHECKING:
-    from tallystick._engine import Engine
+    from tallystick._engine import Engine, Position
 
-LIMIT_MAX: Final = 500
-KEYS_MAX: Final = 1_000
-EVENTS_MAX: Final = 500
-RESERVATIONS_MAX: Final = 1_000
-CLAIMS_MAX: Final = 1_000
+QUANTITIES: Final = (
+    "on_hand",
+    "reserved",
+    "allocated",
+    "picked",
+    "in_transit",
+    "quarantine",
+    "damaged",
+    "ordered",
+    "unpicked",
+    "safety_stock",
+    "pending",
+    "on_hand_atp",
+    "atp",
+)
+"""What is told of a position: its accounts, what else is claimed of it, and both figures (docs/claims.md §6)."""
 _LIMIT: Final = 100
+_NAME_BYTES_MAX: Final = 64
 _TEXT_BYTES_MAX: Final = 128
+_ENVELOPE_BYTES: Final = 128
+"""Room for what stands around the items of a list."""
+_EVENT: Final = ("event", "event_hex")
 _STATES: Final = ("unresolved", "all", *STATES)
-_FILTERS: Final = ("code", "source", "owner", "correlation", "sku")
 
 Answer = Callable[["Engine", Mapping[str, Any], int], bytes]
-"""From the engine, the question, and the most bytes that the answer may have."""
+"""From the engine, the question's members, and the most bytes that the answer may have."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One thing that the daemon can be asked."""
+def answer(engine: "Engine", question: Question, members: Mapping[str, Any], bytes_max: int) -> bytes:
+    """Returns the JSON answer to a question. Raises ValueError for members that it cannot be answered with.
 
-    subject: str
-    answer: Answer
-    members: tuple[str, ...]
-    cure: str
-    """An example of a good question, for whoever sent a bad one."""
+    Only lists keep to `bytes_max`; whoever sends the answer checks the others.
+    """
+    return _ANSWER_TO[question](engine, members, bytes_max)
 
-    @property
-    def name(self) -> str:
-        """Its name in the list of endpoints."""
-        return self.subject.partition(".")[2].replace(".", "-")
 
-    def parse(self, data: bytes) -> dict[str, Any]:
-        """The members of a question. Raises ValueError."""
-        question = exact_json.loads(data) if data else {}
-        if not isinstance(question, dict):
-            raise ValueError("the request is no JSON object")  # noqa: TRY004 (a wrong value to whoever asks)
-        if unknown := sorted(set(question) - set(self.members)):
-            raise ValueError(f"unknown field {unknown[0][:32]!r}")
-        return question
+def parse_atp(data: bytes) -> tuple[str, str | None]:
+    """Returns the sku and the location, if one is named. Raises ValueError."""
+    question = json_object(data)
+    if unknown := sorted(set(question) - {"sku", "location"}):
+        raise ValueError(f"unknown field {unknown[0][:32]!r}")
+    sku, location = question.get("sku"), question.get("location")
+    for name, value in (("sku", sku), ("location", location)):
+        if value is None and name == "location":
+            continue
+        if not isinstance(value, str) or not 0 < len(value.encode()) <= _NAME_BYTES_MAX:
+            raise ValueError(f"{name} must be a text of 1 to {_NAME_BYTES_MAX} bytes")
+    assert isinstance(sku, str), "checked above"
+    return sku, location
+
+
+def atp(engine: "Engine", sku: str, location: str | None) -> bytes:
+    """Returns the balances of a SKU as JSON, at one location or at all; what is unknown has no positions."""
+    import orjson
+
+    found = [position for position in engine.positions_of(sku) if location in (None, position.location)]
+    return orjson.dumps({"sequence": engine.sequence, "positions": [_as_json(position) for position in found]})
+
+
+def _as_json(position: "Position") -> dict[str, Any]:
+    import orjson
+
+    names = {"sku": position.sku, "location": position.location, "lot": position.lot, "owner": position.owner}
+    # A fragment is a JSON number with all its digits; a float would not be exact.
+    numbers = {name: orjson.Fragment(str(to_decimal(getattr(position, name)))) for name in QUANTITIES}
+    return {name: value for name, value in names.items() if value is not None} | numbers | {"version": position.version}
+
+
+def json_object(data: bytes) -> dict[str, Any]:
+    """Returns the members of a request. Raises ValueError for what is no JSON object."""
+    import orjson
+
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"the request is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ValueError("the request is no JSON object")  # noqa: TRY004 (a wrong value to whoever asks)
+    return value
 
 
 def _list(engine: "Engine", question: Mapping[str, Any], bytes_max: int) -> bytes:
     state = _text(question, "state") or "all"
     if state not in _STATES:
         raise ValueError(f"state is one of {', '.join(_STATES)}")
-    filters = {name: _text(question, name) for name in _FILTERS}
+    filters = {name: _text(question, name) for name in FILTERS}
     after = _number(question, "after", 0, None, 0)
     limit = _number(question, "limit", 1, LIMIT_MAX, _LIMIT)
     with_events = question.get("events", False)
@@ -79,10 +140,6 @@ def _list(engine: "Engine", question: Mapping[str, Any], bytes_max: int) -> byte
         parts.append(part)
     head = exact_json.dumps({"sequence": engine.sequence, "more": more})[:-1]
     return b'%s,"items":[%s]}' % (head, b",".join(parts))
-
-
-_EVENT: Final = ("event", "event_hex")
-_ENVELOPE_BYTES: Final = 128
 
 
 def _one(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
@@ -141,45 +198,6 @@ def _claims(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> b
     return engine.claims(exact_json.dumps({name: value for name, value in asked.items() if value is not None}))
 
 
-# Not `tallystick.exceptions`: the exception stream listens to that, and would take a question for a foreign writer.
-LIST: Final = Question(
-    "tallystick.exceptions.list",
-    _list,
-    ("state", *_FILTERS, "after", "limit", "events"),
-    'send {} or {"state": "unresolved", "code": "…", "source": "…", "owner": "…", "correlation": "…", "sku": "…", '
-    '"after": 0, "limit": 100, "events": true}',
-)
-ONE: Final = Question("tallystick.exception", _one, ("number",), 'send {"number": 1}')
-STATS: Final = Question(
-    "tallystick.exceptions.stats", lambda engine, _question, _max: engine.exception_stats().encode(), (), "send {}"
-)
-SOURCES: Final = Question("tallystick.sources", _sources, ("source",), 'send {} or {"source": "…"}')
-SHADOW: Final = Question(
-    "tallystick.shadow", lambda engine, _question, _max: engine.shadow_report().encode(), (), "send {}"
-)
-TRAIL: Final = Question(
-    "tallystick.trail",
-    _trail,
-    ("sku", "location", "lot", "owner"),
-    'send {"sku": "…", "location": "…"}, and lot and owner if the position has them',
-)
-WHAT_IF: Final = Question("tallystick.whatif", _what_if, ("events",), 'send {"events": [{"id": "…", …}]}')
-ANSWERS: Final = Question("tallystick.answers", _answers, ("keys",), 'send {"keys": [["source", "id"]]}')
-RESERVATIONS: Final = Question(
-    "tallystick.reservations",
-    _reservations,
-    ("document", "sku", "location", "leaks", "limit"),
-    'send {} or {"document": "…", "sku": "…", "location": "…", "leaks": true, "limit": 100}',
-)
-CLAIMS: Final = Question(
-    "tallystick.claims",
-    _claims,
-    ("document", "sku", "location", "limit"),
-    'send {} or {"document": "…", "sku": "…", "location": "…", "limit": 100}',
-)
-QUESTIONS: Final = (LIST, ONE, STATS, SOURCES, SHADOW, TRAIL, WHAT_IF, ANSWERS, RESERVATIONS, CLAIMS)
-
-
 def _text(question: Mapping[str, Any], name: str) -> str | None:
     value = question.get(name)
     if value is None:
@@ -196,3 +214,17 @@ def _number(question: Mapping[str, Any], name: str, least: int, most: int | None
         limits = f"from {least} to {most}" if most is not None else f"of at least {least}"
         raise ValueError(f"{name} must be a whole number {limits}")
     return value
+
+
+_ANSWER_TO: Final[Mapping[Question, Answer]] = {
+    LIST: _list,
+    ONE: _one,
+    STATS: lambda engine, _members, _bytes_max: engine.exception_stats().encode(),
+    SOURCES: _sources,
+    SHADOW: lambda engine, _members, _bytes_max: engine.shadow_report().encode(),
+    TRAIL: _trail,
+    WHAT_IF: _what_if,
+    ANSWERS: _answers,
+    RESERVATIONS: _reservations,
+    CLAIMS: _claims,
+}
