@@ -27,8 +27,8 @@ from tallystick import Engine
 from tallystick.bus.embedded import EmbeddedServer
 from tallystick.bus.requests import RESERVE
 from tallystick.config import Config
+from tallystick.daemon.snapshots import SnapshotFolder
 from tallystick.event_loop import run_loop
-from tallystick.snapshots import SnapshotFolder
 
 SKUS: Final = 1_000
 ANSWERS: Final = "bench.answers"

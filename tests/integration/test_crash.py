@@ -15,11 +15,11 @@ from tallystick.bus.embedded import EmbeddedServer
 from tallystick.bus.jetstream import JetStream
 from tallystick.bus.questions import STATES
 from tallystick.config import load
+from tallystick.daemon.outputs import OutputMessage
+from tallystick.daemon.pipeline import run
+from tallystick.daemon.publish import OutputStream
 from tallystick.desk import Desk
 from tallystick.errors import OperationError
-from tallystick.outputs import OutputMessage
-from tallystick.pipeline import run
-from tallystick.publish import OutputStream
 from tallystick.work import items
 from tests.integration.daemon import (
     SMALL_STEPS,

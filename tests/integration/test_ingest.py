@@ -20,8 +20,8 @@ from tallystick.bus.embedded import EmbeddedServer
 from tallystick.bus.jetstream import JetStream, StreamInfo
 from tallystick.bus.streams import LogPosition, ensure_input, message_digest
 from tallystick.config import Input, Nats
+from tallystick.daemon.ingest import PullLimits, PullSource
 from tallystick.errors import LogGap, StreamError
-from tallystick.ingest import PullLimits, PullSource
 
 EVENTS = Input(stream="EVENTS", subjects=("events",))
 LIMITS = PullLimits(pull_messages=100, pull_bytes=2 << 20, queue_messages=1_000, queue_bytes=8 << 20)

@@ -11,9 +11,9 @@ import pytest
 from tallystick.bus.embedded import EmbeddedServer
 from tallystick.bus.jetstream import JetStream
 from tallystick.cli.app import execute
+from tallystick.daemon.pipeline import run
 from tallystick.errors import StreamError
 from tallystick.flow import Step
-from tallystick.pipeline import run
 from tallystick.trace import trace
 from tests.integration.daemon import configure, has_reached, publish, run_to_end, until
 

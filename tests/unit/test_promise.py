@@ -9,9 +9,9 @@ import pytest
 
 from tallystick import Engine, atp_figures, promise
 from tallystick.bus.requests import POST, REQUEST_KINDS, RESERVE, VOID
+from tallystick.daemon.replies import may_go_to
+from tallystick.daemon.ticker import tick
 from tallystick.quantity import to_decimal, to_thousandths
-from tallystick.replies import may_go_to
-from tallystick.silence import tick
 
 PLACE: promise.Place = {"sku": "4711", "location": "DC1"}
 

@@ -273,7 +273,7 @@ def _judge(options: Options, workload: Workload, display: Display, seconds: floa
 
 
 def _newest_snapshot(config: "Config") -> bytes:
-    from tallystick.snapshots import SnapshotFolder
+    from tallystick.daemon.snapshots import SnapshotFolder
 
     snapshot = SnapshotFolder(config.snapshots.folder).newest()
     if snapshot is None:

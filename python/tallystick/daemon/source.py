@@ -21,6 +21,9 @@ class MessageSource(Protocol):
     def waiting(self) -> bool:
         """Whether there is something in the inbox."""
 
+    async def at_end(self) -> bool:
+        """Whether everything that the stream holds now was handed out."""
+
     async def wait(self, timeout_s: float) -> bool:
         """Waits for messages; False if none came in time. Raises OperationError when there can be no more."""
 

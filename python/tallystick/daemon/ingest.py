@@ -84,7 +84,7 @@ class PullSource:
         self._reconnects = 0
         self._arrived_at = 0.0
         self._looked_at = 0.0
-        self._silences = 0
+        self._quiet_looks = 0
         self._stopping = False
         self._failure: OperationError | None = None
         self._arrived = asyncio.Event()
@@ -196,7 +196,7 @@ class PullSource:
             self._noticed = inbox.expected
             self._last_sequence = max(self._last_sequence, inbox.stream_end)
             self._arrived_at = time.monotonic()
-            self._silences = 0
+            self._quiet_looks = 0
             if self._has_gathered():
                 self._arrived.set()
         if self._owed <= (REQUESTS_AHEAD - 1) * self._limits.pull_messages:
@@ -295,18 +295,18 @@ class PullSource:
         self._last_sequence = info.last_sequence if info else self._last_sequence
         full = self._owed <= 0 and self.waiting
         if info is not None and (info.last_sequence < expected or self._inbox.expected > expected or full):
-            self._silences = 0
+            self._quiet_looks = 0
             return
-        self._silences += 1
-        if self._silences == 2:
+        self._quiet_looks += 1
+        if self._quiet_looks == 2:
             self._demand_rebuild("silence")
-        elif self._silences == 4:
+        elif self._quiet_looks == 4:
             self._hole_end = info.last_sequence if info else 0
             self._demand_rebuild("hole")
-        elif self._silences > 5:
+        elif self._quiet_looks > 5:
             _log.warning("stream %s is silent though it holds more; connecting again", self._position.stream)
             await self._bus.client.force_reconnect()
-            self._silences = 0
+            self._quiet_looks = 0
 
     def _demand_rebuild(self, reason: str) -> None:
         self._rebuild_reason = reason

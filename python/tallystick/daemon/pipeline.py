@@ -22,17 +22,18 @@ from tallystick.bus.embedded import EmbeddedServer
 from tallystick.bus.jetstream import JetStream, StreamInfo
 from tallystick.bus.streams import LogPosition, ensure_input, ensure_outputs, message_digest
 from tallystick.config import Config
+from tallystick.daemon.ingest import PullLimits, PullSource
+from tallystick.daemon.intake import Intake
+from tallystick.daemon.outputs import Origin
+from tallystick.daemon.progress import Progress, RunReport, report_progress
+from tallystick.daemon.publish import OutputStream, Publisher
+from tallystick.daemon.replies import Replies
+from tallystick.daemon.service import serve
+from tallystick.daemon.snapshots import SnapshotFolder, check_belongs
+from tallystick.daemon.source import MessageSource
+from tallystick.daemon.ticker import Ticker
 from tallystick.errors import BusError, ConfigurationError, EngineFailed, SnapshotUnfit, StreamError
 from tallystick.event_loop import run_loop
-from tallystick.ingest import PullLimits, PullSource
-from tallystick.intake import Intake
-from tallystick.outputs import Origin
-from tallystick.progress import Progress, RunReport, report_progress
-from tallystick.publish import OutputStream, Publisher
-from tallystick.replies import Replies
-from tallystick.service import serve
-from tallystick.silence import Silence
-from tallystick.snapshots import SnapshotFolder, check_belongs
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -49,7 +50,6 @@ CATCH_UP_MS: Final = 1_000
 """Longest time between two flushes, however far behind the log's end is."""
 HELD_EVENTS_MAX: Final = 500_000
 """Events whose output may wait for the flush before; then applying waits too."""
-__all__ = ["Pipeline", "Progress", "RunReport", "run", "run_until_signal"]
 _log: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
@@ -127,10 +127,10 @@ class Pipeline:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._closing = contextlib.AsyncExitStack()
         self._engine: Engine
-        self._source: PullSource
+        self._source: MessageSource
         self._publisher: Publisher
         self._replies: Replies
-        self._silence: Silence
+        self._ticker: Ticker
         self._origin: Origin
         self._outcomes: Counter[str] = Counter()
         self._positions = 0
@@ -190,7 +190,7 @@ class Pipeline:
         closed = (*subjects, settings.availability_subject, settings.exceptions_subject, "tallystick.>")
         self._replies = Replies(client, closed)
         self._closing.push_async_callback(self._replies.close)
-        self._silence = Silence(client, self._config.input.subject, self._config.input.tick_after_s)
+        self._ticker = Ticker(client, self._config.input.subject, self._config.input.tick_after_s)
         intake = Intake(client, self._config.input.subject)
         self._closing.push_async_callback(intake.close)
         await intake.open()
@@ -224,9 +224,10 @@ class Pipeline:
     async def _open_source(self, bus: JetStream, position: LogPosition) -> None:
         settings = self._config.process
         limits = PullLimits(settings.pull_messages, settings.pull_bytes, settings.queue_messages, settings.queue_bytes)
-        self._source = PullSource(bus, position, limits)
-        self._closing.push_async_callback(self._source.close)
-        await self._source.start()
+        source = PullSource(bus, position, limits)
+        self._source = source
+        self._closing.push_async_callback(source.close)
+        await source.start()
 
     async def _open_publisher(self, bus: JetStream, info: StreamInfo) -> None:
         settings = self._config.output
@@ -266,7 +267,7 @@ class Pipeline:
             "snapshot_sequence": progress.snapshot_sequence,
             "answers": self._replies.sent_total,
             "answers_failed": self._replies.failed_total,
-            "ticks": self._silence.ticks_total,
+            "ticks": self._ticker.ticks_total,
             "config_fingerprint": self._config.fingerprint,
         }
 
@@ -308,8 +309,8 @@ class Pipeline:
             has_messages = await self._source.wait(WAIT_UNPUBLISHED_S if self._dirty else WAIT_S)
             if has_messages:
                 await self._apply(until_sequence)
-            elif self._silence.is_time_to_look() and self._source.last_sequence <= self._sequence:
-                await self._silence.bridge(*await self._in_worker(self._due))
+            elif self._ticker.is_time_to_look() and self._source.last_sequence <= self._sequence:
+                await self._ticker.tick_if_overdue(*await self._in_worker(self._due))
             self._look_after_tasks()
             await self._flush_if_due()
             if time.monotonic() - self._saved_at >= self._config.snapshots.interval_s:

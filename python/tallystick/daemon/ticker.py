@@ -1,4 +1,4 @@
-"""Silence: time passes in the log only when somebody speaks, so when something is due, the daemon does.
+"""Ticker: time passes in the log only when a message comes, so when something is due, the daemon sends one.
 
 What is due (an expiry, the next day) happens at its log time. If nobody puts a message into the event stream by then, a
 `tick` does, under an id that all daemons would give it. It decides nothing: when a tick never comes, all happens with
@@ -21,11 +21,11 @@ _AGAIN_AFTER_NS: Final = 10_000_000_000
 _log: Final = logging.getLogger(__name__)
 
 
-class Silence:
-    """Says when to look, and puts a tick onto `subject` when there is need for one."""
+class Ticker:
+    """Says when to look, and publishes a tick on `subject` when one is needed."""
 
     def __init__(self, client: "Client", subject: str, after_s: float) -> None:
-        """`after_s`: how long something must be due; 0: never speak."""
+        """`after_s`: seconds that something must be due for; 0: there is never a tick."""
         self.ticks_total = 0
         self._client = client
         self._subject = subject
@@ -39,8 +39,11 @@ class Silence:
         self._look_at = time.monotonic() + LOOK_EVERY_S
         return True
 
-    async def bridge(self, due_ns: int | None, log_time_ns: int | None) -> None:
-        """Speaks if the log's time has not reached what was due a while ago. Who asks has applied the whole log."""
+    async def tick_if_overdue(self, due_ns: int | None, log_time_ns: int | None) -> None:
+        """Publishes a tick if the log's time has not reached what was due a while ago, both in ns since 1970.
+
+        Only for a caller that has applied the whole log: otherwise a message still to be read may bring the time.
+        """
         from nats.errors import Error
 
         if due_ns is None or (log_time_ns is not None and log_time_ns >= due_ns):

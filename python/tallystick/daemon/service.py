@@ -16,7 +16,7 @@ from tallystick.bus.questions import ATP_SUBJECT, PROMISE_SUBJECT, QUESTIONS, ST
 from tallystick.bus.requests import REQUEST_KINDS, RequestKind
 from tallystick.bus.tap import reply_subject
 from tallystick.daemon import answers
-from tallystick.intake import Intake, Refused
+from tallystick.daemon.intake import Intake, Refused
 
 if TYPE_CHECKING:
     from nats.aio.client import Client

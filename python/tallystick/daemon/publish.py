@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from tallystick.bus.connection import closed_for_good
 from tallystick.bus.jetstream import JetStream
+from tallystick.daemon.outputs import NOTHING_STORED, Origin, OutputMessage, OutputPosition, read_position
 from tallystick.errors import BusError, OutputFenced, PublishError
-from tallystick.outputs import NOTHING_STORED, Origin, OutputMessage, OutputPosition, read_position
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tallystick._engine import Flush
 
 WINDOW_BYTES: Final = 16 << 20
-_SILENCE_S: Final = 5.0
+_ACK_WAIT_S: Final = 5.0
 """Without an ack for this long the stream is asked what it has."""
 _RETRY_WAIT_S: Final = 0.2
 _WRONG_LAST_SEQUENCE: Final = 10071
@@ -98,7 +98,7 @@ class OutputStream:
                 await self._wait_for_ack()
             if self._acked > acked:
                 heard_at = time.monotonic()
-            if self._failure or self._unanswered or time.monotonic() - heard_at > _SILENCE_S:
+            if self._failure or self._unanswered or time.monotonic() - heard_at > _ACK_WAIT_S:
                 self._check_failure()
                 self._begin_attempt(await self._stored_of(messages))
                 heard_at = time.monotonic()
@@ -133,7 +133,7 @@ class OutputStream:
 
     async def _wait_for_ack(self) -> None:
         try:
-            await asyncio.wait_for(self._moved.wait(), _SILENCE_S / 10)
+            await asyncio.wait_for(self._moved.wait(), _ACK_WAIT_S / 10)
         except TimeoutError:
             if self._bus.client.is_closed:
                 raise closed_for_good() from None
