@@ -23,8 +23,8 @@ from tallystick.bus.embedded import EmbeddedServer
 from tallystick.bus.jetstream import JetStream
 from tallystick.bus.streams import ensure_input
 from tallystick.config import Config, load
-from tallystick.daemon.pipeline import run as run_daemon
 from tallystick.daemon.progress import RunReport
+from tallystick.daemon.run import run as run_daemon
 from tallystick.daemon.snapshots import SnapshotFolder
 from tallystick.event_loop import run_loop
 

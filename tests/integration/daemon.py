@@ -16,8 +16,8 @@ from tallystick.bus.embedded import EmbeddedServer
 from tallystick.bus.jetstream import JetStream, StoredMessage
 from tallystick.bus.streams import ensure_input
 from tallystick.config import Config, Input, load
-from tallystick.daemon.pipeline import run
 from tallystick.daemon.progress import RunReport
+from tallystick.daemon.run import run
 
 AVAILABILITY = "TALLYSTICK_AVAILABILITY"
 EXCEPTIONS = "TALLYSTICK_EXCEPTIONS"

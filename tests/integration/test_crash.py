@@ -16,8 +16,8 @@ from tallystick.bus.jetstream import JetStream
 from tallystick.bus.questions import STATES
 from tallystick.config import load
 from tallystick.daemon.outputs import OutputMessage
-from tallystick.daemon.pipeline import run
 from tallystick.daemon.publish import OutputStream
+from tallystick.daemon.run import run
 from tallystick.desk import Desk
 from tallystick.errors import OperationError
 from tallystick.work import items

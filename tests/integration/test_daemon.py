@@ -18,8 +18,8 @@ from tallystick.bus.jetstream import JetStream
 from tallystick.bus.questions import QUESTIONS
 from tallystick.bus.requests import REQUEST_KINDS
 from tallystick.config import Nats
-from tallystick.daemon.pipeline import run
 from tallystick.daemon.progress import Progress
+from tallystick.daemon.run import run
 from tallystick.daemon.service import serve
 from tallystick.daemon.snapshots import SnapshotFolder
 from tallystick.errors import BusError, LogGap, OutputFenced, SnapshotUnfit, StreamError

@@ -15,7 +15,7 @@ from tallystick.bus.embedded import EmbeddedServer
 from tallystick.bus.jetstream import JetStream
 from tallystick.config import Nats, load
 from tallystick.daemon.intake import Intake
-from tallystick.daemon.pipeline import run
+from tallystick.daemon.run import run
 from tallystick.daemon.service import serve
 from tallystick.daemon.ticker import Ticker
 from tests.integration.daemon import (

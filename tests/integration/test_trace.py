@@ -11,7 +11,7 @@ import pytest
 from tallystick.bus.embedded import EmbeddedServer
 from tallystick.bus.jetstream import JetStream
 from tallystick.cli.app import execute
-from tallystick.daemon.pipeline import run
+from tallystick.daemon.run import run
 from tallystick.errors import StreamError
 from tallystick.flow import Step
 from tallystick.trace import trace

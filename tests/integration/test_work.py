@@ -16,8 +16,8 @@ from tallystick.bus.questions import QUESTIONS
 from tallystick.bus.streams import covers
 from tallystick.cli.app import execute
 from tallystick.config import Input, Output
-from tallystick.daemon.pipeline import run
 from tallystick.daemon.progress import RunReport
+from tallystick.daemon.run import run
 from tests.integration.daemon import ask, configure, has_reached, prove, publish, until
 
 RECEIVED = {"id": "r1", "source": "wms", "type": "stock.received", "sku": "A", "location": "L", "quantity": 10}

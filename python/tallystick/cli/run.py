@@ -52,7 +52,7 @@ def run(
         tallystick run --config tallystick.toml
     """
     from tallystick import config as configuration
-    from tallystick.daemon.pipeline import run_until_signal
+    from tallystick.daemon.run import run_until_signal
 
     settings = configuration.load(config)
     if server is not None:

@@ -1,4 +1,4 @@
-"""The daemon: restores the newest snapshot, reads the log on, applies, publishes, saves, and stops cleanly.
+"""Pipeline: restores the newest snapshot, reads the log on, applies, publishes, saves, and stops cleanly.
 
 The only module that brings configuration, ingestion, engine and publishing together. The offset lives in the snapshot
 alone: nothing is acknowledged to the bus, so nothing acknowledged can be lost. It prints nothing and never ends the
@@ -8,14 +8,12 @@ process; `cli` does.
 import asyncio
 import contextlib
 import logging
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 from tallystick.bus.connection import connect
 from tallystick.bus.embedded import EmbeddedServer
@@ -25,15 +23,14 @@ from tallystick.config import Config
 from tallystick.daemon.ingest import PullLimits, PullSource
 from tallystick.daemon.intake import Intake
 from tallystick.daemon.outputs import Origin
-from tallystick.daemon.progress import Progress, RunReport, report_progress
+from tallystick.daemon.progress import Progress, RunReport
 from tallystick.daemon.publish import OutputStream, Publisher
 from tallystick.daemon.replies import Replies
 from tallystick.daemon.service import serve
 from tallystick.daemon.snapshots import SnapshotFolder, check_belongs
 from tallystick.daemon.source import MessageSource
 from tallystick.daemon.ticker import Ticker
-from tallystick.errors import BusError, ConfigurationError, EngineFailed, SnapshotUnfit, StreamError
-from tallystick.event_loop import run_loop
+from tallystick.errors import BusError, EngineFailed, SnapshotUnfit, StreamError
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -52,66 +49,6 @@ HELD_EVENTS_MAX: Final = 500_000
 """Events whose output may wait for the flush before; then applying waits too."""
 _log: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
-
-
-def run_until_signal(
-    config: Config, *, embedded: bool = False, on_progress: Callable[[Progress], None] | None = None
-) -> RunReport:
-    """Runs the daemon until SIGTERM or SIGINT and returns after a clean stop. Raises OperationError."""
-
-    async def main() -> RunReport:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        return await run(config, embedded=embedded, on_progress=on_progress, stop=stop)
-
-    return run_loop(main())
-
-
-async def run(
-    config: Config,
-    *,
-    embedded: bool = False,
-    on_progress: Callable[[Progress], None] | None = None,
-    on_published: Callable[[], None] | None = None,
-    stop: asyncio.Event | None = None,
-    until_sequence: int | None = None,
-    until_idle: bool = False,
-) -> RunReport:
-    """Runs the daemon until `stop` is set, until a log sequence is applied, or until the stream's end is reached.
-
-    With `embedded`, a nats-server of its own runs at the port of `nats.url`. `on_progress` is called twice a second in
-    the event loop, `on_published` once at the end, when everything is published and nothing saved yet. After a clean
-    stop everything is published and saved. Raises OperationError; then the next start goes on from the last snapshot,
-    and nothing is lost or counted twice.
-    """
-    async with contextlib.AsyncExitStack() as stack:
-        folder = stack.enter_context(SnapshotFolder(config.snapshots.folder, keep=config.snapshots.keep))
-        server = stack.enter_context(_embedded_server(config)) if embedded else None
-        pipeline = Pipeline(config, folder, server, stop or asyncio.Event())
-        stack.push_async_callback(pipeline.close)
-        await pipeline.open()
-        if on_progress is not None:
-            reporter = asyncio.create_task(report_progress(pipeline.progress, on_progress))
-            stack.callback(reporter.cancel)
-        await pipeline.work(until_sequence, until_idle=until_idle)
-        await pipeline.publish_rest()
-        if on_published is not None:
-            on_published()
-        report = await pipeline.finish()
-        if on_progress is not None:
-            on_progress(pipeline.progress())
-        return report
-
-
-def _embedded_server(config: Config) -> EmbeddedServer:
-    address = urlsplit(config.nats.url)
-    if address.hostname not in ("127.0.0.1", "localhost"):
-        raise ConfigurationError(
-            f"--embedded serves 127.0.0.1 only, and nats.url is {address.hostname}; change one of them"
-        )
-    return EmbeddedServer(config.nats.embedded_folder, port=address.port or 4222, sync=config.nats.embedded_sync)
 
 
 class Pipeline:
