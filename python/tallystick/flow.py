@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tallystick import exact_json
 from tallystick.bus.jetstream import StoredMessage
-from tallystick.elements import elements, members
+from tallystick.files.elements import elements, members
 from tallystick.repair import REPEATABLE
 
 STEPS_MAX: Final = 20_000

@@ -21,6 +21,7 @@ FOLDERS: Final = {
     "cli/",
     "daemon/",
     "demo/",
+    "files/",
     "tests/",
     "benches/",
     "examples/",

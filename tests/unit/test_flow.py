@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from tallystick.bus.jetstream import StoredMessage
-from tallystick.elements import elements
+from tallystick.files.elements import elements
 from tallystick.flow import STEPS_MAX, Flow
 
 SECOND = 1_000_000_000

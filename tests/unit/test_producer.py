@@ -12,7 +12,8 @@ from tallystick.bus.jetstream import JetStream
 from tallystick.bus.streams import ensure_input
 from tallystick.config import Input
 from tallystick.errors import PublishError, UsageError
-from tallystick.producer import MessageReader, publish_file
+from tallystick.files.messages import MessageReader
+from tallystick.producer import publish_file
 
 INPUT = Input()
 EVENT = b'{"id":"%d","source":"wms","type":"stock.received","sku":"A","location":"DC1","quantity":1}'

@@ -190,7 +190,8 @@ async def _publish(
     sent: "Window",
 ) -> None:
     """Publishes the file; at random shares of it, waits for a random moment and kills the daemon."""
-    from tallystick.producer import MESSAGE_OVERHEAD_BYTES, MessageReader
+    from tallystick.files.messages import MessageReader
+    from tallystick.producer import MESSAGE_OVERHEAD_BYTES
 
     rng = np.random.default_rng(options.seed)
     kill_at = sorted(rng.uniform(0, workload.events, options.kills).astype(int).tolist())
@@ -234,7 +235,7 @@ def _judge(options: Options, workload: Workload, display: Display, seconds: floa
     from tallystick import Engine
     from tallystick.config import load
     from tallystick.demo.picture import draw
-    from tallystick.replay import replay
+    from tallystick.files.replay import replay
 
     config = load(options.folder / "tallystick.toml")
     engine = Engine.restore(_newest_snapshot(config), config.engine_json)

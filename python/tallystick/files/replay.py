@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from tallystick import exact_json
 from tallystick.errors import UsageError
-from tallystick.lines import line_blocks
+from tallystick.files.lines import line_blocks
 
 if TYPE_CHECKING:
     from tallystick._engine import Batch, Engine, Reference
