@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from tallystick import directives
 from tallystick.bus.embedded import EmbeddedServer
 from tallystick.bus.jetstream import JetStream
 from tallystick.bus.questions import QUESTIONS
 from tallystick.bus.streams import covers
 from tallystick.cli.app import execute
+from tallystick.client import directives
 from tallystick.config import Input, Output
 from tallystick.daemon.progress import RunReport
 from tallystick.daemon.run import run

@@ -19,6 +19,7 @@ EVENTS: Final = (ROOT / "docs" / "events.md").read_text()
 FOLDERS: Final = {
     "bus/",
     "cli/",
+    "client/",
     "daemon/",
     "demo/",
     "files/",

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from tallystick.bus.jetstream import StoredMessage
+from tallystick.client.flow import STEPS_MAX, Flow
 from tallystick.files.elements import elements
-from tallystick.flow import STEPS_MAX, Flow
 
 SECOND = 1_000_000_000
 

@@ -10,10 +10,10 @@ import pytest
 from tallystick.bus.embedded import EmbeddedServer
 from tallystick.bus.jetstream import JetStream
 from tallystick.bus.streams import ensure_input
+from tallystick.client.producer import publish_file
 from tallystick.config import Input
 from tallystick.errors import PublishError, UsageError
 from tallystick.files.messages import MessageReader
-from tallystick.producer import publish_file
 
 INPUT = Input()
 EVENT = b'{"id":"%d","source":"wms","type":"stock.received","sku":"A","location":"DC1","quantity":1}'

@@ -10,8 +10,8 @@ from tallystick.cli import options, tables
 from tallystick.cli.bus import Reach
 
 if TYPE_CHECKING:
-    from tallystick.desk import Desk
-    from tallystick.promise import Place
+    from tallystick.client.client import Client
+    from tallystick.client.promise import Place
 
 _LESS = ("unpicked", "reserved", "allocated", "ordered", "safety_stock", "pending")
 """What is taken from on hand; the rest is claimed by nobody (docs/claims.md §6)."""
@@ -96,7 +96,7 @@ def atp(  # noqa: PLR0913, PLR0917 (an option each)
     from tallystick.bus.questions import ATP_SUBJECT
 
     question = {"sku": sku} if location is None else {"sku": sku, "location": location}
-    answer = reach.run(lambda desk: desk.ask(ATP_SUBJECT, question))
+    answer = reach.run(lambda client: client.ask(ATP_SUBJECT, question))
     if as_json:
         typer.echo(answer)
     else:
@@ -114,7 +114,7 @@ def _promised(
         raise UsageError("give a LOCATION or --group, not both")
     if asked["quantity"] is not None:
         asked["quantity"] = _number(asked["quantity"])
-    places, answer = reach.run(lambda desk: _ask(desk, sku, location, group, asked))
+    places, answer = reach.run(lambda client: _ask(client, sku, location, group, asked))
     if as_json:
         typer.echo(answer)
     elif not places:
@@ -124,24 +124,24 @@ def _promised(
 
 
 async def _ask(
-    desk: "Desk", sku: str, location: str | None, group: str | None, asked: dict[str, Any]
+    client: "Client", sku: str, location: str | None, group: str | None, asked: dict[str, Any]
 ) -> "tuple[list[Place], bytes]":
     """Where was asked, and the answer. Without a place, all positions that the ledger has are asked about."""
     from tallystick import exact_json
     from tallystick.bus.questions import ATP_SUBJECT, PROMISE_SUBJECT
-    from tallystick.promise import question
+    from tallystick.client.promise import question
 
     places: list[Place] = [{"sku": sku, "group": group}] if group is not None else []
     if group is None:
         where = {"sku": sku} if location is None else {"sku": sku, "location": location}
-        found = exact_json.loads(await desk.ask(ATP_SUBJECT, where))["positions"]
+        found = exact_json.loads(await client.ask(ATP_SUBJECT, where))["positions"]
         names = ("sku", "location", "lot", "owner")
         places = [{name: one[name] for name in names if one.get(name) is not None} for one in found]  # type: ignore[misc]
         if not places and location is not None:
             places = [{"sku": sku, "location": location}]
         if not places:
             return [], b'{"answers":[]}'
-    return places, await desk.ask(PROMISE_SUBJECT, question(places, **asked))
+    return places, await client.ask(PROMISE_SUBJECT, question(places, **asked))
 
 
 def _number(text: str) -> Decimal:

@@ -13,8 +13,8 @@ from tallystick.cli.bus import Reach
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tallystick.desk import Desk
-    from tallystick.work import WorkItem
+    from tallystick.client.client import Client
+    from tallystick.client.work import WorkItem
 
 app = typer.Typer(
     help="What is wrong, and what to do about it.",
@@ -71,9 +71,9 @@ def list_(  # noqa: PLR0913, PLR0917 (an option each)
         tallystick exceptions list --state all --owner finance --json
     """
 
-    async def ask(desk: "Desk") -> "list[WorkItem]":
+    async def ask(client: "Client") -> "list[WorkItem]":
         filters = {"code": code, "source": source, "owner": owner, "sku": sku, "correlation": correlation}
-        found = desk.items({"state": state.value, **filters}, limit=limit)
+        found = client.items({"state": state.value, **filters}, limit=limit)
         return [item async for item in found]
 
     found = Reach(config, server, timeout_s).run(ask)
@@ -106,7 +106,7 @@ def show(
     """
     from tallystick.errors import UsageError
 
-    item = Reach(config, server, timeout_s).run(lambda desk: desk.item(number))
+    item = Reach(config, server, timeout_s).run(lambda client: client.item(number))
     if item is None:
         raise UsageError(f"there is no exception {number}, or it was resolved long ago; its stream still has it")
     if as_json:
@@ -131,7 +131,7 @@ def stats(
     from tallystick import exact_json
     from tallystick.bus import questions
 
-    found = Reach(config, server, timeout_s).run(lambda desk: desk.asked(questions.STATS, {}))
+    found = Reach(config, server, timeout_s).run(lambda client: client.asked(questions.STATS, {}))
     if as_json:
         typer.echo(exact_json.dumps(found).decode())
         return
@@ -175,7 +175,7 @@ def _print_item(item: "WorkItem") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from tallystick.work import moved_text
+    from tallystick.client.work import moved_text
 
     console = Console()
     console.print(f"[bold]exception {item.number}[/bold]: {item.code}, {item.state}", highlight=False)

@@ -10,7 +10,7 @@ import typer
 from tallystick.cli import chart, tables
 
 if TYPE_CHECKING:
-    from tallystick.promise import Place
+    from tallystick.client.promise import Place
 
 UNLIMITED: Final = "unlimited"
 _LINES_SHOWN: Final = 20

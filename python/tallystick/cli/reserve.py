@@ -13,7 +13,7 @@ from tallystick.cli import options, promised, tables
 from tallystick.cli.bus import Reach
 
 if TYPE_CHECKING:
-    from tallystick.desk import Desk
+    from tallystick.client.client import Client
 
 TIMEOUT_S: Final = 10.0
 SOURCE: Final = "operator"
@@ -105,7 +105,7 @@ def reserve(  # noqa: PLR0913, PLR0917 (an option each)
 
     asked: dict[str, Any] = {"sku": sku, **_place(words, group), "due": due, "ttl": ttl, "channel": channel}
     asked |= {"policy": "partial" if partial else None, "document": document, "line": line, "source": source}
-    answer = Reach(config, server, timeout_s).run(lambda desk: _ask(desk, RESERVE.subject, {**asked, "id": id_}))
+    answer = Reach(config, server, timeout_s).run(lambda client: _ask(client, RESERVE.subject, {**asked, "id": id_}))
     if as_json:
         typer.echo(answer)
     _judge([_print_reserved(answer, sku, quiet=as_json)])
@@ -224,10 +224,10 @@ def _settle(
         raise UsageError("--quantity is for one reservation")
     members = {**said, "quantity": None if quantity is None else _number(quantity)}
 
-    async def say(desk: "Desk") -> list[bytes]:
+    async def say(client: "Client") -> list[bytes]:
         return [
             await _ask(
-                desk,
+                client,
                 subject,
                 {"source": speaker or source, "target": {"source": source, "id": id_}, **members},
             )
@@ -242,7 +242,7 @@ def _settle(
     _judge(found)
 
 
-async def _ask(desk: "Desk", subject: str, asked: Mapping[str, Any]) -> bytes:
+async def _ask(client: "Client", subject: str, asked: Mapping[str, Any]) -> bytes:
     """The engine's answer. Raises BusError, which tells the id, when none came in time."""
     import uuid
 
@@ -251,7 +251,7 @@ async def _ask(desk: "Desk", subject: str, asked: Mapping[str, Any]) -> bytes:
     known = {name: value for name, value in asked.items() if value is not None}
     known.setdefault("id", str(uuid.uuid4()))
     try:
-        return await desk.ask(subject, known)
+        return await client.ask(subject, known)
     except BusError as error:
         raise BusError(
             f"{error}; nobody knows whether it is in the log, so ask again under the same key: "

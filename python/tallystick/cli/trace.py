@@ -10,8 +10,8 @@ from tallystick.cli.bus import connected
 from tallystick.cli.progress import message_progress
 
 if TYPE_CHECKING:
+    from tallystick.client.flow import Step
     from tallystick.config import Config
-    from tallystick.flow import Step
 
 
 def trace(
@@ -82,16 +82,16 @@ async def _trace(
     settings: "Config", server: str | None, correlation: str, since_s: int | None, last: int | None, timeout_s: float
 ) -> "tuple[list[Step], bool]":
     from tallystick.bus.jetstream import JetStream
-    from tallystick.desk import Desk
+    from tallystick.client.client import Client
+    from tallystick.client.trace import trace as trace_flow
     from tallystick.errors import OperationError
-    from tallystick.trace import trace as trace_flow
 
     async with connected(settings.nats, server) as connection:
-        desk = Desk(connection, settings.input.subject, timeout_s=timeout_s)
+        client = Client(connection, settings.input.subject, timeout_s=timeout_s)
 
         async def answers(keys: Sequence[tuple[str, str]]) -> Sequence[str | None]:
             try:
-                return await desk.answers(keys)
+                return await client.answers(keys)
             except OperationError:  # No daemon runs, or an old one; then some outcomes stay unknown.
                 return []
 
@@ -137,7 +137,7 @@ def _print_table(correlation: str, steps: "Sequence[Step]") -> None:
 
 def _words(step: "Step") -> list[str]:
     """What a step is, about what, and what else is known of it, a line each."""
-    from tallystick.work import moved_text
+    from tallystick.client.work import moved_text
 
     key = f"{step.source}/{step.id}" if step.id is not None else step.source or ""
     position = f"{step.sku}@{step.location}" if step.sku else ""

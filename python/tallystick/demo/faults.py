@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tallystick.client.work import WorkItem, items
 from tallystick.demo.order import Order, draw
 from tallystick.demo.workload import Workload
-from tallystick.work import WorkItem, items
 
 if TYPE_CHECKING:
     from tallystick import Engine

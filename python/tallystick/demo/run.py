@@ -25,8 +25,8 @@ from tallystick.event_loop import run_loop
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
+    from tallystick.client.producer import Window
     from tallystick.config import Config
-    from tallystick.producer import Window
 
 PEAK_EVENTS = 2_000_000
 PEAK_EVENTS_SMALL = 50_000
@@ -143,8 +143,8 @@ async def _through_the_bus(options: Options, workload: Workload, display: Displa
     from tallystick.bus.embedded import EmbeddedServer
     from tallystick.bus.jetstream import JetStream
     from tallystick.bus.streams import ensure_input
+    from tallystick.client.producer import Window
     from tallystick.config import load
-    from tallystick.producer import Window
 
     with EmbeddedServer(options.folder / "nats", sync="1m") as server:
         config_path = _write_config(options, server.url, workload.engine_config)
@@ -190,8 +190,8 @@ async def _publish(
     sent: "Window",
 ) -> None:
     """Publishes the file; at random shares of it, waits for a random moment and kills the daemon."""
+    from tallystick.client.producer import MESSAGE_OVERHEAD_BYTES
     from tallystick.files.messages import MessageReader
-    from tallystick.producer import MESSAGE_OVERHEAD_BYTES
 
     rng = np.random.default_rng(options.seed)
     kill_at = sorted(rng.uniform(0, workload.events, options.kills).astype(int).tolist())

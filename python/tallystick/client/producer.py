@@ -15,7 +15,7 @@ from tallystick.errors import PublishError
 from tallystick.files.messages import Message, MessageReader
 
 if TYPE_CHECKING:
-    from nats.aio.client import Client
+    from nats.aio.client import Client as Connection
     from nats.aio.msg import Msg
 
 WINDOW_MESSAGES: Final = 4_000
@@ -30,7 +30,7 @@ _STORE_FAILED: Final = 10077
 class Window:
     """Messages on their way: sent, kept until the stream confirms them, sent again when it does not."""
 
-    def __init__(self, connection: "Client", subject: str, *, messages_max: int = WINDOW_MESSAGES) -> None:
+    def __init__(self, connection: "Connection", subject: str, *, messages_max: int = WINDOW_MESSAGES) -> None:
         self.events_confirmed = 0
         self.messages_confirmed = 0
         self.messages_stored_before = 0
@@ -163,7 +163,7 @@ class Published:
 
 
 async def publish_file(
-    connection: "Client",
+    connection: "Connection",
     path: Path,
     *,
     subject: str,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from tallystick.bus.jetstream import JetStream, StoredMessage, StreamInfo
 from tallystick.bus.reader import read, sequence_at
+from tallystick.client.flow import Flow, Step
 from tallystick.errors import StreamError
-from tallystick.flow import Flow, Step
 
 if TYPE_CHECKING:
     from tallystick.config import Config

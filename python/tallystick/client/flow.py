@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from tallystick import exact_json
 from tallystick.bus.jetstream import StoredMessage
+from tallystick.client.repair import REPEATABLE
 from tallystick.files.elements import elements, members
-from tallystick.repair import REPEATABLE
 
 STEPS_MAX: Final = 20_000
 NUMBERS_MAX: Final = 200

@@ -10,8 +10,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from tallystick import exact_json
+from tallystick.client.work import WorkItem
 from tallystick.errors import UsageError
-from tallystick.work import WorkItem
 
 REPEATABLE: Final = (
     "malformed",

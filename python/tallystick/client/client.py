@@ -1,4 +1,4 @@
-"""Desk: where people and programs work on exceptions, over the bus: ask the daemon, publish an event, see it applied.
+"""Client: how people and programs reach the daemon over the bus: ask it, publish an event, wait until it is applied.
 
 It decides nothing: what is published goes through the log like every other event.
 """
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tallystick import exact_json
 from tallystick.bus import questions
+from tallystick.client.work import WorkItem
 from tallystick.errors import BusError, OperationError, PublishError, StreamError, UsageError
-from tallystick.work import WorkItem
 
 if TYPE_CHECKING:
-    from nats.aio.client import Client
+    from nats.aio.client import Client as Connection
 
 TIMEOUT_S: Final = 10.0
 _LOOK_EVERY_S: Final = 0.02
@@ -24,10 +24,10 @@ _TOGETHER: Final = 64
 """Events on their way to the stream at the same time."""
 
 
-class Desk:
+class Client:
     """One connection's way to ask and to act. `subject` is one that the event stream listens to."""
 
-    def __init__(self, connection: "Client", subject: str, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, connection: "Connection", subject: str, *, timeout_s: float = TIMEOUT_S) -> None:
         self._connection = connection
         self._subject = subject
         self._timeout_s = timeout_s
