@@ -5,7 +5,7 @@
     engine = Engine()
     engine.apply([b'{"id":"1","source":"wms","type":"stock.received","sku":"A","location":"DC1","quantity":5}'],
                  first_sequence=1, log_time_ns=1_700_000_000_000_000_000)
-    engine.position("A", "DC1").on_hand  # 5000 thousandths; to_decimal() gives 5
+    engine.position("A", "DC1").on_hand  # 5000 thousandths; to_decimal() returns 5
 
 This module only names what the package offers. Everything is imported on first use, so that `import tallystick`
 costs nothing and pulls in neither NumPy nor a NATS client.

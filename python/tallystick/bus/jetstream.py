@@ -91,7 +91,7 @@ class JetStream:
             await asyncio.sleep(_RETRY_WAIT_S)  # 503: no leader yet, or still recovering.
 
     async def stream(self, name: str) -> StreamInfo | None:
-        """What a stream is and holds now; None if there is no such stream."""
+        """Returns what a stream is and holds now; None if there is no such stream."""
         try:
             answer = await self.request(f"STREAM.INFO.{name}")
         except ApiError as error:
@@ -105,7 +105,7 @@ class JetStream:
         return _stream_info(await self.request(f"STREAM.CREATE.{config['name']}", config))
 
     async def message(self, stream: str, sequence: int) -> StoredMessage | None:
-        """One message, from the stream's leader; None if it is not there."""
+        """Returns one message, from the stream's leader; None if it is not there."""
         import base64
 
         try:
@@ -121,7 +121,7 @@ class JetStream:
         )
 
     async def direct_message(self, stream: str, sequence: int, *, or_next: bool = False) -> StoredMessage | None:
-        """One message, or on request the next that there is, from any replica; None if that has none."""
+        """Returns one message, or with `or_next` the next that there is, from any replica; None if that has none."""
         import orjson
 
         deadline = time.monotonic() + self._patience_s
@@ -167,7 +167,7 @@ class JetStream:
 
 
 def time_ns(text: str) -> int:
-    """Nanoseconds since 1970 of an RFC 3339 time in UTC with up to nine fraction digits."""
+    """Returns the nanoseconds since 1970 of an RFC 3339 time in UTC with up to nine fraction digits."""
     whole, _, fraction = text.removesuffix("Z").partition(".")
     return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) * 1_000_000_000 + int(fraction.ljust(9, "0"))
 

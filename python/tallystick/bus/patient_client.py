@@ -1,7 +1,7 @@
 """nats-py's client, for the moment in which a socket is closed and nobody has noticed yet.
 
-uvloop answers a write on it with a RuntimeError, where asyncio tells of a connection that is lost. nats-py 2.16 takes
-that for its own end: whatever call writes just then fails, and a client that reconnects just then never does again.
+uvloop answers a write on it with a RuntimeError, where asyncio tells of a connection that is lost. nats-py 2.16
+does not expect that: whatever call writes just then fails, and a client that reconnects just then never does again.
 """
 
 import asyncio

@@ -19,7 +19,10 @@ _ANSWER_TIMEOUT_S: Final = 5.0
 
 
 async def read(bus: JetStream, info: StreamInfo, first_sequence: int) -> AsyncIterator[list[StoredMessage]]:
-    """Yields the messages from `first_sequence` to the end that the stream had when `info` was asked for."""
+    """Yields the messages from `first_sequence` to the end that the stream had when `info` was asked for.
+
+    Raises StreamError for a stream that cannot be read directly, BusError when it does not answer.
+    """
     if not info.config.get("allow_direct"):
         raise StreamError(
             f"stream {info.name}: allow_direct is false, so it cannot be looked back into; "
@@ -40,7 +43,7 @@ async def read(bus: JetStream, info: StreamInfo, first_sequence: int) -> AsyncIt
 
 
 async def sequence_at(bus: JetStream, stream: str, time_text: str) -> int | None:
-    """The first message that is not older than a time (RFC 3339); None if there is none."""
+    """Returns the sequence of the first message not older than a time (RFC 3339); None if there is none."""
     messages, _ = await _ask(bus, stream, {"start_time": time_text, "batch": 1, "next_by_subj": ">"})
     return messages[0].sequence if messages else None
 
@@ -51,7 +54,7 @@ async def _batch(bus: JetStream, stream: str, sequence: int) -> tuple[list[Store
 
 
 async def _ask(bus: JetStream, stream: str, body: dict[str, Any]) -> tuple[list[StoredMessage], bool]:
-    """The messages that came in a row, and whether the server said that there are no more of this request."""
+    """Returns the messages that came in a row, and whether the server said that there are no more."""
     import orjson
     from nats.errors import ConnectionClosedError, Error
 
@@ -80,5 +83,5 @@ async def _ask(bus: JetStream, stream: str, body: dict[str, Any]) -> tuple[list[
                 await answers.unsubscribe()
     except ConnectionClosedError as error:
         raise closed_for_good() from error
-    except Error:  # No answer, or the connection broke: the next request goes on behind what came.
+    except Error:  # No answer, or the connection broke: the next request goes on after what came.
         return found, False

@@ -74,7 +74,7 @@ class LogPosition:
 
 
 def message_digest(data: bytes) -> str:
-    """What a log position remembers of a message: a BLAKE2b hash, 32 hex digits."""
+    """Returns what a log position remembers of a message: a BLAKE2b hash, 32 hex digits."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
@@ -97,7 +97,10 @@ async def ensure_input(bus: JetStream, settings: Input) -> StreamInfo:
 
 
 async def ensure_outputs(bus: JetStream, settings: Output) -> tuple[StreamInfo, StreamInfo]:
-    """Finds or creates the streams of availability and of exceptions, in this order. Raises StreamError."""
+    """Finds or creates the streams of availability and of exceptions, in this order.
+
+    Raises StreamError if one cannot keep the promises, or does not take its subject.
+    """
     return (
         await _ensure_output(
             bus,
@@ -204,7 +207,7 @@ async def check_position(bus: JetStream, position: LogPosition) -> StreamInfo:
         )
     if info.first_sequence > position.sequence + 1:
         raise LogGap(info.name, position.sequence + 1, info.first_sequence - 1)
-    if info.first_sequence <= position.sequence:  # Else it was read, and then removed from the front: no harm.
+    if info.first_sequence <= position.sequence:  # Else it was removed after it was read: nothing is lost.
         found = await bus.direct_message(info.name, position.sequence)
         if found is None:
             raise LogGap(info.name, position.sequence, position.sequence)

@@ -34,7 +34,7 @@ def attach(
     """Leads the subscription's JetStream messages into the inbox; `on_arrival` is called once per chunk of them.
 
     Everything else, statuses of the subscription among it, reaches nats-py and the subscription's callback as ever.
-    None, and one warning, if this nats-py is not known: then its callback gets the messages too.
+    Returns None, with one warning, if this nats-py is not known: then its callback gets the messages too.
     """
     from nats.aio.client import __version__
     from nats.protocol.parser import Parser
@@ -53,12 +53,12 @@ def attach(
 
 
 def reply_subject(request: "Request") -> str:
-    """Where the answer to a request of a micro service goes, which it does not say by itself; empty: nowhere."""
-    return request._msg.reply  # noqa: SLF001 (somebody else answers, so `respond` does not do)
+    """Returns the subject that the answer to a micro service's request goes to; empty: nobody waits for one."""
+    return request._msg.reply  # noqa: SLF001 (the engine answers later, so `respond` is no way)
 
 
 class Tap:
-    """Stands where the client's parser stood, and hands on to it what is not for the inbox.
+    """Takes the place of the client's parser, and hands on to it what is not for the inbox.
 
     It begins with the chunks that the client reads. As soon as nothing waits between the transport and the parser, a
     `Shortcut` takes the bytes from the transport itself, and only what is not for the inbox still comes by the client.
@@ -108,7 +108,7 @@ class Tap:
         self._engaged = self._warned = False
 
     def detach(self) -> None:
-        """Gives the parser its place back, with the bytes of the frame that is not whole."""
+        """Puts the parser back in its place, with the bytes of the frame that is not whole."""
         self._leaving = True
         if not self._sorting:
             self._leave()
@@ -142,7 +142,7 @@ class Tap:
     def _leave(self) -> None:
         partial = self._inbox.untap()
         if self._shortcut is not None:
-            # Behind what waits for the parser already.
+            # The reader hands it on after what waits for the parser already.
             self._shortcut.end(partial)
             self._shortcut = None
         else:
@@ -153,9 +153,9 @@ class Tap:
 
 
 class Shortcut(asyncio.BufferedProtocol):
-    """Stands between the transport and the client's stream reader: one buffer for all reads, no task to wake for them.
+    """Sits between the transport and the client's stream reader: one buffer for all reads, no task to wake for them.
 
-    Everything but the bytes, and what of them is not for the inbox, goes on to the protocol that stood there before.
+    Everything but the bytes, and what of them is not for the inbox, goes on to the protocol that was there before.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ class Shortcut(asyncio.BufferedProtocol):
     def through(
         cls, client: "Client", take: "Callable[[NDArray[np.uint8], int, asyncio.StreamReader], None]"
     ) -> "Shortcut | None":
-        """Takes the transport's bytes from now on. None while the stream reader holds some, or if it has none."""
+        """Takes the transport's bytes from now on. Returns None while the reader holds some, or for a websocket."""
         from nats.aio.transport import TcpTransport
 
         carrier: Any = getattr(client, "_transport", None)
@@ -196,7 +196,7 @@ class Shortcut(asyncio.BufferedProtocol):
         self._dropping = True
 
     def end(self, partial: bytes) -> None:
-        """Gives the stream reader its place back, with the bytes of the frame that is not whole."""
+        """Puts the stream reader back in its place, with the bytes of the frame that is not whole."""
         if self._ended or self._transport.is_closing():
             return
         _exchange(self._transport, self._protocol)
@@ -232,7 +232,7 @@ class Shortcut(asyncio.BufferedProtocol):
 
 
 def _ends(carrier: Any) -> tuple[asyncio.StreamReader, asyncio.Transport]:
-    """What the client reads from, and what is behind that."""
+    """Returns what the client reads from, and the transport that feeds it."""
     return carrier._io_reader, carrier._io_writer.transport  # noqa: SLF001
 
 

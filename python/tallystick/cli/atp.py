@@ -19,18 +19,18 @@ _BESIDE = ("picked", "in_transit", "quarantine", "damaged")
 _ASKED_FOR = ("on_hand", "reserved")
 
 
-def _wish(name: str, *names: str, metavar: str | None = None, default: str = "none", about: str) -> Any:
+def _option(name: str, *names: str, metavar: str | None = None, default: str = "none", about: str) -> Any:
     return typer.Option(*names, envvar=f"TALLYSTICK_ATP_{name}", metavar=metavar, show_default=default, help=about)
 
 
-At = Annotated[str | None, _wish("AT", "--at", metavar="DATE", default="today", about="On a day, or at a time.")]
+At = Annotated[str | None, _option("AT", "--at", metavar="DATE", default="today", about="On a day, or at a time.")]
 Wanted = Annotated[
-    str | None, _wish("QUANTITY", "--quantity", metavar="QUANTITY", about="Is there enough, and if not, when?")
+    str | None, _option("QUANTITY", "--quantity", metavar="QUANTITY", about="Is there enough, and if not, when?")
 ]
-Channel = Annotated[str | None, _wish("CHANNEL", "--channel", about="As this channel sees it, protections included.")]
+Channel = Annotated[str | None, _option("CHANNEL", "--channel", about="As this channel sees it, protections included.")]
 Mode = Annotated[
     str | None,
-    _wish(
+    _option(
         "MODE",
         "--mode",
         default="promise.mode",
@@ -39,13 +39,13 @@ Mode = Annotated[
     ),
 ]
 Measure = Annotated[
-    str | None, _wish("MEASURE", "--measure", metavar="NAME", about="By a measure of promise.measures.")
+    str | None, _option("MEASURE", "--measure", metavar="NAME", about="By a measure of promise.measures.")
 ]
-Group = Annotated[str | None, _wish("GROUP", "--group", about="In a group of locations.")]
+Group = Annotated[str | None, _option("GROUP", "--group", about="In a group of locations.")]
 Explain = Annotated[
-    bool, _wish("EXPLAIN", "--explain", default="off", about="What binds: the bucket, and the lines up to it.")
+    bool, _option("EXPLAIN", "--explain", default="off", about="What binds: the bucket, and the lines up to it.")
 ]
-Horizon = Annotated[bool, _wish("HORIZON", "--horizon", default="off", about="All days ahead, as a chart.")]
+Horizon = Annotated[bool, _option("HORIZON", "--horizon", default="off", about="All days ahead, as a chart.")]
 
 
 def atp(  # noqa: PLR0913, PLR0917 (an option each)
@@ -88,8 +88,8 @@ def atp(  # noqa: PLR0913, PLR0917 (an option each)
         tallystick atp 4711 --group east --channel web --horizon
     """
     reach = Reach(config, server, timeout_s)
-    wishes = {"due": at, "quantity": quantity, "channel": channel, "mode": mode, "measure": measure}
-    asked: dict[str, Any] = {**wishes, "explain": explain, "horizon": horizon}
+    conditions = {"due": at, "quantity": quantity, "channel": channel, "mode": mode, "measure": measure}
+    asked: dict[str, Any] = {**conditions, "explain": explain, "horizon": horizon}
     if group is not None or any(asked.values()):
         _promised(reach, sku, location, group, asked, as_json=as_json)
         return

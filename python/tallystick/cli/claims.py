@@ -44,7 +44,7 @@ def claims(
     from tallystick.bus import questions
 
     asked: dict[str, Any] = {"document": document, "sku": sku, "location": location, "limit": limit}
-    found = Reach(config, server, timeout_s).run(lambda client: client.asked(questions.CLAIMS, asked))
+    found = Reach(config, server, timeout_s).run(lambda client: client.answer_to(questions.CLAIMS, asked))
     if as_json:
         typer.echo(exact_json.dumps(found).decode())
     elif not found["lines"]:

@@ -175,7 +175,7 @@ async def _publish(
 
 
 def _check(what: str, number: int, item: "WorkItem | None") -> None:
-    """Refuses what the engine would refuse, before it stands in the log and raises an exception of its own."""
+    """Refuses what the engine would refuse, before it is in the log and raises an exception of its own."""
     from tallystick.errors import UsageError
 
     if item is None:

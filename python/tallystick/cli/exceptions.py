@@ -1,4 +1,4 @@
-"""`tallystick exceptions`: what is wrong, for those who work on it: list, show, stats. What they do about it stands in
+"""`tallystick exceptions`: what is wrong, for those who work on it: list, show, stats. What they do about it is in
 `decide` and `repair`.
 """
 
@@ -131,7 +131,7 @@ def stats(
     from tallystick import exact_json
     from tallystick.bus import questions
 
-    found = Reach(config, server, timeout_s).run(lambda client: client.asked(questions.STATS, {}))
+    found = Reach(config, server, timeout_s).run(lambda client: client.answer_to(questions.STATS, {}))
     if as_json:
         typer.echo(exact_json.dumps(found).decode())
         return
@@ -193,7 +193,7 @@ def _print_item(item: "WorkItem") -> None:
         "location",
     ):
         value = getattr(item, name)
-        # Most are about their event, which stands below the subject already.
+        # Most are about their event, which is shown below the subject anyway.
         if value is not None and (name != "subject" or value != f"{item.source}/{item.id}"):
             facts.add_row(name, tables.plain(value))
     facts.add_row("place", f"log sequence {item.sequence}, element {item.index}")

@@ -100,7 +100,7 @@ def report(
     from tallystick import exact_json
     from tallystick.bus import questions
 
-    found = Reach(config, server, timeout_s).run(lambda client: client.asked(questions.SHADOW, {}))
+    found = Reach(config, server, timeout_s).run(lambda client: client.answer_to(questions.SHADOW, {}))
     if as_json:
         typer.echo(exact_json.dumps(found).decode())
     elif not found["active"]:
@@ -122,7 +122,7 @@ def _print(found: dict[str, Any]) -> None:
 
 
 async def _publish(client: "Client", event: bytes) -> int:
-    """Publishes a change and gives its log sequence once it holds."""
+    """Publishes a change and returns its log sequence once it holds. Raises OperationError if it is refused."""
     from tallystick import exact_json
     from tallystick.errors import OperationError
 

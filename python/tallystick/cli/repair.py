@@ -234,7 +234,7 @@ async def _try(client: "Client", batch: "Sequence[tuple[WorkItem, bytes]]", *, a
         raise UsageError(
             f"the event is no JSON ({error}), so it would be refused again; give it with --file"
         ) from error
-    found = await client.asked(questions.WHAT_IF, {"events": events})
+    found = await client.answer_to(questions.WHAT_IF, {"events": events})
     if as_json:
         typer.echo(exact_json.dumps(found).decode())
         return

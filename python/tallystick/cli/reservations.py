@@ -49,7 +49,7 @@ def reservations(  # noqa: PLR0913, PLR0917 (an option each)
 
     asked: dict[str, Any] = {"document": document, "sku": sku, "location": location, "limit": limit}
     asked["leaks"] = leaks or None
-    found = Reach(config, server, timeout_s).run(lambda client: client.asked(questions.RESERVATIONS, asked))
+    found = Reach(config, server, timeout_s).run(lambda client: client.answer_to(questions.RESERVATIONS, asked))
     if as_json:
         typer.echo(exact_json.dumps(found).decode())
     elif not found["reservations"]:

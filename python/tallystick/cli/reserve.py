@@ -298,7 +298,7 @@ def _place_in_log(answer: Mapping[str, Any]) -> str:
 
 
 def _judge(answers: list[dict[str, Any]]) -> None:
-    """Raises what gives the exit status: refused before insufficient, in one line."""
+    """Raises what sets the exit status: refused before insufficient, in one line."""
     from tallystick.errors import NotGranted, OperationError
 
     refused = [one for one in answers if one["status"] == _REFUSED]

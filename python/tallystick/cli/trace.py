@@ -129,7 +129,7 @@ def _print_table(correlation: str, steps: "Sequence[Step]") -> None:
             day = time[:10]
             table.add_row(day)
         latencies = f"{latency_text(step.since_first_ns)}\n{latency_text(step.since_cause_ns)}"
-        # The outcome that an exception tells stands at its event already.
+        # The outcome that an exception tells is shown at its event already.
         outcome = "raised" if step.kind == "exception" and not step.is_change else step.outcome
         table.add_row(time[11:-1], latencies, tables.lines(*map(tables.plain, _words(step))), outcome or "")
     tables.show(table)

@@ -56,9 +56,9 @@ async def _ask(client: "Client", question: dict[str, Any]) -> tuple[dict[str, An
     """What the position is made of, and the lines that are known there, each at that position alone."""
     from tallystick.bus import questions
 
-    found = await client.asked(questions.TRAIL, question)
+    found = await client.answer_to(questions.TRAIL, question)
     asked = {"sku": question["sku"], "location": question["location"], "limit": questions.CLAIMS_MAX}
-    told = await client.asked(questions.CLAIMS, asked)
+    told = await client.answer_to(questions.CLAIMS, asked)
     names = {name: question[name] for name in ("location", "lot", "owner")}
     lines = []
     for line in told["lines"]:
@@ -82,7 +82,7 @@ def _print(sku: str, location: str, found: dict[str, Any]) -> None:
         rows.append((row["time"], "~", what, f"{row['source']}/{row['id']}", f"= {row['quantity']}"))
     if dropped := found.get("dropped_through"):
         table.add_row(dropped, "earlier movements are kept in sum only", "", "")
-    # At the same time a count stands behind the movements that it contains.
+    # At the same time a count comes after the movements that it contains: `~` sorts after the empty text.
     for time, _, what, by, quantity in sorted(rows):
         table.add_row(time, what, tables.plain(by), quantity)
     tables.show(table)

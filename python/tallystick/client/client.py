@@ -1,6 +1,6 @@
 """Client: how people and programs reach the daemon over the bus: ask it, publish an event, wait until it is applied.
 
-It decides nothing: what is published goes through the log like every other event.
+It decides nothing: what it publishes goes through the log like every other event.
 """
 
 import asyncio
@@ -25,7 +25,10 @@ _TOGETHER: Final = 64
 
 
 class Client:
-    """One connection's way to ask and to act. `subject` is one that the event stream listens to."""
+    """Asks and publishes over one connection. `subject` is one that the event stream listens to.
+
+    `timeout_s` bounds each answer, and how long `until_applied` waits.
+    """
 
     def __init__(self, connection: "Connection", subject: str, *, timeout_s: float = TIMEOUT_S) -> None:
         self._connection = connection
@@ -33,7 +36,10 @@ class Client:
         self._timeout_s = timeout_s
 
     async def ask(self, subject: str, question: Mapping[str, Any]) -> bytes:
-        """The daemon's answer, as it sent it. Raises BusError if none answers, UsageError for a bad question."""
+        """Returns the daemon's answer, as it sent it.
+
+        Raises BusError if none answers, UsageError for a bad question, OperationError if the daemon cannot answer.
+        """
         from nats.errors import NoRespondersError
         from nats.errors import TimeoutError as NatsTimeoutError
 
@@ -47,19 +53,24 @@ class Client:
             raise OperationError(f"the daemon cannot answer: {problem}")
         return reply.data
 
-    async def asked(self, question: questions.Question, members: Mapping[str, Any]) -> Any:
-        """The same for one of the known questions, read from JSON. Members without a value are left out."""
+    async def answer_to(self, question: questions.Question, members: Mapping[str, Any]) -> Any:
+        """Returns the answer to one of the known questions, read from JSON. Members that are None are not sent."""
         known = {name: value for name, value in members.items() if value is not None}
         return exact_json.loads(await self.ask(question.subject, known))
 
     async def items(
         self, filters: Mapping[str, str | None], *, limit: int | None = None, events: bool = False
     ) -> AsyncIterator[WorkItem]:
-        """The exceptions that fit, by their numbers, page by page."""
+        """Yields the exceptions that match the filters, by their numbers, page by page; at most `limit`.
+
+        With `events`, each has its original event.
+        """
         after, left = 0, limit
         while left is None or left > 0:
             page_max = questions.LIMIT_MAX if left is None else min(left, questions.LIMIT_MAX)
-            page = await self.asked(questions.LIST, {**filters, "after": after, "limit": page_max, "events": events})
+            page = await self.answer_to(
+                questions.LIST, {**filters, "after": after, "limit": page_max, "events": events}
+            )
             for found in page["items"]:
                 item = WorkItem.of(found)
                 after = item.number
@@ -70,20 +81,24 @@ class Client:
                 return
 
     async def item(self, number: int) -> WorkItem | None:
-        """One exception, with its original event."""
-        found = await self.asked(questions.ONE, {"number": number})
+        """Returns one exception with its original event; None if the daemon does not have it."""
+        found = await self.answer_to(questions.ONE, {"number": number})
         return WorkItem.of(found) if found is not None else None
 
     async def answers(self, keys: Sequence[tuple[str, str]]) -> list[str | None]:
-        """What the daemon remembers of keys (source, id), many at a time."""
+        """Returns the outcome that the daemon remembers of each key (source, id), None where it remembers none."""
         found: list[str | None] = []
         for start in range(0, len(keys), questions.KEYS_MAX):
             some = [list(key) for key in keys[start : start + questions.KEYS_MAX]]
-            found += (await self.asked(questions.ANSWERS, {"keys": some}))["answers"]
+            found += (await self.answer_to(questions.ANSWERS, {"keys": some}))["answers"]
         return found
 
     async def publish(self, event: bytes) -> int:
-        """Puts one event onto the stream, once, and gives its log sequence. Raises PublishError or StreamError."""
+        """Puts one event onto the stream, once, and returns its log sequence.
+
+        Raises UsageError for an event that is too large, StreamError if no stream listens, PublishError if the stream
+        refuses or does not answer.
+        """
         import orjson
         from nats.errors import NoRespondersError
         from nats.errors import TimeoutError as NatsTimeoutError
@@ -99,7 +114,7 @@ class Client:
                     f"no stream at {self._server} listens to {self._subject}; give the daemon's configuration"
                 ) from error
             except NatsTimeoutError:
-                continue  # Under the same message id, so that it is stored once.
+                continue  # The message id stays the same, so the stream stores the event once.
             answer = orjson.loads(reply.data)
             if refusal := answer.get("error"):
                 raise PublishError(f"the stream refuses the event: {refusal['description']}")
@@ -107,7 +122,7 @@ class Client:
         raise PublishError(f"no answer from the stream at {self._server}; nobody knows whether the event is stored")
 
     async def publish_all(self, events: Iterable[bytes]) -> list[int]:
-        """Puts events onto the stream in their order, some of them at the same time."""
+        """Puts events onto the stream, some at the same time, and returns their log sequences in the same order."""
         sequences: list[int] = []
         together: list[bytes] = []
         for event in events:

@@ -1,7 +1,9 @@
 """Directives: events about events, as bytes that are ready for the event stream (docs/truth.md §1).
 
-Each function makes one. Whoever sends the same directive again gives it the same `directive_id`; without one it gets a
-new one.
+Each function returns the bytes of one, JSON in UTF-8. Whoever sends the same directive again passes the same
+`directive_id`; without one it gets a new one. `more` is what every directive may have: `reason`, `time`,
+`correlationid` and `causationid`. Each raises ValueError for a reason of more than `REASON_BYTES_MAX` bytes, and
+TypeError for anything else in `more`.
 """
 
 import uuid
@@ -11,7 +13,7 @@ from typing import Any, Final, Literal
 from tallystick import exact_json
 
 OPERATOR: Final = "operator"
-"""The source whose word on approvals, exceptions and configuration is taken, unless `engine.operators` says others."""
+"""The source that decides on approvals, exceptions and configuration, unless `engine.operators` names others."""
 REASON_BYTES_MAX: Final = 64
 ExceptionState = Literal["acknowledged", "resolved", "discarded"]
 
@@ -30,7 +32,7 @@ def correct(
     directive_id: str | None = None,
     **more: str,
 ) -> bytes:
-    """Puts `event`, a stock event without `id` and `source`, in the place of what was said before."""
+    """Replaces an event by `event`, a stock event without `id` and `source`."""
     target = _target(target_source, target_id)
     return directive("event.corrected", source, directive_id, more, target=target, event=dict(event))
 
@@ -46,24 +48,24 @@ def deny(exception: int, *, source: str = OPERATOR, directive_id: str | None = N
 
 
 def acknowledge(exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str) -> bytes:
-    """Says that somebody works on an exception."""
+    """Marks an exception as one that somebody works on."""
     return move_on("acknowledged", exception, source=source, directive_id=directive_id, **more)
 
 
 def resolve(exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str) -> bytes:
-    """Says that the reason of an exception is gone."""
+    """Marks an exception as resolved: its reason is gone."""
     return move_on("resolved", exception, source=source, directive_id=directive_id, **more)
 
 
 def discard(exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str) -> bytes:
-    """Says that nothing will be done about an exception."""
+    """Marks an exception as one about which nothing will be done."""
     return move_on("discarded", exception, source=source, directive_id=directive_id, **more)
 
 
 def move_on(
     state: ExceptionState, exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str
 ) -> bytes:
-    """Gives an exception another state."""
+    """Moves an exception to another state."""
     return directive(f"exception.{state}", source, directive_id, more, exception=exception)
 
 
@@ -75,13 +77,16 @@ def configure(
     directive_id: str | None = None,
     **more: str,
 ) -> bytes:
-    """Replaces tables of the configuration for what follows in the log, or tries an ownership policy in the shadow."""
+    """Replaces tables of the configuration for what follows in the log, or tries an ownership policy in the shadow.
+
+    `config` is TOML text or tables, None to end a trial.
+    """
     members = {} if config is None else {"config": config if isinstance(config, str) else dict(config)}
     return directive("configuration.changed", source, directive_id, more, **members, mode=mode)
 
 
 def directive(kind: str, source: str, directive_id: str | None, more: Mapping[str, str], **members: Any) -> bytes:
-    """Any directive. `more` are what every one may have: `reason`, `time`, `correlationid` and `causationid`."""
+    """Makes a directive of any type; `members` become its data. Raises ValueError and TypeError as all of them do."""
     if len(more.get("reason", "").encode()) > REASON_BYTES_MAX:
         raise ValueError(f"a reason has at most {REASON_BYTES_MAX} bytes")
     known = {name: value for name, value in more.items() if name != "reason"}

@@ -84,7 +84,7 @@ class Flow:
         return min((step.time_ns for step in self._steps if step.kind == "event"), default=None)
 
     def may_hold(self, message: bytes) -> bool:
-        """Whether the id stands in a message at all: a look at the bytes, before anything is parsed."""
+        """Whether the id is in a message at all: a look at the bytes, which is far cheaper than parsing them."""
         return any(needle in message for needle in self._needles)
 
     def add_events(self, message: StoredMessage) -> None:
@@ -120,12 +120,15 @@ class Flow:
                     self._add(_position_step(message, position))
 
     def unanswered(self) -> list[tuple[str, str]]:
-        """The keys of events whose outcome the streams do not tell."""
+        """Returns the keys of events whose outcome the streams do not tell."""
         found = (step.key for step in self._judged() if step.kind == "event" and step.outcome is None)
         return list(dict.fromkeys(key for key in found if key is not None))
 
     def steps(self, answers: Mapping[tuple[str, str], str | None]) -> list[Step]:
-        """All steps in the order of their times, with outcomes and latencies. `answers` is what a daemon remembers."""
+        """Returns all steps in the order of their times, with outcomes and latencies in ns.
+
+        `answers` is what a daemon remembers of the keys that `unanswered` returns.
+        """
         judged = [
             replace(step, outcome=(answers.get(step.key) if step.key else None) or "unknown")
             if step.kind == "event" and step.outcome is None
@@ -175,7 +178,7 @@ class Flow:
 
 
 def _needles(correlation: str) -> tuple[bytes, ...]:
-    """The id as its bytes can stand in JSON and in columns."""
+    """Returns the id in all forms that its bytes can have in JSON and in columns."""
     escaped = json.dumps(correlation)[1:-1]
     plain = json.dumps(correlation, ensure_ascii=False)[1:-1]
     # Producers differ in what they escape, and in the case of the digits.
@@ -255,19 +258,19 @@ def _text(value: Any) -> str | None:
 
 
 def _body(fields: Mapping[str, Any]) -> bytes:
-    """What counts of an event for being the same, in one form; 12.0 and "12" are the same quantity."""
+    """Returns what makes two events the same, in one form: 12.0 and "12" are the same quantity."""
     from decimal import Decimal, InvalidOperation
 
-    said = {name: fields[name] for name in (*_COUNTS, *_COUNTS_TOO) if fields.get(name) not in (None, "")}
+    counted = {name: fields[name] for name in (*_COUNTS, *_COUNTS_TOO) if fields.get(name) not in (None, "")}
     try:
-        said["quantity"] = str(Decimal(str(fields.get("quantity"))).normalize())
+        counted["quantity"] = str(Decimal(str(fields.get("quantity"))).normalize())
     except InvalidOperation:
-        said["quantity"] = str(fields.get("quantity"))
-    return exact_json.dumps(dict(sorted(said.items())))
+        counted["quantity"] = str(fields.get("quantity"))
+    return exact_json.dumps(dict(sorted(counted.items())))
 
 
 def _cause(step: Step, causes: Sequence[Step]) -> Step | None:
-    """What a step follows from: the event at its place, the last one of its position, or the one that it names."""
+    """Returns what a step follows from: the event at its place, the last of its position, or the one that it names."""
     events = (cause for cause in causes if cause.kind == "event")
     if step.kind == "exception":
         place = step.sequence, step.index

@@ -1,4 +1,4 @@
-"""Policy: tables of a configuration file that can change while the daemon runs (docs/truth.md §4), checked before."""
+"""Policy: tables of a configuration file that may change while the daemon runs (docs/truth.md §4), checked."""
 
 import json
 from pathlib import Path
@@ -12,9 +12,9 @@ SHADOWED: Final = "ownership"
 
 
 def changes(path: Path, *, shadow: bool = False) -> dict[str, Any]:
-    """The tables of a file, as `configuration.changed` takes them. Raises ConfigurationError.
+    """Returns the tables of a file, as `configuration.changed` takes them. Raises ConfigurationError.
 
-    Only what can change is allowed in it: a setting that would be passed over in silence is not what was asked for.
+    Only what can change is allowed in it: whoever sets something else would wait for it in vain.
     """
     loaded = config.load(path, {})
     tables: dict[str, Any] = json.loads(loaded.engine_json)

@@ -1,8 +1,7 @@
 """Producer: puts the lines of a file onto the event stream and loses none of them.
 
 Every message is confirmed by the stream (PubAck) within a bounded window; what a broken connection left unconfirmed
-is sent again under the same message id. It judges no event: a broken line is sent as it is, so that the daemon
-refuses it with a trace.
+is sent again under the same message id, which the stream stores once.
 """
 
 import asyncio
@@ -172,7 +171,7 @@ async def publish_file(
     from_line: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Published:
-    """Publishes every line of `path` that fits into a message, and returns when the stream has confirmed them all.
+    """Publishes every line of `path` that fits into a message; returns counts when the stream has confirmed them all.
 
     `window` is the most messages that may be unconfirmed; `on_progress(bytes_read, events_confirmed)` is
     called for every message. Raises PublishError, which names the line to go on from, and UsageError for the file.

@@ -1,7 +1,8 @@
 """Promise: what can be sold, when and to whom (docs/promise.md): questions to an engine, and directives for the log.
 
-The functions that make a directive give bytes that are ready for the event stream. Whoever sends the same one again
-gives it the same `directive_id`; without one it gets a new one. It decides nothing.
+Quantities are in units, exact; times are RFC 3339, days are ISO dates. The functions that make a directive return bytes
+that are ready for the event stream. Whoever sends the same one again passes the same `directive_id`; without one it
+gets a new one. It decides nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -159,16 +160,16 @@ def promise(engine: "Engine", positions: Sequence[Place], **asked: Unpack[Asked]
     if "error" in found:
         raise ValueError(found["error"])
     for answer in found["answers"]:
-        # What is the same for nearly all stands once.
+        # The engine writes once what nearly all answers share.
         answer.setdefault("bucket", found["bucket"])
         answer.setdefault("freshness", "firm")
     return cast("Promise", found)
 
 
 def question(positions: Sequence[Place], **asked: Unpack[Asked]) -> dict[str, Any]:
-    """The question as `Engine.promise` and the daemon take it: what says nothing is left out."""
-    said = {name: value for name, value in asked.items() if value is not None and value is not False}
-    return {"positions": list(positions), **said}
+    """Returns the question as `Engine.promise` and the daemon take it: members that are None or False are left out."""
+    members = {name: value for name, value in asked.items() if value is not None and value is not False}
+    return {"positions": list(positions), **members}
 
 
 def atp_figures(
@@ -182,10 +183,10 @@ def atp_figures(
     fence: int | None = None,
     carry_shortage: bool = True,
 ) -> list[Decimal | None]:
-    """The figures of each bucket from supply and demand by bucket, by the kernel alone; None is unlimited.
+    """Returns the figure of each bucket in units, from supply and demand by bucket; None is unlimited.
 
-    `on_hand` is what is there before all of them, `safety_stock` one for all buckets or one for each. Raises ValueError
-    for lengths that differ and for quantities that are no thousandths.
+    By the kernel alone, without an engine. `on_hand` is what is there before all buckets, `safety_stock` one for all of
+    them or one for each. Raises ValueError for lengths that differ and for quantities that are no thousandths.
     """
     from tallystick import _engine
 
@@ -239,7 +240,7 @@ def void(
     reply: str | None = None,
     **more: Unpack[More],
 ) -> bytes:
-    """Gives back what a reservation holds: of a quantity (or one for each line), else everything."""
+    """Releases what a reservation holds: of a quantity (or one for each line), else everything."""
     members = _about(target_source, target_id, quantity) | {"reply": reply}
     return _made("reservation.voided", source or target_source, more, members)
 
@@ -256,7 +257,8 @@ def change(
 ) -> bytes:
     """Lets a reservation hold another quantity (or one for each line) from now on, or for another time, or both.
 
-    It never lets go meanwhile. Where there is not enough for more, it stays as it is.
+    Nothing is released meanwhile. Where there is not enough for more, it stays as it is. Raises ValueError if neither
+    is given.
     """
     if quantity is None and ttl is None:
         raise ValueError("give a quantity, a ttl, or both")
@@ -277,8 +279,8 @@ def schedule(
     **more: Unpack[More],
 ) -> bytes:
     """A line that is to come (`supply`) or to go (`demand`)."""
-    said = {"document": document, "line": line, "due": due, "quantity": quantity, "supplier": supplier}
-    return _made(f"{side}.scheduled", source, more, {**place, **said})
+    members = {"document": document, "line": line, "due": due, "quantity": quantity, "supplier": supplier}
+    return _made(f"{side}.scheduled", source, more, {**place, **members})
 
 
 def reschedule(
@@ -293,8 +295,8 @@ def reschedule(
     **more: Unpack[More],
 ) -> bytes:
     """Another date, another quantity, or both; quantity 0 calls the line off. It needs no `scheduled` before it."""
-    said = {"document": document, "line": line, "due": due, "quantity": quantity}
-    return _made(f"{side}.rescheduled", source, more, {**place, **said})
+    members = {"document": document, "line": line, "due": due, "quantity": quantity}
+    return _made(f"{side}.rescheduled", source, more, {**place, **members})
 
 
 def cancel(
@@ -326,8 +328,8 @@ def protect(
     **more: Unpack[More],
 ) -> bytes:
     """Keeps stock for a channel. `place`: the SKU, and a location or a group, or neither for everywhere."""
-    said = {"channel": channel, "protected": protected, "capped": capped}
-    return _made("protection.set", source, more, {**place, **said})
+    members = {"channel": channel, "protected": protected, "capped": capped}
+    return _made("protection.set", source, more, {**place, **members})
 
 
 def move_protection(
@@ -340,16 +342,16 @@ def move_protection(
     **more: Unpack[More],
 ) -> bytes:
     """Moves what is kept from one channel to another."""
-    said = {"from": from_channel, "to": to_channel, "quantity": quantity}
-    return _made("protection.moved", source, more, {**place, **said})
+    members = {"from": from_channel, "to": to_channel, "quantity": quantity}
+    return _made("protection.moved", source, more, {**place, **members})
 
 
 def define_group(
     group: str, locations: Sequence[str] = (), groups: Sequence[str] = (), *, source: str, **more: Unpack[More]
 ) -> bytes:
     """A group of locations, in the order in which they are picked, then those of other groups; from `time` on."""
-    said = {"group": group, "locations": list(locations) or None, "groups": list(groups) or None}
-    return _made("group.defined", source, more, said)
+    members = {"group": group, "locations": list(locations) or None, "groups": list(groups) or None}
+    return _made("group.defined", source, more, members)
 
 
 def retire_group(group: str, *, source: str, **more: Unpack[More]) -> bytes:
@@ -365,7 +367,7 @@ def _about(source: str, id_: str, quantity: Quantity | Sequence[Quantity] | None
 
 
 def _made(kind: str, source: str, more: More, members: Mapping[str, Any]) -> bytes:
-    """The directive, without members that say nothing."""
+    """Returns the directive, without members that are None."""
     known = {name: str(value) for name, value in more.items() if name != "directive_id"}
-    said = {name: value for name, value in members.items() if value is not None}
-    return directive(kind, source, more.get("directive_id"), known, **said)
+    present = {name: value for name, value in members.items() if value is not None}
+    return directive(kind, source, more.get("directive_id"), known, **present)

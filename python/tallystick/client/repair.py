@@ -34,7 +34,10 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def edited(item: WorkItem, changes: Iterable[str]) -> bytes:
-    """The original with changes of the form `field=value`; `field=` takes the field away. Raises UsageError."""
+    """Returns the original with changes of the form `field=value`; `field=` removes the field.
+
+    Raises UsageError for a change that cannot be made, or that would give the event another key.
+    """
     before = _original(item)
     after = dict(before)
     if isinstance(after.get("data"), dict):
@@ -46,7 +49,7 @@ def edited(item: WorkItem, changes: Iterable[str]) -> bytes:
 
 
 def replaced(item: WorkItem, content: bytes) -> bytes:
-    """What somebody wrote in the place of the original. Raises UsageError."""
+    """Returns what somebody wrote in place of the original. Raises UsageError if it is no event, or has another key."""
     after = _event(content, "the edited event")
     try:
         before: Mapping[str, Any] = _event(item.original or b"", "the original")
@@ -58,7 +61,7 @@ def replaced(item: WorkItem, content: bytes) -> bytes:
 
 
 def unchanged(item: WorkItem) -> bytes:
-    """The original as it was sent. Raises UsageError if there is not all of it."""
+    """Returns the original as it was sent. Raises UsageError if only a part of it was kept."""
     original = item.original
     if original is None or not item.is_whole:
         kept = len(original or b"")
@@ -70,7 +73,7 @@ def unchanged(item: WorkItem) -> bytes:
 
 
 def event_type(item: WorkItem) -> str | None:
-    """The type that the original names, if it can be read."""
+    """Returns the type that the original names; None if it cannot be read."""
     try:
         found = _event(item.original or b"", "the original").get("type")
     except UsageError:
@@ -106,7 +109,7 @@ def _set(event: dict[str, Any], change: str) -> None:
 
 
 def _value(name: str, text: str) -> Any:
-    """The value in the form that the contract gives to the field: a number only where it asks for one."""
+    """Returns the value in the form that the contract has for the field: a number only where it asks for one."""
     try:
         value: Any = Decimal(text) if name == "quantity" else int(text) if name in _INTEGERS else text
     except (InvalidOperation, ValueError):
@@ -127,7 +130,7 @@ def _check_key(item: WorkItem, before: Mapping[str, Any], after: Mapping[str, An
 
 
 def _readable(name: str, value: Any) -> str | int | None:
-    """What the engine could read of a part of the key; what it could not read is what a repair may fill in."""
+    """Returns what the engine could read of a part of the key. What it could not read, a repair may fill in."""
     if name != "sequence":
         return value if isinstance(value, str) and value else None
     digits = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Answers = Callable[[Sequence[tuple[str, str]]], Awaitable[Sequence[str | None]]]
 """What the daemon remembers of keys; an empty answer if there is none."""
-Told = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 """Called with the stream's name, messages read of it, and messages to read."""
 _SECOND: Final = 1_000_000_000
 
@@ -28,11 +28,11 @@ async def trace(
     *,
     since_s: int | None = None,
     last: int | None = None,
-    on_progress: Told | None = None,
+    on_progress: OnProgress | None = None,
 ) -> tuple[list[Step], bool]:
-    """Every step under the id, and whether there were more than are kept.
+    """Returns every step under the id, and whether there were more than are kept.
 
-    `since_s` and `last` (messages of the event stream) bound how far back is looked. Raises OperationError.
+    `since_s` (seconds) and `last` (messages of the event stream) bound how far back it looks. Raises OperationError.
     """
     flow = Flow(correlation)
     since_ns = time.time_ns() - since_s * _SECOND if since_s else None
@@ -71,7 +71,7 @@ async def _first_sequence(bus: JetStream, info: StreamInfo, since_ns: int | None
 
 
 async def _look(
-    bus: JetStream, info: StreamInfo, first: int, add: Callable[[StoredMessage], None], on_progress: Told | None
+    bus: JetStream, info: StreamInfo, first: int, add: Callable[[StoredMessage], None], on_progress: OnProgress | None
 ) -> None:
     first = max(first, info.first_sequence)
     async for messages in read(bus, info, first):

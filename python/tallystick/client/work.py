@@ -18,7 +18,7 @@ _REASONS: Final = {
 
 
 def moved_text(moved_by: str) -> str:
-    """Why an exception has its state, in words: what brought it about by itself, or who did."""
+    """Returns why an exception has its state, in words: what brought it about by itself, or who did."""
     return _REASONS.get(moved_by, f"by {moved_by}")
 
 
@@ -73,7 +73,7 @@ class WorkItem:
 
     @property
     def place(self) -> str:
-        """Where it stands in the log."""
+        """Log sequence and index within the message, as `17:0`."""
         return f"{self.sequence}:{self.index}"
 
     @property
@@ -96,5 +96,5 @@ class WorkItem:
 
 
 def items(answer: bytes | str) -> list[WorkItem]:
-    """The items of `Engine.exceptions()`."""
+    """Returns the items of `Engine.exceptions()`. Raises ValueError for what is no JSON."""
     return [WorkItem.of(found) for found in exact_json.loads(answer)]

@@ -1,4 +1,4 @@
-"""Answers: what the engine says to each question that came over the bus, as JSON that fits into one message.
+"""Answers: how the engine answers each question that came over the bus, in JSON that fits into one message.
 
 A question that is not understood is a ValueError that names what is wrong. It knows the engine and no connection;
 `service` brings the two together.
@@ -48,12 +48,12 @@ QUANTITIES: Final = (
     "on_hand_atp",
     "atp",
 )
-"""What is told of a position: its accounts, what else is claimed of it, and both figures (docs/claims.md §6)."""
+"""Of a position: its accounts, what else is claimed of it, and both figures (docs/claims.md §6)."""
 _LIMIT: Final = 100
 _NAME_BYTES_MAX: Final = 64
 _TEXT_BYTES_MAX: Final = 128
 _ENVELOPE_BYTES: Final = 128
-"""Room for what stands around the items of a list."""
+"""Room for what a list has around its items."""
 _EVENT: Final = ("event", "event_hex")
 _STATES: Final = ("unresolved", "all", *STATES)
 

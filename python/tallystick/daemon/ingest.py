@@ -169,7 +169,7 @@ class PullSource:
             await asyncio.wait([self._puller], timeout=_STOP_WAIT_S)
 
     async def close(self) -> None:
-        """Gives consumer and subscription back."""
+        """Deletes the consumer and ends the subscription."""
         self._stopping = True
         if self._puller is not None:
             self._puller.cancel()

@@ -1,4 +1,4 @@
-"""Intake: requests to reserve, post, void and change become events of the log; the engine's answer goes to who asked.
+"""Intake: brings the events that requests became into the log; the engine's answer goes to whoever asked.
 
 It decides nothing, and answers only when a request did not get into the log. Many requests are under way at once, in
 the order in which they came.
@@ -65,7 +65,7 @@ class Intake:
         self._sweeper = asyncio.create_task(self._sweep())
 
     async def close(self) -> None:
-        """Ends it; whoever waits hears nothing and asks again under the same key."""
+        """Stops listening. Whoever waits hears nothing, and asks again under the same key."""
         from nats.errors import Error
 
         if self._sweeper is not None:
@@ -78,7 +78,10 @@ class Intake:
                 await self._acks.unsubscribe()
 
     async def take(self, event_id: str, event: bytes) -> "asyncio.Future[None]":
-        """Sends an event towards the stream. What is given back is done when it is stored, or holds a Refused."""
+        """Sends an event towards the stream; returns a future that is done once it is stored, or fails with Refused.
+
+        Raises Refused at once when too much is pending, or the event is too large for the server.
+        """
         if len(self._pending) >= PENDING_MAX:
             raise Refused("503", "too many requests are under way; send it again under the same id")
         if len(event) > self._client.max_payload:
@@ -97,7 +100,7 @@ class Intake:
         headers = {"Nats-Msg-Id": f"{self._inbox}.{number}"}
         try:
             await self._client.publish(self._subject, pending.event, f"{self._inbox}.{number}", headers)
-        except Error as error:  # It goes out again, or is given up.
+        except Error as error:  # The sweep sends it again, or refuses it in the end.
             _log.debug("a request on its way to %s: %s", self._subject, error)
 
     async def _on_ack(self, ack: "Msg") -> None:
@@ -116,7 +119,7 @@ class Intake:
             pending.done.set_result(None)
 
     async def _sweep(self) -> None:
-        """Sends what is not confirmed once more, and gives it up in the end."""
+        """Sends what is not confirmed once more, and refuses it after the last try."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_SWEEP_S)

@@ -1,4 +1,4 @@
-"""What a message on an output stream says of itself: id, fence, and its place in the flushes of the log.
+"""Outputs: what a message on an output stream carries beside its payload: id, fence, and its place in the flushes.
 
 The last one of a stream tells a restarted daemon what is missing there. It sends and reads nothing; see `publish`.
 """
@@ -13,7 +13,7 @@ from tallystick.errors import OutputFenced, PublishError, StreamError
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What the outputs are made from: stands in every message, so that outputs of two lives are never mixed."""
+    """What the outputs are made from: part of every message, so that outputs of two logs are never mixed."""
 
     stream: str
     created: str
@@ -49,11 +49,14 @@ class OutputPosition:
         return self.part + 1 == self.parts
 
     def boundaries(self) -> set[int]:
-        """Log sequences at which a replay must flush, so that its flushes are those of the first time."""
+        """Returns the log sequences at which a replay must flush, so that its flushes are those of the first time."""
         return {self.through} if self.complete else {self.start, self.through}
 
     def parts_to_skip(self, start: int, through: int, parts: int) -> int:
-        """How many of the messages of a flush of (start, through] are stored already."""
+        """Returns how many of the messages of a flush of (start, through] are stored already.
+
+        Raises PublishError for a flush that is cut in another way than the stored one: its parts would not fit.
+        """
         if through <= self.start or (through <= self.through and self.complete):
             return parts
         if start >= self.through:
@@ -74,7 +77,7 @@ class OutputMessage:
     """One message for an output stream."""
 
     id: str
-    """The same whenever the same flush is made again from the same log."""
+    """Deterministic: a flush that is made again from the same log has it again."""
     payload: bytes
     position: OutputPosition
 
@@ -83,7 +86,7 @@ class OutputMessage:
         return f"{self.id}:{origin.tag}"
 
     def headers(self, origin: Origin, stream: str, last_sequence: int) -> dict[str, str]:
-        """Its id, its place, and the fence: which message must be the last one before it."""
+        """Returns its id, its place, and the fence: which message must be the last one before it."""
         return {
             "Nats-Msg-Id": self.message_id(origin),
             "Nats-Expected-Stream": stream,
@@ -98,7 +101,7 @@ class OutputMessage:
 
 
 def read_position(stream: str, headers: Mapping[str, str], origin: Origin, *, resend: bool) -> OutputPosition:
-    """The position that the headers of an output stream's last message tell.
+    """Returns the position that the headers of an output stream's last message tell.
 
     After a change of configuration a rebuilt ledger differs; with `resend` all of it up to there is sent once more.
     Raises OutputFenced if it is no message of ours, StreamError if it was made from another event stream.

@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 WAIT_S: Final = 0.1
 """How long the loop waits for messages before it looks around."""
 WAIT_UNPUBLISHED_S: Final = 0.005
-"""The same while there is something to publish."""
+"""How long it waits while there is something to publish."""
 MESSAGE_BYTES_MAX: Final = 1_000_000
 """Room for the largest output message: an exception that carries an event of 64 KiB, escaped."""
 CATCH_UP_MS: Final = 1_000
-"""Longest time between two flushes, however far behind the log's end is."""
+"""Longest time between two flushes, however far ahead the log's end is."""
 HELD_EVENTS_MAX: Final = 500_000
 """Events whose output may wait for the flush before; then applying waits too."""
 _log: Final = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ class Pipeline:
         self._closing.push_async_callback(_stop_service, service, client)
 
     def _restore(self, info: StreamInfo) -> LogPosition:
-        """Makes the engine, from the newest snapshot if there is one, and says where its log goes on."""
+        """Makes the engine, from the newest snapshot if there is one, and returns where its log goes on."""
         from tallystick._engine import Engine, SnapshotError
 
         shards = self._config.process.shards
@@ -282,9 +282,9 @@ class Pipeline:
         if self._publishing is not None and not self._publishing.done() and not crowded:
             return
         waited_ms = (time.monotonic() - self._flushed_at) * 1_000
-        behind = self._source.last_sequence - self._sequence
+        lag = self._source.last_sequence - self._sequence
         interval_ms = self._config.output.publish_interval_ms
-        if crowded or flush_is_due(waited_ms, interval_ms, self._sequence - self._flushed_sequence, behind):
+        if crowded or flush_is_due(waited_ms, interval_ms, self._sequence - self._flushed_sequence, lag):
             await self._flush()
 
     async def _flush(self) -> None:
@@ -346,7 +346,7 @@ class Pipeline:
                 task.result()
 
     async def _in_worker(self, work: Callable[[], _T]) -> _T:
-        """Calls the engine outside the event loop; it lets go of the GIL meanwhile."""
+        """Calls the engine outside the event loop, which goes on meanwhile: the engine releases the GIL."""
         from tallystick._engine import TallystickError
 
         try:
@@ -371,7 +371,7 @@ class Pipeline:
             ) from error
 
     async def finish(self) -> RunReport:
-        """Saves what was published."""
+        """Saves what was published, and returns what the run came to."""
         await self._saved()
         await self._save()
         state_hash = await self._in_worker(self._engine.state_hash)  # While the disk takes the snapshot.
@@ -387,7 +387,7 @@ class Pipeline:
         await self._replies.drain()
 
     async def close(self) -> None:
-        """Gives everything back, after success and failure alike."""
+        """Releases everything, after success and failure alike."""
         tasks = [task for task in (self._publishing, self._saving) if task is not None]
         if self._publishing is not None:
             self._publishing.cancel()
@@ -396,15 +396,15 @@ class Pipeline:
         self._worker.shutdown()
 
 
-def flush_is_due(waited_ms: float, interval_ms: float, applied: int, behind: int) -> bool:
-    """Whether to publish now: `applied` messages since the last flush, while the log's end is `behind` messages ahead.
+def flush_is_due(waited_ms: float, interval_ms: float, applied: int, lag: int) -> bool:
+    """Whether to publish now: `applied` messages since the last flush, while the log's end is `lag` messages ahead.
 
-    Who is behind publishes less often, at intervals that halve the way: what is sent before is soon out of date, and
-    sending it would make the way longer.
+    While it catches up, it publishes less often, at intervals that halve the way: what is sent before is soon out of
+    date, and sending it would make the way longer.
     """
-    if behind <= 0:
+    if lag <= 0:
         return True
-    return waited_ms >= interval_ms and (applied >= behind or waited_ms >= CATCH_UP_MS)
+    return waited_ms >= interval_ms and (applied >= lag or waited_ms >= CATCH_UP_MS)
 
 
 async def _stop_service(service: Any, client: Any) -> None:

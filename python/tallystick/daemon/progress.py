@@ -1,4 +1,4 @@
-"""How far the daemon is, in figures for displays, logs and reports. It shows nothing itself."""
+"""Progress: how far the daemon is, in figures for displays, logs and reports. It shows nothing itself."""
 
 import asyncio
 import time

@@ -1,6 +1,6 @@
 """Publishing: what the engine flushed goes onto the output streams, each message exactly once, in order.
 
-Messages have deterministic ids and name the stream sequence that must stand before them. So the stored messages are
+Messages have deterministic ids and name the stream sequence that must come before them. So the stored messages are
 always a prefix of what was sent, a second writer is noticed at once, and after a crash the last stored message says
 what is missing. It never looks into a payload.
 """
@@ -78,7 +78,7 @@ class OutputStream:
         return self
 
     async def close(self) -> None:
-        """Gives the subscription back."""
+        """Ends the subscription to acks."""
         if self._subscription is not None and self._bus.client.is_connected:
             await self._subscription.unsubscribe()
 
@@ -177,7 +177,7 @@ class OutputStream:
         )
 
     async def _stored_of(self, messages: Sequence[OutputMessage]) -> int:
-        """How many of the messages the stream holds by now. Raises OutputFenced if it holds others in their place."""
+        """Returns how many of the messages the stream holds by now. Raises OutputFenced if it holds others instead."""
         await asyncio.sleep(_RETRY_WAIT_S)
         info = await self._bus.stream(self.stream)
         if info is None or info.created != self.created or info.last_sequence < self._base + self._acked:
@@ -212,11 +212,11 @@ class Publisher:
         return self
 
     async def close(self) -> None:
-        """Gives the subscriptions back."""
+        """Ends both subscriptions."""
         await asyncio.gather(self.availability.close(), self.exceptions.close())
 
     def next_boundary(self, sequence: int) -> int | None:
-        """The next log sequence after `sequence` where there must be a flush, because there was one before a crash."""
+        """Returns the next log sequence after `sequence` that needs a flush, because there was one before a crash."""
         return next((boundary for boundary in self._boundaries if boundary > sequence), None)
 
     def may_flush(self, sequence: int) -> bool:

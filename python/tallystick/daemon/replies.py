@@ -1,4 +1,4 @@
-"""Replies: what the engine answers to requests in the log goes to those who asked, and nobody waits for that.
+"""Replies: what the engine answers to requests in the log goes to whoever asked, and applying does not wait for it.
 
 An answer is sent once for each time its request is judged, after a crash too. One that gets lost can be had again: the
 same key, sent again, gets the same answer. It looks into no answer.
@@ -69,7 +69,7 @@ class Replies:
             _log.debug("answers may be lost: %s", error)
 
     async def close(self) -> None:
-        """Ends it. What still waits is asked for again under its key by those who want it."""
+        """Stops sending. Whoever misses an answer asks again under the same key."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 

@@ -1,8 +1,8 @@
-"""The question side of the daemon: a NATS micro service (ADR-32) that answers what can be promised, and what is wrong.
+"""Service: a NATS micro service (ADR-32) that answers what can be promised, and what is wrong.
 
 It reads the ledger and changes nothing. Endpoints: `atp` (request `{"sku": …, "location": …?}`), `status`
-(request empty or `{"state_hash": true}`), `promise` (docs/promise.md §7), and those of `questions`. Requests to
-reserve, post, void and change (`intake`) go into the log, and it is not the service that answers them.
+(request empty or `{"state_hash": true}`), `promise` (docs/promise.md §7), and those of `bus.questions`. Requests
+of `bus.requests` go into the log by way of the intake, and the engine answers them there.
 """
 
 import asyncio
@@ -33,9 +33,9 @@ _PROMISE_CURE: Final = 'send {"positions": [{"sku": "…", "location": "…"}], 
 async def serve(
     client: "Client", engine: "Engine", status: Callable[[], dict[str, Any]], intake: Intake | None = None
 ) -> "Service":
-    """Starts the service. `status` gives what the pipeline knows: sequence, lag and so on. Stop it with `stop()`.
+    """Starts the service and returns it; `stop()` ends it.
 
-    Without an intake, nothing can be reserved.
+    `status` returns what the pipeline knows: sequence, lag and so on. Without an intake, nothing can be reserved.
     """
     from nats.errors import FlushTimeoutError
     from nats.micro.request import ServiceError
@@ -80,7 +80,7 @@ async def serve(
 
 
 def _promising(client: "Client", engine: "Engine") -> Callable[["Request"], Awaitable[None]]:
-    """What answers a question for promises. Its bytes go to the engine as they are: a question may be long."""
+    """Returns what answers a question for promises. Its bytes go to the engine as they are: a question may be long."""
 
     async def handle(request: "Request") -> None:
         found = await asyncio.to_thread(engine.promise, request.data)
@@ -95,7 +95,7 @@ def _promising(client: "Client", engine: "Engine") -> Callable[["Request"], Awai
 
 
 def _taking(intake: Intake, kind: RequestKind) -> Callable[["Request"], Awaitable[None]]:
-    """What takes requests of one kind into the log, without waiting until they are there."""
+    """Returns what takes requests of one kind into the log, without waiting until they are there."""
     from nats.micro.request import ServiceError
 
     refusing = set[asyncio.Task[None]]()
@@ -127,7 +127,7 @@ def _check_size(found: bytes, bytes_max: int, cure: str) -> None:
 
 
 def _handler(client: "Client", engine: "Engine", question: Question) -> Callable[["Request"], Awaitable[None]]:
-    """What answers one kind of question, in a worker as `atp` does, one at a time: a dry run takes a copy of all."""
+    """Returns what answers one question, in a worker as `atp` does, one at a time: a dry run copies the ledger."""
     from nats.micro.request import ServiceError
 
     alone = asyncio.Lock()

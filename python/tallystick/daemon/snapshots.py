@@ -72,9 +72,9 @@ class SnapshotFolder:
             self._lock = None
 
     def key(self) -> bytes:
-        """The secret key of this folder's idempotency table, 16 bytes; made on first use.
+        """Returns the secret key of this folder's idempotency table, 16 bytes; made on first use.
 
-        It stands beside the snapshots too, so that a ledger rebuilt without any gives the same bytes as the first time.
+        It is kept beside the snapshots too, so that a ledger rebuilt without any makes the same bytes again.
         """
         path = self.folder / "key"
         try:
@@ -92,11 +92,11 @@ class SnapshotFolder:
         return key
 
     def paths(self) -> list[Path]:
-        """The snapshots, newest first; whether they are valid is another matter."""
+        """Returns the files of snapshots, newest first, valid or not."""
         return sorted((path for path in self.folder.iterdir() if _NAME.fullmatch(path.name)), reverse=True)
 
     def newest(self) -> Snapshot | None:
-        """The newest valid snapshot. Torn, flipped and newer-format ones are passed over with a warning."""
+        """Returns the newest valid snapshot. Torn, flipped and newer-format ones are skipped with a warning."""
         from tallystick._engine import SnapshotError, verify_snapshot
 
         for path in self.paths():
@@ -114,7 +114,7 @@ class SnapshotFolder:
     def write(self, data: bytes | memoryview, sequence: int) -> Path:
         """Makes a snapshot durable under its sequence, then removes the oldest ones beyond `keep`.
 
-        Returns only when the bytes were written, synced, read back, compared, named and the folder synced.
+        Returns its path once the bytes are written, synced, read back, compared and named, and the folder is synced.
         """
         path = self.folder / f"snapshot-{sequence:020}.tally"
         try:

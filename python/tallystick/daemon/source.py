@@ -1,4 +1,4 @@
-"""What the pipeline needs of an ingestion path: an inbox of messages that follow each other in the stream."""
+"""Source: what the pipeline needs of an ingestion path, so that another one can take the place of `ingest`."""
 
 from typing import TYPE_CHECKING, Protocol
 
@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 class MessageSource(Protocol):
-    """What the pipeline needs of an ingestion path."""
+    """Brings the messages of one stream, in order and every one once, into an inbox."""
 
     @property
     def last_sequence(self) -> int:
@@ -31,4 +31,4 @@ class MessageSource(Protocol):
         """Asks for no more messages; what has arrived can still be had."""
 
     async def close(self) -> None:
-        """Gives everything back."""
+        """Releases everything that it holds on the bus."""

@@ -1,8 +1,8 @@
 """Ticker: time passes in the log only when a message comes, so when something is due, the daemon sends one.
 
 What is due (an expiry, the next day) happens at its log time. If nobody puts a message into the event stream by then, a
-`tick` does, under an id that all daemons would give it. It decides nothing: when a tick never comes, all happens with
-the next event.
+`tick` does, under an id that is the same from every daemon. It decides nothing: when a tick never comes, all happens
+with the next event.
 """
 
 import logging
@@ -62,5 +62,5 @@ class Ticker:
 
 
 def tick(due_ns: int) -> bytes:
-    """The event that brings the log's time to what is due: its message does, what it says does not matter."""
+    """Returns the event that brings the log's time to what is due. That it is a message does it, not its content."""
     return exact_json.dumps({"specversion": "1.0", "id": f"tick-{due_ns}", "source": SOURCE, "type": "tick"})

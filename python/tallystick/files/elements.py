@@ -24,7 +24,7 @@ def elements(message: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def members(event: dict[str, Any]) -> dict[str, Any]:
-    """The fields of an event in either form, those under `data` beside the attributes."""
+    """Returns the fields of an event in either form, those under `data` beside the attributes."""
     data = event.get("data")
     return {**data, **event} if isinstance(data, dict) else event
 
@@ -50,7 +50,7 @@ def _parts(message: bytes) -> Iterator[tuple[int, Any]]:
 
 
 def _rows(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """The rows of columns as events: an engine that knows no source refuses each, with the event that it spells."""
+    """Yields the rows of columns as events: an engine that knows no source refuses each, and spells it out for that."""
     from tallystick._engine import Engine
 
     refused = Engine(_REFUSE_ALL).apply([message], 1, 0).exceptions

@@ -47,7 +47,7 @@ def line_blocks(stream: BinaryIO, block_bytes: int = BLOCK_BYTES) -> Iterator[Bl
 
 
 def _bounded(line: bytes) -> bytes:
-    """Cuts the unfinished line, and never so that something too large could pass for an event.
+    """Cuts the unfinished line, and never so that something too large could become an event.
 
     Blanks around an event do not count towards its size. What is cut off is therefore replaced by one byte that is
     no blank, unless it was nothing but blanks.

@@ -23,13 +23,16 @@ class Message(NamedTuple):
 
     @property
     def id(self) -> str:
-        """The same for the same bytes at the same line, so that a message sent twice is stored once."""
+        """Derived from line and bytes, so that a message sent twice is stored once."""
         return f"{self.line}-{hashlib.blake2b(self.payload, digest_size=16).hexdigest()}"
 
 
 @dataclass(slots=True)
 class MessageReader:
-    """Cuts a file into messages, and keeps count of the lines that cannot do well."""
+    """Cuts a file into messages, and counts the lines that cannot become events.
+
+    `message_bytes_max` bounds a payload in bytes, `from_line` is the first line to send, from 1.
+    """
 
     path: Path
     message_bytes_max: int

@@ -30,7 +30,7 @@ _ARROW_STREAM: Final = b"\xff\xff\xff\xff"
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What a replay found. The engine is still there to be asked."""
+    """What a replay came to. The engine can still be asked."""
 
     engine: "Engine"
     events: int
@@ -38,7 +38,7 @@ class Replayed:
     """The first difference from the reference, in one sentence. None: there is none, or it was not asked for."""
 
     def as_dict(self) -> dict[str, object]:
-        """The summary of `replay --json`: outcomes that did not occur are left out."""
+        """Returns the summary of `replay --json`: outcomes that did not occur are left out."""
         return {
             "events": self.events,
             "outcomes": {name: count for name, count in self.engine.outcome_totals().items() if count},
@@ -104,7 +104,7 @@ def replay(
 def _blocks(
     engine: "Engine", name: str | Path, stream: BufferedReader, *, with_reference: bool
 ) -> "Iterator[tuple[bytes, int, Callable[..., Batch]]]":
-    """Yields data, the bytes read so far, and what applies it, which raises UsageError for columns that are none."""
+    """Yields data, the bytes read so far, and what applies the data; that raises UsageError for broken columns."""
     beginning = stream.peek(len(_ARROW_FILE))
     if not beginning.startswith((_ARROW_FILE, _ARROW_STREAM)):
         yield from ((block.data, block.end_offset, engine.apply) for block in line_blocks(stream))
@@ -139,13 +139,13 @@ def exception_lines(engine: "Engine") -> Iterator[bytes]:
 
 
 def total_bytes(files: Sequence[str | Path]) -> int | None:
-    """Bytes to read in all, or None if one of the files does not say (standard input, a pipe)."""
+    """Returns the bytes to read in all, or None if a file has no size beforehand (standard input, a pipe)."""
     paths = [Path(name) for name in files]
     return sum(path.stat().st_size for path in paths) if all(path.is_file() for path in paths) else None
 
 
 class _OutcomeLines:
-    """The final outcomes of all elements in the order of the input; behind the first that is held, batches wait."""
+    """The final outcomes of all elements in the order of the input: after the first that is held, batches wait."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -174,7 +174,7 @@ class _Twin:
         self._difference: str | None = None
 
     def apply(self, data: bytes, batch: "Batch", first_sequence: int) -> None:
-        """Gives the reference what the engine got, and compares their outcomes."""
+        """Applies to the reference what the engine applied, and compares their outcomes."""
         import numpy as np
 
         from tallystick._engine import OUTCOMES
@@ -189,7 +189,7 @@ class _Twin:
         self._reference.release_held(sequence)
 
     def difference(self, engine: "Engine") -> str | None:
-        """The first difference, or None once outcomes, balances and state hash have all been found equal."""
+        """Returns the first difference, or None once outcomes, balances and state hash are found to be equal."""
         if self._difference is None and self._reference.balances() != b"".join(balance_lines(engine)):
             self._difference = "balances differ"
         if self._difference is None and self._reference.state_hash() != engine.state_hash():
