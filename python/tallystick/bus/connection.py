@@ -54,7 +54,7 @@ async def connect(settings: Nats) -> "Client":
                 error_cb=note_error,
                 disconnected_cb=note_disconnect,
                 reconnected_cb=note_reconnect,
-                connect_timeout=max(1, int(settings.connect_timeout_s)),
+                connect_timeout=max(1, int(settings.connect_timeout_s)),  # nats-py asks for an int.
                 ping_interval=PING_INTERVAL_S,
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # any number of seconds does

@@ -73,7 +73,7 @@ class JetStream:
         self._patience_s = patience_s
 
     async def request(self, operation: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Sends a request below `$JS.API.` and returns the answer. Raises ApiError."""
+        """Sends a request below `$JS.API.` and returns the answer. Raises ApiError, or BusError without JetStream."""
         import orjson
 
         payload = orjson.dumps(body) if body is not None else b""

@@ -131,7 +131,7 @@ class Window:
         reconnects, sent_at = self._connection.stats["reconnects"], clock()
         while True:
             await asyncio.sleep(0.25)
-            self._moved.set()
+            self._moved.set()  # That the connection is back is told by nobody; whoever waits for room looks again.
             silent_s = clock() - max(self._confirmed_at, sent_at)
             if self._connection.is_closed or (self._pending and clock() - self._confirmed_at > GIVE_UP_AFTER_S):
                 self._fail(f"no answer from the stream for {GIVE_UP_AFTER_S:.0f} s")

@@ -100,6 +100,7 @@ def _set(event: dict[str, Any], change: str) -> None:
     if not separator or not _NAME.fullmatch(name) or name == "data":
         raise UsageError(f"{change!r} is no change; write field=value, or field= to take it away")
     data = event.get("data")
+    # A new field goes where the event has its others: under `data` if there is one, unless it is an attribute.
     inside = isinstance(data, dict) and (name in data or (name not in _ENVELOPE and name not in event))
     place = data if inside and isinstance(data, dict) else event
     if not text:

@@ -38,7 +38,7 @@ async def trace(
     since_ns = time.time_ns() - since_s * _SECOND if since_s else None
     events = await _stream(bus, config.input.stream)
     first = await _first_sequence(bus, events, since_ns)
-    if last is not None:
+    if last is not None:  # Both bounds hold, so the later one decides.
         first = max(first, events.last_sequence - last + 1)
     await _look(bus, events, first, flow.add_events, on_progress)
     # What an event causes is told after it. Streams keep their own clocks' times, so a second is left for these.

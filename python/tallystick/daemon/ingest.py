@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from tallystick._engine import Inbox
 
 REQUESTS_AHEAD: Final = 2
+"""One is being filled while the next is on its way, so that the server never waits for us."""
 REQUEST_EXPIRES_S: Final = 1.0
+"""Short, so that what a consumer's end or a new leader swallowed is asked for again soon."""
 _REQUEST_GRACE_S: Final = 2.0
 """A request whose end was not told this long after it expired is lost."""
 _QUIET_CHECK_S: Final = 1.0
@@ -239,6 +241,7 @@ class PullSource:
                 if self._rebuild_reason is not None:
                     await self._rebuild()
                 await self._ask_for_more()
+                # It wakes by itself too: that nothing comes is told by nobody.
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._attention.wait(), _QUIET_CHECK_S / 4)
                 await self._watch()
@@ -298,6 +301,7 @@ class PullSource:
             self._quiet_looks = 0
             return
         self._quiet_looks += 1
+        # The stream holds more than has come. First the consumer is suspected, then a hole, then the connection.
         if self._quiet_looks == 2:
             self._demand_rebuild("silence")
         elif self._quiet_looks == 4:
@@ -335,9 +339,10 @@ class PullSource:
             "name": name,
             "deliver_policy": "by_start_sequence",
             "opt_start_seq": self._inbox.expected,
-            "ack_policy": "none",
+            "ack_policy": "none",  # The place in the log is kept by snapshots.
             "replay_policy": "instant",
             "inactive_threshold": _CONSUMER_INACTIVE_S * _NANOSECONDS,
+            # Nothing of it must outlive its server: whoever loses it makes another at the same place.
             "num_replicas": 1,
             "mem_storage": True,
         }

@@ -61,6 +61,7 @@ class Pipeline:
         self._folder = folder
         self._server = server
         self._stop = stop
+        # One thread: calls reach the engine in the order in which they are made, as the log demands.
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._closing = contextlib.AsyncExitStack()
         self._engine: Engine
@@ -178,6 +179,7 @@ class Pipeline:
         self._publisher = Publisher(*streams)
         self._closing.push_async_callback(self._publisher.close)
         await self._publisher.open()
+        # Outputs may tell only of what the log still holds, and hold at least what the snapshot knew of.
         for stream in streams:
             if stream.position.through > info.last_sequence:
                 raise StreamError(

@@ -178,7 +178,7 @@ class OutputStream:
 
     async def _stored_of(self, messages: Sequence[OutputMessage]) -> int:
         """Returns how many of the messages the stream holds by now. Raises OutputFenced if it holds others instead."""
-        await asyncio.sleep(_RETRY_WAIT_S)
+        await asyncio.sleep(_RETRY_WAIT_S)  # What is on its way may still be stored, and must be counted.
         info = await self._bus.stream(self.stream)
         if info is None or info.created != self.created or info.last_sequence < self._base + self._acked:
             raise PublishError(f"stream {self.stream} lost messages that it had acknowledged; start again to repair it")
@@ -230,6 +230,7 @@ class Publisher:
             stream.send(self._missing(stream, flush, messages))
             for stream, messages in ((self.availability, flush.availability), (self.exceptions, flush.exceptions))
         ]
+        # If one fails, the other still ends: what it has under way need not be sent again at the next start.
         results = await asyncio.gather(*jobs, return_exceptions=True)
         for error in results:
             if isinstance(error, BaseException):
