@@ -1,7 +1,7 @@
 """Reader: the messages of a stream from some place on, in batches of bounded size, wherever there are holes.
 
 Direct batch gets: no consumer is made, any replica answers, and what the stream lost is skipped. For looking back;
-the daemon itself reads by `ingest`, which is faster and takes a hole for a fault.
+the daemon itself reads by `daemon.ingest`, which is faster and takes a hole for a fault.
 """
 
 import contextlib

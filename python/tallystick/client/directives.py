@@ -79,7 +79,7 @@ def configure(
 ) -> bytes:
     """Replaces tables of the configuration for what follows in the log, or tries an ownership policy in the shadow.
 
-    `config` is TOML text or tables, None to end a trial.
+    `config` is text (TOML or JSON) or tables, None to end a trial.
     """
     members = {} if config is None else {"config": config if isinstance(config, str) else dict(config)}
     return directive("configuration.changed", source, directive_id, more, **members, mode=mode)
