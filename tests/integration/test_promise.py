@@ -247,12 +247,13 @@ async def test_ten_thousand_unknown_skus_create_nothing(tmp_path: Path, server: 
         await end()
 
 
-async def test_a_request_that_no_stream_takes_is_told_so(server: EmbeddedServer, client: Client) -> None:
+async def test_a_request_that_no_stream_takes_is_told_so(server: EmbeddedServer) -> None:
     own = await connect(Nats(url=server.url))
     intake = Intake(own, SUBJECT)
     await intake.open()
     service = await serve(own, Engine(), dict, intake)
-    reply = await client.request("tallystick.reserve", json.dumps(request(1)).encode(), 5)
+    # Over the same connection, so that the server knows of the service before it is asked.
+    reply = await own.request("tallystick.reserve", json.dumps(request(1)).encode(), 5)
     assert reply.headers is not None
     assert reply.headers["Nats-Service-Error-Code"] == "503"
     assert "send it again under the id c1" in reply.headers["Nats-Service-Error"]
