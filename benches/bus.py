@@ -18,15 +18,15 @@ from benches.process import Row, fastest
 from benches.scale import Scale
 from benches.workloads import WorkloadFiles
 from tallystick import Engine
+from tallystick.bus.connection import connect
+from tallystick.bus.embedded import EmbeddedServer
+from tallystick.bus.jetstream import JetStream
+from tallystick.bus.streams import ensure_input
 from tallystick.config import Config, load
-from tallystick.connection import connect
-from tallystick.embedded import EmbeddedServer
+from tallystick.daemon.progress import RunReport
+from tallystick.daemon.run import run as run_daemon
+from tallystick.daemon.snapshots import SnapshotFolder
 from tallystick.event_loop import run_loop
-from tallystick.jetstream import JetStream
-from tallystick.pipeline import RunReport
-from tallystick.pipeline import run as run_daemon
-from tallystick.snapshots import SnapshotFolder
-from tallystick.streams import ensure_input
 
 KINDS: Final = ("push", "pull", "fetch", "daemon")
 

@@ -110,7 +110,7 @@ def _fill(engine: Engine, rows: Rows, events: int, progress: Progress) -> float:
 
 
 def _one_ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same blocks, the next of which is drawn on another core while one is applied; never more than one ahead."""
+    """Yields the blocks. The next is drawn on another core while one is applied; never more than one ahead."""
     with ThreadPoolExecutor(1) as drawer:
         ahead = drawer.submit(next, blocks, None)
         while (block := ahead.result()) is not None:

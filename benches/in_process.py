@@ -15,7 +15,7 @@ from benches.process import Row, fastest
 from benches.scale import Scale
 from benches.workloads import WorkloadFiles
 from tallystick import Engine, Reference
-from tallystick.lines import line_blocks
+from tallystick.files.lines import line_blocks
 
 BLOCK_BYTES: Final = 1 << 20
 WORKLOADS: Final = ("peak", "orders", "hot", "wide", "dup", "journey")

@@ -24,11 +24,11 @@ from benches.process import Row, in_own_process
 from benches.scale import Scale
 from benches.watch import Daemon, Stalled, Watch, last_lines
 from tallystick import Engine
+from tallystick.bus.embedded import EmbeddedServer
+from tallystick.bus.requests import RESERVE
 from tallystick.config import Config
-from tallystick.embedded import EmbeddedServer
+from tallystick.daemon.snapshots import SnapshotFolder
 from tallystick.event_loop import run_loop
-from tallystick.intake import RESERVE
-from tallystick.snapshots import SnapshotFolder
 
 SKUS: Final = 1_000
 ANSWERS: Final = "bench.answers"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 
+from tallystick.bus.connection import connect
+from tallystick.bus.embedded import EmbeddedServer
+from tallystick.bus.jetstream import JetStream
 from tallystick.config import Nats
-from tallystick.connection import connect
-from tallystick.embedded import EmbeddedServer
-from tallystick.jetstream import JetStream
 
 
 def pytest_report_header() -> str:

@@ -6,8 +6,9 @@ enough for the questions asked here, and needs no Rust parser in Python.
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Final
 
@@ -97,6 +98,50 @@ def python_imports(source: str) -> set[str]:
             found.add(node.module or "")
             found.update(f"{node.module}.{name.name}" for name in node.names)
     return found
+
+
+def python_modules() -> dict[str, str]:
+    """The source of every module of the Python package, by its dotted name; `__init__.py` is its folder's."""
+    names = {path: path.relative_to(PACKAGE.parent).with_suffix("").parts for path in PACKAGE.rglob("*.py")}
+    return {".".join(name).removesuffix(".__init__"): path.read_text() for path, name in names.items()}
+
+
+def import_graph(sources: Mapping[str, str]) -> dict[str, set[str]]:
+    """Which of the modules each of them imports when it runs, at its top or inside a function.
+
+    `from a import b` is an import of `a.b` if that is a module, else of `a`. That a module's folder is imported before
+    it is not counted: only the command line's `__init__.py` imports anything, and only once it is called.
+    """
+    graph: dict[str, set[str]] = {}
+    for name, source in sources.items():
+        found = set[str]()
+        for node in _run_time_nodes(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                found.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                inside = [f"{node.module}.{alias.name}" for alias in node.names]
+                found.update(name if name in sources else node.module or "" for name in inside)
+        graph[name] = found & sources.keys()
+    return graph
+
+
+def circle(graph: Mapping[str, set[str]]) -> list[str]:
+    """Modules that import each other around a circle, the first one again at the end; empty if there is no circle."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def _run_time_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """The node and all below it, without what only type checkers read."""
+    yield node
+    children: Iterable[ast.AST] = ast.iter_child_nodes(node)
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        children = node.orelse
+    for child in children:
+        yield from _run_time_nodes(child)
 
 
 def python_names(source: str) -> set[str]:

@@ -8,7 +8,7 @@ from benches.bare_socket import BareSocket
 from benches.meter import Meter
 from benches.peers.plain_python import PlainLedger
 from benches.process import Row
-from tallystick.embedded import EmbeddedServer
+from tallystick.bus.embedded import EmbeddedServer
 
 
 def measure(path: str) -> Row:

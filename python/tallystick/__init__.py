@@ -5,7 +5,7 @@
     engine = Engine()
     engine.apply([b'{"id":"1","source":"wms","type":"stock.received","sku":"A","location":"DC1","quantity":5}'],
                  first_sequence=1, log_time_ns=1_700_000_000_000_000_000)
-    engine.position("A", "DC1").on_hand  # 5000 thousandths; to_decimal() gives 5
+    engine.position("A", "DC1").on_hand  # 5000 thousandths; to_decimal() returns 5
 
 This module only names what the package offers. Everything is imported on first use, so that `import tallystick`
 costs nothing and pulls in neither NumPy nor a NATS client.
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
         SnapshotError,
         TallystickError,
     )
-    from tallystick.directives import acknowledge, approve, configure, correct, deny, discard, resolve, void
-    from tallystick.promise import atp_figures
+    from tallystick.client.directives import acknowledge, approve, configure, correct, deny, discard, resolve, void
+    from tallystick.client.promise import atp_figures
+    from tallystick.client.work import WorkItem
     from tallystick.quantity import to_decimal
-    from tallystick.work import WorkItem
 
     __version__: str
 
@@ -69,8 +69,12 @@ __all__ = [
 _DIRECTIVES = ("acknowledge", "approve", "configure", "correct", "deny", "discard", "resolve", "void")
 _HOMES = (
     dict.fromkeys(__all__, "tallystick._engine")
-    | dict.fromkeys(_DIRECTIVES, "tallystick.directives")
-    | {"WorkItem": "tallystick.work", "atp_figures": "tallystick.promise", "to_decimal": "tallystick.quantity"}
+    | dict.fromkeys(_DIRECTIVES, "tallystick.client.directives")
+    | {
+        "WorkItem": "tallystick.client.work",
+        "atp_figures": "tallystick.client.promise",
+        "to_decimal": "tallystick.quantity",
+    }
 )
 
 

@@ -200,7 +200,7 @@ class Batch:
     def settle(self, later: Batch) -> int:
         """Takes over the final outcomes of this batch's elements that a batch released, this one or a later one.
 
-        `counts` and `outcome_lines` say them then, `outcomes` stays. Gives how many elements are still held.
+        `counts` and `outcome_lines` have them then, `outcomes` stays. Returns how many elements are still held.
         """
 
     @property
@@ -270,7 +270,7 @@ class Inbox:
         """Messages taken from the connection's bytes, bytes of their payloads, and all other bytes in runs."""
 
     def feed_buffer(self, buffer: NDArray[np.uint8], chunk_bytes: int) -> tuple[int, int, list[bytes]]:
-        """The same for a chunk at the beginning of a buffer, which nobody may write to meanwhile."""
+        """As `feed`, for a chunk at the beginning of a buffer, which nobody may write to meanwhile."""
 
     @property
     def malformed(self) -> bool: ...
@@ -331,7 +331,7 @@ class Engine:
         hold_output: bool = False,
         keys: bool = False,
     ) -> Batch:
-        """Applies events that stand in columns named as the contract's fields, each row with a sequence of its own.
+        """Applies events whose fields are columns, named as in the contract, each row with a sequence of its own.
 
         Arrow tables and record batches of any library (without a copy), bytes of an Arrow IPC stream or file, or a
         mapping of NumPy columns: integers, `S` and `U` strings, `datetime64` (UTC), `(codes, categories)`, or one
@@ -403,7 +403,7 @@ class Engine:
     def memory(self) -> dict[str, int]: ...
     def snapshot(self) -> bytes: ...
     def snapshot_array(self) -> NDArray[np.uint8]:
-        """The same bytes, handed over without a copy."""
+        """As `snapshot`, without a copy: shape (bytes,)."""
 
     def __len__(self) -> int: ...
 

@@ -1,7 +1,7 @@
 """Configuration: a TOML file and the environment become one frozen, validated `Config`, once.
 
 Settings of the process are checked here. Settings that change results (`[engine]`, `[sources]`, `[types]`,
-`[safety_stock]`, `[promise]`, `[exceptions]` and others) are checked by the engine, which also gives their fingerprint.
+`[safety_stock]`, `[promise]`, `[exceptions]` and others) are checked by the engine, which returns their fingerprint.
 Nothing else in the package reads the environment.
 """
 
@@ -77,7 +77,7 @@ def _one_of(*choices: str) -> Callable[[Any], str | None]:
 
 
 def duration_s(text: str) -> int | None:
-    """Seconds of a duration such as `7d`; 0 for `none` (without end), nothing for what is no duration."""
+    """Returns the seconds of a duration such as `7d`; 0 for `none` (without end), None for what is no duration."""
     found = re.fullmatch(r"(\d{1,9})([smhd])", text)
     return 0 if text == "none" else int(found[1]) * _SECONDS[found[2]] if found else None
 
@@ -211,7 +211,7 @@ class Config:
     engine_json: str
     """The settings that change results, as JSON text for `Engine(config)`."""
     fingerprint: str
-    """Of the settings that change results; stands in every snapshot."""
+    """Of the settings that change results; part of every snapshot."""
     settings: tuple[Setting, ...] = field(repr=False)
 
     def describe(self) -> tuple[Setting, ...]:

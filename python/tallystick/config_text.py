@@ -28,11 +28,11 @@ class SourceText:
     tables: Mapping[str, Any]
 
     def place(self, table: str, key: str | None = None) -> str:
-        """Where a table or key stands, as `file:line`; the file alone if it cannot be found."""
+        """Returns where a table or key is, as `file:line`; the file alone if it cannot be found."""
         return self._place(_line_of(self.text, table, key))
 
     def place_of_word(self, word: str) -> str:
-        """Where a word first stands as a whole."""
+        """Returns where a word first is as a whole, as `file:line`."""
         found = re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", self.text) if word else None
         return self._place(self.text.count("\n", 0, found.start()) + 1 if found else None)
 
@@ -74,14 +74,14 @@ def _line_of(text: str, table: str, key: str | None) -> int | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A suggestion that can be put behind a message: the nearest known word, or all of them."""
+    """Returns a suggestion to end a message with: the nearest known word, or all of them."""
     known = sorted(known)
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f'did you mean "{near[0]}"?' if near else f"known are {', '.join(known)}"
 
 
 def from_environment(environment: Mapping[str, str], tables: Mapping[str, Iterable[str]]) -> dict[str, dict[str, str]]:
-    """Takes `TALLYSTICK_<TABLE>_<KEY>` for the given tables and their keys; a table without keys takes any key.
+    """Returns `TALLYSTICK_<TABLE>_<KEY>` by table and key; a table without known keys takes any key.
 
     Variables of other tables are left alone, because commands have variables of their own. Raises ConfigurationError
     for an unknown key of a known table.
@@ -103,7 +103,7 @@ def from_environment(environment: Mapping[str, str], tables: Mapping[str, Iterab
 
 
 def toml_value(text: str) -> Any:
-    """Reads an environment value as TOML where it is TOML (`12`, `true`, `["a"]`), else as the text that it is."""
+    """Reads an environment value as TOML where it is TOML (`12`, `true`, `["a"]`), else as text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -1,4 +1,4 @@
-"""What ends a command: one class per kind of failure, each with the exit status that `cli` gives back.
+"""What ends a command: one class per kind of failure, each with the exit status that `cli` returns.
 
 Every message is one line that names the place and the cure. Refused events are data, not errors, and never appear here.
 

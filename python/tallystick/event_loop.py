@@ -8,7 +8,7 @@ Result = TypeVar("Result")
 
 
 def run_loop(work: Coroutine[Any, Any, Result]) -> Result:
-    """Runs `work` in a new event loop and returns its result."""
+    """Runs `work` in a new event loop and returns its result. Raises what it raises."""
     try:
         import uvloop
     except ImportError:  # Windows has none.

@@ -12,7 +12,7 @@ _WORD_MIN: Final = -(1 << 63)
 
 
 def loads(data: bytes | str) -> Any:
-    """Reads JSON. Raises ValueError for what is none, `NaN` among it."""
+    """Reads JSON; a number with a fraction, or beyond 64 bits, is a Decimal. Raises ValueError for what is none."""
     try:
         return json.loads(data, parse_float=Decimal, parse_int=_integer, parse_constant=_refuse)
     except RecursionError as error:
@@ -20,7 +20,7 @@ def loads(data: bytes | str) -> Any:
 
 
 def dumps(value: Any, *, indent: bool = False) -> bytes:
-    """Writes JSON in UTF-8. Raises ValueError for what JSON cannot say, as half of a surrogate pair."""
+    """Writes JSON in UTF-8. Raises ValueError for what JSON cannot express, as half of a surrogate pair."""
     import orjson
 
     try:
@@ -30,7 +30,7 @@ def dumps(value: Any, *, indent: bool = False) -> bytes:
 
 
 def _integer(digits: str) -> int | Decimal:
-    # Longer ones than the encoder takes, and minus zero, keep their digits as decimals do.
+    # The encoder takes 64 bits, and an int has no minus zero: a decimal keeps such digits as they came.
     if len(digits) > 20 or digits == "-0" or not _WORD_MIN <= int(digits) <= _WORD_MAX:
         return Decimal(digits)
     return int(digits)

@@ -12,11 +12,12 @@ from typing import Any
 from nats.aio.client import Client
 
 from tallystick._engine import Engine
+from tallystick.bus.embedded import EmbeddedServer
+from tallystick.bus.jetstream import JetStream, StoredMessage
+from tallystick.bus.streams import ensure_input
 from tallystick.config import Config, Input, load
-from tallystick.embedded import EmbeddedServer
-from tallystick.jetstream import JetStream, StoredMessage
-from tallystick.pipeline import RunReport, run
-from tallystick.streams import ensure_input
+from tallystick.daemon.progress import RunReport
+from tallystick.daemon.run import run
 
 AVAILABILITY = "TALLYSTICK_AVAILABILITY"
 EXCEPTIONS = "TALLYSTICK_EXCEPTIONS"

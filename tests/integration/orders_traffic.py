@@ -59,7 +59,7 @@ class Item:
     quantity: int
     due: str | None
 
-    def wish(self) -> dict[str, Any]:
+    def request(self) -> dict[str, Any]:
         return self.place() | {"quantity": self.quantity} | ({"due": self.due} if self.due else {})
 
     def place(self) -> dict[str, Any]:
@@ -168,7 +168,7 @@ class Buyer(Caller):
         for held in together:
             if rng.random() < 0.1:
                 continue
-            lines = [item.wish() for item in held]
+            lines = [item.request() for item in held]
             body = document | (lines[0] if len(lines) == 1 else {"lines": lines})
             if rng.random() < 0.9:
                 body["ttl"] = rng.choice(["1s", "1s", "2s", "4s", "none", "none"])
@@ -199,15 +199,15 @@ class Buyer(Caller):
             await self._until_answered(*rng.choice(self._sent))
         await asyncio.sleep(rng.random() * 0.15)
         body: dict[str, Any] = {"target": {"source": self.name, "id": id_}}
-        wish = rng.choice(["post", "post", "void", "change"])
-        if wish == "change":
+        kind = rng.choice(["post", "post", "void", "change"])
+        if kind == "change":
             body |= rng.choice([{"ttl": "2s"}, {"ttl": "none"}]) if len(items) > 1 or rng.random() < 0.3 else {}
-        if len(items) == 1 and (rng.random() < 0.5 or (wish == "change" and "ttl" not in body)):
+        if len(items) == 1 and (rng.random() < 0.5 or (kind == "change" and "ttl" not in body)):
             body["quantity"] = rng.randint(1, items[0].quantity + 1)
-            body |= {"rest": "keep"} if wish == "post" and rng.random() < 0.5 else {}
+            body |= {"rest": "keep"} if kind == "post" and rng.random() < 0.5 else {}
         if rng.random() < 0.3:
             body["time"] = moment(-rng.random() * 0.3)
-        await self._ask(wish, body)
+        await self._ask(kind, body)
 
 
 async def work_in_the_warehouses(client: Client, rng: random.Random, hours: Hours) -> None:

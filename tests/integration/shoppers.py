@@ -14,8 +14,8 @@ from typing import Any
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from tallystick.bus.connection import connect
 from tallystick.config import Nats
-from tallystick.connection import connect
 from tests.integration.daemon import SUBJECT
 
 SKUS = [f"hot-{number}" for number in range(10)]
@@ -102,20 +102,20 @@ class Caller:
     _number: int = 0
     _sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
-    async def _ask(self, wish: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def _ask(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
         self._number += 1
-        asked = {"source": self.name, "id": f"{self.mark}{wish}-{self._number}", **body}
-        self._sent.append((wish, asked))
-        answer: dict[str, Any] = json.loads(await self._until_answered(wish, asked))
+        asked = {"source": self.name, "id": f"{self.mark}{kind}-{self._number}", **body}
+        self._sent.append((kind, asked))
+        answer: dict[str, Any] = json.loads(await self._until_answered(kind, asked))
         return answer
 
-    async def _until_answered(self, wish: str, asked: dict[str, Any]) -> bytes:
+    async def _until_answered(self, kind: str, asked: dict[str, Any]) -> bytes:
         """Asks again and again under the same key, by the service or straight into the log."""
         async with asyncio.timeout(30):
             while True:
                 try:
-                    by_service = wish in SERVICES and "rest" not in asked and self.rng.random() < 0.5
-                    answer = await (self._by_service(wish, asked) if by_service else self._by_log(wish, asked))
+                    by_service = kind in SERVICES and "rest" not in asked and self.rng.random() < 0.5
+                    answer = await (self._by_service(kind, asked) if by_service else self._by_log(kind, asked))
                 except NatsError:
                     answer = None
                 if answer is not None:
@@ -124,16 +124,16 @@ class Caller:
                 self.said.unanswered += 1
                 await asyncio.sleep(0.05 + self.rng.random() * 0.1)
 
-    async def _by_service(self, wish: str, asked: dict[str, Any]) -> bytes | None:
-        reply = await self.client.request(f"tallystick.{wish}", json.dumps(asked).encode(), ANSWER_S)
+    async def _by_service(self, kind: str, asked: dict[str, Any]) -> bytes | None:
+        reply = await self.client.request(f"tallystick.{kind}", json.dumps(asked).encode(), ANSWER_S)
         return None if reply.headers else reply.data
 
-    async def _by_log(self, wish: str, asked: dict[str, Any]) -> bytes:
+    async def _by_log(self, kind: str, asked: dict[str, Any]) -> bytes:
         types = {"reserve": "requested", "post": "posted", "void": "voided", "change": "changed"}
         inbox = self.client.new_inbox()
         answers = await self.client.subscribe(inbox)
         try:
-            event = {"type": f"reservation.{types[wish]}", **asked, "reply": inbox}
+            event = {"type": f"reservation.{types[kind]}", **asked, "reply": inbox}
             await self.client.publish(SUBJECT, json.dumps(event).encode())
             return (await answers.next_msg(ANSWER_S)).data
         finally:

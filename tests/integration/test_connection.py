@@ -9,9 +9,9 @@ import pytest
 import uvloop
 from nats.errors import Error
 
+from tallystick.bus.connection import connect
+from tallystick.bus.embedded import EmbeddedServer
 from tallystick.config import Nats
-from tallystick.connection import connect
-from tallystick.embedded import EmbeddedServer
 
 
 @asynccontextmanager

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from tallystick.bus.embedded import EmbeddedServer
+from tallystick.bus.jetstream import JetStream
+from tallystick.bus.questions import STATES
+from tallystick.client.client import Client
+from tallystick.client.work import items
 from tallystick.config import load
-from tallystick.desk import Desk
-from tallystick.embedded import EmbeddedServer
+from tallystick.daemon.outputs import OutputMessage
+from tallystick.daemon.publish import OutputStream
+from tallystick.daemon.run import run
 from tallystick.errors import OperationError
-from tallystick.jetstream import JetStream
-from tallystick.outputs import OutputMessage
-from tallystick.pipeline import run
-from tallystick.publish import OutputStream
-from tallystick.work import STATES, items
 from tests.integration.daemon import (
     SMALL_STEPS,
     SUBJECT,
@@ -106,7 +107,7 @@ async def test_what_waits_and_what_is_worked_on_survives_every_kill(
     running = asyncio.create_task(run(config, stop=stop))
     try:
         await until(lambda: has_reached(bus.client, len(messages)))
-        found = [item async for item in Desk(bus.client, SUBJECT).items({"state": "all"}, events=True)]
+        found = [item async for item in Client(bus.client, SUBJECT).items({"state": "all"}, events=True)]
     finally:
         stop.set()
     engine = await prove(bus, config, await asyncio.wait_for(running, 60))

@@ -12,16 +12,17 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from tallystick import Engine
+from tallystick.bus.connection import connect
+from tallystick.bus.embedded import EmbeddedServer
+from tallystick.bus.jetstream import JetStream
+from tallystick.bus.questions import QUESTIONS
+from tallystick.bus.requests import REQUEST_KINDS
 from tallystick.config import Nats
-from tallystick.connection import connect
-from tallystick.embedded import EmbeddedServer
+from tallystick.daemon.progress import Progress
+from tallystick.daemon.run import run
+from tallystick.daemon.service import serve
+from tallystick.daemon.snapshots import SnapshotFolder
 from tallystick.errors import BusError, LogGap, OutputFenced, SnapshotUnfit, StreamError
-from tallystick.intake import WISHES
-from tallystick.jetstream import JetStream
-from tallystick.pipeline import Progress, run
-from tallystick.questions import QUESTIONS
-from tallystick.service import serve
-from tallystick.snapshots import SnapshotFolder
 from tests.integration.daemon import (
     AVAILABILITY,
     EVENTS,
@@ -235,7 +236,7 @@ async def test_questions_are_answered(tmp_path: Path, server: EmbeddedServer, bu
         assert reply.headers["Nats-Service-Error-Code"] == "400"
         assert 'send {"sku"' in reply.headers["Nats-Service-Error"]
     info = json.loads((await bus.client.request("$SRV.INFO.tallystick", b"", 5)).data)
-    names = {"atp", "status", "promise", *(asked.name for asked in (*QUESTIONS, *WISHES))}
+    names = {"atp", "status", "promise", *(asked.name for asked in (*QUESTIONS, *REQUEST_KINDS))}
     assert {endpoint["name"] for endpoint in info["endpoints"]} == names
     state = await ask(bus.client, {"state_hash": True}, "status")
     stop.set()

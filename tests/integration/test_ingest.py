@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from nats.protocol.parser import HMSG_RE, MSG_RE
 
-from tallystick import tap
+from tallystick.bus import tap
+from tallystick.bus.connection import connect
+from tallystick.bus.embedded import EmbeddedServer
+from tallystick.bus.jetstream import JetStream, StreamInfo
+from tallystick.bus.streams import LogPosition, ensure_input, message_digest
 from tallystick.config import Input, Nats
-from tallystick.connection import connect
-from tallystick.embedded import EmbeddedServer
+from tallystick.daemon.ingest import PullLimits, PullSource
 from tallystick.errors import LogGap, StreamError
-from tallystick.ingest import PullLimits, PullSource
-from tallystick.jetstream import JetStream, StreamInfo
-from tallystick.streams import LogPosition, ensure_input, message_digest
 
 EVENTS = Input(stream="EVENTS", subjects=("events",))
 LIMITS = PullLimits(pull_messages=100, pull_bytes=2 << 20, queue_messages=1_000, queue_bytes=8 << 20)

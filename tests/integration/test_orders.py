@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tallystick.embedded import EmbeddedServer
-from tallystick.jetstream import JetStream
-from tallystick.reader import read
+from tallystick.bus.embedded import EmbeddedServer
+from tallystick.bus.jetstream import JetStream
+from tallystick.bus.reader import read
 from tests.integration.daemon import EVENTS, ask, has_reached, last_availability, publish, until, write_config
 from tests.integration.holds_model import Key
 from tests.integration.orders_model import Model

@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tallystick.embedded import EmbeddedServer
-from tallystick.jetstream import JetStream
-from tallystick.reader import read
+from tallystick.bus.embedded import EmbeddedServer
+from tallystick.bus.jetstream import JetStream
+from tallystick.bus.reader import read
 from tests.integration.daemon import EVENTS, ask, has_reached, publish, until, write_config
 from tests.integration.ledger_model import Key, Model
 from tests.integration.shoppers import (

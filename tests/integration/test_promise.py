@@ -10,14 +10,14 @@ from typing import Any
 from nats.aio.client import Client
 
 from tallystick import Engine
+from tallystick.bus.connection import connect
+from tallystick.bus.embedded import EmbeddedServer
+from tallystick.bus.jetstream import JetStream
 from tallystick.config import Nats, load
-from tallystick.connection import connect
-from tallystick.embedded import EmbeddedServer
-from tallystick.intake import Intake
-from tallystick.jetstream import JetStream
-from tallystick.pipeline import run
-from tallystick.service import serve
-from tallystick.silence import Silence
+from tallystick.daemon.intake import Intake
+from tallystick.daemon.run import run
+from tallystick.daemon.service import serve
+from tallystick.daemon.ticker import Ticker
 from tests.integration.daemon import (
     EVENTS,
     SMALL_STEPS,
@@ -158,7 +158,7 @@ async def test_a_daemon_that_may_not_speak_waits_for_the_next_event(
         await end()
 
 
-async def test_several_daemons_bridge_one_silence_once(server: EmbeddedServer, bus: JetStream) -> None:
+async def test_several_daemons_send_one_tick(server: EmbeddedServer, bus: JetStream) -> None:
     """A day passes by one tick: whoever else says the same is not stored."""
     await publish(bus, [json.dumps(COMING | {"due": day(1), "id": "p"}).encode()])
     engine = Engine()
@@ -169,12 +169,12 @@ async def test_several_daemons_bridge_one_silence_once(server: EmbeddedServer, b
     assert due_ns is not None
     assert noon_ns < due_ns <= noon_ns + 86_400 * 10**9, "the next day begins within one"
     other = await connect(Nats(url=server.url))
-    daemons = [Silence(client, SUBJECT, 1.0) for client in (bus.client, other)]
-    for daemon in daemons * 2:
-        await daemon.bridge(due_ns, noon_ns)
-        await daemon.bridge(due_ns, due_ns)
-        await daemon.bridge(None, noon_ns)
-        await daemon.bridge(message.time_ns + 10**13, noon_ns)
+    tickers = [Ticker(client, SUBJECT, 1.0) for client in (bus.client, other)]
+    for ticker in tickers * 2:
+        await ticker.tick_if_overdue(due_ns, noon_ns)
+        await ticker.tick_if_overdue(due_ns, due_ns)
+        await ticker.tick_if_overdue(None, noon_ns)
+        await ticker.tick_if_overdue(message.time_ns + 10**13, noon_ns)
     await asyncio.gather(bus.client.flush(), other.flush())
     _, tick = await stored(bus, EVENTS)
     engine.apply([tick.data], 2, due_ns)
@@ -247,12 +247,13 @@ async def test_ten_thousand_unknown_skus_create_nothing(tmp_path: Path, server: 
         await end()
 
 
-async def test_a_request_that_no_stream_takes_is_told_so(server: EmbeddedServer, client: Client) -> None:
+async def test_a_request_that_no_stream_takes_is_told_so(server: EmbeddedServer) -> None:
     own = await connect(Nats(url=server.url))
     intake = Intake(own, SUBJECT)
     await intake.open()
     service = await serve(own, Engine(), dict, intake)
-    reply = await client.request("tallystick.reserve", json.dumps(request(1)).encode(), 5)
+    # Over the same connection, so that the server knows of the service before it is asked.
+    reply = await own.request("tallystick.reserve", json.dumps(request(1)).encode(), 5)
     assert reply.headers is not None
     assert reply.headers["Nats-Service-Error-Code"] == "503"
     assert "send it again under the id c1" in reply.headers["Nats-Service-Error"]

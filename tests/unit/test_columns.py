@@ -90,7 +90,7 @@ def _polars_bytes(table: pa.Table, write: str) -> bytes:
 
 
 def _numpy(table: pa.Table) -> dict[str, Any]:
-    """The same events, with quantities as text, and the times as NumPy keeps them."""
+    """Returns the events with quantities as text, and the times as NumPy keeps them."""
     columns: dict[str, Any] = {name: np.array(table[name].fill_null("").to_pylist()) for name in ("id", "sku", "lot")}
     columns |= {name: np.array(table[name].to_pylist()).astype("S") for name in ("source", "document", "location")}
     kinds, codes = np.unique(np.array(table["type"].to_pylist()), return_inverse=True)

@@ -18,7 +18,7 @@ from tallystick.demo.proof import SCALE, Check, ledger_frame, positions_differen
 from tallystick.demo.run import Options, run_demo
 from tallystick.demo.workload import Workload
 from tallystick.errors import OperationError
-from tallystick.replay import replay
+from tallystick.files.replay import replay
 
 
 def _checks(workload: Workload, *, reference: bool = True) -> list[Check]:

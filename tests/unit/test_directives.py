@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tallystick import acknowledge, approve, configure, correct, deny, directives, discard, resolve, void
+from tallystick import acknowledge, approve, configure, correct, deny, discard, resolve, void
 from tallystick.cli import decide, policy
+from tallystick.client import directives
 
 
 @pytest.mark.parametrize(

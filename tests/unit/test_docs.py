@@ -17,8 +17,12 @@ README: Final = (ROOT / "README.md").read_text()
 EVENTS: Final = (ROOT / "docs" / "events.md").read_text()
 
 FOLDERS: Final = {
+    "bus/",
     "cli/",
+    "client/",
+    "daemon/",
     "demo/",
+    "files/",
     "tests/",
     "benches/",
     "examples/",
@@ -49,6 +53,24 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
+def package_files(room: str = "") -> set[str]:
+    """The modules of one folder of the Python package that a reader is to find; of the package itself without one."""
+    return {path.name for path in (PACKAGE / room).glob("*.py*")} - {"__init__.py", "__main__.py", "py.typed"}
+
+
+def rooms() -> list[str]:
+    """The folders of the Python package whose files the map names one by one."""
+    found = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - {"cli", "demo"}
+    return sorted(found)
+
+
+def map_of(room: str) -> set[str]:
+    """The files that the map names in the table of one folder of the Python package."""
+    table = re.search(rf"^`python/tallystick/{room}`: .*\n\n((?:\|.*\|\n)+)", README, re.MULTILINE)
+    assert table is not None, room
+    return set(re.findall(r"`(\w+\.py)`", table[1]))
+
+
 def broken_links(document: Path) -> list[str]:
     broken = []
     for link in re.findall(r"\]\(([^)]+)\)", document.read_text()):
@@ -77,8 +99,12 @@ def test_file_map_is_complete_and_true() -> None:
     engine = {path.name for path in (ENGINE / "src").glob("*.*")} - {"lib.rs"} | folders
     frames = {path.name for path in (FRAMES / "src").glob("*.rs")} - {"lib.rs"}
     binding = {path.name for path in (BINDING / "src").glob("*.rs")} - {"lib.rs"}
-    package = {path.name for path in PACKAGE.glob("*.py*")} - {"__init__.py", "__main__.py", "py.typed"}
+    package = package_files().union(*map(package_files, rooms()))
     assert named == engine | frames | binding | package | FOLDERS
+
+
+def test_every_room_of_the_package_has_its_own_table() -> None:
+    assert {room: map_of(room) for room in rooms()} == {room: package_files(room) for room in rooms()}
 
 
 def test_library_example_runs() -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tallystick.bus.connection import connect
+from tallystick.bus.embedded import EmbeddedServer, find_binary
+from tallystick.bus.jetstream import JetStream
 from tallystick.config import Nats
-from tallystick.connection import connect
-from tallystick.embedded import EmbeddedServer, find_binary
 from tallystick.errors import BusError, OperationError
-from tallystick.jetstream import JetStream
 
 
 def _runs(pid: int) -> bool:
@@ -71,7 +71,7 @@ def test_without_a_binary_the_extra_is_named(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_folder_in_use_is_named(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tallystick.embedded._LOCK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("tallystick.bus.embedded._LOCK_TIMEOUT_S", 0.2)
     with pytest.raises(BusError, match="is used by another nats-server"):
         EmbeddedServer(server.folder).start()
 
@@ -94,7 +94,7 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 def test_it_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from tallystick.embedded import EmbeddedServer\n"
+        "import sys, time; from pathlib import Path; from tallystick.bus.embedded import EmbeddedServer\n"
         "print(EmbeddedServer(Path(sys.argv[1])).start().pid, flush=True); time.sleep(600)"
     )
     parent = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "nats")], stdout=subprocess.PIPE)

@@ -6,9 +6,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tallystick.elements import elements
-from tallystick.flow import STEPS_MAX, Flow
-from tallystick.jetstream import StoredMessage
+from tallystick.bus.jetstream import StoredMessage
+from tallystick.client.flow import STEPS_MAX, Flow
+from tallystick.files.elements import elements
 
 SECOND = 1_000_000_000
 

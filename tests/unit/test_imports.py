@@ -39,6 +39,14 @@ def test_a_bare_import_needs_no_extra() -> None:
     assert _modules_after("import tallystick, tallystick.cli").isdisjoint({"typer", "rich", *HEAVY})
 
 
+def test_promise_is_there_under_its_public_name() -> None:
+    from tallystick import promise
+    from tallystick.client import promise as home
+
+    assert home.__all__
+    assert all(getattr(promise, name) is getattr(home, name) for name in home.__all__)
+
+
 def test_public_names() -> None:
     import tallystick
 

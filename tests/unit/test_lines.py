@@ -6,7 +6,7 @@ import tracemalloc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallystick.lines import LINE_BYTES_MAX, line_blocks
+from tallystick.files.lines import LINE_BYTES_MAX, line_blocks
 
 LINES = st.lists(st.binary(max_size=12).map(lambda line: line.replace(b"\n", b"")), max_size=20)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tallystick.client.policy import changes
 from tallystick.errors import ConfigurationError
-from tallystick.policy import changes
 
 OWNERSHIP = '[ownership]\ndefault = "observer"\n[[ownership.rules]]\nsources = ["wms-*"]\nrole = "owner"\n'
 APPROVALS = '[approvals]\nabsolute = "5"\n'

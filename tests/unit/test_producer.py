@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from tallystick.bus.embedded import EmbeddedServer
+from tallystick.bus.jetstream import JetStream
+from tallystick.bus.streams import ensure_input
+from tallystick.client.producer import publish_file
 from tallystick.config import Input
-from tallystick.embedded import EmbeddedServer
 from tallystick.errors import PublishError, UsageError
-from tallystick.jetstream import JetStream
-from tallystick.producer import MessageReader, publish_file
-from tallystick.streams import ensure_input
+from tallystick.files.messages import MessageReader
 
 INPUT = Input()
 EVENT = b'{"id":"%d","source":"wms","type":"stock.received","sku":"A","location":"DC1","quantity":1}'

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from tallystick import Engine, atp_figures, promise
-from tallystick.intake import POST, RESERVE, VOID, WISHES
+from tallystick.bus.requests import POST, REQUEST_KINDS, RESERVE, VOID
+from tallystick.daemon.replies import may_go_to
+from tallystick.daemon.ticker import tick
 from tallystick.quantity import to_decimal, to_thousandths
-from tallystick.replies import may_go_to
-from tallystick.silence import tick
 
 PLACE: promise.Place = {"sku": "4711", "location": "DC1"}
 
@@ -155,7 +155,7 @@ def test_a_request_becomes_the_event_with_the_subject_of_who_asked() -> None:
     assert made
     assert json.loads(event)["id"] == made
     assert "reply" not in json.loads(event)
-    assert {wish.subject for wish in WISHES} == {
+    assert {kind.subject for kind in REQUEST_KINDS} == {
         "tallystick.reserve", "tallystick.post", "tallystick.void", "tallystick.change",
     }  # fmt: skip
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tallystick import reader
+from tallystick.bus import reader
+from tallystick.bus.jetstream import JetStream, StoredMessage, StreamInfo
 from tallystick.errors import StreamError
-from tallystick.jetstream import JetStream, StoredMessage, StreamInfo
 
 STREAM = {"name": "LOOK", "subjects": ["look"], "storage": "file", "allow_direct": True}
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from tallystick.cli.repair import balance_changes
+from tallystick.client.repair import edited, event_type, replaced, unchanged
+from tallystick.client.work import WorkItem, items
 from tallystick.errors import UsageError
-from tallystick.repair import edited, event_type, replaced, unchanged
-from tallystick.work import WorkItem, items
 
 COMPACT = '{"id":"e1","source":"wms","type":"stock.sold","sku":"A","location":"L","quantity":-1.50,"sequence":"7"}'
 ENVELOPED = '{"id":"e1","source":"wms","type":"stock.sold","data":{"sku":"A","location":"L","quantity":0.10}}'

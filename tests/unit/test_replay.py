@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from tallystick.errors import UsageError
-from tallystick.replay import replay, total_bytes
+from tallystick.files.replay import replay, total_bytes
 
 
 def _event(number: int, kind: str, quantity: object, **more: object) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pytest
 
 from tallystick import Engine
 from tallystick._engine import Inbox
-from tallystick.replay import replay
+from tallystick.files.replay import replay
 from tests.conftest import seed as run_seed
 
 EVENTS: Final = 40_000

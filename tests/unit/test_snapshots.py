@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tallystick._engine import Engine, check_config
+from tallystick.daemon.snapshots import SnapshotFolder, check_belongs
 from tallystick.errors import SnapshotUnfit, SnapshotWriteError
-from tallystick.snapshots import SnapshotFolder, check_belongs
 
 EVENT = b'{"id":"%d","source":"wms","type":"stock.received","sku":"A","location":"L","quantity":1}'
 

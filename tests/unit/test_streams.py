@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from tallystick.bus.jetstream import ApiError, JetStream, time_ns
+from tallystick.bus.streams import LogPosition, check_position, covers, ensure_input, ensure_outputs, message_digest
 from tallystick.config import Input, Output
 from tallystick.errors import LogGap, StreamError
-from tallystick.jetstream import ApiError, JetStream, time_ns
-from tallystick.streams import LogPosition, check_position, covers, ensure_input, ensure_outputs, message_digest
 
 EVENTS = Input(stream="EVENTS", subjects=("events", "events.>"))
 FIT = {

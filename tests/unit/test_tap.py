@@ -17,8 +17,8 @@ from nats.aio.transport import TcpTransport
 from nats.protocol.parser import Parser
 
 from tallystick._engine import Engine, Inbox
+from tallystick.bus.tap import Tap, attach
 from tallystick.event_loop import run_loop
-from tallystick.tap import Tap, attach
 
 SID: Final = 7
 CONSUMER: Final = "reader"

@@ -10,8 +10,8 @@ from tallystick.cli import options, tables
 from tallystick.cli.bus import Reach
 
 if TYPE_CHECKING:
-    from tallystick.desk import Desk
-    from tallystick.promise import Place
+    from tallystick.client.client import Client
+    from tallystick.client.promise import Place
 
 _LESS = ("unpicked", "reserved", "allocated", "ordered", "safety_stock", "pending")
 """What is taken from on hand; the rest is claimed by nobody (docs/claims.md §6)."""
@@ -19,18 +19,18 @@ _BESIDE = ("picked", "in_transit", "quarantine", "damaged")
 _ASKED_FOR = ("on_hand", "reserved")
 
 
-def _wish(name: str, *names: str, metavar: str | None = None, default: str = "none", about: str) -> Any:
+def _option(name: str, *names: str, metavar: str | None = None, default: str = "none", about: str) -> Any:
     return typer.Option(*names, envvar=f"TALLYSTICK_ATP_{name}", metavar=metavar, show_default=default, help=about)
 
 
-At = Annotated[str | None, _wish("AT", "--at", metavar="DATE", default="today", about="On a day, or at a time.")]
+At = Annotated[str | None, _option("AT", "--at", metavar="DATE", default="today", about="On a day, or at a time.")]
 Wanted = Annotated[
-    str | None, _wish("QUANTITY", "--quantity", metavar="QUANTITY", about="Is there enough, and if not, when?")
+    str | None, _option("QUANTITY", "--quantity", metavar="QUANTITY", about="Is there enough, and if not, when?")
 ]
-Channel = Annotated[str | None, _wish("CHANNEL", "--channel", about="As this channel sees it, protections included.")]
+Channel = Annotated[str | None, _option("CHANNEL", "--channel", about="As this channel sees it, protections included.")]
 Mode = Annotated[
     str | None,
-    _wish(
+    _option(
         "MODE",
         "--mode",
         default="promise.mode",
@@ -39,13 +39,13 @@ Mode = Annotated[
     ),
 ]
 Measure = Annotated[
-    str | None, _wish("MEASURE", "--measure", metavar="NAME", about="By a measure of promise.measures.")
+    str | None, _option("MEASURE", "--measure", metavar="NAME", about="By a measure of promise.measures.")
 ]
-Group = Annotated[str | None, _wish("GROUP", "--group", about="In a group of locations.")]
+Group = Annotated[str | None, _option("GROUP", "--group", about="In a group of locations.")]
 Explain = Annotated[
-    bool, _wish("EXPLAIN", "--explain", default="off", about="What binds: the bucket, and the lines up to it.")
+    bool, _option("EXPLAIN", "--explain", default="off", about="What binds: the bucket, and the lines up to it.")
 ]
-Horizon = Annotated[bool, _wish("HORIZON", "--horizon", default="off", about="All days ahead, as a chart.")]
+Horizon = Annotated[bool, _option("HORIZON", "--horizon", default="off", about="All days ahead, as a chart.")]
 
 
 def atp(  # noqa: PLR0913, PLR0917 (an option each)
@@ -88,15 +88,15 @@ def atp(  # noqa: PLR0913, PLR0917 (an option each)
         tallystick atp 4711 --group east --channel web --horizon
     """
     reach = Reach(config, server, timeout_s)
-    wishes = {"due": at, "quantity": quantity, "channel": channel, "mode": mode, "measure": measure}
-    asked: dict[str, Any] = {**wishes, "explain": explain, "horizon": horizon}
+    conditions = {"due": at, "quantity": quantity, "channel": channel, "mode": mode, "measure": measure}
+    asked: dict[str, Any] = {**conditions, "explain": explain, "horizon": horizon}
     if group is not None or any(asked.values()):
         _promised(reach, sku, location, group, asked, as_json=as_json)
         return
-    from tallystick.service import ATP_SUBJECT
+    from tallystick.bus.questions import ATP_SUBJECT
 
     question = {"sku": sku} if location is None else {"sku": sku, "location": location}
-    answer = reach.run(lambda desk: desk.ask(ATP_SUBJECT, question))
+    answer = reach.run(lambda client: client.ask(ATP_SUBJECT, question))
     if as_json:
         typer.echo(answer)
     else:
@@ -114,7 +114,7 @@ def _promised(
         raise UsageError("give a LOCATION or --group, not both")
     if asked["quantity"] is not None:
         asked["quantity"] = _number(asked["quantity"])
-    places, answer = reach.run(lambda desk: _ask(desk, sku, location, group, asked))
+    places, answer = reach.run(lambda client: _ask(client, sku, location, group, asked))
     if as_json:
         typer.echo(answer)
     elif not places:
@@ -124,24 +124,24 @@ def _promised(
 
 
 async def _ask(
-    desk: "Desk", sku: str, location: str | None, group: str | None, asked: dict[str, Any]
+    client: "Client", sku: str, location: str | None, group: str | None, asked: dict[str, Any]
 ) -> "tuple[list[Place], bytes]":
     """Where was asked, and the answer. Without a place, all positions that the ledger has are asked about."""
     from tallystick import exact_json
-    from tallystick.promise import question
-    from tallystick.service import ATP_SUBJECT, PROMISE_SUBJECT
+    from tallystick.bus.questions import ATP_SUBJECT, PROMISE_SUBJECT
+    from tallystick.client.promise import question
 
     places: list[Place] = [{"sku": sku, "group": group}] if group is not None else []
     if group is None:
         where = {"sku": sku} if location is None else {"sku": sku, "location": location}
-        found = exact_json.loads(await desk.ask(ATP_SUBJECT, where))["positions"]
+        found = exact_json.loads(await client.ask(ATP_SUBJECT, where))["positions"]
         names = ("sku", "location", "lot", "owner")
         places = [{name: one[name] for name in names if one.get(name) is not None} for one in found]  # type: ignore[misc]
         if not places and location is not None:
             places = [{"sku": sku, "location": location}]
         if not places:
             return [], b'{"answers":[]}'
-    return places, await desk.ask(PROMISE_SUBJECT, question(places, **asked))
+    return places, await client.ask(PROMISE_SUBJECT, question(places, **asked))
 
 
 def _number(text: str) -> Decimal:

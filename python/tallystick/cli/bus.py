@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from nats.aio.client import Client
+    from nats.aio.client import Client as Connection
 
+    from tallystick.client.client import Client
     from tallystick.config import Nats
-    from tallystick.desk import Desk
 
 Result = TypeVar("Result")
 
@@ -23,28 +23,28 @@ class Reach:
     server: str | None
     timeout_s: float
 
-    def run(self, work: "Callable[[Desk], Awaitable[Result]]") -> Result:
-        """Does what is done at a desk, in a loop and on a connection of its own."""
+    def run(self, work: "Callable[[Client], Awaitable[Result]]") -> Result:
+        """Runs `work` with a client, in an event loop and on a connection of its own, and returns its result."""
         from tallystick import config as configuration
-        from tallystick.desk import Desk
+        from tallystick.client.client import Client
         from tallystick.event_loop import run_loop
 
         settings = configuration.load(self.config)
 
         async def connected_work() -> Result:
             async with connected(settings.nats, self.server) as connection:
-                return await work(Desk(connection, settings.input.subject, timeout_s=self.timeout_s))
+                return await work(Client(connection, settings.input.subject, timeout_s=self.timeout_s))
 
         return run_loop(connected_work())
 
 
 @asynccontextmanager
-async def connected(settings: "Nats", server: str | None) -> AsyncIterator["Client"]:
+async def connected(settings: "Nats", server: str | None) -> AsyncIterator["Connection"]:
     """A connection to `server`, or to the configured one. Raises BusError."""
-    from tallystick.connection import connect
+    from tallystick.bus.connection import connect
 
-    client = await connect(replace(settings, url=server) if server else settings)
+    connection = await connect(replace(settings, url=server) if server else settings)
     try:
-        yield client
+        yield connection
     finally:
-        await client.close()
+        await connection.close()

@@ -12,7 +12,7 @@ COLUMNS_LEAST: Final = 10
 _BAR_WIDTH_MAX: Final = 3
 _LABEL_GAP: Final = 2
 _TAIL: Final = 4
-"""Buckets that are drawn behind the last change, where nothing changes any more."""
+"""Buckets that are drawn after the last change, where nothing changes any more."""
 
 Figure = int | Decimal | None
 """None is unlimited."""
@@ -48,9 +48,9 @@ class Bar:
 
 
 def bars(steps: Sequence[tuple[str, Figure]], columns: int) -> tuple[list[Bar], int]:
-    """One bar for each bucket from the first on, and how many buckets each stands for where there are too many.
+    """Returns one bar for each bucket from the first on, or for several, and how many buckets each bar is for.
 
-    `steps` are the figures where they change, as an answer of `Engine.promise` gives them.
+    `steps` are the figures where they change, as an answer of `Engine.promise` has them.
     """
     moments = [_moment(bucket) for bucket, _ in steps]
     hourly = isinstance(moments[0], datetime)
@@ -66,7 +66,7 @@ def bars(steps: Sequence[tuple[str, Figure]], columns: int) -> tuple[list[Bar], 
 
 
 def draw(steps: Sequence[tuple[str, Figure]], width: int, *, signs: Signs = UNICODE) -> list[str]:
-    """The lines of the picture, none wider than `width`: figures at the left, bars, buckets below."""
+    """Returns the lines of the picture, none wider than `width`: figures at the left, bars, buckets below."""
     if not steps:
         return []
     known = [Decimal(figure) for _, figure in steps if figure is not None]

@@ -40,10 +40,11 @@ def claims(
 
         tallystick claims --sku 4711 --location DC1 --json
     """
-    from tallystick import exact_json, questions
+    from tallystick import exact_json
+    from tallystick.bus import questions
 
     asked: dict[str, Any] = {"document": document, "sku": sku, "location": location, "limit": limit}
-    found = Reach(config, server, timeout_s).run(lambda desk: desk.asked(questions.CLAIMS, asked))
+    found = Reach(config, server, timeout_s).run(lambda client: client.answer_to(questions.CLAIMS, asked))
     if as_json:
         typer.echo(exact_json.dumps(found).decode())
     elif not found["lines"]:

@@ -13,8 +13,8 @@ from tallystick.cli.bus import Reach
 from tallystick.cli.repair import is_refusal
 
 if TYPE_CHECKING:
-    from tallystick.desk import Desk
-    from tallystick.work import WorkItem
+    from tallystick.client.client import Client
+    from tallystick.client.work import WorkItem
 
 Numbers = Annotated[list[int], typer.Argument(metavar="NUMBER…", help="Which exceptions.", show_default=False, min=1)]
 NeededNote = Annotated[
@@ -136,7 +136,7 @@ def _say(what: str, numbers: list[int], note: str | None, operator: str, reach: 
 
     if note is not None and len(note.encode()) > 64:
         raise UsageError("--note has more than 64 bytes; say it shorter")
-    said = reach.run(lambda desk: _publish(desk, what, numbers, note, operator))
+    said = reach.run(lambda client: _publish(client, what, numbers, note, operator))
     for number, (outcome, item, _) in zip(numbers, said, strict=True):
         state = item.state if item is not None else None
         if as_json:
@@ -150,32 +150,32 @@ def _say(what: str, numbers: list[int], note: str | None, operator: str, reach: 
 
 
 async def _publish(
-    desk: "Desk", what: str, numbers: list[int], note: str | None, operator: str
+    client: "Client", what: str, numbers: list[int], note: str | None, operator: str
 ) -> "list[tuple[str | None, WorkItem | None, str | None]]":
     """Each directive's outcome, None for one that was refused, each exception as it is then, and why if refused."""
     import uuid
 
-    from tallystick import directives
+    from tallystick.client import directives
 
     for number in numbers:
-        _check(what, number, await desk.item(number))
+        _check(what, number, await client.item(number))
     build = getattr(directives, what)
     more = {} if note is None else {"reason": note}
     ids = [str(uuid.uuid4()) for _ in numbers]
     made = [build(number, source=operator, directive_id=one, **more) for number, one in zip(numbers, ids, strict=True)]
-    await desk.until_applied(max(await desk.publish_all(made)))
-    outcomes = await desk.answers([(operator, one) for one in ids])
+    await client.until_applied(max(await client.publish_all(made)))
+    outcomes = await client.answers([(operator, one) for one in ids])
     causes: dict[str | None, str] = {}
     if any(map(is_refusal, outcomes)):
-        causes = {item.id: item.cause async for item in desk.items({"source": operator, "state": "open"})}
+        causes = {item.id: item.cause async for item in client.items({"source": operator, "state": "open"})}
     return [
-        (outcome, await desk.item(number), causes.get(one))
+        (outcome, await client.item(number), causes.get(one))
         for number, one, outcome in zip(numbers, ids, outcomes, strict=True)
     ]
 
 
 def _check(what: str, number: int, item: "WorkItem | None") -> None:
-    """Refuses what the engine would refuse, before it stands in the log and raises an exception of its own."""
+    """Refuses what the engine would refuse, before it is in the log and raises an exception of its own."""
     from tallystick.errors import UsageError
 
     if item is None:

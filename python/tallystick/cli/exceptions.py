@@ -1,4 +1,4 @@
-"""`tallystick exceptions`: what is wrong, for those who work on it: list, show, stats. What they do about it stands in
+"""`tallystick exceptions`: what is wrong, for those who work on it: list, show, stats. What they do about it is in
 `decide` and `repair`.
 """
 
@@ -13,8 +13,8 @@ from tallystick.cli.bus import Reach
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tallystick.desk import Desk
-    from tallystick.work import WorkItem
+    from tallystick.client.client import Client
+    from tallystick.client.work import WorkItem
 
 app = typer.Typer(
     help="What is wrong, and what to do about it.",
@@ -71,9 +71,9 @@ def list_(  # noqa: PLR0913, PLR0917 (an option each)
         tallystick exceptions list --state all --owner finance --json
     """
 
-    async def ask(desk: "Desk") -> "list[WorkItem]":
+    async def ask(client: "Client") -> "list[WorkItem]":
         filters = {"code": code, "source": source, "owner": owner, "sku": sku, "correlation": correlation}
-        found = desk.items({"state": state.value, **filters}, limit=limit)
+        found = client.items({"state": state.value, **filters}, limit=limit)
         return [item async for item in found]
 
     found = Reach(config, server, timeout_s).run(ask)
@@ -106,7 +106,7 @@ def show(
     """
     from tallystick.errors import UsageError
 
-    item = Reach(config, server, timeout_s).run(lambda desk: desk.item(number))
+    item = Reach(config, server, timeout_s).run(lambda client: client.item(number))
     if item is None:
         raise UsageError(f"there is no exception {number}, or it was resolved long ago; its stream still has it")
     if as_json:
@@ -128,9 +128,10 @@ def stats(
 
         tallystick exceptions stats
     """
-    from tallystick import exact_json, questions
+    from tallystick import exact_json
+    from tallystick.bus import questions
 
-    found = Reach(config, server, timeout_s).run(lambda desk: desk.asked(questions.STATS, {}))
+    found = Reach(config, server, timeout_s).run(lambda client: client.answer_to(questions.STATS, {}))
     if as_json:
         typer.echo(exact_json.dumps(found).decode())
         return
@@ -174,7 +175,7 @@ def _print_item(item: "WorkItem") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from tallystick.work import moved_text
+    from tallystick.client.work import moved_text
 
     console = Console()
     console.print(f"[bold]exception {item.number}[/bold]: {item.code}, {item.state}", highlight=False)
@@ -192,7 +193,7 @@ def _print_item(item: "WorkItem") -> None:
         "location",
     ):
         value = getattr(item, name)
-        # Most are about their event, which stands below the subject already.
+        # Most are about their event, which is shown below the subject anyway.
         if value is not None and (name != "subject" or value != f"{item.source}/{item.id}"):
             facts.add_row(name, tables.plain(value))
     facts.add_row("place", f"log sequence {item.sequence}, element {item.index}")

@@ -9,7 +9,7 @@ from tallystick.cli import options, tables
 from tallystick.cli.bus import Reach
 
 if TYPE_CHECKING:
-    from tallystick.desk import Desk
+    from tallystick.client.client import Client
 
 app = typer.Typer(
     help="Changes what holds from now on, or tries who may say what before it holds.",
@@ -49,13 +49,13 @@ def apply(
 
         tallystick policy apply ownership.toml --note "agreed on Monday"
     """
-    from tallystick import directives, policy
+    from tallystick.client import directives, policy
 
     tables = policy.changes(file, shadow=shadow)
     event = directives.configure(
         tables, "shadow" if shadow else "act", source=operator, **({} if note is None else {"reason": note})
     )
-    sequence = Reach(config, server, timeout_s).run(lambda desk: _publish(desk, event))
+    sequence = Reach(config, server, timeout_s).run(lambda client: _publish(client, event))
     names = ", ".join(f"[{name}]" for name in tables)
     if shadow:
         typer.echo(f"{names} is watched from message {sequence} on; see: tallystick policy report")
@@ -77,10 +77,10 @@ def end_shadow(
 
         tallystick policy end-shadow
     """
-    from tallystick import directives
+    from tallystick.client import directives
 
     event = directives.configure(None, "end_shadow", source=operator, **({} if note is None else {"reason": note}))
-    sequence = Reach(config, server, timeout_s).run(lambda desk: _publish(desk, event))
+    sequence = Reach(config, server, timeout_s).run(lambda client: _publish(client, event))
     typer.echo(f"the trial ended at message {sequence}")
 
 
@@ -97,9 +97,10 @@ def report(
 
         tallystick policy report
     """
-    from tallystick import exact_json, questions
+    from tallystick import exact_json
+    from tallystick.bus import questions
 
-    found = Reach(config, server, timeout_s).run(lambda desk: desk.asked(questions.SHADOW, {}))
+    found = Reach(config, server, timeout_s).run(lambda client: client.answer_to(questions.SHADOW, {}))
     if as_json:
         typer.echo(exact_json.dumps(found).decode())
     elif not found["active"]:
@@ -120,17 +121,17 @@ def _print(found: dict[str, Any]) -> None:
     tables.show(table)
 
 
-async def _publish(desk: "Desk", event: bytes) -> int:
-    """Publishes a change and gives its log sequence once it holds."""
+async def _publish(client: "Client", event: bytes) -> int:
+    """Publishes a change and returns its log sequence once it holds. Raises OperationError if it is refused."""
     from tallystick import exact_json
     from tallystick.errors import OperationError
 
     made = exact_json.loads(event)
-    sequence = await desk.publish(event)
-    await desk.until_applied(sequence)
-    outcome = (await desk.answers([(made["source"], made["id"])]))[0]
+    sequence = await client.publish(event)
+    await client.until_applied(sequence)
+    outcome = (await client.answers([(made["source"], made["id"])]))[0]
     if outcome not in ("applied", "absorbed"):
-        async for item in desk.items({"source": made["source"]}):
+        async for item in client.items({"source": made["source"]}):
             if item.id == made["id"]:
                 raise OperationError(f"the change was refused as {item.code}: {item.cause}; {item.cure}")
         raise OperationError(f"the change was refused; see why: tallystick exceptions list --source {made['source']}")

@@ -14,7 +14,7 @@ _DRAW_EVERY_S = 0.1
 
 @contextmanager
 def byte_progress(what: str, bytes_total: int | None) -> Iterator[Callable[[int, int], None]]:
-    """Gives a function to call with (bytes done, events done) as often as one likes."""
+    """Yields a function to call with (bytes done, events done) as often as one likes."""
     if not sys.stderr.isatty():
         yield lambda _bytes_done, _events: None
         return
@@ -46,7 +46,7 @@ def byte_progress(what: str, bytes_total: int | None) -> Iterator[Callable[[int,
 
 @contextmanager
 def message_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Gives a function to call with (what is read, messages done, messages in all) as often as one likes."""
+    """Yields a function to call with (what is read, messages done, messages in all) as often as one likes."""
     if not sys.stderr.isatty():
         yield lambda _what, _done, _total: None
         return

@@ -10,7 +10,7 @@ import typer
 from tallystick.cli import chart, tables
 
 if TYPE_CHECKING:
-    from tallystick.promise import Place
+    from tallystick.client.promise import Place
 
 UNLIMITED: Final = "unlimited"
 _LINES_SHOWN: Final = 20
@@ -117,13 +117,13 @@ def second(moment: object) -> str:
 
 def late(found: Mapping[str, Any]) -> str:
     """Who keeps the answer from being firm."""
-    behind = [
+    late_sources = [
         f"{name} {about.get('freshness')} ({about.get('lag_s')} s behind, {_count(about.get('open_gaps'))} gaps, "
         f"{about.get('held', 0)} held)"
         for name, about in sorted(found.get("sources", {}).items())
         if about.get("freshness") != "firm"
     ]
-    return tables.printable(f"{found['freshness']}: {'; '.join(behind) or 'a source is late'}")
+    return tables.printable(f"{found['freshness']}: {'; '.join(late_sources) or 'a source is late'}")
 
 
 def _count(gaps: Any) -> int:

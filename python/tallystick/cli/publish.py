@@ -12,8 +12,8 @@ from tallystick.cli.bus import connected
 from tallystick.cli.progress import byte_progress
 
 if TYPE_CHECKING:
+    from tallystick.client.producer import Published
     from tallystick.config import Config
-    from tallystick.producer import Published
 
 
 def publish(
@@ -98,10 +98,10 @@ async def _publish(
     window: int,
     from_line: int,
 ) -> "Published":
+    from tallystick.bus.jetstream import JetStream
+    from tallystick.bus.streams import covers, ensure_input
+    from tallystick.client.producer import publish_file
     from tallystick.errors import UsageError
-    from tallystick.jetstream import JetStream
-    from tallystick.producer import publish_file
-    from tallystick.streams import covers, ensure_input
 
     async with connected(settings.nats, server) as connection:
         stream = await ensure_input(JetStream(connection), settings.input)

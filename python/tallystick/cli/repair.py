@@ -11,8 +11,8 @@ from tallystick.cli.bus import Reach
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from tallystick.desk import Desk
-    from tallystick.work import WorkItem
+    from tallystick.client.client import Client
+    from tallystick.client.work import WorkItem
 
 TIMEOUT_S = 10.0
 _TRIED_TOGETHER = 100
@@ -89,14 +89,14 @@ def repair(  # noqa: PLR0913, PLR0917 (an option each)
     if code is not None:
         if changes or file:
             raise _misused("--set and --file are for one exception; name its NUMBER")
-        reach.run(lambda desk: _repair_all(desk, code, source, kind, dry_run=dry_run, as_json=as_json))
+        reach.run(lambda client: _repair_all(client, code, source, kind, dry_run=dry_run, as_json=as_json))
         return
     if source or kind:
         raise _misused("--source and --type go with --code")
     if changes and file:
         raise _misused("give --set or --file, not both")
     assert number is not None, "checked above"
-    reach.run(lambda desk: _repair_one(desk, number, changes or [], file, dry_run=dry_run, as_json=as_json))
+    reach.run(lambda client: _repair_one(client, number, changes or [], file, dry_run=dry_run, as_json=as_json))
 
 
 def is_refusal(outcome: str | None) -> bool:
@@ -113,12 +113,12 @@ def _misused(what: str) -> Exception:
 
 
 async def _repair_one(
-    desk: "Desk", number: int, changes: "Sequence[str]", file: Path | None, *, dry_run: bool, as_json: bool
+    client: "Client", number: int, changes: "Sequence[str]", file: Path | None, *, dry_run: bool, as_json: bool
 ) -> None:
-    from tallystick import repair as repairs
+    from tallystick.client import repair as repairs
     from tallystick.errors import UsageError
 
-    item = await desk.item(number)
+    item = await client.item(number)
     if item is None:
         raise UsageError(f"there is no exception {number}; see: tallystick exceptions list")
     if file is not None:
@@ -129,17 +129,17 @@ async def _repair_one(
     else:
         event = repairs.edited(item, changes) if changes else repairs.unchanged(item)
     if dry_run:
-        await _try(desk, [(item, event)], as_json=as_json)
+        await _try(client, [(item, event)], as_json=as_json)
         return
-    if (known := (await desk.answers([_key(event)]))[0]) is not None:
+    if (known := (await client.answers([_key(event)]))[0]) is not None:
         raise UsageError(
             f"the event's key is known already ({known}), so it would not be counted again; "
             "to change what was counted, send event.corrected"
         )
-    sequence = await desk.publish(event)
-    await desk.until_applied(sequence)
-    now = await desk.item(number)
-    outcome = (await desk.answers([_key(event)]))[0]
+    sequence = await client.publish(event)
+    await client.until_applied(sequence)
+    now = await client.item(number)
+    outcome = (await client.answers([_key(event)]))[0]
     if as_json:
         from tallystick import exact_json
 
@@ -158,9 +158,9 @@ async def _repair_one(
 
 
 async def _repair_all(
-    desk: "Desk", code: str, source: str | None, kind: str | None, *, dry_run: bool, as_json: bool
+    client: "Client", code: str, source: str | None, kind: str | None, *, dry_run: bool, as_json: bool
 ) -> None:
-    from tallystick.repair import REPEATABLE, unchanged
+    from tallystick.client.repair import REPEATABLE, unchanged
 
     if code not in REPEATABLE:
         raise _misused(f"{code} does not go away when the same event comes again; only {', '.join(REPEATABLE)} can")
@@ -170,12 +170,12 @@ async def _repair_all(
     async def send() -> None:
         nonlocal last
         if dry_run:
-            await _try(desk, batch, as_json=as_json)
+            await _try(client, batch, as_json=as_json)
         else:
-            last = max(await desk.publish_all(event for _, event in batch))
+            last = max(await client.publish_all(event for _, event in batch))
         batch.clear()
 
-    async for item in _matching(desk, code, source, kind):
+    async for item in _matching(client, code, source, kind):
         if not item.is_whole:
             cut += 1
             continue
@@ -190,9 +190,9 @@ async def _repair_all(
         typer.echo(f"{tables.counted(sent, 'event')} would be sent again{left_out}", err=as_json)
         return
     if last:
-        await desk.until_applied(last)
+        await client.until_applied(last)
     still = 0
-    async for _ in _matching(desk, code, source, kind):
+    async for _ in _matching(client, code, source, kind):
         still += 1
     if as_json:
         from tallystick import exact_json
@@ -203,10 +203,10 @@ async def _repair_all(
         typer.echo(f"{tables.counted(sent, 'event')} sent again{left_out}; {left}")
 
 
-async def _matching(desk: "Desk", code: str, source: str | None, kind: str | None) -> "AsyncIterator[WorkItem]":
-    from tallystick.repair import event_type
+async def _matching(client: "Client", code: str, source: str | None, kind: str | None) -> "AsyncIterator[WorkItem]":
+    from tallystick.client.repair import event_type
 
-    async for item in desk.items({"state": "unresolved", "code": code, "source": source}, events=True):
+    async for item in client.items({"state": "unresolved", "code": code, "source": source}, events=True):
         if kind is None or event_type(item) == kind:
             yield item
 
@@ -222,9 +222,10 @@ def _key(event: bytes) -> tuple[str, str]:
     return (source, event_id) if isinstance(source, str) and isinstance(event_id, str) else ("", "")
 
 
-async def _try(desk: "Desk", batch: "Sequence[tuple[WorkItem, bytes]]", *, as_json: bool) -> None:
+async def _try(client: "Client", batch: "Sequence[tuple[WorkItem, bytes]]", *, as_json: bool) -> None:
     """Asks what the events would come to, and shows it."""
-    from tallystick import exact_json, questions
+    from tallystick import exact_json
+    from tallystick.bus import questions
     from tallystick.errors import UsageError
 
     try:
@@ -233,7 +234,7 @@ async def _try(desk: "Desk", batch: "Sequence[tuple[WorkItem, bytes]]", *, as_js
         raise UsageError(
             f"the event is no JSON ({error}), so it would be refused again; give it with --file"
         ) from error
-    found = await desk.asked(questions.WHAT_IF, {"events": events})
+    found = await client.answer_to(questions.WHAT_IF, {"events": events})
     if as_json:
         typer.echo(exact_json.dumps(found).decode())
         return

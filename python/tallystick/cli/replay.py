@@ -79,8 +79,8 @@ def replay(
     """
     from tallystick import config as configuration
     from tallystick.errors import OperationError
-    from tallystick.replay import replay as replay_files
-    from tallystick.replay import total_bytes
+    from tallystick.files.replay import replay as replay_files
+    from tallystick.files.replay import total_bytes
 
     engine_config = configuration.load(config).engine_json if config is not None else ""
     started = time.monotonic()

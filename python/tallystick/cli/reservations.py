@@ -44,11 +44,12 @@ def reservations(  # noqa: PLR0913, PLR0917 (an option each)
 
         tallystick reservations --sku 4711 --location DC1 --json
     """
-    from tallystick import exact_json, questions
+    from tallystick import exact_json
+    from tallystick.bus import questions
 
     asked: dict[str, Any] = {"document": document, "sku": sku, "location": location, "limit": limit}
     asked["leaks"] = leaks or None
-    found = Reach(config, server, timeout_s).run(lambda desk: desk.asked(questions.RESERVATIONS, asked))
+    found = Reach(config, server, timeout_s).run(lambda client: client.answer_to(questions.RESERVATIONS, asked))
     if as_json:
         typer.echo(exact_json.dumps(found).decode())
     elif not found["reservations"]:

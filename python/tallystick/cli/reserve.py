@@ -13,7 +13,7 @@ from tallystick.cli import options, promised, tables
 from tallystick.cli.bus import Reach
 
 if TYPE_CHECKING:
-    from tallystick.desk import Desk
+    from tallystick.client.client import Client
 
 TIMEOUT_S: Final = 10.0
 SOURCE: Final = "operator"
@@ -101,11 +101,11 @@ def reserve(  # noqa: PLR0913, PLR0917 (an option each)
 
         tallystick reserve 4711 DC1 3 --source shop --id cart-17 --json
     """
-    from tallystick.intake import RESERVE
+    from tallystick.bus.requests import RESERVE
 
     asked: dict[str, Any] = {"sku": sku, **_place(words, group), "due": due, "ttl": ttl, "channel": channel}
     asked |= {"policy": "partial" if partial else None, "document": document, "line": line, "source": source}
-    answer = Reach(config, server, timeout_s).run(lambda desk: _ask(desk, RESERVE.subject, {**asked, "id": id_}))
+    answer = Reach(config, server, timeout_s).run(lambda client: _ask(client, RESERVE.subject, {**asked, "id": id_}))
     if as_json:
         typer.echo(answer)
     _judge([_print_reserved(answer, sku, quiet=as_json)])
@@ -129,7 +129,7 @@ def post(
 
         tallystick post shop/cart-17 --quantity 2 --keep
     """
-    from tallystick.intake import POST
+    from tallystick.bus.requests import POST
 
     said = {"quantity": quantity, "rest": "keep" if keep else None}
     _settle(POST.subject, targets, said, speaker, Reach(config, server, timeout_s), as_json=as_json)
@@ -150,7 +150,7 @@ def void(
 
         tallystick void shop/cart-17 shop/cart-18
     """
-    from tallystick.intake import VOID
+    from tallystick.bus.requests import VOID
 
     said = {"quantity": quantity}
     _settle(VOID.subject, targets, said, speaker, Reach(config, server, timeout_s), as_json=as_json)
@@ -174,8 +174,8 @@ def change(
 
         tallystick change shop/cart-17 --ttl 2h
     """
+    from tallystick.bus.requests import CHANGE
     from tallystick.errors import UsageError
-    from tallystick.intake import CHANGE
 
     if quantity is None and ttl is None:
         raise UsageError("give --quantity, --ttl, or both")
@@ -224,10 +224,10 @@ def _settle(
         raise UsageError("--quantity is for one reservation")
     members = {**said, "quantity": None if quantity is None else _number(quantity)}
 
-    async def say(desk: "Desk") -> list[bytes]:
+    async def say(client: "Client") -> list[bytes]:
         return [
             await _ask(
-                desk,
+                client,
                 subject,
                 {"source": speaker or source, "target": {"source": source, "id": id_}, **members},
             )
@@ -242,7 +242,7 @@ def _settle(
     _judge(found)
 
 
-async def _ask(desk: "Desk", subject: str, asked: Mapping[str, Any]) -> bytes:
+async def _ask(client: "Client", subject: str, asked: Mapping[str, Any]) -> bytes:
     """The engine's answer. Raises BusError, which tells the id, when none came in time."""
     import uuid
 
@@ -251,7 +251,7 @@ async def _ask(desk: "Desk", subject: str, asked: Mapping[str, Any]) -> bytes:
     known = {name: value for name, value in asked.items() if value is not None}
     known.setdefault("id", str(uuid.uuid4()))
     try:
-        return await desk.ask(subject, known)
+        return await client.ask(subject, known)
     except BusError as error:
         raise BusError(
             f"{error}; nobody knows whether it is in the log, so ask again under the same key: "
@@ -298,7 +298,7 @@ def _place_in_log(answer: Mapping[str, Any]) -> str:
 
 
 def _judge(answers: list[dict[str, Any]]) -> None:
-    """Raises what gives the exit status: refused before insufficient, in one line."""
+    """Raises what sets the exit status: refused before insufficient, in one line."""
     from tallystick.errors import NotGranted, OperationError
 
     refused = [one for one in answers if one["status"] == _REFUSED]

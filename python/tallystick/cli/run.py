@@ -13,7 +13,7 @@ import typer
 from tallystick.cli import options
 
 if TYPE_CHECKING:
-    from tallystick.pipeline import Progress
+    from tallystick.daemon.progress import Progress
 
 _ACCEPTED = ("applied", "absorbed", "duplicate")
 _log = logging.getLogger("tallystick")
@@ -52,7 +52,7 @@ def run(
         tallystick run --config tallystick.toml
     """
     from tallystick import config as configuration
-    from tallystick.pipeline import run_until_signal
+    from tallystick.daemon.run import run_until_signal
 
     settings = configuration.load(config)
     if server is not None:

@@ -28,9 +28,10 @@ def sources(
 
         tallystick sources wms-east --json
     """
-    from tallystick import exact_json, questions
+    from tallystick import exact_json
+    from tallystick.bus import questions
 
-    found = Reach(config, server, timeout_s).run(lambda desk: desk.asked(questions.SOURCES, {"source": source}))
+    found = Reach(config, server, timeout_s).run(lambda client: client.answer_to(questions.SOURCES, {"source": source}))
     if as_json:
         typer.echo(exact_json.dumps(found).decode())
     elif not found:

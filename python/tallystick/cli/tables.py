@@ -8,7 +8,7 @@ NARROW: Final = ("#", "code", "log time", "total\nstep", "outcome", "oldest")
 
 
 def table(*columns: str, numbers: Iterable[str] = (), title: str | None = None) -> Any:
-    """A table with these columns; `numbers` are those that stand to the right."""
+    """A table with these columns; `numbers` are those that are aligned to the right."""
     from rich import box
     from rich.table import Table
 

@@ -10,8 +10,8 @@ from tallystick.cli.bus import connected
 from tallystick.cli.progress import message_progress
 
 if TYPE_CHECKING:
+    from tallystick.client.flow import Step
     from tallystick.config import Config
-    from tallystick.flow import Step
 
 
 def trace(
@@ -81,17 +81,17 @@ def _bounds(since: str | None, last: int | None) -> str:
 async def _trace(
     settings: "Config", server: str | None, correlation: str, since_s: int | None, last: int | None, timeout_s: float
 ) -> "tuple[list[Step], bool]":
-    from tallystick.desk import Desk
+    from tallystick.bus.jetstream import JetStream
+    from tallystick.client.client import Client
+    from tallystick.client.trace import trace as trace_flow
     from tallystick.errors import OperationError
-    from tallystick.jetstream import JetStream
-    from tallystick.trace import trace as trace_flow
 
     async with connected(settings.nats, server) as connection:
-        desk = Desk(connection, settings.input.subject, timeout_s=timeout_s)
+        client = Client(connection, settings.input.subject, timeout_s=timeout_s)
 
         async def answers(keys: Sequence[tuple[str, str]]) -> Sequence[str | None]:
             try:
-                return await desk.answers(keys)
+                return await client.answers(keys)
             except OperationError:  # No daemon runs, or an old one; then some outcomes stay unknown.
                 return []
 
@@ -129,7 +129,7 @@ def _print_table(correlation: str, steps: "Sequence[Step]") -> None:
             day = time[:10]
             table.add_row(day)
         latencies = f"{latency_text(step.since_first_ns)}\n{latency_text(step.since_cause_ns)}"
-        # The outcome that an exception tells stands at its event already.
+        # The outcome that an exception tells is shown at its event already.
         outcome = "raised" if step.kind == "exception" and not step.is_change else step.outcome
         table.add_row(time[11:-1], latencies, tables.lines(*map(tables.plain, _words(step))), outcome or "")
     tables.show(table)
@@ -137,7 +137,7 @@ def _print_table(correlation: str, steps: "Sequence[Step]") -> None:
 
 def _words(step: "Step") -> list[str]:
     """What a step is, about what, and what else is known of it, a line each."""
-    from tallystick.work import moved_text
+    from tallystick.client.work import moved_text
 
     key = f"{step.source}/{step.id}" if step.id is not None else step.source or ""
     position = f"{step.sku}@{step.location}" if step.sku else ""

@@ -8,7 +8,7 @@ from tallystick.cli import claims, options, tables
 from tallystick.cli.bus import Reach
 
 if TYPE_CHECKING:
-    from tallystick.desk import Desk
+    from tallystick.client.client import Client
 
 
 def _part(name: str) -> Any:
@@ -38,7 +38,7 @@ def trail(
     from tallystick import exact_json
 
     question = {"sku": sku, "location": location, "lot": lot, "owner": owner}
-    found, lines = Reach(config, server, timeout_s).run(lambda desk: _ask(desk, question))
+    found, lines = Reach(config, server, timeout_s).run(lambda client: _ask(client, question))
     if as_json:
         typer.echo(exact_json.dumps(found if found is None else {**found, "lines": lines}).decode())
         return
@@ -52,13 +52,13 @@ def trail(
         tables.show(claims.table(shown, title=tables.plain("What order lines claim of it")))
 
 
-async def _ask(desk: "Desk", question: dict[str, Any]) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+async def _ask(client: "Client", question: dict[str, Any]) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
     """What the position is made of, and the lines that are known there, each at that position alone."""
-    from tallystick import questions
+    from tallystick.bus import questions
 
-    found = await desk.asked(questions.TRAIL, question)
+    found = await client.answer_to(questions.TRAIL, question)
     asked = {"sku": question["sku"], "location": question["location"], "limit": questions.CLAIMS_MAX}
-    told = await desk.asked(questions.CLAIMS, asked)
+    told = await client.answer_to(questions.CLAIMS, asked)
     names = {name: question[name] for name in ("location", "lot", "owner")}
     lines = []
     for line in told["lines"]:
@@ -82,7 +82,7 @@ def _print(sku: str, location: str, found: dict[str, Any]) -> None:
         rows.append((row["time"], "~", what, f"{row['source']}/{row['id']}", f"= {row['quantity']}"))
     if dropped := found.get("dropped_through"):
         table.add_row(dropped, "earlier movements are kept in sum only", "", "")
-    # At the same time a count stands behind the movements that it contains.
+    # At the same time a count comes after the movements that it contains: `~` sorts after the empty text.
     for time, _, what, by, quantity in sorted(rows):
         table.add_row(time, what, tables.plain(by), quantity)
     tables.show(table)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tallystick.bus.questions import STATUS_SUBJECT
 from tallystick.errors import OperationError
-from tallystick.service import STATUS_SUBJECT
 
 if TYPE_CHECKING:
     from nats.aio.client import Client

@@ -1,4 +1,4 @@
-"""Faults: a small, seeded set of what goes wrong between systems, with known effect, behind the events of a workload.
+"""Faults: a small, seeded set of what goes wrong between systems, with known effect, after the events of a workload.
 
 Late, lost, mistyped, taken back, far too large, one order that passes through four systems, and one that three systems
 tell out of order. All of it is about positions of its own, so that the proof of the workload stays what it is, with
@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tallystick.client.work import WorkItem, items
 from tallystick.demo.order import Order, draw
 from tallystick.demo.workload import Workload
-from tallystick.work import WorkItem, items
 
 if TYPE_CHECKING:
     from tallystick import Engine
@@ -118,7 +118,7 @@ def _taken_back(rng: np.random.Generator) -> _Story:
 
 
 def _corrected(rng: np.random.Generator) -> _Story:
-    """Cases were typed for units: the correction stands in the place of what was said."""
+    """Cases were typed for units: the correction replaces the receipt."""
     story = _Story("FAULT-FIX", on_hand=int(rng.integers(2, 9)))
     right = {"type": "stock.received", "sku": story.sku, "location": LOCATION, "quantity": story.on_hand}
     story.say("clerk", "receipt-2", "stock.received", story.on_hand * 12)

@@ -84,7 +84,7 @@ def figures(engine: "Engine", order: Order) -> dict[str, int]:
 
 
 def told(events: Iterable[dict[str, Any]], order: Order, config: str) -> list[tuple[str, dict[str, int]]]:
-    """Tells an empty ledger one message after the other: the outcome of each, and the figures behind it."""
+    """Tells an empty ledger one message after the other: the outcome of each, and the figures after it."""
     from tallystick import OUTCOMES, Engine
 
     names = {number: name for name, number in OUTCOMES.items()}

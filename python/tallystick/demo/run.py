@@ -25,8 +25,8 @@ from tallystick.event_loop import run_loop
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
+    from tallystick.client.producer import Window
     from tallystick.config import Config
-    from tallystick.producer import Window
 
 PEAK_EVENTS = 2_000_000
 PEAK_EVENTS_SMALL = 50_000
@@ -139,12 +139,12 @@ async def _through_the_bus(options: Options, workload: Workload, display: Displa
 
     Returns the seconds from the first message published to the last one applied.
     """
+    from tallystick.bus.connection import connect
+    from tallystick.bus.embedded import EmbeddedServer
+    from tallystick.bus.jetstream import JetStream
+    from tallystick.bus.streams import ensure_input
+    from tallystick.client.producer import Window
     from tallystick.config import load
-    from tallystick.connection import connect
-    from tallystick.embedded import EmbeddedServer
-    from tallystick.jetstream import JetStream
-    from tallystick.producer import Window
-    from tallystick.streams import ensure_input
 
     with EmbeddedServer(options.folder / "nats", sync="1m") as server:
         config_path = _write_config(options, server.url, workload.engine_config)
@@ -190,7 +190,8 @@ async def _publish(
     sent: "Window",
 ) -> None:
     """Publishes the file; at random shares of it, waits for a random moment and kills the daemon."""
-    from tallystick.producer import MESSAGE_OVERHEAD_BYTES, MessageReader
+    from tallystick.client.producer import MESSAGE_OVERHEAD_BYTES
+    from tallystick.files.messages import MessageReader
 
     rng = np.random.default_rng(options.seed)
     kill_at = sorted(rng.uniform(0, workload.events, options.kills).astype(int).tolist())
@@ -234,7 +235,7 @@ def _judge(options: Options, workload: Workload, display: Display, seconds: floa
     from tallystick import Engine
     from tallystick.config import load
     from tallystick.demo.picture import draw
-    from tallystick.replay import replay
+    from tallystick.files.replay import replay
 
     config = load(options.folder / "tallystick.toml")
     engine = Engine.restore(_newest_snapshot(config), config.engine_json)
@@ -273,7 +274,7 @@ def _judge(options: Options, workload: Workload, display: Display, seconds: floa
 
 
 def _newest_snapshot(config: "Config") -> bytes:
-    from tallystick.snapshots import SnapshotFolder
+    from tallystick.daemon.snapshots import SnapshotFolder
 
     snapshot = SnapshotFolder(config.snapshots.folder).newest()
     if snapshot is None:

@@ -46,7 +46,7 @@ def shuffled(
 ) -> tuple[pl.DataFrame, int]:
     """Moves each event of `events` by up to `shuffle_window` places and repeats some of those that may be repeated.
 
-    A repetition stands up to `duplicate_window` places behind. Returns the events in their new order and the number
+    A repetition comes up to `duplicate_window` places later. Returns the events in their new order and the number
     of repetitions.
     """
     place = np.arange(events.height) + rng.uniform(0, shuffle_window, events.height)

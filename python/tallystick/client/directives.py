@@ -1,0 +1,101 @@
+"""Directives: events about events, as bytes that are ready for the event stream (docs/truth.md §1).
+
+Each function returns the bytes of one, JSON in UTF-8. Whoever sends the same directive again passes the same
+`directive_id`; without one it gets a new one. `more` is what every directive may have: `reason`, `time`,
+`correlationid` and `causationid`. Each raises ValueError for a reason of more than `REASON_BYTES_MAX` bytes, and
+TypeError for anything else in `more`.
+"""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from tallystick import exact_json
+
+OPERATOR: Final = "operator"
+"""The source that decides on approvals, exceptions and configuration, unless `engine.operators` names others."""
+REASON_BYTES_MAX: Final = 64
+ExceptionState = Literal["acknowledged", "resolved", "discarded"]
+
+
+def void(target_source: str, target_id: str, *, source: str, directive_id: str | None = None, **more: str) -> bytes:
+    """Undoes what an event did, at its own effective time."""
+    return directive("event.voided", source, directive_id, more, target=_target(target_source, target_id))
+
+
+def correct(
+    target_source: str,
+    target_id: str,
+    event: Mapping[str, Any],
+    *,
+    source: str,
+    directive_id: str | None = None,
+    **more: str,
+) -> bytes:
+    """Replaces an event by `event`, a stock event without `id` and `source`."""
+    target = _target(target_source, target_id)
+    return directive("event.corrected", source, directive_id, more, target=target, event=dict(event))
+
+
+def approve(exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str) -> bytes:
+    """Lets what waits under an exception be posted."""
+    return directive("approval.granted", source, directive_id, more, exception=exception)
+
+
+def deny(exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str) -> bytes:
+    """Drops what waits under an exception."""
+    return directive("approval.denied", source, directive_id, more, exception=exception)
+
+
+def acknowledge(exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str) -> bytes:
+    """Marks an exception as one that somebody works on."""
+    return move_on("acknowledged", exception, source=source, directive_id=directive_id, **more)
+
+
+def resolve(exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str) -> bytes:
+    """Marks an exception as resolved: its reason is gone."""
+    return move_on("resolved", exception, source=source, directive_id=directive_id, **more)
+
+
+def discard(exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str) -> bytes:
+    """Marks an exception as one about which nothing will be done."""
+    return move_on("discarded", exception, source=source, directive_id=directive_id, **more)
+
+
+def move_on(
+    state: ExceptionState, exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str
+) -> bytes:
+    """Moves an exception to another state."""
+    return directive(f"exception.{state}", source, directive_id, more, exception=exception)
+
+
+def configure(
+    config: str | Mapping[str, Any] | None,
+    mode: Literal["act", "shadow", "end_shadow"] = "act",
+    *,
+    source: str = OPERATOR,
+    directive_id: str | None = None,
+    **more: str,
+) -> bytes:
+    """Replaces tables of the configuration for what follows in the log, or tries an ownership policy in the shadow.
+
+    `config` is text (TOML or JSON) or tables, None to end a trial.
+    """
+    members = {} if config is None else {"config": config if isinstance(config, str) else dict(config)}
+    return directive("configuration.changed", source, directive_id, more, **members, mode=mode)
+
+
+def directive(kind: str, source: str, directive_id: str | None, more: Mapping[str, str], **members: Any) -> bytes:
+    """Makes a directive of any type; `members` become its data. Raises ValueError and TypeError as all of them do."""
+    if len(more.get("reason", "").encode()) > REASON_BYTES_MAX:
+        raise ValueError(f"a reason has at most {REASON_BYTES_MAX} bytes")
+    known = {name: value for name, value in more.items() if name != "reason"}
+    if unknown := sorted(set(known) - {"time", "correlationid", "causationid"}):
+        raise TypeError(f"a directive has no {unknown[0]}")
+    data = members | {name: value for name, value in more.items() if name == "reason"}
+    envelope = {"specversion": "1.0", "id": directive_id or str(uuid.uuid4()), "source": source, "type": kind, **known}
+    return exact_json.dumps({**envelope, "data": data})
+
+
+def _target(source: str, event_id: str) -> dict[str, str]:
+    return {"source": source, "id": event_id}

@@ -1,0 +1,138 @@
+"""Repair: the original of an exception, edited, to be sent again under its own key.
+
+What it may not change is what the event is known by: source, id and sequence. A repaired event under another key would
+be counted beside the first one instead of in its place; that is a new event, and not made here.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from tallystick import exact_json
+from tallystick.client.work import WorkItem
+from tallystick.errors import UsageError
+
+REPEATABLE: Final = (
+    "malformed",
+    "unknown_type",
+    "quantity_invalid",
+    "time_out_of_bounds",
+    "not_owner",
+    "sequence_missing",
+    "unknown_reference",
+    "loop",
+)
+"""Refusals by content or configuration: the engine forgot the key, so the same event can be sent again."""
+KEY: Final = ("source", "id", "sequence")
+_ENVELOPE: Final = frozenset(
+    {"id", "source", "type", "time", "sequence", "correlationid", "causationid", "specversion", "subject"}
+    | {"originsource", "originid", "hops"}
+)
+_INTEGERS: Final = frozenset({"sequence", "line", "hops"})
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def edited(item: WorkItem, changes: Iterable[str]) -> bytes:
+    """Returns the original with changes of the form `field=value`; `field=` removes the field.
+
+    Raises UsageError for a change that cannot be made, or that would give the event another key.
+    """
+    before = _original(item)
+    after = dict(before)
+    if isinstance(after.get("data"), dict):
+        after["data"] = dict(after["data"])
+    for change in changes:
+        _set(after, change)
+    _check_key(item, before, after)
+    return exact_json.dumps(after)
+
+
+def replaced(item: WorkItem, content: bytes) -> bytes:
+    """Returns what somebody wrote in place of the original. Raises UsageError if it is no event, or has another key."""
+    after = _event(content, "the edited event")
+    try:
+        before: Mapping[str, Any] = _event(item.original or b"", "the original")
+    except UsageError:
+        # What could not be read was read in part, perhaps: then its key holds all the same.
+        before = {name: value for name, value in (("source", item.source), ("id", item.id)) if value is not None}
+    _check_key(item, before, after)
+    return exact_json.dumps(after)
+
+
+def unchanged(item: WorkItem) -> bytes:
+    """Returns the original as it was sent. Raises UsageError if only a part of it was kept."""
+    original = item.original
+    if original is None or not item.is_whole:
+        kept = len(original or b"")
+        raise UsageError(
+            f"exception {item.number}: only {kept:,} of the event's {item.event_bytes_total:,} bytes were kept; "
+            "send it again from its source, or give all of it with --file"
+        )
+    return original
+
+
+def event_type(item: WorkItem) -> str | None:
+    """Returns the type that the original names; None if it cannot be read."""
+    try:
+        found = _event(item.original or b"", "the original").get("type")
+    except UsageError:
+        return None
+    return found if isinstance(found, str) else None
+
+
+def _original(item: WorkItem) -> dict[str, Any]:
+    return _event(unchanged(item), f"exception {item.number}: the original")
+
+
+def _event(content: bytes, what: str) -> dict[str, Any]:
+    try:
+        event = exact_json.loads(content)
+    except ValueError as error:
+        raise UsageError(f"{what} is no JSON ({error}); write the event anew and give it with --file") from error
+    if not isinstance(event, dict):
+        raise UsageError(f"{what} is no JSON object; write the event anew and give it with --file")
+    return event
+
+
+def _set(event: dict[str, Any], change: str) -> None:
+    name, separator, text = change.partition("=")
+    if not separator or not _NAME.fullmatch(name) or name == "data":
+        raise UsageError(f"{change!r} is no change; write field=value, or field= to take it away")
+    data = event.get("data")
+    # A new field goes where the event has its others: under `data` if there is one, unless it is an attribute.
+    inside = isinstance(data, dict) and (name in data or (name not in _ENVELOPE and name not in event))
+    place = data if inside and isinstance(data, dict) else event
+    if not text:
+        place.pop(name, None)
+        return
+    place[name] = _value(name, text)
+
+
+def _value(name: str, text: str) -> Any:
+    """Returns the value in the form that the contract has for the field: a number only where it asks for one."""
+    try:
+        value: Any = Decimal(text) if name == "quantity" else int(text) if name in _INTEGERS else text
+    except (InvalidOperation, ValueError):
+        value = None
+    if value is None or (isinstance(value, Decimal) and not value.is_finite()):
+        raise UsageError(f"{name}={text} is no {'whole ' if name in _INTEGERS else ''}number")
+    return value
+
+
+def _check_key(item: WorkItem, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    for name in KEY:
+        known, now = _readable(name, before.get(name)), _readable(name, after.get(name))
+        if known is not None and known != now:
+            raise UsageError(
+                f"exception {item.number}: {name} was {known} and may not become {now}; the event is known by it, "
+                "so send what shall have another one as an event of its own"
+            )
+
+
+def _readable(name: str, value: Any) -> str | int | None:
+    """Returns what the engine could read of a part of the key. What it could not read, a repair may fill in."""
+    if name != "sequence":
+        return value if isinstance(value, str) and value else None
+    digits = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    return int(digits) if re.fullmatch(r"[0-9]{1,20}", digits) and int(digits) else None

@@ -1,0 +1,100 @@
+"""Work: exceptions as items that people work on (docs/truth.md §7), read from what the engine says of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final, Self
+
+from tallystick import exact_json
+from tallystick.bus.questions import UNRESOLVED
+
+_REASONS: Final = {
+    "accepted": "because its event was accepted",
+    "voided": "because its event was voided",
+    "corrected": "because its event was corrected",
+    "defined": "because it was defined",
+    "came after all": "because what was missing came after all",
+    "in order again": "because it is in order again",
+}
+
+
+def moved_text(moved_by: str) -> str:
+    """Returns why an exception has its state, in words: what brought it about by itself, or who did."""
+    return _REASONS.get(moved_by, f"by {moved_by}")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """One exception with its state. What could not be read of the event is None."""
+
+    number: int
+    code: str
+    severity: str
+    owner: str
+    """The team that works on it."""
+    state: str
+    escalated: bool
+    count: int
+    """How often it was raised."""
+    first_seen: str
+    last_seen: str
+    sequence: int
+    index: int
+    cause: str
+    cure: str
+    event_bytes_total: int = 0
+    """Bytes of the original; `event` may be only the beginning of it."""
+    subject: str | None = None
+    """What it is about: what is raised again about the same adds to its count."""
+    outcome: str | None = None
+    source: str | None = None
+    id: str | None = None
+    correlationid: str | None = None
+    causationid: str | None = None
+    sku: str | None = None
+    location: str | None = None
+    fields: tuple[str, ...] = ()
+    """Of a conflict: what differs from what was first said under the key."""
+    missing_from: int | None = None
+    missing_to: int | None = None
+    event: str | None = None
+    event_hex: str | None = None
+    """The original where it is no UTF-8."""
+    moved_by: str | None = None
+    note: str | None = None
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> Self:
+        """Reads an item as the engine writes it; members that a later version added are skipped."""
+        known = {item.name for item in fields(cls)}
+        values = {name: value for name, value in answer.items() if name in known and value is not None}
+        if "fields" in values:
+            values["fields"] = tuple(values["fields"])
+        return cls(**values)
+
+    @property
+    def place(self) -> str:
+        """Log sequence and index within the message, as `17:0`."""
+        return f"{self.sequence}:{self.index}"
+
+    @property
+    def original(self) -> bytes | None:
+        """The bytes that were sent, as far as they were kept; None if the answer was asked for without them."""
+        if self.event is not None:
+            return self.event.encode("utf-8", "surrogatepass")
+        return bytes.fromhex(self.event_hex) if self.event_hex is not None else None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the original is here, and there is one."""
+        original = self.original
+        return bool(original) and original is not None and len(original) == self.event_bytes_total
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Whether somebody still has to do something."""
+        return self.state in UNRESOLVED
+
+
+def items(answer: bytes | str) -> list[WorkItem]:
+    """Returns the items of `Engine.exceptions()`. Raises ValueError for what is no JSON."""
+    return [WorkItem.of(found) for found in exact_json.loads(answer)]

@@ -1,0 +1,127 @@
+"""Outputs: what a message on an output stream carries beside its payload: id, fence, and its place in the flushes.
+
+The last one of a stream tells a restarted daemon what is missing there. It sends and reads nothing; see `publish`.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from tallystick.errors import OutputFenced, PublishError, StreamError
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What the outputs are made from: part of every message, so that outputs of two logs are never mixed."""
+
+    stream: str
+    created: str
+    """Creation of the event stream, which tells it from a later one of the same name."""
+    fingerprint: str
+    """Of the configuration that changes results."""
+
+    @property
+    def input(self) -> str:
+        """The event stream in one word."""
+        return f"{self.stream}@{self.created}"
+
+    @property
+    def tag(self) -> str:
+        """A short word of all that, for message ids: 16 hex digits."""
+        return hashlib.blake2b(f"{self.input} {self.fingerprint}".encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPosition:
+    """How far an output stream is: the flush of its last message, which covers the log from `start` (excluded) on."""
+
+    start: int
+    through: int
+    part: int
+    """Last part that is stored, from 0; -1: none."""
+    parts: int
+    """Parts of the flush; -1: not known yet."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all messages of the flush are stored."""
+        return self.part + 1 == self.parts
+
+    def boundaries(self) -> set[int]:
+        """Returns the log sequences at which a replay must flush, so that its flushes are those of the first time."""
+        return {self.through} if self.complete else {self.start, self.through}
+
+    def parts_to_skip(self, start: int, through: int, parts: int) -> int:
+        """Returns how many of the messages of a flush of (start, through] are stored already.
+
+        Raises PublishError for a flush that is cut in another way than the stored one: its parts would not fit.
+        """
+        if through <= self.start or (through <= self.through and self.complete):
+            return parts
+        if start >= self.through:
+            return 0
+        if (start, through) != (self.start, self.through) or self.parts not in (-1, parts):
+            raise PublishError(
+                f"a flush of {start} to {through} in {parts} parts does not fit to the stored one of {self.start} to "
+                f"{self.through} in {self.parts}; set output.positions_per_message back to what it was"
+            )
+        return self.part + 1
+
+
+NOTHING_STORED: Final = OutputPosition(0, 0, 0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputMessage:
+    """One message for an output stream."""
+
+    id: str
+    """Deterministic: a flush that is made again from the same log has it again."""
+    payload: bytes
+    position: OutputPosition
+
+    def message_id(self, origin: Origin) -> str:
+        """Its id on the bus, which no message of another log or configuration shares."""
+        return f"{self.id}:{origin.tag}"
+
+    def headers(self, origin: Origin, stream: str, last_sequence: int) -> dict[str, str]:
+        """Returns its id, its place, and the fence: which message must be the last one before it."""
+        return {
+            "Nats-Msg-Id": self.message_id(origin),
+            "Nats-Expected-Stream": stream,
+            "Nats-Expected-Last-Sequence": str(last_sequence),
+            "Tallystick-Input": origin.input,
+            "Tallystick-Config": origin.fingerprint,
+            "Tallystick-From": str(self.position.start),
+            "Tallystick-Through": str(self.position.through),
+            "Tallystick-Part": str(self.position.part),
+            "Tallystick-Parts": str(self.position.parts),
+        }
+
+
+def read_position(stream: str, headers: Mapping[str, str], origin: Origin, *, resend: bool) -> OutputPosition:
+    """Returns the position that the headers of an output stream's last message tell.
+
+    After a change of configuration a rebuilt ledger differs; with `resend` all of it up to there is sent once more.
+    Raises OutputFenced if it is no message of ours, StreamError if it was made from another event stream.
+    """
+    try:
+        made_from, made_under = headers["Tallystick-Input"], headers["Tallystick-Config"]
+        numbers = [int(headers[f"Tallystick-{name}"]) for name in ("From", "Through", "Part", "Parts")]
+    except (KeyError, ValueError) as error:
+        raise OutputFenced(
+            f"stream {stream}: the last message was not written by Tallystick; "
+            "only one daemon may write there: stop the other writer, or name another stream in [output]"
+        ) from error
+    if made_from != origin.input:
+        raise StreamError(
+            f"stream {stream} holds what was made from the event stream {made_from}, not from {origin.input}; "
+            "name another stream in [output], or delete this one if nobody needs it"
+        )
+    position = OutputPosition(*numbers)
+    if made_under == origin.fingerprint:
+        return position
+    if resend:
+        return NOTHING_STORED
+    return position if position.complete else OutputPosition(position.start, position.through, -1, -1)

@@ -1,0 +1,78 @@
+"""Run: one daemon from its start to a clean stop, with a server of its own where that is asked for.
+
+What it does in between is the pipeline's. It prints nothing and never ends the process; `cli` does.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from tallystick.bus.embedded import EmbeddedServer
+from tallystick.config import Config
+from tallystick.daemon.pipeline import Pipeline
+from tallystick.daemon.progress import Progress, RunReport, report_progress
+from tallystick.daemon.snapshots import SnapshotFolder
+from tallystick.errors import ConfigurationError
+from tallystick.event_loop import run_loop
+
+
+def run_until_signal(
+    config: Config, *, embedded: bool = False, on_progress: Callable[[Progress], None] | None = None
+) -> RunReport:
+    """Runs the daemon until SIGTERM or SIGINT and returns after a clean stop. Raises OperationError."""
+
+    async def main() -> RunReport:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        return await run(config, embedded=embedded, on_progress=on_progress, stop=stop)
+
+    return run_loop(main())
+
+
+async def run(
+    config: Config,
+    *,
+    embedded: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+    on_published: Callable[[], None] | None = None,
+    stop: asyncio.Event | None = None,
+    until_sequence: int | None = None,
+    until_idle: bool = False,
+) -> RunReport:
+    """Runs the daemon until `stop` is set, until a log sequence is applied, or until the stream's end is reached.
+
+    With `embedded`, a nats-server of its own runs at the port of `nats.url`. `on_progress` is called twice a second in
+    the event loop, `on_published` once at the end, when everything is published and nothing saved yet. After a clean
+    stop everything is published and saved. Raises OperationError; then the next start goes on from the last snapshot,
+    and nothing is lost or counted twice.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        folder = stack.enter_context(SnapshotFolder(config.snapshots.folder, keep=config.snapshots.keep))
+        server = stack.enter_context(_embedded_server(config)) if embedded else None
+        pipeline = Pipeline(config, folder, server, stop or asyncio.Event())
+        stack.push_async_callback(pipeline.close)
+        await pipeline.open()
+        if on_progress is not None:
+            reporter = asyncio.create_task(report_progress(pipeline.progress, on_progress))
+            stack.callback(reporter.cancel)
+        await pipeline.work(until_sequence, until_idle=until_idle)
+        await pipeline.publish_rest()
+        if on_published is not None:
+            on_published()
+        report = await pipeline.finish()
+        if on_progress is not None:
+            on_progress(pipeline.progress())
+        return report
+
+
+def _embedded_server(config: Config) -> EmbeddedServer:
+    address = urlsplit(config.nats.url)
+    if address.hostname not in ("127.0.0.1", "localhost"):
+        raise ConfigurationError(
+            f"--embedded serves 127.0.0.1 only, and nats.url is {address.hostname}; change one of them"
+        )
+    return EmbeddedServer(config.nats.embedded_folder, port=address.port or 4222, sync=config.nats.embedded_sync)

@@ -1,0 +1,59 @@
+"""Lines: NDJSON files of any size, read in large blocks that end where a line ends. It parses no JSON."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+BLOCK_BYTES: Final = 8 << 20
+LINE_BYTES_MAX: Final = 1 << 20
+_BLANKS: Final = b" \t\r"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole lines of a file; only the last line of the file may lack its line end."""
+
+    data: bytes
+    first_line: int
+    """Number of the first line in its file, from 1."""
+    end_offset: int
+    """Bytes of the file that were read when this block was complete."""
+
+    @property
+    def line_ends(self) -> int:
+        """How many lines end in this block."""
+        return self.data.count(b"\n")
+
+
+def line_blocks(stream: BinaryIO, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+    """Yields the stream's lines, many at a time, in memory that the length of a line does not govern.
+
+    A line that does not end within a block is kept only by its beginning, `LINE_BYTES_MAX` bytes: far more than
+    an event may have, so that its outcome is `too_large` all the same.
+    """
+    rest, first_line, offset = b"", 1, 0
+    while chunk := stream.read(block_bytes):
+        offset += len(chunk)
+        end = chunk.rfind(b"\n") + 1
+        if end == 0:
+            rest = _bounded(rest + chunk)
+            continue
+        block = Block(rest + chunk[:end], first_line, offset)
+        yield block
+        first_line += block.line_ends
+        rest = chunk[end:]
+    if rest:
+        yield Block(rest, first_line, offset)
+
+
+def _bounded(line: bytes) -> bytes:
+    """Cuts the unfinished line, and never so that something too large could become an event.
+
+    Blanks around an event do not count towards its size. What is cut off is therefore replaced by one byte that is
+    no blank, unless it was nothing but blanks.
+    """
+    if len(line) <= LINE_BYTES_MAX:
+        return line
+    line = line.lstrip(_BLANKS)
+    kept, cut = line[:LINE_BYTES_MAX], line[LINE_BYTES_MAX:]
+    return kept[:-1] + b"~" if cut.strip(_BLANKS) else kept

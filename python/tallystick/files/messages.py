@@ -1,0 +1,92 @@
+"""Messages: a file of events, cut into messages for the event stream.
+
+It judges no event: a line that is no JSON object is sent as it is, so that the daemon refuses it with a trace.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from tallystick.errors import UsageError
+from tallystick.files.lines import LINE_BYTES_MAX, line_blocks
+
+
+class Message(NamedTuple):
+    """One message for the stream: an event, or several joined as NDJSON."""
+
+    line: int
+    """Number of its first line in the file, from 1."""
+    events: int
+    payload: bytes
+
+    @property
+    def id(self) -> str:
+        """Derived from line and bytes, so that a message sent twice is stored once."""
+        return f"{self.line}-{hashlib.blake2b(self.payload, digest_size=16).hexdigest()}"
+
+
+@dataclass(slots=True)
+class MessageReader:
+    """Cuts a file into messages, and counts the lines that cannot become events.
+
+    `message_bytes_max` bounds a payload in bytes, `from_line` is the first line to send, from 1.
+    """
+
+    path: Path
+    message_bytes_max: int
+    events_per_message: int = 1
+    from_line: int = 1
+    bytes_read: int = 0
+    broken_lines: int = 0
+    """Lines that are no JSON object: sent, each in a message of its own."""
+    oversized_lines: list[int] = field(default_factory=list)
+    """Numbers of the lines that fit into no message: not sent."""
+
+    def __iter__(self) -> Iterator[Message]:
+        """Yields the messages in the order of the file. Raises UsageError if the file cannot be read."""
+        try:
+            with self.path.open("rb") as stream:
+                for block in line_blocks(stream):
+                    self.bytes_read = block.end_offset
+                    if block.first_line + block.line_ends >= self.from_line:
+                        yield from self._messages(block.data, block.first_line)
+        except OSError as error:
+            raise UsageError(f"{self.path}: {error.strerror}; give a readable NDJSON file") from error
+
+    def _messages(self, data: bytes, first_line: int) -> Iterator[Message]:
+        line_bytes_max = min(self.message_bytes_max, LINE_BYTES_MAX - 1)
+        together: list[bytes] = []
+        together_line = together_bytes = 0
+        for number, line in enumerate(data.split(b"\n"), first_line):
+            if number < self.from_line or not line or line.isspace():
+                continue
+            if len(line) > line_bytes_max:
+                self.oversized_lines.append(number)
+                continue
+            alone = not _is_object(line)
+            self.broken_lines += alone
+            full = len(together) == self.events_per_message or together_bytes + len(line) > self.message_bytes_max
+            if together and (alone or full):
+                yield Message(together_line, len(together), b"\n".join(together))
+                together, together_bytes = [], 0
+            if alone:
+                # In one message with others, a broken line could make its neighbours unreadable.
+                yield Message(number, 1, line)
+                continue
+            if not together:
+                together_line = number
+            together.append(line)
+            together_bytes += len(line) + 1
+        if together:
+            yield Message(together_line, len(together), b"\n".join(together))
+
+
+def _is_object(line: bytes) -> bool:
+    import orjson
+
+    try:
+        return isinstance(orjson.loads(line), dict)
+    except orjson.JSONDecodeError:
+        return False
