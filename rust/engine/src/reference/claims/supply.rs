@@ -118,7 +118,7 @@ fn supply(facts: &[SupplyFact], (number, at): (&Number, &PositionKey), after_ns:
     let own = facts.iter().filter(|fact| (&fact.number, &fact.at) == (number, at) && fact.time_ns <= until_ns);
     let mut wanted: Option<(i64, i64)> = None;
     let mut due: Option<(i64, Due)> = None;
-    let mut who: Option<(bool, i64, &Key)> = None;
+    let mut who: Option<(bool, i64, &String, &Option<String>)> = None;
     for fact in own {
         match &fact.said {
             SupplySaid::Received(amount) => supply.received += i128::from(*amount),
@@ -139,8 +139,9 @@ fn supply(facts: &[SupplyFact], (number, at): (&Number, &PositionKey), after_ns:
                 {
                     due = Some((fact.time_ns, said));
                 }
-                // Who schedules says whose supply it is; a line that was only moved is that of who moved it.
-                let rank = (*is_scheduled, fact.time_ns, &fact.key);
+                // Who schedules says whose supply it is; a line that was only moved is that of who moved it. At one time
+                // names decide.
+                let rank = (*is_scheduled, fact.time_ns, &fact.key.0, supplier);
                 if who.is_none_or(|known| rank > known) {
                     who = Some(rank);
                     (supply.supplier, supply.source) = (supplier.clone(), fact.key.0.clone());
