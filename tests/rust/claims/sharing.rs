@@ -118,7 +118,9 @@ fn share_claims(told: &[&Told], facts: &mut Facts, (loose, location): (&Key, &st
     let mut beyond: i64 = owns.iter().map(Own::beyond).sum();
     for at in pool.iter().map(|fact| fact.at).filter(|at| at.0 == location).collect::<BTreeSet<Spot>>() {
         let is_order = |fact: &Fact| fact.at == at && fact.kind == Kind::Order;
-        let orders = pool.iter().filter(|fact| is_order(fact)).map(|fact| (fact.time, fact.quantity));
+        let word = word(told, loose, at, i64::MAX);
+        let orders = pool.iter().filter(|fact| is_order(fact) && fact.time > word);
+        let orders = orders.map(|fact| (fact.time, fact.quantity));
         let covered = beyond.min(orders.max().map_or(0, |(_, quantity)| quantity)).max(0);
         beyond -= covered;
         pool.iter_mut().filter(|fact| is_order(fact)).for_each(|fact| fact.quantity = (fact.quantity - covered).max(0));

@@ -133,14 +133,9 @@ fn known_at(line: &Line, location: NameId) -> impl Iterator<Item = u32> + '_ {
     here.filter(move |place| is_known(*place))
 }
 
-/// What was stated of a line at a place last. At one time the lesser quantity holds on the side of supply, the greater
-/// on that of demand.
+/// What was stated of a purchase line at a place last. At one time the lesser quantity holds.
 pub(super) fn stated_at(line: &Line, place: u32) -> i128 {
-    let here = || line.statements.iter().filter(|statement| statement.place == place);
-    let said = here().filter_map(|statement| Some((statement.time_ns, statement.quantity?)));
-    let latest = match line.side {
-        Side::Supply => said.max_by_key(|(time_ns, quantity)| (*time_ns, Reverse(*quantity))),
-        Side::Demand => said.max(),
-    };
-    latest.map_or(0, |(_, quantity)| i128::from(quantity))
+    let here = line.statements.iter().filter(|statement| statement.place == place);
+    let said = here.filter_map(|statement| Some((statement.time_ns, Reverse(statement.quantity?))));
+    said.max().map_or(0, |(_, Reverse(quantity))| i128::from(quantity))
 }

@@ -4,9 +4,12 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::fact::{Fact, Hold, Kind};
+use super::life::Life;
 use super::line::Line;
 use super::rest::{Rest, stated_at};
 use super::sources::Sources;
+use super::voices::Ordered;
+use crate::directive::Side;
 use crate::intern::NameId;
 use crate::stock::Spot;
 
@@ -77,7 +80,7 @@ pub(crate) fn spread(
         }
         spread_holds(loose, named, *location, (rests, &words), &is_before);
         let beyond: i128 = named.iter().zip(&*rests).map(|(line, rest)| rest.beyond_order(line, *location)).sum();
-        cover(loose, *location, beyond);
+        cover(loose, *location, closed_ns, beyond);
     }
     all
 }
@@ -90,10 +93,16 @@ fn asked_at(loose: &Line, location: NameId, words: &[Option<i64>]) -> Vec<i64> {
 }
 
 /// Notes how much of what is ordered without a line is that of other lines.
-fn cover(loose: &mut Line, location: NameId, mut beyond: i128) {
+fn cover(loose: &mut Line, location: NameId, document_ns: Option<i64>, mut beyond: i128) {
+    let life = Life::by_word(loose, document_ns);
     for place in (0..).zip(loose.places.clone()).filter(|(_, known)| known.location == location).map(|(place, _)| place)
     {
-        let ordered = stated_at(loose, place);
+        let ordered = match loose.side {
+            Side::Supply => stated_at(loose, place),
+            Side::Demand => {
+                Ordered::of(loose, place, &life.standings[place as usize].reach).map_or(0, |ordered| ordered.quantity)
+            }
+        };
         let share = beyond.min(ordered).max(0);
         loose.covered[place as usize] = share;
         beyond -= share;

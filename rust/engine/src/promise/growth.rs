@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use super::figure::Site;
 use super::need::Lifted;
 use crate::atp::{Mode, UNLIMITED};
-use crate::claiming::is_before;
 use crate::claims::Line;
 use crate::engine::Engine;
 use crate::stock::Spot;
@@ -15,21 +14,17 @@ use crate::stock::Spot;
 type Curves = BTreeMap<i32, [i128; 2]>;
 
 impl Engine {
-    /// How much is missing of what would be claimed more than before.
+    /// How much is missing of what the lines of a document would claim more than before, the former given first.
     pub(super) fn shortage_elsewhere(
         &self,
         lifted: &Lifted,
         (asked, site): (Spot, &Site),
         when: (Mode, i32),
-        (lines, closed_ns): (&[Line], Option<i64>),
+        lines: [&[Line]; 2],
+        closed_ns: Option<i64>,
     ) -> i128 {
-        let stock = &self.stock;
-        let before = match &*lifted.family {
-            [only] => vec![self.claims.line(*only).clone()],
-            family => self.claims.shared_out(family, |one, other| is_before(stock, one, other)),
-        };
         let mut curves: BTreeMap<Spot, Curves> = BTreeMap::new();
-        for (which, lines) in [&*before, lines].into_iter().enumerate() {
+        for (which, lines) in lines.into_iter().enumerate() {
             self.add_claims((lines, closed_ns), which, &mut curves);
         }
         let own_site = |spot: Spot| if spot == asked { site.clone() } else { self.site(spot, None) };
@@ -72,8 +67,9 @@ impl Engine {
             }
             let more = std::mem::replace(&mut grown, after - before) < after - before;
             let bucket = if mode == Mode::LookAhead { bucket } else { asked };
-            // What grew in an earlier bucket was looked at there; nobody looks beyond the horizon.
-            if !more || after <= before || bucket >= site.horizon.end {
+            // What spoils served what grew in an earlier bucket; nobody looks beyond the horizon.
+            let is_served = !more && site.window.is_some();
+            if is_served || after <= before || bucket >= site.horizon.end {
                 continue;
             }
             let figure = self.figure(site, mode, bucket.max(site.horizon.today));

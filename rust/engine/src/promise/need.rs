@@ -23,6 +23,15 @@ pub(crate) struct Lifted {
     pub(super) family: Vec<u32>,
 }
 
+/// What a line is to have of a position.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
+    pub(crate) spot: Spot,
+    pub(crate) quantity: i64,
+    /// From which bucket on.
+    pub(crate) bucket: i32,
+}
+
 impl Engine {
     /// Lifts the claims of a line off positions. They have to be put down again.
     pub(crate) fn lift(&mut self, (line, asked_ns): (u32, i64), spots: &[Spot]) -> Lifted {
@@ -49,13 +58,14 @@ impl Engine {
         }
     }
 
-    /// The greatest part of a quantity that a line can be granted at a position, for a bucket.
+    /// The greatest part of a quantity that a line can be granted at a position, for a bucket, beside what it is to
+    /// have elsewhere by the same request.
     pub(crate) fn room(
         &self,
         lifted: &Lifted,
         (spot, site): (Spot, &Site),
         (mode, bucket): (Mode, i32),
-        quantity: i64,
+        (quantity, beside): (i64, &[Share]),
     ) -> i64 {
         let mut left = quantity.min(ACCOUNT_MAX);
         let line = self.claims.line(lifted.line);
@@ -64,10 +74,15 @@ impl Engine {
             let figure = self.figure(site, mode, bucket);
             return if figure == UNLIMITED { quantity } else { figure.max(0).min(quantity) };
         }
-        let is_dated = bucket > site.horizon.today && mode != Mode::OnHand;
+        let mut base = line.clone();
+        for share in beside {
+            self.ask_for(&mut base, lifted, *share);
+        }
+        let from = dated(site, (mode, bucket));
         let short_with = |quantity: i64| {
-            let line = self.line_asked(lifted, spot, (quantity, if is_dated { bucket } else { AT_ONCE }));
-            self.short_with(lifted, (spot, site), (mode, bucket), line)
+            let mut line = base.clone();
+            self.ask_for(&mut line, lifted, Share { spot, quantity, bucket: from });
+            self.short_with(lifted, (spot, site), (mode, bucket), (&base, line))
         };
         // What is wanted grows by no more than the quantity, so less is missing by no more than what is taken off.
         // Mostly by as much. What spoils, and what lines take from each other, is no such sum: there it is tried.
@@ -89,20 +104,21 @@ impl Engine {
         fit
     }
 
-    /// How much is missing at a position if a line were so.
+    /// How much is missing at a position if a line were so, and not as it is or would be without that.
     pub(crate) fn short_with(
         &self,
         lifted: &Lifted,
         (spot, site): (Spot, &Site),
         when: (Mode, i32),
-        line: Line,
+        (base, line): (&Line, Line),
     ) -> i128 {
         let document = self.claims.document(line.document);
         let (has_loose, closed_ns, stock) = (document.has_loose(), document.closed_on(line.side), &self.stock);
-        let lines: Vec<Line> = match &*lifted.family {
+        let all = |line: Line| match &*lifted.family {
             [_] if !has_loose => vec![line],
             _ => self.claims.shared_out_with(lifted.line, line, |one, other| is_before(stock, one, other)),
         };
+        let lines = all(line);
         let (needs, others) = self.needs(lifted, spot, (&lines, closed_ns));
         let short = self.shortage_of(site, when, &needs, others);
         if let [line] = &*lines
@@ -111,14 +127,14 @@ impl Engine {
         {
             return short;
         }
-        short.max(self.shortage_elsewhere(lifted, (spot, site), when, (&lines, closed_ns)))
+        short.max(self.shortage_elsewhere(lifted, (spot, site), when, [&all(base.clone()), &lines], closed_ns))
     }
 
-    /// A line as it would be with so much more from a bucket on.
-    fn line_asked(&self, lifted: &Lifted, spot: Spot, (quantity, bucket): (i64, i32)) -> Line {
-        let (mut line, place) = self.line_at(lifted.line, spot);
+    /// Lets a line have so much more.
+    fn ask_for(&self, line: &mut Line, lifted: &Lifted, Share { spot, quantity, bucket }: Share) {
+        let stock = &self.stock;
+        let place = line.place(spot, stock.at(spot).1.names[1], |other| is_before(stock, other, spot));
         line.holds.push(asked(place, (lifted.asked_ns, quantity), bucket));
-        line
     }
 
     /// By how much needs go beyond what is left.
@@ -165,6 +181,11 @@ impl Engine {
         let here = given.iter().filter(|given| given.spot == spot).filter_map(|given| given.steps.last());
         here.map(|(_, shown)| i128::from(shown.total())).sum()
     }
+}
+
+/// From which bucket on something is wanted that is asked for in one; at once today, and where days are not known.
+pub(super) fn dated(site: &Site, (mode, bucket): (Mode, i32)) -> i32 {
+    if bucket > site.horizon.today && mode != Mode::OnHand { bucket } else { AT_ONCE }
 }
 
 /// A hold that somebody asks for.

@@ -4,7 +4,7 @@
 use smallvec::SmallVec;
 
 use super::figure::When;
-use super::need::Lifted;
+use super::need::{Lifted, Share, dated};
 use super::protection::Scoped;
 use crate::atp::{Mode, UNLIMITED};
 use crate::directive::Scope;
@@ -45,6 +45,7 @@ impl Engine {
         let mut totals: (Option<i32>, Vec<i64>) = (None, Vec::new());
         let mut taken = vec![0; scopes.len()];
         let mut offer = Offer::default();
+        let mut shares: SmallVec<[Share; 2]> = SmallVec::new();
         for spot in spots {
             let site = self.site(*spot, None);
             let bucket = self.bucket_within(site.zone, site.horizon, when);
@@ -53,9 +54,9 @@ impl Engine {
                 None => figure_here,
                 // What scopes have is asked for as a whole.
                 Some(lifted) if scopes.is_empty() => {
-                    self.room(lifted, (*spot, &site), (mode, bucket), quantity - offer.total)
+                    self.room(lifted, (*spot, &site), (mode, bucket), (quantity - offer.total, &shares))
                 }
-                Some(lifted) => self.room(lifted, (*spot, &site), (mode, bucket), UNLIMITED),
+                Some(lifted) => self.room(lifted, (*spot, &site), (mode, bucket), (UNLIMITED, &shares)),
             };
             let ahead = bucket - site.horizon.today;
             if (totals.0 != Some(ahead) || lifted.is_some()) && !scopes.is_empty() {
@@ -82,6 +83,7 @@ impl Engine {
             let share = figure.max(0).min(quantity - offer.total);
             if share > 0 {
                 offer.parts.push((*spot, share));
+                shares.push(Share { spot: *spot, quantity: share, bucket: dated(&site, (mode, bucket)) });
                 offer.total += share;
                 for (scoped, taken) in scopes.iter().zip(&mut taken) {
                     *taken += if is_in(scoped) { share } else { 0 };

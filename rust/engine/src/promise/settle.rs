@@ -215,7 +215,8 @@ impl Engine {
         let site = self.site(part.spot, None);
         let bucket = self.bucket_within(site.zone, site.horizon, when_of(part));
         let line = self.line_with(asked.0, (held, part), wanted);
-        let short = self.short_with(&lifted, (part.spot, &site), (self.config.promise.mode, bucket), line);
+        let when = (self.config.promise.mode, bucket);
+        let short = self.short_with(&lifted, (part.spot, &site), when, (&self.claims.line(asked.0), line));
         self.put_down(&lifted);
         short <= 0
     }

@@ -10,7 +10,7 @@ use crate::reference::promise::Wanting;
 
 use super::line::{ALL_DAYS, Curve, at as claim_at};
 use super::view::Figures;
-use super::{Known, Order, Part, Purpose, Said, Side};
+use super::{Known, Order, Part, Purpose, Reservation, Said, Side};
 
 /// More than anybody can have.
 pub(crate) const EVERYTHING: i64 = i64::MAX / 4;
@@ -85,6 +85,32 @@ impl Reference {
             if fits(tried) { fit = tried } else { unfit = tried }
         }
         fit
+    }
+
+    /// Whether what a line comes to is there, if a reservation came to something else.
+    pub(crate) fn fits_settled(
+        &mut self,
+        (place, tried): (usize, &Reservation),
+        part: &Part,
+        wanting: Wanting,
+    ) -> bool {
+        let Some(purpose) = &part.purpose else { return false };
+        let order = purpose.order(&part.at.sku);
+        let known = self.lines_of(&order);
+        let is_shared = known.told.has_loose();
+        let without = if is_shared { &Number::None } else { &purpose.number };
+        let limits = self.limits((&part.at, wanting), &[], (&order, without));
+        let ask =
+            Ask { at: &part.at, purpose, wanting, beside: &[], order, limits, before: self.claims_of_lines(&known) };
+        let orders = self.orders_of_reservation(tried);
+        let mut other = tried.clone();
+        self.swap_reservation(place, &orders, &mut other);
+        let known = self.lines_of(&ask.order);
+        let claims = self.claims_of_lines(&known);
+        let fits =
+            self.fits_itself(&ask, &known, (&claims, is_shared)) && self.fits_elsewhere(&ask, (&claims, is_shared));
+        self.swap_reservation(place, &orders, &mut other);
+        fits
     }
 
     /// What one line wants grows by what it is granted, so the rest of the limits says it.
@@ -180,12 +206,13 @@ impl Reference {
                 // Other modes look at all days together, in the bucket that is asked for.
                 buckets = BTreeSet::from([ALL_DAYS]);
             }
-            // What grew in an earlier bucket was looked at there.
+            // What spoils served what grew in an earlier bucket.
+            let spoils = self.config.promise.reach(&at.sku, &at.location).accumulation_window.is_some();
             let mut earlier = 0;
             let grown = buckets.into_iter().filter_map(|bucket| {
                 let (was, now) = (all(&ask.before, bucket), all(after, bucket));
                 let more = now - was > std::mem::replace(&mut earlier, now - was);
-                (more && now > was).then_some((bucket, now))
+                ((more || !spoils) && now > was).then_some((bucket, now))
             });
             let grown: Vec<(i64, i128)> = grown.collect();
             if grown.is_empty() {

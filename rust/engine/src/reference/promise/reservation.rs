@@ -15,6 +15,7 @@ use crate::reference::turn::{Reply, Turn};
 
 use super::amount;
 use super::ask::{Amounts, Wish};
+use super::decision::Wanting;
 use super::request::{Place, Ttl};
 
 impl Reference {
@@ -128,7 +129,7 @@ impl Reference {
             Wish::Post { amounts, .. } => {
                 let wanted = wanted(amounts, before);
                 let is_there = is_live && open.iter().all(|line| wanted[*line] <= before[*line]);
-                if !is_there || !self.has_what_grew((at, time_ns), (&was, &fold), open) {
+                if !is_there || !self.has_what_grew((at, &tried, time_ns), (&was, &fold), open) {
                     return (Reply::new(Outcome::Insufficient), 0);
                 }
                 sum(&wanted)
@@ -211,14 +212,26 @@ impl Reference {
     }
 
     /// Whether there is what a post takes beyond what was granted: a later change may have given it back.
-    fn has_what_grew(&self, (at, time_ns): (usize, i64), (was, fold): (&Fold, &Fold), open: &[usize]) -> bool {
+    fn has_what_grew(
+        &mut self,
+        (at, tried, time_ns): (usize, &Reservation, i64),
+        (was, fold): (&Fold, &Fold),
+        open: &[usize],
+    ) -> bool {
         let mut taken: Vec<Part> = Vec::new();
         open.iter().all(|line| {
-            let held = &self.claims.reservations[at].lines[*line];
+            let held = &tried.lines[*line];
             let mut parts = held.parts.iter().zip(fold.lines[*line].iter().zip(&was.lines[*line]));
             parts.all(|(part, (now, was))| {
                 let has = now.live + now.posted();
                 let grown = if has <= part.granted { 0 } else { (has - was.live - was.posted()).max(0) };
+                if grown > 0 && part.purpose.is_some() && held.channel.is_none() {
+                    // What it makes of its line is looked at as a whole.
+                    let bucket = self.bucket_of(&part.at, part.due);
+                    let bucket = usize::try_from(bucket).unwrap_or(0);
+                    let wanting = Wanting { due: part.due, bucket, mode: self.config.promise.mode };
+                    return self.fits_settled((at, tried), part, wanting);
+                }
                 let place = Place::Position(part.at.clone());
                 let drawn = if grown > 0 {
                     self.draw_more((&Held { place, ..held.clone() }, time_ns), grown, &taken)
