@@ -136,8 +136,12 @@ pub(super) fn facts(told: &[&Told], now: i64) -> Facts {
         };
         match message.says {
             Says::Order { quantity, day } => {
-                quantity.into_iter().for_each(|quantity| add(Kind::Order, quantity));
-                day.into_iter().for_each(|day| add(Kind::Day, day));
+                if let Some(quantity) = quantity {
+                    add(Kind::Order, quantity);
+                }
+                if let Some(day) = day {
+                    add(Kind::Day, day);
+                }
             }
             Says::Reserved(quantity) => add(Kind::Reserved, quantity),
             Says::Unreserved(quantity) => add(Kind::Unreserved, quantity),

@@ -18,7 +18,7 @@ pub(super) struct Wants {
     held: Vec<(i64, i64)>,
     posted: Vec<(i64, i64)>,
     taken: i64,
-    gone: i64,
+    pub(super) gone: i64,
     picked: i64,
     shipped: i64,
     most: i64,
@@ -41,10 +41,6 @@ impl Wants {
     }
     fn ht(&self, day: i64) -> i64 {
         (up_to(&self.held, day) + self.t(day)).min(self.most)
-    }
-
-    pub(super) fn gone(&self) -> i64 {
-        self.gone
     }
 
     /// What is reserved, A, H + T, picked, shipped and O; the sums are signed.

@@ -135,7 +135,7 @@ fn own(told: &[&Told], key: &Key, facts: &[Fact], location: &str) -> Own {
     for at in spots {
         let word = word(told, key, at, i64::MAX);
         let mut stands = wants(facts, at, word, opened);
-        gone += stands.gone();
+        gone += stands.gone;
         until = until.max(if stands.is_shut { word } else { i64::MAX });
         if stands.is_shut {
             let past: Vec<Fact> =

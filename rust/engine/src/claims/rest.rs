@@ -50,13 +50,12 @@ impl Rest {
         };
         let is_meant =
             |fact: &&Fact| line.places[fact.place as usize].location == location && fact.time_ns <= until(fact.place);
-        for at in CLAIMING.len()..HELD {
-            let (adding, taking) = KINDS[at];
+        for (own, (adding, taking)) in self.own.iter_mut().zip(KINDS).skip(CLAIMING.len()) {
             let of = |kinds: &[Kind]| {
                 let here = line.facts.iter().filter(is_meant).filter(|fact| kinds.contains(&fact.kind));
                 here.map(|fact| i128::from(fact.amount)).sum::<i128>()
             };
-            self.own[at] = of(adding) - of(taking);
+            *own = of(adding) - of(taking);
         }
     }
 
