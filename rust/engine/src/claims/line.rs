@@ -181,7 +181,7 @@ impl Line {
         self.facts.iter().filter(of).map(|fact| i128::from(fact.amount)).sum()
     }
 
-    /// The same at one place.
+    /// The sum of the facts of some kinds at one place.
     pub(crate) fn sum_at(&self, place: u32, kinds: &[Kind]) -> i128 {
         let of = |fact: &&Fact| fact.place == place && kinds.contains(&fact.kind);
         self.facts.iter().filter(of).map(|fact| i128::from(fact.amount)).sum()

@@ -121,7 +121,7 @@ impl Rest {
     }
 }
 
-/// The places of a location at which something is said of a line. What was taken back leaves its place behind.
+/// The places of a location at which something is said of a line. A place from which all was taken back is none.
 fn known_at(line: &Line, location: NameId) -> impl Iterator<Item = u32> + '_ {
     let is_known = |place: u32| {
         line.facts.iter().any(|fact| fact.place == place)

@@ -102,7 +102,7 @@ impl Fact {
         if let Said::Moved(moved) = &self.said { moved.amount } else { 0 }
     }
 
-    /// The same of another amount.
+    /// The fact with another amount.
     pub(super) fn with(&self, amount: i64) -> Self {
         let mut fact = self.clone();
         if let Said::Moved(moved) = &mut fact.said {
@@ -111,8 +111,8 @@ impl Fact {
         fact
     }
 
-    /// Where a step stands among those of its kind when they are shared out: what moved goes source by source, what
-    /// left from `picked` first.
+    /// The order in which steps of one kind are shared out: what moved goes source by source, what left from `picked`
+    /// first.
     pub(super) fn turn(&self) -> (PositionKey, Option<(bool, String)>, i64, bool, i64) {
         let Said::Moved(moved) = &self.said else { return (self.at.clone(), None, self.time_ns, false, 0) };
         let is_moving = matches!(moved.step.flow, Flow::Pick | Flow::Ship);

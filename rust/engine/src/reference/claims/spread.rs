@@ -12,7 +12,7 @@ use super::sums::Sums;
 use super::view::{Figures, Hold, Line, Told};
 use super::{Fact, Said};
 
-/// The figures of a line at a location, and where each stands among them.
+/// The figures of a line at a location, and the index of each.
 type Kinds = [i128; 6];
 const ORDER: usize = 0;
 const SOFT: usize = 1;
@@ -72,7 +72,7 @@ fn kinds_of(figures: &Figures) -> Kinds {
 }
 
 impl Told {
-    /// The same with all that has no line shared out, and with what that opened.
+    /// All that was told, with what has no line shared out, and with what that opened.
     pub(super) fn shared_out(&self) -> Self {
         let mut told = self.clone();
         told.look_for_openings();

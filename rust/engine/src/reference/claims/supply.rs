@@ -139,8 +139,8 @@ fn supply(facts: &[SupplyFact], (number, at): (&Number, &PositionKey), after_ns:
                 {
                     due = Some((fact.time_ns, said));
                 }
-                // Who schedules says whose supply it is; a line that was only moved is that of who moved it. At one time
-                // names decide.
+                // Who schedules says whose supply it is; a line that was only moved is that of who moved it. At one
+                // time names decide.
                 let rank = (*is_scheduled, fact.time_ns, &fact.key.0, supplier);
                 if who.is_none_or(|known| rank > known) {
                     who = Some(rank);
