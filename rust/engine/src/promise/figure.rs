@@ -9,6 +9,7 @@ use crate::intern::NONE;
 use crate::ledger::{MISSING, Position};
 use crate::safety::Kept;
 use crate::stock::Spot;
+use crate::timeline::Timeline;
 
 /// When something is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(crate) struct Site {
     /// What lines claim at once, and dated reservations whose day has come, as far as that lessens what is on hand.
     pub(crate) at_once: i64,
     pub(crate) kept: Kept,
+    /// What comes and goes there, where that is not what its entry says: without the claims of some lines.
+    pub(super) without: Option<Box<Timeline>>,
 }
 
 impl Site {
@@ -136,7 +139,29 @@ impl Engine {
         };
         // What a measure says is on hand is not lessened by what is only ordered.
         let at_once = if measure.is_some() { shown.reserved + shown.allocated } else { shown.total() };
-        Site { entry: slot, zone, horizon, fence, window: reach.accumulation_window, on_hand, at_once, kept }
+        let window = reach.accumulation_window;
+        Site { entry: slot, zone, horizon, fence, window, on_hand, at_once, kept, without: None }
+    }
+
+    /// What the figures of a position need without the claims of some lines.
+    pub(super) fn site_without(&self, spot: Spot, lines: &[u32]) -> Site {
+        let mut site = self.site(spot, None);
+        if let Some(slot) = site.entry {
+            let mut entry = self.promises.entry(slot).clone();
+            for number in lines {
+                let given = &self.claims.line(*number).given;
+                given.iter().filter(|given| given.spot == spot).for_each(|given| entry.take_given(given, true));
+            }
+            site.at_once = entry.shown_until(site.horizon.today).total();
+            site.without = Some(entry.timeline.into());
+        }
+        site
+    }
+
+    /// What comes and goes at a position, if anything does.
+    fn timeline<'s>(&'s self, site: &'s Site) -> Option<&'s Timeline> {
+        let own = || site.entry.map(|slot| &self.promises.entry(slot).timeline);
+        site.without.as_deref().or_else(own)
     }
 
     /// What is missing on the shelf of a position, because it was shipped and never picked, in thousandths.
@@ -153,8 +178,7 @@ impl Engine {
             (Mode::OnHand, kept, _) => site.on_hand - site.at_once - kept.at(0),
             (Mode::LookAhead, _, None) if bucket >= site.fence => UNLIMITED,
             (Mode::LookAhead, Kept::Always(kept), None) => {
-                let least =
-                    site.entry.map_or(0, |slot| self.promises.entry(slot).timeline.least_from(site.span(), bucket));
+                let least = self.timeline(site).map_or(0, |timeline| timeline.least_from(site.span(), bucket));
                 site.on_hand - kept + least
             }
             _ => self.figures(site, mode)[site.offset(bucket)],
@@ -163,8 +187,8 @@ impl Engine {
 
     /// The figures of all buckets.
     pub(crate) fn figures(&self, site: &Site, mode: Mode) -> Vec<i64> {
-        let (supply, demand) = match site.entry {
-            Some(slot) => self.promises.entry(slot).timeline.dense(site.horizon),
+        let (supply, demand) = match self.timeline(site) {
+            Some(timeline) => timeline.dense(site.horizon),
             None => (vec![0; self.config.promise.horizon as usize], vec![0; self.config.promise.horizon as usize]),
         };
         let safety: Vec<i64> = (0..supply.len()).map(|offset| site.kept.at(offset)).collect();
@@ -191,8 +215,7 @@ impl Engine {
     pub(crate) fn earliest(&self, site: &Site, mode: Mode, quantity: i64) -> Option<i32> {
         let is_sparse = mode == Mode::LookAhead && site.window.is_none() && matches!(site.kept, Kept::Always(_));
         if mode == Mode::OnHand || is_sparse {
-            let entry = site.entry.map(|slot| self.promises.entry(slot));
-            let changes = entry.into_iter().flat_map(|entry| entry.timeline.changes(site.span()));
+            let changes = self.timeline(site).into_iter().flat_map(|timeline| timeline.changes(site.span()));
             let fence = (site.fence < site.horizon.end).then_some(site.fence);
             let mut buckets = std::iter::once(site.horizon.today).chain(changes).chain(fence);
             return buckets.find(|bucket| self.figure(site, mode, *bucket) >= quantity);

@@ -27,11 +27,12 @@ impl Engine {
         for (which, lines) in lines.into_iter().enumerate() {
             self.add_claims((lines, closed_ns), which, &mut curves);
         }
-        let own_site = |spot: Spot| if spot == asked { site.clone() } else { self.site(spot, None) };
-        let short = |(spot, curves): (Spot, Curves)| {
-            let is_lifted = lifted.spots.contains(&spot);
-            self.shortage_at(&own_site(spot), when, curves, is_lifted)
+        let site_of = |spot: Spot| match lifted.spots.contains(&spot) {
+            _ if spot == asked => site.clone(),
+            true => self.site(spot, None),
+            false => self.site_without(spot, &lifted.family),
         };
+        let short = |(spot, curves): (Spot, Curves)| self.shortage_at(&site_of(spot), when, curves);
         curves.into_iter().map(short).max().unwrap_or(0)
     }
 
@@ -55,8 +56,9 @@ impl Engine {
         }
     }
 
-    /// How much is missing at a position, in the bucket that lacks most, of what is claimed more than before.
-    fn shortage_at(&self, site: &Site, (mode, asked): (Mode, i32), curves: Curves, is_lifted: bool) -> i128 {
+    /// How much is missing at a position without the lines' claims, in the bucket that lacks most, of what they claim
+    /// more than before.
+    fn shortage_at(&self, site: &Site, (mode, asked): (Mode, i32), curves: Curves) -> i128 {
         let (mut before, mut after, mut grown, mut short) = (0, 0, 0, 0);
         let last = curves.last_key_value().map(|(bucket, _)| *bucket);
         for (bucket, [was, is]) in curves {
@@ -76,9 +78,7 @@ impl Engine {
             if figure == UNLIMITED {
                 continue;
             }
-            // What is not lifted is counted in the figure.
-            let wanted = if is_lifted { after } else { after - before };
-            short = short.max(wanted - i128::from(figure).max(0));
+            short = short.max(after - i128::from(figure).max(0));
         }
         short
     }
