@@ -174,7 +174,9 @@ impl<'l> Telling<'l> {
                 }
                 let without = self.taken.iter().filter(|taken| taken.id != told.id).cloned();
                 let without = World::new(&without.collect::<Vec<_>>(), now);
-                if absorbed.is_empty() && !waited { world.check_nothing_lost(&without) } else { Ok(()) }
+                // What gives back is no grant, though it can let the line claim more elsewhere.
+                let is_grant = world.held > without.held && absorbed.is_empty() && !waited;
+                if is_grant { world.check_nothing_lost(&without) } else { Ok(()) }
             }
             _ => Ok(()),
         }
