@@ -1,9 +1,11 @@
 //! Runs the tables of `tests/scenarios` against the engine and its twin. The format stands in the README there.
 
 mod common;
+mod golden;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -109,6 +111,17 @@ struct End {
 
 #[test]
 fn scenarios_hold_for_the_engine_and_its_twin() {
+    for_each_scenario(|table, scenario, place| {
+        let engine = run::<Engine>(table, scenario, &format!("{place} (engine)"), |engine, _| engine);
+        if scenario.only.is_none() {
+            let twin = run::<Reference>(table, scenario, &format!("{place} (reference)"), |twin, _| twin);
+            assert_eq!(engine, twin, "{place} (engine, reference)");
+        }
+    });
+}
+
+/// Checks all scenarios of all tables.
+fn for_each_scenario(check: impl Fn(&Table, &Scenario, &str)) {
     let mut count = 0;
     let mut failed = Vec::new();
     let mut files: Vec<_> = fs::read_dir(SCENARIOS).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -119,14 +132,7 @@ fn scenarios_hold_for_the_engine_and_its_twin() {
         for scenario in &table.scenarios {
             let place = format!("{}: {}", file.file_stem().unwrap().display(), scenario.name);
             // All scenarios run, so that one mistake shows in all its consequences.
-            let result = std::panic::catch_unwind(|| {
-                let engine = run::<Engine>(&table, scenario, &format!("{place} (engine)"));
-                if scenario.only.is_some() {
-                    return;
-                }
-                let twin = run::<Reference>(&table, scenario, &format!("{place} (reference)"));
-                assert_eq!(engine, twin, "{place} (engine, reference)");
-            });
+            let result = catch_unwind(AssertUnwindSafe(|| check(&table, scenario, &place)));
             failed.extend(result.is_err().then_some(place));
             count += 1;
         }
@@ -135,13 +141,21 @@ fn scenarios_hold_for_the_engine_and_its_twin() {
     assert!(count > 200, "only {count} scenarios were found");
 }
 
-fn run<L: Ledger + Promises>(table: &Table, scenario: &Scenario, place: &str) -> End {
+/// Tells a story and checks it. Before each step the ledger goes through something that should change nothing; it is
+/// told whether it is in the middle of the story.
+fn run<L: Ledger + Promises>(
+    table: &Table,
+    scenario: &Scenario,
+    place: &str,
+    mut before_step: impl FnMut(L, bool) -> L,
+) -> End {
     let config = Config::parse(&scenario.config).unwrap_or_else(|error| panic!("{place}: {error}"));
     let mut ledger = L::with(config);
     let mut log_time_ns = nanoseconds(&table.log_time);
     let mut sequence = 1;
     let (mut all, mut all_told) = (Vec::new(), Vec::new());
     for (number, step) in (1..).zip(&scenario.steps) {
+        ledger = before_step(ledger, number == scenario.steps.len() / 2 + 1);
         log_time_ns = step.log_time.as_deref().map_or(log_time_ns, nanoseconds);
         let (mut answers, mut followed, mut told_of) = (Vec::new(), Vec::new(), Vec::new());
         let elements = if step.text.is_some() { expected_outcomes(step).len() } else { 1 };

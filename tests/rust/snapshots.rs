@@ -104,8 +104,8 @@ fn foreign_newer_and_otherwise_configured_ones_are_refused_by_name() {
     assert_eq!(Engine::restore(&image, other).unwrap_err(), SnapshotError::OtherConfiguration);
     assert_eq!(verify(b"GIF89a, and more than enough bytes").unwrap_err(), SnapshotError::Foreign);
     let mut newer = image.clone();
-    newer[8] = 9;
-    assert_eq!(verify(&newer).unwrap_err(), SnapshotError::NewerFormat(9));
+    newer[8] = 99;
+    assert_eq!(verify(&newer).unwrap_err(), SnapshotError::NewerFormat(99));
     // An older one is sealed like this one, so it is known for what it is.
     let mut older = image;
     older[8] = 1;

@@ -261,6 +261,9 @@ impl Tracks {
             for ((number, _), held) in &track.held {
                 write_held(writer, *number, held);
             }
+            if let Some(deadline_ns) = track.deadline_ns {
+                writer.i64(deadline_ns);
+            }
         }
     }
 
@@ -301,8 +304,18 @@ impl Tracks {
             }
             self.held_bytes += track.held.values().map(|held| held.bytes.len()).sum::<usize>();
             let gap_wait_ns = gap_wait_ns(&track.source);
+            // What waits keeps its time, though the log may have changed the source's since.
+            let is_known = reader.format() >= 7;
+            if is_known && !track.held.is_empty() {
+                track.deadline_ns = Some(reader.i64()?);
+            }
+            let deadline_ns = track.deadline_ns;
             let number = self.add(seed, track);
-            self.settle(number, gap_wait_ns);
+            if is_known {
+                self.deadlines.extend(deadline_ns.map(|deadline_ns| (deadline_ns, number)));
+            } else {
+                self.settle(number, gap_wait_ns);
+            }
         }
         Ok(())
     }

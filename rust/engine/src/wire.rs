@@ -7,8 +7,10 @@ use std::borrow::Cow;
 
 /// First bytes of every snapshot.
 pub const MAGIC: [u8; 8] = *b"TALLYSNP";
-/// The format that this version writes, and the only one that it reads.
-pub const FORMAT: u32 = 6;
+/// The format that this version writes. 7 says until when an event is held that waits for those before it.
+pub const FORMAT: u32 = 7;
+/// The oldest format that it reads.
+pub const OLDEST_FORMAT: u32 = 6;
 
 const CHUNK_BYTES: usize = 1 << 20;
 /// Its length and its checksum.
@@ -36,10 +38,10 @@ impl std::fmt::Display for SnapshotError {
         match self {
             Self::Foreign => f.write_str("this is no Tallystick snapshot"),
             Self::NewerFormat(format) => {
-                write!(f, "the snapshot has format {format} and this version reads only {FORMAT}; run the version that wrote it, or a newer one")
+                write!(f, "the snapshot has format {format} and this version reads {OLDEST_FORMAT} to {FORMAT}; run the version that wrote it, or a newer one")
             }
             Self::OlderFormat(format) => {
-                write!(f, "the snapshot has format {format} and this version reads only {FORMAT}; rebuild from the log without the snapshot, or run the version that wrote it")
+                write!(f, "the snapshot has format {format} and this version reads {OLDEST_FORMAT} to {FORMAT}; rebuild from the log without the snapshot, or run the version that wrote it")
             }
             Self::Damaged(what) => write!(f, "the snapshot is damaged: {what}"),
             Self::OtherConfiguration => f.write_str(
@@ -182,6 +184,7 @@ const ENDS_BEFORE: SnapshotError = SnapshotError::Damaged("it ends before its co
 /// Reads values from the chunks of a verified snapshot.
 #[derive(Debug)]
 pub struct Reader<'a> {
+    format: u32,
     chunks: Vec<&'a [u8]>,
     next_chunk: usize,
     current: &'a [u8],
@@ -213,13 +216,18 @@ impl<'a> Reader<'a> {
             return Err(SnapshotError::Damaged("its seal does not match its bytes"));
         }
         match format {
-            FORMAT => {}
+            OLDEST_FORMAT..=FORMAT => {}
             1.. => return Err(SnapshotError::OlderFormat(format)),
             0 => return Err(SnapshotError::Damaged("it names a format that never was")),
         }
         let chunks = chunks(&bytes[12..body_end])?;
         let left = chunks.iter().map(|chunk| chunk.len()).sum();
-        Ok(Self { chunks, next_chunk: 0, current: &[], left })
+        Ok(Self { format, chunks, next_chunk: 0, current: &[], left })
+    }
+
+    /// The format in which the snapshot was written.
+    pub const fn format(&self) -> u32 {
+        self.format
     }
 
     /// Reads raw bytes into a buffer.
