@@ -14,7 +14,10 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PACKAGE: Final = ROOT / "python" / "tallystick"
+CONTRACT: Final = ROOT / "rust" / "contract"
+TABLES: Final = ROOT / "rust" / "tables"
 ENGINE: Final = ROOT / "rust" / "engine"
+REFERENCE: Final = ROOT / "rust" / "reference"
 FRAMES: Final = ROOT / "rust" / "frames"
 BINDING: Final = ROOT / "rust" / "binding"
 CODE_FOLDERS: Final = ("python", "rust", "tests", "benches", "examples", "wheels")

@@ -13,11 +13,11 @@ use serde_json::{Map, Value};
 
 use common::Ledger;
 use common::promise::{Promises, Question, says, thousandths};
-use tallystick_engine::account::{ALL, VISIBLE};
-use tallystick_engine::balance::{Balance, PositionKey};
-use tallystick_engine::config::{Config, Mode};
+use tallystick_contract::account::{ALL, VISIBLE};
+use tallystick_contract::balance::{Balance, PositionKey};
+use tallystick_contract::config::{Config, Mode};
 use tallystick_engine::engine::Engine;
-use tallystick_engine::reference::{Answer, Reference};
+use tallystick_reference::{Answer, Reference};
 
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cases");
 

@@ -14,7 +14,7 @@ mod lives;
 mod long;
 #[path = "claims/model.rs"]
 mod model;
-#[path = "../../rust/engine/src/random.rs"]
+#[path = "../../rust/tables/src/random.rs"]
 mod random;
 #[path = "claims/sharing.rs"]
 mod sharing;

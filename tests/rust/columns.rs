@@ -15,17 +15,17 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 
 use common::{Ledger, assert_met, seed};
 use table::{BASE_NS, Dice, Table};
+use tallystick_contract::config::Config;
+use tallystick_contract::limits::{EVENT_BYTES_MAX, ROW_BYTES_MAX};
+use tallystick_contract::outcome::Outcome;
 use tallystick_engine::batch::Batch;
 use tallystick_engine::columns::{self, Refusal};
-use tallystick_engine::config::Config;
 use tallystick_engine::decode::decode;
 use tallystick_engine::engine::Engine;
 use tallystick_engine::event::Event;
 use tallystick_engine::exception::ExceptionRecord;
-use tallystick_engine::limits::{EVENT_BYTES_MAX, ROW_BYTES_MAX};
-use tallystick_engine::outcome::Outcome;
-use tallystick_engine::reference::{Answer, Reference};
 use tallystick_engine::shape::Shapes;
+use tallystick_reference::{Answer, Reference};
 
 /// Runs a property on tables, seeded by the run.
 fn check(cases: u32, property: impl Fn(&Table) -> Result<(), TestCaseError>) {

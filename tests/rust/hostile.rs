@@ -8,10 +8,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use common::{Ledger, SCENARIOS, bytes};
-use tallystick_engine::config::Config;
+use tallystick_contract::config::Config;
+use tallystick_contract::outcome::Outcome;
 use tallystick_engine::engine::Engine;
-use tallystick_engine::outcome::Outcome;
-use tallystick_engine::reference::{Answer, Reference};
+use tallystick_reference::{Answer, Reference};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,11 +4,11 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tallystick_contract::config::Config;
 use tallystick_engine::batch::Batch;
-use tallystick_engine::body::Known;
-use tallystick_engine::config::Config;
-use tallystick_engine::dedup::{Dedup, Fingerprint};
 use tallystick_engine::engine::Engine;
+use tallystick_tables::body::Known;
+use tallystick_tables::dedup::{Dedup, Fingerprint};
 
 /// The system's allocator, with a count of the bytes that are out.
 struct Counting;

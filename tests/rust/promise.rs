@@ -12,12 +12,12 @@ use proptest::prelude::*;
 use common::promise::{Figures, Promises, Question, Told, of_batch};
 use common::{Ledger, assert_books_balance, assert_met, check};
 use plans::{CONFIGS, Message, plans};
-use tallystick_engine::balance::{Balance, PositionKey};
+use tallystick_contract::balance::{Balance, PositionKey};
+use tallystick_contract::config::{Config, MODES};
 use tallystick_engine::batch::Batch;
-use tallystick_engine::config::{Config, MODES};
 use tallystick_engine::engine::Engine;
-use tallystick_engine::reference::{Answer, Reference};
 use tallystick_engine::shards::{Alone, Shards};
+use tallystick_reference::{Answer, Reference};
 
 /// Outcomes, codes and statuses that random logs must meet.
 const WANTED: [(&str, u32); 27] = [

@@ -11,12 +11,12 @@ use proptest::prelude::*;
 
 use common::{Ledger, assert_books_balance, assert_met, check};
 use stream::{CONFIGS, Draft, Form, Message, PLAIN, draft, logs, well_formed};
-use tallystick_engine::balance::Balance;
+use tallystick_contract::balance::Balance;
+use tallystick_contract::config::Config;
+use tallystick_contract::outcome::Outcome;
 use tallystick_engine::batch::Batch;
-use tallystick_engine::config::Config;
 use tallystick_engine::engine::Engine;
-use tallystick_engine::outcome::Outcome;
-use tallystick_engine::reference::{Answer, Reference};
+use tallystick_reference::{Answer, Reference};
 
 /// Outcomes and codes that random logs must meet. Too large and overflow have scenarios of their own.
 const WANTED: [&str; 17] = [

@@ -12,13 +12,13 @@ use serde_json::{Map, Value};
 
 use common::promise::{Promises, Question, Told, says, thousandths as amount};
 use common::{Ledger, SCENARIOS, assert_books_balance, bytes, total};
-use tallystick_engine::account::{ALL, Account, VISIBLE};
-use tallystick_engine::balance::{Balance, PositionKey};
-use tallystick_engine::config::{Config, Mode};
+use tallystick_contract::account::{ALL, Account, VISIBLE};
+use tallystick_contract::balance::{Balance, PositionKey};
+use tallystick_contract::config::{Config, Mode};
+use tallystick_contract::instant;
+use tallystick_contract::outcome::Outcome;
 use tallystick_engine::engine::Engine;
-use tallystick_engine::instant;
-use tallystick_engine::outcome::Outcome;
-use tallystick_engine::reference::{Answer, Reference};
+use tallystick_reference::{Answer, Reference};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

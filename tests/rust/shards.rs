@@ -12,12 +12,12 @@ use proptest::prelude::*;
 
 use common::{assert_met, check};
 use stream::{CONFIGS, Draft, draft, logs};
-use tallystick_engine::balance::Balance;
+use tallystick_contract::balance::Balance;
+use tallystick_contract::config::Config;
+use tallystick_contract::outcome::Outcome;
 use tallystick_engine::batch::Batch;
-use tallystick_engine::config::Config;
 use tallystick_engine::engine::{Engine, Flush};
 use tallystick_engine::exception::ExceptionRecord;
-use tallystick_engine::outcome::Outcome;
 use tallystick_engine::shards::{Alone, Crew, Shards};
 
 /// Beside what all random logs are run under: refusals by the state in a short window, and room for the keys of a round and then for no more of them.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use tallystick_engine::balance::Balance;
-use tallystick_engine::config::Config;
+use tallystick_contract::balance::Balance;
+use tallystick_contract::config::Config;
+use tallystick_contract::outcome::Outcome;
 use tallystick_engine::engine::{Batch, Engine};
-use tallystick_engine::outcome::Outcome;
 use tallystick_engine::snapshot::{SnapshotError, verify};
 
 const LOG_TIME_NS: i64 = 1_767_225_600_000_000_000;

@@ -11,10 +11,10 @@ use proptest::prelude::*;
 
 use common::{Ledger, assert_books_balance, assert_met, check};
 use disorder::{CONFIGS, Message, corrected, leaps, logs};
-use tallystick_engine::config::Config;
+use tallystick_contract::config::Config;
 use tallystick_engine::engine::Engine;
-use tallystick_engine::reference::{Answer, Reference};
 use tallystick_engine::shards::{Alone, Shards};
+use tallystick_reference::{Answer, Reference};
 
 /// Outcomes and codes that random logs must meet.
 const WANTED: [&str; 24] = [

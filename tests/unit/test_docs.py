@@ -10,7 +10,7 @@ import pytest
 
 from tallystick import OUTCOMES, Engine, config, errors
 from tallystick.cli.app import app
-from tests.sources import BINDING, ENGINE, FRAMES, PACKAGE, ROOT
+from tests.sources import BINDING, CONTRACT, ENGINE, FRAMES, PACKAGE, REFERENCE, ROOT, TABLES
 
 DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 README: Final = (ROOT / "README.md").read_text()
@@ -95,12 +95,11 @@ def test_broken_links_are_found(tmp_path: Path) -> None:
 def test_file_map_is_complete_and_true() -> None:
     section = README.split("\n## The files, in reading order\n")[1]
     named = set(re.findall(r"`(\w+(?:\.(?:rs|toml|pyi?)|/))`", section))
-    folders = {f"{path.name}/" for path in (ENGINE / "src").iterdir() if path.is_dir()}
-    engine = {path.name for path in (ENGINE / "src").glob("*.*")} - {"lib.rs"} | folders
-    frames = {path.name for path in (FRAMES / "src").glob("*.rs")} - {"lib.rs"}
-    binding = {path.name for path in (BINDING / "src").glob("*.rs")} - {"lib.rs"}
+    crates = [crate / "src" for crate in (CONTRACT, TABLES, ENGINE, REFERENCE, FRAMES, BINDING)]
+    folders = {f"{path.name}/" for crate in crates for path in crate.iterdir() if path.is_dir()}
+    modules = {path.name for crate in crates for path in crate.glob("*.*")} - {"lib.rs"}
     package = package_files().union(*map(package_files, rooms()))
-    assert named == engine | frames | binding | package | FOLDERS
+    assert named == modules | folders | package | FOLDERS
 
 
 def test_every_room_of_the_package_has_its_own_table() -> None:
@@ -141,7 +140,7 @@ def test_outcome_tables_are_true() -> None:
 def test_type_table_is_true() -> None:
     heading = "## 4. Types and their postings (the default rule table)"
     named = {name for row in rows(EVENTS, heading) for name in re.findall(r"`((?:stock|transfer)\.\w+)`", row[0])}
-    assert named == set(tomllib.loads((ENGINE / "src" / "default_rules.toml").read_text())["types"])
+    assert named == set(tomllib.loads((CONTRACT / "src" / "default_rules.toml").read_text())["types"])
 
 
 def test_exit_statuses_are_true() -> None:

@@ -7,11 +7,11 @@ use numpy::{IntoPyArray, PyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
-use tallystick_engine::balance::write_string;
+use tallystick_contract::json_text::write_string;
+use tallystick_contract::outcome;
+use tallystick_contract::quantity::write_digits;
 use tallystick_engine::batch as engine;
 use tallystick_engine::effect::Message;
-use tallystick_engine::outcome;
-use tallystick_engine::quantity::write_digits;
 
 use crate::columns::Positions;
 use crate::record::ExceptionRecord;

@@ -3,8 +3,9 @@
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use tallystick_engine::account::{ALL, Account, VISIBLE};
-use tallystick_engine::balance::{Balance, BalanceView, Standing};
+use tallystick_contract::account::{ALL, Account, VISIBLE};
+use tallystick_contract::balance::{Balance, BalanceView};
+use tallystick_engine::changes::ChangedPosition;
 
 use crate::engine::Engine;
 
@@ -148,15 +149,15 @@ impl Position {
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct Positions {
     engine: Py<Engine>,
-    rows: Vec<Standing>,
+    rows: Vec<ChangedPosition>,
 }
 
 impl Positions {
-    pub(crate) const fn new(engine: Py<Engine>, rows: Vec<Standing>) -> Self {
+    pub(crate) const fn new(engine: Py<Engine>, rows: Vec<ChangedPosition>) -> Self {
         Self { engine, rows }
     }
 
-    fn quantities<'py>(&self, py: Python<'py>, of: impl Fn(&Standing) -> i64) -> Bound<'py, PyArray1<i64>> {
+    fn quantities<'py>(&self, py: Python<'py>, of: impl Fn(&ChangedPosition) -> i64) -> Bound<'py, PyArray1<i64>> {
         self.rows.iter().map(of).collect::<Vec<_>>().into_pyarray(py)
     }
 
@@ -254,14 +255,14 @@ impl Positions {
     #[getter]
     fn on_hand_atp<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let withheld = self.ask(py, |view| view.safety_stock + view.pending)?;
-        let atp = |(row, withheld): (&Standing, i64)| row.unclaimed() - withheld;
+        let atp = |(row, withheld): (&ChangedPosition, i64)| row.unclaimed() - withheld;
         Ok(self.rows.iter().zip(withheld).map(atp).collect::<Vec<_>>().into_pyarray(py))
     }
 
     #[getter]
     fn atp<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let withheld = self.ask(py, |view| view.safety_stock + view.pending)?;
-        let atp = |(row, withheld): (&Standing, i64)| row.unclaimed() - withheld + row.ahead;
+        let atp = |(row, withheld): (&ChangedPosition, i64)| row.unclaimed() - withheld + row.ahead;
         Ok(self.rows.iter().zip(withheld).map(atp).collect::<Vec<_>>().into_pyarray(py))
     }
 

@@ -9,12 +9,13 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::PyBytes;
-use tallystick_engine::account::{ALL, Account};
-use tallystick_engine::balance::{Balance, PositionKey, Standing};
-use tallystick_engine::config::Config;
+use tallystick_contract::account::{ALL, Account};
+use tallystick_contract::balance::{Balance, PositionKey};
+use tallystick_contract::config::Config;
+use tallystick_contract::limits::SHARDS_MAX;
+use tallystick_contract::outcome::Outcome;
+use tallystick_engine::changes::ChangedPosition;
 use tallystick_engine::engine as core;
-use tallystick_engine::limits::SHARDS_MAX;
-use tallystick_engine::outcome::Outcome;
 use tallystick_engine::shards::Shards;
 use tallystick_engine::stock::Spot;
 use tallystick_engine::work::{self, Filter};
@@ -437,7 +438,11 @@ fn shards_of(count: usize) -> PyResult<Shards> {
 }
 
 /// The batch and the positions that it changed, or the batch alone when both stay in the engine until the next flush.
-fn output(engine: &mut core::Engine, mut batch: core::Batch, hold: bool) -> (core::Batch, Option<Vec<Standing>>) {
+fn output(
+    engine: &mut core::Engine,
+    mut batch: core::Batch,
+    hold: bool,
+) -> (core::Batch, Option<Vec<ChangedPosition>>) {
     if hold {
         engine.hold_exceptions(&mut batch);
         return (batch, None);

@@ -25,8 +25,9 @@ mod _engine {
     use pyo3::exceptions::PyValueError;
     use pyo3::prelude::*;
     use pyo3::types::PyDict;
+    use tallystick_contract::{config::Config, limits, outcome, rules};
     use tallystick_engine::atp::{self, Mode, Problem};
-    use tallystick_engine::{config::Config, limits, outcome, rules, snapshot};
+    use tallystick_engine::snapshot;
 
     #[pymodule_export]
     use crate::applied::Applied;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
+use tallystick_contract::outcome::Outcome;
 use tallystick_engine::exception::{ExceptionRecord as Record, Severity};
-use tallystick_engine::outcome::Outcome;
 
 /// What a person has to look at.
 #[pyclass(frozen, module = "tallystick._engine")]

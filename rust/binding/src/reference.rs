@@ -4,8 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use tallystick_engine::config::Config;
-use tallystick_engine::reference as core;
+use tallystick_contract::config::Config;
+use tallystick_reference as core;
 
 use crate::errors::ConfigError;
 use crate::input::{LogTimes, Messages};

@@ -11,8 +11,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use tallystick_contract::config::Config;
 use tallystick_engine::batch::Batch;
-use tallystick_engine::config::Config;
 use tallystick_engine::engine::Engine;
 
 const NOW_NS: i64 = 1_795_219_200_000_000_000;

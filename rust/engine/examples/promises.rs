@@ -10,8 +10,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use tallystick_contract::config::Config;
 use tallystick_engine::batch::Batch;
-use tallystick_engine::config::Config;
 use tallystick_engine::engine::Engine;
 use tallystick_engine::timeline::{Span, Timeline};
 
@@ -201,7 +201,7 @@ fn recompute_engine() -> Value {
     const ROUNDS: usize = 100;
     let mut log = Log::new();
     let event = |id: String, kind: &str, line: i32, quantity: u64| {
-        let due = tallystick_engine::instant::format_date(NOW_NS / 86_400_000_000_000 + i64::from(line));
+        let due = tallystick_contract::instant::format_date(NOW_NS / 86_400_000_000_000 + i64::from(line));
         format!(
             "{{\"id\":\"{id}\",\"source\":\"erp\",\"type\":\"supply.{kind}\",\"sku\":\"A\",\"location\":\"DC-1\",\"document\":\"PO\",\"line\":{line},\"due\":\"{due}\",\"quantity\":{quantity}}}\n"
         )

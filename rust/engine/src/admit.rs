@@ -1,16 +1,18 @@
 //! Admission: who may say what, under which names, in which unit. What is turned away here was never counted, so it can be sent again.
 
-use crate::account::Account;
-use crate::config::{Config, MasterMode, Unregistered};
-use crate::directive::{Directive, Kind, ReceiptLine, Request};
+use tallystick_contract::account::Account;
+use tallystick_contract::config::{Config, MasterMode, Unregistered};
+use tallystick_contract::directive_kind::DirectiveKind;
+use tallystick_contract::outcome::Outcome;
+use tallystick_contract::ownership::{Role, Statement, Verdict};
+use tallystick_contract::rules::{End, QuantityRule};
+
+use crate::directive::{Directive, ReceiptLine, Request};
 use crate::engine::Engine;
 use crate::event::{Event, EventQuantity};
 use crate::explain::{Findings, Raised};
 use crate::judge::{Case, Claim, Said};
 use crate::master::{Unconvertible, Version};
-use crate::outcome::Outcome;
-use crate::ownership::{Role, Statement, Verdict};
-use crate::rules::{End, QuantityRule};
 
 /// An event under the names and in the unit that the ledger has.
 #[derive(Debug, Default)]
@@ -120,7 +122,7 @@ impl Engine {
                     Err((Outcome::NotOwner, Some(why.to_owned())))
                 };
             }
-            Said::Directive(directive, _) if directive.kind == Kind::Tick => return Ok(Verdict::default()),
+            Said::Directive(directive, _) if directive.kind == DirectiveKind::Tick => return Ok(Verdict::default()),
             Said::Directive(directive, _) => {
                 let is_there = matches!(
                     directive.request,

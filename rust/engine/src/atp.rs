@@ -1,7 +1,7 @@
 //! The kernel: what can be promised of one position, from what is there, what comes and what goes (`docs/promise.md` §3). Pure arithmetic over
 //! buckets; every published variant is a view of it. Amounts are thousandths.
 
-pub use crate::config::Mode;
+pub use tallystick_contract::config::Mode;
 
 /// Stands for supply without a limit, beyond the fence.
 pub const UNLIMITED: i64 = i64::MAX;

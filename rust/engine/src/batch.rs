@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use tallystick_contract::outcome::Outcome;
+
 use crate::event::Event;
 use crate::exception::ExceptionRecord;
-use crate::outcome::Outcome;
 pub use crate::promise::Reply;
 
 /// Source and id of an element, as far as they could be read.

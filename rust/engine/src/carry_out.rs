@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tallystick_contract::config::{Amount, Config};
+use tallystick_contract::outcome::Outcome;
+use tallystick_contract::ownership::Role;
+
 use crate::admit::Admitted;
 use crate::batch::Batch;
 use crate::claiming::Stepped;
-use crate::config::{Amount, Config};
 use crate::directive::{Change, Directive, Request};
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::explain::{Findings, Raised};
 use crate::judge::{Case, Claim, Said};
 use crate::master::Version;
-use crate::outcome::Outcome;
-use crate::ownership::Role;
 use crate::post::Checked;
 use crate::promise::{Told, answer_waiting};
 use crate::shadow::Shadow;

@@ -1,9 +1,38 @@
 //! What changed since it was last asked: positions, merged (latest wins), with the ids that an event carries through to what it causes.
 
 use hashbrown::HashTable;
+use tallystick_contract::account::STORED;
+use tallystick_contract::balance::Claimed;
+use tallystick_contract::heap_size;
 
-use crate::hash::{GOLDEN, fold};
-use crate::held;
+use tallystick_tables::hash::{GOLDEN, fold};
+
+use crate::stock::Spot;
+
+/// One position's amounts at some time, without its names: those never change, and the engine knows them by the spot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangedPosition {
+    /// Where the position is.
+    pub spot: Spot,
+    /// Its stored accounts, by [`Account::slot`], in thousandths, with what is claimed beside them.
+    pub accounts: [i64; STORED],
+    /// What is claimed beside the accounts.
+    pub claimed: Claimed,
+    /// What can be promised today beyond what is on the shelf and unclaimed at once.
+    pub ahead: i64,
+    /// The log sequence that it reflects.
+    pub version: u64,
+}
+
+impl ChangedPosition {
+    /// What is on the shelf and unclaimed at once, before safety stock and what waits for an approval.
+    pub fn unclaimed(&self) -> i64 {
+        let [on_hand, reserved, allocated, ..] = self.accounts;
+        let Claimed { reserved: beside_reserved, allocated: beside_allocated, ordered, unpicked } = self.claimed;
+        let accounts = (reserved - beside_reserved).max(0) + (allocated - beside_allocated).max(0);
+        on_hand - unpicked - accounts - beside_reserved - beside_allocated - ordered
+    }
+}
 
 /// Ids that an event carries through to what it causes.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +72,7 @@ impl Tracings {
 
     fn memory_bytes(&self) -> usize {
         let ids = |(_, tracing): &(u32, Tracing)| {
-            held::text(tracing.correlation.as_deref()) + held::text(tracing.causation.as_deref())
+            heap_size::text(tracing.correlation.as_deref()) + heap_size::text(tracing.causation.as_deref())
         };
         self.0.allocation_size() + self.0.iter().map(ids).sum::<usize>()
     }
@@ -113,9 +142,9 @@ impl Changes {
 
     /// Bytes held.
     pub(crate) fn memory_bytes(&self) -> usize {
-        held::list(&self.marks)
-            + held::list(&self.changed)
-            + self.ordinals.as_ref().map_or(0, held::list)
+        heap_size::list(&self.marks)
+            + heap_size::list(&self.changed)
+            + self.ordinals.as_ref().map_or(0, heap_size::list)
             + self.tracings.memory_bytes()
     }
 }

@@ -4,14 +4,17 @@
 use std::collections::BTreeMap;
 
 use bumpalo::Bump;
+use tallystick_contract::account::Account;
+use tallystick_contract::config::Config;
+use tallystick_contract::outcome::Outcome;
+use tallystick_contract::ownership::Statement;
+use tallystick_contract::rules::QuantityRule;
+use tallystick_tables::dedup::{Fingerprint, fingerprint};
 
-use crate::account::Account;
 use crate::admit::Admitted;
 use crate::changes::Tracing;
 use crate::claiming::Stepped;
 use crate::claims::Noted;
-use crate::config::Config;
-use crate::dedup::{Fingerprint, fingerprint};
 use crate::directive::{Target, read_replacement};
 use crate::engine::Engine;
 use crate::event::{Event, EventTime};
@@ -20,13 +23,10 @@ use crate::history::Movement;
 use crate::journal::{Posted, PostedLegs};
 use crate::judge::{Case, Claim};
 use crate::legs::{Leg, Legs, Terms, check_form, check_quantity};
-use crate::outcome::Outcome;
-use crate::ownership::Statement;
 use crate::post::{
     Checked, batch_of, check_negative, count_of, is_absorbed, net_of, net_of_legs, tell_crossing, tracing,
 };
 use crate::revision::{Revised, Revision};
-use crate::rules::QuantityRule;
 use crate::shelf::Moves;
 use crate::stock::Spot;
 use crate::wave::Found;
@@ -187,7 +187,7 @@ impl Engine {
         let quantity = check_quantity(&event, rule)?;
         let mut admitted = Admitted::default();
         self.rename(&event, &target.source, time_ns, &mut admitted);
-        let claim = Claim { rule, statuses, quantity, body: crate::body::Body::default() };
+        let claim = Claim { rule, statuses, quantity, body: tallystick_tables::body::Body::default() };
         self.check_master(config, &event, &claim, time_ns, &mut admitted).map_err(|(outcome, why)| {
             findings.why = why;
             outcome

@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use crate::limits::COUNTS_KEPT;
+use tallystick_contract::limits::COUNTS_KEPT;
 
 /// A count.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl Counts {
     /// Bytes held beside itself.
     pub fn memory_bytes(&self) -> usize {
         let names = |count: &Count| count.source.len() + count.id.len();
-        crate::held::list(&self.kept)
+        tallystick_contract::heap_size::list(&self.kept)
             + self.kept.iter().map(names).sum::<usize>()
             + self.cut.as_ref().map_or(0, |(_, source, id)| source.len() + id.len())
     }

@@ -4,15 +4,15 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bumpalo::Bump;
-
-use crate::event::{Event, EventQuantity, EventTime, Field, REQUEST, Rest};
-use crate::instant;
-use crate::json::{Cursor, Fault, Kind, Text, plain_bytes};
-use crate::limits::{
+use tallystick_contract::instant;
+use tallystick_contract::limits::{
     CORRELATION_BYTES_MAX, ID_BYTES_MAX, NAME_BYTES_MAX, SOURCE_BYTES_MAX, TYPE_BYTES_MAX, UNIT_BYTES_MAX,
 };
+use tallystick_contract::quantity;
+
+use crate::event::{Event, EventQuantity, EventTime, Field, REQUEST, Rest};
+use crate::json::{Cursor, Fault, Kind, Text, plain_bytes};
 use crate::line_number::LineNumber;
-use crate::quantity;
 use crate::shape::{Shapes, Value, ValueKind};
 
 /// Why an element is `malformed`.

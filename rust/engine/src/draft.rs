@@ -1,8 +1,9 @@
 //! A draft: what an event would do to one position, before anything is written.
 
-use crate::account::{Account, STORED};
+use tallystick_contract::account::{Account, STORED};
+use tallystick_contract::limits::ACCOUNT_MAX;
+
 use crate::ledger::Names;
-use crate::limits::ACCOUNT_MAX;
 
 const ON_HAND: usize = Account::OnHand as usize;
 

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::balance::{self, BalanceView};
+use tallystick_contract::balance::BalanceView;
+use tallystick_contract::instant;
+use tallystick_contract::json_text::write_string;
+use tallystick_contract::outcome::Outcome;
+use tallystick_contract::quantity::write_digits;
+
 use crate::changes::Tracing;
 use crate::exception::{ExceptionRecord, Severity};
-use crate::instant;
-use crate::outcome::Outcome;
-use crate::quantity::write_digits;
 use crate::stock::Spot;
 use crate::work::StateChange;
 
@@ -145,7 +147,7 @@ fn write_envelope(out: &mut Vec<u8>, id: &str, kind: &str, stream: &str, log_tim
 pub(crate) fn write_text(out: &mut Vec<u8>, name: &str, value: Option<&str>) {
     if let Some(value) = value {
         write_name(out, name);
-        balance::write_string(out, value);
+        write_string(out, value);
     }
 }
 

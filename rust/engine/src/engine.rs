@@ -5,25 +5,25 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bumpalo::Bump;
+use tallystick_contract::config::Config;
+use tallystick_contract::limits::DEDUP_GENERATIONS;
+use tallystick_contract::outcome::Outcome;
+use tallystick_tables::dedup::{Dedup, Fingerprint};
 
 use crate::approval::Pendings;
-use crate::balance::Standing;
 pub use crate::batch::Batch;
+use crate::changes::ChangedPosition;
 use crate::claims::Claims;
 use crate::columns::{self, Rows};
-use crate::config::Config;
 use crate::correction::Amended;
 use crate::decode::Malformed;
-use crate::dedup::{Dedup, Fingerprint};
 use crate::effect::{Covers, Message, encode_availability, encode_exceptions};
 use crate::event::{Event, EventTime};
 use crate::exception::ExceptionRecord;
 use crate::explain::Findings;
 use crate::keys::Keys;
-use crate::limits::DEDUP_GENERATIONS;
 use crate::master::Catalog;
 use crate::nets::NetTurn;
-use crate::outcome::Outcome;
 use crate::promise::Promises;
 use crate::receipts::Lines;
 use crate::shadow::Shadow;
@@ -476,7 +476,7 @@ impl Engine {
     }
 
     /// Takes the positions that changed since they were last taken or flushed.
-    pub fn take_changed(&mut self) -> Vec<Standing> {
+    pub fn take_changed(&mut self) -> Vec<ChangedPosition> {
         let (changed, _) = self.stock.take_changed();
         changed.into_iter().map(|spot| self.standing(spot)).collect()
     }

@@ -1,8 +1,8 @@
 //! Exceptions: what a person has to look at, with the original bytes, the place in the log, the cause and the cure.
 
-use crate::config::Team;
-use crate::held;
-use crate::outcome::Outcome;
+use tallystick_contract::config::Team;
+use tallystick_contract::heap_size;
+use tallystick_contract::outcome::Outcome;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,9 +104,9 @@ impl ExceptionRecord {
         let texts =
             [&self.source, &self.id, &self.correlation_id, &self.causation_id, &self.sku, &self.location].into_iter();
         self.code.len()
-            + texts.map(|text| held::text(text.as_deref())).sum::<usize>()
+            + texts.map(|text| heap_size::text(text.as_deref())).sum::<usize>()
             + self.cause.capacity()
-            + held::list(&self.fields)
+            + heap_size::list(&self.fields)
             + self.event.len()
     }
 }

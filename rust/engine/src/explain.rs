@@ -1,15 +1,16 @@
 //! Exceptions in words: the cause, said with the event's own values, and the cure.
 
-use crate::config::{Config, TimeBounds};
+use tallystick_contract::config::{Config, TimeBounds};
+use tallystick_contract::instant;
+use tallystick_contract::limits::{EVENT_BYTES_MAX, NAMED_ELEMENTS};
+use tallystick_contract::outcome::Outcome;
+use tallystick_contract::ownership::Role;
+use tallystick_contract::quantity;
+use tallystick_tables::dedup::Fingerprint;
+
 use crate::decode::Malformed;
-use crate::dedup::Fingerprint;
 use crate::event::{Event, EventQuantity, EventTime};
-use crate::instant;
-use crate::limits::{EVENT_BYTES_MAX, NAMED_ELEMENTS};
 use crate::nets::NetTurn;
-use crate::outcome::Outcome;
-use crate::ownership::Role;
-use crate::quantity;
 use crate::shelf::Turn;
 
 /// What was learned about an element on its way, beyond its outcome.

@@ -1,9 +1,8 @@
 //! The recent movements of `on_hand` per position, for counts that arrive late. Pooled by size class, so that quiet positions cost little.
 
 use bytemuck::{Pod, Zeroable};
-
-use crate::limits::HISTORY_MAX;
-use crate::pages::Pages;
+use tallystick_contract::limits::HISTORY_MAX;
+use tallystick_tables::pages::Pages;
 
 /// A movement of `on_hand`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Zeroable, Pod)]

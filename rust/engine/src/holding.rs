@@ -4,17 +4,17 @@
 use std::sync::Arc;
 
 use bumpalo::Bump;
+use tallystick_contract::config::Config;
+use tallystick_contract::limits::HELD_BYTES_MAX;
+use tallystick_contract::order::{Order, Ordering};
+use tallystick_contract::outcome::Outcome;
+use tallystick_tables::body::Known;
 
 use crate::batch::Batch;
-use crate::body::Known;
-use crate::config::Config;
 use crate::engine::{Clock, Engine, Place};
 use crate::event::Event;
 use crate::explain::{Findings, Late};
 use crate::judge::Case;
-use crate::limits::HELD_BYTES_MAX;
-use crate::order::{Order, Ordering};
-use crate::outcome::Outcome;
 use crate::raise::About;
 use crate::tracks::{Held, TrackKey, Turn};
 use crate::wave::{Element, Found, Seen, see};

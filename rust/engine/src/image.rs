@@ -1,15 +1,16 @@
 //! The stock as a part of a snapshot: names, then positions in the order in which they came into being, with history and counts. However the stock
 //! is divided, the image is of the whole, so that it can be read back under any division.
 
-use crate::account::STORED;
+use tallystick_contract::account::STORED;
+use tallystick_contract::limits::{ACCOUNT_MAX, COUNTS_KEPT, HISTORY_MAX, QUANTITY_MAX};
+use tallystick_tables::intern::{Interner, NameId};
+use tallystick_tables::wire::{Reader, SnapshotError, Writer};
+
 use crate::counts::{Count, Counts};
 use crate::history::{HistoryHandle, Movement};
-use crate::intern::{Interner, NameId};
 use crate::journal::{self, Posted};
 use crate::ledger::{HOLLOW, Ledger, Names, Position};
-use crate::limits::{ACCOUNT_MAX, COUNTS_KEPT, HISTORY_MAX, QUANTITY_MAX};
 use crate::stock::Stock;
-use crate::wire::{Reader, SnapshotError, Writer};
 
 /// What every position has: four names, its accounts, version, end of the dropped history, movements' count.
 const POSITION_BYTES: usize = 4 * 4 + 8 * STORED + 8 + 8 + 4;

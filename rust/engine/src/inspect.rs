@@ -3,14 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::balance::{Balance, write_string};
+use tallystick_contract::balance::Balance;
+use tallystick_contract::instant;
+use tallystick_contract::json_text::write_string;
+use tallystick_contract::outcome::Outcome;
+use tallystick_contract::quantity;
+use tallystick_tables::dedup::fingerprint;
+
 use crate::batch::Batch;
-use crate::dedup::fingerprint;
 use crate::effect::{write_name, write_number, write_text};
 use crate::engine::Engine;
-use crate::instant;
-use crate::outcome::Outcome;
-use crate::quantity;
 use crate::work::{Filter, write_item};
 
 impl Engine {

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 
 use bytemuck::{Pod, Zeroable};
 use hashbrown::HashTable;
+use tallystick_contract::account::STORED;
+use tallystick_contract::limits::{POSTINGS_MAX, QUANTITY_MAX};
+use tallystick_tables::dedup::Fingerprint;
+use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
-use crate::account::STORED;
-use crate::dedup::Fingerprint;
 use crate::legs::Leg;
-use crate::limits::{POSTINGS_MAX, QUANTITY_MAX};
-use crate::wire::{Reader, SnapshotError, Writer};
 
 /// Records that are let go together. A record's number is that of its block and its place there.
 const BLOCK_RECORDS: usize = 1 << BLOCK_BITS;
@@ -285,10 +285,10 @@ impl Journal {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        let block = |block: &Block| crate::held::list(&block.records);
+        let block = |block: &Block| tallystick_contract::heap_size::list(&block.records);
         self.blocks.capacity() * size_of::<Block>()
             + self.blocks.iter().map(block).sum::<usize>()
-            + crate::held::list(&self.shapes)
+            + tallystick_contract::heap_size::list(&self.shapes)
             + self.index.allocation_size()
     }
 }

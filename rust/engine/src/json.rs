@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
+use tallystick_contract::limits::NESTING_MAX;
 use wide::i8x16;
-
-use crate::limits::NESTING_MAX;
 
 /// Where and why a text is not JSON, or not JSON that we take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,22 +1,24 @@
 //! Judging: what can be said of an element from its own form, and then, with the state, its outcome. Each event runs down a column of early returns in
 //! the documented precedence (`docs/events.md` §8) to a point of no return, and only then changes anything.
 
+use tallystick_contract::config::Config;
+use tallystick_contract::directive_kind::DirectiveKind;
+use tallystick_contract::order::Order;
+use tallystick_contract::outcome::Outcome;
+use tallystick_contract::rules::Rule;
+use tallystick_tables::body::{Body, BodyBuilder, Known};
+use tallystick_tables::dedup::{Fingerprint, fingerprint};
+use tallystick_tables::hash::of_name;
+
 use crate::batch::Batch;
-use crate::body::{Body, BodyBuilder, Known};
-use crate::config::Config;
 use crate::decode::Malformed;
-use crate::dedup::{Fingerprint, fingerprint};
-use crate::directive::{Directive, Kind, Request};
+use crate::directive::{Directive, Request};
 use crate::engine::{Clock, Engine, Place};
 use crate::event::{Event, EventTime};
 use crate::explain::Findings;
-use crate::hash::of_name;
 use crate::holding::Rank;
 use crate::legs::{Statuses, check_form, check_quantity};
 use crate::line_number::LineNumber;
-use crate::order::Order;
-use crate::outcome::Outcome;
-use crate::rules::Rule;
 use crate::tracks::Held;
 use crate::wave::{Element, Found, Seen};
 
@@ -29,7 +31,7 @@ pub(crate) enum Reading<'e> {
     Refused(Outcome),
     Claim(Claim<'e>),
     /// Its members are still to be read.
-    Directive(Kind),
+    Directive(DirectiveKind),
 }
 
 /// An event whose own form is right.
@@ -55,7 +57,7 @@ impl<'e> Reading<'e> {
         }
         let kind = event.kind.unwrap_or_default();
         let Some(number) = config.rules.find(kind) else {
-            return Kind::of(kind).map_or(Self::Refused(Outcome::UnknownType), Self::Directive);
+            return DirectiveKind::of(kind).map_or(Self::Refused(Outcome::UnknownType), Self::Directive);
         };
         let rule = config.rules.rule(number);
         let statuses = match check_form(event, rule) {

@@ -1,11 +1,12 @@
 //! The keys: all that is remembered for idempotency, divided by fingerprint into parts with tables of their own. Independent of how the stock is
 //! divided, because a key that is sent again for another SKU must still be found.
 
-use crate::body::{Body, Known};
-use crate::dedup::{Dedup, Fingerprint, Recent, Vacancy, image};
+use tallystick_contract::outcome::Outcome;
+use tallystick_tables::body::{Body, Known};
+use tallystick_tables::dedup::{Dedup, Fingerprint, Recent, Vacancy, image};
+use tallystick_tables::wire::{Reader, SnapshotError, Writer};
+
 use crate::explain::Findings;
-use crate::outcome::Outcome;
-use crate::wire::{Reader, SnapshotError, Writer};
 
 /// A key that is not known, with what its event says and where it would be remembered.
 #[derive(Debug, Clone, Copy)]

@@ -1,17 +1,17 @@
 //! Positions and their double-entry accounts. A change is drafted first and written only when nothing can refuse it any more.
 
 use bytemuck::{Pod, Zeroable};
+use tallystick_contract::account::{Account, STORED};
+use tallystick_contract::outcome::Outcome;
+use tallystick_tables::hash;
+use tallystick_tables::index::Index;
+use tallystick_tables::intern::NameId;
+use tallystick_tables::pages::Pages;
 
-use crate::account::{Account, STORED};
 use crate::counts::{Count, Counts};
 pub use crate::draft::Draft;
-use crate::hash;
 use crate::history::{History, HistoryHandle, Movement};
-use crate::index::Index;
-use crate::intern::NameId;
 use crate::legs::Leg;
-use crate::outcome::Outcome;
-use crate::pages::Pages;
 
 const ON_HAND: usize = Account::OnHand as usize;
 const ADJUSTMENT: usize = Account::Adjustment as usize;

@@ -1,12 +1,13 @@
 //! An event under its rule: statuses resolved, postings laid out as signed legs on accounts. Checks form and quantity; knows no ledger.
 
-use crate::account::Account;
-use crate::config::Config;
+use tallystick_contract::account::Account;
+use tallystick_contract::config::Config;
+use tallystick_contract::limits::POSTINGS_MAX;
+use tallystick_contract::outcome::Outcome;
+use tallystick_contract::rules::{End, Flow, Rule, StatusRule, Step};
+
 use crate::decode::Malformed;
 use crate::event::{Event, EventQuantity, Field};
-use crate::limits::POSTINGS_MAX;
-use crate::outcome::Outcome;
-use crate::rules::{End, Flow, Rule, StatusRule, Step};
 
 /// One end of a posting, on a stored account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

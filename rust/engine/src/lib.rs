@@ -4,7 +4,8 @@
 //! No Python, no NATS, no clock, no IO, no thread that it did not get, no unsafe code.
 //!
 //! ```
-//! use tallystick_engine::{batch::Batch, config::Config, engine::Engine, outcome::Outcome};
+//! use tallystick_contract::{config::Config, outcome::Outcome};
+//! use tallystick_engine::{batch::Batch, engine::Engine};
 //!
 //! let mut engine = Engine::new(Config::default(), [0; 16]);
 //! let mut batch = Batch::new();
@@ -16,11 +17,6 @@
 //! ```
 #![forbid(unsafe_code)]
 
-pub mod limits;
-
-pub mod instant;
-pub mod quantity;
-
 pub mod columns;
 pub mod decode;
 pub mod event;
@@ -29,23 +25,9 @@ pub mod line_number;
 pub mod shape;
 pub mod split;
 
-mod held;
-pub mod pages;
-
-pub mod body;
-pub mod dedup;
-pub mod hash;
-pub mod index;
-pub mod intern;
-
-pub mod account;
 pub mod atp;
-pub mod config;
 mod directive;
 pub mod legs;
-pub mod order;
-pub mod ownership;
-pub mod rules;
 pub mod timeline;
 
 pub mod changes;
@@ -62,13 +44,10 @@ pub mod shards;
 pub mod stock;
 mod tracks;
 
-pub mod balance;
 pub mod batch;
 pub mod effect;
 pub mod exception;
 mod explain;
-pub mod outcome;
-pub mod state_hash;
 pub mod work;
 
 mod admit;
@@ -87,17 +66,15 @@ mod promise;
 pub mod query;
 mod raise;
 #[cfg(test)]
+#[path = "../../tables/src/random.rs"]
 mod random;
 mod receipts;
-pub mod reference;
 mod round;
 mod safety;
 mod shadow;
 mod shelf;
 pub mod snapshot;
 mod sources;
-mod staggered;
 mod transfers;
 mod waiting;
 mod wave;
-pub mod wire;

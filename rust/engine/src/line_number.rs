@@ -1,9 +1,10 @@
 //! Line number: what a line of a document is called. Numbers come before texts, as people list them.
 
-use crate::balance::write_string;
+use tallystick_contract::json_text::write_string;
+use tallystick_contract::limits::LINE_BYTES_MAX;
+use tallystick_tables::wire::{Reader, SnapshotError, Writer};
+
 use crate::decode::has_control;
-use crate::limits::LINE_BYTES_MAX;
-use crate::wire::{Reader, SnapshotError, Writer};
 
 /// A line of a document: a number, or a text that is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use hashbrown::HashTable;
-
-use crate::hash::of_name;
-use crate::held;
-use crate::limits::SCALE;
-use crate::wire::{Reader, SnapshotError, Writer};
+use tallystick_contract::heap_size;
+use tallystick_contract::limits::SCALE;
+use tallystick_tables::hash::of_name;
+use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 /// A source's own code for something: source and code.
 pub(crate) type Alias = (Box<str>, Box<str>);
@@ -66,7 +65,8 @@ impl Version {
         if product % scale != 0 {
             return Err(Unconvertible::Inexact);
         }
-        let within = |thousandths: &i64| thousandths.unsigned_abs() <= crate::limits::QUANTITY_MAX.unsigned_abs();
+        let within =
+            |thousandths: &i64| thousandths.unsigned_abs() <= tallystick_contract::limits::QUANTITY_MAX.unsigned_abs();
         i64::try_from(product / scale).ok().filter(within).ok_or(Unconvertible::Inexact)
     }
 
@@ -226,31 +226,31 @@ impl Catalog {
         let version = |version: &Version| {
             let safety = match &version.safety {
                 Safety::At(locations) => {
-                    held::list(locations) + locations.iter().map(|(name, _)| name.len()).sum::<usize>()
+                    heap_size::list(locations) + locations.iter().map(|(name, _)| name.len()).sum::<usize>()
                 }
                 Safety::Unsaid | Safety::Everywhere(_) => 0,
             };
             version.source.len()
                 + version.id.len()
-                + held::text(version.unit.as_deref())
-                + held::text(version.time_zone.as_deref())
-                + held::list(&version.units)
+                + heap_size::text(version.unit.as_deref())
+                + heap_size::text(version.time_zone.as_deref())
+                + heap_size::list(&version.units)
                 + version.units.iter().map(|(name, _)| name.len()).sum::<usize>()
-                + held::list(&version.aliases)
+                + heap_size::list(&version.aliases)
                 + version.aliases.iter().map(pair).sum::<usize>()
                 + safety
         };
         let entry = |entry: &Entry| {
-            entry.name.len() + held::list(&entry.versions) + entry.versions.iter().map(version).sum::<usize>()
+            entry.name.len() + heap_size::list(&entry.versions) + entry.versions.iter().map(version).sum::<usize>()
         };
-        held::list(&self.entries)
+        heap_size::list(&self.entries)
             + self.entries.iter().map(entry).sum::<usize>()
             + self.index.allocation_size()
             + self.aliases.allocation_size()
-            + self.aliases.iter().map(|(alias, entries)| pair(alias) + held::list(entries)).sum::<usize>()
-            + held::tree::<Box<str>, ()>(self.told.len())
+            + self.aliases.iter().map(|(alias, entries)| pair(alias) + heap_size::list(entries)).sum::<usize>()
+            + heap_size::tree::<Box<str>, ()>(self.told.len())
             + self.told.iter().map(|name| name.len()).sum::<usize>()
-            + held::tree::<(i64, u32), ()>(self.coming.len())
+            + heap_size::tree::<(i64, u32), ()>(self.coming.len())
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {
@@ -351,5 +351,5 @@ fn read_version(reader: &mut Reader<'_>) -> Result<Version, SnapshotError> {
 }
 
 fn alias_hash(seed: u64, source: &str, code: &str) -> u64 {
-    crate::hash::fold(of_name(seed, source) ^ seed, of_name(seed, code).rotate_left(32))
+    tallystick_tables::hash::fold(of_name(seed, source) ^ seed, of_name(seed, code).rotate_left(32))
 }

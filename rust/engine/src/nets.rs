@@ -2,8 +2,7 @@
 //! was claimed is told.
 
 use hashbrown::HashTable;
-
-use crate::hash::{GOLDEN, fold};
+use tallystick_tables::hash::{GOLDEN, fold};
 
 /// That more is given back of a position than was claimed, or that this is over.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,23 +1,24 @@
 //! The point of no return: an event that passed every check of its own is drafted against the ledger, refused by its state, or written.
 
-use crate::account::Account;
-use crate::body::Known;
+use tallystick_contract::account::Account;
+use tallystick_contract::config::{Config, NegativeStock};
+use tallystick_contract::outcome::Outcome;
+use tallystick_contract::rules::{Flow, QuantityRule, Rule};
+use tallystick_tables::body::Known;
+use tallystick_tables::dedup::{Fingerprint, fingerprint};
+use tallystick_tables::intern::NONE;
+
 use crate::changes::Tracing;
-use crate::config::{Config, NegativeStock};
 use crate::counts::Count;
-use crate::dedup::{Fingerprint, fingerprint};
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::explain::{Findings, Raised};
-use crate::intern::NONE;
 use crate::journal::{Posted, PostedLegs};
 use crate::judge::Claim;
 use crate::ledger::{Draft, Ledger, Names, Touch};
 use crate::legs::{Leg, Legs, Terms};
 use crate::nets::NetTurn;
-use crate::outcome::Outcome;
 use crate::raise::subject_of_position;
-use crate::rules::{Flow, QuantityRule, Rule};
 use crate::shelf::{Moves, Turn};
 use crate::stock::Part;
 use crate::wave::Found;

@@ -4,19 +4,21 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use crate::account::STORED;
+use tallystick_contract::account::STORED;
+use tallystick_contract::balance::{Balance, BalanceView, Claimed, PositionKey};
+use tallystick_contract::config::Config;
+use tallystick_contract::heap_size;
+use tallystick_contract::outcome::{self, Outcome};
+use tallystick_contract::state_hash::StateHash;
+
 use crate::atp::Mode;
-use crate::balance::{Balance, BalanceView, Claimed, PositionKey, Standing};
-use crate::config::Config;
+use crate::changes::ChangedPosition;
 use crate::correction::Amendment;
 use crate::engine::Engine;
 use crate::exception::ExceptionRecord;
-use crate::held;
 use crate::ledger::{HOLLOW, MISSING, PROMISED, Position};
-use crate::outcome::{self, Outcome};
 use crate::shadow::Shadow;
 use crate::shape::Shapes;
-use crate::state_hash::StateHash;
 use crate::stock::Spot;
 
 /// Positions that are looked at together: enough to hide the latency of memory.
@@ -72,17 +74,17 @@ impl Engine {
     }
 
     /// The amounts of a position.
-    pub fn standing(&self, spot: Spot) -> Standing {
+    pub fn standing(&self, spot: Spot) -> ChangedPosition {
         let (_, position) = self.stock.at(spot);
         let is_plain = position.counts & (PROMISED | MISSING) == 0 && !self.has_safety_ahead();
         let is_alike = matches!(self.config.promise.mode, Mode::LookAhead | Mode::OnHand);
         if is_plain && is_alike {
             let (accounts, claimed) = (position.accounts, Claimed::default());
-            return Standing { spot, accounts, claimed, ahead: 0, version: position.version };
+            return ChangedPosition { spot, accounts, claimed, ahead: 0, version: position.version };
         }
         let view = self.view(spot);
         let ahead = view.atp - view.on_hand_atp();
-        Standing { spot, accounts: view.amounts(), claimed: view.claimed, ahead, version: position.version }
+        ChangedPosition { spot, accounts: view.amounts(), claimed: view.claimed, ahead, version: position.version }
     }
 
     /// What is claimed of a position beside its accounts.
@@ -200,10 +202,10 @@ impl Engine {
     /// Bytes held, by part.
     pub fn memory_bytes(&self) -> Vec<(&'static str, usize)> {
         let amendment = |amendment: &Amendment| amendment.rank.1.len() + amendment.rank.2.len();
-        let amended = held::tree::<[u64; 2], Amendment>(self.amended.0.len())
+        let amended = heap_size::tree::<[u64; 2], Amendment>(self.amended.0.len())
             + self.amended.0.values().map(amendment).sum::<usize>();
         let notes = self.notes.iter().map(|(name, value)| name.capacity() + value.capacity()).sum::<usize>();
-        let shapes = self.shapes.iter().map(Shapes::memory_bytes).sum::<usize>() + held::list(&self.shapes);
+        let shapes = self.shapes.iter().map(Shapes::memory_bytes).sum::<usize>() + heap_size::list(&self.shapes);
         // What stands for work is counted there.
         let own = self.exceptions.iter().filter(|record| Arc::strong_count(record) == 1);
         let heads = size_of::<ExceptionRecord>() + 2 * size_of::<usize>();
@@ -212,13 +214,13 @@ impl Engine {
         let mut parts = vec![
             // Behind the counts of its owners.
             ("config", self.config.memory_bytes() + 2 * size_of::<usize>()),
-            ("notes", held::tree::<String, String>(self.notes.len()) + notes),
-            ("shapes", shapes + held::list(&self.ranges)),
+            ("notes", heap_size::tree::<String, String>(self.notes.len()) + notes),
+            ("shapes", shapes + heap_size::list(&self.ranges)),
             ("dedup", tables),
             ("meanings", self.meanings.memory_bytes()),
             ("bodies", bodies),
             ("held", self.tracks.memory_bytes()),
-            ("exceptions", records + held::list(&self.exceptions)),
+            ("exceptions", records + heap_size::list(&self.exceptions)),
             ("work", self.work.memory_bytes()),
             ("sources", self.sources.memory_bytes()),
             ("corrections", amended + self.waiting.memory_bytes()),

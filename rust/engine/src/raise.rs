@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use tallystick_contract::config::Config;
+use tallystick_contract::outcome::Outcome;
+
 use crate::batch::Batch;
-use crate::config::Config;
 use crate::engine::{Engine, Place};
 use crate::event::Event;
 use crate::exception::ExceptionRecord;
 use crate::explain::{Findings, Raised, cause_of_code, cause_of_outcome, cure};
-use crate::outcome::Outcome;
 use crate::wave::{Element, Seen};
 use crate::work::Now;
 

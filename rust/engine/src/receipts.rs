@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use tallystick_contract::config::{Config, Receipts};
+use tallystick_tables::dedup::Fingerprint;
+use tallystick_tables::wire::{Reader, SnapshotError, Writer};
+
 use crate::carry_out::raised_about;
-use crate::config::{Config, Receipts};
-use crate::dedup::Fingerprint;
 use crate::directive::ReceiptLine;
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::explain::Findings;
 use crate::judge::Claim;
 use crate::line_number::{LineNumber, read_line_number, write_line_number};
-use crate::wire::{Reader, SnapshotError, Writer};
 
 /// What is known of a line, in thousandths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,13 +52,15 @@ impl Lines {
 
     pub(crate) fn memory_bytes(&self) -> usize {
         let text = |line: &ReceiptLine| line.document.len() + line.sku.len() + line.location.len();
-        crate::held::tree::<ReceiptLine, Expected>(self.lines.len())
-            + crate::held::tree::<[u64; 2], ReceiptLine>(self.by_key.len())
+        tallystick_contract::heap_size::tree::<ReceiptLine, Expected>(self.lines.len())
+            + tallystick_contract::heap_size::tree::<[u64; 2], ReceiptLine>(self.by_key.len())
             + self.by_key.values().map(text).sum::<usize>()
             + self
                 .lines
                 .iter()
-                .map(|(line, expected)| text(line) + crate::held::tree::<[u64; 2], i64>(expected.received.len()))
+                .map(|(line, expected)| {
+                    text(line) + tallystick_contract::heap_size::tree::<[u64; 2], i64>(expected.received.len())
+                })
                 .sum::<usize>()
     }
 
@@ -193,7 +196,7 @@ impl Engine {
         }
         let amount = |thousandths: i128| {
             let mut text = Vec::new();
-            crate::quantity::write(&mut text, i64::try_from(thousandths).unwrap_or(i64::MAX));
+            tallystick_contract::quantity::write(&mut text, i64::try_from(thousandths).unwrap_or(i64::MAX));
             String::from_utf8_lossy(&text).into_owned()
         };
         let what = if is_over { "more" } else { "less" };

@@ -1,11 +1,12 @@
 //! Revisions: what a correction does to one position. Movements and counts are taken out as if they had never come, others come in, and the accounts
 //! follow from the definitions. Drafted first, like every change.
 
-use crate::account::{Account, STORED};
+use tallystick_contract::account::{Account, STORED};
+use tallystick_contract::outcome::Outcome;
+
 use crate::counts::{Count, Counts};
 use crate::history::Movement;
 use crate::ledger::{Draft, Ledger, Names, Position, Touch};
-use crate::outcome::Outcome;
 
 const ON_HAND: usize = Account::OnHand as usize;
 const ADJUSTMENT: usize = Account::Adjustment as usize;

@@ -6,17 +6,17 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use bumpalo::Bump;
+use tallystick_contract::config::Config;
+use tallystick_contract::outcome::Outcome;
+use tallystick_tables::body::Known;
+use tallystick_tables::dedup::Fingerprint;
 
 use crate::batch::Batch;
-use crate::body::Known;
-use crate::config::Config;
-use crate::dedup::Fingerprint;
 use crate::engine::Engine;
 use crate::event::EventTime;
 use crate::explain::Findings;
 use crate::judge::{Claim, Reading, effective_time};
 use crate::keys;
-use crate::outcome::Outcome;
 use crate::post::Checked;
 use crate::shape::Shapes;
 use crate::stock;

@@ -1,7 +1,8 @@
 //! Safety stock: what must be left of a position, at the log's time and over the horizon, and which positions have another one because a version, a rule or a
 //! group has begun or ended.
 
-use crate::config::{Amount, Config};
+use tallystick_contract::config::{Amount, Config};
+
 use crate::engine::Engine;
 use crate::promise::Span;
 

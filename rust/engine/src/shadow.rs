@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::ownership::{Policy, Role, Statement};
-use crate::wire::{Reader, SnapshotError, Writer};
+use tallystick_contract::ownership::{Policy, Role, Statement};
+use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 /// Places that are kept of each difference.
 const PLACES_MAX: usize = 10;
@@ -57,11 +57,13 @@ impl Shadow {
     pub(crate) fn memory_bytes(&self) -> usize {
         self.tables.capacity()
             + self.policy.memory_bytes()
-            + crate::held::tree::<RowKey, Row>(self.rows.len())
+            + tallystick_contract::heap_size::tree::<RowKey, Row>(self.rows.len())
             + self
                 .rows
                 .iter()
-                .map(|((source, kind, ..), row)| source.len() + kind.len() + crate::held::list(&row.places))
+                .map(|((source, kind, ..), row)| {
+                    source.len() + kind.len() + tallystick_contract::heap_size::list(&row.places)
+                })
                 .sum::<usize>()
     }
 

@@ -1,9 +1,10 @@
 //! Shapes of events: how producers lay out their members. A system writes its events alike, so once a layout was read with all care, the next
 //! event of that layout is read by comparing what stands between its values. Changes no answer, only the way to it.
 
+use tallystick_contract::heap_size;
+use tallystick_contract::instant::Minute;
+
 use crate::event::Field;
-use crate::held;
-use crate::instant::Minute;
 use crate::json::Kind;
 
 /// What a value is, as far as shapes care.
@@ -163,7 +164,7 @@ impl Shapes {
     /// Bytes held.
     pub(crate) fn memory_bytes(&self) -> usize {
         let tails: usize = self.nodes.iter().filter_map(|node| node.tail.as_ref()).map(|tail| tail.len()).sum();
-        held::list(&self.nodes) + held::list(&self.texts) + held::list(&self.buffer) + tails
+        heap_size::list(&self.nodes) + heap_size::list(&self.texts) + heap_size::list(&self.buffer) + tails
     }
 
     /// The member behind a node for a value, new or known; nothing if it cannot be remembered.

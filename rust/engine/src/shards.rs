@@ -4,7 +4,7 @@
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::limits::SHARDS_MAX;
+use tallystick_contract::limits::SHARDS_MAX;
 
 /// Works off tasks that do not depend on each other.
 pub trait Crew: Debug + Send + Sync {

@@ -3,9 +3,8 @@
 
 use hashbrown::HashTable;
 use smallvec::SmallVec;
-
-use crate::hash::{GOLDEN, fold};
-use crate::intern::NameId;
+use tallystick_tables::hash::{GOLDEN, fold};
+use tallystick_tables::intern::NameId;
 
 /// What a source moved at a position, in thousandths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::Config;
+use tallystick_contract::config::Config;
+
+pub use tallystick_tables::wire::{FORMAT, SnapshotError};
+use tallystick_tables::wire::{Reader, Writer};
+
 use crate::correction::Amendment;
 use crate::engine::Engine;
 use crate::shadow::Shadow;
 use crate::shards::Shards;
-pub use crate::wire::{FORMAT, SnapshotError};
-use crate::wire::{Reader, Writer};
 
 /// What a snapshot says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

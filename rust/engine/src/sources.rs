@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 
 use hashbrown::HashTable;
+use tallystick_contract::config::Config;
+use tallystick_contract::instant;
+use tallystick_contract::limits::{REFUSALS_RUN, SOURCES_MAX};
+use tallystick_contract::outcome::{self, Outcome};
+use tallystick_tables::hash::{GOLDEN, fold, of_name, pack};
+use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 use crate::batch::Batch;
-use crate::config::Config;
 use crate::effect::{write_name, write_number, write_text};
 use crate::engine::{Engine, OUTCOME_NUMBERS};
-use crate::hash::{GOLDEN, fold, of_name, pack};
-use crate::instant;
-use crate::limits::{REFUSALS_RUN, SOURCES_MAX};
-use crate::outcome::{self, Outcome};
 use crate::raise::About;
-use crate::wire::{Reader, SnapshotError, Writer};
 
 /// What is known of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(crate) struct Source {
 impl Source {
     fn memory_bytes(&self) -> usize {
         self.name.len()
-            + crate::held::tree::<Box<str>, ()>(self.locations.len())
+            + tallystick_contract::heap_size::tree::<Box<str>, ()>(self.locations.len())
             + self.locations.iter().map(|location| location.len()).sum::<usize>()
     }
 }
@@ -234,11 +234,11 @@ impl Sources {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        crate::held::list(&self.all)
-            + crate::held::list(&self.near)
+        tallystick_contract::heap_size::list(&self.all)
+            + tallystick_contract::heap_size::list(&self.near)
             + self.all.iter().map(Source::memory_bytes).sum::<usize>()
             + self.index.allocation_size()
-            + crate::held::tree::<(i64, u32), ()>(self.due.len())
+            + tallystick_contract::heap_size::tree::<(i64, u32), ()>(self.due.len())
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {
@@ -376,7 +376,7 @@ impl Engine {
     fn write_source(&self, name: &str, out: &mut Vec<u8>) {
         let registered = self.config.source(name);
         out.extend_from_slice(b"{\"source\":");
-        crate::balance::write_string(out, name);
+        tallystick_contract::json_text::write_string(out, name);
         write_name(out, "registered");
         out.extend_from_slice(if registered.is_some() { b"true" } else { b"false" });
         write_text(out, "order", Some(self.config.ordering(name).order.name()));
@@ -411,9 +411,9 @@ impl Engine {
             if place > 0 {
                 out.push(b',');
             }
-            crate::balance::write_string(out, outcome.name());
+            tallystick_contract::json_text::write_string(out, outcome.name());
             out.push(b':');
-            crate::quantity::write_digits(out, source.outcomes[usize::from(outcome.number())]);
+            tallystick_contract::quantity::write_digits(out, source.outcomes[usize::from(outcome.number())]);
         }
         out.push(b'}');
         self.sources.write_place(&source.name, self.log_time_ns.unwrap_or(0), out);
@@ -423,7 +423,7 @@ impl Engine {
             if place > 0 {
                 out.push(b',');
             }
-            crate::balance::write_string(out, alert);
+            tallystick_contract::json_text::write_string(out, alert);
         }
         out.push(b']');
     }
@@ -439,7 +439,7 @@ impl Engine {
                 out.extend_from_slice(lead);
                 lead = b",";
                 out.extend_from_slice(b"{\"from\":");
-                crate::quantity::write_digits(out, first);
+                tallystick_contract::quantity::write_digits(out, first);
                 write_number(out, "to", last);
                 if let Some((sku, location)) = track.key().position {
                     write_text(out, "sku", Some(sku));

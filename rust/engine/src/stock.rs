@@ -1,14 +1,15 @@
 //! The stock: all positions, divided by SKU into parts with names and a ledger of their own. What an event changes lies within one part, because
 //! its positions share their SKU.
 
+use tallystick_contract::heap_size;
+use tallystick_contract::limits::POSITIONS_MAX;
+use tallystick_tables::hash::of_name;
+use tallystick_tables::index::scale;
+use tallystick_tables::intern::Interner;
+
 use crate::changes::{Changes, Tracing, Tracings};
-use crate::hash::of_name;
-use crate::held;
-use crate::index::scale;
-use crate::intern::Interner;
 use crate::journal::Journal;
 use crate::ledger::{Ledger, Position};
-use crate::limits::POSITIONS_MAX;
 use crate::nets::Nets;
 use crate::shelf::Shelves;
 
@@ -189,9 +190,9 @@ impl Stock {
     /// Bytes held, by kind.
     pub(crate) fn memory_bytes(&self) -> Vec<(&'static str, usize)> {
         let names = |part: &Part| part.names.memory_bytes();
-        let orders = |part: &Part| part.births.as_ref().map_or(0, held::list);
+        let orders = |part: &Part| part.births.as_ref().map_or(0, heap_size::list);
         let mut sums = vec![
-            ("names", self.parts.iter().map(names).sum::<usize>() + held::list(&self.parts)),
+            ("names", self.parts.iter().map(names).sum::<usize>() + heap_size::list(&self.parts)),
             ("shelves", self.parts.iter().map(|part| part.shelves.memory_bytes() + part.nets.memory_bytes()).sum()),
             ("journal", self.parts.iter().map(|part| part.journal.memory_bytes()).sum()),
             ("effects", self.parts.iter().map(|part| part.changes.memory_bytes() + orders(part)).sum()),

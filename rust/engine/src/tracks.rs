@@ -4,12 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashTable;
-
-use crate::dedup::Fingerprint;
-use crate::hash::{fold, of_name};
-use crate::held;
-use crate::limits::LOST_RANGES_MAX;
-use crate::wire::{Reader, SnapshotError, Writer};
+use tallystick_contract::heap_size;
+use tallystick_contract::limits::LOST_RANGES_MAX;
+use tallystick_tables::dedup::Fingerprint;
+use tallystick_tables::hash::{fold, of_name};
+use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 /// What is counted: a source, or one of its positions (SKU, location).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -327,13 +326,13 @@ impl Tracks {
             let bytes: usize = track.held.values().map(|held| held.bytes.len()).sum();
             track.source.len()
                 + position
-                + held::list(&track.lost)
-                + held::tree::<(u64, u64), Held>(track.held.len())
+                + heap_size::list(&track.lost)
+                + heap_size::tree::<(u64, u64), Held>(track.held.len())
                 + bytes
         };
-        held::list(&self.all)
+        heap_size::list(&self.all)
             + self.index.allocation_size()
-            + held::tree::<(i64, u32), ()>(self.deadlines.len())
+            + heap_size::tree::<(i64, u32), ()>(self.deadlines.len())
             + self.all.iter().map(of).sum::<usize>()
     }
 }

@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::account::Account;
+use tallystick_contract::account::Account;
+use tallystick_contract::config::Config;
+use tallystick_tables::dedup::Fingerprint;
+use tallystick_tables::wire::{Reader, SnapshotError, Writer};
+
 use crate::approval::Place;
 use crate::batch::Batch;
-use crate::config::Config;
-use crate::dedup::Fingerprint;
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::explain::Findings;
 use crate::judge::Claim;
 use crate::legs::{Legs, Terms};
 use crate::raise::About;
-use crate::wire::{Reader, SnapshotError, Writer};
 
 const IN_TRANSIT: usize = Account::InTransit as usize;
 
@@ -92,15 +93,15 @@ impl Lanes {
     pub(crate) fn memory_bytes(&self) -> usize {
         let place = |place: &Place| place.iter().map(|name| name.len()).sum::<usize>();
         let lane = |lane: &Lane| {
-            crate::held::list(&lane.dispatches)
+            tallystick_contract::heap_size::list(&lane.dispatches)
                 + lane.dispatches.iter().map(|dispatch| dispatch.name.len()).sum::<usize>()
-                + crate::held::tree::<[u64; 2], i64>(lane.taken.len())
+                + tallystick_contract::heap_size::tree::<[u64; 2], i64>(lane.taken.len())
         };
-        crate::held::tree::<Place, Lane>(self.by_place.len())
+        tallystick_contract::heap_size::tree::<Place, Lane>(self.by_place.len())
             + self.by_place.iter().map(|(key, value)| place(key) + lane(value)).sum::<usize>()
-            + crate::held::tree::<[u64; 2], Place>(self.by_key.len())
+            + tallystick_contract::heap_size::tree::<[u64; 2], Place>(self.by_key.len())
             + self.by_key.values().map(place).sum::<usize>()
-            + crate::held::tree::<(i64, Place), ()>(self.due.len())
+            + tallystick_contract::heap_size::tree::<(i64, Place), ()>(self.due.len())
             + self.due.iter().map(|(_, at)| place(at)).sum::<usize>()
     }
 

@@ -4,21 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bumpalo::Bump;
+use tallystick_contract::config::Config;
+use tallystick_contract::limits::WAITING_MAX;
+use tallystick_contract::outcome::Outcome;
+use tallystick_contract::ownership::Role;
+use tallystick_tables::dedup::{Fingerprint, fingerprint};
+use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 use crate::batch::Batch;
-use crate::config::Config;
-use crate::dedup::{Fingerprint, fingerprint};
 use crate::directive::{Request, Target};
 use crate::engine::Engine;
 use crate::explain::Findings;
 use crate::judge::{Case, Said};
-use crate::limits::WAITING_MAX;
-use crate::outcome::Outcome;
-use crate::ownership::Role;
 use crate::promise::Told;
 use crate::tracks::{Held, read_held, write_held};
 use crate::wave::{Element, Found, Seen};
-use crate::wire::{Reader, SnapshotError, Writer};
 
 /// All that waits, by the key of what it waits for, and by its place in the log.
 #[derive(Debug, Default)]
@@ -73,9 +73,9 @@ impl Waiting {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        crate::held::tree::<[u64; 2], Vec<Held>>(self.by_target.len())
-            + self.by_target.values().map(crate::held::list).sum::<usize>()
-            + crate::held::tree::<(u64, [u64; 2]), ()>(self.by_age.len())
+        tallystick_contract::heap_size::tree::<[u64; 2], Vec<Held>>(self.by_target.len())
+            + self.by_target.values().map(tallystick_contract::heap_size::list).sum::<usize>()
+            + tallystick_contract::heap_size::tree::<(u64, [u64; 2]), ()>(self.by_age.len())
             + self.bytes
     }
 

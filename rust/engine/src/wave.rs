@@ -5,18 +5,18 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bumpalo::Bump;
+use tallystick_contract::limits::EVENT_BYTES_MAX;
+use tallystick_tables::dedup::{Fingerprint, fingerprint};
+use tallystick_tables::hash::of_name;
+use tallystick_tables::intern::{Interner, NONE};
 
 use crate::batch::Batch;
 use crate::columns::Rows;
 use crate::decode::{Malformed, decode};
-use crate::dedup::{Fingerprint, fingerprint};
 use crate::engine::{Clock, Engine, Place};
 use crate::event::{Event, EventTime};
 use crate::explain::Findings;
-use crate::hash::of_name;
-use crate::intern::{Interner, NONE};
 use crate::ledger::Names;
-use crate::limits::EVENT_BYTES_MAX;
 use crate::shape::Shapes;
 use crate::stock::Part;
 

@@ -5,11 +5,11 @@
 use bumpalo::Bump;
 use libfuzzer_sys::fuzz_target;
 use tallystick_engine::columns::{self, Refusal};
-use tallystick_engine::config::Config;
+use tallystick_contract::config::Config;
 use tallystick_engine::decode::decode;
 use tallystick_engine::engine::{Batch, Engine};
 use tallystick_engine::event::Event;
-use tallystick_engine::limits::EVENT_BYTES_MAX;
+use tallystick_contract::limits::EVENT_BYTES_MAX;
 use tallystick_engine::shape::Shapes;
 
 const LOG_TIME_NS: i64 = 1_772_366_400_000_000_000;

@@ -6,9 +6,9 @@ mod table;
 
 use libfuzzer_sys::fuzz_target;
 use table::{BASE_NS, Dice, Table};
-use tallystick_engine::config::Config;
+use tallystick_contract::config::Config;
 use tallystick_engine::engine::{Batch, Engine};
-use tallystick_engine::reference::Reference;
+use tallystick_reference::Reference;
 
 fuzz_target!(|data: &[u8]| {
     let table = Table::draw(&mut Dice(data));

@@ -3,9 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tallystick_engine::config::Config;
+use tallystick_contract::config::Config;
 use tallystick_engine::engine::{Batch, Engine};
-use tallystick_engine::reference::Reference;
+use tallystick_reference::Reference;
 
 const LOG_TIME_NS: i64 = 1_772_366_400_000_000_000;
 

@@ -3,9 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tallystick_engine::config::Config;
+use tallystick_contract::config::Config;
 use tallystick_engine::engine::Engine;
-use tallystick_engine::wire::Writer;
+use tallystick_tables::wire::Writer;
 
 fuzz_target!(|data: &[u8]| {
     assert!(Engine::restore(data, Config::default()).is_err() || data.len() > 44);

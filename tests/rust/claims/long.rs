@@ -4,10 +4,10 @@
 
 use serde_json::json;
 
+use tallystick_contract::config::Config;
+use tallystick_contract::outcome::Outcome;
 use tallystick_engine::batch::Batch;
-use tallystick_engine::config::Config;
 use tallystick_engine::engine::Engine;
-use tallystick_engine::outcome::Outcome;
 
 use super::common::Ledger;
 use super::told::nanoseconds;

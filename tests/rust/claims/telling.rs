@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use tallystick_engine::account::Account;
-use tallystick_engine::balance::{Balance, PositionKey};
-use tallystick_engine::config::Config;
+use tallystick_contract::account::Account;
+use tallystick_contract::balance::{Balance, PositionKey};
+use tallystick_contract::config::Config;
+use tallystick_contract::outcome::Outcome;
 use tallystick_engine::engine::Engine;
-use tallystick_engine::outcome::Outcome;
-use tallystick_engine::reference::Reference;
+use tallystick_reference::Reference;
 
 use super::common::Ledger;
 use super::common::promise::{Promises, Question};

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use tallystick_engine::instant;
+use tallystick_contract::instant;
 
 /// Location and lot.
 pub(crate) type Spot = (&'static str, &'static str);

@@ -14,14 +14,14 @@ use proptest::strategy::Strategy;
 use proptest::test_runner::{Config as Cases, RngSeed, TestCaseResult, TestRunner};
 use serde_json::Value;
 
-use tallystick_engine::account::{ALL, Account};
-use tallystick_engine::balance::Balance;
+use tallystick_contract::account::{ALL, Account};
+use tallystick_contract::balance::Balance;
+use tallystick_contract::config::Config;
+use tallystick_contract::outcome::Outcome;
 use tallystick_engine::batch::Batch;
-use tallystick_engine::config::Config;
 use tallystick_engine::engine::Engine;
 use tallystick_engine::exception::ExceptionRecord;
-use tallystick_engine::outcome::Outcome;
-use tallystick_engine::reference::{Answer, Reference};
+use tallystick_reference::{Answer, Reference};
 
 use promise::Told;
 

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use tallystick_engine::balance::PositionKey;
+use tallystick_contract::balance::PositionKey;
+use tallystick_contract::config::Mode;
+use tallystick_contract::instant;
 use tallystick_engine::batch::Batch;
-use tallystick_engine::config::Mode;
 use tallystick_engine::engine::Engine;
-use tallystick_engine::instant;
-use tallystick_engine::reference::Reference;
+use tallystick_reference::Reference;
 
 /// An answer, with the subject that it goes to beside its members.
 pub(crate) type Told = Map<String, Value>;

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::claiming::CODES;
 use crate::exception::Severity;
-use crate::{outcome, rules};
+use tallystick_contract::{outcome, rules};
 
 /// How a code is written where it is raised.
 const RAISED: [&str; 5] = ["Raised::of(\"", "raised_about(\"", "about_source(\"", "code: \"", "settled.push((\""];

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use tallystick_engine::config::Config;
+use tallystick_contract::config::Config;
 use tallystick_engine::engine::Engine;
 use tallystick_engine::snapshot::FORMAT;
 
@@ -71,9 +71,8 @@ fn a_story_goes_on_from_a_snapshot_of_an_earlier_version() {
     assert!(golden.len() > 900, "only {} snapshots", golden.len());
     for_each_scenario(|table, scenario, place| {
         if let Some(image) = golden.get(place) {
-            run::<Engine>(table, scenario, place, |engine, is_middle| match is_middle {
-                true => reloaded(&engine, image, &scenario.config),
-                false => engine,
+            run::<Engine>(table, scenario, place, |engine, is_middle| {
+                if is_middle { reloaded(&engine, image, &scenario.config) } else { engine }
             });
         }
     });

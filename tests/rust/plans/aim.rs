@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tallystick_engine::config::Config;
-use tallystick_engine::instant;
+use tallystick_contract::config::Config;
+use tallystick_contract::instant;
 
 use super::{Aim, BASE_NS, CHANGEABLE, CONFIGS, Draft, Message, SECOND_NS, SHORT};
 

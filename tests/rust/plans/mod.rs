@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;
-use tallystick_engine::instant;
+use tallystick_contract::instant;
 
 use aim::Teller;
 

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use tallystick_engine::instant;
+use tallystick_contract::instant;
 
 /// 2026-03-01T12:00:00Z, where random logs begin.
 pub(crate) const BASE_NS: i64 = 1_772_366_400 * SECOND_NS;

@@ -15,7 +15,7 @@ use arrow_array::{
 };
 use arrow_ipc::writer::{FileWriter, StreamWriter};
 use arrow_schema::{Field, Schema};
-use tallystick_engine::instant;
+use tallystick_contract::instant;
 
 /// 2026-03-01T12:00:00Z, where the times of the tables lie.
 pub(crate) const BASE_NS: i64 = 1_772_366_400 * SECOND_NS;

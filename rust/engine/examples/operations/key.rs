@@ -6,12 +6,12 @@ use std::hint::black_box;
 
 use bumpalo::Bump;
 use serde_json::json;
-use tallystick_engine::body::{Body, BodyBuilder};
+use tallystick_contract::outcome::Outcome;
 use tallystick_engine::decode::decode;
-use tallystick_engine::dedup::{Dedup, Fingerprint, fingerprint};
 use tallystick_engine::event::Event;
-use tallystick_engine::outcome::Outcome;
 use tallystick_engine::shape::Shapes;
+use tallystick_tables::body::{Body, BodyBuilder};
+use tallystick_tables::dedup::{Dedup, Fingerprint, fingerprint};
 
 use crate::Done;
 use crate::load::{Input, SECRET};

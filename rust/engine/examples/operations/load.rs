@@ -3,8 +3,8 @@
 use std::fs;
 use std::ops::Range;
 
+use tallystick_contract::config::Config;
 use tallystick_engine::batch::Batch;
-use tallystick_engine::config::Config;
 use tallystick_engine::engine::Engine;
 use tallystick_engine::split::split_lines;
 

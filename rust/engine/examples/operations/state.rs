@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use serde_json::json;
-use tallystick_engine::balance::PositionKey;
+use tallystick_contract::balance::PositionKey;
 use tallystick_engine::engine::Engine;
 
 use crate::Done;

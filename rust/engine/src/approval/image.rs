@@ -1,8 +1,9 @@
 //! What waits for a decision as a part of a snapshot.
 
+use tallystick_tables::wire::{Reader, SnapshotError, Writer};
+
 use super::{Pending, Pendings, Place, SiteChanges};
 use crate::tracks::{read_held, write_held};
-use crate::wire::{Reader, SnapshotError, Writer};
 
 impl Pendings {
     pub(crate) fn write(&self, writer: &mut Writer) {

@@ -6,21 +6,21 @@ mod image;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bumpalo::Bump;
+use tallystick_contract::account::Account;
+use tallystick_contract::config::{Approvals, Config, MassChange};
+use tallystick_contract::limits::{PENDING_BYTES_MAX, PENDING_MAX};
+use tallystick_contract::outcome::Outcome;
+use tallystick_contract::rules::{End, QuantityRule, Rule};
+use tallystick_tables::dedup::{Fingerprint, fingerprint};
+use tallystick_tables::intern::NameId;
 
-use crate::account::Account;
 use crate::carry_out::raised_about;
-use crate::config::{Approvals, Config, MassChange};
-use crate::dedup::{Fingerprint, fingerprint};
 use crate::directive::{Decided, Target};
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::explain::{Findings, Raised};
-use crate::intern::NameId;
 use crate::judge::{Case, Claim, Said};
-use crate::limits::{PENDING_BYTES_MAX, PENDING_MAX};
-use crate::outcome::Outcome;
 use crate::post::Checked;
-use crate::rules::{End, QuantityRule, Rule};
 use crate::tracks::Held;
 use crate::wave::Found;
 
@@ -126,26 +126,33 @@ impl Pendings {
     pub(crate) fn memory_bytes(&self) -> usize {
         let place = |place: &Place| place.iter().map(|name| name.len()).sum::<usize>();
         let site = |(source, location): &Site| source.len() + location.len();
-        let flag = |(code, subject): &(Box<str>, Option<Box<str>>)| code.len() + crate::held::text(subject.as_deref());
+        let flag = |(code, subject): &(Box<str>, Option<Box<str>>)| {
+            code.len() + tallystick_contract::heap_size::text(subject.as_deref())
+        };
         let pending = |pending: &Pending| {
             place(&pending.position)
                 + pending.site.as_ref().map_or(0, site)
-                + crate::held::list(&pending.flags)
+                + tallystick_contract::heap_size::list(&pending.flags)
                 + pending.flags.iter().map(flag).sum::<usize>()
         };
         let changes = |changes: &SiteChanges| {
-            crate::held::tree::<Place, ()>(changes.changed.len()) + changes.changed.iter().map(place).sum::<usize>()
+            tallystick_contract::heap_size::tree::<Place, ()>(changes.changed.len())
+                + changes.changed.iter().map(place).sum::<usize>()
         };
-        crate::held::tree::<u64, Pending>(self.by_age.len())
+        tallystick_contract::heap_size::tree::<u64, Pending>(self.by_age.len())
             + self.by_age.values().map(pending).sum::<usize>()
-            + crate::held::tree::<[u64; 2], u64>(self.by_key.len())
-            + crate::held::tree::<Place, i64>(self.losses.len())
+            + tallystick_contract::heap_size::tree::<[u64; 2], u64>(self.by_key.len())
+            + tallystick_contract::heap_size::tree::<Place, i64>(self.losses.len())
             + self.losses.keys().map(place).sum::<usize>()
-            + crate::held::tree::<Site, SiteChanges>(self.sites.len())
+            + tallystick_contract::heap_size::tree::<Site, SiteChanges>(self.sites.len())
             + self.sites.iter().map(|(key, value)| site(key) + changes(value)).sum::<usize>()
-            + crate::held::list(&self.located)
-            + self.located.iter().map(|(_, map)| crate::held::tree::<NameId, u64>(map.len())).sum::<usize>()
-            + crate::held::tree::<[u64; 2], i64>(self.decided.len())
+            + tallystick_contract::heap_size::list(&self.located)
+            + self
+                .located
+                .iter()
+                .map(|(_, map)| tallystick_contract::heap_size::tree::<NameId, u64>(map.len()))
+                .sum::<usize>()
+            + tallystick_contract::heap_size::tree::<[u64; 2], i64>(self.decided.len())
             + self.bytes
     }
 }
@@ -461,7 +468,7 @@ fn exceeds(approvals: &Approvals, before: i64, after: i64, unit_cost: Option<i64
     let size = variance.abs();
     let words = |limit: String| {
         let mut text = b"`on_hand` would change by ".to_vec();
-        crate::quantity::write(&mut text, i64::try_from(variance).unwrap_or(i64::MAX));
+        tallystick_contract::quantity::write(&mut text, i64::try_from(variance).unwrap_or(i64::MAX));
         Some(format!("{}, which is {limit}", String::from_utf8_lossy(&text)))
     };
     if approvals.absolute.is_some_and(|most| size > i128::from(most)) {

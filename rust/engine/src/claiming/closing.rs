@@ -1,6 +1,7 @@
 //! Closing: a document ends with all its lines, told before or after (`docs/claims.md` §3).
 
-use crate::config::Config;
+use tallystick_contract::config::Config;
+
 use crate::directive::Side;
 use crate::engine::Engine;
 use crate::judge::Case;

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use tallystick_contract::account::Account;
+use tallystick_contract::config::{Config, NegativeStock};
+use tallystick_contract::limits::ACCOUNT_MAX;
+
 use super::Named;
 use super::steps::kind_of;
-use crate::account::Account;
 use crate::claims::{Doubled, Fact, is_moving};
-use crate::config::{Config, NegativeStock};
 use crate::directive::Side;
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::explain::Findings;
 use crate::history::Movement;
 use crate::judge::Claim;
-use crate::limits::ACCOUNT_MAX;
 use crate::revision::Revision;
 use crate::stock::Spot;
 

@@ -1,7 +1,8 @@
 //! Forgetting: a line of which nothing is wanted any more is remembered for a while (`docs/claims.md` §3).
 
+use tallystick_contract::config::Config;
+
 use crate::claims::{Kind, Life, Line};
-use crate::config::Config;
 use crate::directive::Side;
 use crate::engine::Engine;
 

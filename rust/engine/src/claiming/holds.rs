@@ -1,10 +1,11 @@
 //! Holds: what reservations hold, and what was posted of them, is a voice of their line; without a document it is a
 //! claim of its own.
 
+use tallystick_contract::account::Account;
+use tallystick_contract::config::Config;
+
 use super::Named;
-use crate::account::Account;
 use crate::claims::{AT_ONCE, Hold, Life, Line, Shown};
-use crate::config::Config;
 use crate::directive::Side;
 use crate::engine::Engine;
 use crate::line_number::{LineNumber, OwnLineNumber};

@@ -3,6 +3,7 @@
 //! anew.
 
 use smallvec::SmallVec;
+use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 use crate::claims::{Fact, Flags, Hold, Kind, Line, LineKey, Seen, Statement, Terms};
 use crate::directive::Side;
@@ -10,7 +11,6 @@ use crate::engine::Engine;
 use crate::explain::Findings;
 use crate::line_number::{OwnLineNumber, read_line_number, write_line_number};
 use crate::promise::{Due, read_due, write_due};
-use crate::wire::{Reader, SnapshotError, Writer};
 
 const NO_LINE: SnapshotError = SnapshotError::Damaged("an order line is none");
 const SIDES: [Side; 2] = [Side::Supply, Side::Demand];

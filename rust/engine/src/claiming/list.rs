@@ -1,14 +1,14 @@
 //! Lists of lines with what each voice says of them and what follows, for people (`docs/claims.md` §2).
 
 use serde::Deserialize;
+use tallystick_contract::instant;
+use tallystick_contract::json_text::write_string;
+use tallystick_contract::quantity;
 
-use crate::balance::write_string;
 use crate::claims::{Life, LineKey, Voices};
 use crate::directive::Side;
 use crate::effect::{write_name, write_number, write_text};
 use crate::engine::Engine;
-use crate::instant;
-use crate::quantity;
 
 /// Lines of one list, unless asked for fewer.
 const LIST_MAX: usize = 1_000;

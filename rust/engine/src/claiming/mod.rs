@@ -17,8 +17,9 @@ mod tell;
 
 use std::collections::BTreeMap;
 
+use tallystick_contract::config::Config;
+
 use crate::claims::{Change, LineKey};
-use crate::config::Config;
 use crate::directive::Side;
 use crate::engine::Engine;
 use crate::line_number::LineNumber;

@@ -1,16 +1,17 @@
 //! Orders and purchases: what the log says of lines is a statement of their quantity and their day (`docs/claims.md`
 //! §1, §7).
 
+use tallystick_contract::config::Config;
+use tallystick_contract::limits::ACCOUNT_MAX;
+use tallystick_contract::outcome::Outcome;
+
 use super::Named;
 use crate::admit::Admitted;
 use crate::claims::{AT_ONCE, Fact, Kind, Statement, Terms};
-use crate::config::Config;
 use crate::directive::{LineName, LineSaid, ReceiptLine, Side};
 use crate::engine::Engine;
 use crate::judge::Case;
-use crate::limits::ACCOUNT_MAX;
 use crate::line_number::OwnLineNumber;
-use crate::outcome::Outcome;
 use crate::promise::State;
 use crate::stock::Spot;
 

@@ -1,19 +1,20 @@
 //! Steps: events of stock with a document are facts of their line (`docs/claims.md` §1).
 
+use tallystick_contract::account::Account;
+use tallystick_contract::config::Config;
+use tallystick_contract::limits::ACCOUNT_MAX;
+use tallystick_contract::outcome::Outcome;
+use tallystick_contract::rules::{End, Flow, Rule, Step};
+use tallystick_tables::dedup::Fingerprint;
+
 use super::Named;
-use crate::account::Account;
 use crate::claims::{Fact, Kind, Noted, is_moving};
-use crate::config::Config;
-use crate::dedup::Fingerprint;
 use crate::directive::Side;
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::explain::Findings;
 use crate::judge::Claim;
 use crate::legs::Terms;
-use crate::limits::ACCOUNT_MAX;
-use crate::outcome::Outcome;
-use crate::rules::{End, Flow, Rule, Step};
 use crate::stock::Spot;
 
 /// The reason with which an event says that nothing more will come or go.

@@ -1,14 +1,15 @@
 //! Supply: what comes of purchase lines counts in the schedule, and is compared with what was ordered (`docs/claims.md`
 //! §7, `docs/promise.md` §2).
 
+use tallystick_contract::config::{Config, Receipts};
+use tallystick_contract::quantity;
+
 use super::is_before;
 use crate::carry_out::raised_about;
 use crate::claims::{Coming, Kind, Place, coming};
-use crate::config::{Config, Receipts};
 use crate::engine::Engine;
 use crate::explain::Findings;
 use crate::promise::{Due, Line, State};
-use crate::quantity;
 
 impl Engine {
     /// Lets what is known of a purchase line, and of those that share facts with it, count.

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use tallystick_contract::config::Config;
+use tallystick_contract::quantity;
+
 use crate::carry_out::raised_about;
 use crate::claims::{Flags, Kind, Life, Line, Seen, Sums, is_used_after_closing};
-use crate::config::Config;
 use crate::directive::Side;
 use crate::engine::Engine;
 use crate::explain::{Findings, Raised};
-use crate::quantity;
 
 /// What is told of a line, in this order.
 pub(crate) const CODES: [&str; 4] = ["claim_below_zero", "closed_line", "document_clash", "unallocated_pick"];

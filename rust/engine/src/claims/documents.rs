@@ -1,9 +1,10 @@
 //! Documents: those of which anything was said, by number and by name.
 
+use tallystick_contract::heap_size;
+use tallystick_tables::hash::of_name;
+use tallystick_tables::staggered::Staggered;
+
 use super::document::Document;
-use crate::hash::of_name;
-use crate::held;
-use crate::staggered::Staggered;
 
 /// All documents. Numbers of those that are gone are used again.
 #[derive(Debug)]
@@ -77,9 +78,9 @@ impl Documents {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        held::list(&self.all)
+        heap_size::list(&self.all)
             + self.all.iter().flatten().map(Document::memory_bytes).sum::<usize>()
-            + held::list(&self.free)
+            + heap_size::list(&self.free)
             + self.by_name.memory_bytes()
     }
 }

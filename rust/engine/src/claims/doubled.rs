@@ -1,9 +1,10 @@
 //! Doubled: a pick of a line and a sale of it tell of the same unit, but both take it from `on_hand`. What left twice
 //! goes back from `picked`, time by time (`docs/claims.md` §6).
 
+use tallystick_contract::limits::ACCOUNT_MAX;
+
 use super::fact::Kind;
 use super::line::{Line, Place};
-use crate::limits::ACCOUNT_MAX;
 use crate::stock::Spot;
 
 /// What of a line's sales was picked, too, at a position: by how much that grows at each time, in thousandths.

@@ -167,7 +167,7 @@ impl Hold {
 
     pub(crate) fn memory_bytes(&self) -> usize {
         let posts = if self.posts.spilled() { self.posts.capacity() * size_of::<(i64, i64)>() } else { 0 };
-        posts + crate::held::list(&self.given)
+        posts + tallystick_contract::heap_size::list(&self.given)
     }
 
     /// Whether there is nothing to say of it.

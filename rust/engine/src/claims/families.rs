@@ -3,11 +3,11 @@
 
 use hashbrown::HashTable;
 use smallvec::SmallVec;
+use tallystick_tables::hash::{GOLDEN, fold};
+use tallystick_tables::intern::NameId;
 
 use super::LineKey;
 use crate::directive::Side;
-use crate::hash::{GOLDEN, fold};
-use crate::intern::NameId;
 
 /// What the lines of a family have in common.
 type Name = (Side, u32, NameId);

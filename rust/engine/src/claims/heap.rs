@@ -2,7 +2,7 @@
 //! What is let go of leaves a hole; when holes are a twelfth of all, the segments that have most of them are moved
 //! together.
 
-use crate::held;
+use tallystick_contract::heap_size;
 
 /// Bytes of a segment.
 const SEGMENT: usize = 1 << 16;
@@ -144,11 +144,11 @@ impl Heap {
 
     pub(super) fn memory_bytes(&self) -> usize {
         self.segments.len() * SEGMENT
-            + held::list(&self.segments)
-            + held::list(&self.spare)
-            + held::list(&self.long)
+            + heap_size::list(&self.segments)
+            + heap_size::list(&self.spare)
+            + heap_size::list(&self.long)
             + self.long.iter().map(|bytes| bytes.len()).sum::<usize>()
-            + held::list(&self.free_long)
+            + heap_size::list(&self.free_long)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Keys: which line an event is a fact of, so that it can be taken back. An entry is half of what the line itself knows
 //! of the event; whoever finds lines asks them. There are none before an event is taken back.
 
-use crate::hash::{GOLDEN, fold};
-use crate::staggered::Staggered;
+use tallystick_tables::hash::{GOLDEN, fold};
+use tallystick_tables::staggered::Staggered;
 
 /// Lines by half of what is known of an event.
 #[derive(Debug, Default)]

@@ -1,12 +1,12 @@
 //! Line: one line of a document for one SKU, with all that is known of it and what it claims where.
 
 use smallvec::SmallVec;
+use tallystick_contract::heap_size;
+use tallystick_tables::intern::NameId;
 
 use super::fact::{Fact, Hold, Kind, Statement};
 use super::reckon::Given;
 use crate::directive::Side;
-use crate::held;
-use crate::intern::NameId;
 use crate::line_number::OwnLineNumber;
 use crate::promise::Due;
 use crate::stock::Spot;
@@ -191,9 +191,9 @@ impl Line {
         let spilled = |count: usize, bytes: usize| if count > 1 { count * bytes } else { 0 };
         size_of::<Self>()
             + self.number.as_ref().map_or(0, OwnLineNumber::memory_bytes)
-            + held::list(&self.facts)
-            + held::list(&self.statements)
-            + held::list(&self.holds)
+            + heap_size::list(&self.facts)
+            + heap_size::list(&self.statements)
+            + heap_size::list(&self.holds)
             + spilled(self.places.capacity(), size_of::<Place>())
             + spilled(self.given.capacity(), size_of::<Given>())
             + self.given.iter().map(Given::memory_bytes).sum::<usize>()

@@ -24,12 +24,13 @@ mod store;
 mod supply;
 mod voices;
 
+use tallystick_contract::heap_size;
+use tallystick_tables::hash::{GOLDEN, fold, of_name};
+use tallystick_tables::intern::NameId;
+use tallystick_tables::staggered::Staggered;
+
 use crate::directive::Side;
-use crate::hash::{GOLDEN, fold, of_name};
-use crate::held;
-use crate::intern::NameId;
 use crate::line_number::LineNumber;
-use crate::staggered::Staggered;
 use crate::stock::Spot;
 
 use documents::Documents;
@@ -403,7 +404,7 @@ impl Claims {
             + self.by_name.memory_bytes()
             + self.keys.as_ref().map_or(0, Keys::memory_bytes)
             + self.sources.memory_bytes()
-            + held::list(&self.touched)
+            + heap_size::list(&self.touched)
     }
 }
 

@@ -85,7 +85,9 @@ impl Given {
 
     pub(crate) fn memory_bytes(&self) -> usize {
         let steps = if self.steps.spilled() { self.steps.capacity() * size_of::<(i32, Shown)>() } else { 0 };
-        steps + crate::held::list(&self.live_dated) + crate::held::list(&self.moved)
+        steps
+            + tallystick_contract::heap_size::list(&self.live_dated)
+            + tallystick_contract::heap_size::list(&self.moved)
     }
 }
 

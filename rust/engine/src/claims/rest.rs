@@ -2,13 +2,14 @@
 
 use std::cmp::Reverse;
 
+use tallystick_tables::intern::NameId;
+
 use super::fact::{Fact, Kind};
 use super::life::{Life, Standing};
 use super::line::Line;
 use super::spread::{CLAIMING, HELD, KINDS, PICKED, RECEIVED, SHIPPED};
 use super::voices::{Reach, Sums, Voices, gone};
 use crate::directive::Side;
-use crate::intern::NameId;
 
 /// What of a line's greatest voice each kind does not reach yet, at a location, and until when facts are taken.
 pub(super) struct Rest {

@@ -1,9 +1,8 @@
 //! Sources: who said something of a line, by number.
 
 use hashbrown::HashTable;
-
-use crate::hash::of_name;
-use crate::held;
+use tallystick_contract::heap_size;
+use tallystick_tables::hash::of_name;
 
 /// The sources that were heard of, in the order in which they were.
 #[derive(Debug)]
@@ -48,7 +47,7 @@ impl Sources {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        held::list(&self.names)
+        heap_size::list(&self.names)
             + self.names.iter().map(|name| name.len()).sum::<usize>()
             + self.numbers.allocation_size()
     }

@@ -2,6 +2,7 @@
 //! to its rest (`docs/claims.md` §5).
 
 use smallvec::{SmallVec, smallvec};
+use tallystick_tables::intern::NameId;
 
 use super::fact::{Fact, Hold, Kind};
 use super::life::Life;
@@ -10,7 +11,6 @@ use super::rest::{Rest, stated_at};
 use super::sources::Sources;
 use super::voices::Ordered;
 use crate::directive::Side;
-use crate::intern::NameId;
 use crate::stock::Spot;
 
 /// The kinds that are spread apart, each by the kinds that add to it and take from it.

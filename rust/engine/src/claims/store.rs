@@ -3,11 +3,12 @@
 
 use std::ops::Deref;
 
+use tallystick_contract::heap_size;
+
 use super::LineKey;
 use super::heap::{Heap, Unit};
 use super::line::Line;
 use super::packed::{self, Head};
-use crate::held;
 
 /// So many lines may be awake before they are packed. Where assertions are checked nearly all are packed at once, so
 /// that tests see it done.
@@ -142,9 +143,9 @@ impl Store {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        held::list(&self.slots)
-            + held::list(&self.free)
-            + held::list(&self.awake)
+        heap_size::list(&self.slots)
+            + heap_size::list(&self.free)
+            + heap_size::list(&self.awake)
             + self.awake.iter().map(|(_, line)| line.memory_bytes()).sum::<usize>()
             + self.heap.memory_bytes()
     }

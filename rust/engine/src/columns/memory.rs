@@ -1,8 +1,9 @@
 //! The memory of one column as the Arrow format lays it out: bits, numbers, texts. Every access is checked against the bytes that are there.
 
+use tallystick_contract::limits::EVENT_BYTES_MAX;
+
 use super::column::Answer;
 use crate::decode::{Malformed, has_control};
-use crate::limits::EVENT_BYTES_MAX;
 
 /// How texts lie in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

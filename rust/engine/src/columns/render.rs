@@ -1,11 +1,12 @@
 //! A row as the compact JSON event that it is: what an exception keeps of it, to be repaired and sent again.
 
+use tallystick_contract::instant;
+use tallystick_contract::json_text::write_string;
+use tallystick_contract::limits::EVENT_BYTES_MAX;
+
 use super::column::Value;
 use super::rows::{Rows, whole_number};
-use crate::balance::write_string;
 use crate::event::Field;
-use crate::instant;
-use crate::limits::EVENT_BYTES_MAX;
 
 impl Value<'_> {
     /// Bytes of its text; zero for what is none.

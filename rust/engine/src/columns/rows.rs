@@ -1,13 +1,13 @@
 //! The rows of one record batch, and a row as an event.
 
 use bumpalo::Bump;
+use tallystick_contract::instant;
+use tallystick_contract::limits::{ROW_BYTES_MAX, SECOND_NS};
+use tallystick_contract::quantity;
 
 use super::column::{Column, Value};
 use crate::decode::{CONTROL, Malformed, NOT_A_TIME, has_control, is_whole, require_envelope, set_text, set_whole};
 use crate::event::{Event, EventQuantity, EventTime, Field};
-use crate::instant;
-use crate::limits::{ROW_BYTES_MAX, SECOND_NS};
-use crate::quantity;
 
 /// A text of at most so many bytes cannot make its row too large, even if all texts of the row are as long and every byte of them is escaped.
 pub(super) const SHORT_BYTES: usize = 512;

@@ -1,12 +1,12 @@
 //! The schema of an Arrow stream: which columns are the contract's, of what kind, and how much of a batch's memory belongs to the others.
 
 use arrow_ipc as ipc;
+use tallystick_contract::limits::SECOND_NS;
 
 use super::column::{Kind, check};
 use super::memory::Form;
 use crate::decode::Malformed;
 use crate::event::Field;
-use crate::limits::SECOND_NS;
 
 /// A column of the schema, in the schema's order.
 #[derive(Debug)]

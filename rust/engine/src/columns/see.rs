@@ -2,14 +2,14 @@
 //! needs a closer look is read again by itself.
 
 use bumpalo::Bump;
+use tallystick_contract::limits::{
+    CORRELATION_BYTES_MAX, ID_BYTES_MAX, NAME_BYTES_MAX, QUANTITY_MAX, SCALE, SOURCE_BYTES_MAX, TYPE_BYTES_MAX,
+    UNIT_BYTES_MAX,
+};
 
 use super::column::{Answer, Column};
 use super::rows::{Refusal, Rows, SHORT_BYTES, set};
 use crate::event::{Event, EventQuantity, EventTime, Field};
-use crate::limits::{
-    CORRELATION_BYTES_MAX, ID_BYTES_MAX, NAME_BYTES_MAX, QUANTITY_MAX, SCALE, SOURCE_BYTES_MAX, TYPE_BYTES_MAX,
-    UNIT_BYTES_MAX,
-};
 use crate::wave::Seen;
 
 /// Rows that are read together.

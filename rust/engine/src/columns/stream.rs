@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use arrow_ipc as ipc;
 use flatbuffers::VerifierOptions;
+use tallystick_contract::limits::{ROW_BYTES_MAX, ROW_BYTES_MIN, ROW_COLUMN_BYTES_MIN};
 
 use super::column::{Column, Dictionary, Kind};
 use super::memory::Memory;
 use super::rows::Rows;
 use super::schema::{Extent, Known, Slot, slots};
 use crate::decode::Malformed;
-use crate::limits::{ROW_BYTES_MAX, ROW_BYTES_MIN, ROW_COLUMN_BYTES_MIN};
 
 /// What a stream's messages begin with.
 const CONTINUATION: [u8; 4] = [0xFF; 4];

@@ -1,13 +1,13 @@
 //! The members of master data: units, cost, safety stock and aliases of a version.
 
 use serde_json::{Map, Value};
+use tallystick_contract::limits::{NAME_BYTES_MAX, SOURCE_BYTES_MAX, UNIT_BYTES_MAX};
+use tallystick_contract::quantity;
 
 use super::members::{Members, text};
 use super::{Refused, malformed};
 use crate::event::Event;
-use crate::limits::{NAME_BYTES_MAX, SOURCE_BYTES_MAX, UNIT_BYTES_MAX};
 use crate::master::{Alias, Safety, Version};
-use crate::quantity;
 
 /// The version that a directive defines. From when on it holds is found out later.
 pub(super) fn version(members: &Members, event: &Event<'_>, is_retired: bool) -> Result<Version, Refused> {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
+use tallystick_contract::directive_kind::REPLY;
 
-use super::{REPLY, Refused, malformed};
+use super::{Refused, malformed};
 use crate::decode::has_control;
 use crate::line_number::LineNumber;
 

@@ -9,151 +9,20 @@ mod reserve;
 use std::borrow::Cow;
 
 use serde_json::Value;
+use tallystick_contract::config::Config;
+use tallystick_contract::directive_kind::DirectiveKind;
+use tallystick_contract::limits::{ID_BYTES_MAX, SOURCE_BYTES_MAX};
+use tallystick_contract::outcome::Outcome;
+use tallystick_tables::hash::of_name;
 
-use crate::config::Config;
-use crate::event::{Event, EventQuantity, EventTime, REQUEST, Rest};
-use crate::hash::of_name;
+use crate::event::{Event, EventQuantity, EventTime, Rest};
 use crate::legs::{check_form, check_quantity};
-use crate::limits::{ID_BYTES_MAX, SOURCE_BYTES_MAX};
 use crate::line_number::{LineNumber, OwnLineNumber};
 use crate::master::Version;
-use crate::outcome::Outcome;
 use crate::work::State;
 use members::{Members, text};
 pub(crate) use promise::{Grouping, LineName, LineSaid, Moving, Protecting, Quantities, Scope, Settle, Settling, Side};
 pub(crate) use reserve::{Ask, Wanted, reply_of};
-
-/// What a directive does, by its type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Voided,
-    Corrected,
-    Granted,
-    Denied,
-    Acknowledged,
-    Resolved,
-    Discarded,
-    ConfigurationChanged,
-    ItemDefined,
-    ItemRetired,
-    LocationDefined,
-    LocationRetired,
-    ReceiptAnnounced,
-    ReceiptClosed,
-    Tick,
-    SupplyScheduled,
-    SupplyRescheduled,
-    SupplyCancelled,
-    DemandScheduled,
-    DemandRescheduled,
-    DemandCancelled,
-    DocumentClosed,
-    DocumentCancelled,
-    ReservationRequested,
-    ReservationPosted,
-    ReservationVoided,
-    ProtectionSet,
-    ProtectionMoved,
-    GroupDefined,
-    GroupRetired,
-    ReservationChanged,
-}
-
-/// Every type with the members that count for its body.
-const KINDS: [(&str, Kind, &[&str]); 31] = [
-    ("event.voided", Kind::Voided, &["target"]),
-    ("event.corrected", Kind::Corrected, &["target", "event"]),
-    ("approval.granted", Kind::Granted, &["target", "exception"]),
-    ("approval.denied", Kind::Denied, &["target", "exception"]),
-    ("exception.acknowledged", Kind::Acknowledged, &["exception"]),
-    ("exception.resolved", Kind::Resolved, &["exception"]),
-    ("exception.discarded", Kind::Discarded, &["exception"]),
-    ("configuration.changed", Kind::ConfigurationChanged, &["config", "mode"]),
-    ("item.defined", Kind::ItemDefined, ITEM),
-    ("item.retired", Kind::ItemRetired, ITEM),
-    ("location.defined", Kind::LocationDefined, LOCATION),
-    ("location.retired", Kind::LocationRetired, LOCATION),
-    ("receipt.announced", Kind::ReceiptAnnounced, RECEIPT),
-    ("receipt.closed", Kind::ReceiptClosed, RECEIPT),
-    ("tick", Kind::Tick, &[]),
-    ("supply.scheduled", Kind::SupplyScheduled, LINE),
-    ("supply.rescheduled", Kind::SupplyRescheduled, LINE),
-    ("supply.cancelled", Kind::SupplyCancelled, LINE),
-    ("demand.scheduled", Kind::DemandScheduled, LINE),
-    ("demand.rescheduled", Kind::DemandRescheduled, LINE),
-    ("demand.cancelled", Kind::DemandCancelled, LINE),
-    ("document.closed", Kind::DocumentClosed, DOCUMENT),
-    ("document.cancelled", Kind::DocumentCancelled, DOCUMENT),
-    (REQUEST, Kind::ReservationRequested, &[]),
-    ("reservation.posted", Kind::ReservationPosted, POST),
-    ("reservation.voided", Kind::ReservationVoided, SETTLE),
-    ("protection.set", Kind::ProtectionSet, PROTECTION),
-    ("protection.moved", Kind::ProtectionMoved, MOVE),
-    ("group.defined", Kind::GroupDefined, GROUP),
-    ("group.retired", Kind::GroupRetired, GROUP),
-    ("reservation.changed", Kind::ReservationChanged, CHANGE),
-];
-
-const ITEM: &[&str] = &["sku", "unit", "units", "unit_cost", "safety_stock", "aliases"];
-const LOCATION: &[&str] = &["location", "aliases", "time_zone"];
-const RECEIPT: &[&str] = &["document", "line", "sku", "location", "quantity"];
-const LINE: &[&str] =
-    &["sku", "location", "lot", "owner", "document", "line", "due", "quantity", "unit", "supplier", "kind"];
-/// The answer's subject is no part of what is said.
-const SETTLE: &[&str] = &["target", "quantity", "quantities", REPLY];
-const POST: &[&str] = &["target", "quantity", "quantities", "rest", REPLY];
-const CHANGE: &[&str] = &["target", "quantity", "quantities", "ttl", REPLY];
-const DOCUMENT: &[&str] = &["document", "side"];
-const PROTECTION: &[&str] = &["channel", "sku", "location", "group", "protected", "capped", "unit"];
-const MOVE: &[&str] = &["sku", "location", "group", "from", "to", "quantity", "unit"];
-const GROUP: &[&str] = &["group", "locations", "groups"];
-/// The member that names where the answer goes.
-const REPLY: &str = "reply";
-
-impl Kind {
-    /// The kind of a type, if it is a directive's.
-    pub(crate) fn of(name: &str) -> Option<Self> {
-        KINDS.iter().find(|(known, ..)| *known == name).map(|(_, kind, _)| *kind)
-    }
-
-    /// All types, in the order of their table.
-    #[cfg(test)]
-    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-        KINDS.iter().map(|(name, ..)| *name)
-    }
-
-    /// The type.
-    pub(crate) fn name(self) -> &'static str {
-        KINDS[self as usize].0
-    }
-
-    /// Whether only operators may say it.
-    pub(crate) const fn is_for_operators(self) -> bool {
-        matches!(
-            self,
-            Self::Granted
-                | Self::Denied
-                | Self::Acknowledged
-                | Self::Resolved
-                | Self::Discarded
-                | Self::ConfigurationChanged
-        )
-    }
-
-    /// Whether it corrects an event.
-    pub(crate) const fn is_correction(self) -> bool {
-        matches!(self, Self::Voided | Self::Corrected)
-    }
-
-    /// Whether it is about what can be promised.
-    pub(crate) const fn is_promise(self) -> bool {
-        self as usize > Self::Tick as usize
-    }
-
-    fn members(self) -> &'static [&'static str] {
-        KINDS[self as usize].2
-    }
-}
 
 /// The event that a directive is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -227,7 +96,7 @@ pub(crate) enum Request<'a> {
 /// A directive whose own form is right.
 #[derive(Debug, Clone)]
 pub(crate) struct Directive<'a> {
-    pub(crate) kind: Kind,
+    pub(crate) kind: DirectiveKind,
     pub(crate) request: Request<'a>,
     /// The keyed hash of its members in one form, for idempotency.
     pub(crate) said: u64,
@@ -251,11 +120,11 @@ impl<'a> Directive<'a> {
     pub(crate) fn read(
         config: &Config,
         seed: u64,
-        kind: Kind,
+        kind: DirectiveKind,
         event: &Event<'a>,
         text: Cow<'a, [u8]>,
     ) -> Result<Self, Refused> {
-        if kind == Kind::ReservationRequested {
+        if kind == DirectiveKind::ReservationRequested {
             let (ask, said) = match text {
                 Cow::Borrowed(text) => reserve::read(event, event.rest, text)?,
                 // What was written from a row lives no longer than this.
@@ -271,9 +140,11 @@ impl<'a> Directive<'a> {
         let mut members = Members::read(&text, kind.members())?;
         members.set_line(event.line);
         let request = match kind {
-            Kind::Voided => Request::Correct(target(&members, event)?, None),
-            Kind::Corrected => Request::Correct(target(&members, event)?, Some(replacement(&members, config)?)),
-            Kind::Granted | Kind::Denied => {
+            DirectiveKind::Voided => Request::Correct(target(&members, event)?, None),
+            DirectiveKind::Corrected => {
+                Request::Correct(target(&members, event)?, Some(replacement(&members, config)?))
+            }
+            DirectiveKind::Granted | DirectiveKind::Denied => {
                 let decided = match members.get("exception") {
                     Some(_) if members.get("target").is_some() => {
                         return Err(malformed("exception", "stands beside `target`; name one of them"));
@@ -281,23 +152,23 @@ impl<'a> Directive<'a> {
                     Some(_) => Decided::Exception(number(&members)?),
                     None => Decided::Target(target(&members, event)?),
                 };
-                Request::Decide(decided, kind == Kind::Granted)
+                Request::Decide(decided, kind == DirectiveKind::Granted)
             }
-            Kind::Acknowledged => Request::Move(number(&members)?, State::Acknowledged),
-            Kind::Resolved => Request::Move(number(&members)?, State::Resolved),
-            Kind::Discarded => Request::Move(number(&members)?, State::Discarded),
-            Kind::ConfigurationChanged => Request::Configure(change(&members, config)?),
-            Kind::ItemDefined | Kind::ItemRetired => {
-                let version = master::version(&members, event, kind == Kind::ItemRetired)?;
+            DirectiveKind::Acknowledged => Request::Move(number(&members)?, State::Acknowledged),
+            DirectiveKind::Resolved => Request::Move(number(&members)?, State::Resolved),
+            DirectiveKind::Discarded => Request::Move(number(&members)?, State::Discarded),
+            DirectiveKind::ConfigurationChanged => Request::Configure(change(&members, config)?),
+            DirectiveKind::ItemDefined | DirectiveKind::ItemRetired => {
+                let version = master::version(&members, event, kind == DirectiveKind::ItemRetired)?;
                 Request::DefineItem(required(event.sku, "sku")?.into(), Box::new(version))
             }
-            Kind::LocationDefined | Kind::LocationRetired => {
-                let version = master::version(&members, event, kind == Kind::LocationRetired)?;
+            DirectiveKind::LocationDefined | DirectiveKind::LocationRetired => {
+                let version = master::version(&members, event, kind == DirectiveKind::LocationRetired)?;
                 Request::DefineLocation(required(event.location, "location")?.into(), Box::new(version))
             }
-            Kind::ReceiptAnnounced => Request::Announce(line(event)?, announced(event)?),
-            Kind::ReceiptClosed => Request::Close(line(event)?),
-            Kind::Tick => Request::Tick,
+            DirectiveKind::ReceiptAnnounced => Request::Announce(line(event)?, announced(event)?),
+            DirectiveKind::ReceiptClosed => Request::Close(line(event)?),
+            DirectiveKind::Tick => Request::Tick,
             _ => promise::request(kind, &members, event)?,
         };
         let target = match &request {

@@ -1,15 +1,16 @@
 //! The members of directives about what can be promised: schedule lines, what is held, protection, groups (`docs/promise.md`).
 
 use serde_json::Value;
+use tallystick_contract::config::text::duration;
+use tallystick_contract::directive_kind::{DirectiveKind, REPLY};
+use tallystick_contract::limits::{NAME_BYTES_MAX, REPLY_BYTES_MAX, RESERVATION_LINES_MAX};
+use tallystick_contract::outcome::Outcome;
 
 use super::master::amount;
 use super::members::{Members, text};
-use super::{Kind, REPLY, Refused, Request, Target, malformed, required, target};
-use crate::config::text::duration;
+use super::{Refused, Request, Target, malformed, required, target};
 use crate::event::{Event, EventQuantity};
-use crate::limits::{NAME_BYTES_MAX, REPLY_BYTES_MAX, RESERVATION_LINES_MAX};
 use crate::line_number::{LineNumber, OwnLineNumber};
-use crate::outcome::Outcome;
 use crate::promise::Due;
 
 /// Whether a line comes or goes.
@@ -108,10 +109,10 @@ pub(crate) struct Grouping {
 }
 
 /// What a directive about promises asks for.
-pub(super) fn request(kind: Kind, members: &Members, event: &Event<'_>) -> Result<Request<'static>, Refused> {
+pub(super) fn request(kind: DirectiveKind, members: &Members, event: &Event<'_>) -> Result<Request<'static>, Refused> {
     let document = || required(event.document, "document").map(Box::<str>::from);
     Ok(match kind {
-        Kind::SupplyScheduled | Kind::DemandScheduled => {
+        DirectiveKind::SupplyScheduled | DirectiveKind::DemandScheduled => {
             let said = line_said(members, event, false)?;
             required(event.due, "due")?;
             if said.quantity.is_none() {
@@ -119,31 +120,36 @@ pub(super) fn request(kind: Kind, members: &Members, event: &Event<'_>) -> Resul
             }
             Request::Schedule(line_name(kind, event)?, Box::new(said))
         }
-        Kind::SupplyRescheduled | Kind::DemandRescheduled => {
-            let said = line_said(members, event, kind == Kind::DemandRescheduled)?;
+        DirectiveKind::SupplyRescheduled | DirectiveKind::DemandRescheduled => {
+            let said = line_said(members, event, kind == DirectiveKind::DemandRescheduled)?;
             if said.quantity.is_none() && said.due.is_none() {
                 return Err(malformed("due", "or `quantity` is required by this type"));
             }
             Request::Reschedule(line_name(kind, event)?, Box::new(said))
         }
-        Kind::SupplyCancelled | Kind::DemandCancelled => Request::Cancel(line_name(kind, event)?),
-        Kind::DocumentClosed | Kind::DocumentCancelled => Request::CloseDocument(document()?, side(members)?),
-        Kind::ReservationPosted | Kind::ReservationVoided | Kind::ReservationChanged => {
+        DirectiveKind::SupplyCancelled | DirectiveKind::DemandCancelled => Request::Cancel(line_name(kind, event)?),
+        DirectiveKind::DocumentClosed | DirectiveKind::DocumentCancelled => {
+            Request::CloseDocument(document()?, side(members)?)
+        }
+        DirectiveKind::ReservationPosted | DirectiveKind::ReservationVoided | DirectiveKind::ReservationChanged => {
             Request::Settle(Box::new(settle(kind, members, event)?))
         }
-        Kind::ProtectionSet => Request::Protect(Box::new(protecting(members, event)?)),
-        Kind::ProtectionMoved => Request::MoveProtection(Box::new(moving(members, event)?)),
-        Kind::GroupDefined | Kind::GroupRetired => {
+        DirectiveKind::ProtectionSet => Request::Protect(Box::new(protecting(members, event)?)),
+        DirectiveKind::ProtectionMoved => Request::MoveProtection(Box::new(moving(members, event)?)),
+        DirectiveKind::GroupDefined | DirectiveKind::GroupRetired => {
             let group = named(members, "group")?.ok_or_else(|| malformed("group", "is required by this type"))?;
-            let grouping = grouping(members, &group, kind == Kind::GroupRetired)?;
+            let grouping = grouping(members, &group, kind == DirectiveKind::GroupRetired)?;
             Request::DefineGroup(group, Box::new(grouping))
         }
         _ => unreachable!("the kinds before are read elsewhere"),
     })
 }
 
-fn line_name(kind: Kind, event: &Event<'_>) -> Result<LineName, Refused> {
-    let is_supply = matches!(kind, Kind::SupplyScheduled | Kind::SupplyRescheduled | Kind::SupplyCancelled);
+fn line_name(kind: DirectiveKind, event: &Event<'_>) -> Result<LineName, Refused> {
+    let is_supply = matches!(
+        kind,
+        DirectiveKind::SupplyScheduled | DirectiveKind::SupplyRescheduled | DirectiveKind::SupplyCancelled
+    );
     let optional = |name: Option<&str>| name.unwrap_or_default().into();
     Ok(LineName {
         side: if is_supply { Side::Supply } else { Side::Demand },
@@ -196,7 +202,7 @@ fn named(members: &Members, name: &str) -> Result<Option<Box<str>>, Refused> {
     Ok(Some(text.into()))
 }
 
-fn settle(kind: Kind, members: &Members, event: &Event<'_>) -> Result<Settle, Refused> {
+fn settle(kind: DirectiveKind, members: &Members, event: &Event<'_>) -> Result<Settle, Refused> {
     let quantities = match members.get("quantities") {
         None if members.get("quantity").is_none() => Quantities::All,
         None => Quantities::One(above_zero(event)?),
@@ -219,10 +225,10 @@ fn settle(kind: Kind, members: &Members, event: &Event<'_>) -> Result<Settle, Re
     };
     let rest = members.get("rest").map(|rest| rest.as_str().unwrap_or_default());
     let deed = match (kind, rest) {
-        (Kind::ReservationVoided, None) => Settling::Void,
-        (Kind::ReservationChanged, None) => Settling::Change,
-        (Kind::ReservationPosted, None | Some("release")) => Settling::Post,
-        (Kind::ReservationPosted, Some("keep")) => Settling::PostAndKeep,
+        (DirectiveKind::ReservationVoided, None) => Settling::Void,
+        (DirectiveKind::ReservationChanged, None) => Settling::Change,
+        (DirectiveKind::ReservationPosted, None | Some("release")) => Settling::Post,
+        (DirectiveKind::ReservationPosted, Some("keep")) => Settling::PostAndKeep,
         _ => return Err(malformed("rest", "is \"release\" or \"keep\", and goes with a post")),
     };
     let ttl_ns = ttl(members)?;

@@ -1,18 +1,19 @@
 //! The members of a request for a reservation, read in one pass over its text without a tree: requests come by the hundred thousand.
 
+use tallystick_contract::config::Mode;
+use tallystick_contract::config::text::duration;
+use tallystick_contract::instant;
+use tallystick_contract::limits::{NAME_BYTES_MAX, REPLY_BYTES_MAX, RESERVATION_LINES_MAX};
+use tallystick_contract::outcome::Outcome;
+use tallystick_contract::quantity;
+
 use super::promise::{above_zero, not_above_zero};
 use super::{Refused, malformed, required};
-use crate::config::Mode;
-use crate::config::text::duration;
 use crate::decode::has_control;
 use crate::event::{Event, Rest};
-use crate::instant;
 use crate::json::{Cursor, Fault, Kind};
-use crate::limits::{NAME_BYTES_MAX, REPLY_BYTES_MAX, RESERVATION_LINES_MAX};
 use crate::line_number::{LineNumber, OwnLineNumber};
-use crate::outcome::Outcome;
 use crate::promise::Due;
-use crate::quantity;
 
 /// Text of a request, or its own where it was written with escapes.
 pub(crate) type Text<'a> = std::borrow::Cow<'a, str>;

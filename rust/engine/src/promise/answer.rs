@@ -1,17 +1,18 @@
 //! Answers: what a caller is told of its request, as JSON for the subject that it named (`docs/promise.md` §4).
 
+use tallystick_contract::instant;
+use tallystick_contract::json_text::write_string;
+use tallystick_contract::outcome::Outcome;
+use tallystick_contract::quantity;
+
 use super::record::{End, Record, Settled, Status};
-use crate::balance::write_string;
 use crate::batch::Batch;
 use crate::directive::{Ask, Directive, Request, Settle, Settling, Wanted, reply_of};
 use crate::effect::{write_name, write_number, write_text};
 use crate::engine::Engine;
 use crate::event::REQUEST;
 use crate::explain::Findings;
-use crate::instant;
 use crate::judge::Case;
-use crate::outcome::Outcome;
-use crate::quantity;
 use crate::wave::{Element, Seen};
 
 /// What answers have beside their lines, and what a line has, mostly. Only room is made by it.

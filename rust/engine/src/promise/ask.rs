@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+use tallystick_contract::config::{MODES, Measure};
+use tallystick_contract::instant;
+use tallystick_contract::json_text::write_string;
+use tallystick_contract::limits::QUESTION_POSITIONS_MAX;
+use tallystick_contract::quantity;
 
 use super::calendar::Due;
 use super::feeds::Freshness;
 use super::figure::{Site, When};
 use crate::atp::{Mode, UNLIMITED};
-use crate::balance::write_string;
-use crate::config::{MODES, Measure};
 use crate::effect::{write_name, write_number, write_text};
 use crate::engine::Engine;
-use crate::instant;
-use crate::limits::QUESTION_POSITIONS_MAX;
 use crate::promise::answer::write_amount;
-use crate::quantity;
 use crate::stock::Spot;
 
 /// A position or a group.

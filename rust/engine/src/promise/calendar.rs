@@ -3,10 +3,9 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-
-use crate::config::Bucket;
-use crate::instant;
-use crate::limits::{DAY_NS, SECOND_NS};
+use tallystick_contract::config::Bucket;
+use tallystick_contract::instant;
+use tallystick_contract::limits::{DAY_NS, SECOND_NS};
 
 const HOUR_NS: i64 = 3_600 * SECOND_NS;
 /// Stands for buckets beyond all that can be counted.
@@ -155,7 +154,7 @@ impl Calendar {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        crate::held::list(&self.zones) + self.zones.iter().map(|zone| zone.name.len()).sum::<usize>()
+        tallystick_contract::heap_size::list(&self.zones) + self.zones.iter().map(|zone| zone.name.len()).sum::<usize>()
     }
 }
 

@@ -1,6 +1,8 @@
 //! Deciding: a request for a reservation is checked and taken in one step (`docs/promise.md` §4).
 
 use smallvec::{SmallVec, smallvec};
+use tallystick_contract::config::Config;
+use tallystick_contract::outcome::Outcome;
 
 use super::figure::When;
 use super::fold::PartNow;
@@ -10,13 +12,11 @@ use crate::admit::Admitted;
 use crate::atp::{Mode, UNLIMITED};
 use crate::batch::Batch;
 use crate::claiming::{For, Held};
-use crate::config::Config;
 use crate::directive::{Ask, Scope, Side, Wanted};
 use crate::engine::Engine;
 use crate::explain::Findings;
 use crate::judge::Case;
 use crate::line_number::OwnLineNumber;
-use crate::outcome::Outcome;
 use crate::stock::Spot;
 
 /// A line with its names as the ledger has them, and the positions that it can take from.
@@ -123,7 +123,7 @@ impl Engine {
         for line in &mut *lines {
             if let Some(closed_ns) = self.leave_out_closed(config, case, (ask, line)) {
                 let document = ask.document.as_deref().unwrap_or_default();
-                let closed = crate::instant::format(closed_ns);
+                let closed = tallystick_contract::instant::format(closed_ns);
                 findings.why = Some(format!("{document:?} was closed at {closed}, and this was asked for before that"));
                 findings.is_told = true;
                 return Outcome::Insufficient;
@@ -336,7 +336,7 @@ impl Engine {
         let Some((_, (got, wanted))) = short else { return "nothing can be promised".to_owned() };
         let amount = |thousandths: i64| {
             let mut text = Vec::new();
-            crate::quantity::write(&mut text, thousandths);
+            tallystick_contract::quantity::write(&mut text, thousandths);
             String::from_utf8_lossy(&text).into_owned()
         };
         let later = got.earliest.map_or_else(

@@ -1,8 +1,9 @@
 //! Entry: what is known of a position beyond its accounts: what comes, what is claimed, what is live.
 
+use tallystick_contract::heap_size;
+
 use super::timeline::Timeline;
 use crate::claims::{AT_ONCE, Given, Shown};
-use crate::held;
 use crate::stock::Spot;
 
 /// A position with a schedule, with claims of lines, or with live reservations.
@@ -117,6 +118,9 @@ impl Entry {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.timeline.memory_bytes() + held::list(&self.shown) + held::list(&self.lines) + held::list(&self.live_dated)
+        self.timeline.memory_bytes()
+            + heap_size::list(&self.shown)
+            + heap_size::list(&self.lines)
+            + heap_size::list(&self.live_dated)
     }
 }

@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn the_next_is_always_the_soonest_that_has_not_ended() {
         for seed in 0..64_u64 {
-            let mut random = crate::random::Random::new(seed.wrapping_mul(crate::hash::GOLDEN) | 1);
+            let mut random = crate::random::Random::new(seed.wrapping_mul(tallystick_tables::hash::GOLDEN) | 1);
             let mut below = |end: u64| random.below(end);
             let (mut expiries, mut live) = (Expiries::default(), BTreeSet::new());
             for serial in 0..2_000 {

@@ -1,8 +1,9 @@
 //! Explaining a figure: the bucket that binds it, and the lines behind it.
 
+use tallystick_contract::json_text::write_string;
+
 use super::figure::Site;
 use crate::atp::Mode;
-use crate::balance::write_string;
 use crate::effect::{write_name, write_text};
 use crate::engine::Engine;
 use crate::promise::answer::write_amount;

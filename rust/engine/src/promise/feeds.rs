@@ -69,7 +69,7 @@ impl Engine {
             if number > 0 {
                 out.push(b',');
             }
-            crate::balance::write_string(out, name);
+            tallystick_contract::json_text::write_string(out, name);
         }
         out.push(b']');
     }

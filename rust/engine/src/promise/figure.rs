@@ -1,11 +1,12 @@
 //! Figures: what can be promised of one position, from its place in the ledger, its entry and the policies (`docs/promise.md` §3).
 
+use tallystick_contract::config::Measure;
+use tallystick_tables::intern::NONE;
+
 use super::{Due, Span};
 use crate::atp::{self, Mode, Problem, UNLIMITED};
 use crate::claims::Shown;
-use crate::config::Measure;
 use crate::engine::Engine;
-use crate::intern::NONE;
 use crate::ledger::{MISSING, Position};
 use crate::safety::Kept;
 use crate::stock::Spot;

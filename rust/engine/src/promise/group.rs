@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use tallystick_contract::heap_size;
+use tallystick_tables::wire::{Reader, SnapshotError, Writer};
+
 use crate::directive::Grouping;
-use crate::held;
-use crate::wire::{Reader, SnapshotError, Writer};
 
 /// What a group is from a time on. Versions are ordered by time, then by who said it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,15 +93,15 @@ impl Groups {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        let names = |names: &Vec<Box<str>>| held::list(names) + names.iter().map(|name| name.len()).sum::<usize>();
+        let names = |names: &Vec<Box<str>>| heap_size::list(names) + names.iter().map(|name| name.len()).sum::<usize>();
         let version = |version: &Version| {
             version.source.len() + version.id.len() + names(&version.said.locations) + names(&version.said.groups)
         };
-        held::tree::<Box<str>, Vec<Version>>(self.groups.len())
+        heap_size::tree::<Box<str>, Vec<Version>>(self.groups.len())
             + self
                 .groups
                 .iter()
-                .map(|(name, all)| name.len() + held::list(all) + all.iter().map(version).sum::<usize>())
+                .map(|(name, all)| name.len() + heap_size::list(all) + all.iter().map(version).sum::<usize>())
                 .sum::<usize>()
     }
 

@@ -1,5 +1,8 @@
 //! Guarding: what the log says of protections and groups is carried out (`docs/promise.md` §5, §6).
 
+use tallystick_contract::outcome::Outcome;
+use tallystick_contract::quantity;
+
 use super::figure::When;
 use super::protection::Protection;
 use crate::admit::Admitted;
@@ -9,8 +12,6 @@ use crate::directive::{Grouping, Moving, Protecting, Scope};
 use crate::engine::Engine;
 use crate::explain::Findings;
 use crate::judge::Case;
-use crate::outcome::Outcome;
-use crate::quantity;
 
 impl Engine {
     /// Sets what is kept for a channel, anew.

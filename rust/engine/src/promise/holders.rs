@@ -2,8 +2,9 @@
 //! reservation pays for it: it is found out when it
 //! is asked for first, and from then on what is added since is noted.
 
+use tallystick_contract::heap_size;
+
 use super::reservation::Reservations;
-use crate::held;
 use crate::stock::Spot;
 
 /// Reservations that may be added before it is found out anew; more if there are many.
@@ -51,7 +52,7 @@ impl Holders {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.known.as_ref().map_or(0, held::list) + held::list(&self.recent)
+        self.known.as_ref().map_or(0, heap_size::list) + heap_size::list(&self.recent)
     }
 }
 
@@ -59,9 +60,10 @@ impl Holders {
 mod tests {
     use smallvec::smallvec;
 
+    use tallystick_tables::body::Known;
+    use tallystick_tables::dedup::Fingerprint;
+
     use super::*;
-    use crate::body::Known;
-    use crate::dedup::Fingerprint;
     use crate::promise::record::{End, Got, Named, Part, Record, Status};
 
     /// A live reservation at positions, one line for each.

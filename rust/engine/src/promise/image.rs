@@ -1,18 +1,18 @@
 //! The schedule and the reservations in a snapshot. Positions stand there by their names, because where they are depends on how the stock is divided.
 
 use smallvec::SmallVec;
+use tallystick_contract::outcome::Outcome;
+use tallystick_tables::body::Known;
+use tallystick_tables::dedup::Fingerprint;
+use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 use super::calendar::Due;
 use super::fold::{Deed, Op, Ops};
 use super::line::{Line, State};
 use super::record::{End, Got, More, Named, Part, Record, Settled, Status};
-use crate::body::Known;
-use crate::dedup::Fingerprint;
 use crate::engine::Engine;
 use crate::line_number::{read_line_number, write_line_number};
-use crate::outcome::Outcome;
 use crate::stock::Spot;
-use crate::wire::{Reader, SnapshotError, Writer};
 
 const NO_POSITION: SnapshotError = SnapshotError::Damaged("something is promised of a position that is not there");
 const NO_LINE: SnapshotError = SnapshotError::Damaged("a schedule line is none");

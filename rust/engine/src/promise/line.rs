@@ -1,8 +1,9 @@
 //! Line: one line of a purchase at a position, what has come of it, and where the rest of it counts.
 
+use tallystick_contract::config::PastDue;
+use tallystick_contract::heap_size;
+
 use super::calendar::Due;
-use crate::config::PastDue;
-use crate::held;
 
 /// Whether a line is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,6 @@ impl Line {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        held::text(self.supplier.as_deref()) + held::text(self.kind.as_deref()) + self.source.len()
+        heap_size::text(self.supplier.as_deref()) + heap_size::text(self.kind.as_deref()) + self.source.len()
     }
 }

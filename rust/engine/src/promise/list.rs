@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use tallystick_contract::instant;
+use tallystick_contract::json_text::write_string;
+use tallystick_contract::quantity;
 
 use super::record::{End, Record};
-use crate::balance::write_string;
 use crate::effect::{write_name, write_number, write_text};
 use crate::engine::Engine;
-use crate::instant;
 use crate::promise::answer::write_amount;
-use crate::quantity;
 
 /// Reservations of one list, unless asked for fewer.
 const LIST_MAX: usize = 1_000;

@@ -33,11 +33,11 @@ mod settle;
 use std::hint::black_box;
 
 use hashbrown::HashTable;
+use tallystick_contract::config::Config;
+use tallystick_contract::heap_size;
+use tallystick_tables::hash::fold;
 
-use crate::config::Config;
 use crate::event::REQUEST;
-use crate::hash::fold;
-use crate::held;
 use crate::stock::Spot;
 use crate::wave::{Seen, WAVE_EVENTS};
 
@@ -197,12 +197,12 @@ impl Promises {
 
     pub(crate) fn memory_bytes(&self) -> usize {
         self.calendar.memory_bytes()
-            + held::list(&self.entries)
+            + heap_size::list(&self.entries)
             + self.entries.iter().flatten().map(Entry::memory_bytes).sum::<usize>()
-            + held::list(&self.free)
-            + held::list(&self.touched)
+            + heap_size::list(&self.free)
+            + heap_size::list(&self.touched)
             + self.by_spot.allocation_size()
-            + held::tree::<u64, Line>(self.lines.len())
+            + heap_size::tree::<u64, Line>(self.lines.len())
             + self.lines.values().map(Line::memory_bytes).sum::<usize>()
             + self.reservations.memory_bytes()
             + self.holders.memory_bytes()
@@ -213,5 +213,8 @@ impl Promises {
 
 /// Spots are numbered by the engine, so nobody can craft numbers that pile up.
 fn hash_of(spot: Spot) -> u64 {
-    fold((u64::from(spot.part) << 32 | u64::from(spot.place)) ^ crate::hash::GOLDEN, crate::hash::GOLDEN)
+    fold(
+        (u64::from(spot.part) << 32 | u64::from(spot.place)) ^ tallystick_tables::hash::GOLDEN,
+        tallystick_tables::hash::GOLDEN,
+    )
 }

@@ -2,13 +2,13 @@
 //! posts would want, bucket by bucket, must fit into what all others leave.
 
 use smallvec::SmallVec;
+use tallystick_contract::limits::ACCOUNT_MAX;
 
 use super::figure::Site;
 use crate::atp::{Mode, UNLIMITED};
 use crate::claiming::is_before;
 use crate::claims::{AT_ONCE, Hold, Life, Line, Voices};
 use crate::engine::Engine;
-use crate::limits::ACCOUNT_MAX;
 use crate::stock::Spot;
 
 /// A line that stock is asked for, with its claims lifted off the positions that it may be taken from.

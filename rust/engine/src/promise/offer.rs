@@ -2,6 +2,8 @@
 //! §5).
 
 use smallvec::SmallVec;
+use tallystick_contract::limits::ACCOUNT_MAX;
+use tallystick_tables::intern::NONE;
 
 use super::figure::When;
 use super::need::{Lifted, Share, dated};
@@ -9,8 +11,6 @@ use super::protection::Scoped;
 use crate::atp::{Mode, UNLIMITED};
 use crate::directive::Scope;
 use crate::engine::Engine;
-use crate::intern::NONE;
-use crate::limits::ACCOUNT_MAX;
 use crate::stock::Spot;
 
 /// What a line can get: how much at which position, and whether that is all of it.

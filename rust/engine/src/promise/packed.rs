@@ -3,11 +3,11 @@
 
 use bytemuck::{Pod, Zeroable};
 use smallvec::{SmallVec, smallvec};
+use tallystick_tables::body::Known;
+use tallystick_tables::dedup::Fingerprint;
 
 use super::calendar::Due;
 use super::record::{End, Got, Named, Part, Record, Status};
-use crate::body::Known;
-use crate::dedup::Fingerprint;
 use crate::line_number::LineNumber;
 use crate::stock::Spot;
 

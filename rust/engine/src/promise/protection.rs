@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use tallystick_contract::heap_size;
+use tallystick_tables::wire::{Reader, SnapshotError, Writer};
+
 use crate::directive::Scope;
-use crate::held;
-use crate::wire::{Reader, SnapshotError, Writer};
 
 /// What is kept for one channel, in thousandths.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,13 +147,15 @@ impl Protections {
                 Scope::Location(name) | Scope::Group(name) => name.len(),
                 Scope::Everywhere => 0,
             };
-            scope + held::list(&scoped.channels) + scoped.channels.iter().map(|own| own.channel.len()).sum::<usize>()
+            scope
+                + heap_size::list(&scoped.channels)
+                + scoped.channels.iter().map(|own| own.channel.len()).sum::<usize>()
         };
-        held::tree::<Box<str>, Vec<Scoped>>(self.skus.len())
+        heap_size::tree::<Box<str>, Vec<Scoped>>(self.skus.len())
             + self
                 .skus
                 .iter()
-                .map(|(sku, scopes)| sku.len() + held::list(scopes) + scopes.iter().map(scoped).sum::<usize>())
+                .map(|(sku, scopes)| sku.len() + heap_size::list(scopes) + scopes.iter().map(scoped).sum::<usize>())
                 .sum::<usize>()
     }
 

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use smallvec::SmallVec;
+use tallystick_contract::heap_size;
+use tallystick_contract::outcome::Outcome;
+use tallystick_tables::body::Known;
+use tallystick_tables::dedup::Fingerprint;
 
 use super::calendar::Due;
-use crate::body::Known;
-use crate::dedup::Fingerprint;
-use crate::held;
 use crate::line_number::OwnLineNumber;
-use crate::outcome::Outcome;
 use crate::stock::Spot;
 
 /// What became of a request.
@@ -144,7 +144,7 @@ impl More {
 
     fn memory_bytes(&self) -> usize {
         let channels = self.channels.iter().map(|channel| channel.len() + size_of::<Box<str>>());
-        size_of::<Self>() + held::text(self.why.as_deref()) + channels.sum::<usize>()
+        size_of::<Self>() + heap_size::text(self.why.as_deref()) + channels.sum::<usize>()
     }
 }
 

@@ -7,16 +7,16 @@ use std::collections::VecDeque;
 use bytemuck::Zeroable;
 use hashbrown::HashTable;
 use smallvec::{SmallVec, smallvec};
+use tallystick_contract::heap_size;
+use tallystick_tables::dedup::Fingerprint;
+use tallystick_tables::hash::{GOLDEN, fold};
+use tallystick_tables::index::Index;
+use tallystick_tables::pages::Pages;
 
 use super::expiry::Expiries;
 use super::fold::Ops;
 use super::packed::Packed;
 use super::record::{End, Record, Settled};
-use crate::dedup::Fingerprint;
-use crate::hash::{GOLDEN, fold};
-use crate::held;
-use crate::index::Index;
-use crate::pages::Pages;
 use crate::stock::Spot;
 
 /// All requests that were decided and are remembered.
@@ -351,12 +351,12 @@ impl Reservations {
             + self.elsewhere.allocation_size()
             + self.elsewhere.iter().map(|(_, record)| record.memory_bytes()).sum::<usize>()
             + self.ops.allocation_size()
-            + held::list(&self.free)
+            + heap_size::list(&self.free)
             + self.by_key.memory_bytes()
             + self.due.memory_bytes()
             + self.ended.capacity() * size_of::<(i64, u64, u32)>()
             + self.settled.allocation_size()
-            + self.settled.iter().map(|(_, settled)| held::text(settled.why.as_deref())).sum::<usize>()
+            + self.settled.iter().map(|(_, settled)| heap_size::text(settled.why.as_deref())).sum::<usize>()
             + self.settled_order.capacity() * size_of::<(i64, Fingerprint)>()
     }
 }

@@ -1,14 +1,15 @@
 //! Review: what an element changed is looked at once it is done, and what the log's time brings is brought about: expiry, the next bucket, zones
 //! and groups that change (`docs/promise.md` §1, §4).
 
+use tallystick_contract::config::Config;
+use tallystick_contract::quantity;
+
 use super::Calendar;
 use super::figure::When;
 use super::line::State;
 use crate::atp::Mode;
 use crate::batch::Batch;
-use crate::config::Config;
 use crate::engine::Engine;
-use crate::quantity;
 use crate::raise::About;
 use crate::stock::Spot;
 

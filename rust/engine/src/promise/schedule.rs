@@ -1,13 +1,14 @@
 //! Schedule: entries of positions, lines of supply, where their rest counts, and what happens when their day passes
 //! (`docs/promise.md` §1, §2).
 
+use tallystick_contract::config::{Config, PastDue};
+use tallystick_contract::outcome::Outcome;
+
 use super::line::{Line, State};
 use crate::batch::Batch;
-use crate::config::{Config, PastDue};
 use crate::directive::ReceiptLine;
 use crate::engine::Engine;
 use crate::ledger::PROMISED;
-use crate::outcome::Outcome;
 use crate::raise::About;
 use crate::stock::Spot;
 use crate::wave::{Found, Seen};
@@ -50,7 +51,7 @@ impl Engine {
         }
         let number = self.stock.part_of(self.stock.hash(names[0]));
         let part = &mut self.stock.parts[number];
-        let mut ids = [crate::intern::NONE; 4];
+        let mut ids = [tallystick_tables::intern::NONE; 4];
         for (id, name) in ids.iter_mut().zip(names) {
             *id = part.names.intern(name).ok_or(Outcome::Overflow)?;
         }
@@ -147,7 +148,7 @@ impl Engine {
             PastDue::Slide(buckets) => format!("it counts {buckets} buckets after the present one"),
             PastDue::Keep(buckets) => format!("it counts as of now for {buckets} buckets"),
         };
-        let (rest, due) = (crate::quantity::text(line.open_rest()), self.bucket_text(line.bucket));
+        let (rest, due) = (tallystick_contract::quantity::text(line.open_rest()), self.bucket_text(line.bucket));
         let document = self.claims.document(self.claims.line(line.claim).document).name();
         let cause = format!("{rest} of {document:?} was due {due} and has not come; {what}");
         let source = line.source.clone();

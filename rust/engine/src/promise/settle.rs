@@ -3,6 +3,11 @@
 use std::sync::Arc;
 
 use smallvec::SmallVec;
+use tallystick_contract::config::Config;
+use tallystick_contract::limits::ACCOUNT_MAX;
+use tallystick_contract::outcome::Outcome;
+use tallystick_contract::quantity;
+use tallystick_tables::dedup::{Fingerprint, fingerprint};
 
 use super::answer::Told;
 use super::figure::When;
@@ -10,17 +15,12 @@ use super::fold::{Deed, Folded, Op, Ops, PartNow, fold};
 use super::record::{End, Part, Record, Status};
 use crate::carry_out::raised_about;
 use crate::claiming::{For, Held};
-use crate::config::Config;
-use crate::dedup::{Fingerprint, fingerprint};
 use crate::directive::{Quantities, Settle, Settling, Side};
 use crate::engine::Engine;
 use crate::explain::Findings;
 use crate::judge::Case;
-use crate::limits::ACCOUNT_MAX;
-use crate::outcome::Outcome;
-use crate::quantity;
 
-const ALLOCATED: usize = crate::account::Account::Allocated as usize;
+const ALLOCATED: usize = tallystick_contract::account::Account::Allocated as usize;
 
 /// A reservation, with all that was said of it.
 struct Known {

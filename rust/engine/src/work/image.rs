@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use tallystick_contract::config::Team;
+use tallystick_contract::outcome::Outcome;
+use tallystick_tables::dedup::Fingerprint;
+use tallystick_tables::wire::{Reader, SnapshotError, Writer};
+
 use super::{ALL, Item, Work};
-use crate::config::Team;
-use crate::dedup::Fingerprint;
 use crate::exception::ExceptionRecord;
 use crate::explain::cure;
-use crate::outcome::Outcome;
-use crate::wire::{Reader, SnapshotError, Writer};
 
 const DAMAGED: SnapshotError = SnapshotError::Damaged("an exception is none");
 
@@ -106,7 +107,7 @@ fn read_record(reader: &mut Reader<'_>) -> Result<ExceptionRecord, SnapshotError
     let cause = reader.text()?.into_owned();
     let mut fields = Vec::new();
     for _ in 0..reader.count(8)? {
-        fields.push(crate::body::field_name(&reader.text()?).ok_or(DAMAGED)?);
+        fields.push(tallystick_tables::body::field_name(&reader.text()?).ok_or(DAMAGED)?);
     }
     let (first, last) = (reader.u64()?, reader.u64()?);
     let missing = (first > 0).then_some((first, last));

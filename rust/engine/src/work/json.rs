@@ -1,8 +1,9 @@
 //! Items of work as JSON, and which of them are asked for.
 
+use tallystick_contract::instant;
+
 use super::{Item, State, Work};
 use crate::effect::{write_members, write_name, write_number, write_text};
-use crate::instant;
 
 /// Which items are asked for. What is absent fits all.
 #[derive(Debug, Clone, Default)]
@@ -61,7 +62,7 @@ impl Work {
         let count = |state: State| self.items.values().filter(|item| item.state == state).count() as u64;
         let escalated = self.items.values().filter(|item| item.is_escalated && !item.state.is_done()).count() as u64;
         out.extend_from_slice(b"{\"kept\":");
-        crate::quantity::write_digits(out, self.items.len() as u64);
+        tallystick_contract::quantity::write_digits(out, self.items.len() as u64);
         for state in super::ALL {
             write_number(out, state.name(), count(state));
         }
@@ -79,7 +80,7 @@ impl Work {
             out.extend_from_slice(lead);
             lead = b",";
             out.extend_from_slice(b"{\"code\":");
-            crate::balance::write_string(out, code);
+            tallystick_contract::json_text::write_string(out, code);
             write_number(out, "open", of().filter(|item| item.state == State::Open).count() as u64);
             write_number(out, "acknowledged", of().filter(|item| item.state == State::Acknowledged).count() as u64);
             write_text(out, "oldest", Some(&instant::format(oldest.record.log_time_ns)));
@@ -95,7 +96,7 @@ impl Work {
 pub(crate) fn write_item(item: &Item, out: &mut Vec<u8>) {
     let record = &item.record;
     out.extend_from_slice(b"{\"number\":");
-    crate::quantity::write_digits(out, record.number);
+    tallystick_contract::quantity::write_digits(out, record.number);
     write_text(out, "subject", Some(&item.subject));
     write_text(out, "state", Some(item.state.name()));
     write_name(out, "escalated");

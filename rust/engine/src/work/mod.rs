@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hashbrown::HashTable;
+use tallystick_contract::heap_size;
+use tallystick_contract::limits::EXCEPTIONS_BYTES_MAX;
+use tallystick_tables::dedup::Fingerprint;
+use tallystick_tables::hash::{fold, of_name};
 
-use crate::dedup::Fingerprint;
 use crate::exception::ExceptionRecord;
-use crate::hash::{fold, of_name};
-use crate::held;
-use crate::limits::EXCEPTIONS_BYTES_MAX;
 pub use json::Filter;
 pub(crate) use json::write_item;
 
@@ -253,7 +253,7 @@ impl Work {
     pub(crate) fn move_to(&mut self, number: u64, state: State, (by, note): (&str, Option<&str>), now: Now) -> bool {
         let Some(item) = self.items.get_mut(&number).filter(|item| !item.state.is_done()) else { return false };
         self.bytes += by.len() + note.map_or(0, str::len);
-        self.bytes -= held::text(item.moved_by.as_deref()) + held::text(item.note.as_deref());
+        self.bytes -= heap_size::text(item.moved_by.as_deref()) + heap_size::text(item.note.as_deref());
         (item.state, item.moved_by, item.note) = (state, Some(by.into()), note.map(Into::into));
         self.tell(number, now);
         if state.is_done() {
@@ -342,15 +342,15 @@ impl Work {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        let changes = self.changes.iter().map(|change| change.code.len() + held::text(change.moved_by.as_deref()));
+        let changes = self.changes.iter().map(|change| change.code.len() + heap_size::text(change.moved_by.as_deref()));
         self.bytes
-            + held::tree::<u64, Item>(self.items.len())
+            + heap_size::tree::<u64, Item>(self.items.len())
             + self.open.allocation_size()
             + self.by_key.allocation_size()
-            + self.by_key.iter().map(|(_, numbers)| held::list(numbers)).sum::<usize>()
-            + held::tree::<u64, ()>(self.done.len())
-            + held::tree::<(i64, u64), ()>(self.due.len())
-            + held::list(&self.changes)
+            + self.by_key.iter().map(|(_, numbers)| heap_size::list(numbers)).sum::<usize>()
+            + heap_size::tree::<u64, ()>(self.done.len())
+            + heap_size::tree::<(i64, u64), ()>(self.due.len())
+            + heap_size::list(&self.changes)
             + changes.sum::<usize>()
     }
 }
@@ -360,8 +360,8 @@ fn bytes_of(item: &Item) -> usize {
         + 2 * size_of::<usize>()
         + item.record.memory_bytes()
         + item.subject.len()
-        + held::text(item.moved_by.as_deref())
-        + held::text(item.note.as_deref())
+        + heap_size::text(item.moved_by.as_deref())
+        + heap_size::text(item.note.as_deref())
 }
 
 fn hash(seed: u64, code: &str, subject: &str) -> u64 {

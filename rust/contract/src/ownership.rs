@@ -1,0 +1,400 @@
+//! Ownership: who may say what. A policy of rules over source, type, account, location and effective time gives each event a role; survivorship says
+//! which of two counts is the barrier. Knows no ledger and no event.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::Account;
+use crate::config::text::time;
+use crate::heap_size;
+
+/// What a source is for what an event says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// It is counted.
+    #[default]
+    Owner,
+    /// It is counted, and flagged.
+    Contributor,
+    /// It is recorded, and changes nothing.
+    Observer,
+    /// It may not say this.
+    Refused,
+}
+
+impl Role {
+    /// The name in configurations and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Contributor => "contributor",
+            Self::Observer => "observer",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// What decides between two counts of a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Criterion {
+    /// An owner's before a contributor's.
+    Owner,
+    /// The one effective later.
+    Newest,
+    /// The one under the rule with the greater priority.
+    Priority,
+}
+
+/// A name, or all names with a beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    /// The name, or its beginning.
+    pub text: String,
+    /// Whether more may follow.
+    pub is_prefix: bool,
+}
+
+impl Pattern {
+    /// Whether a name fits.
+    pub fn fits(&self, name: &str) -> bool {
+        if self.is_prefix { name.starts_with(&self.text) } else { name == self.text }
+    }
+}
+
+/// One rule. What is empty or absent fits everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleRule {
+    /// Sources.
+    pub sources: Vec<Pattern>,
+    /// Types, by the names that the rule table gives them.
+    pub types: Vec<Pattern>,
+    /// Accounts, of which the event must post to one.
+    pub accounts: Vec<Account>,
+    /// Locations, sets resolved.
+    pub locations: Vec<String>,
+    /// Effective from this time on, in nanoseconds since 1970.
+    pub from_ns: Option<i64>,
+    /// Effective before this time.
+    pub until_ns: Option<i64>,
+    /// What the source is then.
+    pub role: Role,
+    /// For survivorship.
+    pub priority: i64,
+}
+
+/// What an event says, as far as ownership asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Statement<'a> {
+    /// Who speaks.
+    pub source: &'a str,
+    /// The type's own name.
+    pub kind: &'a str,
+    /// The accounts that it posts to.
+    pub accounts: &'a [Account],
+    /// Where; empty for nowhere.
+    pub location: &'a str,
+    /// When, in nanoseconds since 1970.
+    pub time_ns: i64,
+}
+
+/// What the policy says of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Verdict {
+    /// What the source is.
+    pub role: Role,
+    /// Of the rule that decided.
+    pub priority: i64,
+    /// Whether a rule decided, and not the default.
+    pub by_rule: bool,
+    /// Whether a preset is in force, and no rule names the source.
+    pub is_stranger: bool,
+}
+
+/// Who may say what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// The first that fits decides.
+    pub rules: Vec<RoleRule>,
+    /// What holds where none fits.
+    pub default: Role,
+    /// What decides between counts, in this order.
+    pub survivorship: Vec<Criterion>,
+    /// Whether a preset is in force, which knows the sources by their names.
+    pub has_preset: bool,
+    /// Sources that are people's own; a preset does not take them for strangers.
+    pub operators: Vec<String>,
+}
+
+impl Policy {
+    /// What the source is for what it says.
+    pub fn judge(&self, statement: Statement<'_>) -> Verdict {
+        let by_rule = self.rules.iter().find(|rule| rule.fits(statement));
+        let verdict = by_rule.map_or(Verdict { role: self.default, ..Verdict::default() }, |rule| Verdict {
+            role: rule.role,
+            priority: rule.priority,
+            by_rule: true,
+            is_stranger: false,
+        });
+        if !self.has_preset {
+            return verdict;
+        }
+        if self.operators.iter().any(|operator| operator == statement.source) {
+            // What a person enters by hand must not vanish in silence because no system has that name.
+            let role = if verdict.role == Role::Observer && !verdict.by_rule { Role::Owner } else { verdict.role };
+            return Verdict { role, ..verdict };
+        }
+        Verdict { is_stranger: !self.rules.iter().any(|rule| rule.names(statement.source)), ..verdict }
+    }
+
+    /// The rank of a count: the greater one is the barrier.
+    pub fn rank(&self, verdict: Verdict, time_ns: i64) -> [i64; 3] {
+        let mut rank = [0; 3];
+        for (place, criterion) in rank.iter_mut().zip(&self.survivorship) {
+            *place = match criterion {
+                Criterion::Owner => i64::from(verdict.role == Role::Owner),
+                Criterion::Newest => time_ns,
+                Criterion::Priority => verdict.priority,
+            };
+        }
+        rank
+    }
+
+    /// Bytes that it takes.
+    pub fn memory_bytes(&self) -> usize {
+        let patterns = |patterns: &Vec<Pattern>| {
+            heap_size::list(patterns) + patterns.iter().map(|pattern| pattern.text.capacity()).sum::<usize>()
+        };
+        let rule = |rule: &RoleRule| {
+            patterns(&rule.sources)
+                + patterns(&rule.types)
+                + heap_size::list(&rule.accounts)
+                + heap_size::list(&rule.locations)
+                + rule.locations.iter().map(String::capacity).sum::<usize>()
+        };
+        heap_size::list(&self.rules)
+            + heap_size::list(&self.survivorship)
+            + heap_size::list(&self.operators)
+            + self.operators.iter().map(String::capacity).sum::<usize>()
+            + self.rules.iter().map(rule).sum::<usize>()
+    }
+}
+
+impl RoleRule {
+    /// Whether it speaks of this source, and not of everybody.
+    fn names(&self, source: &str) -> bool {
+        self.sources.iter().any(|pattern| pattern.fits(source))
+    }
+
+    fn fits(&self, said: Statement<'_>) -> bool {
+        let any = |patterns: &[Pattern], name| patterns.is_empty() || patterns.iter().any(|pattern| pattern.fits(name));
+        any(&self.sources, said.source)
+            && any(&self.types, said.kind)
+            && (self.accounts.is_empty() || self.accounts.iter().any(|account| said.accounts.contains(account)))
+            && (self.locations.is_empty() || self.locations.iter().any(|location| location == said.location))
+            && self.from_ns.is_none_or(|from_ns| from_ns <= said.time_ns)
+            && self.until_ns.is_none_or(|until_ns| said.time_ns < until_ns)
+    }
+}
+
+/// `[ownership]` as written.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawOwnership {
+    preset: Option<String>,
+    /// `owner`; under a preset `observer`.
+    default: Option<Role>,
+    survivorship: Option<Vec<Criterion>>,
+    location_sets: BTreeMap<String, Vec<String>>,
+    rules: Vec<RawRule>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawRule {
+    sources: Vec<String>,
+    types: Vec<String>,
+    accounts: Vec<String>,
+    locations: Vec<String>,
+    from: Option<String>,
+    until: Option<String>,
+    role: Option<Role>,
+    priority: i64,
+}
+
+/// The presets that ship: WMS owns execution, ERP the orders, the books and master data, OMS and shops the
+/// reservations.
+const PRESETS: [(&str, &str); 1] = [("wms_erp_oms", include_str!("presets/wms_erp_oms.toml"))];
+
+impl RawOwnership {
+    /// The policy, where these sources are the operators.
+    ///
+    /// # Errors
+    /// Names the key and the cure.
+    pub fn validate(&self, operators: &[String]) -> Result<Policy, String> {
+        let mut rules = Vec::new();
+        for (number, raw) in self.rules.iter().enumerate() {
+            rules.push(raw.compile(&format!("ownership.rules[{number}]"), &self.location_sets)?);
+        }
+        if let Some(name) = &self.preset {
+            let Some((_, text)) = PRESETS.iter().find(|(known, _)| known == name) else {
+                return Err(format!("ownership.preset: there is no {name:?}; known is \"wms_erp_oms\""));
+            };
+            let preset: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+            rules.extend(preset.validate(&[])?.rules);
+        }
+        let survivorship =
+            self.survivorship.clone().unwrap_or(vec![Criterion::Owner, Criterion::Newest, Criterion::Priority]);
+        let is_twice = |(place, criterion): (usize, &Criterion)| survivorship[..place].contains(criterion);
+        if survivorship.is_empty() || survivorship.iter().enumerate().any(is_twice) {
+            return Err("ownership.survivorship: give each of \"owner\", \"newest\", \"priority\" at most once, and at least one".to_owned());
+        }
+        let has_preset = self.preset.is_some();
+        // A preset knows who says what. Whom it does not know must not move stock that somebody else tells of, too.
+        let default = self.default.unwrap_or(if has_preset { Role::Observer } else { Role::Owner });
+        let operators = if has_preset { operators.to_vec() } else { Vec::new() };
+        Ok(Policy { rules, default, survivorship, has_preset, operators })
+    }
+}
+
+impl RawRule {
+    fn compile(&self, place: &str, sets: &BTreeMap<String, Vec<String>>) -> Result<RoleRule, String> {
+        let patterns = |texts: &[String]| texts.iter().map(|text| pattern(text)).collect();
+        let account = |name: &String| {
+            Account::from_name(name).ok_or_else(|| format!("{place}.accounts: {name:?} is no account of a position"))
+        };
+        let mut locations = Vec::new();
+        for name in &self.locations {
+            match name.strip_prefix('@') {
+                None => locations.push(name.clone()),
+                Some(set) => {
+                    let set = sets.get(set).ok_or_else(|| {
+                        format!("{place}.locations: there is no set {set:?}; add it to [ownership.location_sets]")
+                    })?;
+                    locations.extend(set.iter().cloned());
+                }
+            }
+        }
+        let bound = |key: &str, text: &Option<String>| {
+            text.as_ref().map(|text| time(&format!("{place}.{key}"), text)).transpose()
+        };
+        Ok(RoleRule {
+            sources: patterns(&self.sources),
+            types: patterns(&self.types),
+            accounts: self.accounts.iter().map(account).collect::<Result<_, _>>()?,
+            locations,
+            from_ns: bound("from", &self.from)?,
+            until_ns: bound("until", &self.until)?,
+            role: self.role.ok_or_else(|| {
+                format!("{place}.role: is missing; give \"owner\", \"contributor\", \"observer\" or \"refused\"")
+            })?,
+            priority: self.priority,
+        })
+    }
+}
+
+fn pattern(text: &str) -> Pattern {
+    let begin = text.strip_suffix('*');
+    Pattern { text: begin.unwrap_or(text).to_owned(), is_prefix: begin.is_some() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::directive_kind::DirectiveKind;
+    use crate::rules::DEFAULT_RULES;
+
+    /// Names of sources for each column of the table in `docs/truth.md` §4.
+    const COLUMNS: [(&str, &[&str]); 6] = [
+        ("WMS, 3PL", &["wms", "wms-east", "3pl", "3pl-1"]),
+        ("OMS", &["oms", "oms-2"]),
+        ("shop, marketplace", &["shop", "shop2", "marketplace-de"]),
+        ("POS, till", &["pos-7", "till"]),
+        ("ERP", &["erp", "erp-2"]),
+        ("others", &["robot", "epcis-dc1", "warehouse"]),
+    ];
+
+    fn policy(more: &str) -> Policy {
+        let config = Config::parse(&format!("[ownership]\npreset = \"wms_erp_oms\"\n{more}")).unwrap();
+        config.ownership.unwrap()
+    }
+
+    fn said<'a>(source: &'a str, kind: &'a str) -> Statement<'a> {
+        Statement { source, kind, accounts: &[], location: "DC1", time_ns: 0 }
+    }
+
+    /// The rows of the table: types, and a cell for each column.
+    fn rows() -> Vec<(Vec<&'static str>, Vec<&'static str>)> {
+        let page = include_str!("../../../docs/truth.md");
+        let head = format!("| type | {} |", COLUMNS.map(|(name, _)| name).join(" | "));
+        let table = page.split(&*head).nth(1).expect("the table stands there").split("\n\n").next().unwrap();
+        let cells = |row: &'static str| row.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>();
+        let row = |row| {
+            let cells = cells(row);
+            let types = cells[0].split(", ").map(|name| name.trim_matches('`')).collect();
+            (types, cells[1..].to_vec())
+        };
+        table.lines().skip(2).map(row).collect()
+    }
+
+    #[test]
+    fn the_preset_does_what_the_table_says() {
+        let policy = policy("");
+        for (types, cells) in rows() {
+            for kind in types {
+                for ((column, sources), cell) in COLUMNS.into_iter().zip(&cells) {
+                    for source in sources {
+                        let verdict = policy.judge(said(source, kind));
+                        let is_so = match (*cell, DirectiveKind::of(kind)) {
+                            ("operators", Some(kind)) => kind.is_for_operators(),
+                            ("counted", Some(kind)) => kind == DirectiveKind::Tick,
+                            // No rule speaks, so everybody may correct what is its own, and nothing else.
+                            ("its own", Some(kind)) => kind.is_correction() && !verdict.by_rule,
+                            (role, _) => verdict.role.name() == role,
+                        };
+                        assert!(is_so, "{kind} of {source} ({column}): {cell} in the table, {verdict:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_table_of_the_preset_has_every_type_once() {
+        let table: toml::Table = toml::from_str(DEFAULT_RULES).unwrap();
+        let mut known: BTreeSet<String> = table["types"].as_table().unwrap().keys().cloned().collect();
+        known.extend(DirectiveKind::names().map(str::to_owned));
+        let listed: Vec<String> = rows().into_iter().flat_map(|(types, _)| types).map(str::to_owned).collect();
+        let told: BTreeSet<String> = listed.iter().cloned().collect();
+        assert_eq!(told.len(), listed.len(), "a type stands there twice");
+        let forgotten: Vec<_> = known.difference(&told).collect();
+        assert!(forgotten.is_empty(), "docs/truth.md §4 does not say who may say {forgotten:?}");
+        let unknown: Vec<_> = told.difference(&known).collect();
+        assert!(unknown.is_empty(), "docs/truth.md §4 speaks of types that are none: {unknown:?}");
+    }
+
+    #[test]
+    fn a_preset_does_not_know_strangers() {
+        let strange = |policy: &Policy, source| {
+            let verdict = policy.judge(said(source, "stock.received"));
+            (verdict.role.name(), verdict.is_stranger)
+        };
+        let alone = policy("");
+        assert_eq!(strange(&alone, "robot"), ("observer", true));
+        assert_eq!(strange(&alone, "planning"), ("observer", false));
+        assert_eq!(strange(&alone, "operator"), ("owner", false));
+        assert_eq!(strange(&policy("default = \"owner\"\n"), "robot"), ("owner", true));
+        let refusing = policy("default = \"refused\"\n");
+        assert_eq!(strange(&refusing, "operator"), ("refused", false));
+        // A rule that speaks of everybody names nobody.
+        let rules = "[[ownership.rules]]\ntypes = [\"stock.*\"]\nrole = \"owner\"\n";
+        assert_eq!(strange(&policy(rules), "robot"), ("owner", true));
+        let config = Config::parse("[[ownership.rules]]\nsources = [\"wms\"]\nrole = \"owner\"\n").unwrap();
+        assert_eq!(strange(&config.ownership.unwrap(), "robot"), ("owner", false));
+    }
+}

@@ -1,0 +1,367 @@
+//! The slow, obvious twin of the engine: the oracle of scenarios, properties and fuzzing.
+//!
+//! Derived from the documents alone: `docs/events.md`, `docs/truth.md`, `docs/promise.md`, `docs/claims.md` and
+//! `docs/choices.md`. It keeps every event and recomputes what it is asked for from the
+//! definitions, so that it can be read next to the contract. It is not made for speed, and it shares no code with the engine's
+//! decoding, memory of keys or ledger. It knows the crate of the contract and no other of ours.
+#![forbid(unsafe_code)]
+
+mod approval;
+mod claims;
+mod correction;
+mod decimal;
+mod directive;
+mod element;
+mod event;
+mod fields;
+mod judge;
+mod master;
+mod memory;
+mod number;
+mod order;
+mod ownership;
+mod position;
+mod posting;
+mod promise;
+mod supply;
+#[cfg(test)]
+mod tests;
+mod turn;
+mod work;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tallystick_contract::balance::{Balance, Claimed, PositionKey};
+use tallystick_contract::config::Config;
+use tallystick_contract::instant;
+use tallystick_contract::limits::{EVENT_BYTES_MAX, HELD_BYTES_MAX, WAITING_MAX};
+use tallystick_contract::outcome::Outcome;
+use tallystick_contract::state_hash::StateHash;
+
+use approval::{Guard, Pending};
+use claims::Claims;
+use correction::Record;
+use directive::Line;
+use event::{Content, Key};
+use master::Master;
+use memory::Memory;
+use order::Orders;
+use position::Position;
+use promise::Promise;
+use supply::{Dispatch, Expected, Taken};
+use turn::{Reply, Turn};
+use work::Work;
+
+pub use promise::{GroupFigures, Promised};
+
+/// What became of one element.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Place in the log: sequence of the message.
+    pub sequence: u64,
+    /// Place in the log: index within the message.
+    pub index: u32,
+    /// Who spoke, where the element could be decoded.
+    pub source: Option<String>,
+    /// Its idempotency key, where the element could be decoded.
+    pub id: Option<String>,
+    /// The one final answer.
+    pub outcome: Outcome,
+    /// The codes of the exceptions that it raised.
+    pub codes: Vec<String>,
+    /// For a conflict: the fields that differ from what was first sent under the key.
+    pub fields: Vec<&'static str>,
+}
+
+/// The twin.
+#[derive(Debug, Clone)]
+pub struct Reference {
+    config: Config,
+    log_time_ns: Option<i64>,
+    memory: Memory,
+    /// Elements that were answered.
+    elements: u64,
+    positions: BTreeMap<PositionKey, Position>,
+    orders: Orders,
+    /// What became of each stock event that was remembered.
+    records: BTreeMap<Key, Record>,
+    /// Postings that were made.
+    postings: u64,
+    /// Directives that wait for the event that they are about.
+    waiting: Vec<Turn>,
+    /// Events that wait for a decision.
+    pending: Vec<Pending>,
+    guards: Vec<Guard>,
+    master: Master,
+    lines: BTreeMap<Line, Expected>,
+    dispatches: Vec<Dispatch>,
+    taken: Vec<Taken>,
+    work: Work,
+    /// Positions that events were posted to as they were sent.
+    direct: BTreeSet<PositionKey>,
+    /// Whether there was any directive yet.
+    had_directives: bool,
+    /// What the safety stock of each position was when somebody looked last.
+    safety_stocks: BTreeMap<PositionKey, i64>,
+    /// Sources that were told of as unregistered.
+    strangers: BTreeSet<String>,
+    promise: Promise,
+    claims: Claims,
+    /// Answers to requests for promises, in the order in which they were judged.
+    pub answers: Vec<Promised>,
+    /// Final answers of elements that were held, and gaps: an answer `held` with the code `sequence_gap FIRST-LAST`, at the place of the first event
+    /// that waited behind it. In the order in which they came about.
+    pub followed: Vec<Answer>,
+}
+
+/// What moves log time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Clock {
+    /// The stamp of the message.
+    Bus,
+    /// Each event's own time, in replay.
+    Events,
+}
+
+impl Reference {
+    /// An empty ledger.
+    pub fn new(config: Config) -> Self {
+        let memory = Memory::new(config.dedup_window_ns, config.dedup_keys_max);
+        Self {
+            config,
+            log_time_ns: None,
+            memory,
+            elements: 0,
+            positions: BTreeMap::new(),
+            orders: Orders::default(),
+            records: BTreeMap::new(),
+            postings: 0,
+            waiting: Vec::new(),
+            pending: Vec::new(),
+            guards: Vec::new(),
+            master: Master::default(),
+            lines: BTreeMap::new(),
+            dispatches: Vec::new(),
+            taken: Vec::new(),
+            work: Work::default(),
+            direct: BTreeSet::new(),
+            had_directives: false,
+            safety_stocks: BTreeMap::new(),
+            strangers: BTreeSet::new(),
+            promise: Promise::default(),
+            claims: Claims::default(),
+            answers: Vec::new(),
+            followed: Vec::new(),
+        }
+    }
+
+    /// Applies one message of the bus.
+    pub fn apply_message(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> Vec<Answer> {
+        self.advance(log_time_ns);
+        self.give_up_what_is_due(sequence);
+        let Some(elements) = element::elements(message) else {
+            self.elements += 1;
+            return vec![self.tell(None, (sequence, 0), &Reply::new(Outcome::Malformed))];
+        };
+        let places = (0..).zip(elements);
+        places.map(|(index, element)| self.apply(element, (sequence, index), Clock::Bus)).collect()
+    }
+
+    /// Applies the lines of a file, one log sequence for each line that is not blank. Without a log time, each event's own is used.
+    pub fn apply_ndjson(&mut self, buffer: &[u8], first_sequence: u64, log_time_ns: Option<i64>) -> Vec<Answer> {
+        let clock = log_time_ns.map_or(Clock::Events, |stamp| {
+            self.advance(stamp);
+            self.give_up_what_is_due(first_sequence);
+            Clock::Bus
+        });
+        let places = (first_sequence..).zip(element::lines(buffer));
+        places.map(|(sequence, line)| self.apply(line, (sequence, 0), clock)).collect()
+    }
+
+    /// All positions, sorted by their names.
+    pub fn balances(&self) -> Vec<Balance> {
+        let narrow = |amount: i128| i64::try_from(amount).expect("claims are bounded by what is asked for");
+        let balance = |(key, position): (&PositionKey, &Position)| {
+            let curves = self.curves_at(key, &[], None);
+            let claims: Vec<_> = curves.iter().map(|curve| claims::line::at(curve, 0)).collect();
+            let sum = |of: fn(&claims::line::Claim) -> i128| claims.iter().map(of).sum::<i128>();
+            let mut balance = Balance {
+                key: key.clone(),
+                accounts: self.accounts_of(key).map(|amount| i64::try_from(amount).expect("overflow is refused")),
+                claimed: Claimed {
+                    reserved: narrow(self.claimed_at(key) + sum(|claim| claim.reserved)),
+                    allocated: narrow(sum(|claim| claim.allocated)),
+                    ordered: narrow(sum(|claim| claim.ordered)),
+                    unpicked: narrow(self.unpicked(key)),
+                },
+                atp: 0,
+                safety_stock: self.safety_stock_at(key, self.log_time_ns.unwrap_or(0)),
+                pending: i64::try_from(self.pending_at(key)).unwrap_or(i64::MAX),
+                is_hollow: !self.direct.contains(key),
+                version: position.version,
+            };
+            // Where supply has no limit, what is on the shelf is what nobody doubts.
+            let figure = self.figures(key, self.config.promise.mode, None)[0];
+            balance.atp = figure.unwrap_or_else(|| balance.on_hand_atp());
+            balance
+        };
+        self.positions.iter().map(balance).collect()
+    }
+
+    /// The hash of all balances.
+    pub fn state_hash(&self) -> StateHash {
+        let mut hash = StateHash::default();
+        for balance in self.balances() {
+            hash.add(&balance.view());
+        }
+        hash
+    }
+
+    /// Code and subject of all exceptions that are open or acknowledged.
+    pub fn open_exceptions(&self) -> BTreeSet<String> {
+        self.work.open()
+    }
+
+    /// Moves log time, which never goes backwards, and says what it is now.
+    fn advance(&mut self, log_time_ns: i64) -> i64 {
+        let now = self.log_time_ns.map_or(log_time_ns, |latest| latest.max(log_time_ns));
+        self.log_time_ns = Some(now);
+        now
+    }
+
+    fn apply(&mut self, element: &[u8], place: (u64, u32), clock: Clock) -> Answer {
+        let answer = self.answer(element, place, clock);
+        self.elements += 1;
+        self.follow_up(place.0);
+        self.look_at_safety_stocks(place.0);
+        self.look_at_days(place.0);
+        answer
+    }
+
+    /// A position whose safety stock is another than before reflects the message that brought it about: what can be promised is another.
+    fn look_at_safety_stocks(&mut self, sequence: u64) {
+        // Nothing but directives can change them, and time where there were any or where rules begin and end.
+        if !self.had_directives && !self.config.has_dated_safety() {
+            return;
+        }
+        let now_ns = self.log_time_ns.unwrap_or(0);
+        let now: BTreeMap<_, _> =
+            self.positions.keys().map(|key| (key.clone(), self.safety_stock_at(key, now_ns))).collect();
+        for (key, amount) in &now {
+            if self.safety_stocks.get(key).is_some_and(|before| before != amount)
+                && let Some(position) = self.positions.get_mut(key)
+            {
+                position.version = sequence;
+            }
+        }
+        self.safety_stocks = now;
+    }
+
+    fn answer(&mut self, element: &[u8], place: (u64, u32), clock: Clock) -> Answer {
+        if element.len() > EVENT_BYTES_MAX {
+            return self.tell(None, place, &Reply::new(Outcome::TooLarge));
+        }
+        let Ok(event) = event::decode(element, &self.config) else {
+            return self.refuse_form(element, place);
+        };
+        let log_time_ns = match event.time {
+            Some(instant::Parsed::Exact(own)) if clock == Clock::Events && !event.is_definition() => self.advance(own),
+            _ => self.log_time_ns.unwrap_or(0),
+        };
+        self.give_up_what_is_due(place.0);
+        if matches!(event.content, Ok(Content::Directive(_))) && !self.had_directives {
+            self.had_directives = true;
+            self.look_at_safety_stocks(place.0);
+        }
+        let mut reply = self.judge(&event, place, log_time_ns, element);
+        reply.is_told |= promise::is_answered(element, reply.outcome);
+        let answer = self.tell(Some(&event), place, &reply);
+        self.answer_request(&event, element, reply.outcome, place.0);
+        self.wake(&event.key(), place.0);
+        answer
+    }
+
+    /// What is no event is told of under its key, if that can be read.
+    fn refuse_form(&mut self, element: &[u8], place: (u64, u32)) -> Answer {
+        let reply = Reply::new(Outcome::Malformed);
+        let Some(key) = event::legible_key(element) else { return self.tell(None, place, &reply) };
+        self.work.raise(Outcome::Malformed.name(), &work::of_key(&key));
+        self.answer_malformed(&key, element, place.0);
+        let codes = vec![Outcome::Malformed.name().to_owned()];
+        let (source, id) = (Some(key.0), Some(key.1));
+        Answer { sequence: place.0, index: place.1, source, id, outcome: Outcome::Malformed, codes, fields: Vec::new() }
+    }
+
+    /// Gives up what waited for so long as it may, gaps first, and tells of what should have arrived by now.
+    fn give_up_what_is_due(&mut self, sequence: u64) {
+        self.forget_keys();
+        self.let_time_pass(sequence);
+        while let Some((_, at)) = self.orders.earliest().filter(|(due_ns, _)| Some(*due_ns) <= self.log_time_ns) {
+            self.give_up(at, sequence);
+        }
+        let is_over = |twin: &Self, turn: &Turn| {
+            Some(turn.came_ns.saturating_add(twin.config.dedup_window_ns)) <= twin.log_time_ns
+        };
+        self.give_up_waiting(sequence, is_over);
+        self.tell_overdue();
+        self.look_at_safety_stocks(sequence);
+    }
+
+    /// Gives up all that waits, as at the end of a replay: gaps, then directives without a target.
+    pub fn release_held(&mut self, sequence: u64) {
+        while let Some((_, at)) = self.orders.earliest() {
+            self.give_up(at, sequence);
+        }
+        self.give_up_waiting(sequence, |_, _| true);
+    }
+
+    /// Applies what waited for the element, and gives up gaps where too much waits.
+    fn follow_up(&mut self, sequence: u64) {
+        for at in 0..self.orders.0.len() {
+            self.drain(at, sequence);
+            while self.orders.0[at].waiting.len() > self.orders.0[at].ordering.held_max {
+                self.give_up(at, sequence);
+            }
+        }
+        while self.orders.bytes() > HELD_BYTES_MAX
+            && let Some((_, at)) = self.orders.earliest()
+        {
+            self.give_up(at, sequence);
+        }
+        self.give_up_waiting(sequence, |twin, _| twin.waiting.len() > WAITING_MAX);
+    }
+
+    fn give_up(&mut self, at: usize, sequence: u64) {
+        let counted = &mut self.orders.0[at];
+        let Some(first) = counted.first() else { return };
+        let waiting = &counted.waiting[first];
+        let (gap, place) = ((counted.next, waiting.number - 1), waiting.turn.place);
+        counted.next = waiting.number;
+        counted.lost.push((gap.0, gap.1, BTreeSet::new()));
+        self.work.raise("sequence_gap", &counted.subject(gap.0, gap.1));
+        self.followed.push(Answer {
+            sequence: place.0,
+            index: place.1,
+            source: Some(counted.source.clone()),
+            id: None,
+            outcome: Outcome::Held,
+            codes: vec![format!("sequence_gap {}-{}", gap.0, gap.1)],
+            fields: Vec::new(),
+        });
+        self.drain(at, sequence);
+    }
+
+    /// Applies what waits and need not wait any more.
+    fn drain(&mut self, at: usize, sequence: u64) {
+        loop {
+            let counted = &mut self.orders.0[at];
+            let next = counted.next;
+            let Some(first) = counted.first().filter(|first| counted.waiting[*first].number <= next) else { return };
+            let mut waiting = counted.waiting.remove(first);
+            counted.next = next.max(waiting.number + 1);
+            waiting.turn.is_late = waiting.number < next;
+            self.close_gap(at, waiting.number);
+            self.finish(&waiting.turn, sequence);
+        }
+    }
+}

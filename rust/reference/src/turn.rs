@@ -1,0 +1,67 @@
+//! An element that is acted on, at once or later: what it says, what it was found to claim, and where it came from.
+
+use tallystick_contract::outcome::Outcome;
+use tallystick_contract::ownership::Verdict;
+
+use super::event::{Body, Event, Key};
+
+/// An element that was accepted for its form, its time and its owner.
+#[derive(Debug, Clone)]
+pub(super) struct Turn {
+    pub(super) event: Event,
+    pub(super) claim: Claim,
+    /// Elements before it in the log.
+    pub(super) ordinal: u64,
+    /// Its place in the log.
+    pub(super) place: (u64, u32),
+    /// The log's time when it came.
+    pub(super) came_ns: i64,
+    /// Its own bytes, which are read again when its turn comes.
+    pub(super) text: Vec<u8>,
+    /// Whether its number had been given up, taken or passed.
+    pub(super) is_late: bool,
+}
+
+/// What an element asks for.
+#[derive(Debug, Clone)]
+pub(super) struct Claim {
+    /// A stock event's content in our names and units.
+    pub(super) body: Option<Body>,
+    pub(super) time_ns: i64,
+    pub(super) verdict: Verdict,
+}
+
+impl Turn {
+    pub(super) fn key(&self) -> Key {
+        self.event.key()
+    }
+
+    /// Its effective time and key, by which corrections and definitions are ordered.
+    pub(super) fn rank(&self) -> (i64, String, String) {
+        (self.claim.time_ns, self.event.source.clone(), self.event.id.clone())
+    }
+}
+
+/// What becomes of an element, with code and subject of each exception beside its own.
+#[derive(Debug, Clone)]
+pub(super) struct Reply {
+    pub(super) outcome: Outcome,
+    pub(super) fields: Vec<&'static str>,
+    pub(super) raised: Vec<(String, String)>,
+    /// Whether its outcome is told of by one of those, and has no exception of its own.
+    pub(super) is_told: bool,
+}
+
+impl Reply {
+    pub(super) fn new(outcome: Outcome) -> Self {
+        Self { outcome, fields: Vec::new(), raised: Vec::new(), is_told: false }
+    }
+
+    /// What was applied too late is called late.
+    pub(super) fn late_if(mut self, is_late: bool) -> Self {
+        if is_late && matches!(self.outcome, Outcome::Applied | Outcome::Absorbed) {
+            self.outcome = Outcome::Late;
+        }
+        self
+    }
+}
