@@ -14,8 +14,12 @@ from tests.sources import BINDING, CONTRACT, ENGINE, FRAMES, PACKAGE, REFERENCE,
 
 DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 README: Final = (ROOT / "README.md").read_text()
+DAEMON: Final = (ROOT / "docs" / "daemon.md").read_text()
+LIBRARY: Final = (ROOT / "docs" / "library.md").read_text()
+ARCHITECTURE: Final = (ROOT / "ARCHITECTURE.md").read_text()
 EVENTS: Final = (ROOT / "docs" / "events.md").read_text()
 
+README_BYTES_MAX: Final = 7 * 1024
 FOLDERS: Final = {
     "bus/",
     "cli/",
@@ -66,7 +70,7 @@ def rooms() -> list[str]:
 
 def map_of(room: str) -> set[str]:
     """The files that the map names in the table of one folder of the Python package."""
-    table = re.search(rf"^`python/tallystick/{room}`: .*\n\n((?:\|.*\|\n)+)", README, re.MULTILINE)
+    table = re.search(rf"^`python/tallystick/{room}`: .*\n\n((?:\|.*\|\n)+)", ARCHITECTURE, re.MULTILINE)
     assert table is not None, room
     return set(re.findall(r"`(\w+\.py)`", table[1]))
 
@@ -93,7 +97,7 @@ def test_broken_links_are_found(tmp_path: Path) -> None:
 
 
 def test_file_map_is_complete_and_true() -> None:
-    section = README.split("\n## The files, in reading order\n")[1]
+    section = ARCHITECTURE.split("\n## The files, by rooms\n")[1]
     named = set(re.findall(r"`(\w+(?:\.(?:rs|toml|pyi?)|/))`", section))
     crates = [crate / "src" for crate in (CONTRACT, TABLES, ENGINE, REFERENCE, FRAMES, BINDING)]
     folders = {f"{path.name}/" for crate in crates for path in crate.iterdir() if path.is_dir()}
@@ -106,13 +110,18 @@ def test_every_room_of_the_package_has_its_own_table() -> None:
     assert {room: map_of(room) for room in rooms()} == {room: package_files(room) for room in rooms()}
 
 
-def test_library_example_runs() -> None:
-    (example,) = blocks(README, "python")
-    exec(compile(example, "README.md", "exec"), {})  # noqa: S102 (our own example)
+@pytest.mark.parametrize("document", [README, LIBRARY], ids=["README", "library"])
+def test_library_example_runs(document: str) -> None:
+    (example,) = blocks(document, "python")
+    exec(compile(example, "example", "exec"), {})  # noqa: S102 (our own example)
+
+
+def test_readme_is_short() -> None:
+    assert len(README.encode()) <= README_BYTES_MAX
 
 
 def test_configuration_example_is_accepted(tmp_path: Path) -> None:
-    (example,) = blocks(README, "toml")
+    (example,) = blocks(DAEMON, "toml")
     path = tmp_path / "tallystick.toml"
     path.write_text(example)
     loaded = config.load(path, {})
@@ -133,7 +142,7 @@ def test_contract_examples_are_accepted() -> None:
 def test_outcome_tables_are_true() -> None:
     contract = {name.strip("`"): int(number) for number, name, _ in rows(EVENTS, "## 8. Outcomes")}
     assert contract == OUTCOMES
-    shown = {row[0].strip("`"): int(row[1]) for row in rows(README, "## What becomes of an event")}
+    shown = {row[0].strip("`"): int(row[1]) for row in rows(DAEMON, "## What becomes of an event")}
     assert shown.items() <= OUTCOMES.items()
 
 
@@ -144,7 +153,7 @@ def test_type_table_is_true() -> None:
 
 
 def test_exit_statuses_are_true() -> None:
-    section = README.split("\n| exit status | meaning |")[1].split("\n\n")[0]
+    section = DAEMON.split("\n| exit status | meaning |")[1].split("\n\n")[0]
     documented = {int(status) for status in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)}
     classes = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
     assert documented == {kind.exit_code for kind in classes if hasattr(kind, "exit_code")} | {0, 130}
@@ -167,7 +176,7 @@ def commands() -> dict[str, set[str]]:
 
 def test_commands_and_options_exist() -> None:
     known = commands()
-    section = README.split("\n## The command line\n")[1]
+    section = DAEMON.split("\n## The command line\n")[1]
     shown = re.findall(r"^\| `tallystick .*$", section, re.MULTILINE)
     named = set()
     for usage in re.findall(r"`tallystick ([^`]+)`", "\n".join(shown)):
@@ -180,4 +189,4 @@ def test_commands_and_options_exist() -> None:
 
 
 def test_no_figure_waits_to_be_measured() -> None:
-    assert re.findall(r"<!-- figure: (\w+) -->", README) == []
+    assert [path for path in DOCUMENTS if "<!-- figure: " in path.read_text()] == []

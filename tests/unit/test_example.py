@@ -32,6 +32,6 @@ def test_the_horizon_is_that_of_the_readme(tmp_path: Path) -> None:
         "because of 2026-11-26, when safety stock is 5",
     ]
     assert (tmp_path / "horizon.png").read_bytes().startswith(b"\x89PNG")
-    readme = (ROOT / "README.md").read_text()
-    assert "30 | **10** |" in readme
-    assert "| 75 | **30** |" in readme
+    page = (ROOT / "docs" / "atp.md").read_text()
+    assert "30 | **10** |" in page
+    assert "| 75 | **30** |" in page

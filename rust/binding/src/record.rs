@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
+use tallystick_contract::codes;
 use tallystick_contract::outcome::Outcome;
-use tallystick_engine::exception::{ExceptionRecord as Record, Severity};
+use tallystick_engine::exception::ExceptionRecord as Record;
 
 /// What a person has to look at.
 #[pyclass(frozen, module = "tallystick._engine")]
@@ -21,7 +22,7 @@ impl ExceptionRecord {
 
     #[getter]
     fn severity(&self) -> &'static str {
-        Severity::of(&self.0.code).name()
+        codes::find(&self.0.code).severity.name()
     }
 
     #[getter]

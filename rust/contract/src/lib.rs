@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod balance;
+pub mod codes;
 pub mod config;
 pub mod directive_kind;
 pub mod heap_size;

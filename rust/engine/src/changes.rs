@@ -4,7 +4,6 @@ use hashbrown::HashTable;
 use tallystick_contract::account::STORED;
 use tallystick_contract::balance::Claimed;
 use tallystick_contract::heap_size;
-
 use tallystick_tables::hash::{GOLDEN, fold};
 
 use crate::stock::Spot;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use tallystick_contract::balance::BalanceView;
+use tallystick_contract::codes;
 use tallystick_contract::instant;
 use tallystick_contract::json_text::write_string;
 use tallystick_contract::outcome::Outcome;
 use tallystick_contract::quantity::write_digits;
 
 use crate::changes::Tracing;
-use crate::exception::{ExceptionRecord, Severity};
+use crate::exception::ExceptionRecord;
 use crate::stock::Spot;
 use crate::work::StateChange;
 
@@ -108,7 +109,7 @@ fn write_change(out: &mut Vec<u8>, covers: Covers<'_>, change: &StateChange, nth
 /// Writes what is known of an exception, as members of an object that has one already.
 pub(crate) fn write_members(out: &mut Vec<u8>, record: &ExceptionRecord) {
     write_text(out, "code", Some(&record.code));
-    write_text(out, "severity", Some(Severity::of(&record.code).name()));
+    write_text(out, "severity", Some(codes::find(&record.code).severity.name()));
     write_text(out, "outcome", record.outcome.map(Outcome::name));
     write_text(out, "owner", Some(record.team.name()));
     write_number(out, "sequence", record.sequence);

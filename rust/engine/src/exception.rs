@@ -4,57 +4,6 @@ use tallystick_contract::config::Team;
 use tallystick_contract::heap_size;
 use tallystick_contract::outcome::Outcome;
 
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Worth knowing.
-    Info,
-    /// Somebody should look at it.
-    Warning,
-    /// An event was not counted, or should not have been.
-    Error,
-    /// Much may be wrong.
-    Critical,
-}
-
-impl Severity {
-    /// Of a code.
-    pub fn of(code: &str) -> Self {
-        match code {
-            "late" | "contributor" | "unknown_item" | "unknown_location" => Self::Info,
-            "negative_stock"
-            | "short_pick"
-            | "duplicate_suspect"
-            | "pending_approval"
-            | "receipt_variance"
-            | "transfer_overdue"
-            | "unregistered_source"
-            | "supply_overdue"
-            | "closed_line"
-            | "claim_below_zero"
-            | "ship_without_pick"
-            | "document_clash"
-            | "unallocated_pick"
-            | "over_release"
-            | "over_protected"
-            | "insufficient"
-            | "source_lag" => Self::Warning,
-            "mass_change" | "sequence_gap" | "source_refusals" | "overflow" => Self::Critical,
-            _ => Self::Error,
-        }
-    }
-
-    /// The name in outputs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
-            Self::Critical => "critical",
-        }
-    }
-}
-
 /// One exception.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExceptionRecord {

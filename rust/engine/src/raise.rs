@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tallystick_contract::codes;
 use tallystick_contract::config::Config;
 use tallystick_contract::outcome::Outcome;
 
@@ -9,7 +10,7 @@ use crate::batch::Batch;
 use crate::engine::{Engine, Place};
 use crate::event::Event;
 use crate::exception::ExceptionRecord;
-use crate::explain::{Findings, Raised, cause_of_code, cause_of_outcome, cure};
+use crate::explain::{Findings, Raised, cause_of_code, cause_of_outcome};
 use crate::wave::{Element, Seen};
 use crate::work::Now;
 
@@ -76,7 +77,7 @@ impl Engine {
             sku: event.sku.map(Into::into),
             location: location.or_else(|| event.location.map(Into::into)),
             cause,
-            cure: cure(code),
+            cure: codes::find(code).cure,
             fields,
             missing: None,
             event: (*original).into(),
@@ -116,7 +117,7 @@ impl Engine {
             sku: about.sku.map(Into::into),
             location: about.location.map(Into::into),
             cause: about.cause,
-            cure: cure(about.code),
+            cure: codes::find(about.code).cure,
             fields: Vec::new(),
             missing: about.missing,
             event: Box::default(),

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::codes;
 use crate::heap_size;
 use crate::limits::{
     AHEAD_DEFAULT_NS, CONFIG_BYTES_MAX, CORRECTIONS_DEFAULT, CORRECTIONS_MAX, DAY_NS, DEDUP_KEYS_DEFAULT,
@@ -249,7 +250,7 @@ impl Config {
 
     /// Who works on an exception with this code.
     pub fn team(&self, code: &str) -> Team {
-        self.teams.get(code).copied().unwrap_or_else(|| Team::by_default(code))
+        self.teams.get(code).copied().unwrap_or_else(|| codes::find(code).owner)
     }
 
     /// Safety stock of a position at a time. `is_in` tells whether its location is in a group then. Sub-positions (lot, owner) have none of their own.

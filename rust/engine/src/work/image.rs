@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tallystick_contract::codes;
 use tallystick_contract::config::Team;
 use tallystick_contract::outcome::Outcome;
 use tallystick_tables::dedup::Fingerprint;
@@ -9,7 +10,6 @@ use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 use super::{ALL, Item, Work};
 use crate::exception::ExceptionRecord;
-use crate::explain::cure;
 
 const DAMAGED: SnapshotError = SnapshotError::Damaged("an exception is none");
 
@@ -112,7 +112,7 @@ fn read_record(reader: &mut Reader<'_>) -> Result<ExceptionRecord, SnapshotError
     let (first, last) = (reader.u64()?, reader.u64()?);
     let missing = (first > 0).then_some((first, last));
     let (event, event_bytes_total) = (reader.owned()?, reader.u64()?);
-    let cure = cure(&code);
+    let cure = codes::find(&code).cure;
     Ok(ExceptionRecord {
         number,
         code,

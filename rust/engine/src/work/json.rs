@@ -1,5 +1,6 @@
 //! Items of work as JSON, and which of them are asked for.
 
+use tallystick_contract::codes;
 use tallystick_contract::instant;
 
 use super::{Item, State, Work};
@@ -85,7 +86,7 @@ impl Work {
             write_number(out, "acknowledged", of().filter(|item| item.state == State::Acknowledged).count() as u64);
             write_text(out, "oldest", Some(&instant::format(oldest.record.log_time_ns)));
             write_text(out, "owner", Some(oldest.record.team.name()));
-            write_text(out, "severity", Some(crate::exception::Severity::of(code).name()));
+            write_text(out, "severity", Some(codes::find(code).severity.name()));
             out.push(b'}');
         }
         out.extend_from_slice(b"]}");

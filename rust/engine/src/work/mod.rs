@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hashbrown::HashTable;
+use tallystick_contract::codes::{self, Settled};
 use tallystick_contract::heap_size;
 use tallystick_contract::limits::EXCEPTIONS_BYTES_MAX;
 use tallystick_tables::dedup::Fingerprint;
@@ -97,18 +98,6 @@ pub(crate) struct Now {
     pub(crate) place: (u64, u32),
     pub(crate) log_time_ns: i64,
 }
-
-/// Codes that an event has got rid of when one under its key is accepted.
-const OF_CONTENT: [&str; 8] = [
-    "malformed",
-    "unknown_type",
-    "quantity_invalid",
-    "time_out_of_bounds",
-    "not_owner",
-    "sequence_missing",
-    "unknown_reference",
-    "loop",
-];
 
 /// All items.
 #[derive(Debug)]
@@ -293,7 +282,7 @@ impl Work {
 
     /// Resolves what was wrong with an event's content, since one under its key was accepted.
     pub(crate) fn accept(&mut self, key: Fingerprint, now: Now) {
-        self.resolve_of(key, "accepted", now, |code| OF_CONTENT.contains(&code));
+        self.resolve_of(key, "accepted", now, |code| codes::find(code).settled == Settled::Accepted);
     }
 
     /// Resolves what is open about an event with a code, or all of it.

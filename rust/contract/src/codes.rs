@@ -1,0 +1,346 @@
+//! Codes of exceptions: how bad each is, who works on it, what settles it, and what to do about it
+//! (`docs/truth.md` §7).
+
+use crate::config::Team;
+
+use Settled::{Accepted, ByHand, ByItself};
+use Severity::{Critical, Error, Info, Warning};
+use Team::{It, Operations};
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Somebody should look at it.
+    Warning,
+    /// An event was not counted, or should not have been.
+    Error,
+    /// Much may be wrong.
+    Critical,
+}
+
+impl Severity {
+    /// The name in outputs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// What settles an exception.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// An event under its key that is accepted.
+    Accepted,
+    /// That what it tells of is so no more: when.
+    ByItself(&'static str),
+    /// A person who resolves it, or the void of its event.
+    ByHand,
+}
+
+/// What is to be known of a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// Its name.
+    pub name: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Who works on it, unless the configuration says otherwise.
+    pub owner: Team,
+    /// What settles it.
+    pub settled: Settled,
+    /// What to do about it, in words.
+    pub cure: &'static str,
+}
+
+/// What is to be known of a code that a type of somebody's own raises.
+pub const OF_ITS_OWN: Code =
+    Code { name: "", severity: Error, owner: It, settled: ByHand, cure: "look at the original event and its source" };
+
+/// All codes that are built in, by name.
+pub const CODES: [Code; 37] = [
+    Code {
+        name: "claim_below_zero",
+        severity: Warning,
+        owner: Operations,
+        settled: ByItself("it is so no more"),
+        cure: "nothing was freed that others hold; find the claim that is missing, or the release that was sent twice and void it. It settles itself",
+    },
+    Code {
+        name: "closed_line",
+        severity: Warning,
+        owner: Operations,
+        settled: ByItself("it is so no more"),
+        cure: "find out which is right, the close or what came after it; void the wrong one, or state the line again if more is to go",
+    },
+    Code {
+        name: "conflict",
+        severity: Error,
+        owner: It,
+        settled: ByHand,
+        cure: "the source must use a new id for a new event; find out which of the two is right and send a correction under a new key",
+    },
+    Code {
+        name: "contributor",
+        severity: Info,
+        owner: It,
+        settled: ByHand,
+        cure: "nothing, if both systems should say this; else give the source another role in [[ownership.rules]]: tallystick policy apply FILE",
+    },
+    Code {
+        name: "count_beyond_history",
+        severity: Error,
+        owner: Operations,
+        settled: ByHand,
+        cure: "count again now, or raise engine.history_max",
+    },
+    Code {
+        name: "document_clash",
+        severity: Warning,
+        owner: It,
+        settled: ByItself("it is so no more"),
+        cure: "if both mean one order, let one of them state it ([[ownership.rules]]); if not, keep their numbers apart with documents in [sources.NAME]",
+    },
+    Code {
+        name: "duplicate_suspect",
+        severity: Warning,
+        owner: Operations,
+        settled: ByHand,
+        cure: "compare the two events; if it is one, send the opposite movement under a new key",
+    },
+    Code {
+        name: "insufficient",
+        severity: Warning,
+        owner: Operations,
+        settled: ByHand,
+        cure: "ask for the quantity or the date that the cause names, under a new key",
+    },
+    Code {
+        name: "late",
+        severity: Info,
+        owner: It,
+        settled: ByHand,
+        cure: "nothing, if this was a delay; if it happens often, raise gap_wait or look at the transport",
+    },
+    Code {
+        name: "loop",
+        severity: Error,
+        owner: It,
+        settled: Accepted,
+        cure: "find the two systems that send each other's changes back, and stop one; if the way is that long, raise echo.hops_max. Then: tallystick exceptions repair --code loop",
+    },
+    Code {
+        name: "malformed",
+        severity: Error,
+        owner: It,
+        settled: Accepted,
+        cure: "correct the event at its source and send it again under the same key",
+    },
+    Code {
+        name: "mass_change",
+        severity: Critical,
+        owner: Operations,
+        settled: ByItself("the decision"),
+        cure: "find out whether the source meant it, then: tallystick exceptions approve NUMBER, or deny NUMBER; mass_change_percent in [approvals] decides",
+    },
+    Code {
+        name: "negative_stock",
+        severity: Warning,
+        owner: Operations,
+        settled: ByItself("`on_hand` is zero or more again"),
+        cure: "count the position, or find the receipt that is missing",
+    },
+    Code {
+        name: "not_owner",
+        severity: Error,
+        owner: It,
+        settled: Accepted,
+        cure: "if the source is right, give it a role in [[ownership.rules]] or a table in [sources] (tallystick policy apply FILE). Then: tallystick exceptions repair --code not_owner",
+    },
+    Code {
+        name: "over_protected",
+        severity: Warning,
+        owner: Operations,
+        settled: ByItself("there is enough again"),
+        cure: "lower a protection, or accept that the first channel that comes is served first",
+    },
+    Code {
+        name: "over_release",
+        severity: Warning,
+        owner: Operations,
+        settled: ByItself("the release is taken back"),
+        cure: "nothing more was given back than was held; look for a release that was sent twice",
+    },
+    Code {
+        name: "overflow",
+        severity: Critical,
+        owner: It,
+        settled: ByHand,
+        cure: "check the unit of measure and the history of this position",
+    },
+    Code {
+        name: "pending_approval",
+        severity: Warning,
+        owner: Operations,
+        settled: ByItself("the decision"),
+        cure: "compare before and after, then: tallystick exceptions approve NUMBER, or deny NUMBER; the limits stand in [approvals]",
+    },
+    Code {
+        name: "quantity_invalid",
+        severity: Error,
+        owner: Operations,
+        settled: Accepted,
+        cure: "correct the quantity at its source and send the event again under the same key",
+    },
+    Code {
+        name: "receipt_variance",
+        severity: Warning,
+        owner: Operations,
+        settled: ByItself("the line fits"),
+        cure: "compare what came with the purchase; correct the receipt, or accept it: tallystick exceptions resolve NUMBER; tolerance in [receipts] decides",
+    },
+    Code {
+        name: "reservation_at_risk",
+        severity: Error,
+        owner: Operations,
+        settled: ByItself("it is covered again"),
+        cure: "bring supply forward, or void or reschedule one of the reservations that are named",
+    },
+    Code {
+        name: "sequence_gap",
+        severity: Critical,
+        owner: It,
+        settled: ByItself("all its numbers came after all"),
+        cure: "find out what became of these events and send them again; they are applied as late",
+    },
+    Code {
+        name: "sequence_missing",
+        severity: Error,
+        owner: It,
+        settled: Accepted,
+        cure: "send the event with its number, or declare the source's order as \"arrival\"",
+    },
+    Code {
+        name: "ship_without_pick",
+        severity: Warning,
+        owner: Operations,
+        settled: ByItself("it is so no more"),
+        cure: "if this source never tells of picks, set [[shipping]] from = \"on_hand\" for it: tallystick policy apply FILE; else find the pick that is missing",
+    },
+    Code {
+        name: "short_pick",
+        severity: Warning,
+        owner: Operations,
+        settled: ByHand,
+        cure: "count the location and allocate the rest of the order elsewhere",
+    },
+    Code {
+        name: "source_lag",
+        severity: Warning,
+        owner: It,
+        settled: ByItself("the source is on time again"),
+        cure: "look at the source and its transport (tallystick sources); alert_lag in [sources] decides what is too late",
+    },
+    Code {
+        name: "source_refusals",
+        severity: Critical,
+        owner: It,
+        settled: ByItself("a run with fewer refusals"),
+        cure: "look at what was refused: tallystick exceptions list --source NAME; alert_refusals_percent in [sources] decides what is too much",
+    },
+    Code {
+        name: "supply_overdue",
+        severity: Warning,
+        owner: Operations,
+        settled: ByItself("the line is in order again"),
+        cure: "ask the supplier, and reschedule, receive or cancel the line",
+    },
+    Code {
+        name: "time_out_of_bounds",
+        severity: Error,
+        owner: It,
+        settled: Accepted,
+        cure: "correct the clock of the source, or declare it as a load of history (max_age = \"none\")",
+    },
+    Code {
+        name: "too_large",
+        severity: Error,
+        owner: It,
+        settled: ByHand,
+        cure: "send a smaller event; unknown fields count too",
+    },
+    Code {
+        name: "transfer_overdue",
+        severity: Warning,
+        owner: Operations,
+        settled: ByItself("the dispatch was taken"),
+        cure: "ask where the goods are; send transfer.received, or void the dispatch; age in [transfers] decides what is too long",
+    },
+    Code {
+        name: "unallocated_pick",
+        severity: Warning,
+        owner: Operations,
+        settled: ByItself("it is so no more"),
+        cure: "allocate before picking; if this warehouse does not, set [claims] unallocated_pick = \"allow\": tallystick policy apply FILE",
+    },
+    Code {
+        name: "unknown_item",
+        severity: Info,
+        owner: It,
+        settled: ByItself("its definition"),
+        cure: "send item.defined for it, or for the item that it is an alias of; [master] mode decides who asks",
+    },
+    Code {
+        name: "unknown_location",
+        severity: Info,
+        owner: It,
+        settled: ByItself("its definition"),
+        cure: "send location.defined for it, or for the location that it is an alias of; [master] mode decides who asks",
+    },
+    Code {
+        name: "unknown_reference",
+        severity: Error,
+        owner: It,
+        settled: Accepted,
+        cure: "send first what the cause names, or correct the name at its source; then send this one again, under a new id if its id was answered already",
+    },
+    Code {
+        name: "unknown_type",
+        severity: Error,
+        owner: It,
+        settled: Accepted,
+        cure: "add the type or an alias for it to [types], or correct the source, and send the event again",
+    },
+    Code {
+        name: "unregistered_source",
+        severity: Warning,
+        owner: It,
+        settled: ByHand,
+        cure: "name the source in [[ownership.rules]], or give it a table in [sources]: tallystick policy apply FILE. What was only observed has to be sent again under new ids",
+    },
+];
+
+/// What is to be known of a code.
+pub fn find(name: &str) -> &'static Code {
+    CODES.binary_search_by_key(&name, |code| code.name).map_or(&OF_ITS_OWN, |place| &CODES[place])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_in_order_and_have_cures_of_their_own() {
+        assert!(CODES.is_sorted_by(|one, other| one.name < other.name));
+        for (place, code) in CODES.iter().enumerate() {
+            assert_eq!(find(code.name), code);
+            assert!(CODES[..place].iter().all(|other| other.cure != code.cure), "{}", code.name);
+        }
+        assert_eq!(*find("of_my_own"), OF_ITS_OWN);
+    }
+}
