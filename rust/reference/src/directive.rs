@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tallystick_contract::config::Config;
-use tallystick_contract::instant;
 use tallystick_contract::limits::{EVENT_BYTES_MAX, ID_BYTES_MAX, NAME_BYTES_MAX, SOURCE_BYTES_MAX, TYPE_BYTES_MAX};
 use tallystick_contract::outcome::Outcome;
 use tallystick_contract::rules::QuantityRule;
@@ -16,6 +15,7 @@ use super::master::{Table, Version};
 use super::number::Number;
 use super::promise::{self, Ask};
 use super::work::State;
+use crate::time::Time;
 
 /// The directives with the members that count for them.
 const KINDS: [(&str, &[&str]); 15] = [
@@ -237,7 +237,7 @@ fn corrected(fields: &Fields<'_>, config: &Config) -> Result<Result<Body, Outcom
     let time = event.time()?;
     let content = event::content(&event, &kind, time, &config.rules)?;
     // No bound holds for it, but an account of time has to hold it.
-    let is_out_of_range = time.is_some_and(|time| !matches!(time, instant::Parsed::Exact(_)));
+    let is_out_of_range = time.is_some_and(|time| !matches!(time, Time::Exact(_)));
     Ok(content.and_then(|body| if is_out_of_range { Err(Outcome::TimeOutOfBounds) } else { Ok(body) }))
 }
 

@@ -3,7 +3,6 @@
 use tallystick_contract::account::Account;
 use tallystick_contract::balance::PositionKey;
 use tallystick_contract::config::Config;
-use tallystick_contract::instant;
 use tallystick_contract::limits::{
     CORRELATION_BYTES_MAX, EVENT_BYTES_MAX, ID_BYTES_MAX, NAME_BYTES_MAX, SOURCE_BYTES_MAX, TYPE_BYTES_MAX,
     UNIT_BYTES_MAX,
@@ -16,6 +15,7 @@ use super::directive::{self, Directive, What};
 use super::fields::{Fields, Malformed};
 use super::number::Number;
 use super::promise::Ask;
+use crate::time::{self, Time};
 
 /// An event whose form is right.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub(super) struct Event {
     /// Its place in its source's own order, if it says one.
     pub(super) sequence: Option<u64>,
     /// When it says that it happened.
-    pub(super) time: Option<instant::Parsed>,
+    pub(super) time: Option<Time>,
     /// The key of the event that a sync made it from, if it says so.
     pub(super) origin: Option<Key>,
     /// The syncs that it went through.
@@ -70,7 +70,7 @@ pub(super) struct Body {
     pub(super) quantity: i64,
     /// The unit of measure; empty for the item's base unit.
     pub(super) unit: String,
-    pub(super) time: Option<instant::Parsed>,
+    pub(super) time: Option<Time>,
     pub(super) from_status: Option<Account>,
     pub(super) to_status: Option<Account>,
     pub(super) document: String,
@@ -89,7 +89,7 @@ impl Body {
     /// The time that it says, in nanoseconds since 1970.
     pub(super) fn exact_time_ns(&self) -> Option<i64> {
         match self.time {
-            Some(instant::Parsed::Exact(time_ns)) => Some(time_ns),
+            Some(Time::Exact(time_ns)) => Some(time_ns),
             _ => None,
         }
     }
@@ -186,14 +186,14 @@ fn check_forms(fields: &Fields<'_>) -> Result<(), Malformed> {
     fields.status("from_status")?;
     fields.status("to_status")?;
     let due = fields.name("due", EVENT_BYTES_MAX)?;
-    if due.is_some_and(|due| !instant::is_date_or_time(due.as_bytes())) { Err(Malformed) } else { Ok(()) }
+    if due.is_some_and(|due| !time::is_date_or_time(&due)) { Err(Malformed) } else { Ok(()) }
 }
 
 /// What the fields of a stock event say.
 pub(super) fn content(
     fields: &Fields<'_>,
     kind: &str,
-    time: Option<instant::Parsed>,
+    time: Option<Time>,
     rules: &RuleTable,
 ) -> Result<Result<Body, Outcome>, Malformed> {
     check_forms(fields)?;

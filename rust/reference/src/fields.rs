@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use tallystick_contract::instant;
 use tallystick_contract::limits::{EVENT_BYTES_MAX, LINE_BYTES_MAX, NAME_BYTES_MAX, NESTING_MAX};
 
 use super::element;
 use super::number::Number;
+use crate::time::{self, Time};
 
 const ATTRIBUTES: [&str; 11] = [
     "id",
@@ -192,11 +192,8 @@ impl<'a> Fields<'a> {
         positive(number).map(Some)
     }
 
-    pub(super) fn time(&self) -> Result<Option<instant::Parsed>, Malformed> {
-        match self.name("time", EVENT_BYTES_MAX)?.map(|text| instant::parse(text.as_bytes())) {
-            Some(instant::Parsed::NotATime) => Err(Malformed),
-            time => Ok(time),
-        }
+    pub(super) fn time(&self) -> Result<Option<Time>, Malformed> {
+        self.name("time", EVENT_BYTES_MAX)?.map(|text| time::read(&text).ok_or(Malformed)).transpose()
     }
 
     /// The quantity's number as text, whether it stands in quotes or not.

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use tallystick_contract::config::{Order, Ordering, Unregistered};
-use tallystick_contract::instant;
 use tallystick_contract::limits::NAMED_ELEMENTS;
 use tallystick_contract::outcome::Outcome;
 use tallystick_contract::ownership::{Role, Verdict};
@@ -19,6 +18,7 @@ use super::posting::{Plan, Posting};
 use super::promise::Ask;
 use super::turn::{Claim, Reply, Turn};
 use super::{Answer, Reference, ownership, promise, work};
+use crate::time::Time;
 
 impl Reference {
     /// The precedence from the content onwards.
@@ -113,7 +113,7 @@ impl Reference {
     fn effective_time(&self, event: &Event, log_time_ns: i64) -> Option<i64> {
         let time_ns = match event.time {
             None => return Some(log_time_ns),
-            Some(instant::Parsed::Exact(time_ns)) => time_ns,
+            Some(Time::Exact(time_ns)) => time_ns,
             Some(_) => return None,
         };
         if event.is_definition() {

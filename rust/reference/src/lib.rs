@@ -26,6 +26,7 @@ mod promise;
 mod supply;
 #[cfg(test)]
 mod tests;
+mod time;
 mod turn;
 mod work;
 
@@ -33,7 +34,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tallystick_contract::balance::{Balance, Claimed, PositionKey};
 use tallystick_contract::config::Config;
-use tallystick_contract::instant;
 use tallystick_contract::limits::{EVENT_BYTES_MAX, HELD_BYTES_MAX, WAITING_MAX};
 use tallystick_contract::outcome::Outcome;
 use tallystick_contract::state_hash::StateHash;
@@ -49,6 +49,7 @@ use order::Orders;
 use position::Position;
 use promise::Promise;
 use supply::{Dispatch, Expected, Taken};
+use time::Time;
 use turn::{Reply, Turn};
 use work::Work;
 
@@ -265,7 +266,7 @@ impl Reference {
             return self.refuse_form(element, place);
         };
         let log_time_ns = match event.time {
-            Some(instant::Parsed::Exact(own)) if clock == Clock::Events && !event.is_definition() => self.advance(own),
+            Some(Time::Exact(own)) if clock == Clock::Events && !event.is_definition() => self.advance(own),
             _ => self.log_time_ns.unwrap_or(0),
         };
         self.give_up_what_is_due(place.0);

@@ -2,25 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use tallystick_contract::instant;
 use tallystick_contract::limits::DEDUP_GENERATIONS;
 use tallystick_contract::outcome::Outcome;
 
 use super::directive::{Directive, What};
 use super::event::{Body, Content, Key};
 use super::promise::Ask;
+use crate::time::Time;
 
 /// What was said under a key.
 #[derive(Debug, Clone)]
 pub(super) enum Said {
-    Content(Box<Content>, Option<instant::Parsed>),
+    Content(Box<Content>, Option<Time>),
     /// Nothing yet: an event that was made from this one came before it.
     Echo,
 }
 
 impl Said {
     /// The names of the fields in which what is said now differs. An echo is never contradicted.
-    pub(super) fn differences(&self, content: &Content, time: Option<instant::Parsed>) -> Vec<&'static str> {
+    pub(super) fn differences(&self, content: &Content, time: Option<Time>) -> Vec<&'static str> {
         let Self::Content(known, known_time) = self else { return Vec::new() };
         match (&**known, content) {
             (Content::Stock(known), Content::Stock(body)) => known.differences(body),

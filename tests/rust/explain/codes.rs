@@ -8,8 +8,9 @@ use crate::claiming;
 use tallystick_contract::codes::{CODES, Settled, find};
 use tallystick_contract::{outcome, rules};
 
-/// How a code is written where it is raised.
-const RAISED: [&str; 5] = ["Raised::of(\"", "raised_about(\"", "about_source(\"", "code: \"", "settled.push((\""];
+/// How a code is written where it is raised, or settled.
+const RAISED: [&str; 6] =
+    ["Raised::of(\"", "raised_about(\"", "about_source(\"", "code: \"", "settled.push((\"", "work.resolve(\""];
 
 fn read(folder: &Path, codes: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {

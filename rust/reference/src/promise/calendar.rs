@@ -7,8 +7,9 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tallystick_contract::config::Bucket;
-use tallystick_contract::instant;
 use tallystick_contract::limits::SECOND_NS;
+
+use crate::time::{self, Time};
 
 const HOUR_NS: i64 = 3_600 * SECOND_NS;
 const EPOCH: Date = Date::constant(1970, 1, 1);
@@ -30,14 +31,19 @@ pub(crate) enum Due {
 impl Due {
     /// Reads a date or a time; nothing for a text that is neither.
     pub(crate) fn read(text: &str) -> Option<Self> {
-        if text.len() == 10 {
-            return text.parse().ok().map(Self::Day);
+        if let Some(date) = time::date(text) {
+            return Some(Self::Day(date));
         }
-        match instant::parse(text.as_bytes()) {
-            instant::Parsed::Exact(ns) => Some(Self::At(ns)),
-            instant::Parsed::BeyondRange => Some(if text < "2000" { Self::LongAgo } else { Self::FarOff }),
-            instant::Parsed::NotATime => None,
-        }
+        Some(match time::read(text)? {
+            Time::Exact(ns) => Self::At(ns),
+            Time::BeyondRange => {
+                if text < "2000" {
+                    Self::LongAgo
+                } else {
+                    Self::FarOff
+                }
+            }
+        })
     }
 }
 
@@ -98,8 +104,8 @@ impl Calendar {
     /// A bucket as it is written.
     pub(crate) fn text(&self, bucket: i64) -> String {
         match self.bucket {
-            Bucket::Day => instant::format_date(bucket),
-            Bucket::Hour => instant::format(bucket * HOUR_NS),
+            Bucket::Day => time::format_date(bucket),
+            Bucket::Hour => time::format(bucket * HOUR_NS),
         }
     }
 

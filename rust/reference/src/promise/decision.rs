@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 use tallystick_contract::balance::PositionKey;
 use tallystick_contract::config::Mode;
-use tallystick_contract::instant;
 use tallystick_contract::outcome::Outcome;
 
 use crate::Reference;
@@ -15,6 +14,7 @@ use super::amount;
 use super::calendar::Due;
 use super::kernel::Figure;
 use super::request::{Place, Request, Ttl, Wanted};
+use crate::time;
 
 /// Who asks for something, and how it is judged.
 #[derive(Debug, Clone, Copy)]
@@ -113,7 +113,7 @@ impl Reference {
         let mut body = answer(&key, if is_whole { "granted" } else { "partly" }, Outcome::Applied, sequence);
         body["quantity"] = amount(offers.iter().map(Offer::quantity).map(i128::from).sum());
         body["lines"] = request.lines.iter().zip(&offers).map(told_line).collect();
-        body["expires"] = expires_ns.map(instant::format).into();
+        body["expires"] = expires_ns.map(time::format).into();
         self.take(turn, request, (offers, expires_ns), sequence);
         self.told(&key, Outcome::Applied, body)
     }
