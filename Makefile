@@ -6,6 +6,7 @@ DEMO_ARGS ?=
 BENCH_ARGS ?=
 FUZZ_SECONDS ?= 60
 PYTEST_ARGS ?=
+SEEDS ?= 10
 
 BIN := .venv/bin
 RUST_SOURCES := Cargo.toml $(wildcard Cargo.lock) $(shell find rust -name '*.rs' -o -name '*.toml')
@@ -19,7 +20,8 @@ CARGO := $(ALONE) cargo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rust test-python lint bench fuzz sanitize wheels wheel-pgo builds test-arm clean
+.PHONY: help demo test test-fast fast-rust fast-python test-long test-rust test-python lint audit bench fuzz sanitize
+.PHONY: wheels wheel-pgo builds test-arm clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -28,6 +30,21 @@ demo: .venv/stamps/package ## a year of real sales through a real server, proven
 	$(BIN)/tallystick demo $(DEMO_ARGS)
 
 test: test-rust test-python ## the engine's tests (Rust), then everything else (Python, real nats-server)
+
+test-fast: .venv/stamps/package ## what shows most mistakes: at most 90 s from a built tree
+	$(MAKE) --jobs=2 --output-sync=target fast-rust fast-python
+
+fast-rust:
+	$(CARGO) test --locked --lib --test scenarios --test cases --test snapshots --test frames
+
+fast-python:
+	$(ALONE) $(BIN)/python -m pytest -m "not slow" tests/unit
+
+test-long: .venv/stamps/package ## random orders, logs and promises under other seeds, hours if you like (SEEDS=10)
+	for seed in $$(seq $(SEEDS)); do \
+	  export TALLYSTICK_TEST_SEED=$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ') TALLYSTICK_TEST_LIVES=600; \
+	  $(CARGO) test --locked --test claims --test promise --test properties --test truth --test columns || exit 1; \
+	done
 
 test-rust: .venv/stamps/package ## the engine's tests alone
 	$(CARGO) test --locked

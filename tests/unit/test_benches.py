@@ -19,6 +19,8 @@ from benches.rows import CONFIG, Rows
 from benches.scale import TINY
 from tallystick import Engine, _engine
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

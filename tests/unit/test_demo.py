@@ -20,6 +20,8 @@ from tallystick.demo.workload import Workload
 from tallystick.errors import OperationError
 from tallystick.files.replay import replay
 
+pytestmark = pytest.mark.slow
+
 
 def _checks(workload: Workload, *, reference: bool = True) -> list[Check]:
     """Replays the workload without a bus and holds the ledger against its expectation."""

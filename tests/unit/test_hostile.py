@@ -9,6 +9,8 @@ import pytest
 from tallystick import OUTCOMES, Engine, Reference
 from tests.tables import SCENARIOS, load, text_bytes
 
+pytestmark = pytest.mark.slow
+
 NOW_NS = 1_772_366_400_000_000_000
 APPLIED, MALFORMED, TOO_LARGE = OUTCOMES["applied"], OUTCOMES["malformed"], OUTCOMES["too_large"]
 VALUES: dict[str, list[tuple[str, Any]]] = load(SCENARIOS / "json" / "values.json")

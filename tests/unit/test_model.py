@@ -5,10 +5,13 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallystick import Engine, Reference
+
+pytestmark = pytest.mark.slow
 
 HOUR_NS = 3_600_000_000_000
 NOW_NS = 1_767_600_000_000_000_000 + HOUR_NS

@@ -15,6 +15,8 @@ from tallystick.config import Input
 from tallystick.errors import PublishError, UsageError
 from tallystick.files.messages import MessageReader
 
+pytestmark = pytest.mark.slow
+
 INPUT = Input()
 EVENT = b'{"id":"%d","source":"wms","type":"stock.received","sku":"A","location":"DC1","quantity":1}'
 

@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from tallystick import OUTCOMES, Engine, Reference
 from tests.conftest import seed as run_seed
 
+pytestmark = pytest.mark.slow
+
 LOG_TIME_NS = 1_772_366_400_000_000_000
 """2026-03-01T12:00:00Z, after all times that are drawn."""
 NAMES = {number: name for name, number in OUTCOMES.items()}

@@ -170,6 +170,7 @@ def test_an_interrupted_replay_leaves_no_output(tmp_path: Path) -> None:
     assert [found.name for found in tmp_path.iterdir()] == ["events.ndjson"]
 
 
+@pytest.mark.slow
 def test_outcomes_are_final_and_in_order_although_events_were_held(tmp_path: Path) -> None:
     rng = random.Random(7)
     numbers = list(range(1, 30_001))

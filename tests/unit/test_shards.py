@@ -18,6 +18,8 @@ from tallystick._engine import Inbox
 from tallystick.files.replay import replay
 from tests.conftest import seed as run_seed
 
+pytestmark = pytest.mark.slow
+
 EVENTS: Final = 40_000
 TIME_NS: Final = 1_772_366_400 * 10**9
 CONFIG: Final = '[engine]\nnegative_stock = "refuse"\nmax_age = "none"\n'
