@@ -1,5 +1,5 @@
-//! Columns: a row of an Arrow stream gets the outcome, the effects and the exceptions of the JSON event that it is; what is no such stream is
-//! one refusal.
+//! Columns: a row of an Arrow stream gets the outcome, the effects and the exceptions of the JSON event that it is;
+//! what is no such stream is one refusal.
 
 mod common;
 mod table;
@@ -33,7 +33,8 @@ fn check(cases: u32, property: impl Fn(&Table) -> Result<(), TestCaseError>) {
     common::check(cases, &bytes, |bytes| property(&Table::draw(&mut Dice(&bytes))));
 }
 
-/// An exception without places and lengths in the text: a row has none, and what is too large is not written out to be measured.
+/// An exception without places and lengths in the text: a row has none, and what is too large is not written out to be
+/// measured.
 fn comparable(record: &ExceptionRecord) -> ExceptionRecord {
     let cause = match record.outcome {
         Some(Outcome::TooLarge) => record.cause.trim_start_matches(|digit: char| digit.is_ascii_digit()),
@@ -53,7 +54,8 @@ fn a_row_is_the_event_that_its_rendering_is() {
             (Engine::with(Config::default()), Engine::with(Config::default()), Reference::with(Config::default()));
         let answers = engine.message(&stream, 7, BASE_NS);
         prop_assert_eq!(&answers, &json.message(array.as_bytes(), 7, BASE_NS), "(columns, JSON) {}", &array);
-        // The engine may leave a differing field of a conflict unnamed, once in 512; for the twin's names see the properties.
+        // The engine may leave a differing field of a conflict unnamed, once in 512; for the twin's names see the
+        // properties.
         let unnamed = |answer: &Answer| Answer { fields: Vec::new(), ..answer.clone() };
         for (answer, expected) in answers.iter().zip(twin.message(array.as_bytes(), 7, BASE_NS)) {
             prop_assert_eq!(unnamed(answer), unnamed(&expected), "(columns, reference) {}", &array);

@@ -1,4 +1,5 @@
-//! Hostile JSON: what is none is refused, what is some is read, by the engine as by its twin, and the neighbours are applied.
+//! Hostile JSON: what is none is refused, what is some is read, by the engine as by its twin, and the neighbours are
+//! applied.
 
 mod common;
 

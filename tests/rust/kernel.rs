@@ -1,4 +1,5 @@
-//! Properties of the kernel (`docs/promise.md` §3): what is promised leaves nothing short, and not a thousandth less than that; published tables to the digit.
+//! Properties of the kernel (`docs/promise.md` §3): what is promised leaves nothing short, and not a thousandth less
+//! than that; published tables to the digit.
 
 mod common;
 
@@ -52,7 +53,8 @@ impl Case {
         })
     }
 
-    /// Whether all is served earliest expiry first, a promise too, and what must be left in each bucket from there on could be served there as well.
+    /// Whether all is served earliest expiry first, a promise too, and what must be left in each bucket from there on
+    /// could be served there as well.
     fn is_served(&self, promise: i64, at: usize, window: usize) -> bool {
         (at..self.end()).all(|last| {
             let mut lots = vec![0; last + 1];

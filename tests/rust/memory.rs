@@ -1,5 +1,5 @@
-//! What the key table and the whole engine say they hold is what the allocator gave and what they mapped. Maps do not go through the allocator, so
-//! they are counted beside; on Linux the kernel says what stands behind them.
+//! What the key table and the whole engine say they hold is what the allocator gave and what they mapped. Maps do not
+//! go through the allocator, so they are counted beside; on Linux the kernel says what stands behind them.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -84,8 +84,8 @@ const LOG_TIME_NS: i64 = 1_767_225_600_000_000_000;
 const BLOCK_EVENTS: u64 = 2_500;
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 
-/// Blocks of events of every kind: new positions and known ones, lots, counts, late movements, long names, ids to carry through, layouts,
-/// duplicates, and all that makes exceptions.
+/// Blocks of events of every kind: new positions and known ones, lots, counts, late movements, long names, ids to carry
+/// through, layouts, duplicates, and all that makes exceptions.
 fn block(first: u64) -> String {
     let types = ["received", "sold", "counted", "reserved", "picked", "returned", "adjusted", "unheard_of"];
     let line = |n: u64| {

@@ -1,5 +1,6 @@
-//! Properties of promises (`docs/promise.md`): the engine equals its twin in answers and figures, whatever is scheduled, received, reserved, protected and taken
-//! back; and neither shards nor a snapshot nor the cut of a batch change any of it.
+//! Properties of promises (`docs/promise.md`): the engine equals its twin in answers and figures, whatever is
+//! scheduled, received, reserved, protected and taken back; and neither shards nor a snapshot nor the cut of a batch
+//! change any of it.
 
 mod common;
 mod plans;
@@ -59,7 +60,8 @@ fn open(all: BTreeSet<String>) -> BTreeSet<String> {
     all.into_iter().filter(|item| !item.starts_with("source_")).collect()
 }
 
-/// Without the word that the members of a directive differ, which the engine leaves out once in 256 times, and with gaps in front.
+/// Without the word that the members of a directive differ, which the engine leaves out once in 256 times, and with
+/// gaps in front.
 fn clear(mut answers: Vec<Answer>) -> Vec<Answer> {
     for answer in &mut answers {
         answer.fields.retain(|field| *field != "data");
@@ -83,7 +85,7 @@ fn reflecting(mut balances: Vec<Balance>, twin: &[Balance], before: &[Balance]) 
     balances
 }
 
-/// The same for the versions that answers name.
+/// Lets the versions that answers name be those of the twin.
 fn reflected(mut told: Vec<Told>, twin: &[Told]) -> Vec<Told> {
     for (engine, twin) in told.iter_mut().zip(twin) {
         if let (Some(version), Some(least)) = (engine.get_mut("version"), twin.get("version"))

@@ -1,5 +1,5 @@
-//! Properties of random logs: the engine equals its twin, whatever the cuts; order and repetition leave one state; nothing is lost by a
-//! snapshot; the books balance.
+//! Properties of random logs: the engine equals its twin, whatever the cuts; order and repetition leave one state;
+//! nothing is lost by a snapshot; the books balance.
 
 mod common;
 mod stream;
@@ -172,7 +172,8 @@ fn order_and_repetition_leave_one_state() {
     });
 }
 
-/// Events that are never refused, numbered as their source's order asks, and the same in an order that the bounds of holding allow for.
+/// Events that are never refused, numbered as their source's order asks, and the same in an order that the bounds of
+/// holding allow for.
 fn shuffled_within_bounds(per_position: bool) -> impl Strategy<Value = (Vec<Draft>, Vec<Draft>)> {
     let drafts = prop::collection::vec(well_formed(), 1..60);
     (drafts, prop::collection::vec(0_usize..HELD_MAX, 60)).prop_map(move |(mut drafts, delays)| {

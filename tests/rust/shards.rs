@@ -1,4 +1,5 @@
-//! Shards: however the state is divided and however many threads work on it, the answers, the outputs and the state are those of one part.
+//! Shards: however the state is divided and however many threads work on it, the answers, the outputs and the state are
+//! those of one part.
 
 mod common;
 // Every test program is built with a copy of this file and uses its own part of it.
@@ -20,7 +21,8 @@ use tallystick_engine::engine::{Engine, Flush};
 use tallystick_engine::exception::ExceptionRecord;
 use tallystick_engine::shards::{Alone, Crew, Shards};
 
-/// Beside what all random logs are run under: refusals by the state in a short window, and room for the keys of a round and then for no more of them.
+/// Beside what all random logs are run under: refusals by the state in a short window, and room for the keys of a round
+/// and then for no more of them.
 const MORE_CONFIGS: [&str; 2] = [
     "[engine]\ndedup_window = \"48s\"\nmax_age = \"10m\"\nhistory_max = 3\nnegative_stock = \"refuse\"\n",
     "[engine]\ndedup_keys_max = 60\ndedup_window = \"24m\"\nnegative_stock = \"refuse\"\n",

@@ -1,5 +1,6 @@
-//! Properties of truth under disorder (`docs/truth.md`): the engine equals its twin, whatever sources say about what they said before; corrections leave
-//! one state in any order; what was granted is as if nothing had waited; a snapshot loses nothing of it.
+//! Properties of truth under disorder (`docs/truth.md`): the engine equals its twin, whatever sources say about what
+//! they said before; corrections leave one state in any order; what was granted is as if nothing had waited; a snapshot
+//! loses nothing of it.
 
 mod common;
 mod disorder;
@@ -53,8 +54,8 @@ fn open(all: BTreeSet<String>) -> BTreeSet<String> {
     all.into_iter().filter(|item| !item.starts_with("source_lag ") && !item.starts_with("source_refusals ")).collect()
 }
 
-/// Without the word that the members of a directive differ, which the engine leaves out once in 256 times, and with gaps in front: a batch tells them
-/// apart from what followed.
+/// Without the word that the members of a directive differ, which the engine leaves out once in 256 times, and with
+/// gaps in front: a batch tells them apart from what followed.
 fn clear(mut answers: Vec<Answer>) -> Vec<Answer> {
     for answer in &mut answers {
         answer.fields.retain(|field| *field != "data");

@@ -57,7 +57,7 @@ class PullLimits:
 
 
 class PullSource:
-    """Reads the event stream from a position on: a `MessageSource`."""
+    """Reads the event stream from a position on."""
 
     def __init__(self, bus: JetStream, position: LogPosition, limits: PullLimits) -> None:
         from tallystick._engine import Inbox

@@ -28,7 +28,6 @@ from tallystick.daemon.publish import OutputStream, Publisher
 from tallystick.daemon.replies import Replies
 from tallystick.daemon.service import serve
 from tallystick.daemon.snapshots import SnapshotFolder, check_belongs
-from tallystick.daemon.source import MessageSource
 from tallystick.daemon.ticker import Ticker
 from tallystick.errors import BusError, EngineFailed, SnapshotUnfit, StreamError
 
@@ -65,7 +64,7 @@ class Pipeline:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._closing = contextlib.AsyncExitStack()
         self._engine: Engine
-        self._source: MessageSource
+        self._source: PullSource
         self._publisher: Publisher
         self._replies: Replies
         self._ticker: Ticker

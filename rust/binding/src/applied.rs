@@ -1,4 +1,5 @@
-//! What came of the messages that were applied from an inbox, in sum: the daemon needs no more of them, so nothing is made per message.
+//! What came of the messages that were applied from an inbox, in sum: the daemon needs no more of them, so nothing is
+//! made per message.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};

@@ -130,7 +130,8 @@ impl Batch {
         totals.by_name(py)
     }
 
-    /// Final outcomes of elements that were held: sequence, index and the outcome's number, in the order in which they were applied.
+    /// Final outcomes of elements that were held: sequence, index and the outcome's number, in the order in which they
+    /// were applied.
     #[getter]
     fn released(&self) -> Vec<(u64, u32, u8)> {
         self.released.clone()
@@ -142,7 +143,8 @@ impl Batch {
         held_among(&self.numbers())
     }
 
-    /// Writes what a batch, this one or a later one, released into `counts` and the outcome lines of this one. Gives how many are still held.
+    /// Writes what a batch, this one or a later one, released into `counts` and the outcome lines of this one. Gives
+    /// how many are still held.
     fn settle(&self, later: &Self) -> usize {
         let mut numbers = self.numbers();
         for (sequence, index, number) in &later.released {

@@ -144,8 +144,8 @@ impl Position {
     }
 }
 
-/// Positions as columns of one length, as they were when they were asked for. Quantities are int64 in thousandths of a unit, versions uint64. Names
-/// are looked up when they are: most callers of an application never ask.
+/// Positions as columns of one length, as they were when they were asked for. Quantities are int64 in thousandths of a
+/// unit, versions uint64. Names are looked up when they are: most callers of an application never ask.
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct Positions {
     engine: Py<Engine>,

@@ -1,4 +1,5 @@
-//! The engine behind one lock and one door: every call releases the GIL once, takes the lock, and turns a panic into one exception.
+//! The engine behind one lock and one door: every call releases the GIL once, takes the lock, and turns a panic into
+//! one exception.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -53,7 +54,8 @@ impl Engine {
         Self { state: Mutex::new(State { engine, sorted_at: 0, sorted, by_birth, batch }) }
     }
 
-    /// The only way in: without the GIL, under the lock. A panic poisons the lock, so that a broken engine gives no further answers.
+    /// The only way in: without the GIL, under the lock. A panic poisons the lock, so that a broken engine gives no
+    /// further answers.
     fn enter<R: Send>(&self, py: Python<'_>, f: impl FnOnce(&mut State) -> R + Send) -> PyResult<R> {
         let entered = py.detach(|| {
             catch_unwind(AssertUnwindSafe(|| self.state.lock().map(|mut state| f(&mut state)).map_err(|_| ())))

@@ -19,7 +19,8 @@ struct State {
     tap: Option<Tap>,
 }
 
-/// Messages of the event stream that arrived and wait. Safe to share between threads. Nobody waits for the GIL under its lock.
+/// Messages of the event stream that arrived and wait. Safe to share between threads. Nobody waits for the GIL under
+/// its lock.
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct Inbox {
     state: Mutex<State>,

@@ -1,4 +1,5 @@
-//! `tallystick._engine`: the engine as a Python extension. The only crate that knows PyO3 and NumPy; it converts and releases the GIL, nothing else.
+//! `tallystick._engine`: the engine as a Python extension. The only crate that knows PyO3 and NumPy; it converts and
+//! releases the GIL, nothing else.
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
 mod applied;

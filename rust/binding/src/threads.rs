@@ -1,4 +1,5 @@
-//! Threads for the engine's shards. They begin and end with each piece of work, so that none is left behind when a process forks or ends.
+//! Threads for the engine's shards. They begin and end with each piece of work, so that none is left behind when a
+//! process forks or ends.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

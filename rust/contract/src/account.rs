@@ -1,4 +1,5 @@
-//! The accounts of a position. Physical accounts and claims are two separate double-entry books: a posting never crosses them.
+//! The accounts of a position. Physical accounts and claims are two separate double-entry books: a posting never
+//! crosses them.
 
 /// An account that a posting can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,4 +1,5 @@
-//! A position as others see it: names, visible accounts, ATP. The one form that replay, queries, the reference and the state hash share.
+//! A position as others see it: names, visible accounts, ATP. The one form that replay, queries, the reference and the
+//! state hash share.
 
 use crate::account::{Account, STORED, VISIBLE};
 use crate::json_text::write_string;
@@ -154,7 +155,8 @@ impl BalanceView<'_> {
         amounts
     }
 
-    /// Appends an availability entry: the line of the balances file, with what can be promised, version and optional tracing ids.
+    /// Appends an availability entry: the line of the balances file, with what can be promised, version and optional
+    /// tracing ids.
     pub fn write_availability(
         &self,
         out: &mut Vec<u8>,

@@ -1,4 +1,5 @@
-//! Held: bytes that collections take from the ordinary allocator, for the accounts of memory. Each part of the engine counts what is its own.
+//! Held: bytes that collections take from the ordinary allocator, for the accounts of memory. Each part of the engine
+//! counts what is its own.
 
 /// Entries of a node in the standard library's trees, and how many are filled when entries come in order.
 const TREE_NODE_MAX: usize = 11;
@@ -16,7 +17,8 @@ pub const fn list<T>(list: &Vec<T>) -> usize {
     list.capacity() * size_of::<T>()
 }
 
-/// A tree without what its entries lead to: exact for few entries, about right for many, since how full nodes are depends on how they came about.
+/// A tree without what its entries lead to: exact for few entries, about right for many, since how full nodes are
+/// depends on how they came about.
 pub const fn tree<K, V>(entries: usize) -> usize {
     let leaf = (TREE_NODE_MAX * (size_of::<K>() + size_of::<V>()) + TREE_NODE_HEAD_BYTES).next_multiple_of(8);
     if entries <= TREE_NODE_MAX {

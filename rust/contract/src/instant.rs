@@ -1,4 +1,5 @@
-//! Instants on the effective-time axis: RFC 3339 text to nanoseconds since 1970-01-01T00:00:00Z and back. Knows no clock.
+//! Instants on the effective-time axis: RFC 3339 text to nanoseconds since 1970-01-01T00:00:00Z and back. Knows no
+//! clock.
 
 use crate::limits::SECOND_NS;
 
@@ -13,7 +14,8 @@ pub enum Parsed {
     NotATime,
 }
 
-/// Reads an RFC 3339 date-time with a zone (RFC 3339 §5.6). Fractions beyond nanoseconds must be zeros: nothing is rounded.
+/// Reads an RFC 3339 date-time with a zone (RFC 3339 §5.6). Fractions beyond nanoseconds must be zeros: nothing is
+/// rounded.
 pub fn parse(text: &[u8]) -> Parsed {
     parse_parts(text).map_or(Parsed::NotATime, |ns| i64::try_from(ns).map_or(Parsed::BeyondRange, Parsed::Exact))
 }
@@ -45,7 +47,8 @@ impl Minute {
     }
 }
 
-/// The nanoseconds of `:05Z` or `:05.123Z`; nothing for any other form, and none for a leap second, whose minute is another.
+/// The nanoseconds of `:05Z` or `:05.123Z`; nothing for any other form, and none for a leap second, whose minute is
+/// another.
 #[inline]
 fn seconds_ns(text: &[u8]) -> Option<i64> {
     let [b':', tens @ b'0'..=b'5', ones @ b'0'..=b'9', rest @ ..] = text else { return None };
@@ -146,7 +149,8 @@ fn days_in_month(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days since the epoch of a proleptic Gregorian date, counted in 400-year eras that begin on 1 March, so that the leap day ends a year.
+/// Days since the epoch of a proleptic Gregorian date, counted in 400-year eras that begin on 1 March, so that the leap
+/// day ends a year.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let shifted = year - i64::from(month <= 2);
     let era = shifted.div_euclid(400);
@@ -199,7 +203,8 @@ pub fn write(out: &mut Vec<u8>, ns: i64) {
     out.push(b'Z');
 }
 
-/// The instant of any number of nanoseconds that 64-bit seconds can hold. Outside the years 0 to 9999, which RFC 3339 has, the text is no RFC 3339.
+/// The instant of any number of nanoseconds that 64-bit seconds can hold. Outside the years 0 to 9999, which RFC 3339
+/// has, the text is no RFC 3339.
 pub fn format_any(ns: i128) -> String {
     let (seconds, fraction) = (ns.div_euclid(SECOND_NS.into()), ns.rem_euclid(SECOND_NS.into()));
     let seconds = i64::try_from(seconds).unwrap_or(if seconds < 0 { i64::MIN } else { i64::MAX });

@@ -1,5 +1,5 @@
-//! The words of Tallystick, which the engine, its reference and everybody else share: accounts, exact quantities, times,
-//! limits, outcomes, the rule table, ownership and configuration, balances and the hash over them.
+//! The words of Tallystick, which the engine, its reference and everybody else share: accounts, exact quantities,
+//! times, limits, outcomes, the rule table, ownership and configuration, balances and the hash over them.
 //!
 //! Knows no state, no event and no other crate of ours.
 #![forbid(unsafe_code)]

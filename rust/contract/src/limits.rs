@@ -3,10 +3,10 @@
 
 /// Largest event, in bytes of JSON without surrounding white space.
 pub const EVENT_BYTES_MAX: usize = 64 * 1024;
-/// Bytes that an exception keeps of a row of columns, as JSON: every event in the contract's form fits, and rows that share one long text do not
-/// multiply it.
+/// Bytes that an exception keeps of a row of columns, as JSON: every event in the contract's form fits, and rows that
+/// share one long text do not multiply it.
 pub const ROW_BYTES_MAX: usize = 4 * 1024;
-/// The same in a message of the bus that has more rows than its bytes could spell out.
+/// Bytes that an exception keeps of a row in a message of the bus that has more rows than its bytes could spell out.
 pub const ROW_BYTES_MIN: usize = 512;
 /// Bytes of an Arrow message for each of its rows, at least.
 pub const ROW_COLUMN_BYTES_MIN: usize = 4;
@@ -30,8 +30,8 @@ pub const SCALE: i64 = 1_000;
 pub const FRACTION_DIGITS_MAX: i64 = 3;
 /// Largest magnitude of one quantity, in thousandths (10¹² units).
 pub const QUANTITY_MAX: i64 = 1_000_000_000_000 * SCALE;
-/// Largest magnitude of one account of one position, in thousandths (10¹⁵ units). Far enough below 2⁶³ that sums of a few accounts
-/// cannot overflow either.
+/// Largest magnitude of one account of one position, in thousandths (10¹⁵ units). Far enough below 2⁶³ that sums of a
+/// few accounts cannot overflow either.
 pub const ACCOUNT_MAX: i64 = 1_000_000_000_000_000 * SCALE;
 
 /// Movements that a position remembers, unless configured.
@@ -43,7 +43,8 @@ pub const HISTORY_MAX: u16 = 4_096;
 pub const DEDUP_KEYS_DEFAULT: u64 = 100_000_000;
 /// Generations that a dedup window is divided into: a key is remembered between one window and 25/24 of it.
 pub const DEDUP_GENERATIONS: i64 = 24;
-/// Elements of the log before a conflict among which the first event under its key must be for the fields that differ to be named.
+/// Elements of the log before a conflict among which the first event under its key must be for the fields that differ
+/// to be named.
 pub const NAMED_ELEMENTS: u64 = 65_536;
 
 /// Events held per source, or per position of one, unless configured.

@@ -1,5 +1,5 @@
-//! Ownership: who may say what. A policy of rules over source, type, account, location and effective time gives each event a role; survivorship says
-//! which of two counts is the barrier. Knows no ledger and no event.
+//! Ownership: who may say what. A policy of rules over source, type, account, location and effective time gives each
+//! event a role; survivorship says which of two counts is the barrier. Knows no ledger and no event.
 
 use std::collections::BTreeMap;
 

@@ -13,7 +13,8 @@ pub enum Parsed {
     NotANumber,
 }
 
-/// Reads a number in JSON's grammar (`-? int frac? exp?`) by its value: `12`, `12.0`, `1.2e1` and `1200e-2` are the same.
+/// Reads a number in JSON's grammar (`-? int frac? exp?`) by its value: `12`, `12.0`, `1.2e1` and `1200e-2` are the
+/// same.
 #[inline]
 pub fn parse(text: &[u8]) -> Parsed {
     whole(text).map_or_else(|| parse_any(text), |units| Parsed::Exact(units * SCALE))
@@ -35,7 +36,8 @@ fn parse_any(text: &[u8]) -> Parsed {
     number.to_thousandths().map_or(Parsed::Unrepresentable, Parsed::Exact)
 }
 
-/// A fixed-point number `unscaled` × 10^−`scale` in thousandths; nothing if it would have to be rounded or exceeds 10¹².
+/// A fixed-point number `unscaled` × 10^−`scale` in thousandths; nothing if it would have to be rounded or exceeds
+/// 10¹².
 pub fn of_fixed_point(unscaled: i128, scale: i32) -> Option<i64> {
     if unscaled == 0 {
         return Some(0);

@@ -1,8 +1,9 @@
 //! The state hash: equal for equal balances, whatever the order in which they came about.
 //!
-//! A sum modulo 2¹²⁸ over the positions (but those that a correction brought about and left empty), so that it is independent of their order; each summand is the first half of BLAKE3 over the
-//! position's canonical bytes: four names, each with its length in front, then the ten stored accounts, and what orders
-//! want beside them where that is not zero, all integers little endian.
+//! A sum modulo 2¹²⁸ over the positions (but those that a correction brought about and left empty), so that it is
+//! independent of their order; each summand is the first half of BLAKE3 over the position's canonical bytes: four
+//! names, each with its length in front, then the ten stored accounts, and what orders want beside them where that is
+//! not zero, all integers little endian.
 
 use crate::balance::BalanceView;
 
@@ -21,7 +22,8 @@ impl StateHash {
         // One buffer for all, because hashing one piece costs half of hashing many.
         let mut bytes = Vec::with_capacity(256);
         for balance in balances {
-            // Whether a position was ever heard of can depend on the order of corrections, if only they were posted to it.
+            // Whether a position was ever heard of can depend on the order of corrections, if only they were posted to
+            // it.
             let ordered = balance.claimed.ordered;
             if balance.is_hollow && ordered == 0 && balance.amounts().iter().all(|amount| *amount == 0) {
                 continue;

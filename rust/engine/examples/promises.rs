@@ -1,4 +1,5 @@
-//! Promises: how fast reservations are decided in memory, and how fast what can be promised is recomputed. Prints a JSON row for `benches`.
+//! Promises: how fast reservations are decided in memory, and how fast what can be promised is recomputed. Prints a
+//! JSON row for `benches`.
 //!
 //! ```text
 //! cargo run --release --example promises -- [REQUESTS [PART]]
@@ -32,14 +33,15 @@ const TOGETHER: usize = 1_000;
 const BUCKETS: i32 = 400;
 const CONFIG: &str = "[promise]\nhorizon = 400\n";
 
-/// Gives SKUs.
+/// Returns SKUs.
 type Skus<'s> = dyn FnMut() -> u64 + 's;
 /// Writes the members of a request for SKUs, and tells how many lines it has.
 type Members<'m> = dyn Fn(&mut Skus<'_>) -> (String, usize) + 'm;
 /// Measures something of so many requests.
 type Part = fn(usize) -> Value;
 
-/// What can be measured: decisions without and with an answer, and the recomputation by the kernel alone and through the engine.
+/// What can be measured: decisions without and with an answer, and the recomputation by the kernel alone and through
+/// the engine.
 const PARTS: [(&str, Part); 6] = [
     ("decided", |requests| decide(requests, POSITIONS, &one(""))),
     ("decided_hot", |requests| decide(requests, HOT, &one(""))),
@@ -101,7 +103,7 @@ impl Log {
         }
     }
 
-    /// The same with lines that are joined already, and how many seconds it took.
+    /// Applies lines that are joined already, and tells how many seconds it took.
     fn time(&mut self, chunks: &[(Vec<u8>, usize)]) -> f64 {
         let before = Instant::now();
         for (bytes, count) in chunks {
@@ -129,7 +131,7 @@ fn one(reply: &'static str) -> impl Fn(&mut Skus<'_>) -> (String, usize) {
     move |sku| (format!("\"sku\":\"SKU-{:06}\",\"location\":\"DC-1\",\"quantity\":1{reply}", sku()), 1)
 }
 
-/// The same of several, all or nothing.
+/// A request of several lines, all or nothing.
 fn several(sku: &mut Skus<'_>) -> (String, usize) {
     let line = |_| format!("{{\"sku\":\"SKU-{:06}\",\"location\":\"DC-1\",\"quantity\":1}}", sku());
     let lines: Vec<String> = (0..LINES).map(line).collect();
@@ -167,7 +169,8 @@ fn decide(requests: usize, positions: usize, members: &Members<'_>) -> Value {
     })
 }
 
-/// Changes of a position with as many buckets as there can be, and one look at what can be promised behind a thousand of them.
+/// Changes of a position with as many buckets as there can be, and one look at what can be promised behind a thousand
+/// of them.
 fn recompute_kernel() -> Value {
     const CHANGES: usize = 1_000;
     const ROUNDS: usize = 1_000;
@@ -195,7 +198,8 @@ fn recompute_kernel() -> Value {
     json!({ "buckets": BUCKETS, "changes": changes.len(), "us_per_change": seconds * 1e6 / float(changes.len()), "check": sum })
 }
 
-/// The same through the whole engine: events that reschedule the lines of such a position, a thousand at once, and a question behind them.
+/// Recomputation through the whole engine: events that reschedule the lines of such a position, a thousand at once, and
+/// a question behind them.
 fn recompute_engine() -> Value {
     const CHANGES: usize = 1_000;
     const ROUNDS: usize = 100;

@@ -1,4 +1,5 @@
-//! Admission: who may say what, under which names, in which unit. What is turned away here was never counted, so it can be sent again.
+//! Admission: who may say what, under which names, in which unit. What is turned away here was never counted, so it can
+//! be sent again.
 
 use tallystick_contract::account::Account;
 use tallystick_contract::config::{Config, MasterMode, Unregistered};

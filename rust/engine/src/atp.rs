@@ -1,5 +1,5 @@
-//! The kernel: what can be promised of one position, from what is there, what comes and what goes (`docs/promise.md` §3). Pure arithmetic over
-//! buckets; every published variant is a view of it. Amounts are thousandths.
+//! The kernel: what can be promised of one position, from what is there, what comes and what goes (`docs/promise.md`
+//! §3). Pure arithmetic over buckets; every published variant is a view of it. Amounts are thousandths.
 
 pub use tallystick_contract::config::Mode;
 
@@ -109,8 +109,9 @@ fn backward(problem: &Problem<'_>) -> Vec<i64> {
     figures
 }
 
-/// What can be taken in a bucket so that neither it nor any later one is short. With a window, what can be taken so that every span of buckets around it can
-/// be served by the supply that is good for it (Hall's condition, for supply and demand whose spans begin and end in the same order).
+/// What can be taken in a bucket so that neither it nor any later one is short. With a window, what can be taken so
+/// that every span of buckets around it can be served by the supply that is good for it (Hall's condition, for supply
+/// and demand whose spans begin and end in the same order).
 fn look_ahead(problem: &Problem<'_>) -> Vec<i64> {
     let horizon = problem.supply.len();
     let end = problem.fence.unwrap_or(horizon).min(horizon);

@@ -20,10 +20,11 @@ pub struct Batch {
     pub indices: Vec<u32>,
     /// What became of each element.
     pub outcomes: Vec<Outcome>,
-    /// Final outcomes of elements that were held: the place in the log (sequence of the message, index within it) and the outcome, in the order in
-    /// which they were applied.
+    /// Final outcomes of elements that were held: the place in the log (sequence of the message, index within it) and
+    /// the outcome, in the order in which they were applied.
     pub released: Vec<(u64, u32, Outcome)>,
-    /// What a person has to look at, in log order; what follows from an element that was held stands where it was applied.
+    /// What a person has to look at, in log order; what follows from an element that was held stands where it was
+    /// applied.
     pub exceptions: Vec<Arc<ExceptionRecord>>,
     /// Answers to requests that asked for one, in log order.
     pub answers: Vec<Reply>,

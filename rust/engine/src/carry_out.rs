@@ -1,4 +1,5 @@
-//! Carrying out: what was admitted and is in order is posted, decided, defined or put on trial. Here the state may still refuse.
+//! Carrying out: what was admitted and is in order is posted, decided, defined or put on trial. Here the state may
+//! still refuse.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! What changed since it was last asked: positions, merged (latest wins), with the ids that an event carries through to what it causes.
+//! What changed since it was last asked: positions, merged (latest wins), with the ids that an event carries through to
+//! what it causes.
 
 use hashbrown::HashTable;
 use tallystick_contract::account::STORED;

@@ -1,5 +1,5 @@
-//! Corrections: an event is taken back, or put right, as if it had been sent so in the first place (`docs/truth.md` §3). Their order does not matter: one
-//! that comes before its target waits for it.
+//! Corrections: an event is taken back, or put right, as if it had been sent so in the first place (`docs/truth.md`
+//! §3). Their order does not matter: one that comes before its target waits for it.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,8 @@ struct Substitute<'a, 'e> {
 }
 
 impl Engine {
-    /// Undoes the target of a correction, and puts another event in its place if there is one. Nothing where the target is not known yet.
+    /// Undoes the target of a correction, and puts another event in its place if there is one. Nothing where the target
+    /// is not known yet.
     pub(crate) fn correct(
         &mut self,
         config: &Config,
@@ -287,7 +288,7 @@ impl Engine {
         Ok(if is_absorbed(&touches) { Outcome::Absorbed } else { Outcome::Applied })
     }
 
-    /// Writes what was drafted for a position, and tells if that lets it cross zero. Gives its place.
+    /// Writes what was drafted for a position, and tells if that lets it cross zero. Returns its place.
     pub(crate) fn write_revised(
         &mut self,
         config: &Config,
@@ -433,7 +434,7 @@ fn revision_of(placed: &mut Vec<Placed>, part: usize, names: crate::ledger::Name
     &mut placed[place].1
 }
 
-/// Adds legs to a revision. Gives what they move of `on_hand`.
+/// Adds legs to a revision. Returns what they move of `on_hand`.
 fn add_legs(revision: &mut Revision, legs: impl Iterator<Item = crate::legs::Leg>, quantity: i64) -> i64 {
     let mut moved = 0;
     for leg in legs {

@@ -1,5 +1,5 @@
-//! The counts of a position: the latest is the barrier, and those behind it are kept so that a void can bring one back. Each knows the sum of the
-//! movements effective after it, so `on_hand` can be told from any of them.
+//! The counts of a position: the latest is the barrier, and those behind it are kept so that a void can bring one back.
+//! Each knows the sum of the movements effective after it, so `on_hand` can be told from any of them.
 
 use std::cmp::Ordering;
 

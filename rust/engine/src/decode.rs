@@ -1,4 +1,5 @@
-//! Bytes of one element → [`Event`]. Directed by the schema: reads what the contract names, checks and skips the rest, builds no tree.
+//! Bytes of one element → [`Event`]. Directed by the schema: reads what the contract names, checks and skips the rest,
+//! builds no tree.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -53,9 +54,9 @@ impl From<Fault> for Malformed {
     }
 }
 
-/// Decodes an element. The event holds what could be read even when something is malformed, so that the exception can name its key.
-/// Events that are laid out like one before take the short way that [`Shapes`] remember; the answer is the same. Strings written with
-/// escapes are unescaped into the arena.
+/// Decodes an element. The event holds what could be read even when something is malformed, so that the exception can
+/// name its key. Events that are laid out like one before take the short way that [`Shapes`] remember; the answer is
+/// the same. Strings written with escapes are unescaped into the arena.
 ///
 /// # Errors
 /// The first fault in the element.
@@ -92,7 +93,8 @@ fn text_of(element: &[u8]) -> Result<&str, Fault> {
     })
 }
 
-/// Decodes the stock event of a correction, which has no key of its own: `id` and `source` are not asked for, and there is no `data` in it.
+/// Decodes the stock event of a correction, which has no key of its own: `id` and `source` are not asked for, and there
+/// is no `data` in it.
 ///
 /// # Errors
 /// The first fault in it.
@@ -110,8 +112,8 @@ pub(crate) fn decode_nameless<'a>(text: &'a str, event: &mut Event<'a>, arena: &
     }
 }
 
-/// Reads an element along a shape seen before. Gives whether it has one and every value is plain and right; if not, nothing that was read
-/// counts.
+/// Reads an element along a shape seen before. Returns whether it has one and every value is plain and right; if not,
+/// nothing that was read counts.
 fn follow<'a>(text: &'a str, event: &mut Event<'a>, shapes: &mut Shapes) -> bool {
     let bytes = text.as_bytes();
     let mut minute = shapes.minute;
@@ -155,7 +157,8 @@ fn follow<'a>(text: &'a str, event: &mut Event<'a>, shapes: &mut Shapes) -> bool
     is_read
 }
 
-/// Where what is no field begins in an element that was read along a shape. Looked for afterwards, because most events have no use for it.
+/// Where what is no field begins in an element that was read along a shape. Looked for afterwards, because most events
+/// have no use for it.
 fn rest_along(text: &str, shapes: &Shapes) -> Option<Rest> {
     let bytes = text.as_bytes();
     let (mut node, mut at) = (Shapes::ROOT, 0);
@@ -470,7 +473,8 @@ mod tests {
         for event in EVENTS.iter().chain(&EVENTS) {
             check(event.as_bytes(), &mut shapes);
         }
-        // Every byte of every event replaced by what means something to JSON, and every event cut short and spliced with another.
+        // Every byte of every event replaced by what means something to JSON, and every event cut short and spliced
+        // with another.
         for event in EVENTS {
             for place in 0..event.len() {
                 for byte in *b"\"\\{}[],:0 e-.\x00\x7f\xff" {

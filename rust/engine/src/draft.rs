@@ -44,7 +44,7 @@ impl Draft {
         self.accounts[ON_HAND] = on_hand;
     }
 
-    /// The same with more on hand.
+    /// The draft with more on hand.
     pub(crate) const fn relieved(mut self, relief: i64) -> Self {
         self.accounts[ON_HAND] = self.accounts[ON_HAND].saturating_add(relief);
         self

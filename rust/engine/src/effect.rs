@@ -1,4 +1,5 @@
-//! What goes out: positions that changed since the last flush, and exceptions, encoded as CloudEvents in JSON. Knows no bus.
+//! What goes out: positions that changed since the last flush, and exceptions, encoded as CloudEvents in JSON. Knows no
+//! bus.
 
 use std::sync::Arc;
 
@@ -90,7 +91,8 @@ fn write_exception(out: &mut Vec<u8>, stream: &str, record: &ExceptionRecord, nt
     out.extend_from_slice(b"}}");
 }
 
-/// Writes how an item of work changed. Its place in the log and its number among the flush's changes tell it from all others.
+/// Writes how an item of work changed. Its place in the log and its number among the flush's changes tell it from all
+/// others.
 fn write_change(out: &mut Vec<u8>, covers: Covers<'_>, change: &StateChange, nth: usize) {
     let (sequence, index) = change.place;
     let id = format!("{}:{}:changes:{nth}", covers.stream, covers.through);
@@ -168,7 +170,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
-/// Packs entries, separated by commas, into messages that keep to a count and a size of their entries. Each is written where it stays.
+/// Packs entries, separated by commas, into messages that keep to a count and a size of their entries. Each is written
+/// where it stays.
 struct Packer<Begin> {
     messages: Vec<Vec<u8>>,
     current: Vec<u8>,

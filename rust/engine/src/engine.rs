@@ -1,4 +1,5 @@
-//! The state machine: messages in, outcomes and effects out. Time, sequence and configuration are inputs; there is no clock and no IO here.
+//! The state machine: messages in, outcomes and effects out. Time, sequence and configuration are inputs; there is no
+//! clock and no IO here.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -155,12 +156,13 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An empty engine. The secret keys the hashes of names and idempotency keys, so that nobody can craft collisions; it changes no result.
+    /// An empty engine. The secret keys the hashes of names and idempotency keys, so that nobody can craft collisions;
+    /// it changes no result.
     pub fn new(config: Config, secret: [u8; 16]) -> Self {
         Self::with_shards(config, secret, Shards::default())
     }
 
-    /// The same, with its state divided for a crew to work on together; it changes no result.
+    /// A new engine whose state is divided for a crew to work on together; it changes no result.
     pub fn with_shards(config: Config, secret: [u8; 16], shards: Shards) -> Self {
         let (half, _) = secret.split_first_chunk::<8>().expect("16 bytes have a first half");
         let seed = u64::from_le_bytes(*half);
@@ -281,8 +283,8 @@ impl Engine {
         result
     }
 
-    /// Applies NDJSON as `replay` does: each line that is not blank is an element with a sequence of its own. Without a log time, each event's
-    /// own time is the log's.
+    /// Applies NDJSON as `replay` does: each line that is not blank is an element with a sequence of its own. Without a
+    /// log time, each event's own time is the log's.
     ///
     /// # Errors
     /// When the first sequence does not follow the last one. Nothing was changed.
@@ -311,7 +313,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Applies the rows of record batches in their order, each an element with a sequence of its own, as [`Self::apply_ndjson`] does with lines.
+    /// Applies the rows of record batches in their order, each an element with a sequence of its own, as
+    /// [`Self::apply_ndjson`] does with lines.
     ///
     /// # Errors
     /// When the first sequence does not follow the last one. Nothing was changed.
@@ -409,7 +412,8 @@ impl Engine {
         !config.needs_state() && self.items.is_empty() && self.locations.is_empty() && self.shadow.is_none()
     }
 
-    /// What the log's time brings about: gaps that are given up, directives whose target does not come, transfers that age, versions that begin.
+    /// What the log's time brings about: gaps that are given up, directives whose target does not come, transfers that
+    /// age, versions that begin.
     #[inline]
     pub(crate) fn on_time(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
         let log_time_ns = self.log_time_ns.unwrap_or(i64::MIN);

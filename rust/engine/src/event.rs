@@ -23,7 +23,8 @@ pub enum EventQuantity {
     Unrepresentable,
 }
 
-/// The type of a request for a reservation. It comes as often as stock events do, so it is known by name where they are read and looked at.
+/// The type of a request for a reservation. It comes as often as stock events do, so it is known by name where they are
+/// read and looked at.
 pub const REQUEST: &str = "reservation.requested";
 
 /// Where the members of a request for a reservation begin that are no fields: they are read from there.
@@ -142,7 +143,8 @@ pub enum Field {
 }
 
 impl Field {
-    /// The field that an envelope's member is, if we read it. Told apart by length first, so that most names cost one comparison.
+    /// The field that an envelope's member is, if we read it. Told apart by length first, so that most names cost one
+    /// comparison.
     pub fn in_envelope(name: &str) -> Option<Self> {
         let attribute = match name.len() {
             2 => Self::Id,

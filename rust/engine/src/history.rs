@@ -1,4 +1,5 @@
-//! The recent movements of `on_hand` per position, for counts that arrive late. Pooled by size class, so that quiet positions cost little.
+//! The recent movements of `on_hand` per position, for counts that arrive late. Pooled by size class, so that quiet
+//! positions cost little.
 
 use bytemuck::{Pod, Zeroable};
 use tallystick_contract::limits::HISTORY_MAX;
@@ -62,7 +63,7 @@ impl History {
         Self { classes: std::array::from_fn(|_| Class::default()), kept_max: usize::from(kept_max) }
     }
 
-    /// Adds a movement. Gives the time of the movement that had to be dropped for it (which may be itself), if any.
+    /// Adds a movement. Returns the time of the movement that had to be dropped for it (which may be itself), if any.
     pub fn insert(&mut self, handle: &mut HistoryHandle, movement: Movement) -> Option<i64> {
         let mut dropped = None;
         if handle.len() == self.kept_max {
@@ -91,7 +92,8 @@ impl History {
         dropped
     }
 
-    /// Puts back a position's movements: at once into a ring that holds them all, if they are as [`Self::movements`] gives them.
+    /// Puts back a position's movements: at once into a ring that holds them all, if they are as [`Self::movements`]
+    /// gives them.
     pub fn put_back(&mut self, movements: &[Movement]) -> HistoryHandle {
         let mut handle = HistoryHandle::default();
         if movements.is_empty() {
@@ -123,7 +125,8 @@ impl History {
         }
     }
 
-    /// The sum of the movements effective after a time, in thousandths; saturating, since what is out of range is refused there.
+    /// The sum of the movements effective after a time, in thousandths; saturating, since what is out of range is
+    /// refused there.
     pub fn sum_after(&self, handle: HistoryHandle, time_ns: i64) -> i64 {
         (0..handle.len())
             .rev()

@@ -1,5 +1,5 @@
-//! Holding: what is ahead in its source's order waits in a [`Tracks`], and follows when what is before it has come or was given up. Time is the
-//! log's, so a replay gives the same answer.
+//! Holding: what is ahead in its source's order waits in a [`Tracks`], and follows when what is before it has come or
+//! was given up. Time is the log's, so a replay gives the same answer.
 
 use std::sync::Arc;
 
@@ -91,7 +91,7 @@ impl Engine {
         }
     }
 
-    /// Gives up every gap that was waited for long enough until the log's time.
+    /// Returns up every gap that was waited for long enough until the log's time.
     pub(crate) fn expire(&mut self, config: &Config, sequence: u64, batch: &mut Batch) {
         let Some(now_ns) = self.log_time_ns else { return };
         while let Some(track) = self.tracks.due(now_ns) {
@@ -99,7 +99,7 @@ impl Engine {
         }
     }
 
-    /// Gives up every gap, as at the end of a replay: what is held is applied as after its wait.
+    /// Returns up every gap, as at the end of a replay: what is held is applied as after its wait.
     pub fn release_held(&mut self, batch: &mut Batch) {
         let config = Arc::clone(&self.config);
         while let Some(track) = self.tracks.due(i64::MAX) {
@@ -142,8 +142,8 @@ impl Engine {
         self.tracks.settle(track, ordering.gap_wait_ns);
     }
 
-    /// Applies what was held: it passed every check of its own when it came, and its key is remembered. Since then master data and configuration may
-    /// have changed.
+    /// Applies what was held: it passed every check of its own when it came, and its key is remembered. Since then
+    /// master data and configuration may have changed.
     fn apply_held(&mut self, turn: Turn, held: &Held, sequence: u64, batch: &mut Batch) {
         // What was held before it may have changed the configuration.
         let config = &*Arc::clone(&self.config);

@@ -1,5 +1,5 @@
-//! The stock as a part of a snapshot: names, then positions in the order in which they came into being, with history and counts. However the stock
-//! is divided, the image is of the whole, so that it can be read back under any division.
+//! The stock as a part of a snapshot: names, then positions in the order in which they came into being, with history
+//! and counts. However the stock is divided, the image is of the whole, so that it can be read back under any division.
 
 use tallystick_contract::account::STORED;
 use tallystick_contract::limits::{ACCOUNT_MAX, COUNTS_KEPT, HISTORY_MAX, QUANTITY_MAX};

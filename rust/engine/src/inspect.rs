@@ -1,5 +1,5 @@
-//! Questions beyond balances, answered as JSON: exceptions, a policy on trial, the trail of a position, what is remembered of keys, and what messages
-//! would do. Changes nothing.
+//! Questions beyond balances, answered as JSON: exceptions, a policy on trial, the trail of a position, what is
+//! remembered of keys, and what messages would do. Changes nothing.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! The journal: what recent events posted, so that a correction can undo it. 32 bytes for each; a look-up by key is built only when somebody asks.
+//! The journal: what recent events posted, so that a correction can undo it. 32 bytes for each; a look-up by key is
+//! built only when somebody asks.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,5 @@
-//! A cursor over the text of one JSON value: checks the grammar (RFC 8259), gives strings and numbers, skips the rest. Builds no tree.
+//! A cursor over the text of one JSON value: checks the grammar (RFC 8259), gives strings and numbers, skips the rest.
+//! Builds no tree.
 
 use std::borrow::Cow;
 
@@ -315,7 +316,8 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// How many bytes at the beginning are printable ASCII that needs no attention: neither quote, backslash, control nor anything from DEL on.
+/// How many bytes at the beginning are printable ASCII that needs no attention: neither quote, backslash, control nor
+/// anything from DEL on.
 #[inline]
 pub(crate) fn plain_bytes(bytes: &[u8]) -> usize {
     let mut plain = 0;

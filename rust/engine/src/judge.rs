@@ -1,5 +1,6 @@
-//! Judging: what can be said of an element from its own form, and then, with the state, its outcome. Each event runs down a column of early returns in
-//! the documented precedence (`docs/events.md` §8) to a point of no return, and only then changes anything.
+//! Judging: what can be said of an element from its own form, and then, with the state, its outcome. Each event runs
+//! down a column of early returns in the documented precedence (`docs/events.md` §8) to a point of no return, and only
+//! then changes anything.
 
 use tallystick_contract::config::Config;
 use tallystick_contract::directive_kind::DirectiveKind;
@@ -132,7 +133,8 @@ impl Said<'_> {
         }
     }
 
-    /// Whether the times of its source are bounded, and its own moves the log's: master data begins to hold whenever it does.
+    /// Whether the times of its source are bounded, and its own moves the log's: master data begins to hold whenever it
+    /// does.
     const fn is_of_its_time(&self) -> bool {
         match self {
             Self::Stock(_) => true,
@@ -390,7 +392,8 @@ fn asks_for_sequence(config: &Config, event: &Event<'_>) -> bool {
     config.has_orders() && config.ordering(event.source.unwrap_or_default()).order != Order::Arrival
 }
 
-/// The event's effective time, unless it lies outside the source's bounds or before the time up to which keys were forgotten.
+/// The event's effective time, unless it lies outside the source's bounds or before the time up to which keys were
+/// forgotten.
 #[inline]
 pub(crate) fn effective_time(config: &Config, event: &Event<'_>, log_time_ns: i64, floor_ns: i64) -> Option<i64> {
     let time_ns = match event.time {

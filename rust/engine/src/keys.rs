@@ -1,5 +1,5 @@
-//! The keys: all that is remembered for idempotency, divided by fingerprint into parts with tables of their own. Independent of how the stock is
-//! divided, because a key that is sent again for another SKU must still be found.
+//! The keys: all that is remembered for idempotency, divided by fingerprint into parts with tables of their own.
+//! Independent of how the stock is divided, because a key that is sent again for another SKU must still be found.
 
 use tallystick_contract::outcome::Outcome;
 use tallystick_tables::body::{Body, Known};
@@ -157,7 +157,7 @@ impl Keys {
         }
     }
 
-    /// The same, to where they were moved last.
+    /// Settles all keys where they were moved last.
     pub(crate) fn settle_all(&mut self) {
         if self.parts.len() > 1 {
             self.settle(self.reached_ns);

@@ -1,4 +1,5 @@
-//! Positions and their double-entry accounts. A change is drafted first and written only when nothing can refuse it any more.
+//! Positions and their double-entry accounts. A change is drafted first and written only when nothing can refuse it any
+//! more.
 
 use bytemuck::{Pod, Zeroable};
 use tallystick_contract::account::{Account, STORED};
@@ -19,8 +20,9 @@ const ADJUSTMENT: usize = Account::Adjustment as usize;
 /// Stands for a sum of movements that are not known any more.
 const UNKNOWN: i128 = i128::MAX;
 
-/// Marks a position that came into being by a correction and was never posted to by an event as it was sent. Whether there is such a position can depend
-/// on the order of corrections, so as long as nothing is on it, it does not count for the state hash.
+/// Marks a position that came into being by a correction and was never posted to by an event as it was sent. Whether
+/// there is such a position can depend on the order of corrections, so as long as nothing is on it, it does not count
+/// for the state hash.
 pub const HOLLOW: u32 = 1 << 31;
 /// Marks a position with a schedule or with live reservations.
 pub const PROMISED: u32 = 1 << 30;
@@ -58,7 +60,8 @@ pub struct Ledger {
     places: Index,
     history: History,
     counts: Vec<Counts>,
-    /// The positions of each SKU as a chain: its newest position by SKU, and behind each position the one before it; one more than the place, zero ends.
+    /// The positions of each SKU as a chain: its newest position by SKU, and behind each position the one before it;
+    /// one more than the place, zero ends.
     sku_newest: Vec<u32>,
     sku_before: Vec<u32>,
     seed: u64,
@@ -155,14 +158,15 @@ impl Ledger {
         self.draft_at(names, None)
     }
 
-    /// The same, where the position's place may be known already.
+    /// A draft of a position whose place may be known already.
     pub fn draft_at(&self, names: Names, place: Option<u32>) -> Draft {
         let place = place.or_else(|| self.find(names));
         let accounts = place.map_or([0; STORED], |place| self.position(place).accounts);
         Draft { names, place, before: accounts[ON_HAND], accounts, moved: 0 }
     }
 
-    /// Drafts the legs of a movement that fall on a position. Gives whether they move its `on_hand`, and whether after the latest count.
+    /// Drafts the legs of a movement that fall on a position. Returns whether they move its `on_hand`, and whether
+    /// after the latest count.
     pub fn draft_legs<'a>(
         &self,
         draft: &mut Draft,
@@ -192,7 +196,8 @@ impl Ledger {
     /// Drafts a count: `on_hand` = what was counted + the movements effective after it, which is found out here.
     ///
     /// # Errors
-    /// `absorbed` for a count that is not the latest, `count_beyond_history` for one that needs movements that were dropped.
+    /// `absorbed` for a count that is not the latest, `count_beyond_history` for one that needs movements that were
+    /// dropped.
     pub fn draft_count(&self, draft: &mut Draft, count: &mut Count) -> Result<(), Outcome> {
         count.after = match draft.place.map(|place| self.position(place)) {
             None => 0,
@@ -219,7 +224,7 @@ impl Ledger {
         by_count.or_else(|| self.sum_after(position, time_ns).map(i128::from))
     }
 
-    /// The same from the history alone.
+    /// What the history alone says was moved after a time.
     pub(crate) fn sum_after(&self, position: &Position, time_ns: i64) -> Option<i64> {
         (time_ns >= position.dropped_ns).then(|| self.history.sum_after(position.history, time_ns))
     }
@@ -232,7 +237,7 @@ impl Ledger {
         if draft.overflows() { Err(Outcome::Overflow) } else { Ok(()) }
     }
 
-    /// Writes a draft of a movement. Gives the position's place.
+    /// Writes a draft of a movement. Returns the position's place.
     pub fn write(&mut self, draft: &Draft, time_ns: i64, version: u64) -> u32 {
         let place = self.write_accounts(draft, version);
         self.positions.get_mut(place as usize).counts &= !HOLLOW;
@@ -245,7 +250,7 @@ impl Ledger {
         place
     }
 
-    /// Writes the accounts of a draft. Gives the position's place.
+    /// Writes the accounts of a draft. Returns the position's place.
     #[inline]
     pub(crate) fn write_accounts(&mut self, draft: &Draft, version: u64) -> u32 {
         let place = self.place_of(draft);
@@ -269,7 +274,7 @@ impl Ledger {
         self.history.remove(&mut self.positions.get_mut(place as usize).history, movement);
     }
 
-    /// Gives a position other counts.
+    /// Returns a position other counts.
     pub(crate) fn set_counts(&mut self, place: u32, counts: Counts) {
         let position = self.positions.get_mut(place as usize);
         if let Some(known) = counts_of(position) {
@@ -306,7 +311,7 @@ impl Ledger {
         self.promised > 0 && self.position(place).counts & PROMISED != 0
     }
 
-    /// Brings about a position that nothing was posted to. Gives its place.
+    /// Brings about a position that nothing was posted to. Returns its place.
     pub(crate) fn bring_about(&mut self, names: Names, version: u64) -> u32 {
         let draft = self.draft_at(names, None);
         let is_new = draft.place().is_none();
@@ -327,7 +332,7 @@ impl Ledger {
         self.positions.get_mut(place as usize).version = version;
     }
 
-    /// Writes a draft of a count, which becomes the latest. Gives the position's place.
+    /// Writes a draft of a count, which becomes the latest. Returns the position's place.
     pub fn write_count(&mut self, draft: &Draft, count: Count, version: u64) -> u32 {
         let place = self.write_accounts(draft, version);
         self.positions.get_mut(place as usize).counts &= !HOLLOW;
@@ -358,7 +363,8 @@ impl Ledger {
         self.places.insert(hash, place);
     }
 
-    /// The same for one of many that follow each other: it is found when all are back and [`Self::find_again`] was called.
+    /// Puts back one of many positions that follow each other: it is found when all are back and [`Self::find_again`]
+    /// was called.
     pub fn put_back_unfound(&mut self, mut position: Position, counts: Option<Counts>, movements: &[Movement]) -> u32 {
         position.history = self.history.put_back(movements);
         position.counts &= HOLLOW;
@@ -369,7 +375,7 @@ impl Ledger {
         place
     }
 
-    /// Lets all positions be found that were put back. Gives whether each is there once.
+    /// Lets all positions be found that were put back. Returns whether each is there once.
     pub fn find_again(&mut self) -> bool {
         let hashes: Vec<_> =
             (0..self.positions.len()).map(|place| self.hash(self.positions.get(place).names)).collect();

@@ -1,4 +1,5 @@
-//! An event under its rule: statuses resolved, postings laid out as signed legs on accounts. Checks form and quantity; knows no ledger.
+//! An event under its rule: statuses resolved, postings laid out as signed legs on accounts. Checks form and quantity;
+//! knows no ledger.
 
 use tallystick_contract::account::Account;
 use tallystick_contract::config::Config;

@@ -1,7 +1,8 @@
 //! The state machine of Tallystick: inventory events in, a double-entry ledger, outcomes and effects out.
 //!
-//! Deterministic: the same snapshot and the same log give the same outcomes, effects and state hash, on any machine and for any batch size and number of shards.
-//! No Python, no NATS, no clock, no IO, no thread that it did not get, no unsafe code.
+//! Deterministic: the same snapshot and the same log give the same outcomes, effects and state hash, on any machine and
+//! for any batch size and number of shards. No Python, no NATS, no clock, no IO, no thread that it did not get, no
+//! unsafe code.
 //!
 //! ```
 //! use tallystick_contract::{config::Config, outcome::Outcome};

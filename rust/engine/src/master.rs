@@ -1,4 +1,5 @@
-//! Master data: items and locations as versions that hold from a time on, and the codes that sources have for them (`docs/truth.md` §8).
+//! Master data: items and locations as versions that hold from a time on, and the codes that sources have for them
+//! (`docs/truth.md` §8).
 
 use std::collections::BTreeSet;
 
@@ -182,7 +183,7 @@ impl Catalog {
         entry
     }
 
-    /// Notes that a name is used and not defined. Gives whether nobody was told yet.
+    /// Notes that a name is used and not defined. Returns whether nobody was told yet.
     pub(crate) fn tell(&mut self, name: &str) -> bool {
         !self.told.contains(name) && self.told.insert(name.into())
     }

@@ -1,4 +1,5 @@
-//! The point of no return: an event that passed every check of its own is drafted against the ledger, refused by its state, or written.
+//! The point of no return: an event that passed every check of its own is drafted against the ledger, refused by its
+//! state, or written.
 
 use tallystick_contract::account::Account;
 use tallystick_contract::config::{Config, NegativeStock};
@@ -47,7 +48,8 @@ pub(crate) struct Checked<'a, 'e> {
 }
 
 impl Part {
-    /// Posts an event: drafts what it would do, refuses, or writes it. A refusal changes nothing. Every answer is remembered.
+    /// Posts an event: drafts what it would do, refuses, or writes it. A refusal changes nothing. Every answer is
+    /// remembered.
     pub(crate) fn post(&mut self, config: &Config, checked: &Checked<'_, '_>, findings: &mut Findings) -> Outcome {
         let outcome = self.try_post(config, checked, findings).unwrap_or_else(|refusal| refusal);
         debug_assert!(outcome.is_remembered(), "a key was remembered before it was clear how its event ends");

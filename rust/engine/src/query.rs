@@ -30,7 +30,7 @@ impl Engine {
         self.view(spot).to_balance()
     }
 
-    /// The same without a copy.
+    /// A balance without a copy.
     pub fn view(&self, spot: Spot) -> BalanceView<'_> {
         let (part, position) = self.stock.at(spot);
         let names = position.names.map(|name| part.names.name(name));

@@ -1,4 +1,5 @@
-//! Raising: what a person has to look at becomes a record, and work (`docs/truth.md` §7); what is in order again is resolved.
+//! Raising: what a person has to look at becomes a record, and work (`docs/truth.md` §7); what is in order again is
+//! resolved.
 
 use std::sync::Arc;
 
@@ -100,7 +101,7 @@ impl Engine {
         }
     }
 
-    /// Writes down an exception that is about no single event. Gives its number.
+    /// Writes down an exception that is about no single event. Returns its number.
     pub(crate) fn raise_about(&mut self, config: &Config, about: About<'_>, batch: &mut Batch) -> u64 {
         let record = ExceptionRecord {
             number: 0,

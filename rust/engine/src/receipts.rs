@@ -1,4 +1,5 @@
-//! Receipts against what was announced: more than that is told at once, less when the receipt is closed (`docs/truth.md` §5).
+//! Receipts against what was announced: more than that is told at once, less when the receipt is closed
+//! (`docs/truth.md` §5).
 
 use std::collections::BTreeMap;
 
@@ -146,7 +147,8 @@ impl Engine {
         self.compare(receipts, &line, findings);
     }
 
-    /// Takes back what came, because it never did. Gives its line, which is looked at once what came instead was noted.
+    /// Takes back what came, because it never did. Returns its line, which is looked at once what came instead was
+    /// noted.
     pub(crate) fn retract_receipt(&mut self, config: &Config, key: Fingerprint) -> Option<ReceiptLine> {
         config.receipts?;
         let line = self.lines.by_key.remove(&key.0)?;

@@ -1,5 +1,5 @@
-//! Revisions: what a correction does to one position. Movements and counts are taken out as if they had never come, others come in, and the accounts
-//! follow from the definitions. Drafted first, like every change.
+//! Revisions: what a correction does to one position. Movements and counts are taken out as if they had never come,
+//! others come in, and the accounts follow from the definitions. Drafted first, like every change.
 
 use tallystick_contract::account::{Account, STORED};
 use tallystick_contract::outcome::Outcome;
@@ -146,7 +146,7 @@ impl Ledger {
         Ok(if is_latest { Touch::Live } else { Touch::Absorbed })
     }
 
-    /// Writes a revision. Gives the position's place.
+    /// Writes a revision. Returns the position's place.
     pub(crate) fn write_revision(&mut self, revised: Revised, version: u64) -> u32 {
         let Revised { draft, removed, added, counts, is_hidden, .. } = revised;
         let place = match draft.place().filter(|_| is_hidden) {

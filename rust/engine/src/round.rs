@@ -1,6 +1,6 @@
-//! Rounds: many elements that a crew works off together, where the state is divided. Elements are read in ranges; then each part of the keys, and after
-//! it each part of the stock, takes what falls to it in the order of the log. Between these steps, and in the end, the caller's thread puts together what
-//! belongs together. Changes no answer.
+//! Rounds: many elements that a crew works off together, where the state is divided. Elements are read in ranges; then
+//! each part of the keys, and after it each part of the stock, takes what falls to it in the order of the log. Between
+//! these steps, and in the end, the caller's thread puts together what belongs together. Changes no answer.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -79,8 +79,8 @@ impl<'s, P> Desk<'s, P> {
 }
 
 impl Engine {
-    /// Whether so many elements are for the crew. Near a limit that counts over all parts, and where sources promise an order, elements are
-    /// judged one by one.
+    /// Whether so many elements are for the crew. Near a limit that counts over all parts, and where sources promise an
+    /// order, elements are judged one by one.
     pub(crate) fn is_for_crew(&self, elements: usize) -> bool {
         self.shards.is_worth(elements)
             && !self.config.has_orders()
@@ -93,7 +93,8 @@ impl Engine {
             && self.stock.has_room(elements)
     }
 
-    /// Applies elements with the crew, unless one of them asks for more of the state than its own parts. Gives whether it did.
+    /// Applies elements with the crew, unless one of them asks for more of the state than its own parts. Returns
+    /// whether it did.
     pub(crate) fn run_round(&mut self, config: &Config, elements: &[Element<'_>], batch: &mut Batch) -> bool {
         let mut arenas: Vec<_> = (0..self.shards.count()).map(|_| Bump::new()).collect();
         let ranges = self.read_ranges(config, elements, &mut arenas);
@@ -164,7 +165,7 @@ impl Engine {
         notes
     }
 
-    /// Posts the new events. Gives the places of those that the state refused.
+    /// Posts the new events. Returns the places of those that the state refused.
     fn post(
         &mut self,
         config: &Config,
@@ -190,7 +191,8 @@ impl Engine {
         refused
     }
 
-    /// Sets right what was remembered of events that were refused in the end, and what their repetitions in the same round got.
+    /// Sets right what was remembered of events that were refused in the end, and what their repetitions in the same
+    /// round got.
     fn amend(&mut self, ranges: &[Range<'_, '_>], verdicts: &Verdicts, refused: &[usize]) {
         let size = ranges[0].elements.len();
         // A key may be new twice in a round whose time moves far: what it got the last time holds.
@@ -309,7 +311,7 @@ impl<'r, 'c> Range<'r, 'c> {
         self.before_ns.max(self.offered_ns[at])
     }
 
-    /// The same as a time.
+    /// The log time of an element.
     fn log_time_ns(&self, at: usize) -> i64 {
         let ns = self.offer_ns(at);
         if ns == i64::MIN { 0 } else { ns }
@@ -335,7 +337,8 @@ fn divide(parts: usize, range: &Range<'_, '_>, part_of: impl Fn(&Seen<'_>) -> us
 }
 
 impl Desk<'_, keys::Part> {
-    /// Looks up the keys of a few events. `ordinal` counts the elements before the round, `floor_ns` is the time up to which keys were forgotten.
+    /// Looks up the keys of a few events. `ordinal` counts the elements before the round, `floor_ns` is the time up to
+    /// which keys were forgotten.
     fn recall(
         &mut self,
         config: &Config,

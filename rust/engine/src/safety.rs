@@ -1,5 +1,5 @@
-//! Safety stock: what must be left of a position, at the log's time and over the horizon, and which positions have another one because a version, a rule or a
-//! group has begun or ended.
+//! Safety stock: what must be left of a position, at the log's time and over the horizon, and which positions have
+//! another one because a version, a rule or a group has begun or ended.
 
 use tallystick_contract::config::{Amount, Config};
 
@@ -47,12 +47,13 @@ impl Engine {
         Kept::ByBucket(std::iter::once(first).chain(later).collect())
     }
 
-    /// Safety stock at a time: by the item's version that holds then, or by configuration and the groups of the log's time.
+    /// Safety stock at a time: by the item's version that holds then, or by configuration and the groups of the log's
+    /// time.
     pub(crate) fn safety_at(&self, sku: &str, location: &str, time_ns: i64) -> Amount {
         self.safety_among(sku, location, time_ns, self.log_time_ns.unwrap_or(0))
     }
 
-    /// The same with the groups of another time.
+    /// Safety stock with the groups of another time.
     pub(crate) fn safety_among(&self, sku: &str, location: &str, time_ns: i64, groups_ns: i64) -> Amount {
         let version = if self.items.is_empty() { None } else { self.items.at(sku, time_ns) };
         let said = version.and_then(|version| version.safety_at(location)).map(Amount::Absolute);

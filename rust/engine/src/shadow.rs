@@ -1,4 +1,5 @@
-//! Shadow mode: an ownership policy that is tried beside the one that acts, and what it would have said otherwise (`docs/truth.md` §4).
+//! Shadow mode: an ownership policy that is tried beside the one that acts, and what it would have said otherwise
+//! (`docs/truth.md` §4).
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
-//! Shapes of events: how producers lay out their members. A system writes its events alike, so once a layout was read with all care, the next
-//! event of that layout is read by comparing what stands between its values. Changes no answer, only the way to it.
+//! Shapes of events: how producers lay out their members. A system writes its events alike, so once a layout was read
+//! with all care, the next event of that layout is read by comparing what stands between its values. Changes no answer,
+//! only the way to it.
 
 use tallystick_contract::heap_size;
 use tallystick_contract::instant::Minute;

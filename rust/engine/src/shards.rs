@@ -1,5 +1,6 @@
-//! How many ways the state is divided, and who works on the parts. Positions are divided by SKU and keys by fingerprint, each part with its own
-//! tables, so that several threads can work at once. The number changes no answer. The engine has no threads: it gets a crew.
+//! How many ways the state is divided, and who works on the parts. Positions are divided by SKU and keys by
+//! fingerprint, each part with its own tables, so that several threads can work at once. The number changes no answer.
+//! The engine has no threads: it gets a crew.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +9,8 @@ use tallystick_contract::limits::SHARDS_MAX;
 
 /// Works off tasks that do not depend on each other.
 pub trait Crew: Debug + Send + Sync {
-    /// Calls `work` once with each number below `tasks`, in any order and from any thread, and comes back when all calls have.
+    /// Calls `work` once with each number below `tasks`, in any order and from any thread, and comes back when all
+    /// calls have.
     fn each(&self, tasks: usize, work: &(dyn Fn(usize) + Sync));
 }
 
@@ -33,7 +35,8 @@ pub struct Shards {
     worth: usize,
 }
 
-/// Enough that the crew's coming together costs little, few enough that what one step has read is still near when the next one needs it.
+/// Enough that the crew's coming together costs little, few enough that what one step has read is still near when the
+/// next one needs it.
 const TOGETHER: usize = 16_384;
 /// Below it the caller's thread is done before the crew is there.
 const WORTH: usize = 1_024;
@@ -56,7 +59,7 @@ impl Shards {
         self.count
     }
 
-    /// The same parts, worked on with so many elements of the log at a time, however few they are.
+    /// As many parts, worked on with so many elements of the log at a time, however few they are.
     #[must_use]
     pub fn in_rounds_of(self, elements: usize) -> Self {
         Self { together: elements.max(1), worth: 1, ..self }

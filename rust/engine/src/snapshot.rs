@@ -1,5 +1,5 @@
-//! One atomic image of everything that the engine knows: names, positions with history and counts, idempotency keys, log place, totals, notes and
-//! the fingerprint of the configuration. Turns state into bytes and back; writes no file.
+//! One atomic image of everything that the engine knows: names, positions with history and counts, idempotency keys,
+//! log place, totals, notes and the fingerprint of the configuration. Turns state into bytes and back; writes no file.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -156,7 +156,7 @@ impl Engine {
         Self::restore_with_shards(bytes, config, Shards::default())
     }
 
-    /// The same, with its state divided for a crew, however it was divided when the image was made.
+    /// The engine of an image, with its state divided for a crew, however it was divided when the image was made.
     ///
     /// # Errors
     /// Why the image cannot be loaded.

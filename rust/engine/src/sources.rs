@@ -1,4 +1,5 @@
-//! Sources: what is known of each of them (`docs/truth.md` §9): how far it is, how far behind, how much of it is refused, and when somebody should look.
+//! Sources: what is known of each of them (`docs/truth.md` §9): how far it is, how far behind, how much of it is
+//! refused, and when somebody should look.
 
 use std::collections::BTreeSet;
 
@@ -129,7 +130,7 @@ impl Sources {
         Some(number)
     }
 
-    /// The same, sooner done for those that speak often.
+    /// Finds a source, or adds it; sooner for those that speak often.
     #[inline]
     fn find_or_add_soon(&mut self, name: &str) -> Option<u32> {
         let Some(packed) = pack(name) else { return self.find_or_add(name) };
@@ -216,7 +217,7 @@ impl Sources {
         }
     }
 
-    /// Notes that a source is not registered. Gives whether nobody was told yet.
+    /// Notes that a source is not registered. Returns whether nobody was told yet.
     pub(crate) fn tell(&mut self, name: &str) -> bool {
         let Some(number) = self.find_or_add(name) else { return false };
         !std::mem::replace(&mut self.all[number as usize].is_told, true)

@@ -1,4 +1,5 @@
-//! Message → elements: one object, a JSON array, or NDJSON (`docs/events.md` §1); columns are told from JSON and come apart elsewhere. Finds boundaries only; whether an element is JSON is the decoder's business.
+//! Message → elements: one object, a JSON array, or NDJSON (`docs/events.md` §1); columns are told from JSON and come
+//! apart elsewhere. Finds boundaries only; whether an element is JSON is the decoder's business.
 
 use std::ops::Range;
 

@@ -1,5 +1,5 @@
-//! The stock: all positions, divided by SKU into parts with names and a ledger of their own. What an event changes lies within one part, because
-//! its positions share their SKU.
+//! The stock: all positions, divided by SKU into parts with names and a ledger of their own. What an event changes lies
+//! within one part, because its positions share their SKU.
 
 use tallystick_contract::heap_size;
 use tallystick_contract::limits::POSITIONS_MAX;
@@ -88,7 +88,7 @@ impl Stock {
         if self.parts.len() == 1 { 0 } else { scale(sku_hash << 32, self.parts.len()) }
     }
 
-    /// The same, itself.
+    /// The part itself in which a SKU is.
     #[inline]
     pub(crate) fn of(&self, sku_hash: u64) -> &Part {
         &self.parts[self.part_of(sku_hash)]

@@ -1,5 +1,5 @@
-//! Timeline: what comes and goes at a position, summed by bucket and kept where there is something, with the look-ahead minimum of it. Most positions have
-//! none, and most of the others a few points.
+//! Timeline: what comes and goes at a position, summed by bucket and kept where there is something, with the look-ahead
+//! minimum of it. Most positions have none, and most of the others a few points.
 
 /// The sums of a bucket, in thousandths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,8 @@ pub struct Span {
     pub end: i32,
 }
 
-/// Projections over a span: by point from bucket 0 on, what has come less what has gone, and the least of that from there on.
+/// Projections over a span: by point from bucket 0 on, what has come less what has gone, and the least of that from
+/// there on.
 #[derive(Debug, Clone, Default)]
 struct Outlook {
     span: Option<Span>,
@@ -60,14 +61,16 @@ impl Timeline {
         }
     }
 
-    /// Projects the points over a span, if that was not done since they changed: once, however many changes came before.
+    /// Projects the points over a span, if that was not done since they changed: once, however many changes came
+    /// before.
     pub fn look(&mut self, span: Span) {
         if self.outlook.span != Some(span) {
             self.outlook.look(&self.points, span);
         }
     }
 
-    /// The least projection from a bucket on, before what is on hand: `min over k ≥ bucket of Σ (supply − demand)[..k]`.
+    /// The least projection from a bucket on, before what is on hand: `min over k ≥ bucket of Σ (supply −
+    /// demand)[..k]`.
     pub fn least_from(&self, span: Span, bucket: i32) -> i64 {
         if self.points.is_empty() {
             return 0;

@@ -1,5 +1,5 @@
-//! Tracks: the counted sequences of sources that promise an order. Each knows which number comes next, holds what is ahead of it, and remembers which
-//! numbers were given up. Knows no event and no ledger.
+//! Tracks: the counted sequences of sources that promise an order. Each knows which number comes next, holds what is
+//! ahead of it, and remembers which numbers were given up. Knows no event and no ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,7 +99,7 @@ impl Track {
         }
     }
 
-    /// Takes a number out of those that were given up. Gives the gap that it closes, if it was the last of it.
+    /// Takes a number out of those that were given up. Returns the gap that it closes, if it was the last of it.
     fn find_lost(&mut self, number: u64) -> Option<Numbers> {
         let place = self.lost.iter().position(|((first, last), _)| (*first..=*last).contains(&number))?;
         let ((first, last), gap) = self.lost.remove(place);
@@ -148,7 +148,7 @@ impl Tracks {
         self.all[track as usize].next = number.saturating_add(1);
     }
 
-    /// Notes that a number which was given up has come. Gives the gap that it closes, if it was the last of it.
+    /// Notes that a number which was given up has come. Returns the gap that it closes, if it was the last of it.
     pub(crate) fn find_lost(&mut self, track: u32, number: u64) -> Option<Numbers> {
         self.all[track as usize].find_lost(number)
     }
@@ -166,8 +166,8 @@ impl Tracks {
         of.held.insert((number, held.ordinal), held);
     }
 
-    /// The first held event if its turn has come, with its number and what that means now. Notes that it has come. Behind the last of them
-    /// [`Self::settle`] is due.
+    /// The first held event if its turn has come, with its number and what that means now. Notes that it has come.
+    /// Behind the last of them [`Self::settle`] is due.
     pub(crate) fn take(&mut self, track: u32) -> Option<(Turn, u64, Held)> {
         let of = &mut self.all[track as usize];
         let ((number, _), _) = of.held.first_key_value()?;
@@ -192,7 +192,7 @@ impl Tracks {
         self.deadlines.extend(deadline_ns.map(|deadline_ns| (deadline_ns, track)));
     }
 
-    /// Gives up what is missing before the first held event. Gives the missing numbers and that event.
+    /// Returns up what is missing before the first held event. Gives the missing numbers and that event.
     pub(crate) fn give_up(&mut self, track: u32) -> Option<(Numbers, &Held)> {
         let of = &mut self.all[track as usize];
         let gap = of.gap()?;

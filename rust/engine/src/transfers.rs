@@ -1,4 +1,5 @@
-//! Transfers on their way: what was dispatched and not taken in time is told (`docs/truth.md` §5). Matched first in, first out, per position.
+//! Transfers on their way: what was dispatched and not taken in time is told (`docs/truth.md` §5). Matched first in,
+//! first out, per position.
 
 use std::collections::{BTreeMap, BTreeSet};
 

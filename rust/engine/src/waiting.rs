@@ -1,4 +1,5 @@
-//! Waiting: directives that came before the event that they are about. They follow when it has come, and give up when it does not.
+//! Waiting: directives that came before the event that they are about. They follow when it has come, and give up when
+//! it does not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -194,7 +195,7 @@ impl Engine {
         }
     }
 
-    /// Gives up what has waited for as long as keys are remembered.
+    /// Returns up what has waited for as long as keys are remembered.
     pub(crate) fn expire_waiting(&mut self, config: &Config, batch: &mut Batch) {
         let Some(now_ns) = self.log_time_ns else { return };
         while let Some(held) = self.waiting.take_oldest(now_ns.saturating_sub(config.dedup_window_ns)) {
@@ -202,7 +203,7 @@ impl Engine {
         }
     }
 
-    /// Gives up all that waits, as at the end of a replay.
+    /// Returns up all that waits, as at the end of a replay.
     pub(crate) fn release_waiting(&mut self, batch: &mut Batch) {
         let config = Arc::clone(&self.config);
         while let Some(held) = self.waiting.take_oldest(i64::MAX) {

@@ -1,5 +1,6 @@
-//! Waves: events are looked at many together before they are applied one by one. Each look touches what the event will need (its key, its names, its
-//! position), so that the memory of all of them is fetched at once instead of one after the other. Changes no answer.
+//! Waves: events are looked at many together before they are applied one by one. Each look touches what the event will
+//! need (its key, its names, its position), so that the memory of all of them is fetched at once instead of one after
+//! the other. Changes no answer.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -67,7 +68,7 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// The same, where it lies if it is a text.
+    /// The original, where it lies if it is a text.
     pub(crate) fn text(&self) -> Cow<'a, [u8]> {
         match self.form {
             Form::Text(bytes) | Form::Broken(bytes, _) => Cow::Borrowed(bytes),
@@ -284,7 +285,8 @@ pub(crate) struct Found {
     place_hash: u64,
 }
 
-/// Looks at the positions of events, each in its part of the stock. Each pass asks for memory that the pass before it has found out about.
+/// Looks at the positions of events, each in its part of the stock. Each pass asks for memory that the pass before it
+/// has found out about.
 #[inline]
 pub(crate) fn look_ahead<'s, 'a: 's, 'p>(
     seen: impl Iterator<Item = &'s Seen<'a>> + Clone,

@@ -18,8 +18,8 @@ pub struct Delivery<'a> {
 }
 
 impl<'a> Delivery<'a> {
-    /// Reads `$JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>.<consumer sequence>.<time>.<pending>`, or the same with domain
-    /// and account behind `$JS.ACK` and possibly one token more at the end. Nothing if it is neither.
+    /// Reads `$JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>.<consumer sequence>.<time>.<pending>`, or the
+    /// same with domain and account behind `$JS.ACK` and possibly one token more at the end. Nothing if it is neither.
     pub fn parse(reply: &'a [u8]) -> Option<Self> {
         let rest = reply.strip_prefix(b"$JS.ACK.")?;
         let mut tokens = [&b""[..]; TOKENS_MAX];

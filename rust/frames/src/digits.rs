@@ -35,8 +35,8 @@ fn join_eight(ones: u64) -> u64 {
     fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff
 }
 
-/// The number that some bytes begin with, and its digits' count. Nothing if there is no digit, or too many of them, or if what follows does
-/// not leave room to look at eight bytes at once: whoever needs the answer then asks [`parse`].
+/// The number that some bytes begin with, and its digits' count. Nothing if there is no digit, or too many of them, or
+/// if what follows does not leave room to look at eight bytes at once: whoever needs the answer then asks [`parse`].
 pub(crate) fn leading(bytes: &[u8]) -> Option<(u64, usize)> {
     const ZEROS: u64 = 0x3030_3030_3030_3030;
     let mut number = 0_u64;

@@ -1,7 +1,8 @@
-//! One frame of the NATS protocol, from server to client, borrowed from the bytes. It keeps nothing between calls; see [`crate::splitter`].
+//! One frame of the NATS protocol, from server to client, borrowed from the bytes. It keeps nothing between calls; see
+//! [`crate::splitter`].
 //!
-//! Accepted is what nats-server sends: operations in capitals, single spaces, `\r\n`. Whatever else a lenient client might accept is
-//! [`Malformed`] here, and is left to that client.
+//! Accepted is what nats-server sends: operations in capitals, single spaces, `\r\n`. Whatever else a lenient client
+//! might accept is [`Malformed`] here, and is left to that client.
 
 use memchr::memchr;
 

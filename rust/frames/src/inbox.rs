@@ -1,7 +1,7 @@
 //! The messages of the stream in order, every one once: what has arrived and was not taken yet.
 //!
-//! It decides by the stream's sequence alone: the expected one is kept, a lower one was seen before, a higher one says that messages are
-//! missing. What is done about missing ones is the caller's business.
+//! It decides by the stream's sequence alone: the expected one is kept, a lower one was seen before, a higher one says
+//! that messages are missing. What is done about missing ones is the caller's business.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -52,7 +52,8 @@ impl Inbox {
         }
     }
 
-    /// Names the consumer whose deliveries are counted and watched for holes; empty: none. Messages that follow are kept from whomever.
+    /// Names the consumer whose deliveries are counted and watched for holes; empty: none. Messages that follow are
+    /// kept from whomever.
     pub fn follow(&mut self, consumer: &[u8]) {
         self.consumer = consumer.to_vec();
         self.delivered = 0;
@@ -98,7 +99,7 @@ impl Inbox {
         self.take_through(u64::MAX)
     }
 
-    /// The same for messages up to and including a sequence.
+    /// Takes the messages up to and including a sequence.
     pub fn take_through(&mut self, last_sequence: u64) -> Option<Messages> {
         let messages = self.begun.take().or_else(|| self.take_segment())?;
         let Some((first, rest)) = messages.split(last_sequence) else {

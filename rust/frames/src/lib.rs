@@ -1,7 +1,8 @@
-//! The bytes of a NATS connection, split into frames, and the messages of one JetStream consumer among them, in the order of their stream.
+//! The bytes of a NATS connection, split into frames, and the messages of one JetStream consumer among them, in the
+//! order of their stream.
 //!
-//! It connects to nothing and knows no ledger: bytes come in as they were read from the socket, in chunks of any size, and payloads go out
-//! in segments that can be borrowed from.
+//! It connects to nothing and knows no ledger: bytes come in as they were read from the socket, in chunks of any size,
+//! and payloads go out in segments that can be borrowed from.
 //!
 //! ```
 //! use tallystick_frames::{frame::Frame, splitter::Splitter};

@@ -9,7 +9,8 @@ pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Messages in one segment of the inbox.
 pub const SEGMENT_MESSAGES_MAX: usize = 16_384;
-/// Bytes in one segment of the inbox before the next message opens another: what one core has just written, another finds in a cache.
+/// Bytes in one segment of the inbox before the next message opens another: what one core has just written, another
+/// finds in a cache.
 pub const SEGMENT_BYTES_MAX: usize = 1024 * 1024;
 /// Segments that are remembered after they were handed out, so that their room is used again: as many as usually wait.
 pub const SEGMENTS_REUSED_MAX: usize = 24;

@@ -118,7 +118,8 @@ impl Messages {
         self.segment.payload(self.stop - 1)
     }
 
-    /// The part up to and including `last_sequence`, and the rest if there is one; nothing if the first part would be empty.
+    /// The part up to and including `last_sequence`, and the rest if there is one; nothing if the first part would be
+    /// empty.
     pub fn split(&self, last_sequence: u64) -> Option<(Self, Option<Self>)> {
         let beyond_first = last_sequence.checked_sub(self.first_sequence())?;
         let middle = self.start

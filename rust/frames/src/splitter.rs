@@ -6,8 +6,8 @@ use crate::frame::{Beginning, Frame, Malformed};
 
 /// Who gets the frames.
 pub(crate) trait Receiver {
-    /// Takes what it knows at sight from the beginning of bytes that stand at a frame's boundary, and says how many bytes that were. They must
-    /// be whole frames; 0 is always right.
+    /// Takes what it knows at sight from the beginning of bytes that stand at a frame's boundary, and says how many
+    /// bytes that were. They must be whole frames; 0 is always right.
     fn take_known(&mut self, _bytes: &[u8]) -> usize {
         0
     }
@@ -32,13 +32,13 @@ pub struct Splitter {
 }
 
 impl Splitter {
-    /// Hands every frame that is now whole to `take`, with its bytes. What is not a frame, and all that follows it, comes without one
-    /// and at once: behind such bytes no frame boundary is known any more.
+    /// Hands every frame that is now whole to `take`, with its bytes. What is not a frame, and all that follows it,
+    /// comes without one and at once: behind such bytes no frame boundary is known any more.
     pub fn split(&mut self, chunk: &[u8], mut take: impl FnMut(&[u8], Option<&Frame<'_>>)) {
         self.split_for(chunk, &mut take);
     }
 
-    /// The same for somebody who knows some frames at sight.
+    /// Splits a chunk for a receiver that knows some frames at sight.
     pub(crate) fn split_for(&mut self, chunk: &[u8], receiver: &mut impl Receiver) {
         let mut rest = chunk;
         while !rest.is_empty() {

@@ -31,8 +31,8 @@ impl Tap {
         Self { sid, usual: Usual::default(), splitter: Splitter::default() }
     }
 
-    /// Splits a chunk. Messages that JetStream delivered to the subscription go to the inbox. What else there is, statuses of the
-    /// subscription among it, is foreign, and so is everything from malformed bytes on.
+    /// Splits a chunk. Messages that JetStream delivered to the subscription go to the inbox. What else there is,
+    /// statuses of the subscription among it, is foreign, and so is everything from malformed bytes on.
     pub fn feed(&mut self, chunk: &[u8], inbox: &mut Inbox) -> Fed {
         let mut sorter =
             Sorter { sid: self.sid, usual: &mut self.usual, inbox, fed: Fed::default(), foreign_goes_on: false };

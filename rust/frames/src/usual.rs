@@ -1,5 +1,6 @@
-//! The usual message: its control line is that of the message before, with other digits. It is read by comparing what stays the same, in one pass
-//! over its bytes. Whatever differs is left to [`crate::frame`], which has the say on every frame; this only agrees with it, sooner.
+//! The usual message: its control line is that of the message before, with other digits. It is read by comparing what
+//! stays the same, in one pass over its bytes. Whatever differs is left to [`crate::frame`], which has the say on every
+//! frame; this only agrees with it, sooner.
 
 use memchr::{memchr, memchr_iter, memrchr_iter};
 

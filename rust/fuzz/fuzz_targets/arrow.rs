@@ -1,5 +1,5 @@
-//! Any bytes as an Arrow IPC stream or file: read or refused, never a panic, never more memory than the bytes justify; and each row reads as the
-//! JSON event does that it is rendered as.
+//! Any bytes as an Arrow IPC stream or file: read or refused, never a panic, never more memory than the bytes justify;
+//! and each row reads as the JSON event does that it is rendered as.
 #![no_main]
 
 use bumpalo::Bump;

@@ -1,5 +1,5 @@
-//! A connection's bytes in chunks of any size: the tap sorts them as a slow, obvious splitter sorts them in one piece; nothing panics, no byte is
-//! lost or made up, and nothing is kept that was not there.
+//! A connection's bytes in chunks of any size: the tap sorts them as a slow, obvious splitter sorts them in one piece;
+//! nothing panics, no byte is lost or made up, and nothing is kept that was not there.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -80,7 +80,8 @@ fn chunks(bytes: &[u8], seed: u8, bytes_max: usize) -> Vec<&[u8]> {
     chunks
 }
 
-/// A stream whose frames are chosen by three bytes each: what it is, a number in it, and what is wrong with it, if anything.
+/// A stream whose frames are chosen by three bytes each: what it is, a number in it, and what is wrong with it, if
+/// anything.
 fn written(choices: &[u8]) -> Vec<u8> {
     let (mut stream, mut sequence) = (Vec::new(), 0_u64);
     for choice in choices.chunks_exact(3) {

@@ -1,5 +1,5 @@
-//! Any bytes as messages of the bus: engine and reference give the same answers and the same state, and the engine never panics.
-//! The reference decodes with serde_json, so this holds the engine's decoder against it too.
+//! Any bytes as messages of the bus: engine and reference give the same answers and the same state, and the engine
+//! never panics. The reference decodes with serde_json, so this holds the engine's decoder against it too.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

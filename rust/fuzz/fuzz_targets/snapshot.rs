@@ -1,5 +1,5 @@
-//! Any bytes as a snapshot: refused or loaded, never a panic, never more memory than the bytes justify. The seal is put right first, or nothing
-//! behind it would ever be reached.
+//! Any bytes as a snapshot: refused or loaded, never a panic, never more memory than the bytes justify. The seal is put
+//! right first, or nothing behind it would ever be reached.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -2,7 +2,8 @@
 
 use tallystick_contract::limits::{FRACTION_DIGITS_MAX, QUANTITY_MAX};
 
-/// Thousandths of a unit; an error for a number that would have to be rounded or is too large. The text must be a JSON number.
+/// Thousandths of a unit; an error for a number that would have to be rounded or is too large. The text must be a JSON
+/// number.
 pub(super) fn thousandths(number: &str) -> Result<i64, OutOfRange> {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));

@@ -1,4 +1,5 @@
-//! Events that are about events, approvals, exceptions, master data and receipts: their members, from fields to decoded meaning.
+//! Events that are about events, approvals, exceptions, master data and receipts: their members, from fields to decoded
+//! meaning.
 
 use std::collections::BTreeMap;
 

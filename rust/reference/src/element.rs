@@ -9,8 +9,8 @@ struct Brackets {
 }
 
 impl Brackets {
-    /// Nothing where the outermost bracket does not close exactly at the end. Inside, brackets are counted whatever their kind: an
-    /// element that mixes them up is malformed, and its neighbours are not.
+    /// Nothing where the outermost bracket does not close exactly at the end. Inside, brackets are counted whatever
+    /// their kind: an element that mixes them up is malformed, and its neighbours are not.
     fn read(text: &[u8]) -> Option<Self> {
         let is_array = text.first() == Some(&b'[');
         let mut depth = 0;
@@ -61,7 +61,8 @@ pub(super) fn lines(buffer: &[u8]) -> Vec<&[u8]> {
     buffer.split(|byte| *byte == b'\n').map(trim).filter(|line| !line.is_empty()).collect()
 }
 
-/// What stands between the commas of the outermost bracket, without surrounding white space; nothing where brackets do not balance.
+/// What stands between the commas of the outermost bracket, without surrounding white space; nothing where brackets do
+/// not balance.
 pub(super) fn slots(text: &[u8]) -> Option<Vec<&[u8]>> {
     let commas = Brackets::read(text)?.commas;
     let end = text.len() - 1;

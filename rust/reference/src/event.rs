@@ -94,7 +94,7 @@ impl Body {
         }
     }
 
-    /// The same item at `to_location`.
+    /// The position of the item at `to_location`.
     pub(super) fn remote_key(&self) -> PositionKey {
         self.key_at(&self.to_location)
     }

@@ -1,4 +1,5 @@
-//! The fields of a JSON object by name, each with its own text. `serde_json` decides what is JSON; the forms of the contract are written out here.
+//! The fields of a JSON object by name, each with its own text. `serde_json` decides what is JSON; the forms of the
+//! contract are written out here.
 
 use std::collections::BTreeMap;
 
@@ -210,7 +211,8 @@ fn positive(number: i64) -> Result<u64, Malformed> {
 pub(super) fn number(json: &str) -> Result<String, Malformed> {
     let number =
         if json.starts_with('"') { serde_json::from_str(json).map_err(|_| Malformed)? } else { json.to_owned() };
-    // JSON's reader would skip white space, which a quantity has none of; the first byte tells numbers from the other types.
+    // JSON's reader would skip white space, which a quantity has none of; the first byte tells numbers from the other
+    // types.
     let is_tight = number.starts_with(|first: char| first == '-' || first.is_ascii_digit())
         && number.ends_with(|last: char| last.is_ascii_digit());
     if !is_tight || serde_json::from_str::<IgnoredAny>(&number).is_err() {

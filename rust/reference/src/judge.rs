@@ -343,7 +343,8 @@ impl Reference {
         self.wake(&key, sequence);
     }
 
-    /// What was held is read and admitted once more: configuration and master data may be others now. Its time has passed its bounds already.
+    /// What was held is read and admitted once more: configuration and master data may be others now. Its time has
+    /// passed its bounds already.
     fn read_again(&self, turn: Turn) -> Result<Turn, Outcome> {
         let event = event::decode(&turn.text, &self.config).map_err(|_| Outcome::Malformed)?;
         let content = event.content.as_ref().map_err(|outcome| *outcome)?;

@@ -1,9 +1,9 @@
 //! The slow, obvious twin of the engine: the oracle of scenarios, properties and fuzzing.
 //!
 //! Derived from the documents alone: `docs/events.md`, `docs/truth.md`, `docs/promise.md`, `docs/claims.md` and
-//! `docs/choices.md`. It keeps every event and recomputes what it is asked for from the
-//! definitions, so that it can be read next to the contract. It is not made for speed, and it shares no code with the engine's
-//! decoding, memory of keys or ledger. It knows the crate of the contract and no other of ours.
+//! `docs/choices.md`. It keeps every event and recomputes what it is asked for from the definitions, so that it can be
+//! read next to the contract. It is not made for speed, and it shares no code with the engine's decoding, memory of
+//! keys or ledger. It knows the crate of the contract and no other of ours.
 #![forbid(unsafe_code)]
 
 mod approval;
@@ -110,8 +110,8 @@ pub struct Reference {
     claims: Claims,
     /// Answers to requests for promises, in the order in which they were judged.
     pub answers: Vec<Promised>,
-    /// Final answers of elements that were held, and gaps: an answer `held` with the code `sequence_gap FIRST-LAST`, at the place of the first event
-    /// that waited behind it. In the order in which they came about.
+    /// Final answers of elements that were held, and gaps: an answer `held` with the code `sequence_gap FIRST-LAST`, at
+    /// the place of the first event that waited behind it. In the order in which they came about.
     pub followed: Vec<Answer>,
 }
 
@@ -168,7 +168,8 @@ impl Reference {
         places.map(|(index, element)| self.apply(element, (sequence, index), Clock::Bus)).collect()
     }
 
-    /// Applies the lines of a file, one log sequence for each line that is not blank. Without a log time, each event's own is used.
+    /// Applies the lines of a file, one log sequence for each line that is not blank. Without a log time, each event's
+    /// own is used.
     pub fn apply_ndjson(&mut self, buffer: &[u8], first_sequence: u64, log_time_ns: Option<i64>) -> Vec<Answer> {
         let clock = log_time_ns.map_or(Clock::Events, |stamp| {
             self.advance(stamp);
@@ -239,7 +240,8 @@ impl Reference {
         answer
     }
 
-    /// A position whose safety stock is another than before reflects the message that brought it about: what can be promised is another.
+    /// A position whose safety stock is another than before reflects the message that brought it about: what can be
+    /// promised is another.
     fn look_at_safety_stocks(&mut self, sequence: u64) {
         // Nothing but directives can change them, and time where there were any or where rules begin and end.
         if !self.had_directives && !self.config.has_dated_safety() {
@@ -293,7 +295,7 @@ impl Reference {
         Answer { sequence: place.0, index: place.1, source, id, outcome: Outcome::Malformed, codes, fields: Vec::new() }
     }
 
-    /// Gives up what waited for so long as it may, gaps first, and tells of what should have arrived by now.
+    /// Returns up what waited for so long as it may, gaps first, and tells of what should have arrived by now.
     fn give_up_what_is_due(&mut self, sequence: u64) {
         self.forget_keys();
         self.let_time_pass(sequence);
@@ -308,7 +310,7 @@ impl Reference {
         self.look_at_safety_stocks(sequence);
     }
 
-    /// Gives up all that waits, as at the end of a replay: gaps, then directives without a target.
+    /// Returns up all that waits, as at the end of a replay: gaps, then directives without a target.
     pub fn release_held(&mut self, sequence: u64) {
         while let Some((_, at)) = self.orders.earliest() {
             self.give_up(at, sequence);

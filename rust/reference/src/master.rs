@@ -143,7 +143,7 @@ impl Master {
         }
     }
 
-    /// The same in the base unit, or why master data refuses it.
+    /// An event in the base unit, or why master data refuses it.
     pub(super) fn measured(&self, body: Body, time_ns: i64, mode: MasterMode) -> Result<Body, Outcome> {
         if mode == MasterMode::Strict && !self.unknown(&body, time_ns).is_empty() {
             return Err(Outcome::UnknownReference);

@@ -1,4 +1,5 @@
-//! Keys and bodies that were seen, for a window of log time and a count. Nothing is hashed: the bodies themselves are kept.
+//! Keys and bodies that were seen, for a window of log time and a count. Nothing is hashed: the bodies themselves are
+//! kept.
 
 use std::collections::BTreeMap;
 
@@ -146,7 +147,7 @@ impl Memory {
         }
     }
 
-    /// Gives a key another answer, if it is still known.
+    /// Returns a key another answer, if it is still known.
     pub(super) fn answer_instead(&mut self, key: &Key, outcome: Outcome) {
         if let Some(known) = self.keys.get_mut(key) {
             known.outcome = outcome;

@@ -1,4 +1,5 @@
-//! Counted orders: what waits for what. Looks through everything each time, and keeps no more than what came and what is expected.
+//! Counted orders: what waits for what. Looks through everything each time, and keeps no more than what came and what
+//! is expected.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! Who may say what: the first rule that fits decides. Written out once more, so that the engine's own matching is checked and not trusted.
+//! Who may say what: the first rule that fits decides. Written out once more, so that the engine's own matching is
+//! checked and not trusted.
 
 use tallystick_contract::account::Account;
 use tallystick_contract::config::{Config, Unregistered};

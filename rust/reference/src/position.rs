@@ -1,4 +1,5 @@
-//! One position that keeps every movement and every count, and computes its accounts from the definitions of `docs/events.md` §5.
+//! One position that keeps every movement and every count, and computes its accounts from the definitions of
+//! `docs/events.md` §5.
 
 use tallystick_contract::account::{Account, STORED};
 use tallystick_contract::limits::COUNTS_KEPT;
@@ -138,8 +139,8 @@ impl Position {
         self.legs.push(Leg { number, account, amount });
     }
 
-    /// Adds a count: absorbed unless it is greater than the latest, refused where movements after it were dropped. `known_ns` is the time of a count
-    /// that it replaces, of which the movements after it are known.
+    /// Adds a count: absorbed unless it is greater than the latest, refused where movements after it were dropped.
+    /// `known_ns` is the time of a count that it replaces, of which the movements after it are known.
     pub(super) fn count(&mut self, count: Count, known_ns: Option<i64>) -> Result<Outcome, Outcome> {
         if self.counts.iter().any(|known| known.rank == count.rank) {
             return Ok(Outcome::Absorbed);
@@ -167,7 +168,8 @@ impl Position {
         self.latest_count().is_some_and(|latest| latest.number == number)
     }
 
-    /// Takes out all that a posting brought. Refused where the latest of the counts that are left would be one that is not known.
+    /// Takes out all that a posting brought. Refused where the latest of the counts that are left would be one that is
+    /// not known.
     pub(super) fn undo(&mut self, number: u64) -> Result<(), Outcome> {
         let times = self.movements.iter().filter(|movement| movement.number == number);
         for time_ns in times.map(|movement| movement.time_ns).collect::<Vec<_>>() {

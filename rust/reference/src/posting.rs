@@ -98,7 +98,8 @@ pub(super) fn ends(posting: rules::Posting, body: &Body) -> [Account; 2] {
 }
 
 impl Reference {
-    /// What is left when one posting is taken out and another put in, or the refusal that depends on the ledger's state.
+    /// What is left when one posting is taken out and another put in, or the refusal that depends on the ledger's
+    /// state.
     pub(super) fn plan(&self, undo: Option<&Posting>, add: Option<&Posting>) -> Result<Plan, Outcome> {
         let mut order: Vec<PositionKey> = Vec::new();
         for key in [undo, add].into_iter().flatten().flat_map(Posting::touched) {
@@ -196,7 +197,7 @@ impl Reference {
         self.positions.get(key).map_or(0, Position::on_hand)
     }
 
-    /// The point of no return: the plan becomes the state. Gives the crossings below zero.
+    /// The point of no return: the plan becomes the state. Returns the crossings below zero.
     pub(super) fn commit(&mut self, plan: Plan, sequence: u64) -> Vec<(String, String)> {
         let mut crossings = Vec::new();
         for (key, mut position, is_seen) in plan.after {

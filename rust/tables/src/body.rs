@@ -1,8 +1,9 @@
-//! What an event says, as far as it counts for idempotency: a digest of its decoded meaning, by which its key is remembered, and a slice of each
-//! field's hash, by which the fields that differ are named.
+//! What an event says, as far as it counts for idempotency: a digest of its decoded meaning, by which its key is
+//! remembered, and a slice of each field's hash, by which the fields that differ are named.
 //!
-//! Two bodies that differ have the same digest with a chance of 2⁻³². A differing field goes unnamed as often as its own slice collides, at
-//! most once in 256 (the members of a directive), 512 (the others), 16,384 (the quantity); a status is always named.
+//! Two bodies that differ have the same digest with a chance of 2⁻³². A differing field goes unnamed as often as its
+//! own slice collides, at most once in 256 (the members of a directive), 512 (the others), 16,384 (the quantity); a
+//! status is always named.
 
 use tallystick_contract::outcome::Outcome;
 
@@ -99,7 +100,8 @@ impl BodyBuilder {
         }
     }
 
-    /// Sets a field that is a text, by the [`of_name`] hash of it under the same seed, for texts that are hashed once and used often.
+    /// Sets a field that is a text, by the [`of_name`] hash of it under the same seed, for texts that are hashed once
+    /// and used often.
     #[inline]
     pub fn hash(&mut self, place: usize, hash: u64) {
         self.add(place, hash, hash >> (64 - SLICES[place].1));
@@ -130,7 +132,8 @@ impl BodyBuilder {
         }
     }
 
-    /// Adds a field. Each place has a number of its own, so that a value counts for its place alone and sums do not depend on order.
+    /// Adds a field. Each place has a number of its own, so that a value counts for its place alone and sums do not
+    /// depend on order.
     #[inline]
     fn add(&mut self, place: usize, hash: u64, slice: u64) {
         let own = GOLDEN.wrapping_mul(2 * place as u64 + 3);

@@ -1,5 +1,6 @@
-//! Keyed 64-bit hashes of names and ids, for tables and digests. A snapshot keeps digests made of them, so what they give never changes.
-//! Folded multiplication as in wyhash (Wang Yi, <https://github.com/wangyi-fudan/wyhash>); the key keeps crafted names from piling up.
+//! Keyed 64-bit hashes of names and ids, for tables and digests. A snapshot keeps digests made of them, so what they
+//! give never changes. Folded multiplication as in wyhash (Wang Yi, <https://github.com/wangyi-fudan/wyhash>); the key
+//! keeps crafted names from piling up.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 

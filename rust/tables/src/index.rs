@@ -1,5 +1,6 @@
-//! An index from hashes to ids: open addressing in segments that grow one at a time, so that no insertion waits for a whole table. It holds no
-//! keys; the caller compares. Slots lie in the order of their hashes, so that a segment grows in one walk and never looks at a key.
+//! An index from hashes to ids: open addressing in segments that grow one at a time, so that no insertion waits for a
+//! whole table. It holds no keys; the caller compares. Slots lie in the order of their hashes, so that a segment grows
+//! in one walk and never looks at a key.
 
 use prefetch_index::prefetch_index;
 
@@ -71,13 +72,14 @@ impl Index {
         segment.len += 1;
     }
 
-    /// Takes away an id with its hash. Gives whether it was there.
+    /// Takes away an id with its hash. Returns whether it was there.
     pub fn remove(&mut self, hash: u64, id: u32) -> bool {
         self.segments[segment_of(hash)].remove(u64::from(tag(hash)) << 32 | (u64::from(id) + 1))
     }
 
-    /// An index of ids that follow each other from a first one on, by their hashes. Nothing where two ids are the same to the caller. Each segment is
-    /// filled while it is near, which is a multiple faster than one insertion after the other.
+    /// An index of ids that follow each other from a first one on, by their hashes. Nothing where two ids are the same
+    /// to the caller. Each segment is filled while it is near, which is a multiple faster than one insertion after the
+    /// other.
     pub fn build(first: u32, hashes: &[u64], mut is_same: impl FnMut(u32, u32) -> bool) -> Option<Self> {
         let mut ends = [0_usize; 1 << SEGMENT_BITS];
         for hash in hashes {

@@ -15,7 +15,8 @@ pub const NONE: NameId = 0;
 /// All names, in the order in which they were first seen.
 #[derive(Debug)]
 pub struct Interner {
-    /// A short name stands here itself: its bytes, zeros, its length. A long one has [`LONG`] for its length and stands in `long`.
+    /// A short name stands here itself: its bytes, zeros, its length. A long one has [`LONG`] for its length and stands
+    /// in `long`.
     records: Vec<Record>,
     long: String,
     ids: Index,
@@ -46,7 +47,7 @@ impl Interner {
         self.find_hashed(name, self.hash(name))
     }
 
-    /// The same for a name whose hash is known too.
+    /// Finds a name whose hash is known, too.
     #[inline]
     pub fn find_hashed(&self, name: &str, hash: u64) -> Option<NameId> {
         if name.is_empty() {

@@ -1,6 +1,7 @@
-//! Growable storage of records of one size that never moves them: what is stored is not copied again because more is. The first records come
-//! from the ordinary allocator, so that little costs little; the rest stands in large anonymous maps of memory, in huge pages where the system
-//! has them, because a table of gigabytes in pages of 4 KiB spends its time in faults and in the walk through the page tables.
+//! Growable storage of records of one size that never moves them: what is stored is not copied again because more is.
+//! The first records come from the ordinary allocator, so that little costs little; the rest stands in large anonymous
+//! maps of memory, in huge pages where the system has them, because a table of gigabytes in pages of 4 KiB spends its
+//! time in faults and in the walk through the page tables.
 
 use bytemuck::Pod;
 use memmap2::{MmapMut, MmapOptions};
@@ -42,7 +43,8 @@ impl<R: Pod> Pages<R> {
         self.len == 0
     }
 
-    /// Adds a record whose bytes are all zero, and gives its index. As with any growing collection, the process does not outlive a lack of memory.
+    /// Adds a record whose bytes are all zero, and gives its index. As with any growing collection, the process does
+    /// not outlive a lack of memory.
     pub fn grow(&mut self) -> usize {
         let index = self.len;
         if index < Self::IN_FIRST {
@@ -70,7 +72,7 @@ impl<R: Pod> Pages<R> {
         }
     }
 
-    /// The same, to write to.
+    /// A record, to write to.
     #[inline]
     pub fn get_mut(&mut self, index: usize) -> &mut R {
         match index.checked_sub(Self::IN_FIRST) {
@@ -98,7 +100,8 @@ impl<R: Pod> Pages<R> {
         self.first.capacity() * size_of::<R>() + self.maps.capacity() * size_of::<MmapMut>()
     }
 
-    /// Bytes of maps that memory stands behind: whole huge pages up to the last record. What lies behind it was never touched.
+    /// Bytes of maps that memory stands behind: whole huge pages up to the last record. What lies behind it was never
+    /// touched.
     pub fn mapped_bytes(&self) -> usize {
         let records = self.len.saturating_sub(Self::IN_FIRST);
         let last = records % Self::IN_MAP * size_of::<R>();

@@ -1,4 +1,5 @@
-//! Numbers for tests that are the same every time: a linear congruential generator (Knuth's MMIX), of which the upper bits are used.
+//! Numbers for tests that are the same every time: a linear congruential generator (Knuth's MMIX), of which the upper
+//! bits are used.
 
 /// The generator.
 #[derive(Debug, Clone)]

@@ -1,7 +1,8 @@
 //! The bytes of a snapshot: chunks with a checksum each, and a seal over all. Knows nothing of what is in them.
 //!
-//! Layout: magic (8), format (u32), then chunks of `length u32 · CRC32C u32 · bytes`, a chunk of length zero, and 32 bytes of BLAKE3 over everything
-//! before them. All integers little endian. Every length is bounded before it is believed.
+//! Layout: magic (8), format (u32), then chunks of `length u32 · CRC32C u32 · bytes`, a chunk of length zero, and 32
+//! bytes of BLAKE3 over everything before them. All integers little endian. Every length is bounded before it is
+//! believed.
 
 use std::borrow::Cow;
 
@@ -302,7 +303,8 @@ impl<'a> Reader<'a> {
         self.array().map(i64::from_le_bytes)
     }
 
-    /// Reads a number of things that take at least `bytes_each` bytes, so that no false count can claim more memory than the snapshot has bytes.
+    /// Reads a number of things that take at least `bytes_each` bytes, so that no false count can claim more memory
+    /// than the snapshot has bytes.
     ///
     /// # Errors
     /// When there cannot be so many.

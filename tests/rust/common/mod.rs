@@ -124,7 +124,8 @@ impl Ledger for Reference {
     }
 }
 
-/// A batch in the form of the twin's answers: one for each element, then what followed for elements that were held, and gaps.
+/// A batch in the form of the twin's answers: one for each element, then what followed for elements that were held, and
+/// gaps.
 fn answers(batch: &Batch) -> Vec<Answer> {
     let keys = batch.keys.as_ref().expect("the batch was made with keys");
     let exceptions: Vec<&ExceptionRecord> = batch.exceptions.iter().map(|exception| &**exception).collect();

@@ -142,7 +142,8 @@ fn told(reply: &str, body: Value) -> Told {
     body
 }
 
-/// Whether what was found says all that was expected: members that were not named are not compared, lists are compared whole.
+/// Whether what was found says all that was expected: members that were not named are not compared, lists are compared
+/// whole.
 pub(crate) fn says(found: &Value, expected: &Value) -> bool {
     match (found, expected) {
         (Value::Object(found), Value::Object(expected)) => {

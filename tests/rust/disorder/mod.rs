@@ -1,4 +1,5 @@
-//! Random events of sources that are late, repeat, contradict and correct themselves, over small alphabets, so that they meet often. Holds no test.
+//! Random events of sources that are late, repeat, contradict and correct themselves, over small alphabets, so that
+//! they meet often. Holds no test.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -220,10 +221,11 @@ fn receipt() -> impl Strategy<Value = Value> {
     })
 }
 
-/// How long ids mean the same: shorter than any window, since what an id that is used again after it was forgotten means is asked elsewhere.
+/// How long ids mean the same: shorter than any window, since what an id that is used again after it was forgotten
+/// means is asked elsewhere.
 const LIFE_NS: i64 = 500 * SECOND_NS;
 
-/// Gives an event, and the one that it is about, the ids of a life.
+/// Returns an event, and the one that it is about, the ids of a life.
 fn rename(event: &mut Value, life: u32) {
     for place in ["/id", "/target/id", "/originid"] {
         if let Some(id) = event.pointer_mut(place) {
@@ -269,7 +271,8 @@ fn orderly(count: usize) -> impl Strategy<Value = Vec<Value>> {
     })
 }
 
-/// Stock events with voids and corrections of some of them: no event is voided twice, since which of two voids is refused depends on their order.
+/// Stock events with voids and corrections of some of them: no event is voided twice, since which of two voids is
+/// refused depends on their order.
 pub(crate) fn corrected() -> impl Strategy<Value = Vec<String>> {
     let plans = vec((0..6_u8, 1..30_i64, near(), near(), select(&["A", "B"][..]), any::<bool>()), 30);
     (orderly(20), plans).prop_map(|(events, plans)| {

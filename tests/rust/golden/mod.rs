@@ -1,5 +1,5 @@
-//! Snapshots that earlier versions wrote in the middle of each scenario: what they write is read for ever, and the story
-//! goes on as if nothing had happened.
+//! Snapshots that earlier versions wrote in the middle of each scenario: what they write is read for ever, and the
+//! story goes on as if nothing had happened.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

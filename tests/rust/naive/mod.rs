@@ -1,4 +1,5 @@
-//! A slow, obvious splitter of NATS frames: looks at everything anew for each frame, copies everything, remembers nothing.
+//! A slow, obvious splitter of NATS frames: looks at everything anew for each frame, copies everything, remembers
+//! nothing.
 
 use tallystick_frames::delivery::Delivery;
 use tallystick_frames::inbox::Inbox;

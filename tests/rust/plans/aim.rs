@@ -95,7 +95,8 @@ impl Teller {
     }
 
     pub(super) fn message(&mut self, drafts: Vec<Draft>, log_time_ns: i64) -> Message {
-        // What is remembered for a while may be remembered a little longer: where it is forgotten, no two times lie as far apart.
+        // What is remembered for a while may be remembered a little longer: where it is forgotten, no two times lie as
+        // far apart.
         let grain_ns = if self.number == SHORT { GRAIN_NS } else { SECOND_NS };
         let log_time_ns = BASE_NS + (log_time_ns - BASE_NS).div_euclid(grain_ns) * grain_ns;
         self.log_time_ns = log_time_ns;
@@ -125,7 +126,7 @@ impl Teller {
         (!all.is_empty()).then(|| all[pick / 3 % newest])
     }
 
-    /// The same once more, or now and then something else under its key.
+    /// What was said once more, or now and then something else under its key.
     fn again(&self, draft: &Draft) -> Value {
         let is_meant = |event: &Value| draft.luck.is_multiple_of(2) || text(event, "type").starts_with("reservation.");
         let known = self.one(draft.pick, is_meant).or_else(|| self.one(draft.pick, |_| true));

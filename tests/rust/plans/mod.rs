@@ -1,5 +1,6 @@
-//! Random logs about what comes, goes, is reserved and protected. What is drawn is only roughly said; what it is about is chosen among what was said before it,
-//! so that it hits lines that are open and reservations that live. Holds no test.
+//! Random logs about what comes, goes, is reserved and protected. What is drawn is only roughly said; what it is about
+//! is chosen among what was said before it, so that it hits lines that are open and reservations that live. Holds no
+//! test.
 
 mod aim;
 mod said;

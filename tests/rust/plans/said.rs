@@ -31,7 +31,7 @@ fn due() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// The same for a line, or now and then none at all.
+/// A day for a line, or now and then none at all.
 fn due_of_line() -> impl Strategy<Value = Value> {
     prop_oneof![40 => due(), 2 => (-2..40_i64).prop_map(|days| json!({"day": days})), 1 => select(&["soon", "9999-12-31"][..]).prop_map(Value::from)]
 }

@@ -9,7 +9,8 @@ use tallystick_contract::instant;
 pub(crate) const BASE_NS: i64 = 1_772_366_400 * SECOND_NS;
 const SECOND_NS: i64 = 1_000_000_000;
 
-/// Configurations under which a log may be cut anywhere: what is released is answered with the message that releases it, so those that hold come last.
+/// Configurations under which a log may be cut anywhere: what is released is answered with the message that releases
+/// it, so those that hold come last.
 pub(crate) const PLAIN: usize = 6;
 /// What random logs are run under.
 pub(crate) const CONFIGS: [&str; 8] = [

@@ -1,5 +1,5 @@
-//! Random tables of events as Arrow columns of all forms, with the JSON that each row means. Drawn from bytes, so that properties and the
-//! fuzzer share it. Holds no test.
+//! Random tables of events as Arrow columns of all forms, with the JSON that each row means. Drawn from bytes, so that
+//! properties and the fuzzer share it. Holds no test.
 #![allow(clippy::cast_possible_truncation, reason = "one drawn number is as good as another")]
 
 use std::sync::Arc;
@@ -365,7 +365,7 @@ fn plain(values: &[Option<String>], form: usize) -> ArrayRef {
     }
 }
 
-/// The same values with a dictionary that has entries which no row names, and may have a null of its own.
+/// The values with a dictionary that has entries which no row names, and may have a null of its own.
 fn encoded<K: ArrowDictionaryKeyType>(values: &[Option<String>], form: usize, dice: &mut Dice<'_>) -> ArrayRef
 where
     K::Native: TryFrom<usize, Error: std::fmt::Debug>,

@@ -1,4 +1,5 @@
-//! Configuration that changes results: text → validated, immutable [`Config`] with a fingerprint. Reads no file and no environment.
+//! Configuration that changes results: text → validated, immutable [`Config`] with a fingerprint. Reads no file and no
+//! environment.
 
 pub mod text;
 
@@ -112,7 +113,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads TOML, or JSON where the text begins with `{`. Tables that configure the process around the engine are ignored here.
+    /// Reads TOML, or JSON where the text begins with `{`. Tables that configure the process around the engine are
+    /// ignored here.
     ///
     /// # Errors
     /// One line that names the key and the cure.
@@ -123,8 +125,8 @@ impl Config {
         read::<Raw>(text)?.validate()
     }
 
-    /// This configuration with some of its tables replaced as a whole, as `configuration.changed` asks. The fingerprint stays that of what the
-    /// engine began with, because the change stands in the log.
+    /// This configuration with some of its tables replaced as a whole, as `configuration.changed` asks. The fingerprint
+    /// stays that of what the engine began with, because the change stands in the log.
     ///
     /// # Errors
     /// One line that names the key and the cure.
@@ -253,7 +255,8 @@ impl Config {
         self.teams.get(code).copied().unwrap_or_else(|| codes::find(code).owner)
     }
 
-    /// Safety stock of a position at a time. `is_in` tells whether its location is in a group then. Sub-positions (lot, owner) have none of their own.
+    /// Safety stock of a position at a time. `is_in` tells whether its location is in a group then. Sub-positions (lot,
+    /// owner) have none of their own.
     pub fn safety_stock(&self, sku: &str, location: &str, time_ns: i64, is_in: impl Fn(&str) -> bool) -> Amount {
         self.safety.at(sku, location, time_ns, is_in)
     }

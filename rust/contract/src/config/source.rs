@@ -44,7 +44,7 @@ pub enum Unregistered {
     /// Its events are like any others.
     #[default]
     Accept,
-    /// The same, and one exception.
+    /// They count, and raise one exception.
     Flag,
     /// `not_owner`.
     Refuse,

@@ -1,4 +1,5 @@
-//! Values as a configuration writes them: durations, quantities and times as text, because a float would already be rounded.
+//! Values as a configuration writes them: durations, quantities and times as text, because a float would already be
+//! rounded.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! What is watched beyond single events: variances that need an approval, receipts against what was announced, transfers that age, unknown names.
+//! What is watched beyond single events: variances that need an approval, receipts against what was announced,
+//! transfers that age, unknown names.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +7,8 @@ use super::text::{RawQuantity, finite};
 use crate::heap_size;
 use crate::limits::{MASS_POSITIONS_DEFAULT, MASS_WINDOW_DEFAULT_NS};
 
-/// `[approvals]`: which variances of counts and adjustments wait for an approval. All limits are exceeded by more, not by as much.
+/// `[approvals]`: which variances of counts and adjustments wait for an approval. All limits are exceeded by more, not
+/// by as much.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approvals {
     /// Units, in thousandths.

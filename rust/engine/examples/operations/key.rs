@@ -1,5 +1,5 @@
-//! Key: what happens to an event before the ledger: its bytes are decoded, its key is looked up. Each function touches the engine's insides in
-//! one place, because these have no interface that is promised.
+//! Key: what happens to an event before the ledger: its bytes are decoded, its key is looked up. Each function touches
+//! the engine's insides in one place, because these have no interface that is promised.
 
 use std::collections::BTreeSet;
 use std::hint::black_box;
@@ -37,7 +37,8 @@ pub(crate) fn decode_all(input: &Input) -> Result<Done, String> {
     Ok(Done { units: "events", count: input.lines.len(), measured, more: json!({ "malformed": malformed }) })
 }
 
-/// Every key looked up, and remembered if it was not known: an empty table grows to hold them. Keys are hashed beforehand.
+/// Every key looked up, and remembered if it was not known: an empty table grows to hold them. Keys are hashed
+/// beforehand.
 pub(crate) fn dedup_all(input: &Input) -> Result<Done, String> {
     let keys = keys(input);
     let distinct = keys.iter().map(|(fingerprint, _)| fingerprint.0).collect::<BTreeSet<_>>().len();
@@ -55,7 +56,8 @@ pub(crate) fn dedup_all(input: &Input) -> Result<Done, String> {
     Ok(Done { units: "events", count: keys.len(), measured, more })
 }
 
-/// One wave, as the engine does it: all of its memory is asked for first, then one key after the other is settled. Gives how many were known.
+/// One wave, as the engine does it: all of its memory is asked for first, then one key after the other is settled.
+/// Returns how many were known.
 fn look_up(table: &mut Dedup, wave: &[(Fingerprint, Body)]) -> usize {
     for (key, _) in wave {
         table.prefetch(*key);

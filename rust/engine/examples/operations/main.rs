@@ -1,4 +1,5 @@
-//! Operations: one operation of the engine at a time, alone, over a file of events. Prints a JSON row for `benches`, and is what callgrind counts.
+//! Operations: one operation of the engine at a time, alone, over a file of events. Prints a JSON row for `benches`,
+//! and is what callgrind counts.
 //!
 //! ```text
 //! cargo run --release --example operations -- OPERATION EVENTS.ndjson CONFIG.toml

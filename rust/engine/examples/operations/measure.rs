@@ -10,7 +10,8 @@ pub(crate) struct Measured {
     pub(crate) cpu_seconds: Option<f64>,
 }
 
-/// Runs an operation. Its name is what callgrind switches its count on for, so it is never inlined and does nothing else.
+/// Runs an operation. Its name is what callgrind switches its count on for, so it is never inlined and does nothing
+/// else.
 #[inline(never)]
 pub(crate) fn counted<T>(operation: impl FnOnce() -> T) -> T {
     operation()

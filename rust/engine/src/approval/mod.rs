@@ -1,5 +1,5 @@
-//! Approvals: variances that are too large wait for a decision, and so does a feed that changes too much of a location (`docs/truth.md` §5). Until then
-//! what can be promised takes the cautious side.
+//! Approvals: variances that are too large wait for a decision, and so does a feed that changes too much of a location
+//! (`docs/truth.md` §5). Until then what can be promised takes the cautious side.
 
 mod image;
 
@@ -350,7 +350,7 @@ impl Engine {
         }
     }
 
-    /// Posts an event that waited, or drops it. Gives what became of it.
+    /// Posts an event that waited, or drops it. Returns what became of it.
     fn settle(
         &mut self,
         config: &Config,

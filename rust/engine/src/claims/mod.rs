@@ -303,7 +303,7 @@ impl Claims {
         changes
     }
 
-    /// The same of a line by itself, if one more thing was said of it.
+    /// What a line by itself has doubled, if it were so.
     pub(crate) fn doubled_with(&self, number: u32, line: &Line) -> Vec<Doubled> {
         let others: Vec<Seen<'_>> =
             self.family(number).iter().filter(|other| **other != number).map(|other| self.line(*other)).collect();

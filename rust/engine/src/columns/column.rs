@@ -212,10 +212,11 @@ impl<'a> Column<'a> {
         }
     }
 
-    /// Gives the texts of rows that follow each other, where all that is needed to trust them was checked before: of a column of texts that are
-    /// clean throughout, or of a dictionary whose entries were checked. A row that has something else gets no answer.
+    /// Returns the texts of rows that follow each other, where all that is needed to trust them was checked before: of
+    /// a column of texts that are clean throughout, or of a dictionary whose entries were checked. A row that has
+    /// something else gets no answer.
     ///
-    /// Gives nothing where each row has to be looked at by itself.
+    /// Returns nothing where each row has to be looked at by itself.
     #[inline]
     pub(super) fn clean_texts(&self, first: usize, answers: &mut [Answer<'a>]) -> Option<()> {
         match &self.values {
@@ -241,7 +242,8 @@ impl<'a> Column<'a> {
         Some(())
     }
 
-    /// The numbers of a column of whole numbers that fit into 64 bits, or of instants with the nanoseconds of their unit.
+    /// The numbers of a column of whole numbers that fit into 64 bits, or of instants with the nanoseconds of their
+    /// unit.
     #[inline]
     pub(super) fn plain_numbers(&self) -> Option<(&Numbers<'a>, i64)> {
         match &self.values {

@@ -1,4 +1,5 @@
-//! The memory of one column as the Arrow format lays it out: bits, numbers, texts. Every access is checked against the bytes that are there.
+//! The memory of one column as the Arrow format lays it out: bits, numbers, texts. Every access is checked against the
+//! bytes that are there.
 
 use tallystick_contract::limits::EVENT_BYTES_MAX;
 
@@ -156,7 +157,8 @@ impl Default for Texts<'_> {
 }
 
 impl<'a> Texts<'a> {
-    /// The texts of a memory. With `look`, all of them are checked together, which is cheaper where every row is read once.
+    /// The texts of a memory. With `look`, all of them are checked together, which is cheaper where every row is read
+    /// once.
     pub(super) fn new(form: Form, memory: &Memory<'a>, look: bool) -> Result<Self, Malformed> {
         let (width, more) = match form {
             Form::Offsets32 => (4, 1),
@@ -192,7 +194,8 @@ impl<'a> Texts<'a> {
         }
     }
 
-    /// The texts from a place on, if all of the column are clean; otherwise nothing. Those that cannot be cut out get no answer.
+    /// The texts from a place on, if all of the column are clean; otherwise nothing. Those that cannot be cut out get
+    /// no answer.
     #[inline]
     pub(super) fn clean_run(&self, first: usize, answers: &mut [Answer<'a>]) -> Option<()> {
         let Found::Text(text, from, true) = self.found else { return None };

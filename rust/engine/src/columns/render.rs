@@ -20,8 +20,8 @@ impl Value<'_> {
 }
 
 impl Rows<'_> {
-    /// A row as compact JSON, cut to what an exception keeps of it, with its full length in bytes; that of its texts alone where they exceed what
-    /// an event may have.
+    /// A row as compact JSON, cut to what an exception keeps of it, with its full length in bytes; that of its texts
+    /// alone where they exceed what an event may have.
     pub fn original(&self, row: usize) -> (Vec<u8>, u64) {
         let mut out = Vec::new();
         self.render(row, self.kept_bytes_max(), &mut out);
@@ -98,7 +98,8 @@ fn write_value(out: &mut Vec<u8>, field: Field, value: Value<'_>, bytes_max: usi
         Value::Instant(ns) => write_string(out, &instant::format_any(ns)),
         Value::Day(days) => write_string(out, &instant::format_date(days)),
         Value::Damaged { bytes, .. } => {
-            // As it is, so that nobody takes it for a text; a byte that UTF-8 does not have stands for what is out of reach.
+            // As it is, so that nobody takes it for a text; a byte that UTF-8 does not have stands for what is out of
+            // reach.
             out.push(b'"');
             out.extend_from_slice(if bytes.is_empty() { b"\xFF" } else { &bytes[..bytes.len().min(bytes_max)] });
             out.push(b'"');

@@ -9,7 +9,8 @@ use super::column::{Column, Value};
 use crate::decode::{CONTROL, Malformed, NOT_A_TIME, has_control, is_whole, require_envelope, set_text, set_whole};
 use crate::event::{Event, EventQuantity, EventTime, Field};
 
-/// A text of at most so many bytes cannot make its row too large, even if all texts of the row are as long and every byte of them is escaped.
+/// A text of at most so many bytes cannot make its row too large, even if all texts of the row are as long and every
+/// byte of them is escaped.
 pub(super) const SHORT_BYTES: usize = 512;
 
 /// Why a row is no event.
@@ -68,8 +69,8 @@ impl<'a> Rows<'a> {
         &self.columns
     }
 
-    /// Reads a row. The event holds what could be read even when something is malformed, so that the exception can name its key. Texts that no
-    /// column holds (a date of a column of days) are written into the arena.
+    /// Reads a row. The event holds what could be read even when something is malformed, so that the exception can name
+    /// its key. Texts that no column holds (a date of a column of days) are written into the arena.
     ///
     /// # Errors
     /// Why the row is no event: of several faults the first field's.
@@ -94,7 +95,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Gives a field's value to the event, checked as its rendering would be.
+/// Returns a field's value to the event, checked as its rendering would be.
 pub(super) fn set<'a>(
     event: &mut Event<'a>,
     field: Field,

@@ -1,4 +1,5 @@
-//! The schema of an Arrow stream: which columns are the contract's, of what kind, and how much of a batch's memory belongs to the others.
+//! The schema of an Arrow stream: which columns are the contract's, of what kind, and how much of a batch's memory
+//! belongs to the others.
 
 use arrow_ipc as ipc;
 use tallystick_contract::limits::SECOND_NS;

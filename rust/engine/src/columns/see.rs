@@ -1,5 +1,5 @@
-//! Rows that follow each other, read column by column: what their columns are is decided once for all of them. A row that has anything which
-//! needs a closer look is read again by itself.
+//! Rows that follow each other, read column by column: what their columns are is decided once for all of them. A row
+//! that has anything which needs a closer look is read again by itself.
 
 use bumpalo::Bump;
 use tallystick_contract::limits::{
@@ -58,7 +58,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Reads a column of rows. Gives a bit for each row that needs a closer look.
+/// Reads a column of rows. Returns a bit for each row that needs a closer look.
 fn see_column<'a>(field: Field, column: &Column<'a>, first: usize, seen: &mut [Seen<'a>], arena: &'a Bump) -> u32 {
     let is_seen = match field {
         Field::Quantity | Field::Time => see_numbers(field, column, first, seen),

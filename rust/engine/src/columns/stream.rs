@@ -1,6 +1,8 @@
-//! Bytes of an Arrow IPC stream or file → rows. The format's own crate reads the messages' heads; the columns themselves are borrowed from the bytes.
+//! Bytes of an Arrow IPC stream or file → rows. The format's own crate reads the messages' heads; the columns
+//! themselves are borrowed from the bytes.
 //!
-//! Not its reader: that one must own and align the memory, checks columns that nobody asked for, and asserts where bytes lie.
+//! Not its reader: that one must own and align the memory, checks columns that nobody asked for, and asserts where
+//! bytes lie.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,12 +58,14 @@ pub fn read(message: &[u8]) -> Result<Vec<Rows<'_>>, Malformed> {
 struct Read<'a> {
     batches: Vec<Rows<'a>>,
     rows: usize,
-    /// A row has some bytes at least in a column that holds its `id`. Without a bound, few bytes could claim rows without end.
+    /// A row has some bytes at least in a column that holds its `id`. Without a bound, few bytes could claim rows
+    /// without end.
     rows_max: usize,
 }
 
 impl<'a> Read<'a> {
-    /// The batches. What exceptions may keep of a row is bounded by what the message has for it: rows may share what they say.
+    /// The batches. What exceptions may keep of a row is bounded by what the message has for it: rows may share what
+    /// they say.
     fn finish(mut self, bytes: usize) -> Vec<Rows<'a>> {
         let kept_bytes_max = (64 * bytes / self.rows.max(1)).clamp(ROW_BYTES_MIN, ROW_BYTES_MAX);
         self.batches.iter_mut().for_each(|batch| batch.keep(kept_bytes_max));
@@ -89,7 +93,8 @@ struct Reader<'a> {
     dictionaries: BTreeMap<i64, Arc<Dictionary<'a>>>,
 }
 
-/// Bounds for a head. Its parts may be shared, so that little of it stands for much: what it may amount to is bounded by what it has.
+/// Bounds for a head. Its parts may be shared, so that little of it stands for much: what it may amount to is bounded
+/// by what it has.
 fn bounds(head: &[u8]) -> VerifierOptions {
     VerifierOptions {
         max_depth: 24,

@@ -1,5 +1,5 @@
-//! Directives: events that are about events, exceptions, configuration or master data (`docs/truth.md` §1). From an element to what it asks for; what
-//! becomes of it is the business of the modules that it concerns.
+//! Directives: events that are about events, exceptions, configuration or master data (`docs/truth.md` §1). From an
+//! element to what it asks for; what becomes of it is the business of the modules that it concerns.
 
 mod master;
 mod members;

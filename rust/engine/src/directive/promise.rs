@@ -1,4 +1,5 @@
-//! The members of directives about what can be promised: schedule lines, what is held, protection, groups (`docs/promise.md`).
+//! The members of directives about what can be promised: schedule lines, what is held, protection, groups
+//! (`docs/promise.md`).
 
 use serde_json::Value;
 use tallystick_contract::config::text::duration;

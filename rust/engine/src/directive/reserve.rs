@@ -1,4 +1,5 @@
-//! The members of a request for a reservation, read in one pass over its text without a tree: requests come by the hundred thousand.
+//! The members of a request for a reservation, read in one pass over its text without a tree: requests come by the
+//! hundred thousand.
 
 use tallystick_contract::config::Mode;
 use tallystick_contract::config::text::duration;
@@ -84,7 +85,8 @@ struct Extras<'a> {
     lines: Option<Vec<Wanted<'a>>>,
 }
 
-/// Reads a request, and gives what it says in one form beside it. Members that are no fields of the event stand from `rest` on.
+/// Reads a request, and gives what it says in one form beside it. Members that are no fields of the event stand from
+/// `rest` on.
 pub(super) fn read<'a>(
     event: &Event<'a>,
     rest: Option<Rest>,
@@ -222,7 +224,7 @@ impl Wanted<'_> {
 }
 
 impl Ask<'_> {
-    /// The same apart from the text that it was read from.
+    /// A copy of its own, apart from the text that it was read from.
     pub(super) fn into_owned(self) -> Ask<'static> {
         let lines = match self.lines {
             Lines::One(line) => Lines::One(line.into_owned()),

@@ -48,7 +48,7 @@ struct Question {
     explain: bool,
 }
 
-/// The same for all positions of a question.
+/// What holds for all positions of a question.
 struct Terms<'a> {
     when: When,
     quantity: Option<i64>,

@@ -1,4 +1,5 @@
-//! Calendar: from times and dates to buckets, in the time zones of locations. The zones are built in, so every machine counts the same days.
+//! Calendar: from times and dates to buckets, in the time zones of locations. The zones are built in, so every machine
+//! counts the same days.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -115,7 +116,7 @@ impl Calendar {
         (first <= last).then_some(bucket)
     }
 
-    /// The same for times that come again and again: remembers the bucket that it found.
+    /// The bucket of a time that comes again and again: what was found is remembered.
     pub(crate) fn reach(&mut self, zone: u32, ns: i64) -> i32 {
         let bucket = self.bucket_at(zone, ns);
         let next_ns = self.start_of(zone, bucket.saturating_add(1));

@@ -294,7 +294,7 @@ impl Engine {
         self.promises.protections.consume(sku, channel, quantity, |scope| within.contains(scope))
     }
 
-    /// Gives back all that a request took before it failed.
+    /// Returns back all that a request took before it failed.
     fn put_back(
         &mut self,
         config: &Config,

@@ -1,5 +1,6 @@
-//! When live reservations expire, soonest first. Most expire in the order in which they came, and wait in a queue; the others are sorted. What ended
-//! before its time stays in its place until it comes to the front or too many are like it.
+//! When live reservations expire, soonest first. Most expire in the order in which they came, and wait in a queue; the
+//! others are sorted. What ended before its time stays in its place until it comes to the front or too many are like
+//! it.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};

@@ -1,4 +1,5 @@
-//! Feeds: which sources speak of a location, how fresh each of them is, and so how firm a figure (`docs/promise.md` §7).
+//! Feeds: which sources speak of a location, how fresh each of them is, and so how firm a figure (`docs/promise.md`
+//! §7).
 
 use crate::effect::{write_name, write_text};
 use crate::engine::Engine;

@@ -1,4 +1,5 @@
-//! Figures: what can be promised of one position, from its place in the ledger, its entry and the policies (`docs/promise.md` §3).
+//! Figures: what can be promised of one position, from its place in the ledger, its entry and the policies
+//! (`docs/promise.md` §3).
 
 use tallystick_contract::config::Measure;
 use tallystick_tables::intern::NONE;
@@ -82,7 +83,7 @@ impl Engine {
         self.bucket_within(zone, self.horizon(zone), when)
     }
 
-    /// The same within a horizon that is known.
+    /// The bucket of a time or date in a zone, within a horizon that is known.
     pub(crate) fn bucket_within(&self, zone: u32, Span { today, end }: Span, when: When) -> i32 {
         let bucket = match when {
             When::Now => today,
@@ -98,7 +99,7 @@ impl Engine {
         self.site_of(spot, self.promised(spot), measure)
     }
 
-    /// The same with the slot of its entry, if it has one.
+    /// What the figures of a position need, where the slot of its entry is known, if it has one.
     pub(crate) fn site_of(&self, spot: Spot, slot: Option<u32>, measure: Option<&Measure>) -> Site {
         let (part, position) = self.stock.at(spot);
         let name = |place: usize| part.names.name(position.names[place]);

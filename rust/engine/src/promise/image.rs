@@ -1,4 +1,5 @@
-//! The schedule and the reservations in a snapshot. Positions stand there by their names, because where they are depends on how the stock is divided.
+//! The schedule and the reservations in a snapshot. Positions stand there by their names, because where they are
+//! depends on how the stock is divided.
 
 use smallvec::SmallVec;
 use tallystick_contract::outcome::Outcome;

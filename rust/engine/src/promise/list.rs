@@ -27,8 +27,9 @@ struct Filter {
 }
 
 impl Engine {
-    /// Live reservations as JSON: `{"sequence", "total", "reservations": […]}`, oldest first. The filter is a JSON object with any of `document`,
-    /// `sku`, `location`, `leaks` (only those whose document is closed) and `limit`; one in another form gives `{"error"}`.
+    /// Live reservations as JSON: `{"sequence", "total", "reservations": […]}`, oldest first. The filter is a JSON
+    /// object with any of `document`, `sku`, `location`, `leaks` (only those whose document is closed) and `limit`; one
+    /// in another form gives `{"error"}`.
     pub fn reservations(&self, filter: &str) -> String {
         let filter: Filter = match serde_json::from_str(filter) {
             Ok(filter) => filter,

@@ -1,5 +1,6 @@
-//! Promise: what can be sold, when and to whom (`docs/promise.md`). Here is what the log has said of it: the schedule, what is reserved, what is kept for
-//! channels, groups of locations. Everything that counts for a figure is derived from it and from the ledger.
+//! Promise: what can be sold, when and to whom (`docs/promise.md`). Here is what the log has said of it: the schedule,
+//! what is reserved, what is kept for channels, groups of locations. Everything that counts for a figure is derived
+//! from it and from the ledger.
 
 #![expect(clippy::similar_names, reason = "a spot is the place of a position, a slot that of its entry")]
 
@@ -115,8 +116,8 @@ impl Promises {
         self.by_spot.find(hash_of(spot), |(known, _)| *known == spot).map(|(_, slot)| *slot)
     }
 
-    /// Touches the memory that events will need: where their keys are looked for among reservations, and the entries of their positions. Those of
-    /// many events are fetched at once, because no fetch waits for another.
+    /// Touches the memory that events will need: where their keys are looked for among reservations, and the entries of
+    /// their positions. Those of many events are fetched at once, because no fetch waits for another.
     pub(crate) fn look_ahead<'s, 'a: 's>(&self, events: impl Iterator<Item = (&'s Seen<'a>, Option<Spot>)>) {
         let mut slots = [None; WAVE_EVENTS];
         for ((seen, spot), slot) in events.zip(&mut slots) {
@@ -136,7 +137,7 @@ impl Promises {
         self.entries[slot as usize].as_ref().expect("lines and live reservations keep their entry")
     }
 
-    /// The same, to be changed.
+    /// An entry, to be changed.
     pub(crate) fn entry_mut(&mut self, slot: u32) -> &mut Entry {
         self.entries[slot as usize].as_mut().expect("lines and live reservations keep their entry")
     }
@@ -175,7 +176,7 @@ impl Promises {
         self.free.push(slot);
     }
 
-    /// Adds a request that was decided. Gives its slot.
+    /// Adds a request that was decided. Returns its slot.
     pub(crate) fn remember(&mut self, record: Record<'_>, now_ns: i64) -> u32 {
         let slot = self.reservations.add(record, now_ns);
         self.holders.add(slot);

@@ -1,5 +1,5 @@
-//! Packed: a record of a request with one line, granted at one position at most, in three lines of cache. Most are like that, and there may be many
-//! millions of them, so they need neither an allocation of their own nor pages of 4 KiB.
+//! Packed: a record of a request with one line, granted at one position at most, in three lines of cache. Most are like
+//! that, and there may be many millions of them, so they need neither an allocation of their own nor pages of 4 KiB.
 
 use bytemuck::{Pod, Zeroable};
 use smallvec::{SmallVec, smallvec};

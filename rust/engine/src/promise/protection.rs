@@ -1,4 +1,5 @@
-//! Protection: what is kept of a SKU for a channel, at a location, in a group of them or everywhere, and how much of it the channel has taken.
+//! Protection: what is kept of a SKU for a channel, at a location, in a group of them or everywhere, and how much of it
+//! the channel has taken.
 
 use std::collections::BTreeMap;
 
@@ -112,7 +113,7 @@ impl Protections {
         channels.push(protection);
     }
 
-    /// Notes what a channel takes in scopes. Gives the protections that it came from.
+    /// Notes what a channel takes in scopes. Returns the protections that it came from.
     pub(crate) fn consume(
         &mut self,
         sku: &str,
@@ -131,7 +132,7 @@ impl Protections {
         serials.into()
     }
 
-    /// Gives back what was taken, to what is still set as it was then.
+    /// Returns back what was taken, to what is still set as it was then.
     pub(crate) fn give_back(&mut self, sku: &str, serials: &[u64], quantity: i64) {
         let Some(scopes) = self.skus.get_mut(sku) else { return };
         for protection in scopes.iter_mut().flat_map(|scoped| &mut scoped.channels) {

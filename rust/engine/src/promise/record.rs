@@ -1,4 +1,5 @@
-//! A request that was decided, as it is looked at: what was asked for, what was granted of it and is still held, and for how long.
+//! A request that was decided, as it is looked at: what was asked for, what was granted of it and is still held, and
+//! for how long.
 
 use std::borrow::Cow;
 
@@ -184,7 +185,7 @@ impl std::fmt::Display for Named<'_> {
 }
 
 impl Record<'_> {
-    /// The same apart from where its names stand.
+    /// A copy of its own, apart from the text that its names are in.
     pub(super) fn into_owned(self) -> Record<'static> {
         let own = |name: Cow<'_, str>| name.into_owned();
         let Named { source, id, document } = self.named;

@@ -1,5 +1,5 @@
-//! Reservations: requests that were decided and are remembered, by key, by when they expire, and by when they are forgotten. A closed one is remembered
-//! for its answer.
+//! Reservations: requests that were decided and are remembered, by key, by when they expire, and by when they are
+//! forgotten. A closed one is remembered for its answer.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;

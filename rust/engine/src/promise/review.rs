@@ -1,5 +1,5 @@
-//! Review: what an element changed is looked at once it is done, and what the log's time brings is brought about: expiry, the next bucket, zones
-//! and groups that change (`docs/promise.md` §1, §4).
+//! Review: what an element changed is looked at once it is done, and what the log's time brings is brought about:
+//! expiry, the next bucket, zones and groups that change (`docs/promise.md` §1, §4).
 
 use tallystick_contract::config::Config;
 use tallystick_contract::quantity;
@@ -42,7 +42,8 @@ impl Engine {
                 || self.locations.has_begun(now_ns))
     }
 
-    /// Looks where bucket 0 is now in all zones; lines whose place that changes count anew, and positions with a schedule are published.
+    /// Looks where bucket 0 is now in all zones; lines whose place that changes count anew, and positions with a
+    /// schedule are published.
     pub(crate) fn turn(&mut self, config: &Config, sequence: u64) {
         let turned = self.reach_zones();
         let mut changed = Vec::new();
@@ -76,7 +77,8 @@ impl Engine {
         }
     }
 
-    /// Looks where bucket 0 is in all zones, and when the next one begins. Gives for each zone whether it is another than before.
+    /// Looks where bucket 0 is in all zones, and when the next one begins. Returns for each zone whether it is another
+    /// than before.
     pub(crate) fn reach_zones(&mut self) -> Vec<bool> {
         let now_ns = self.log_time_ns.unwrap_or(0);
         let calendar = &mut self.promises.calendar;
@@ -302,7 +304,8 @@ impl Engine {
         self.promises.reservations.tidy(before_ns, config.promise.answers_max);
     }
 
-    /// The log time at which something happens of itself, in nanoseconds since 1970: what is waited for, runs out, or begins.
+    /// The log time at which something happens of itself, in nanoseconds since 1970: what is waited for, runs out, or
+    /// begins.
     pub fn next_due_ns(&self) -> Option<i64> {
         let promises = &self.promises;
         let expiry = promises.reservations.next_expiry_ns();

@@ -111,7 +111,8 @@ impl Engine {
         }
     }
 
-    /// Tells of lines whose day has passed, and of those that are in order again: once the element, or the step of time, is done.
+    /// Tells of lines whose day has passed, and of those that are in order again: once the element, or the step of
+    /// time, is done.
     pub(crate) fn tell_lines_overdue(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
         for serial in std::mem::take(&mut self.promises.overdue) {
             let Some(line) = self.promises.lines.get(&serial) else { continue };

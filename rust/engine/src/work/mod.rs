@@ -1,5 +1,5 @@
-//! Exceptions as work: each exception opens an item, or adds to one that is open; items are acknowledged, resolved or discarded, escalate with the log's
-//! time, and are bounded (`docs/truth.md` §7).
+//! Exceptions as work: each exception opens an item, or adds to one that is open; items are acknowledged, resolved or
+//! discarded, escalate with the log's time, and are bounded (`docs/truth.md` §7).
 
 mod image;
 mod json;
@@ -105,7 +105,7 @@ pub(crate) struct Work {
     items: BTreeMap<u64, Item>,
     /// Items that are not done, by code and subject.
     open: HashTable<u64>,
-    /// The same, by the key of their event.
+    /// Items that are not done, by the key of their event.
     by_key: HashTable<(Fingerprint, Vec<u64>)>,
     /// Items that are done: they go first.
     done: BTreeSet<u64>,
@@ -146,7 +146,7 @@ impl Work {
         self.escalate_after_ns = escalate_after_ns;
     }
 
-    /// Opens an item, or adds to the one that is open about the same. Gives the record with its number.
+    /// Opens an item, or adds to the one that is open about the same. Returns the record with its number.
     pub(crate) fn raise(
         &mut self,
         mut record: ExceptionRecord,
@@ -238,7 +238,7 @@ impl Work {
         }
     }
 
-    /// Moves an item on. Gives whether it was there and not done yet.
+    /// Moves an item on. Returns whether it was there and not done yet.
     pub(crate) fn move_to(&mut self, number: u64, state: State, (by, note): (&str, Option<&str>), now: Now) -> bool {
         let Some(item) = self.items.get_mut(&number).filter(|item| !item.state.is_done()) else { return false };
         self.bytes += by.len() + note.map_or(0, str::len);

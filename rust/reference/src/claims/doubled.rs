@@ -16,7 +16,7 @@ use super::{Fact, Order, Said};
 /// What goes back from `picked` to `on_hand`, and when.
 pub(crate) type Steps = Vec<(i64, i128)>;
 
-/// The same by line and position.
+/// What is doubled, by line and position.
 pub(crate) type Doubled = BTreeMap<(Order, Number, PositionKey), Steps>;
 
 /// What moves for a fact: picked, shipped from `picked`, and sold from the shelf.

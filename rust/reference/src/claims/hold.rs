@@ -211,7 +211,7 @@ impl Fold {
         self.lines[line].iter_mut().map(take).collect()
     }
 
-    /// Gives an amount of what is live of a line back.
+    /// Returns an amount of what is live of a line back.
     fn give_back(&mut self, line: usize, amount: i64, time_ns: i64) {
         let taken = self.take(line, amount);
         for (part, amount) in self.lines[line].iter_mut().zip(taken) {

@@ -315,7 +315,7 @@ impl Ask {
 }
 
 impl Reference {
-    /// The same in our names and in base units, or why master data refuses it.
+    /// A request in our names and in base units, or why master data refuses it.
     pub(crate) fn in_our_names(&self, source: &str, said: &Ask, time_ns: i64) -> Result<Ask, Outcome> {
         let line = |line: &LineKey| LineKey { at: self.our_position(source, &line.at, time_ns), ..line.clone() };
         let sku = |code: &str| self.master.item_name(source, code, time_ns);
@@ -354,7 +354,7 @@ impl Reference {
         })
     }
 
-    /// The same as it is admitted: within the horizon, too.
+    /// A request as it is admitted: within the horizon, too.
     pub(crate) fn admitted(&self, source: &str, said: &Ask, time_ns: i64) -> Result<Ask, Outcome> {
         let said = self.in_our_names(source, said, time_ns)?;
         match &said {

@@ -1,4 +1,5 @@
-//! Days of a place, hours of UTC: from what was said to buckets, counted from 1970. A bucket is asked for anew each time; only the zones' rules are kept.
+//! Days of a place, hours of UTC: from what was said to buckets, counted from 1970. A bucket is asked for anew each
+//! time; only the zones' rules are kept.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -222,7 +222,8 @@ impl Reference {
         Offer { parts, wanted, available: granted, earliest }
     }
 
-    /// Takes a quantity from positions in their order, or everything that there is; nothing where everything has no limit.
+    /// Takes a quantity from positions in their order, or everything that there is; nothing where everything has no
+    /// limit.
     pub(super) fn draw(
         &self,
         places: &[PositionKey],

@@ -1,4 +1,5 @@
-//! The kernel of `docs/promise.md` §3 by its definitions. Within a window nothing is solved: promises are tried, and served earliest expiry first.
+//! The kernel of `docs/promise.md` §3 by its definitions. Within a window nothing is solved: promises are tried, and
+//! served earliest expiry first.
 
 use tallystick_contract::config::Mode;
 
@@ -129,7 +130,8 @@ impl Outlook {
         served
     }
 
-    /// Whether all demand, and a promise beside it, can be served, and what must be left is there in every bucket after it.
+    /// Whether all demand, and a promise beside it, can be served, and what must be left is there in every bucket after
+    /// it.
     fn is_served(&self, promise: i128, at: usize, window: usize, end: usize) -> bool {
         (at..end).all(|last| self.serves_through(promise, at, window, last))
     }

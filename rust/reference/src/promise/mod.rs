@@ -1,5 +1,5 @@
-//! Promises: schedule lines, figures, reservations, protection and groups (`docs/promise.md` §1–§6). All that was said is kept, and every figure
-//! is computed anew from it when somebody asks.
+//! Promises: schedule lines, figures, reservations, protection and groups (`docs/promise.md` §1–§6). All that was said
+//! is kept, and every figure is computed anew from it when somebody asks.
 
 mod ask;
 mod calendar;
@@ -125,7 +125,8 @@ impl Reference {
         raised
     }
 
-    /// In another bucket, or another zone, positions with open lines or dated reservations reflect the message that brought it about.
+    /// In another bucket, or another zone, positions with open lines or dated reservations reflect the message that
+    /// brought it about.
     pub(super) fn look_at_days(&mut self, sequence: u64) {
         let locations: BTreeSet<_> = self.positions.keys().map(|at| at.location.clone()).collect();
         let now: BTreeMap<_, _> =

@@ -1,4 +1,5 @@
-//! What a position, or a group of them, looks forward to: open lines and live reservations by bucket, and the figures that follow.
+//! What a position, or a group of them, looks forward to: open lines and live reservations by bucket, and the figures
+//! that follow.
 
 use std::collections::BTreeSet;
 
@@ -27,12 +28,13 @@ pub struct GroupFigures {
 }
 
 impl Reference {
-    /// The figures of a position from bucket 0 on; nothing where one is unlimited. All are zero where the position does not exist.
+    /// The figures of a position from bucket 0 on; nothing where one is unlimited. All are zero where the position does
+    /// not exist.
     pub fn figures(&self, at: &PositionKey, mode: Mode, measure: Option<&str>) -> Vec<Option<i64>> {
         narrow(self.figures_beside(at, mode, measure, &[]))
     }
 
-    /// The same for a channel, or for those who have none.
+    /// The figures for a channel, or for those who have none.
     pub fn figures_for(&self, at: &PositionKey, channel: Option<&str>, mode: Mode) -> Vec<Option<i64>> {
         narrow(self.figures_under(at, channel, mode, None, &[]))
     }

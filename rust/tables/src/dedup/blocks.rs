@@ -1,4 +1,5 @@
-//! Blocks of groups, all of one size and handed out again when they are given back, so that segments of any size leave no gaps in memory.
+//! Blocks of groups, all of one size and handed out again when they are given back, so that segments of any size leave
+//! no gaps in memory.
 
 use bytemuck::{Pod, Zeroable};
 

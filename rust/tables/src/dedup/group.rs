@@ -1,6 +1,6 @@
-//! Fifteen places for keys. A group's head tells nearly always whether a key is there and where there is room: it holds one byte of each
-//! fingerprint, each place's state, and a note of the keys that found no room in either of their groups. What else belongs to the keys stands apart, so that two
-//! heads share a cache line.
+//! Fifteen places for keys. A group's head tells nearly always whether a key is there and where there is room: it holds
+//! one byte of each fingerprint, each place's state, and a note of the keys that found no room in either of their
+//! groups. What else belongs to the keys stands apart, so that two heads share a cache line.
 
 use bytemuck::{Pod, Zeroable};
 use prefetch_index::prefetch_index;
@@ -29,7 +29,8 @@ pub(super) struct Head {
     states: [u8; PLACES + 1],
 }
 
-/// What else belongs to a group: the rest of each fingerprint but for its first byte, which the segment implies, and the digest of the body.
+/// What else belongs to a group: the rest of each fingerprint but for its first byte, which the segment implies, and
+/// the digest of the body.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(transparent)]
 pub(super) struct Rests([[u8; 18]; PLACES]);
@@ -206,8 +207,8 @@ impl Head {
         [self.tags[PLACES], self.states[PLACES]] = strays.to_le_bytes();
     }
 
-    /// Makes room for a key: forgets what is outdated, and gives a place and by how much the number of places in use changes. Nothing where all
-    /// keys are needed.
+    /// Makes room for a key: forgets what is outdated, and gives a place and by how much the number of places in use
+    /// changes. Nothing where all keys are needed.
     #[inline]
     pub(super) fn make_room(&mut self, code_min: u8) -> Option<(usize, i32)> {
         let free = self.below(code_min);
@@ -219,7 +220,8 @@ impl Head {
         Some((free.trailing_zeros() as usize, 1 - outdated.count_ones().cast_signed()))
     }
 
-    /// Counts codes from a given one on, which becomes the lowest, and forgets what is outdated. Gives how many keys are left.
+    /// Counts codes from a given one on, which becomes the lowest, and forgets what is outdated. Returns how many keys
+    /// are left.
     #[inline]
     pub(super) fn recode(&mut self, code_min: u8) -> u32 {
         let live = self.live(code_min);
@@ -283,7 +285,8 @@ pub(super) fn places(mut bits: u32) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Whether the second of two groups' bits are more than the first's. Both are counted in one word: the oldest processors have no instruction for it.
+/// Whether the second of two groups' bits are more than the first's. Both are counted in one word: the oldest
+/// processors have no instruction for it.
 #[inline]
 pub(super) const fn are_more(first: u32, second: u32) -> bool {
     let pairs = first | second << 16;

@@ -1,5 +1,6 @@
-//! The keys of a window as a part of a snapshot: in the order of their fingerprints and in records of one width, so that they can be laid out again
-//! one after the other. The bytes depend on what is remembered and not on how it came about.
+//! The keys of a window as a part of a snapshot: in the order of their fingerprints and in records of one width, so
+//! that they can be laid out again one after the other. The bytes depend on what is remembered and not on how it came
+//! about.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,4 +1,5 @@
-//! Lays out the keys of a segment one after the other, in memory that is used again for each segment and is near; the whole is then copied.
+//! Lays out the keys of a segment one after the other, in memory that is used again for each segment and is near; the
+//! whole is then copied.
 
 use bytemuck::Zeroable;
 

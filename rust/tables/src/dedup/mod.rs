@@ -1,5 +1,6 @@
-//! Idempotency: every key within the window is remembered exactly, as a keyed 128-bit fingerprint beside a digest of what it said, in 20 bytes of a
-//! table that is nearly full. Keys are forgotten by generations: what is outdated is not found any more, and gives way when its place is needed.
+//! Idempotency: every key within the window is remembered exactly, as a keyed 128-bit fingerprint beside a digest of
+//! what it said, in 20 bytes of a table that is nearly full. Keys are forgotten by generations: what is outdated is not
+//! found any more, and gives way when its place is needed.
 
 mod blocks;
 mod group;
@@ -106,8 +107,8 @@ impl Dedup {
         }
     }
 
-    /// Asks for the memory that tells whether a key is known. Done for many keys before they are looked for one by one, this and
-    /// [`Self::prefetch_places`] spare each of them the wait.
+    /// Asks for the memory that tells whether a key is known. Done for many keys before they are looked for one by one,
+    /// this and [`Self::prefetch_places`] spare each of them the wait.
     #[inline]
     pub fn prefetch(&self, fingerprint: Fingerprint) {
         self.table.prefetch(fingerprint);
@@ -140,7 +141,8 @@ impl Dedup {
         self.count_remembered();
     }
 
-    /// The same, sooner done: the place was found when the key was looked for. Where keys have moved since, it is found again.
+    /// Remembers a key sooner than [`Self::remember`]: the place was found when the key was looked for. Where keys have
+    /// moved since, it is found again.
     #[inline]
     pub fn remember_at(&mut self, vacancy: Vacancy, fingerprint: Fingerprint, known: Known) {
         self.table.insert_at(vacancy, fingerprint, known, self.current, self.kept_from);
@@ -157,7 +159,7 @@ impl Dedup {
         }
     }
 
-    /// Remembers a known key from now on, as if it had just been sent. Gives whether it was known.
+    /// Remembers a known key from now on, as if it had just been sent. Returns whether it was known.
     pub fn renew(&mut self, fingerprint: Fingerprint) -> bool {
         let Some(before) = self.table.renew(fingerprint, self.current, self.kept_from) else {
             return false;

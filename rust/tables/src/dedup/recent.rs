@@ -1,5 +1,5 @@
-//! What the latest elements of the log said, field by field, so that a conflict can name the fields that differ. Of what lies further back only the
-//! digest is kept.
+//! What the latest elements of the log said, field by field, so that a conflict can name the fields that differ. Of
+//! what lies further back only the digest is kept.
 
 use std::collections::VecDeque;
 
@@ -24,14 +24,16 @@ struct Said {
 pub struct Recent {
     /// By ordinal.
     said: VecDeque<Said>,
-    /// Key and ordinal of each, up to where the last question needed it. Conflicts are rare, so nothing is written here until there is one.
+    /// Key and ordinal of each, up to where the last question needed it. Conflicts are rare, so nothing is written here
+    /// until there is one.
     index: HashTable<(Fingerprint, u64)>,
     /// The ordinal from which on elements are not in the index.
     indexed_to: u64,
 }
 
 impl Recent {
-    /// Remembers what an element said under a key that was new, and forgets what lies too far back to be asked for. Ordinals grow.
+    /// Remembers what an element said under a key that was new, and forgets what lies too far back to be asked for.
+    /// Ordinals grow.
     pub fn push(&mut self, ordinal: u64, fingerprint: Fingerprint, slices: Slices) {
         while self.said.front().is_some_and(|said| ordinal - said.ordinal >= NAMED_ELEMENTS) {
             self.said.pop_front();

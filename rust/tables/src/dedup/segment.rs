@@ -1,6 +1,7 @@
-//! A segment: all keys whose fingerprints begin with the same bits. A key stands in one of two groups that its fingerprint points to, the one that
-//! had more room; this fills all groups evenly, so that they can be filled nearly to the last place. Few keys find both full; they stray to the
-//! next group with room, and their first group keeps a note of it.
+//! A segment: all keys whose fingerprints begin with the same bits. A key stands in one of two groups that its
+//! fingerprint points to, the one that had more room; this fills all groups evenly, so that they can be filled nearly
+//! to the last place. Few keys find both full; they stray to the next group with room, and their first group keeps a
+//! note of it.
 
 use prefetch_index::prefetch_index;
 
@@ -20,8 +21,8 @@ pub(super) const GROUPS_MAX: usize = BLOCKS_MAX * BLOCK_GROUPS;
 /// The keys of one prefix.
 #[derive(Debug)]
 pub(super) struct Segment {
-    /// Codes count generations from this one, which has the code 1. Codes are the segment's own, so that no generation is ever taken for one that is
-    /// 31 later.
+    /// Codes count generations from this one, which has the code 1. Codes are the segment's own, so that no generation
+    /// is ever taken for one that is 31 later.
     base: i64,
     /// Bits that all fingerprints here have in common.
     pub(super) depth: u32,
@@ -63,7 +64,7 @@ impl Segment {
         segment
     }
 
-    /// Gives the blocks back.
+    /// Returns the blocks back.
     pub(super) fn release(self, blocks: &mut Blocks) {
         if self.apart.is_none() {
             self.blocks[..self.groups() / BLOCK_GROUPS].iter().for_each(|block| blocks.give_back(*block));
@@ -211,13 +212,13 @@ impl Segment {
         rests.key(head, place)
     }
 
-    /// Adds a key that is not there to the group that [`Self::look`] gave. Gives whether there was room.
+    /// Adds a key that is not there to the group that [`Self::look`] gave. Returns whether there was room.
     #[inline]
     pub(super) fn insert_at(&mut self, blocks: &mut Blocks, at: usize, key: &Key, kept_from: i64) -> bool {
         self.insert_in(blocks, at, key, self.code_min(kept_from)).is_some_and(|was_added| was_added)
     }
 
-    /// Adds a key that is not there. Gives whether there was room.
+    /// Adds a key that is not there. Returns whether there was room.
     pub(super) fn insert(&mut self, blocks: &mut Blocks, key: &Key, kept_from: i64) -> bool {
         let code_min = self.code_min(kept_from);
         let probe = key.probe();
@@ -254,8 +255,8 @@ impl Segment {
         Some(true)
     }
 
-    /// Counts codes from the oldest generation that is kept. A window spans fewer generations than there are codes, so from here on the current one
-    /// has a code. Only the heads are written.
+    /// Counts codes from the oldest generation that is kept. A window spans fewer generations than there are codes, so
+    /// from here on the current one has a code. Only the heads are written.
     pub(super) fn recode(&mut self, blocks: &mut Blocks, kept_from: i64) {
         let code_min = self.code_min(kept_from);
         let recode = |heads: &mut [Head]| heads.iter_mut().map(|head| head.recode(code_min)).sum::<u32>();

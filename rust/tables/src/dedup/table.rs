@@ -1,5 +1,6 @@
-//! The table of all keys: a directory from the first bits of a fingerprint to its segment. A segment grows by a little when it is full and is
-//! split when it is large, so that no more than one segment's keys ever move at a time and nearly all of the memory is used.
+//! The table of all keys: a directory from the first bits of a fingerprint to its segment. A segment grows by a little
+//! when it is full and is split when it is large, so that no more than one segment's keys ever move at a time and
+//! nearly all of the memory is used.
 
 use tallystick_contract::limits::DEDUP_GENERATIONS;
 
@@ -184,7 +185,8 @@ impl Table {
         self.add(segment, first)
     }
 
-    /// By how many generations the next segment to be is older than it need be. Otherwise all segments would run out of codes in the same generation.
+    /// By how many generations the next segment to be is older than it need be. Otherwise all segments would run out of
+    /// codes in the same generation.
     fn stagger(&self) -> u8 {
         (self.segments.len() % STAGGERED).try_into().expect("a few")
     }
@@ -252,8 +254,8 @@ impl Table {
         std::mem::replace(&mut self.segments[id as usize], segment).release(&mut self.blocks);
     }
 
-    /// Makes the directory deep enough to tell the halves of a segment apart. Gives whether it is; a directory far larger than there are segments
-    /// would be the sign of fingerprints that no bits part.
+    /// Makes the directory deep enough to tell the halves of a segment apart. Returns whether it is; a directory far
+    /// larger than there are segments would be the sign of fingerprints that no bits part.
     fn make_splittable(&mut self, depth: u32, segments: usize) -> bool {
         if depth < self.depth() {
             return true;
@@ -281,8 +283,8 @@ impl Table {
         keys
     }
 
-    /// Puts back all keys with one first byte, sorted, with codes that count from a given generation. The table must have none with that byte.
-    /// `total` is how many keys there will be in all.
+    /// Puts back all keys with one first byte, sorted, with codes that count from a given generation. The table must
+    /// have none with that byte. `total` is how many keys there will be in all.
     pub(super) fn put_back(&mut self, first_byte: u8, keys: &[[u8; Key::BYTES]], base: i64, total: usize) {
         if self.directory.is_empty() {
             self.directory = vec![NONE; 1 << DEPTH_MIN];
@@ -337,8 +339,8 @@ fn is_upper(key: &Key, depth: u32) -> bool {
     key.probe().first >> (u64::BITS - 1 - depth) & 1 == 1
 }
 
-/// Appends keys that have their first bits in common, in order. Each goes to a heap of its own by the bits that follow, a dozen to a heap, which
-/// is faster than comparing all with all.
+/// Appends keys that have their first bits in common, in order. Each goes to a heap of its own by the bits that follow,
+/// a dozen to a heap, which is faster than comparing all with all.
 fn append_sorted(sorted: &mut Vec<Key>, keys: &[Key], depth: u32) {
     let heaps = (keys.len() / 12).next_power_of_two();
     let heap = |key: &Key| index(((key.probe().first << depth >> 32) * heaps as u64) >> 32);
@@ -384,8 +386,8 @@ fn groups_after(keys: usize, groups: usize, used: usize, id: u32) -> usize {
     }
 }
 
-/// Groups for a segment as it may be at any time between being laid out and being full. If that were the same for all, all segments would be emptiest
-/// at the same time.
+/// Groups for a segment as it may be at any time between being laid out and being full. If that were the same for all,
+/// all segments would be emptiest at the same time.
 fn groups_at_any_time(keys: usize, id: u32) -> usize {
     groups_for(keys, 74 + spread(id, 0) % 18)
 }

@@ -236,7 +236,8 @@ fn an_image_depends_on_what_is_remembered_and_not_on_how_it_came_about() {
 
 #[test]
 fn keys_that_nobody_asks_for_never_come_back() {
-    // Long silence, then one generation after the other, for more generations than there are codes, while most segments see no key at all.
+    // Long silence, then one generation after the other, for more generations than there are codes, while most segments
+    // see no key at all.
     let mut dedup = filled(&(0..5_000), Crowd::Spread);
     let mut now = DEDUP_GENERATIONS;
     for step in [0, 1, 5, 6, 7, 25, 30, 31, 32, 62, 63, 1_000] {
