@@ -60,6 +60,17 @@ lint: .venv/stamps/package .venv/stamps/components ## formatters, clippy, ruff, 
 	$(BIN)/python -m mypy
 	$(BIN)/python -m mypy.stubtest tallystick._engine --mypy-config-file pyproject.toml
 
+# The list of known faults is a repository of its own; where no network reaches it, it is said and nothing fails.
+audit: .venv/stamps/audit ## licences, bans, sources; known faults where reachable; bills of materials into dist
+	$(CARGO) deny check licenses bans sources
+	if $(CARGO) deny fetch db >/dev/null 2>&1; then $(CARGO) deny check --disable-fetch advisories; \
+	else echo "make: known faults were not looked up: the list of them could not be fetched" >&2; fi
+	mkdir -p dist
+	$(CARGO) cyclonedx --format json --override-filename bom --manifest-path rust/binding/Cargo.toml
+	mv rust/binding/bom.json dist/tallystick-rust.cdx.json && find rust -name bom.json -delete
+	.venv/audit/bin/cyclonedx-py environment --output-format JSON --output-file dist/tallystick-python.cdx.json \
+	  $(BIN)/python
+
 bench: .venv/stamps/package ## every workload, the bus, latency, growth, peers, calls; minutes (BENCH_ARGS=--tiny: seconds)
 	$(BIN)/python -m benches $(BENCH_ARGS)
 
@@ -133,6 +144,12 @@ VENV_HINT := Debian and Ubuntu: apt install python3 python3-venv; or name anothe
 	@echo "make: building the engine; the first time takes a minute or two"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
 	@mkdir -p $(@D) && touch $@
+
+.venv/stamps/audit: .venv/stamps/package constraints.txt
+	$(CARGO) install --quiet --locked --root .venv cargo-deny@0.20.2 cargo-cyclonedx@0.5.9
+	$(PYTHON) -m venv .venv/audit
+	.venv/audit/bin/python -m pip install --quiet --constraint constraints.txt cyclonedx-bom
+	@touch $@
 
 .venv/stamps/fuzz: .venv/stamps/package
 	$(CARGO) install --quiet --locked --root .venv cargo-fuzz@0.13.2

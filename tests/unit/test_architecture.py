@@ -48,6 +48,8 @@ CRATES: Final[dict[str, set[str]]] = {
     "frames": set(),
     "binding": {"contract", "tables", "engine", "reference", "frames"},
 }
+COMMENT_MAX: Final = 120
+DIALECT: Final = re.compile(r"//[/!] (?:The same|Gives(?! (?:up|back|all back)))\b|\. Gives\b")
 STAGES: Final = {f"tallystick.{stage}" for stage in ("config", "daemon.ingest", "daemon.publish", "_engine")}
 # Which folders of the Python package may know which others, and the modules at the top that may know one. All know the
 # modules at the top. What only type checkers read counts too.
@@ -142,6 +144,12 @@ def knows_too_much(place: str, source: str) -> bool:
     folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     known = {name.split(".")[1] for name in python_imports(source) if name.startswith("tallystick.")} & folders
     return not known <= MAY_KNOW.get(place, set()) | {place}
+
+
+def has_dialect(source: str) -> bool:
+    """Whether a comment is too long for a line, or a doc comment has no subject or speaks another dialect."""
+    comments = re.findall(r"^[ \t]*//.*$", source, re.MULTILINE)
+    return any(len(comment) > COMMENT_MAX for comment in comments) or any(map(DIALECT.search, comments))
 
 
 def too_long(source: str) -> bool:
@@ -261,6 +269,10 @@ def test_files_are_short() -> None:
     assert breaks(files(".py", ".pyi", ".rs"), too_long) == []
 
 
+def test_comments_are_in_the_language_of_the_field() -> None:
+    assert breaks(files(".rs"), has_dialect) == []
+
+
 def test_functions_are_short() -> None:
     found = {label(path): long_functions(python_functions(path.read_text())) for path in files(".py")}
     found |= {label(path): long_functions(rust_functions(path.read_text())) for path in files(".rs")}
@@ -302,6 +314,8 @@ def test_scenarios_are_run_by_rust_and_python() -> None:
         (partial(knows_too_much, "client"), "from tallystick.files import lines", "from tallystick import daemon"),
         (partial(knows_too_much, "demo"), "from tallystick import client", "from tallystick.cli import app"),
         (partial(knows_too_much, "errors.py"), "from tallystick import quantity", "from tallystick.bus import streams"),
+        (has_dialect, "/// Returns whether it is the same.", "    /// The same, but longer."),
+        (has_dialect, f"// {'x' * 117}", f"    //! {'x' * 120}"),
         (too_long, "x\n" * FILE_LINES_MAX, "x\n" * (FILE_LINES_MAX + 1)),
     ],
 )

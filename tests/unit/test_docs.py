@@ -10,9 +10,9 @@ import pytest
 
 from tallystick import OUTCOMES, Engine, config, errors
 from tallystick.cli.app import app
-from tests.sources import BINDING, CONTRACT, ENGINE, FRAMES, PACKAGE, REFERENCE, ROOT, TABLES
+from tests.sources import BINDING, CONTRACT, ENGINE, FRAMES, PACKAGE, REFERENCE, ROOT, TABLES, label
 
-DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "tests").rglob("README.md")])
 README: Final = (ROOT / "README.md").read_text()
 DAEMON: Final = (ROOT / "docs" / "daemon.md").read_text()
 LIBRARY: Final = (ROOT / "docs" / "library.md").read_text()
@@ -20,6 +20,8 @@ ARCHITECTURE: Final = (ROOT / "ARCHITECTURE.md").read_text()
 EVENTS: Final = (ROOT / "docs" / "events.md").read_text()
 
 README_BYTES_MAX: Final = 7 * 1024
+LINE_MAX: Final = 120
+SENTENCE_WORDS_MAX: Final = 40
 FOLDERS: Final = {
     "bus/",
     "cli/",
@@ -75,6 +77,27 @@ def map_of(room: str) -> set[str]:
     return set(re.findall(r"`(\w+\.py)`", table[1]))
 
 
+def prose(text: str) -> str:
+    """A document without its fenced examples, tables, headings and pictures."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    return re.sub(r"^(?:[ >]*\||#|<|!\[).*$", "", text, flags=re.MULTILINE)
+
+
+def long_lines(text: str) -> list[str]:
+    return [line for line in prose(text).splitlines() if len(line) > LINE_MAX]
+
+
+def long_sentences(text: str) -> list[str]:
+    """Sentences, and their parts before a colon or semicolon that a new thought follows. Code counts as one word."""
+    items = re.sub(r"^\s*(?:[-*]|\d+\.)\s", "\n\n", prose(text), flags=re.MULTILINE)
+    found = []
+    for paragraph in re.split(r"\n\s*\n", items):
+        plain = re.sub(r"`[^`]*`", "`code`", " ".join(paragraph.split()))
+        plain = re.sub(r"\]\([^)]*\)", "]", plain)
+        found += re.split(r"(?<=[.!?:;])\s+(?=[A-Z0-9*`(\"\[])", plain)
+    return [sentence for sentence in found if len(sentence.split()) > SENTENCE_WORDS_MAX]
+
+
 def broken_links(document: Path) -> list[str]:
     broken = []
     for link in re.findall(r"\]\(([^)]+)\)", document.read_text()):
@@ -85,9 +108,23 @@ def broken_links(document: Path) -> list[str]:
     return broken
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=label)
 def test_links_lead_somewhere(document: Path) -> None:
     assert broken_links(document) == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=label)
+def test_lines_and_sentences_are_short(document: Path) -> None:
+    text = document.read_text()
+    assert long_lines(text) == []
+    # What was changed is told release by release, and stays as it was written.
+    assert document.name == "CHANGELOG.md" or long_sentences(text) == []
+
+
+def test_long_lines_and_sentences_are_found() -> None:
+    words = " ".join(["word"] * SENTENCE_WORDS_MAX)
+    assert long_sentences(f"Say {words}.\n\n{words}: More; and `{words}`.") == [f"Say {words}."]
+    assert long_lines(f"| {words} |\n```\n{words}\n```\n# {words}\n{words}\n") == [words]
 
 
 def test_broken_links_are_found(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ pub(crate) fn batches(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<StructAr
     let arrays = if object.hasattr("__arrow_c_stream__")? {
         let capsule = object.call_method0("__arrow_c_stream__")?.cast_into::<PyCapsule>()?;
         let pointer = capsule.pointer_checked(Some(STREAM))?.cast::<FFI_ArrowArrayStream>();
-        // SAFETY: a capsule of this name holds a valid stream, which stays where it is as long as the capsule lives. The
-        // stream is moved out and leaves a released one, so that the capsule's destructor finds nothing to release.
+        // SAFETY: a capsule of this name holds a valid stream, which stays where it is as long as the capsule lives.
+        // The stream is moved out and leaves a released one, so that the capsule's destructor finds nothing to release.
         let stream = unsafe { FFI_ArrowArrayStream::from_raw(pointer.as_ptr()) };
         // Without the GIL: who fills the stream may need it in another thread.
         object.py().detach(|| caught(|| ArrayStreamReader::try_new(stream)?.collect::<Result<Vec<_>, _>>()))?

@@ -143,7 +143,7 @@ impl Batch {
         held_among(&self.numbers())
     }
 
-    /// Writes what a batch, this one or a later one, released into `counts` and the outcome lines of this one. Gives
+    /// Writes what a batch, this one or a later one, released into `counts` and the outcome lines of this one. Returns
     /// how many are still held.
     fn settle(&self, later: &Self) -> usize {
         let mut numbers = self.numbers();

@@ -1,5 +1,4 @@
-//! The state machine: messages in, outcomes and effects out. Time, sequence and configuration are inputs; there is no
-//! clock and no IO here.
+//! The state machine: messages in, outcomes and effects out. It knows no clock and no IO: time is an input.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -156,8 +155,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An empty engine. The secret keys the hashes of names and idempotency keys, so that nobody can craft collisions;
-    /// it changes no result.
+    /// An empty engine. The secret keys all hashes, so that nobody can craft collisions; it changes no result.
     pub fn new(config: Config, secret: [u8; 16]) -> Self {
         Self::with_shards(config, secret, Shards::default())
     }
@@ -283,8 +281,8 @@ impl Engine {
         result
     }
 
-    /// Applies NDJSON as `replay` does: each line that is not blank is an element with a sequence of its own. Without a
-    /// log time, each event's own time is the log's.
+    /// Applies NDJSON as `replay` does: each line that is not blank is an element with a sequence of its own. Without
+    /// a log time, each event's own time is the log's.
     ///
     /// # Errors
     /// When the first sequence does not follow the last one. Nothing was changed.
@@ -313,8 +311,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Applies the rows of record batches in their order, each an element with a sequence of its own, as
-    /// [`Self::apply_ndjson`] does with lines.
+    /// Applies the rows of record batches in their order, as [`Self::apply_ndjson`] does with lines.
     ///
     /// # Errors
     /// When the first sequence does not follow the last one. Nothing was changed.

@@ -91,7 +91,7 @@ impl Engine {
         }
     }
 
-    /// Returns up every gap that was waited for long enough until the log's time.
+    /// Gives up every gap that was waited for long enough until the log's time.
     pub(crate) fn expire(&mut self, config: &Config, sequence: u64, batch: &mut Batch) {
         let Some(now_ns) = self.log_time_ns else { return };
         while let Some(track) = self.tracks.due(now_ns) {
@@ -99,7 +99,7 @@ impl Engine {
         }
     }
 
-    /// Returns up every gap, as at the end of a replay: what is held is applied as after its wait.
+    /// Gives up every gap, as at the end of a replay: what is held is applied as after its wait.
     pub fn release_held(&mut self, batch: &mut Batch) {
         let config = Arc::clone(&self.config);
         while let Some(track) = self.tracks.due(i64::MAX) {

@@ -17,7 +17,7 @@ pub(crate) struct NetTurn {
 pub(crate) struct Nets(HashTable<(u32, [i64; 2])>);
 
 impl Nets {
-    /// Adds to a side. Gives, for before and now, whether either side is below zero.
+    /// Adds to a side. Returns, for before and now, whether either side is below zero.
     pub(crate) fn change(&mut self, place: u32, side: usize, amount: i64) -> (bool, bool) {
         let entry = self.0.entry(hash(place), |(known, _)| *known == place, |(known, _)| hash(*known));
         let mut found = entry.or_insert((place, [0; 2]));

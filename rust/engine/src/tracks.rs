@@ -192,7 +192,7 @@ impl Tracks {
         self.deadlines.extend(deadline_ns.map(|deadline_ns| (deadline_ns, track)));
     }
 
-    /// Returns up what is missing before the first held event. Gives the missing numbers and that event.
+    /// Gives up what is missing before the first held event. Returns the missing numbers and that event.
     pub(crate) fn give_up(&mut self, track: u32) -> Option<(Numbers, &Held)> {
         let of = &mut self.all[track as usize];
         let gap = of.gap()?;

@@ -195,7 +195,7 @@ impl Engine {
         }
     }
 
-    /// Returns up what has waited for as long as keys are remembered.
+    /// Gives up what has waited for as long as keys are remembered.
     pub(crate) fn expire_waiting(&mut self, config: &Config, batch: &mut Batch) {
         let Some(now_ns) = self.log_time_ns else { return };
         while let Some(held) = self.waiting.take_oldest(now_ns.saturating_sub(config.dedup_window_ns)) {
@@ -203,7 +203,7 @@ impl Engine {
         }
     }
 
-    /// Returns up all that waits, as at the end of a replay.
+    /// Gives up all that waits, as at the end of a replay.
     pub(crate) fn release_waiting(&mut self, batch: &mut Batch) {
         let config = Arc::clone(&self.config);
         while let Some(held) = self.waiting.take_oldest(i64::MAX) {

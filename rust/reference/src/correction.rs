@@ -153,7 +153,7 @@ impl Reference {
         }
     }
 
-    /// Returns up directives whose time is over, or that are too many, the oldest first.
+    /// Gives up directives whose time is over, or that are too many, the oldest first.
     pub(super) fn give_up_waiting(&mut self, sequence: u64, is_over: impl Fn(&Self, &Turn) -> bool) {
         while let Some(at) = self.first_waiting(|turn| is_over(self, turn)) {
             let turn = self.waiting.remove(at);

@@ -295,7 +295,7 @@ impl Reference {
         Answer { sequence: place.0, index: place.1, source, id, outcome: Outcome::Malformed, codes, fields: Vec::new() }
     }
 
-    /// Returns up what waited for so long as it may, gaps first, and tells of what should have arrived by now.
+    /// Gives up what waited for so long as it may, gaps first, and tells of what should have arrived by now.
     fn give_up_what_is_due(&mut self, sequence: u64) {
         self.forget_keys();
         self.let_time_pass(sequence);
@@ -310,7 +310,7 @@ impl Reference {
         self.look_at_safety_stocks(sequence);
     }
 
-    /// Returns up all that waits, as at the end of a replay: gaps, then directives without a target.
+    /// Gives up all that waits, as at the end of a replay: gaps, then directives without a target.
     pub fn release_held(&mut self, sequence: u64) {
         while let Some((_, at)) = self.orders.earliest() {
             self.give_up(at, sequence);

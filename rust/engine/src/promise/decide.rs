@@ -294,7 +294,7 @@ impl Engine {
         self.promises.protections.consume(sku, channel, quantity, |scope| within.contains(scope))
     }
 
-    /// Returns back all that a request took before it failed.
+    /// Gives back all that a request took before it failed.
     fn put_back(
         &mut self,
         config: &Config,

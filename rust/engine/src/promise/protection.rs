@@ -132,7 +132,7 @@ impl Protections {
         serials.into()
     }
 
-    /// Returns back what was taken, to what is still set as it was then.
+    /// Gives back what was taken, to what is still set as it was then.
     pub(crate) fn give_back(&mut self, sku: &str, serials: &[u64], quantity: i64) {
         let Some(scopes) = self.skus.get_mut(sku) else { return };
         for protection in scopes.iter_mut().flat_map(|scoped| &mut scoped.channels) {
