@@ -19,7 +19,7 @@ OUTSIDE = ("supplier", "customer", "adjustment")
 KEY = b"b key of 16 byte"
 
 
-def _nanoseconds(time: str) -> int:
+def nanoseconds(time: str) -> int:
     # datetime ends at microseconds; the tables' log times go further.
     whole, _, fraction = time.removesuffix("Z").partition(".")
     seconds = int(datetime.fromisoformat(whole + "+00:00").timestamp())
@@ -123,10 +123,10 @@ def _codes(batch: Batch) -> list[str]:
 @pytest.mark.parametrize("scenario", list(scenarios()), ids=lambda scenario: scenario.place)
 def test_scenario(scenario: Scenario) -> None:
     twins = Twins(scenario)
-    log_time_ns = _nanoseconds(scenario.log_time)
+    log_time_ns = nanoseconds(scenario.log_time)
     for number, step in enumerate(scenario.steps, 1):
         if "log_time" in step:
-            log_time_ns = _nanoseconds(step["log_time"])
+            log_time_ns = nanoseconds(step["log_time"])
         sent = messages(scenario, step, number)
         outcomes = _expected_outcomes(step)
         batches = twins.replay(sent[0], len(outcomes)) if step.get("replay") else twins.apply(sent, log_time_ns)
