@@ -137,6 +137,28 @@ fn a_large_image_has_many_chunks_and_loads() {
     assert_eq!(batch.outcomes[0], Outcome::Duplicate);
 }
 
+#[test]
+fn what_is_open_is_escalated_by_the_configuration_that_holds() {
+    const HOUR_NS: i64 = 3_600_000_000_000;
+    let start = || Config::parse("[exceptions]\nescalate_after = \"1h\"").unwrap();
+    let told = |engine: &mut Engine, number: u64, hours: i64, members: &str| {
+        let message = format!(r#"{{"id":"{number}","source":"operator",{members}}}"#);
+        let mut batch = Batch::new();
+        engine.apply_message(message.as_bytes(), number, LOG_TIME_NS + hours * HOUR_NS, &mut batch).unwrap();
+        let flush = engine.flush("EVENTS", 100, 1 << 20);
+        flush.exceptions.iter().map(|(_, body)| String::from_utf8_lossy(body).into_owned()).collect::<String>()
+    };
+    let mut live = Engine::new(start(), [3; 16]);
+    told(&mut live, 1, 0, r#""type":"nothing.known""#);
+    told(&mut live, 2, 0, r#""type":"configuration.changed","config":{"exceptions":{"escalate_after":"3h"}}"#);
+    let mut restored = Engine::restore(&live.snapshot(), start()).unwrap();
+    for (number, hours, is_escalated) in [(3, 2, false), (4, 3, true)] {
+        let [one, other] = [&mut live, &mut restored].map(|engine| told(engine, number, hours, r#""type":"tick""#));
+        assert_eq!(one, other);
+        assert_eq!(one.contains("\"escalated\":true"), is_escalated, "after {hours} h: {one}");
+    }
+}
+
 /// An order's life, with something of all that is kept of lines: statements, facts with and without a line, holds with
 /// what was said of them, closings,
 /// words that wait for their target, purchases, what was shipped and never picked. The number says how many minutes

@@ -320,6 +320,7 @@ impl Engine {
                 }
                 self.shadow = None;
                 self.sources.rewatch();
+                self.lanes.rewatch(self.config.transfer_age_ns);
             }
             Change::Shadow(tables) => {
                 let changed = config.changed(tables).expect("it was checked when the directive was read");

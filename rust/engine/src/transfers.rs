@@ -76,6 +76,16 @@ impl Lanes {
         self.due.first().map(|(due_ns, _)| *due_ns)
     }
 
+    /// Finds out anew when dispatches have been on their way for too long, since the configuration may say another age.
+    pub(crate) fn rewatch(&mut self, age_ns: Option<i64>) {
+        self.due.clear();
+        let Some(age_ns) = age_ns else { return };
+        for (place, lane) in &self.by_place {
+            let open = lane.dispatches[lane.arrived()..].iter().filter(|dispatch| !dispatch.is_told);
+            self.due.extend(open.map(|dispatch| (dispatch.at_ns.saturating_add(age_ns), place.clone())));
+        }
+    }
+
     /// Forgets lanes on which all has arrived, and nothing moved since a time.
     pub(crate) fn forget(&mut self, before_ns: i64) {
         let by_key = &mut self.by_key;
@@ -144,9 +154,6 @@ impl Lanes {
                     is_told: reader.u8()? == 1,
                 };
                 self.by_key.insert(dispatch.key, place.clone());
-                if let Some(age_ns) = age_ns.filter(|_| !dispatch.is_told) {
-                    self.due.insert((dispatch.at_ns.saturating_add(age_ns), place.clone()));
-                }
                 lane.dispatches.push(dispatch);
             }
             for _ in 0..reader.count(24)? {
@@ -156,6 +163,7 @@ impl Lanes {
             }
             self.by_place.insert(place, lane);
         }
+        self.rewatch(age_ns);
         Ok(())
     }
 }

@@ -140,10 +140,15 @@ impl Work {
         }
     }
 
-    /// Takes over what a changed configuration says.
-    pub(crate) const fn configure(&mut self, items_max: usize, escalate_after_ns: Option<i64>) {
+    /// Takes over what a changed configuration says, for items that are open, too.
+    pub(crate) fn configure(&mut self, items_max: usize, escalate_after_ns: Option<i64>) {
         self.items_max = items_max;
-        self.escalate_after_ns = escalate_after_ns;
+        if self.escalate_after_ns != escalate_after_ns {
+            self.escalate_after_ns = escalate_after_ns;
+            let due =
+                self.items.iter().filter_map(|(number, item)| Some((escalates_ns(item, escalate_after_ns)?, *number)));
+            self.due = due.collect();
+        }
     }
 
     /// Opens an item, or adds to the one that is open about the same. Returns the record with its number.
@@ -197,12 +202,7 @@ impl Work {
                 let entry = self.by_key.entry(key.0[0], |(known, _)| *known == key, |(known, _)| known.0[0]);
                 entry.or_insert_with(|| (key, Vec::new())).into_mut().1.push(number);
             }
-            if item.state == State::Open
-                && !item.is_escalated
-                && let Some(after_ns) = self.escalate_after_ns
-            {
-                self.due.insert((item.record.log_time_ns.saturating_add(after_ns), number));
-            }
+            self.due.extend(escalates_ns(&item, self.escalate_after_ns).map(|due_ns| (due_ns, number)));
         }
         self.items.insert(number, item);
     }
@@ -342,6 +342,12 @@ impl Work {
             + heap_size::list(&self.changes)
             + changes.sum::<usize>()
     }
+}
+
+/// When an item is escalated that is open until then.
+fn escalates_ns(item: &Item, after_ns: Option<i64>) -> Option<i64> {
+    let is_waiting = item.state == State::Open && !item.is_escalated;
+    after_ns.filter(|_| is_waiting).map(|after_ns| item.record.log_time_ns.saturating_add(after_ns))
 }
 
 fn bytes_of(item: &Item) -> usize {

@@ -229,6 +229,11 @@ impl Reference {
     /// Tells of lines that were closed by word, and of which something was said all the same.
     fn look_at_closed_supply(&mut self, order: &Order) -> Vec<(String, String)> {
         let facts = self.claims.supplies.facts(order);
+        let is_closed = |fact: &SupplyFact| matches!(fact.said, SupplySaid::Closed { .. });
+        let are_open = !facts.iter().any(is_closed) && self.closings_of(order, Side::Supply).is_empty();
+        if are_open && self.claims.supply_flags.seen_after_closing.is_empty() {
+            return Vec::new();
+        }
         let numbers: BTreeSet<Number> = facts.iter().map(|fact| fact.number.clone()).collect();
         let mut raised = Vec::new();
         for number in numbers {
@@ -301,6 +306,9 @@ impl Reference {
         let policy = self.config.promise.past_due(supply.supplier.as_deref(), &supply.source);
         let is_dropped = is_overdue && policy == PastDue::Drop;
         let was_told = self.claims.supply_flags.overdue.contains(&key);
+        if !is_overdue && !was_told {
+            return;
+        }
         let subject = supply_subject(&key.0, &key.1, &key.2);
         // What was dropped stays for a person to look at.
         if is_overdue && !is_dropped {
@@ -331,6 +339,9 @@ impl Reference {
                 || more.abs() * 100 <= quantity * i128::from(receipts.tolerance_percent)
         });
         let is_off = is_wrong && !is_tolerated;
+        if !is_off && self.claims.supply_flags.off.is_empty() {
+            return None;
+        }
         let raised = ("receipt_variance".to_owned(), supply_subject(&key.0, &key.1, &key.2));
         // Lots and owners of a line at a location are told of as one.
         let off = &mut self.claims.supply_flags.off;
