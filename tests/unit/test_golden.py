@@ -93,8 +93,7 @@ def told_of(name: str, folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize("scenario", list(scenarios()), ids=lambda scenario: scenario.place)
 def test_a_scenario_tells_what_it_told(scenario: Scenario) -> None:
     known = golden("scenarios").get(scenario.place)
-    if known is None:
-        pytest.skip("it is new")
+    assert known is not None, "it is new: look at it, then python -m tests.unit.test_golden"
     assert digest(told_in(scenario)) == known
 
 
@@ -106,11 +105,6 @@ def test_a_workload_comes_to_what_it_came_to(name: str, tmp_path: Path) -> None:
 def test_words_are_left_out_and_nothing_else() -> None:
     message = b'{"data": [{"cause": "a", "code": "late"}], "cure": "b", "id": "1"}'
     assert without_words(message) == b'{"data": [{"code": "late"}], "id": "1"}'
-
-
-def test_most_scenarios_are_known() -> None:
-    places = {scenario.place for scenario in scenarios()}
-    assert len(places & golden("scenarios").keys()) > 0.9 * len(places)
 
 
 def write() -> None:

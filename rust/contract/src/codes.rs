@@ -1,7 +1,7 @@
 //! Codes of exceptions: how bad each is, who works on it, what settles it, and what to do about it
 //! (`docs/truth.md` §7).
 
-use crate::config::Team;
+use crate::team::Team;
 
 use Settled::{Accepted, ByHand, ByItself};
 use Severity::{Critical, Error, Info, Warning};

@@ -27,8 +27,8 @@ pub(crate) struct Shelf {
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) shelves: BTreeMap<Spot, Shelf>,
-    /// What holds have, live or posted.
-    pub(crate) held: i64,
+    /// What holds were asked for and raised by, in all.
+    pub(crate) asked: i64,
     lines: BTreeMap<Key, Standing>,
 }
 
@@ -61,9 +61,9 @@ impl World {
         let lines: BTreeMap<Key, Standing> = facts.iter().map(line).collect();
         let spots: BTreeSet<Spot> = told.iter().map(|told| told.at).filter(|at| !at.0.is_empty()).collect();
         let shelves = spots.into_iter().map(|at| (at, shelf(&told, &facts, &lines, at, now))).collect();
-        let is_held = |fact: &&Fact| matches!(fact.kind, Kind::Held | Kind::Posted);
-        let held = facts.values().flatten().filter(is_held).map(|fact| fact.quantity).sum();
-        Self { shelves, held, lines }
+        let is_asked = |fact: &&Fact| matches!(fact.kind, Kind::Asked | Kind::Raised);
+        let asked = facts.values().flatten().filter(is_asked).map(|fact| fact.quantity).sum();
+        Self { shelves, asked, lines }
     }
 
     /// Whether a grant took nothing that was not there: on no day and nowhere is less left than nothing, but where that

@@ -175,7 +175,7 @@ impl<'l> Telling<'l> {
                 let without = self.taken.iter().filter(|taken| taken.id != told.id).cloned();
                 let without = World::new(&without.collect::<Vec<_>>(), now);
                 // What gives back is no grant, though it can let the line claim more elsewhere.
-                let is_grant = world.held > without.held && absorbed.is_empty() && !waited;
+                let is_grant = world.asked > without.asked && absorbed.is_empty() && !waited;
                 if is_grant { world.check_nothing_lost(&without) } else { Ok(()) }
             }
             _ => Ok(()),

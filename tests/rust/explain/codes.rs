@@ -16,10 +16,7 @@ fn read(folder: &Path, codes: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            // The twin tells of codes, too, but raises what the engine does.
-            if !path.ends_with("reference") {
-                read(&path, codes);
-            }
+            read(&path, codes);
             continue;
         }
         let text: String = std::fs::read_to_string(&path).unwrap().replace(['\n', ' '], "");

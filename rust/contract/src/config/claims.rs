@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::text::finite;
+use crate::config_text::finite;
 use crate::heap_size;
 use crate::limits::SHIPPING_RULES_MAX;
 

@@ -1,13 +1,10 @@
 //! Configuration that changes results: text → validated, immutable [`Config`] with a fingerprint. Reads no file and no
 //! environment.
 
-pub mod text;
-
 mod claims;
 mod promise;
 mod safety;
 mod source;
-mod team;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -25,6 +22,8 @@ pub use crate::order::{Order, Ordering};
 use crate::ownership::{Policy, RawOwnership};
 use crate::rules::{RawType, RuleTable};
 
+use crate::config_text::{duration, finite};
+pub use crate::team::Team;
 pub use claims::{Claims, Leaving};
 use claims::{RawClaims, RawShipping};
 use promise::RawPromise;
@@ -33,8 +32,6 @@ pub use safety::Amount;
 use safety::{RawSafety, SafetyStock};
 use source::{ARRIVAL, RawSource, bounds};
 pub use source::{Source, TimeBounds, Unregistered};
-pub use team::Team;
-use text::{duration, finite};
 pub use watch::{Approvals, MassChange, MasterMode, Receipts};
 use watch::{RawApprovals, RawMaster, RawReceipts, RawTransfers};
 
@@ -471,5 +468,7 @@ impl Raw {
     }
 }
 
+#[cfg(test)]
+mod preset_tests;
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::text::duration;
 use crate::account::{self, Account};
+use crate::config_text::duration;
 use crate::heap_size;
 use crate::limits::{HORIZON_DEFAULT, HORIZON_MAX, NAME_BYTES_MAX, SECOND_NS, TTL_DEFAULT_NS};
 

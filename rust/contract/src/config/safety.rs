@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::text::{RawQuantity, moment};
+use crate::config_text::{RawQuantity, moment};
 use crate::heap_size;
 use crate::limits::NAME_BYTES_MAX;
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::text::{duration, finite};
+use crate::config_text::{duration, finite};
 use crate::heap_size;
 use crate::limits::{GAP_WAIT_DEFAULT_NS, HELD_DEFAULT, HELD_MAX, NAME_BYTES_MAX, REGISTRATION_BYTES_MAX};
 use crate::order::{Order, Ordering};

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::text::{RawQuantity, finite};
+use crate::config_text::{RawQuantity, finite};
 use crate::heap_size;
 use crate::limits::{MASS_POSITIONS_DEFAULT, MASS_WINDOW_DEFAULT_NS};
 

@@ -2,7 +2,7 @@
 //! (`docs/promise.md`).
 
 use serde_json::Value;
-use tallystick_contract::config::text::duration;
+use tallystick_contract::config_text::duration;
 use tallystick_contract::directive_kind::{DirectiveKind, REPLY};
 use tallystick_contract::limits::{NAME_BYTES_MAX, REPLY_BYTES_MAX, RESERVATION_LINES_MAX};
 use tallystick_contract::outcome::Outcome;

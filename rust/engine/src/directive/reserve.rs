@@ -2,7 +2,7 @@
 //! hundred thousand.
 
 use tallystick_contract::config::Mode;
-use tallystick_contract::config::text::duration;
+use tallystick_contract::config_text::duration;
 use tallystick_contract::instant;
 use tallystick_contract::limits::{NAME_BYTES_MAX, REPLY_BYTES_MAX, RESERVATION_LINES_MAX};
 use tallystick_contract::outcome::Outcome;

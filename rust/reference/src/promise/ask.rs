@@ -2,7 +2,7 @@
 
 use tallystick_contract::balance::PositionKey;
 use tallystick_contract::config::Mode;
-use tallystick_contract::config::text::duration;
+use tallystick_contract::config_text::duration;
 use tallystick_contract::limits::{NAME_BYTES_MAX, SOURCE_BYTES_MAX, UNIT_BYTES_MAX};
 use tallystick_contract::outcome::Outcome;
 
