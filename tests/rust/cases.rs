@@ -16,7 +16,7 @@ use common::promise::{Promises, Question, says, thousandths};
 use tallystick_contract::account::{ALL, VISIBLE};
 use tallystick_contract::balance::{Balance, PositionKey};
 use tallystick_contract::config::{Config, Mode};
-use tallystick_engine::engine::Engine;
+use tallystick_engine::Engine;
 use tallystick_reference::{Answer, Reference};
 
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cases");

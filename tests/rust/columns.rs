@@ -18,13 +18,13 @@ use table::{BASE_NS, Dice, Table};
 use tallystick_contract::config::Config;
 use tallystick_contract::limits::{EVENT_BYTES_MAX, ROW_BYTES_MAX};
 use tallystick_contract::outcome::Outcome;
-use tallystick_engine::batch::Batch;
-use tallystick_engine::columns::{self, Refusal};
-use tallystick_engine::decode::decode;
-use tallystick_engine::engine::Engine;
-use tallystick_engine::event::Event;
-use tallystick_engine::exception::ExceptionRecord;
-use tallystick_engine::shape::Shapes;
+use tallystick_engine::Batch;
+use tallystick_engine::Engine;
+use tallystick_engine::ExceptionRecord;
+use tallystick_engine::read::columns::{self, Refusal};
+use tallystick_engine::read::decode::decode;
+use tallystick_engine::read::event::Event;
+use tallystick_engine::read::shape::Shapes;
 use tallystick_reference::{Answer, Reference};
 
 /// Runs a property on tables, seeded by the run.

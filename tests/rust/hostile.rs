@@ -11,7 +11,7 @@ use serde_json::Value;
 use common::{Ledger, SCENARIOS, bytes};
 use tallystick_contract::config::Config;
 use tallystick_contract::outcome::Outcome;
-use tallystick_engine::engine::Engine;
+use tallystick_engine::Engine;
 use tallystick_reference::{Answer, Reference};
 
 #[derive(Deserialize)]

@@ -5,8 +5,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tallystick_contract::config::Config;
-use tallystick_engine::batch::Batch;
-use tallystick_engine::engine::Engine;
+use tallystick_engine::Batch;
+use tallystick_engine::Engine;
 use tallystick_tables::body::Known;
 use tallystick_tables::dedup::{Dedup, Fingerprint};
 

@@ -15,8 +15,8 @@ use common::{Ledger, assert_books_balance, assert_met, check};
 use plans::{CONFIGS, Message, plans};
 use tallystick_contract::balance::{Balance, PositionKey};
 use tallystick_contract::config::{Config, MODES};
-use tallystick_engine::batch::Batch;
-use tallystick_engine::engine::Engine;
+use tallystick_engine::Batch;
+use tallystick_engine::Engine;
 use tallystick_engine::shards::{Alone, Shards};
 use tallystick_reference::{Answer, Reference};
 

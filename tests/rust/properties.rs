@@ -14,8 +14,8 @@ use stream::{CONFIGS, Draft, Form, Message, PLAIN, draft, logs, well_formed};
 use tallystick_contract::balance::Balance;
 use tallystick_contract::config::Config;
 use tallystick_contract::outcome::Outcome;
-use tallystick_engine::batch::Batch;
-use tallystick_engine::engine::Engine;
+use tallystick_engine::Batch;
+use tallystick_engine::Engine;
 use tallystick_reference::{Answer, Reference};
 
 /// Outcomes and codes that random logs must meet. Too large and overflow have scenarios of their own.

@@ -17,7 +17,7 @@ use tallystick_contract::balance::{Balance, PositionKey};
 use tallystick_contract::config::{Config, Mode};
 use tallystick_contract::instant;
 use tallystick_contract::outcome::Outcome;
-use tallystick_engine::engine::Engine;
+use tallystick_engine::Engine;
 use tallystick_reference::{Answer, Reference};
 
 #[derive(Deserialize)]

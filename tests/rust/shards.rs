@@ -16,10 +16,10 @@ use stream::{CONFIGS, Draft, draft, logs};
 use tallystick_contract::balance::Balance;
 use tallystick_contract::config::Config;
 use tallystick_contract::outcome::Outcome;
-use tallystick_engine::batch::Batch;
-use tallystick_engine::engine::{Engine, Flush};
-use tallystick_engine::exception::ExceptionRecord;
+use tallystick_engine::Batch;
+use tallystick_engine::ExceptionRecord;
 use tallystick_engine::shards::{Alone, Crew, Shards};
+use tallystick_engine::{Engine, Flush};
 
 /// Beside what all random logs are run under: refusals by the state in a short window, and room for the keys of a round
 /// and then for no more of them.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use tallystick_contract::balance::Balance;
 use tallystick_contract::config::Config;
 use tallystick_contract::outcome::Outcome;
-use tallystick_engine::engine::{Batch, Engine};
 use tallystick_engine::snapshot::{SnapshotError, verify};
+use tallystick_engine::{Batch, Engine};
 
 const LOG_TIME_NS: i64 = 1_767_225_600_000_000_000;
 /// Enough for every kind of content, few enough to flip every bit.

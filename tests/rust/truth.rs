@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use common::{Ledger, assert_books_balance, assert_met, check};
 use disorder::{CONFIGS, Message, corrected, leaps, logs};
 use tallystick_contract::config::Config;
-use tallystick_engine::engine::Engine;
+use tallystick_engine::Engine;
 use tallystick_engine::shards::{Alone, Shards};
 use tallystick_reference::{Answer, Reference};
 

@@ -3,7 +3,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
-use tallystick_engine::batch::{Batch, Reply};
+use tallystick_engine::{Batch, Reply};
 use tallystick_frames::segment::Messages;
 
 use crate::batch::{Totals, replies};

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use arrow_array::{Array, StructArray};
 use arrow_data::ArrayData;
 use arrow_schema::{DataType, TimeUnit};
-use tallystick_engine::columns::{Column, Dictionary, Form, Kind, Memory, Rows};
-use tallystick_engine::decode::Malformed;
-use tallystick_engine::event::Field;
+use tallystick_engine::read::columns::{Column, Dictionary, Form, Kind, Memory, Rows};
+use tallystick_engine::read::decode::Malformed;
+use tallystick_engine::read::event::Field;
 
 /// A record batch: the columns that the contract knows.
 pub(crate) struct ArrowTable {

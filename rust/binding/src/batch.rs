@@ -10,8 +10,8 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use tallystick_contract::json_text::write_string;
 use tallystick_contract::outcome;
 use tallystick_contract::quantity::write_digits;
-use tallystick_engine::batch as engine;
-use tallystick_engine::effect::Message;
+use tallystick_engine as engine;
+use tallystick_engine::Message;
 
 use crate::columns::Positions;
 use crate::record::ExceptionRecord;
@@ -204,7 +204,7 @@ impl Batch {
 
 /// Everything that changed in the log sequences (`from_sequence`, `through`], encoded for the bus.
 #[pyclass(frozen, module = "tallystick._engine")]
-pub(crate) struct Flush(pub(crate) tallystick_engine::engine::Flush);
+pub(crate) struct Flush(pub(crate) tallystick_engine::Flush);
 
 #[pymethods]
 impl Flush {

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use tallystick_contract::account::{ALL, Account, VISIBLE};
 use tallystick_contract::balance::{Balance, BalanceView};
-use tallystick_engine::changes::ChangedPosition;
+use tallystick_engine::ChangedPosition;
 
 use crate::engine::Engine;
 

@@ -13,13 +13,14 @@ use pyo3::types::PyBytes;
 use tallystick_contract::account::{ALL, Account};
 use tallystick_contract::balance::{Balance, PositionKey};
 use tallystick_contract::config::Config;
+use tallystick_contract::exception_state::ExceptionState;
 use tallystick_contract::limits::SHARDS_MAX;
 use tallystick_contract::outcome::Outcome;
-use tallystick_engine::changes::ChangedPosition;
-use tallystick_engine::engine as core;
+use tallystick_engine as core;
+use tallystick_engine::ChangedPosition;
+use tallystick_engine::Filter;
+use tallystick_engine::Spot;
 use tallystick_engine::shards::Shards;
-use tallystick_engine::stock::Spot;
-use tallystick_engine::work::{self, Filter};
 
 use crate::applied::Applied;
 use crate::batch::{Batch, Flush};
@@ -314,7 +315,7 @@ impl Engine {
         let is_unresolved = state == Some("unresolved");
         let state = match state.filter(|_| !is_unresolved) {
             None => None,
-            Some(name) => Some(work::State::from_name(name).ok_or_else(|| {
+            Some(name) => Some(ExceptionState::from_name(name).ok_or_else(|| {
                 PyValueError::new_err(format!(
                     "state {name:?} is none; give open, acknowledged, resolved, discarded or unresolved"
                 ))
@@ -354,7 +355,7 @@ impl Engine {
 
     #[getter]
     fn next_due_ns(&self, py: Python<'_>) -> PyResult<Option<i64>> {
-        self.ask(py, tallystick_engine::engine::Engine::next_due_ns)
+        self.ask(py, tallystick_engine::Engine::next_due_ns)
     }
 
     fn sources(&self, py: Python<'_>) -> PyResult<String> {

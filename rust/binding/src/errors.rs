@@ -41,6 +41,6 @@ pub(crate) fn of_snapshot(error: tallystick_engine::snapshot::SnapshotError) -> 
 }
 
 /// A sequence's error.
-pub(crate) fn of_sequence(error: tallystick_engine::engine::SequenceError) -> PyErr {
+pub(crate) fn of_sequence(error: tallystick_engine::SequenceError) -> PyErr {
     SequenceError::new_err(error.to_string())
 }

@@ -5,7 +5,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::IntoPyDict;
-use tallystick_engine::columns::{Form, Kind, Memory};
+use tallystick_engine::read::columns::{Form, Kind, Memory};
 
 use crate::input::Bytes;
 

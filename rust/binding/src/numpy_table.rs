@@ -7,9 +7,9 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyMapping, PyString, PyTuple};
-use tallystick_engine::columns::{Column, Dictionary, Kind, Memory, Rows};
-use tallystick_engine::decode::Malformed;
-use tallystick_engine::event::Field;
+use tallystick_engine::read::columns::{Column, Dictionary, Kind, Memory, Rows};
+use tallystick_engine::read::decode::Malformed;
+use tallystick_engine::read::event::Field;
 
 use crate::numpy_array::Array;
 

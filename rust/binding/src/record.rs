@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use tallystick_contract::codes;
 use tallystick_contract::outcome::Outcome;
-use tallystick_engine::exception::ExceptionRecord as Record;
+use tallystick_engine::ExceptionRecord as Record;
 
 /// What a person has to look at.
 #[pyclass(frozen, module = "tallystick._engine")]

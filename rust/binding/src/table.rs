@@ -3,8 +3,8 @@
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyMapping;
-use tallystick_engine::columns::{self, Rows};
-use tallystick_engine::decode::Malformed;
+use tallystick_engine::read::columns::{self, Rows};
+use tallystick_engine::read::decode::Malformed;
 
 use crate::arrow_ffi;
 use crate::arrow_table::ArrowTable;

@@ -10,6 +10,8 @@ pub mod codes;
 pub mod config;
 pub mod config_text;
 pub mod directive_kind;
+pub mod exception_state;
+pub mod freshness;
 pub mod heap_size;
 pub mod instant;
 pub mod json_text;

@@ -1,5 +1,8 @@
 //! Outcomes: the one final answer that every element gets. Numbers are stable and never reused; new ones are appended.
 
+/// Room for outcome numbers; the largest is 27.
+pub const OUTCOME_NUMBERS: usize = 32;
+
 /// What became of an element. The number is the contract (`docs/events.md` §8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]

@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use tallystick_contract::config::Config;
-use tallystick_engine::batch::Batch;
-use tallystick_engine::engine::Engine;
+use tallystick_engine::Batch;
+use tallystick_engine::Engine;
 
 const NOW_NS: i64 = 1_795_219_200_000_000_000;
 const SKUS: usize = 100_000;

@@ -12,9 +12,9 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use tallystick_contract::config::Config;
-use tallystick_engine::batch::Batch;
-use tallystick_engine::engine::Engine;
-use tallystick_engine::timeline::{Span, Timeline};
+use tallystick_engine::Batch;
+use tallystick_engine::Engine;
+use tallystick_engine::atp::{Span, Timeline};
 
 /// What a count is divided by, or divides.
 fn float(count: usize) -> f64 {

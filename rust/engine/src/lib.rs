@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use tallystick_contract::{config::Config, outcome::Outcome};
-//! use tallystick_engine::{batch::Batch, engine::Engine};
+//! use tallystick_engine::{Batch, Engine};
 //!
 //! let mut engine = Engine::new(Config::default(), [0; 16]);
 //! let mut batch = Batch::new();
@@ -18,64 +18,40 @@
 //! ```
 #![forbid(unsafe_code)]
 
-pub mod columns;
-pub mod decode;
-pub mod event;
-pub mod json;
-pub mod line_number;
-pub mod shape;
-pub mod split;
-
 pub mod atp;
-mod directive;
-pub mod legs;
-pub mod timeline;
-
-pub mod changes;
-pub mod counts;
-pub mod draft;
-pub mod history;
-mod holding;
-mod journal;
-mod keys;
-pub mod ledger;
-mod master;
-mod revision;
+pub mod read;
 pub mod shards;
-pub mod stock;
-mod tracks;
 
-pub mod batch;
-pub mod effect;
-pub mod exception;
-mod explain;
-pub mod work;
-
-mod admit;
 mod approval;
-mod carry_out;
-mod claiming;
+mod calendar;
 mod claims;
+mod core;
 mod correction;
-pub mod engine;
-mod image;
-pub mod inspect;
-mod judge;
-mod nets;
-mod post;
+mod diagnostics;
+mod keys;
+mod master;
+mod order;
+mod output;
 mod promise;
-pub mod query;
-mod raise;
 #[cfg(test)]
 #[path = "../../tables/src/random.rs"]
 mod random;
 mod receipts;
-mod round;
-mod safety;
+mod schedule;
 mod shadow;
-mod shelf;
-pub mod snapshot;
 mod sources;
+mod spine;
+mod stock;
+mod suspects;
 mod transfers;
 mod waiting;
-mod wave;
+mod work;
+
+pub use diagnostics::exception::ExceptionRecord;
+pub use output::batch::{Batch, Key, Reply};
+pub use output::effect::Message;
+pub use spine::engine::{Engine, Flush, SequenceError};
+pub use spine::snapshot;
+pub use stock::Spot;
+pub use stock::changes::ChangedPosition;
+pub use work::Filter;

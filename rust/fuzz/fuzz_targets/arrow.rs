@@ -4,13 +4,13 @@
 
 use bumpalo::Bump;
 use libfuzzer_sys::fuzz_target;
-use tallystick_engine::columns::{self, Refusal};
+use tallystick_engine::read::columns::{self, Refusal};
 use tallystick_contract::config::Config;
-use tallystick_engine::decode::decode;
-use tallystick_engine::engine::{Batch, Engine};
-use tallystick_engine::event::Event;
+use tallystick_engine::read::decode::decode;
+use tallystick_engine::{Batch, Engine};
+use tallystick_engine::read::event::Event;
 use tallystick_contract::limits::EVENT_BYTES_MAX;
-use tallystick_engine::shape::Shapes;
+use tallystick_engine::read::shape::Shapes;
 
 const LOG_TIME_NS: i64 = 1_772_366_400_000_000_000;
 

@@ -7,7 +7,7 @@ mod table;
 use libfuzzer_sys::fuzz_target;
 use table::{BASE_NS, Dice, Table};
 use tallystick_contract::config::Config;
-use tallystick_engine::engine::{Batch, Engine};
+use tallystick_engine::{Batch, Engine};
 use tallystick_reference::Reference;
 
 fuzz_target!(|data: &[u8]| {

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use tallystick_contract::config::Config;
-use tallystick_engine::engine::{Batch, Engine};
+use tallystick_engine::{Batch, Engine};
 use tallystick_reference::Reference;
 
 const LOG_TIME_NS: i64 = 1_772_366_400_000_000_000;

@@ -3,9 +3,9 @@
 
 use bumpalo::Bump;
 use libfuzzer_sys::fuzz_target;
-use tallystick_engine::decode::decode;
-use tallystick_engine::event::Event;
-use tallystick_engine::shape::Shapes;
+use tallystick_engine::read::decode::decode;
+use tallystick_engine::read::event::Event;
+use tallystick_engine::read::shape::Shapes;
 
 fuzz_target!(|data: &[u8]| {
     let mut shapes = Shapes::default();

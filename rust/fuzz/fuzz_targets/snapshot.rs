@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use tallystick_contract::config::Config;
-use tallystick_engine::engine::Engine;
+use tallystick_engine::Engine;
 use tallystick_tables::wire::Writer;
 
 fuzz_target!(|data: &[u8]| {

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use tallystick_contract::config::Config;
 use tallystick_contract::outcome::Outcome;
-use tallystick_engine::batch::Batch;
-use tallystick_engine::engine::Engine;
+use tallystick_engine::Batch;
+use tallystick_engine::Engine;
 
 use super::common::Ledger;
 use super::told::nanoseconds;

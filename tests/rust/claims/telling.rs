@@ -7,7 +7,7 @@ use tallystick_contract::account::Account;
 use tallystick_contract::balance::{Balance, PositionKey};
 use tallystick_contract::config::Config;
 use tallystick_contract::outcome::Outcome;
-use tallystick_engine::engine::Engine;
+use tallystick_engine::Engine;
 use tallystick_reference::Reference;
 
 use super::common::Ledger;

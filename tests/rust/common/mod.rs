@@ -18,9 +18,9 @@ use tallystick_contract::account::{ALL, Account};
 use tallystick_contract::balance::Balance;
 use tallystick_contract::config::Config;
 use tallystick_contract::outcome::Outcome;
-use tallystick_engine::batch::Batch;
-use tallystick_engine::engine::Engine;
-use tallystick_engine::exception::ExceptionRecord;
+use tallystick_engine::Batch;
+use tallystick_engine::Engine;
+use tallystick_engine::ExceptionRecord;
 use tallystick_reference::{Answer, Reference};
 
 use promise::Told;

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use tallystick_contract::balance::PositionKey;
 use tallystick_contract::config::Mode;
 use tallystick_contract::instant;
-use tallystick_engine::batch::Batch;
-use tallystick_engine::engine::Engine;
+use tallystick_engine::Batch;
+use tallystick_engine::Engine;
 use tallystick_reference::Reference;
 
 /// An answer, with the subject that it goes to beside its members.

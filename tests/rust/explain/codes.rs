@@ -4,13 +4,20 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
-use crate::claiming;
+use crate::claims;
 use tallystick_contract::codes::{CODES, Settled, find};
 use tallystick_contract::{outcome, rules};
 
 /// How a code is written where it is raised, or settled.
-const RAISED: [&str; 6] =
-    ["Raised::of(\"", "raised_about(\"", "about_source(\"", "code: \"", "settled.push((\"", "work.resolve(\""];
+const RAISED: [&str; 7] = [
+    "Raised::of(\"",
+    "Raised::about(\"",
+    "about_source(\"",
+    "code: \"",
+    "settled.push((\"",
+    "work.resolve(\"",
+    "core.resolve(\"",
+];
 
 fn read(folder: &Path, codes: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -34,7 +41,7 @@ fn codes() -> BTreeSet<String> {
     read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut codes);
     let loud = outcome::ALL.into_iter().filter(|outcome| !outcome.is_silent());
     codes.extend(loud.map(|outcome| outcome.name().to_owned()));
-    codes.extend(claiming::CODES.map(str::to_owned));
+    codes.extend(claims::CODES.map(str::to_owned));
     let types = rules::DEFAULT_RULES.lines().filter_map(|line| line.strip_prefix("exception = \""));
     codes.extend(types.map(|code| code.trim_end_matches('"').to_owned()));
     codes.retain(|code| !code.is_empty() && code.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase()));

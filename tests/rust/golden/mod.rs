@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use tallystick_contract::config::Config;
-use tallystick_engine::engine::Engine;
+use tallystick_engine::Engine;
 use tallystick_engine::snapshot::FORMAT;
 
 use super::{for_each_scenario, run};

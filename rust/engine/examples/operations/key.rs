@@ -7,9 +7,9 @@ use std::hint::black_box;
 use bumpalo::Bump;
 use serde_json::json;
 use tallystick_contract::outcome::Outcome;
-use tallystick_engine::decode::decode;
-use tallystick_engine::event::Event;
-use tallystick_engine::shape::Shapes;
+use tallystick_engine::read::decode::decode;
+use tallystick_engine::read::event::Event;
+use tallystick_engine::read::shape::Shapes;
 use tallystick_tables::body::{Body, BodyBuilder};
 use tallystick_tables::dedup::{Dedup, Fingerprint, fingerprint};
 

@@ -4,9 +4,9 @@ use std::fs;
 use std::ops::Range;
 
 use tallystick_contract::config::Config;
-use tallystick_engine::batch::Batch;
-use tallystick_engine::engine::Engine;
-use tallystick_engine::split::split_lines;
+use tallystick_engine::Batch;
+use tallystick_engine::Engine;
+use tallystick_engine::read::split::split_lines;
 
 /// Fixed, so that every run hashes alike.
 pub(crate) const SECRET: [u8; 16] = [7; 16];

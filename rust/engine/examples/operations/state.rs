@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use serde_json::json;
 use tallystick_contract::balance::PositionKey;
-use tallystick_engine::engine::Engine;
+use tallystick_engine::Engine;
 
 use crate::Done;
 use crate::load::{Input, SECRET};

@@ -2,8 +2,10 @@
 
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
-use super::{Pending, Pendings, Place, SiteChanges};
-use crate::tracks::{read_held, write_held};
+use crate::approval::{Pending, Pendings, SiteChanges};
+use crate::core::Losses;
+use crate::order::{read_held, write_held};
+use crate::stock::PositionNames;
 
 impl Pendings {
     pub(crate) fn write(&self, writer: &mut Writer) {
@@ -47,7 +49,7 @@ impl Pendings {
     ///
     /// # Errors
     /// When it could not have been written.
-    pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
+    pub(crate) fn read(&mut self, losses: &mut Losses, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
         for _ in 0..reader.count(100)? {
             let (_, held) = read_held(reader)?;
             let (position, quantity) = (read_place(reader)?, reader.i64()?);
@@ -60,6 +62,7 @@ impl Pendings {
             let has_site = reader.u8()? == 1;
             let site = (reader.text()?.into(), reader.text()?.into());
             let site = has_site.then_some(site);
+            losses.add(&position, loss);
             self.add(Pending { held, position, quantity, rank, flags, loss, site });
         }
         for _ in 0..reader.count(34)? {
@@ -83,10 +86,10 @@ impl Pendings {
     }
 }
 
-fn write_place(writer: &mut Writer, place: &Place) {
+fn write_place(writer: &mut Writer, place: &PositionNames) {
     writer.texts(&place[..]);
 }
 
-fn read_place(reader: &mut Reader<'_>) -> Result<Place, SnapshotError> {
+fn read_place(reader: &mut Reader<'_>) -> Result<PositionNames, SnapshotError> {
     Ok([reader.text()?.into(), reader.text()?.into(), reader.text()?.into(), reader.text()?.into()])
 }

@@ -5,35 +5,28 @@ mod image;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bumpalo::Bump;
 use tallystick_contract::account::Account;
 use tallystick_contract::config::{Approvals, Config, MassChange};
 use tallystick_contract::limits::{PENDING_BYTES_MAX, PENDING_MAX};
 use tallystick_contract::outcome::Outcome;
 use tallystick_contract::rules::{End, QuantityRule, Rule};
-use tallystick_tables::dedup::{Fingerprint, fingerprint};
+use tallystick_tables::dedup::Fingerprint;
 use tallystick_tables::intern::NameId;
 
-use crate::carry_out::raised_about;
-use crate::directive::{Decided, Target};
-use crate::engine::Engine;
-use crate::event::Event;
-use crate::explain::{Findings, Raised};
-use crate::judge::{Case, Claim, Said};
-use crate::post::Checked;
-use crate::tracks::Held;
-use crate::wave::Found;
-
-/// A position by its names: SKU, location, lot, owner.
-pub(crate) type Place = [Box<str>; 4];
+use crate::core::Core;
+use crate::core::case::Case;
+use crate::diagnostics::{Findings, Raised};
+use crate::order::HeldEvent;
+use crate::stock::PositionNames;
+use crate::stock::post::Checked;
 /// A source at a location.
-pub(crate) type Site = (Box<str>, Box<str>);
+pub(crate) type SourceSite = (Box<str>, Box<str>);
 
 /// An event that waits for an approval.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pending {
-    pub(crate) held: Held,
-    pub(crate) position: Place,
+    pub(crate) held: HeldEvent,
+    pub(crate) position: PositionNames,
     /// In base units, in thousandths.
     pub(crate) quantity: i64,
     /// What decides between it and other counts.
@@ -43,29 +36,28 @@ pub(crate) struct Pending {
     /// What it would take away, in thousandths.
     pub(crate) loss: i64,
     /// Where it is part of a mass change.
-    pub(crate) site: Option<Site>,
+    pub(crate) site: Option<SourceSite>,
 }
 
 /// What a source changed of a location in a window.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct SiteChanges {
     /// The window's number.
-    window: i64,
-    changed: BTreeSet<Place>,
+    pub(crate) window: i64,
+    pub(crate) changed: BTreeSet<PositionNames>,
     /// Whether what comes is held.
-    is_guarded: bool,
+    pub(crate) is_guarded: bool,
     /// Whether the guard rests for this window.
-    rests: bool,
+    pub(crate) rests: bool,
 }
 
 /// All that waits for a decision.
 #[derive(Debug, Default)]
 pub(crate) struct Pendings {
     /// By the elements before each in the log.
-    by_age: BTreeMap<u64, Pending>,
-    by_key: BTreeMap<[u64; 2], u64>,
-    losses: BTreeMap<Place, i64>,
-    sites: BTreeMap<Site, SiteChanges>,
+    pub(crate) by_age: BTreeMap<u64, Pending>,
+    pub(crate) by_key: BTreeMap<[u64; 2], u64>,
+    pub(crate) sites: BTreeMap<SourceSite, SiteChanges>,
     bytes: usize,
     /// Keys that were decided, with the log's time of it.
     pub(crate) decided: BTreeMap<[u64; 2], i64>,
@@ -80,9 +72,6 @@ impl Pendings {
 
     fn add(&mut self, pending: Pending) {
         self.bytes += pending.held.bytes.len();
-        if pending.loss > 0 {
-            *self.losses.entry(pending.position.clone()).or_default() += pending.loss;
-        }
         self.by_key.insert(pending.held.key.0, pending.held.ordinal);
         self.by_age.insert(pending.held.ordinal, pending);
     }
@@ -90,42 +79,20 @@ impl Pendings {
     fn take(&mut self, key: Fingerprint) -> Option<Pending> {
         let pending = self.by_age.remove(&self.by_key.remove(&key.0)?)?;
         self.bytes -= pending.held.bytes.len();
-        if pending.loss > 0
-            && let Some(loss) = self.losses.get_mut(&pending.position)
-        {
-            *loss -= pending.loss;
-            if *loss == 0 {
-                self.losses.remove(&pending.position);
-            }
-        }
         Some(pending)
-    }
-
-    /// Whether pending events would take anything away.
-    pub(crate) fn has_losses(&self) -> bool {
-        !self.losses.is_empty()
-    }
-
-    /// What pending events would take away at a position, in thousandths.
-    #[inline]
-    pub(crate) fn loss(&self, names: [&str; 4]) -> i64 {
-        if self.losses.is_empty() {
-            return 0;
-        }
-        self.losses.get(&names.map(Into::into)).copied().unwrap_or(0)
     }
 
     fn has_room(&self, bytes: usize) -> bool {
         self.by_age.len() < PENDING_MAX && self.bytes + bytes <= PENDING_BYTES_MAX
     }
 
-    pub(crate) fn held(&self) -> impl Iterator<Item = &Held> + '_ {
+    pub(crate) fn held(&self) -> impl Iterator<Item = &HeldEvent> + '_ {
         self.by_age.values().map(|pending| &pending.held)
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        let place = |place: &Place| place.iter().map(|name| name.len()).sum::<usize>();
-        let site = |(source, location): &Site| source.len() + location.len();
+        let place = |place: &PositionNames| place.iter().map(|name| name.len()).sum::<usize>();
+        let site = |(source, location): &SourceSite| source.len() + location.len();
         let flag = |(code, subject): &(Box<str>, Option<Box<str>>)| {
             code.len() + tallystick_contract::heap_size::text(subject.as_deref())
         };
@@ -136,15 +103,13 @@ impl Pendings {
                 + pending.flags.iter().map(flag).sum::<usize>()
         };
         let changes = |changes: &SiteChanges| {
-            tallystick_contract::heap_size::tree::<Place, ()>(changes.changed.len())
+            tallystick_contract::heap_size::tree::<PositionNames, ()>(changes.changed.len())
                 + changes.changed.iter().map(place).sum::<usize>()
         };
         tallystick_contract::heap_size::tree::<u64, Pending>(self.by_age.len())
             + self.by_age.values().map(pending).sum::<usize>()
             + tallystick_contract::heap_size::tree::<[u64; 2], u64>(self.by_key.len())
-            + tallystick_contract::heap_size::tree::<Place, i64>(self.losses.len())
-            + self.losses.keys().map(place).sum::<usize>()
-            + tallystick_contract::heap_size::tree::<Site, SiteChanges>(self.sites.len())
+            + tallystick_contract::heap_size::tree::<SourceSite, SiteChanges>(self.sites.len())
             + self.sites.iter().map(|(key, value)| site(key) + changes(value)).sum::<usize>()
             + tallystick_contract::heap_size::list(&self.located)
             + self
@@ -157,13 +122,13 @@ impl Pendings {
     }
 }
 
-impl Engine {
+impl Pendings {
     /// Whether an event may be posted at once: its variance is small enough, and its source does not change too much.
     pub(crate) fn gate(
         &mut self,
+        core: &mut Core,
         config: &Config,
         case: &Case<'_, '_>,
-        part: usize,
         checked: &Checked<'_, '_>,
         flags: &[Raised],
         findings: &mut Findings,
@@ -175,15 +140,17 @@ impl Engine {
             return Ok(());
         }
         // A refusal, and a count that is absorbed, are told by posting.
-        let Ok((before, after)) = self.stock.parts[part].preview(config, checked) else { return Ok(()) };
+        let part = core.stock.part_of(core.stock.hash(event.sku.unwrap_or_default()));
+        let Ok((before, after)) = core.stock.parts[part].preview(config, checked) else { return Ok(()) };
         let variance = (i128::from(after) - i128::from(before)).abs();
         if variance == 0 || variance < i128::from(approvals.ignore_below) {
             return Ok(());
         }
-        let position: Place =
+        let position: PositionNames =
             [event.sku, event.location, event.lot, event.owner].map(|name| name.unwrap_or_default().into());
-        let site = approvals.mass_change.and_then(|mass| self.is_mass_change(mass, (source, &position), findings));
-        let cost = self.items.at(&position[0], case.time_ns).and_then(|item| item.unit_cost);
+        let site =
+            approvals.mass_change.and_then(|mass| self.is_mass_change(core, mass, (source, &position), findings));
+        let cost = core.items.at(&position[0], case.time_ns).and_then(|item| item.unit_cost);
         let exceeded = exceeds(approvals, before, after, cost);
         if site.is_none() && exceeded.is_none() {
             if approvals.mass_change.is_some() {
@@ -191,8 +158,8 @@ impl Engine {
             }
             return Ok(());
         }
-        let held = case.to_held(self);
-        if !self.pendings.has_room(held.bytes.len()) {
+        let held = case.to_held(core);
+        if !self.has_room(held.bytes.len()) {
             findings.why = Some("too many events wait for an approval; decide some of them".to_owned());
             findings.raised.clear();
             return Err(Outcome::Overflow);
@@ -204,22 +171,24 @@ impl Engine {
         let flags = flags.iter().filter(is_kept).map(|flag| (flag.code.clone(), flag.subject.clone())).collect();
         let (quantity, rank) = (checked.claim.quantity, checked.rank);
         let pending = Pending { held, position, quantity, rank, flags, loss, site };
-        self.touch_pending(&pending, case.sequence);
-        self.pendings.add(pending);
+        Self::touch_pending(core, &pending, case.sequence);
+        core.losses.add(&pending.position, pending.loss);
+        self.add(pending);
         Err(Outcome::PendingApproval)
     }
 
     /// The site of a change that is too much for its source, or comes while such a one is not decided.
     fn is_mass_change(
         &mut self,
+        core: &mut Core,
         mass: MassChange,
-        (source, position): (&str, &Place),
+        (source, position): (&str, &PositionNames),
         findings: &mut Findings,
-    ) -> Option<Site> {
-        let site: Site = (source.into(), position[1].clone());
-        let window = self.log_time_ns.unwrap_or(0).div_euclid(mass.window_ns);
-        let positions = self.positions_at(&position[1]);
-        let changes = self.pendings.sites.entry(site.clone()).or_default();
+    ) -> Option<SourceSite> {
+        let site: SourceSite = (source.into(), position[1].clone());
+        let window = core.now_ns().div_euclid(mass.window_ns);
+        let positions = self.positions_at(core, &position[1]);
+        let changes = self.sites.entry(site.clone()).or_default();
         if changes.window != window {
             *changes = SiteChanges { window, is_guarded: changes.is_guarded, ..SiteChanges::default() };
         }
@@ -245,18 +214,18 @@ impl Engine {
     }
 
     /// Notes that a source changed a position.
-    fn note_changed(&mut self, source: &str, position: &Place) {
-        if let Some(changes) = self.pendings.sites.get_mut(&(source.into(), position[1].clone())) {
+    fn note_changed(&mut self, source: &str, position: &PositionNames) {
+        if let Some(changes) = self.sites.get_mut(&(source.into(), position[1].clone())) {
             changes.changed.insert(position.clone());
         }
     }
 
     /// Positions at a location.
-    fn positions_at(&mut self, location: &str) -> u64 {
-        let located = &mut self.pendings.located;
-        located.resize_with(self.stock.parts.len(), Default::default);
+    fn positions_at(&mut self, core: &mut Core, location: &str) -> u64 {
+        let located = &mut self.located;
+        located.resize_with(core.stock.parts.len(), Default::default);
         let mut sum = 0;
-        for (part, (through, counts)) in self.stock.parts.iter().zip(located) {
+        for (part, (through, counts)) in core.stock.parts.iter().zip(located) {
             for place in *through..part.ledger.len() {
                 let place = u32::try_from(place).expect("places have 32 bits");
                 *counts.entry(part.ledger.position(place).names[1]).or_default() += 1;
@@ -268,191 +237,28 @@ impl Engine {
     }
 
     /// Notes that what can be promised at a position is another, where something would be taken away.
-    fn touch_pending(&mut self, pending: &Pending, sequence: u64) {
+    pub(crate) fn touch_pending(core: &mut Core, pending: &Pending, sequence: u64) {
         let [sku, location, lot, owner] = &pending.position;
         if pending.loss > 0
-            && let Some(spot) = self.stock.find([sku, location, lot, owner])
+            && let Some(spot) = core.stock.find([sku, location, lot, owner])
         {
-            self.touch(spot, sequence);
+            core.touch(spot, sequence);
         }
     }
 
     /// Drops what waits for an approval under a key, if anything does.
-    pub(crate) fn drop_pending(&mut self, key: Fingerprint, sequence: u64) {
-        if let Some(pending) = self.take_pending(key) {
-            self.touch_pending(&pending, sequence);
+    pub(crate) fn drop_pending(&mut self, core: &mut Core, key: Fingerprint, sequence: u64) {
+        if let Some(pending) = self.take_pending(core, key) {
+            Self::touch_pending(core, &pending, sequence);
         }
     }
 
-    fn take_pending(&mut self, key: Fingerprint) -> Option<Pending> {
-        let pending = self.pendings.take(key)?;
-        self.pendings.decided.insert(key.0, self.log_time_ns.unwrap_or(0));
+    pub(crate) fn take_pending(&mut self, core: &mut Core, key: Fingerprint) -> Option<Pending> {
+        let pending = self.take(key)?;
+        core.losses.take(&pending.position, pending.loss);
+        self.decided.insert(key.0, core.now_ns());
         Some(pending)
     }
-
-    /// Decides what waits for an approval.
-    ///
-    /// # Errors
-    /// The event that it is about, where that is not known yet.
-    pub(crate) fn decide<'d>(
-        &mut self,
-        config: &Config,
-        case: &Case<'_, '_>,
-        decided: &'d Decided,
-        is_granted: bool,
-        findings: &mut Findings,
-    ) -> Result<Outcome, &'d Target> {
-        let target = match decided {
-            Decided::Target(target) => target,
-            Decided::Exception(number) => {
-                let outcome = match self.waits_under(*number) {
-                    Some(Ok(key)) => {
-                        self.take_pending(key).map(|pending| self.settle(config, case, &pending, is_granted, findings))
-                    }
-                    Some(Err(site)) => Some(self.decide_site(config, case, &site, is_granted, findings)),
-                    None => None,
-                };
-                return Ok(outcome.unwrap_or_else(|| {
-                    findings.why = Some(format!("nothing waits for an approval under exception {number}"));
-                    Outcome::UnknownReference
-                }));
-            }
-        };
-        let key = fingerprint(&self.secret, &target.source, &target.id);
-        if let Some(pending) = self.take_pending(key) {
-            return Ok(self.settle(config, case, &pending, is_granted, findings));
-        }
-        let known = self.keys.find(key, self.log_time_ns.unwrap_or(0)).filter(|known| !known.is_echoed());
-        if known.is_none() || self.is_held(config, key) {
-            return Err(target);
-        }
-        let is_posted = known.is_some_and(|known| !known.is_unposted() && !known.is_refusal());
-        let is_decided = self.pendings.decided.contains_key(&key.0) || self.amended.0.contains_key(&key.0);
-        let is_counted = is_decided || is_posted;
-        if is_counted {
-            return Ok(Outcome::Absorbed);
-        }
-        findings.why = Some("the event waits for no approval, and none was ever asked for".to_owned());
-        Ok(Outcome::UnknownReference)
-    }
-
-    /// What waits under an exception: an event's key, or a site.
-    fn waits_under(&self, number: u64) -> Option<Result<Fingerprint, Site>> {
-        let item = self.work.get(number)?;
-        match &*item.record.code {
-            "pending_approval" => item.key.filter(|key| self.pendings.get(*key).is_some()).map(Ok),
-            "mass_change" => {
-                let record = &item.record;
-                let site = (record.source.clone()?, record.location.clone()?);
-                self.pendings.sites.get(&site).is_some_and(|changes| changes.is_guarded).then_some(Err(site))
-            }
-            _ => None,
-        }
-    }
-
-    /// Posts an event that waited, or drops it. Returns what became of it.
-    fn settle(
-        &mut self,
-        config: &Config,
-        case: &Case<'_, '_>,
-        pending: &Pending,
-        is_granted: bool,
-        findings: &mut Findings,
-    ) -> Outcome {
-        let key = pending.held.key;
-        let now = self.now((case.element.place.sequence, case.element.place.index));
-        let why = if is_granted { "granted" } else { "denied" };
-        self.work.resolve_of(key, why, now, |code| code == "pending_approval");
-        self.touch_pending(pending, case.sequence);
-        if !is_granted {
-            return Outcome::Applied;
-        }
-        let outcome = self.post_pending(config, pending, case.sequence, findings);
-        self.keys.set_answer(key, outcome);
-        if matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
-            let flags = pending.flags.iter();
-            let flags: Vec<_> =
-                flags.map(|(code, subject)| Raised { subject: subject.clone(), ..Raised::of(code) }).collect();
-            let about = |flag: Raised| match flag.subject {
-                Some(_) => flag,
-                None => Raised { subject: Some(name_of(self, pending).into()), key: Some(key), ..flag },
-            };
-            let mut flags: Vec<_> = flags.into_iter().map(about).collect();
-            let [sku, location, ..] = &pending.position;
-            self.flag_names(config, sku, location, pending.held.time_ns, &mut flags);
-            findings.raised.extend(self.untold(&flags));
-        }
-        outcome
-    }
-
-    /// Posts an event that waited, under the names and in the unit that it had when it came.
-    fn post_pending(&mut self, config: &Config, pending: &Pending, sequence: u64, findings: &mut Findings) -> Outcome {
-        let arena = Bump::new();
-        let (element, seen) = self.see_held(&pending.held, &arena);
-        let claim = match self.read(config, &element, &seen, findings) {
-            Ok(Said::Stock(claim)) => Claim { quantity: pending.quantity, ..claim },
-            Ok(Said::Directive(..)) => return Outcome::UnknownReference,
-            Err(outcome) => return outcome,
-        };
-        if !self.stock.has_room(1) {
-            return Outcome::Overflow;
-        }
-        let [sku, location, ..] = &pending.position;
-        let event = Event { sku: Some(sku), location: Some(location), ..seen.event };
-        let checked = Checked {
-            event: &event,
-            claim: &claim,
-            key: pending.held.key,
-            time_ns: pending.held.time_ns,
-            rank: pending.rank,
-            sequence,
-            ordinal: self.posts,
-            element: pending.held.ordinal,
-            found: Found::default(),
-            relief: 0,
-        };
-        self.posts += 1;
-        let part = self.stock.part_of(self.stock.hash(sku));
-        self.stock.parts[part].post(config, &checked, findings)
-    }
-
-    /// Decides a mass change: all that waits of it, in the order of the log.
-    fn decide_site(
-        &mut self,
-        config: &Config,
-        case: &Case<'_, '_>,
-        site: &Site,
-        is_granted: bool,
-        findings: &mut Findings,
-    ) -> Outcome {
-        let of_site = self.pendings.by_age.values().filter(|pending| pending.site.as_ref() == Some(site));
-        let keys: Vec<_> = of_site.map(|pending| pending.held.key).collect();
-        for key in keys {
-            let Some(pending) = self.take_pending(key) else { continue };
-            let outcome = self.settle(config, case, &pending, is_granted, findings);
-            if !matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
-                let name = name_of(self, &pending);
-                let words =
-                    findings.why.take().unwrap_or_else(|| format!("{name} was granted, and refused by the state"));
-                let raised = raised_about(outcome.name(), name, words);
-                findings.raised.push(Raised { key: Some(key), ..raised });
-            }
-        }
-        if let Some(changes) = self.pendings.sites.get_mut(site) {
-            (changes.is_guarded, changes.rests) = (false, is_granted);
-        }
-        let why = if is_granted { "granted" } else { "denied" };
-        let now = self.now((case.element.place.sequence, case.element.place.index));
-        self.work.resolve("mass_change", &format!("{}/{}", site.0, site.1), why, now);
-        Outcome::Applied
-    }
-}
-
-/// Source and id of an event that waited, as a subject.
-fn name_of(engine: &mut Engine, pending: &Pending) -> String {
-    let arena = Bump::new();
-    let (_, seen) = engine.see_held(&pending.held, &arena);
-    format!("{}/{}", seen.event.source.unwrap_or_default(), seen.event.id.unwrap_or_default())
 }
 
 /// Whether a type's variance is measured: it counts, or adjusts `on_hand`.

@@ -1,120 +1,141 @@
-//! Supply: what is still to come of a purchase line, by position (`docs/claims.md` §7).
+//! Supply: what comes of purchase lines counts in the schedule, and is compared with what was ordered (`docs/claims.md`
+//! §7, `docs/promise.md` §2).
 
-use std::cmp::Reverse;
+use tallystick_contract::config::Receipts;
+use tallystick_contract::quantity;
 
-use super::fact::{Kind, Statement};
-use super::line::Line;
-use super::sources::Sources;
-use crate::promise::Due;
-use crate::stock::Spot;
+use crate::calendar::Due;
+use crate::claims::book::{Claims, Coming, Kind, LinePlace, coming};
+use crate::claims::is_before;
+use crate::diagnostics::{Findings, Raised};
+use crate::schedule::Ctx;
+use crate::schedule::{SupplyLine, SupplyState};
 
-/// What is known of a purchase line at a position where somebody stated it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Coming {
-    pub(crate) spot: Spot,
-    /// Thousandths.
-    pub(crate) quantity: i64,
-    pub(crate) due: Option<Due>,
-    pub(crate) received: i64,
-    /// What is still to come, under the limit for all positions.
-    pub(crate) rest: i64,
-    /// By which word it was closed, if that holds.
-    pub(crate) closed_by: Option<Kind>,
-    pub(crate) source: Box<str>,
-    pub(crate) supplier: Option<Box<str>>,
-    pub(crate) kind: Option<Box<str>>,
-}
-
-/// What comes of a line everywhere.
-pub(crate) fn coming(line: &Line, document_ns: Option<i64>, sources: &Sources) -> Vec<Coming> {
-    let mut all = Vec::new();
-    let (mut ordered, mut received) = (0_i128, 0_i128);
-    for (place, known) in (0..).zip(&line.places) {
-        let came = received_at(line, place).max(0);
-        received += came;
-        let Some(here) = at(line, (place, known.spot), (came, document_ns), sources) else { continue };
-        let counted = if here.closed_by.is_some() { here.quantity.min(here.received) } else { here.quantity };
-        ordered += (i128::from(counted) - covered_at(line, place)).max(0);
-        all.push(here);
+impl Claims {
+    /// Lets what is known of a purchase line, and of those that share facts with it, count.
+    pub(crate) fn settle_supply(&mut self, ctx: &mut Ctx<'_>, number: u32) {
+        let family = self.family(number);
+        let document = self.document(self.line(number).document);
+        let closed_ns = document.closed_on(crate::read::directive::Side::Supply);
+        let all: Vec<Vec<Coming>> = if let [only] = &*family {
+            vec![coming(&self.line(*only), closed_ns, &self.sources)]
+        } else {
+            let stock = &ctx.core.stock;
+            let lines = self.shared_out(&family, |one, other| is_before(stock, one, other));
+            lines.iter().map(|line| coming(line, closed_ns, &self.sources)).collect()
+        };
+        for (number, coming) in family.iter().zip(all) {
+            for here in coming {
+                self.settle_coming(ctx, *number, here);
+            }
+        }
     }
-    // A line that is stated here and comes there comes once.
-    let mut excess = all.iter().map(|here| i128::from(here.rest)).sum::<i128>() - (ordered - received).max(0);
-    for here in &mut all {
-        let share = excess.min(here.rest.into()).max(0);
-        here.rest -= narrow(share);
-        excess -= share;
+
+    fn settle_coming(&mut self, ctx: &mut Ctx<'_>, number: u32, here: Coming) {
+        let now_ns = ctx.core.now_ns();
+        let place = self.place_of(ctx.view(), number, here.spot);
+        let known = self.line(number).places[place as usize].serial;
+        let serial = if known > 0 { known } else { ctx.schedule.next_serial() };
+        self.line_mut(number).places[place as usize].serial = serial;
+        let before = ctx.schedule.lines.get(&serial).cloned();
+        // A line that was dropped counts again with another quantity or day. While it is put back neither is known.
+        let is_same =
+            |line: &SupplyLine| ctx.core.is_quiet || (line.quantity, Some(line.due)) == (here.quantity, here.due);
+        let is_dropped = before.as_ref().is_some_and(|line| line.is_dropped && is_same(line));
+        let state = match here.closed_by {
+            _ if is_dropped => SupplyState::Cancelled,
+            Some(Kind::Final) => SupplyState::Final,
+            Some(_) => SupplyState::Cancelled,
+            None if here.rest == 0 => SupplyState::Full,
+            None => SupplyState::Open,
+        };
+        let was_open = before.as_ref().is_some_and(|line| line.state == SupplyState::Open);
+        let slot = ctx.schedule.entry_of(ctx.core, here.spot);
+        let zone = ctx.schedule.entry(slot).zone;
+        let due = here.due.unwrap_or(Due::FarOff);
+        // Of an open line it says nothing.
+        let since =
+            before.as_ref().filter(|line| line.state != SupplyState::Open).map_or(now_ns, |line| line.closed_ns);
+        let closed_ns = if state == SupplyState::Open { 0 } else { since };
+        let line = SupplyLine {
+            claim: number,
+            entry: slot,
+            spot: here.spot,
+            quantity: here.quantity,
+            received: here.received,
+            rest: here.rest,
+            due,
+            bucket: ctx.core.calendar.bucket_of(zone, due),
+            supplier: here.supplier,
+            kind: here.kind,
+            source: here.source,
+            state,
+            counted: before.as_ref().and_then(|line| line.counted),
+            is_overdue: before.as_ref().is_some_and(|line| line.is_overdue),
+            is_told: before.as_ref().is_some_and(|line| line.is_told),
+            is_dropped,
+            closed_ns,
+        };
+        let open = |line: &SupplyLine| if line.state == SupplyState::Open { line.quantity } else { 0 };
+        let entry = ctx.schedule.entry_mut(slot);
+        entry.open += open(&line) - before.as_ref().map_or(0, open);
+        match (was_open, state == SupplyState::Open) {
+            (false, true) => entry.lines.push(serial),
+            (true, false) => entry.lines.retain(|known| *known != serial),
+            _ => {}
+        }
+        // A position reflects what is other of it.
+        let seen = |line: &SupplyLine| Some((line.open_rest(), line.due)).filter(|(rest, _)| *rest != 0);
+        let is_other = before.as_ref().and_then(seen) != seen(&line);
+        ctx.schedule.touch(slot);
+        ctx.schedule.lines.insert(serial, line);
+        ctx.schedule.recount(ctx.core, ctx.config, serial);
+        if is_other {
+            ctx.core.touch(here.spot, ctx.sequence);
+        }
     }
-    all
-}
 
-/// How much of what is stated at a place is that of other lines.
-fn covered_at(line: &Line, place: u32) -> i128 {
-    line.covered.get(place as usize).copied().unwrap_or(0)
-}
+    /// Compares what was received with what was scheduled, over all positions of a line.
+    pub(crate) fn compare_supply(&self, ctx: &mut Ctx<'_>, number: u32, findings: &mut Findings) {
+        let serials: Vec<u64> = self.line(number).places.iter().map(|place| place.serial).collect();
+        for serial in serials.into_iter().filter(|serial| *serial > 0) {
+            self.compare_line(ctx, ctx.config.receipts, serial, findings);
+        }
+    }
 
-/// What has come of a line at a place.
-fn received_at(line: &Line, place: u32) -> i128 {
-    let of = |kind: Kind| {
-        let here = line.facts.iter().filter(|fact| fact.place == place && fact.kind == kind);
-        here.map(|fact| i128::from(fact.amount)).sum::<i128>()
-    };
-    of(Kind::Received) - of(Kind::Returned)
-}
-
-fn at(
-    line: &Line,
-    (place, spot): (u32, Spot),
-    (received, document_ns): (i128, Option<i64>),
-    sources: &Sources,
-) -> Option<Coming> {
-    let location = line.places[place as usize].location;
-    let closings = line.facts.iter().filter(|fact| fact.kind.is_closing());
-    let closings = closings.filter(|fact| line.places[fact.place as usize].location == location);
-    let words = closings.map(|fact| (fact.time_ns, fact.kind));
-    let all = words.chain(document_ns.map(|closed_ns| (closed_ns, Kind::Cancelled)));
-    // At one time, what should have come is missed.
-    let closed = all.max_by_key(|(time_ns, kind)| (*time_ns, *kind == Kind::Final));
-    let here = |after_ns: Option<i64>| {
-        line.statements.iter().filter(move |statement| {
-            statement.place == place && after_ns.is_none_or(|after_ns| statement.time_ns > after_ns)
-        })
-    };
-    let stated = |after_ns: Option<i64>| {
-        let said = here(after_ns).filter_map(|statement| Some((statement.time_ns, Reverse(statement.quantity?))));
-        said.max().map(|(_, Reverse(quantity))| quantity)
-    };
-    let in_force = stated(closed.map(|(closed_ns, _)| closed_ns));
-    let after_ns = closed.map(|(closed_ns, _)| closed_ns).filter(|_| in_force.is_some());
-    let quantity = in_force.or_else(|| stated(None))?;
-    let day = |statement: &&Statement| (statement.time_ns, statement.due.map(|due| (due.start_ns(), due)));
-    // Of a line that is closed, what was said by then holds.
-    let until_ns = closed.map(|(closed_ns, _)| closed_ns).filter(|_| in_force.is_none()).unwrap_or(i64::MAX);
-    let here = || here(after_ns).filter(|statement| statement.time_ns <= until_ns);
-    let due = here().filter(|statement| statement.due.is_some()).max_by_key(day).and_then(|said| said.due);
-    let scheduled = here().filter(|statement| statement.terms.is_some());
-    let scheduled = scheduled.max_by_key(|statement| {
-        (statement.time_ns, sources.name(statement.source), statement.terms.as_ref().map(|terms| (**terms).clone()))
-    });
-    // A line that was only moved is that of who moved it.
-    let moved = || here().max_by_key(|statement| (statement.time_ns, sources.name(statement.source)));
-    let whose = scheduled.or_else(moved);
-    let terms = scheduled.and_then(|statement| statement.terms.as_deref().cloned()).unwrap_or_default();
-    let closed_by = closed.map(|(_, kind)| kind).filter(|_| in_force.is_none());
-    let left = i128::from(quantity) - covered_at(line, place) - received;
-    let rest = if closed_by.is_some() { 0 } else { left.max(0) };
-    Some(Coming {
-        spot,
-        quantity,
-        due,
-        received: narrow(received),
-        rest: narrow(rest),
-        closed_by,
-        source: whose.map_or("", |statement| sources.name(statement.source)).into(),
-        supplier: terms.supplier,
-        kind: terms.kind,
-    })
-}
-
-fn narrow(amount: i128) -> i64 {
-    i64::try_from(amount).unwrap_or(i64::MAX / 4)
+    fn compare_line(&self, ctx: &mut Ctx<'_>, receipts: Option<Receipts>, serial: u64, findings: &mut Findings) {
+        let tolerance = receipts.unwrap_or(Receipts { tolerance: 0, tolerance_percent: 0 });
+        let line = &ctx.schedule.lines[&serial];
+        let (received, scheduled) = (i128::from(line.received), i128::from(line.quantity));
+        let is_beyond = |size: i128| {
+            size > i128::from(tolerance.tolerance) && size * 100 > scheduled * i128::from(tolerance.tolerance_percent)
+        };
+        let is_over = received > scheduled && is_beyond(received - scheduled) && line.state != SupplyState::Cancelled;
+        let is_short = received < scheduled && line.state == SupplyState::Final && is_beyond(scheduled - received);
+        let (was_told, is_told) = (line.is_told, is_over || is_short);
+        if is_told == was_told {
+            return;
+        }
+        let subject = self.subject_of_supply(ctx.view(), line);
+        let what = if is_over { "more" } else { "less" };
+        let (came, ordered) = (quantity::text(line.received), quantity::text(line.quantity));
+        let cause = format!("{came} came, {what} than the {ordered} that were scheduled");
+        // Lots and owners of a line at a location are told of as one.
+        let kin = |place: &LinePlace| place.serial > 0 && place.serial != serial;
+        let kin = self.line(line.claim).places.iter().filter(|place| kin(place)).map(|place| place.serial).collect();
+        let is_told_of = |kin: Vec<u64>| {
+            let known = kin.into_iter().map(|serial| &ctx.schedule.lines[&serial]);
+            known.filter(|line| line.is_told).any(|line| self.subject_of_supply(ctx.view(), line) == subject)
+        };
+        let is_news = !is_told_of(kin);
+        ctx.schedule.lines.get_mut(&serial).expect("the line is known").is_told = is_told;
+        if !is_news {
+            return;
+        }
+        if is_told {
+            findings.raised.push(Raised::about("receipt_variance", subject, cause));
+        } else {
+            findings.settled.push(("receipt_variance", subject));
+        }
+    }
 }

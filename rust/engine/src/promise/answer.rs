@@ -3,33 +3,23 @@
 use tallystick_contract::instant;
 use tallystick_contract::json_text::write_string;
 use tallystick_contract::outcome::Outcome;
-use tallystick_contract::quantity;
 
-use super::record::{End, Record, Settled, Status};
-use crate::batch::Batch;
-use crate::directive::{Ask, Directive, Request, Settle, Settling, Wanted, reply_of};
-use crate::effect::{write_name, write_number, write_text};
-use crate::engine::Engine;
-use crate::event::REQUEST;
-use crate::explain::Findings;
-use crate::judge::Case;
-use crate::wave::{Element, Seen};
-
+use crate::core::case::Case;
+use crate::diagnostics::Findings;
+use crate::output::batch::{Batch, Reply};
+use crate::output::effect::{write_amount, write_name, write_number, write_text};
+use crate::promise::Promises;
+use crate::promise::record::{End, Record, Settled, Status};
+use crate::read::directive::{Ask, Directive, Request, Settle, Settling, Wanted, reply_of};
+use crate::read::element::{Element, Seen};
+use crate::read::event::REQUEST;
+use crate::schedule::View;
 /// What answers have beside their lines, and what a line has, mostly. Only room is made by it.
 const HEAD_BYTES: usize = 288;
 const LINE_BYTES: usize = 96;
 
 /// The status of what waits for its reservation.
 const WAITING: &str = "waiting";
-
-/// An answer, and where it goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// The subject.
-    pub reply: Box<str>,
-    /// JSON.
-    pub body: Vec<u8>,
-}
 
 /// What became of taking or giving back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +29,10 @@ pub(crate) enum Told {
     Settled(i64),
 }
 
-impl Engine {
+impl Promises {
     /// Answers a request for a reservation that was decided.
     pub(crate) fn answer_request(
-        &self,
+        view: View<'_>,
         record: &Record<'_>,
         ask: &Ask<'_>,
         findings: &mut Findings,
@@ -52,13 +42,14 @@ impl Engine {
         let Some(reply) = &ask.reply else { return };
         findings.is_told = true;
         let mut body = Vec::with_capacity(HEAD_BYTES + record.got.len() * LINE_BYTES);
-        self.write_decision(&mut body, record, ask);
+        Self::write_decision(view, &mut body, record, ask);
         batch.answers.push(Reply { reply: (&**reply).into(), body });
     }
 
     /// Answers a directive that never came so far as to be carried out.
     pub(crate) fn answer_early(
         &self,
+        view: View<'_>,
         (seen, directive, sequence): (&Seen<'_>, &Directive, u64),
         outcome: Outcome,
         findings: &mut Findings,
@@ -70,14 +61,14 @@ impl Engine {
         let is_again = matches!(outcome, Outcome::Duplicate | Outcome::Insufficient | Outcome::UnknownReference);
         let request = match &directive.request {
             Request::Reserve(ask) if is_again => {
-                let slot = self.promises.reservations.find(seen.key);
-                slot.map(|slot| (ask, self.promises.reservations.get(slot)))
+                let slot = self.reservations.find(seen.key);
+                slot.map(|slot| (ask, self.reservations.get(slot)))
             }
             _ => None,
         };
-        let settled = if is_again { self.promises.reservations.settled(seen.key) } else { None };
+        let settled = if is_again { self.reservations.settled(seen.key) } else { None };
         match (request, settled) {
-            (Some((ask, record)), _) => self.write_decision(&mut body, &record, ask),
+            (Some((ask, record)), _) => Self::write_decision(view, &mut body, &record, ask),
             (None, Some(settled)) => write_settled(&mut body, seen, settled),
             _ if outcome == Outcome::Duplicate => {
                 let why = "it is held, or its answer is not remembered any more";
@@ -91,47 +82,10 @@ impl Engine {
         batch.answers.push(Reply { reply: reply.into(), body });
     }
 
-    /// Answers an element that could not be read.
-    #[cold]
-    pub(crate) fn answer_unread(
-        element: &Element<'_>,
-        seen: &Seen<'_>,
-        outcome: Outcome,
-        findings: &Findings,
-        batch: &mut Batch,
-    ) {
-        let is_ours = seen.event.kind.is_some_and(|kind| kind.starts_with("reservation."));
-        if is_ours && let Some(reply) = reply_of(&element.whole()) {
-            let mut body = Vec::new();
-            let malformed = findings.malformed.map(|malformed| malformed.to_string());
-            let why = findings.why.as_deref().or(malformed.as_deref());
-            write_refusal(&mut body, seen, (outcome, element.place.sequence), why);
-            batch.answers.push(Reply { reply: reply.into(), body });
-        }
-    }
-
-    /// Answers what was held, where nobody did yet.
-    pub(crate) fn answer_late(
-        &self,
-        (element, seen): (&Element<'_>, &Seen<'_>),
-        outcome: Outcome,
-        findings: &mut Findings,
-        batch: &mut Batch,
-    ) {
-        let is_ours = seen.event.kind.is_some_and(|kind| kind.starts_with("reservation."));
-        if !is_ours || findings.is_answered {
-            return;
-        }
-        let Some(reply) = reply_of(&element.whole()) else { return };
-        findings.is_told = true;
-        let mut body = Vec::with_capacity(160);
-        write_refusal(&mut body, seen, (outcome, self.sequence), findings.why.as_deref());
-        batch.answers.push(Reply { reply: reply.into(), body });
-    }
-
     /// Answers what was taken or given back, and remembers the answer.
     pub(crate) fn answer_settled(
         &mut self,
+        view: View<'_>,
         case: &Case<'_, '_>,
         settle: &Settle,
         (outcome, told): (Outcome, Told),
@@ -155,11 +109,11 @@ impl Engine {
             write_settled(&mut body, case.seen, &settled);
             batch.answers.push(Reply { reply: reply.clone(), body });
         }
-        let now_ns = self.log_time_ns.unwrap_or(0);
-        self.promises.reservations.remember_settled(case.seen.key, settled, now_ns);
+        let now_ns = view.core.now_ns();
+        self.reservations.remember_settled(case.seen.key, settled, now_ns);
     }
 
-    fn write_decision(&self, out: &mut Vec<u8>, record: &Record<'_>, ask: &Ask) {
+    fn write_decision(view: View<'_>, out: &mut Vec<u8>, record: &Record<'_>, ask: &Ask) {
         let outcome = match record.status {
             Status::Granted | Status::Partly => Outcome::Applied,
             Status::Insufficient | Status::Changed | Status::Closed => Outcome::Insufficient,
@@ -180,12 +134,12 @@ impl Engine {
             if got.available < got.asked {
                 write_name(out, "earliest");
                 match got.earliest {
-                    Some(bucket) => write_string(out, &self.bucket_text(bucket)),
+                    Some(bucket) => write_string(out, &view.core.bucket_text(bucket)),
                     None => out.extend_from_slice(b"null"),
                 }
             }
             if got.is_group {
-                self.write_parts(out, record, number);
+                Self::write_parts(view, out, record, number);
             }
             out.push(b'}');
         }
@@ -210,7 +164,7 @@ impl Engine {
     }
 
     /// From which locations a line was granted.
-    fn write_parts(&self, out: &mut Vec<u8>, record: &Record<'_>, line: usize) {
+    fn write_parts(view: View<'_>, out: &mut Vec<u8>, record: &Record<'_>, line: usize) {
         out.extend_from_slice(b",\"parts\":[");
         let parts = record.parts.iter().filter(|part| usize::from(part.line) == line);
         for (number, part) in parts.enumerate() {
@@ -218,12 +172,49 @@ impl Engine {
                 out.push(b',');
             }
             out.extend_from_slice(b"{\"location\":");
-            write_string(out, self.view(part.spot).names[1]);
+            write_string(out, view.core.view_names(part.spot)[1]);
             write_amount(out, "quantity", part.granted);
             out.push(b'}');
         }
         out.push(b']');
     }
+}
+
+/// Answers an element that could not be read.
+#[cold]
+pub(crate) fn answer_unread(
+    element: &Element<'_>,
+    seen: &Seen<'_>,
+    outcome: Outcome,
+    findings: &Findings,
+    batch: &mut Batch,
+) {
+    let is_ours = seen.event.kind.is_some_and(|kind| kind.starts_with("reservation."));
+    if is_ours && let Some(reply) = reply_of(&element.whole()) {
+        let mut body = Vec::new();
+        let malformed = findings.malformed.map(|malformed| malformed.to_string());
+        let why = findings.why.as_deref().or(malformed.as_deref());
+        write_refusal(&mut body, seen, (outcome, element.place.sequence), why);
+        batch.answers.push(Reply { reply: reply.into(), body });
+    }
+}
+
+/// Answers what was held, where nobody did yet. `sequence` is the last one that the state reflects.
+pub(crate) fn answer_late(
+    (element, seen): (&Element<'_>, &Seen<'_>),
+    (outcome, sequence): (Outcome, u64),
+    findings: &mut Findings,
+    batch: &mut Batch,
+) {
+    let is_ours = seen.event.kind.is_some_and(|kind| kind.starts_with("reservation."));
+    if !is_ours || findings.is_answered {
+        return;
+    }
+    let Some(reply) = reply_of(&element.whole()) else { return };
+    findings.is_told = true;
+    let mut body = Vec::with_capacity(160);
+    write_refusal(&mut body, seen, (outcome, sequence), findings.why.as_deref());
+    batch.answers.push(Reply { reply: reply.into(), body });
 }
 
 /// Tells whoever asks for something of a reservation that nobody has requested it yet. The answer proper follows, if
@@ -258,15 +249,6 @@ fn write_head(out: &mut Vec<u8>, source: &str, id: &str, status: &str, outcome: 
     write_text(out, "id", Some(id));
     write_text(out, "status", Some(status));
     write_text(out, "outcome", Some(outcome.name()));
-}
-
-pub(super) fn write_amount(out: &mut Vec<u8>, name: &str, thousandths: i64) {
-    write_name(out, name);
-    if thousandths == crate::atp::UNLIMITED {
-        out.extend_from_slice(b"null");
-    } else {
-        quantity::write(out, thousandths);
-    }
 }
 
 fn write_refusal(out: &mut Vec<u8>, seen: &Seen<'_>, (outcome, sequence): (Outcome, u64), why: Option<&str>) {

@@ -4,21 +4,23 @@ use smallvec::{SmallVec, smallvec};
 use tallystick_contract::config::Config;
 use tallystick_contract::outcome::Outcome;
 
-use super::figure::When;
-use super::fold::PartNow;
-use super::need::Lifted;
-use super::record::{End, Got, More, Named, Part, Record, Status};
-use crate::admit::Admitted;
-use crate::atp::{Mode, UNLIMITED};
-use crate::batch::Batch;
-use crate::claiming::{For, Held};
-use crate::directive::{Ask, Scope, Side, Wanted};
-use crate::engine::Engine;
-use crate::explain::Findings;
-use crate::judge::Case;
-use crate::line_number::OwnLineNumber;
-use crate::stock::Spot;
+use tallystick_contract::config::Mode;
 
+use crate::atp::UNLIMITED;
+use crate::core::admitted::Admitted;
+use crate::core::case::Case;
+use crate::core::days::When;
+use crate::diagnostics::Findings;
+use crate::output::batch::Batch;
+use crate::promise::Promises;
+use crate::promise::lines::OrderLines;
+use crate::promise::offer::Demand;
+use crate::promise::record::{End, Got, More, Record, RecordName, ReservationPart, Status};
+use crate::read::directive::{Ask, Scope, Wanted};
+use crate::read::line_number::OwnLineNumber;
+use crate::schedule::hold::{For, HoldKey, Lifted, PartNow};
+use crate::schedule::{Ctx, View};
+use crate::stock::Spot;
 /// A line with its names as the ledger has them, and the positions that it can take from.
 struct Line<'a> {
     wanted: &'a Wanted<'a>,
@@ -32,29 +34,30 @@ struct Line<'a> {
 #[derive(Debug, Default)]
 struct Taken {
     got: SmallVec<[Got; 1]>,
-    parts: SmallVec<[Part; 1]>,
+    parts: SmallVec<[ReservationPart; 1]>,
     /// Whether a line got less than it asked for.
     is_short: bool,
     /// What a position reflected instead of the version that was asked for.
     seen: Option<u64>,
 }
 
-impl Engine {
+impl Promises {
     /// Decides a request. What is granted is held from here on.
     pub(crate) fn reserve(
         &mut self,
-        config: &Config,
+        ctx: &mut Ctx<'_>,
+        orders: &mut impl OrderLines,
         case: &Case<'_, '_>,
         (ask, admitted): (&Ask, &Admitted),
         (findings, batch): (&mut Findings, &mut Batch),
     ) -> Outcome {
         let event = &case.seen.event;
         let (source, time_ns) = (event.source.unwrap_or_default(), case.time_ns);
-        let mode = ask.mode.unwrap_or(config.promise.mode);
-        let serial = self.promises.next_serial();
+        let mode = ask.mode.unwrap_or(ctx.config.promise.mode);
+        let serial = ctx.schedule.next_serial();
         let mut taken = Taken::default();
-        let names: Vec<_> = if self.items.has_aliases() || self.locations.has_aliases() {
-            ask.lines.iter().map(|wanted| self.named(source, wanted, time_ns)).collect()
+        let names: Vec<_> = if ctx.core.items.has_aliases() || ctx.core.locations.has_aliases() {
+            ask.lines.iter().map(|wanted| ctx.core.named(source, wanted, time_ns)).collect()
         } else {
             Vec::new()
         };
@@ -70,11 +73,11 @@ impl Engine {
                 spots: SmallVec::new(),
             });
         }
-        let mut outcome = self.check_lines(config, case, (ask, &mut lines), &mut taken, findings);
-        self.tried = Some(Vec::new());
+        let mut outcome = Self::check_lines(ctx.view(), orders, case, (ask, &mut lines), &mut taken, findings);
+        ctx.core.tried = Some(Vec::new());
         if outcome == Outcome::Applied {
             for (number, line) in (0..).zip(&lines) {
-                self.take_line(config, case, (line, number), (mode, ask, serial), &mut taken);
+                self.take_line(ctx, orders, case, (line, number), (mode, ask, serial), &mut taken);
             }
         }
         let granted: i64 = taken.got.iter().map(|got| got.granted).fold(0, i64::saturating_add);
@@ -88,32 +91,32 @@ impl Engine {
         };
         let is_granted = matches!(status, Status::Granted | Status::Partly);
         if !is_granted {
-            self.put_back(config, (ask, serial), source, case.sequence, &mut taken);
+            self.put_back(ctx, orders, (ask, serial), source, &mut taken);
         }
-        for spot in self.tried.take().into_iter().flatten().filter(|_| is_granted) {
-            self.touch(spot, case.sequence);
+        for spot in ctx.core.tried.take().into_iter().flatten().filter(|_| is_granted) {
+            ctx.core.touch(spot, case.sequence);
         }
         if matches!(status, Status::Insufficient) {
             outcome = Outcome::Insufficient;
-            findings.why = Some(self.shortage(ask, &taken));
+            findings.why = Some(Self::shortage(ctx.view(), ask, &taken));
         }
-        let record = record_of(config, case, (ask, serial, status), self.log_time_ns.unwrap_or(0), (taken, findings));
-        self.answer_request(&record, ask, findings, batch);
-        self.remember_request(config, case, record);
+        let record = record_of(ctx.config, case, (ask, serial, status), ctx.core.now_ns(), (taken, findings));
+        Self::answer_request(ctx.view(), &record, ask, findings, batch);
+        self.remember_request(ctx, case, record);
         outcome
     }
 
     /// Checks groups, versions and closings, before anything is taken.
     fn check_lines(
-        &self,
-        config: &Config,
+        view: View<'_>,
+        orders: &impl OrderLines,
         case: &Case<'_, '_>,
         (ask, lines): (&Ask, &mut [Line<'_>]),
         taken: &mut Taken,
         findings: &mut Findings,
     ) -> Outcome {
         for line in &mut *lines {
-            let Ok(spots) = self.spots_wanted(case, line) else {
+            let Ok(spots) = Self::spots_wanted(view, case, line) else {
                 let group = line.wanted.group.as_deref().unwrap_or_default();
                 findings.why = Some(format!("group {group:?} is not defined"));
                 return Outcome::UnknownReference;
@@ -121,7 +124,7 @@ impl Engine {
             line.spots = spots;
         }
         for line in &mut *lines {
-            if let Some(closed_ns) = self.leave_out_closed(config, case, (ask, line)) {
+            if let Some(closed_ns) = Self::leave_out_closed(view, orders, case, (ask, line)) {
                 let document = ask.document.as_deref().unwrap_or_default();
                 let closed = tallystick_contract::instant::format(closed_ns);
                 findings.why = Some(format!("{document:?} was closed at {closed}, and this was asked for before that"));
@@ -131,7 +134,7 @@ impl Engine {
         }
         for line in lines {
             let Some(version) = line.wanted.version else { continue };
-            let seen = line.spots.first().map_or(0, |spot| self.stock.at(*spot).1.version);
+            let seen = line.spots.first().map_or(0, |spot| view.core.stock.at(*spot).1.version);
             if seen != version {
                 taken.seen = Some(seen);
                 findings.why = Some(format!("the position reflects log sequence {seen}, not {version}"));
@@ -144,18 +147,17 @@ impl Engine {
     /// Leaves out the positions at which a line was closed when it was asked for, or after that. Tells when, if none is
     /// left.
     fn leave_out_closed(
-        &self,
-        config: &Config,
+        view: View<'_>,
+        orders: &impl OrderLines,
         case: &Case<'_, '_>,
         (ask, line): (&Ask, &mut Line<'_>),
     ) -> Option<i64> {
         let named = named(case, ask, line)?;
-        let document = self.claims.find_document(config.documents(named.source), named.document)?;
-        let document_ns = self.claims.document(document).closed_on(Side::Demand);
-        let closed_ns = |spot: &Spot| {
-            let known = self.find_line(config, Side::Demand, named, *spot);
-            known.map_or(document_ns, |known| self.closed_for(known, *spot))
-        };
+        if !orders.knows_document(view, named) {
+            return None;
+        }
+        let document_ns = orders.closed_ns(view, named, None);
+        let closed_ns = |spot: &Spot| orders.closed_ns(view, named, Some(*spot));
         let is_open = |closed_ns: Option<i64>| closed_ns.is_none_or(|closed_ns| case.time_ns > closed_ns);
         let latest = line.spots.iter().map(&closed_ns).max().unwrap_or(document_ns);
         let closed: SmallVec<[bool; 4]> = line.spots.iter().map(|spot| !is_open(closed_ns(spot))).collect();
@@ -169,28 +171,29 @@ impl Engine {
     /// Takes what a line gets.
     fn take_line(
         &mut self,
-        config: &Config,
+        ctx: &mut Ctx<'_>,
+        orders: &mut impl OrderLines,
         case: &Case<'_, '_>,
         (line, number): (&Line<'_>, u16),
         (mode, ask, serial): (Mode, &Ask, u64),
         taken: &mut Taken,
     ) {
         let wanted = line.wanted;
-        let lifted = self.lift_wanted(config, case, ask, line);
+        let lifted = Self::lift_wanted(ctx, orders, case, ask, line);
         for spot in &line.spots {
-            if let Some(slot) = self.promised(*spot) {
-                self.look_at(slot);
+            if let Some(slot) = ctx.schedule.promised(ctx.core, *spot) {
+                ctx.schedule.look_at(ctx.core, slot);
             }
         }
         let when = wanted.due.map_or(When::Now, When::Due);
         let channel = wanted.channel.as_deref();
-        let asked = (when, mode, channel);
-        let offer = self.offer(line.sku, &line.spots, asked, line.quantity, lifted.as_ref());
+        let demand = Demand { sku: line.sku, spots: &line.spots, when, mode, channel, quantity: line.quantity };
+        let offer = self.offer(ctx.view(), orders, &demand, lifted.as_ref());
         let is_short = offer.total < line.quantity;
-        let earliest = || self.earliest_of(line.sku, &line.spots, (mode, channel), line.quantity, lifted.as_ref());
+        let earliest = || self.earliest_of(ctx.view(), orders, &demand, lifted.as_ref());
         let earliest = is_short.then(earliest).flatten();
         if let Some(lifted) = &lifted {
-            self.put_down(lifted);
+            orders.put_down(ctx, lifted);
         }
         let is_taken = !is_short || ask.is_partial;
         taken.is_short |= is_short;
@@ -205,114 +208,120 @@ impl Engine {
         if is_taken {
             for &(spot, quantity) in &offer.parts {
                 let at = u16::try_from(taken.parts.len()).expect("a request has few lines and positions");
-                let held = Held { serial, part: at, asked_ns: case.time_ns };
+                let held = HoldKey { serial, part: at, asked_ns: case.time_ns };
                 let of_line = lifted.as_ref().map(|lifted| (lifted.line, held));
-                let part = self.take(config, (of_line, spot), (wanted, number, mode), (quantity, case.sequence));
+                let part = self.take(ctx, orders, (of_line, spot), (wanted, number, mode), (quantity, case.sequence));
                 taken.parts.push(part);
             }
         }
         if let Some(lifted) = &lifted {
-            self.drop_blank(lifted.line);
+            orders.drop_blank(ctx, lifted.line);
         }
     }
 
-    /// Names of a line where the source has others than the ledger.
-    fn named(&self, source: &str, wanted: &Wanted, time_ns: i64) -> (Option<Box<str>>, Option<Box<str>>) {
-        let sku = self.items.has_aliases().then(|| self.items.resolve(source, &wanted.sku, time_ns)).flatten();
-        let code = wanted.position.as_ref().map(|[location, ..]| &**location).filter(|_| self.locations.has_aliases());
-        let location = code.and_then(|code| self.locations.resolve(source, code, time_ns));
-        (sku.map(Into::into), location.map(Into::into))
-    }
-
     /// The positions that a line can take from, in their order, as far as the ledger has them.
-    fn spots_wanted(&self, case: &Case<'_, '_>, line: &Line<'_>) -> Result<SmallVec<[Spot; 4]>, ()> {
+    fn spots_wanted(view: View<'_>, case: &Case<'_, '_>, line: &Line<'_>) -> Result<SmallVec<[Spot; 4]>, ()> {
         let event = &case.seen.event;
         if let (Some(place), Some(sku)) = (case.found.place, event.sku)
             && (line.sku, line.location) == (sku, event.location)
         {
             // It was found when the event was looked at first.
-            let part = u32::try_from(self.stock.part_of(case.seen.hashes.sku)).expect("there are few parts");
+            let part = u32::try_from(view.core.stock.part_of(case.seen.hashes.sku)).expect("there are few parts");
             return Ok(smallvec![Spot { part, place }]);
         }
         let (Some(location), Some([_, lot, owner])) = (line.location, &line.wanted.position) else {
             let group = line.wanted.group.as_deref().unwrap_or_default();
-            let members = self.promises.groups.members(group, self.log_time_ns.unwrap_or(0)).ok_or(())?;
-            let spots = members.into_iter().filter_map(|location| self.stock.find([line.sku, location, "", ""]));
+            let members = view.core.groups.members(group, view.core.now_ns()).ok_or(())?;
+            let spots = members.into_iter().filter_map(|location| view.core.stock.find([line.sku, location, "", ""]));
             return Ok(spots.collect());
         };
-        Ok(self.stock.find([line.sku, location, lot, owner]).into_iter().collect())
+        Ok(view.core.stock.find([line.sku, location, lot, owner]).into_iter().collect())
     }
 
     /// The line that a wanted one is for, with its claims lifted; nothing for a request without a document.
-    fn lift_wanted(&mut self, config: &Config, case: &Case<'_, '_>, ask: &Ask, line: &Line<'_>) -> Option<Lifted> {
+    fn lift_wanted(
+        ctx: &mut Ctx<'_>,
+        orders: &mut impl OrderLines,
+        case: &Case<'_, '_>,
+        ask: &Ask,
+        line: &Line<'_>,
+    ) -> Option<Lifted> {
         let named = named(case, ask, line)?;
         let first = *line.spots.first()?;
-        let number = self.enter_line(config, Side::Demand, named, first);
-        Some(self.lift((number, case.time_ns), &line.spots))
+        let number = orders.enter(ctx, named, first);
+        Some(orders.lift(ctx, (number, case.time_ns), &line.spots))
     }
 
     /// Takes a quantity at a position.
     fn take(
         &mut self,
-        config: &Config,
-        (line, spot): (Option<(u32, Held)>, Spot),
+        ctx: &mut Ctx<'_>,
+        orders: &mut impl OrderLines,
+        (line, spot): (Option<(u32, HoldKey)>, Spot),
         (wanted, number, mode): (&Wanted, u16, Mode),
-        (quantity, sequence): (i64, u64),
-    ) -> Part {
-        let entry = self.entry_of(spot);
-        let zone = self.promises.entry(entry).zone;
-        let today = self.today(zone);
-        let due = wanted.due.map(|due| (due, self.promises.calendar.bucket_of(zone, due)));
+        (quantity, _sequence): (i64, u64),
+    ) -> ReservationPart {
+        let entry = ctx.schedule.entry_of(ctx.core, spot);
+        let zone = ctx.schedule.entry(entry).zone;
+        let today = ctx.core.today(zone);
+        let due = wanted.due.map(|due| (due, ctx.core.calendar.bucket_of(zone, due)));
         // What is on hand knows no days.
         let due = due.filter(|(_, bucket)| *bucket > today && mode != Mode::OnHand);
         match line {
             Some((line, held)) => {
                 let now = PartNow::granted(quantity);
-                self.hold_for_line(config, (line, held), (spot, due), &now, sequence);
+                orders.hold(ctx, (line, held), (spot, due), &now);
             }
-            None => self.hold_at(spot, due.map(|(_, bucket)| bucket), (0, quantity)),
+            None => ctx.schedule.hold_at(ctx.core, spot, due.map(|(_, bucket)| bucket), (0, quantity)),
         }
-        let (part, position) = self.stock.at(spot);
+        let (part, position) = ctx.core.stock.at(spot);
         let sku = part.names.name(position.names[0]).to_owned();
         let protections = match &wanted.channel {
-            Some(channel) if !self.promises.protections.of(&sku).is_empty() => {
-                self.consume_protection(&sku, spot, channel, quantity)
+            Some(channel) if !self.protections.of(&sku).is_empty() => {
+                self.consume_protection(ctx.view(), &sku, spot, channel, quantity)
             }
             _ => Box::default(),
         };
-        Part { line: number, spot, due, granted: quantity, held: quantity, protections }
+        ReservationPart { line: number, spot, due, granted: quantity, held: quantity, protections }
     }
 
-    fn consume_protection(&mut self, sku: &str, spot: Spot, channel: &str, quantity: i64) -> Box<[u64]> {
-        let (part, position) = self.stock.at(spot);
+    fn consume_protection(
+        &mut self,
+        view: View<'_>,
+        sku: &str,
+        spot: Spot,
+        channel: &str,
+        quantity: i64,
+    ) -> Box<[u64]> {
+        let (part, position) = view.core.stock.at(spot);
         let [_, location, lot, owner] = position.names.map(|name| part.names.name(name));
         if !lot.is_empty() || !owner.is_empty() {
             return Box::default();
         }
-        let scopes = self.promises.protections.of(sku).iter().map(|scoped| scoped.scope.clone());
-        let within: Vec<Scope> = scopes.filter(|scope| self.is_within(scope, location)).collect();
-        self.promises.protections.consume(sku, channel, quantity, |scope| within.contains(scope))
+        let scopes = self.protections.of(sku).iter().map(|scoped| scoped.scope.clone());
+        let within: Vec<Scope> = scopes.filter(|scope| view.core.is_within(scope, location)).collect();
+        self.protections.consume(sku, channel, quantity, |scope| within.contains(scope))
     }
 
     /// Gives back all that a request took before it failed.
     fn put_back(
         &mut self,
-        config: &Config,
+        ctx: &mut Ctx<'_>,
+        orders: &mut impl OrderLines,
         (ask, serial): (&Ask, u64),
         source: &str,
-        sequence: u64,
         taken: &mut Taken,
     ) {
         for (at, part) in (0..).zip(std::mem::take(&mut taken.parts)) {
             let number = taken.got[usize::from(part.line)].line.as_ref();
-            let held = Held { serial, part: at, asked_ns: i64::MIN };
+            let held = HoldKey { serial, part: at, asked_ns: i64::MIN };
             let whom = For { source, id: "", document: ask.document.as_deref(), number };
             let change = (&PartNow::granted(part.held), &PartNow::granted(0));
-            self.settle_part(config, whom, (held, &part), change, sequence);
+            orders.settle(ctx, whom, (held, part.place()), change);
             if !part.protections.is_empty() {
-                let (stock, position) = self.stock.at(part.spot);
+                let (stock, position) = ctx.core.stock.at(part.spot);
                 let sku = stock.names.name(position.names[0]);
-                self.promises.protections.give_back(sku, &part.protections, part.held);
+                self.protections.give_back(sku, &part.protections, part.held);
             }
         }
         for got in &mut taken.got {
@@ -321,16 +330,16 @@ impl Engine {
     }
 
     /// Writes down what became of a request.
-    fn remember_request(&mut self, config: &Config, case: &Case<'_, '_>, record: Record<'_>) {
-        let now_ns = self.log_time_ns.unwrap_or(0);
+    fn remember_request(&mut self, ctx: &mut Ctx<'_>, case: &Case<'_, '_>, record: Record<'_>) {
+        let now_ns = ctx.core.now_ns();
         for part in &record.parts {
-            self.touch(part.spot, case.sequence);
+            ctx.core.touch(part.spot, case.sequence);
         }
-        self.promises.remember(record, now_ns);
-        self.promises.reservations.tidy(i64::MIN, config.promise.answers_max);
+        self.remember(record, now_ns);
+        self.reservations.tidy(i64::MIN, ctx.config.promise.answers_max);
     }
 
-    fn shortage(&self, ask: &Ask, taken: &Taken) -> String {
+    fn shortage(view: View<'_>, ask: &Ask, taken: &Taken) -> String {
         let short =
             taken.got.iter().zip(&*ask.lines).enumerate().find(|(_, (got, wanted))| got.available < wanted.quantity);
         let Some((_, (got, wanted))) = short else { return "nothing can be promised".to_owned() };
@@ -341,7 +350,7 @@ impl Engine {
         };
         let later = got.earliest.map_or_else(
             || "the horizon has no date for all of it".to_owned(),
-            |bucket| format!("all of it from {} on", self.bucket_text(bucket)),
+            |bucket| format!("all of it from {} on", view.core.bucket_text(bucket)),
         );
         debug_assert!(got.available < UNLIMITED, "what has no limit is never short");
         format!(
@@ -354,10 +363,14 @@ impl Engine {
 }
 
 /// How a wanted line names its order line; nothing without a document.
-fn named<'a>(case: &Case<'a, '_>, ask: &'a Ask<'_>, line: &'a Line<'_>) -> Option<crate::claiming::Named<'a>> {
+fn named<'a>(
+    case: &Case<'a, '_>,
+    ask: &'a Ask<'_>,
+    line: &'a Line<'_>,
+) -> Option<crate::schedule::hold::LineNamed<'a>> {
     let number = line.wanted.line.as_ref().or(ask.line.as_ref()).map(OwnLineNumber::borrow);
     let source = case.seen.event.source.unwrap_or_default();
-    Some(crate::claiming::Named { source, document: ask.document.as_deref()?, number })
+    Some(crate::schedule::hold::LineNamed { source, document: ask.document.as_deref()?, number })
 }
 
 /// What is remembered of a request.
@@ -386,7 +399,7 @@ fn record_of<'a>(
         known: case.said.body().known(Outcome::Applied),
         serial,
         sequence: case.sequence,
-        named: Named::new(source, id, ask.document.as_deref().unwrap_or_default()),
+        named: RecordName::new(source, id, ask.document.as_deref().unwrap_or_default()),
         expires_ns: ttl_ns.map_or(i64::MAX, |ttl_ns| asked_ns.saturating_add(ttl_ns)),
         status,
         end: if is_granted { End::Live } else { End::Refused },

@@ -3,8 +3,8 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use super::record::{End, Part};
-
+use crate::promise::record::{End, ReservationPart};
+use crate::schedule::hold::PartNow;
 /// What is said of a reservation. At one time they count in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -77,33 +77,6 @@ impl Op {
     }
 }
 
-/// What a part of a reservation has come to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct PartNow {
-    pub(crate) live: i64,
-    /// When, and how much.
-    pub(crate) posts: SmallVec<[(i64, i64); 1]>,
-    /// When it was given back in part, and how much; below zero when more was taken.
-    pub(crate) given: Vec<(i64, i64)>,
-    /// What was live when it ended.
-    pub(crate) lapsed: Option<(i64, i64)>,
-    /// When more was taken for it last, after it was granted; the least number for never.
-    pub(crate) raised_ns: i64,
-}
-
-impl PartNow {
-    /// As it was granted.
-    pub(crate) fn granted(live: i64) -> Self {
-        Self { live, raised_ns: i64::MIN, ..Self::default() }
-    }
-}
-
-impl PartNow {
-    pub(crate) fn posted(&self) -> i64 {
-        self.posts.iter().map(|(_, quantity)| *quantity).sum()
-    }
-}
-
 /// What a reservation has come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Folded {
@@ -121,7 +94,7 @@ pub(crate) struct Folded {
 
 /// Folds what was said of a reservation with these parts and so many lines. `expired_ns`: when its time ran out, if it
 /// did.
-pub(crate) fn fold(parts: &[Part], lines: usize, ops: &[Op], expired_ns: Option<i64>) -> Folded {
+pub(crate) fn fold(parts: &[ReservationPart], lines: usize, ops: &[Op], expired_ns: Option<i64>) -> Folded {
     let now = parts.iter().map(|part| PartNow::granted(part.granted)).collect();
     let mut folded = Folded {
         parts: now,
@@ -161,7 +134,7 @@ impl Folded {
         self.parts.iter().map(PartNow::posted).sum()
     }
 
-    fn live_of(&self, parts: &[Part], line: usize) -> i64 {
+    fn live_of(&self, parts: &[ReservationPart], line: usize) -> i64 {
         let mut sum = 0;
         for (part, now) in parts.iter().zip(&self.parts) {
             sum += if usize::from(part.line) == line { now.live } else { 0 };
@@ -169,7 +142,7 @@ impl Folded {
         sum
     }
 
-    fn apply(&mut self, parts: &[Part], lines: usize, op: &Op) {
+    fn apply(&mut self, parts: &[ReservationPart], lines: usize, op: &Op) {
         let live: SmallVec<[i64; 1]> = (0..lines).map(|line| self.live_of(parts, line)).collect();
         let asked = op.quantities.clone().unwrap_or_else(|| live.clone());
         // A line of which nothing was granted, or looked at, is not meant.
@@ -204,7 +177,7 @@ impl Folded {
         }
     }
 
-    fn post(&mut self, parts: &[Part], asked: &[i64], op: &Op) {
+    fn post(&mut self, parts: &[ReservationPart], asked: &[i64], op: &Op) {
         let mut asked: SmallVec<[i64; 1]> = asked.into();
         let mut posted = 0;
         for (part, now) in parts.iter().zip(&mut self.parts) {
@@ -222,7 +195,7 @@ impl Folded {
     }
 
     /// Lets another amount be live of each line. What comes beyond what was granted is taken at its last position.
-    fn change(&mut self, parts: &[Part], live: &[i64], asked: &[i64], op: &Op) {
+    fn change(&mut self, parts: &[ReservationPart], live: &[i64], asked: &[i64], op: &Op) {
         let less: SmallVec<[i64; 1]> = live.iter().zip(asked).map(|(live, asked)| (live - asked).max(0)).collect();
         self.give_back(parts, &less);
         for (line, (live, asked)) in live.iter().zip(asked).enumerate() {
@@ -237,7 +210,7 @@ impl Folded {
         self.moved.last_mut().into_iter().for_each(|moved| *moved = live);
     }
 
-    fn give_back(&mut self, parts: &[Part], asked: &[i64]) -> i64 {
+    fn give_back(&mut self, parts: &[ReservationPart], asked: &[i64]) -> i64 {
         let mut asked: SmallVec<[i64; 1]> = asked.into();
         let mut given = 0;
         for (part, now) in parts.iter().zip(&mut self.parts) {
@@ -268,9 +241,9 @@ mod tests {
     use super::*;
     use crate::stock::Spot;
 
-    fn part(granted: i64) -> Part {
+    fn part(granted: i64) -> ReservationPart {
         let spot = Spot { part: 0, place: 0 };
-        Part { line: 0, spot, due: None, granted, held: granted, protections: Box::default() }
+        ReservationPart { line: 0, spot, due: None, granted, held: granted, protections: Box::default() }
     }
 
     fn op(time_ns: i64, deed: Deed, quantity: Option<i64>) -> Op {

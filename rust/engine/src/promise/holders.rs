@@ -4,15 +4,14 @@
 
 use tallystick_contract::heap_size;
 
-use super::reservation::Reservations;
+use crate::promise::reservation::Reservations;
 use crate::stock::Spot;
-
 /// Reservations that may be added before it is found out anew; more if there are many.
 const RECENT_MIN: usize = 1_024;
 
 /// Slots of reservations by position. Some hold nothing any more, or are another's by now; whoever asks looks.
 #[derive(Debug, Default)]
-pub(super) struct Holders {
+pub(crate) struct Holders {
     /// Position and slot, in order; nothing before somebody asked.
     known: Option<Vec<(Spot, u32)>>,
     /// Slots that were added since.
@@ -22,14 +21,14 @@ pub(super) struct Holders {
 impl Holders {
     /// Notes that a reservation was added.
     #[inline]
-    pub(super) fn add(&mut self, slot: u32) {
+    pub(crate) fn add(&mut self, slot: u32) {
         if self.known.is_some() {
             self.recent.push(slot);
         }
     }
 
     /// Finds out who holds what, if too much came since or nobody asked before.
-    pub(super) fn look(&mut self, reservations: &Reservations) {
+    pub(crate) fn look(&mut self, reservations: &Reservations) {
         let recent_max = self.known.as_ref().map(|known| RECENT_MIN.max(known.len() / 8));
         if recent_max.is_none_or(|most| self.recent.len() > most) {
             let mut known = reservations.live_parts();
@@ -41,7 +40,7 @@ impl Holders {
     }
 
     /// Slots that may hold something of a position; nothing if nobody looked.
-    pub(super) fn of(&self, spot: Spot) -> Option<Vec<u32>> {
+    pub(crate) fn of(&self, spot: Spot) -> Option<Vec<u32>> {
         let known = self.known.as_ref()?;
         let begin = known.partition_point(|(of, _)| *of < spot);
         let here = known[begin..].iter().take_while(|(of, _)| *of == spot).map(|(_, slot)| *slot);
@@ -51,7 +50,7 @@ impl Holders {
         Some(slots)
     }
 
-    pub(super) fn memory_bytes(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         self.known.as_ref().map_or(0, heap_size::list) + heap_size::list(&self.recent)
     }
 }
@@ -64,11 +63,11 @@ mod tests {
     use tallystick_tables::dedup::Fingerprint;
 
     use super::*;
-    use crate::promise::record::{End, Got, Named, Part, Record, Status};
+    use crate::promise::record::{End, Got, Record, RecordName, ReservationPart, Status};
 
     /// A live reservation at positions, one line for each.
     fn record(serial: u64, entries: &[u32]) -> Record<'static> {
-        let part = |(line, place): (u16, &u32)| Part {
+        let part = |(line, place): (u16, &u32)| ReservationPart {
             line,
             spot: Spot { part: 0, place: *place },
             due: None,
@@ -82,7 +81,7 @@ mod tests {
             known: Known::default(),
             serial,
             sequence: serial,
-            named: Named::new("shop", "q", ""),
+            named: RecordName::new("shop", "q", ""),
             expires_ns: i64::MAX,
             status: Status::Granted,
             end: End::Live,

@@ -7,11 +7,11 @@ use tallystick_contract::instant;
 use tallystick_contract::json_text::write_string;
 use tallystick_contract::quantity;
 
-use super::record::{End, Record};
-use crate::effect::{write_name, write_number, write_text};
-use crate::engine::Engine;
-use crate::promise::answer::write_amount;
-
+use crate::output::effect::{write_amount, write_name, write_number, write_text};
+use crate::promise::Promises;
+use crate::promise::lines::OrderLines;
+use crate::promise::record::{End, Record};
+use crate::schedule::View;
 /// Reservations of one list, unless asked for fewer.
 const LIST_MAX: usize = 1_000;
 
@@ -26,50 +26,51 @@ struct Filter {
     limit: Option<usize>,
 }
 
-impl Engine {
+impl Promises {
     /// Live reservations as JSON: `{"sequence", "total", "reservations": […]}`, oldest first. The filter is a JSON
     /// object with any of `document`, `sku`, `location`, `leaks` (only those whose document is closed) and `limit`; one
     /// in another form gives `{"error"}`.
-    pub fn reservations(&self, filter: &str) -> String {
+    pub(crate) fn list(&self, view: View<'_>, orders: &impl OrderLines, filter: &str) -> String {
         let filter: Filter = match serde_json::from_str(filter) {
             Ok(filter) => filter,
             Err(error) => return serde_json::json!({ "error": format!("the filter: {error}") }).to_string(),
         };
-        let live = self.promises.reservations.all_live();
-        let found: Vec<Cow<'_, Record<'_>>> = live.filter(|record| self.matches(&filter, record)).collect();
+        let live = self.reservations.all_live();
+        let found: Vec<Cow<'_, Record<'_>>> =
+            live.filter(|record| Self::matches(view, orders, &filter, record)).collect();
         let mut out = b"{\"sequence\":".to_vec();
-        quantity::write_digits(&mut out, self.sequence);
+        quantity::write_digits(&mut out, view.core.sequence);
         write_number(&mut out, "total", found.len() as u64);
         out.extend_from_slice(b",\"reservations\":[");
         for (number, record) in found.into_iter().take(filter.limit.unwrap_or(LIST_MAX)).enumerate() {
             if number > 0 {
                 out.push(b',');
             }
-            self.write_reservation(&mut out, &record);
+            Self::write_reservation(view, orders, &mut out, &record);
         }
         out.extend_from_slice(b"]}");
         String::from_utf8(out).expect("JSON is text")
     }
 
-    fn matches(&self, filter: &Filter, record: &Record<'_>) -> bool {
+    fn matches(view: View<'_>, orders: &impl OrderLines, filter: &Filter, record: &Record<'_>) -> bool {
         let is =
             |wanted: &Option<String>, value: Option<&str>| wanted.as_deref().is_none_or(|wanted| value == Some(wanted));
         let is_at = |place: usize, wanted: &Option<String>| {
-            wanted.is_none() || record.parts.iter().any(|part| is(wanted, Some(self.view_names(part.spot)[place])))
+            wanted.is_none() || record.parts.iter().any(|part| is(wanted, Some(view.core.view_names(part.spot)[place])))
         };
         is(&filter.document, record.named.document())
             && is_at(0, &filter.sku)
             && is_at(1, &filter.location)
-            && !self.leaks(record)
+            && !Self::leaks(view, orders, record)
             && !filter.leaks
     }
 
     /// Whether stock is held for a document that is closed. Such a hold claims nothing any more.
-    fn leaks(&self, record: &Record<'_>) -> bool {
-        record.end == End::Live && self.is_closed(&self.config, record)
+    fn leaks(view: View<'_>, orders: &impl OrderLines, record: &Record<'_>) -> bool {
+        record.end == End::Live && Self::is_closed(view, orders, record)
     }
 
-    fn write_reservation(&self, out: &mut Vec<u8>, record: &Record<'_>) {
+    fn write_reservation(view: View<'_>, orders: &impl OrderLines, out: &mut Vec<u8>, record: &Record<'_>) {
         out.extend_from_slice(b"{\"source\":");
         write_string(out, &record.named.source);
         write_text(out, "id", Some(&record.named.id));
@@ -78,10 +79,10 @@ impl Engine {
             write_text(out, "expires", Some(&instant::format(record.expires_ns)));
         }
         out.extend_from_slice(b",\"lines\":[");
-        let open = self.open_parts(&self.config, record);
+        let open = Self::open_parts(view, orders, record);
         let held = record.parts.iter().zip(open).filter(|(part, is_open)| part.held > 0 && *is_open);
         for (number, (part, _)) in held.enumerate() {
-            let [sku, location, lot, owner] = self.view_names(part.spot);
+            let [sku, location, lot, owner] = view.core.view_names(part.spot);
             out.extend_from_slice(if number > 0 { b",{\"sku\":" } else { b"{\"sku\":" });
             write_string(out, sku);
             write_text(out, "location", Some(location));
@@ -90,7 +91,7 @@ impl Engine {
             }
             write_amount(out, "held", part.held);
             if let Some((_, bucket)) = part.due {
-                write_text(out, "due", Some(&self.bucket_text(bucket)));
+                write_text(out, "due", Some(&view.core.bucket_text(bucket)));
             }
             write_text(out, "channel", record.channel(usize::from(part.line)));
             out.push(b'}');

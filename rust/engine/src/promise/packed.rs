@@ -6,11 +6,10 @@ use smallvec::{SmallVec, smallvec};
 use tallystick_tables::body::Known;
 use tallystick_tables::dedup::Fingerprint;
 
-use super::calendar::Due;
-use super::record::{End, Got, Named, Part, Record, Status};
-use crate::line_number::LineNumber;
+use crate::calendar::Due;
+use crate::promise::record::{End, Got, Record, RecordName, ReservationPart, Status};
+use crate::read::line_number::LineNumber;
 use crate::stock::Spot;
-
 /// Bytes for source, id and document together.
 const TEXT_BYTES: usize = 64;
 
@@ -31,11 +30,11 @@ const FAR_OFF: u8 = 4;
 /// A record, or what all records have.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
-pub(super) struct Packed {
-    pub(super) key: [u64; 2],
+pub(crate) struct Packed {
+    pub(crate) key: [u64; 2],
     /// Zero where there is no record.
-    pub(super) serial: u64,
-    pub(super) expires_ns: i64,
+    pub(crate) serial: u64,
+    pub(crate) expires_ns: i64,
     sequence: u64,
     posted: i64,
     digest: u32,
@@ -65,7 +64,7 @@ pub(super) struct Packed {
 
 impl Packed {
     /// A record, whole if it fits.
-    pub(super) fn of(record: &Record<'_>) -> Self {
+    pub(crate) fn of(record: &Record<'_>) -> Self {
         let mut packed = Self {
             key: record.key.0,
             serial: record.serial,
@@ -89,7 +88,7 @@ impl Packed {
     }
 
     /// Takes names, if there is room for them.
-    fn put_names(&mut self, named: &Named<'_>) -> bool {
+    fn put_names(&mut self, named: &RecordName<'_>) -> bool {
         let mut end = 0;
         let names = [&*named.source, &*named.id, named.document().unwrap_or_default()];
         let lengths = [&mut self.source_bytes, &mut self.id_bytes, &mut self.document_bytes];
@@ -129,7 +128,7 @@ impl Packed {
     }
 
     /// The record, unless it stands elsewhere.
-    pub(super) fn record(&self) -> Option<Record<'_>> {
+    pub(crate) fn record(&self) -> Option<Record<'_>> {
         if self.is_elsewhere() {
             return None;
         }
@@ -142,7 +141,7 @@ impl Packed {
             line: has(HAS_LINE).then_some(LineNumber::Number(self.line)),
             is_group: has(IS_GROUP),
         };
-        let part = has(HAS_PART).then(|| Part {
+        let part = has(HAS_PART).then(|| ReservationPart {
             line: 0,
             spot: Spot { part: self.part, place: self.place },
             due: self.due(),
@@ -156,7 +155,7 @@ impl Packed {
             known: Known { digest: self.digest, ..Known::default() },
             serial: self.serial,
             sequence: self.sequence,
-            named: Named::new(source, id, document),
+            named: RecordName::new(source, id, document),
             expires_ns: self.expires_ns,
             status: *Status::ALL.get(usize::from(self.status))?,
             end: self.end(),
@@ -188,30 +187,30 @@ impl Packed {
     }
 
     /// Whether the record stands elsewhere, because it does not fit.
-    pub(super) const fn is_elsewhere(&self) -> bool {
+    pub(crate) const fn is_elsewhere(&self) -> bool {
         self.has & IS_ELSEWHERE != 0
     }
 
     /// Whether there is a record.
-    pub(super) const fn is_there(&self) -> bool {
+    pub(crate) const fn is_there(&self) -> bool {
         self.serial != 0
     }
 
-    pub(super) fn end(&self) -> End {
+    pub(crate) fn end(&self) -> End {
         End::ALL[usize::from(self.end)]
     }
 
-    pub(super) const fn set_end(&mut self, end: End) {
+    pub(crate) const fn set_end(&mut self, end: End) {
         self.end = end as u8;
     }
 
     /// Whether it holds something of a position; nothing where the record stands elsewhere.
-    pub(super) fn holds(&self, spot: Spot) -> Option<bool> {
+    pub(crate) fn holds(&self, spot: Spot) -> Option<bool> {
         if self.is_elsewhere() { None } else { Some(self.held_spot() == Some(spot)) }
     }
 
     /// The position that it holds something of, if there is one and the record stands here.
-    pub(super) fn held_spot(&self) -> Option<Spot> {
+    pub(crate) fn held_spot(&self) -> Option<Spot> {
         (self.has & HAS_PART != 0 && self.held > 0).then_some(Spot { part: self.part, place: self.place })
     }
 }
@@ -234,10 +233,10 @@ mod tests {
     }
 
     prop_compose! {
-        fn part(granted: i64)(line in 0..2_u16, place in any::<[u32; 2]>(), due in due(), held in any::<i64>(), is_kept in 0..5_u8) -> Part {
+        fn part(granted: i64)(line in 0..2_u16, place in any::<[u32; 2]>(), due in due(), held in any::<i64>(), is_kept in 0..5_u8) -> ReservationPart {
             let [part, place] = place;
             let protections = if is_kept == 0 { [7].into() } else { Box::default() };
-            Part { line, spot: Spot { part, place }, due, granted, held, protections }
+            ReservationPart { line, spot: Spot { part, place }, due, granted, held, protections }
         }
     }
 
@@ -276,7 +275,7 @@ mod tests {
                 known: Known { digest, ..Known::default() },
                 serial,
                 sequence,
-                named: Named::new(names[0].clone(), names[1].clone(), names[2].clone()),
+                named: RecordName::new(names[0].clone(), names[1].clone(), names[2].clone()),
                 expires_ns,
                 status: Status::ALL[kinds.0],
                 end: End::ALL[kinds.1],
@@ -302,7 +301,7 @@ mod tests {
                 }
             } else {
                 let names = record.named.len();
-                let is_plain = |part: &Part| part.protections.is_empty() && part.line == 0;
+                let is_plain = |part: &ReservationPart| part.protections.is_empty() && part.line == 0;
                 let fits = record.got.len() == 1 && record.parts.len() <= 1 && record.more.is_none() && names <= TEXT_BYTES;
                 prop_assert!(!(fits && record.parts.iter().all(is_plain)), "it would fit");
             }

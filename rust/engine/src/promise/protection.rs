@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use tallystick_contract::heap_size;
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
-use crate::directive::Scope;
-
+use crate::read::directive::Scope;
 /// What is kept for one channel, in thousandths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Protection {

@@ -9,10 +9,10 @@ use tallystick_contract::outcome::Outcome;
 use tallystick_tables::body::Known;
 use tallystick_tables::dedup::Fingerprint;
 
-use super::calendar::Due;
-use crate::line_number::OwnLineNumber;
+use crate::calendar::Due;
+use crate::read::line_number::OwnLineNumber;
+use crate::schedule::hold::HoldPlace;
 use crate::stock::Spot;
-
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -74,7 +74,7 @@ impl End {
 
 /// What was granted at one position.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct ReservationPart {
     /// The number of its line in the request, from 0.
     pub(crate) line: u16,
     pub(crate) spot: Spot,
@@ -85,6 +85,13 @@ pub(crate) struct Part {
     pub(crate) held: i64,
     /// The protections that it consumed.
     pub(crate) protections: Box<[u64]>,
+}
+
+impl ReservationPart {
+    /// Where it holds something.
+    pub(crate) const fn place(&self) -> HoldPlace {
+        HoldPlace { line: self.line, spot: self.spot, due: self.due }
+    }
 }
 
 /// What a line of a request got.
@@ -112,7 +119,7 @@ pub(crate) struct Record<'a> {
     pub(crate) serial: u64,
     /// The log sequence that it was decided at.
     pub(crate) sequence: u64,
-    pub(crate) named: Named<'a>,
+    pub(crate) named: RecordName<'a>,
     /// When it ends, in nanoseconds; the greatest number for never.
     pub(crate) expires_ns: i64,
     pub(crate) status: Status,
@@ -120,7 +127,7 @@ pub(crate) struct Record<'a> {
     /// What was posted of it, in thousandths.
     pub(crate) posted: i64,
     pub(crate) got: SmallVec<[Got; 1]>,
-    pub(crate) parts: SmallVec<[Part; 1]>,
+    pub(crate) parts: SmallVec<[ReservationPart; 1]>,
     /// What few of them have.
     pub(crate) more: Option<Box<More>>,
 }
@@ -151,14 +158,14 @@ impl More {
 
 /// Source, id and document of a request, where they stand: in the request, or where it is remembered.
 #[derive(Debug, Clone)]
-pub(crate) struct Named<'a> {
+pub(crate) struct RecordName<'a> {
     pub(crate) source: Cow<'a, str>,
     pub(crate) id: Cow<'a, str>,
     /// Empty for none.
     document: Cow<'a, str>,
 }
 
-impl<'a> Named<'a> {
+impl<'a> RecordName<'a> {
     /// With an empty document for none.
     pub(crate) fn new(
         source: impl Into<Cow<'a, str>>,
@@ -173,12 +180,12 @@ impl<'a> Named<'a> {
     }
 
     /// Bytes of all of them.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.source.len() + self.id.len() + self.document.len()
     }
 }
 
-impl std::fmt::Display for Named<'_> {
+impl std::fmt::Display for RecordName<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.source, self.id)
     }
@@ -186,10 +193,10 @@ impl std::fmt::Display for Named<'_> {
 
 impl Record<'_> {
     /// A copy of its own, apart from the text that its names are in.
-    pub(super) fn into_owned(self) -> Record<'static> {
+    pub(crate) fn into_owned(self) -> Record<'static> {
         let own = |name: Cow<'_, str>| name.into_owned();
-        let Named { source, id, document } = self.named;
-        Record { named: Named::new(own(source), own(id), own(document)), ..self }
+        let RecordName { source, id, document } = self.named;
+        Record { named: RecordName::new(own(source), own(id), own(document)), ..self }
     }
 
     /// Why it was not granted, where there is something to say.
@@ -209,13 +216,13 @@ impl Record<'_> {
     }
 
     /// Bytes held, in a box.
-    pub(super) fn memory_bytes(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         let spilled = |parts: usize, bytes: usize| if parts > 1 { parts * bytes } else { 0 };
         size_of::<Self>()
             + self.named.len()
             + self.more.as_ref().map_or(0, |more| more.memory_bytes())
             + spilled(self.got.capacity(), size_of::<Got>())
-            + spilled(self.parts.capacity(), size_of::<Part>())
+            + spilled(self.parts.capacity(), size_of::<ReservationPart>())
             + self.parts.iter().map(|part| size_of_val(&*part.protections)).sum::<usize>()
     }
 }

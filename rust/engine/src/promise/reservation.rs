@@ -13,12 +13,11 @@ use tallystick_tables::hash::{GOLDEN, fold};
 use tallystick_tables::index::Index;
 use tallystick_tables::pages::Pages;
 
-use super::expiry::Expiries;
-use super::fold::Ops;
-use super::packed::Packed;
-use super::record::{End, Record, Settled};
+use crate::promise::expiry::Expiries;
+use crate::promise::fold::Ops;
+use crate::promise::packed::Packed;
+use crate::promise::record::{End, Record, Settled};
 use crate::stock::Spot;
-
 /// All requests that were decided and are remembered.
 #[derive(Debug)]
 pub(crate) struct Reservations {
@@ -42,7 +41,7 @@ pub(crate) struct Reservations {
 }
 
 impl Reservations {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             slots: Pages::new(),
             free: Vec::new(),
@@ -63,7 +62,7 @@ impl Reservations {
     }
 
     /// Asks for the memory that looking for a key will need.
-    pub(super) fn prefetch(&self, key: Fingerprint) {
+    pub(crate) fn prefetch(&self, key: Fingerprint) {
         self.by_key.prefetch(hash_of(key));
     }
 
@@ -128,7 +127,7 @@ impl Reservations {
     }
 
     /// Puts back a record of a snapshot, unless its key is there already.
-    pub(super) fn put_back(&mut self, record: Record<'_>) -> Option<u32> {
+    pub(crate) fn put_back(&mut self, record: Record<'_>) -> Option<u32> {
         if self.find(record.key).is_some() {
             return None;
         }
@@ -142,7 +141,7 @@ impl Reservations {
     }
 
     /// Puts back when a record ended.
-    pub(super) fn put_back_end(&mut self, ended_ns: i64, serial: u64, slot: u32) {
+    pub(crate) fn put_back_end(&mut self, ended_ns: i64, serial: u64, slot: u32) {
         self.ended.push_back((ended_ns, serial, slot));
     }
 
@@ -250,7 +249,7 @@ impl Reservations {
     }
 
     /// All that is remembered of taking and giving back, in the order in which it is forgotten.
-    pub(super) fn all_settled(&self) -> impl Iterator<Item = (i64, Fingerprint, &Settled)> {
+    pub(crate) fn all_settled(&self) -> impl Iterator<Item = (i64, Fingerprint, &Settled)> {
         self.settled_order.iter().filter_map(|(ns, key)| Some((*ns, *key, self.settled(*key)?)))
     }
 
@@ -302,13 +301,13 @@ impl Reservations {
     }
 
     /// Those that hold something, by slot.
-    pub(super) fn live_slots(&self) -> impl Iterator<Item = u32> {
+    pub(crate) fn live_slots(&self) -> impl Iterator<Item = u32> {
         let is_live = |slot: &u32| self.packed(*slot).is_there() && self.is_live(*slot);
         (0..self.slots.len()).map(narrow).filter(is_live)
     }
 
     /// Positions with the slots of those that hold something of them.
-    pub(super) fn live_parts(&self) -> Vec<(Spot, u32)> {
+    pub(crate) fn live_parts(&self) -> Vec<(Spot, u32)> {
         let mut parts = Vec::new();
         for slot in self.live_slots() {
             match self.packed(slot).held_spot() {
@@ -321,7 +320,7 @@ impl Reservations {
 
     /// The numbers of the parts of a reservation that hold something of a position; none where the slot is another's by
     /// now.
-    pub(super) fn parts_at(&self, slot: u32, spot: Spot) -> SmallVec<[usize; 4]> {
+    pub(crate) fn parts_at(&self, slot: u32, spot: Spot) -> SmallVec<[usize; 4]> {
         let packed = self.packed(slot);
         if !packed.is_there() || packed.end() != End::Live {
             return SmallVec::new();

@@ -3,22 +3,24 @@
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use tallystick_contract::config::Config;
 use tallystick_contract::limits::ACCOUNT_MAX;
 use tallystick_contract::outcome::Outcome;
 use tallystick_contract::quantity;
 use tallystick_tables::dedup::{Fingerprint, fingerprint};
 
-use super::answer::Told;
-use super::figure::When;
-use super::fold::{Deed, Folded, Op, Ops, PartNow, fold};
-use super::record::{End, Part, Record, Status};
-use crate::carry_out::raised_about;
-use crate::claiming::{For, Held};
-use crate::directive::{Quantities, Settle, Settling, Side};
-use crate::engine::Engine;
-use crate::explain::Findings;
-use crate::judge::Case;
+use crate::core::case::Case;
+use crate::core::days::When;
+use crate::diagnostics::{Findings, Raised};
+use crate::order::Tracks;
+use crate::promise::Promises;
+use crate::promise::answer::Told;
+use crate::promise::fold::{Deed, Folded, Op, Ops, fold};
+use crate::promise::lines::OrderLines;
+use crate::promise::offer::Demand;
+use crate::promise::record::{End, Record, ReservationPart, Status};
+use crate::read::directive::{Quantities, Settle, Settling};
+use crate::schedule::hold::{For, HoldKey, PartNow};
+use crate::schedule::{Ctx, View};
 
 const ALLOCATED: usize = tallystick_contract::account::Account::Allocated as usize;
 
@@ -30,31 +32,33 @@ struct Known {
     before: Folded,
 }
 
-impl Engine {
+impl Promises {
     /// Takes, gives back or changes what a reservation holds. Nothing where the reservation is not known yet.
     pub(crate) fn settle_reservation(
         &mut self,
-        config: &Config,
+        ctx: &mut Ctx<'_>,
+        orders: &mut impl OrderLines,
+        tracks: &Tracks,
         case: &Case<'_, '_>,
         settle: &Settle,
         findings: &mut Findings,
     ) -> Option<(Outcome, Told)> {
         // What was granted late may have run out before anybody looked.
-        self.expire_reservations(case.sequence);
-        let key = fingerprint(&self.secret, &settle.target.source, &settle.target.id);
+        self.expire_reservations(ctx, orders);
+        let key = fingerprint(&ctx.core.secret, &settle.target.source, &settle.target.id);
         let refuse = |findings: &mut Findings, outcome: Outcome, why: String| {
             findings.why = Some(why);
             Some((outcome, Told::Nothing))
         };
-        let Some(slot) = self.promises.reservations.find(key) else {
-            if self.is_to_come(key) {
+        let Some(slot) = self.reservations.find(key) else {
+            if Self::is_to_come(ctx, tracks, key) {
                 return None;
             }
             return refuse(findings, Outcome::UnknownReference, "there is no such reservation".to_owned());
         };
-        let log_time_ns = self.log_time_ns.unwrap_or(0);
-        let record = self.promises.reservations.get(slot);
-        let is_forgotten = record.end != End::Live && self.keys.find(key, log_time_ns).is_none();
+        let log_time_ns = ctx.core.now_ns();
+        let record = self.reservations.get(slot);
+        let is_forgotten = record.end != End::Live && ctx.core.keys.find(key, log_time_ns).is_none();
         if is_forgotten {
             // Whatever has its key now may still come.
             return None;
@@ -76,18 +80,18 @@ impl Engine {
             let why = format!("the reservation has {lines} lines; give as many `quantities`");
             return refuse(findings, Outcome::UnknownReference, why);
         }
-        Some(self.settle_known(config, case, (settle, known), findings))
+        Some(self.settle_known(ctx, orders, case, (settle, known), findings))
     }
 
     /// Whether a request with a key may still be decided.
-    fn is_to_come(&mut self, key: Fingerprint) -> bool {
-        let is_known = self.keys.find(key, self.log_time_ns.unwrap_or(0)).is_some_and(|known| !known.is_echoed());
-        !is_known || self.tracks.held().any(|held| held.key == key)
+    fn is_to_come(ctx: &mut Ctx<'_>, tracks: &Tracks, key: Fingerprint) -> bool {
+        let is_known = ctx.core.keys.find(key, ctx.core.now_ns()).is_some_and(|known| !known.is_echoed());
+        !is_known || tracks.held().any(|held| held.key == key)
     }
 
     fn known(&self, slot: u32) -> Known {
-        let record = self.promises.reservations.get(slot).into_owned().into_owned();
-        let ops = self.promises.reservations.ops(slot).cloned().unwrap_or_default();
+        let record = self.reservations.get(slot).into_owned().into_owned();
+        let ops = self.reservations.ops(slot).cloned().unwrap_or_default();
         let expired_ns = (record.end == End::Expired).then_some(record.expires_ns);
         let before = fold(&record.parts, record.got.len().max(1), &ops, expired_ns);
         Known { slot, record, ops, before }
@@ -95,25 +99,26 @@ impl Engine {
 
     fn settle_known(
         &mut self,
-        config: &Config,
+        ctx: &mut Ctx<'_>,
+        orders: &mut impl OrderLines,
         case: &Case<'_, '_>,
         (settle, mut known): (&Settle, Known),
         findings: &mut Findings,
     ) -> (Outcome, Told) {
         let lines = known.record.got.len().max(1);
-        let at = op_of(settle, case.time_ns, self.came_ns(case)).put_among(&mut known.ops);
+        let at = op_of(settle, case.time_ns, Self::came_ns(ctx.view(), case)).put_among(&mut known.ops);
         let expired_ns = (known.record.end == End::Expired).then_some(known.record.expires_ns);
         let now = fold(&known.record.parts, lines, &known.ops, expired_ns);
-        let open: SmallVec<[bool; 1]> = self.open_with(config, &known, (settle.deed, &now));
+        let open: SmallVec<[bool; 1]> = Self::open_with(ctx.view(), orders, &known, (settle.deed, &now));
         let is_closed = !open.contains(&true);
         // What is asked of lines that are closed is not looked at.
-        let is_meant = |(_, is_open): &(&Part, &bool)| **is_open;
+        let is_meant = |(_, is_open): &(&ReservationPart, &bool)| **is_open;
         let meant = || known.record.parts.iter().zip(&open).filter(is_meant).map(|(part, _)| part.clone());
         let some = (!is_closed && open.contains(&false))
-            .then(|| fold(&meant().collect::<Vec<Part>>(), lines, &known.ops, expired_ns));
+            .then(|| fold(&meant().collect::<Vec<ReservationPart>>(), lines, &known.ops, expired_ns));
         let judged = some.as_ref().unwrap_or(&now);
         // What has run out may be somebody else's by now; what was taken before is a fact.
-        let is_over = known.record.expires_ns <= self.log_time_ns.unwrap_or(i64::MIN);
+        let is_over = known.record.expires_ns <= ctx.core.log_time_ns.unwrap_or(i64::MIN);
         if judged.misfits[at] || is_over && settle.deed == Settling::Change {
             if is_closed {
                 return (Outcome::Absorbed, Told::Nothing);
@@ -122,11 +127,11 @@ impl Engine {
             findings.why = Some(format!("{live} is held, and not what was asked for ({end})"));
             return (Outcome::Insufficient, Told::Nothing);
         }
-        if !self.fits_raised(config, case, &known, (settle.deed, &now, &open)) {
+        if !self.fits_raised(ctx, orders, case, &known, (settle.deed, &now, &open)) {
             findings.why = Some(format!("there is not enough for {}", quantity::text(now.live() + now.posted())));
             return (Outcome::Insufficient, Told::Nothing);
         }
-        if !self.has_room_for(&known.record, (&known.before, &now)) {
+        if !Self::has_room_for(ctx.view(), &known.record, (&known.before, &now)) {
             return (Outcome::Overflow, Told::Nothing);
         }
         if !is_closed {
@@ -134,52 +139,57 @@ impl Engine {
         }
         let moved = judged.moved[at];
         // What counts for nothing is seen by nobody.
-        let was_quiet = std::mem::replace(&mut self.is_quiet, is_closed);
-        self.become_of(config, &known, &now, case.sequence);
-        self.is_quiet = was_quiet;
+        let was_quiet = std::mem::replace(&mut ctx.core.is_quiet, is_closed);
+        self.become_of(ctx, orders, &known, &now);
+        ctx.core.is_quiet = was_quiet;
         if is_closed { (Outcome::Absorbed, Told::Nothing) } else { (Outcome::Applied, Told::Settled(moved)) }
     }
 
     /// The log's time when an element came.
-    fn came_ns(&self, case: &Case<'_, '_>) -> i64 {
-        case.came.map_or(self.log_time_ns.unwrap_or(0), |(_, came_ns)| came_ns)
+    fn came_ns(view: View<'_>, case: &Case<'_, '_>) -> i64 {
+        case.came.map_or(view.core.now_ns(), |(_, came_ns)| came_ns)
     }
 
     /// Whether all that a reservation is for is closed, so that it counts for nothing.
-    pub(super) fn is_closed(&self, config: &Config, record: &Record<'_>) -> bool {
-        !self.open_parts(config, record).contains(&true)
+    pub(crate) fn is_closed(view: View<'_>, orders: &impl OrderLines, record: &Record<'_>) -> bool {
+        !Self::open_parts(view, orders, record).contains(&true)
     }
 
     /// By part of a reservation, whether its line is open. Without a document nothing is ever closed.
-    pub(super) fn open_parts(&self, config: &Config, record: &Record<'_>) -> SmallVec<[bool; 1]> {
-        let is_open = |(at, part): (u16, &Part)| {
-            let held = Held { serial: record.serial, part: at, asked_ns: i64::MIN };
-            record.named.document().is_none() || !self.is_part_closed(config, whom(record, part), (held, part.spot))
+    pub(crate) fn open_parts(view: View<'_>, orders: &impl OrderLines, record: &Record<'_>) -> SmallVec<[bool; 1]> {
+        let is_open = |(at, part): (u16, &ReservationPart)| {
+            let held = HoldKey { serial: record.serial, part: at, asked_ns: i64::MIN };
+            record.named.document().is_none() || !orders.is_closed(view, whom(record, part), (held, part.spot))
         };
         (0..).zip(&record.parts).map(is_open).collect()
     }
 
     /// Which parts are open once lines count that a change opens again: shipped whole, and more is asked for.
-    fn open_with(&self, config: &Config, known: &Known, (deed, now): (Settling, &Folded)) -> SmallVec<[bool; 1]> {
-        let mut open = self.open_parts(config, &known.record);
+    fn open_with(
+        view: View<'_>,
+        orders: &impl OrderLines,
+        known: &Known,
+        (deed, now): (Settling, &Folded),
+    ) -> SmallVec<[bool; 1]> {
+        let mut open = Self::open_parts(view, orders, &known.record);
         if deed != Settling::Change {
             return open;
         }
         for (at, part) in (0..).zip(&known.record.parts) {
             let (before, now) = (&known.before.parts[usize::from(at)], &now.parts[usize::from(at)]);
             if !open[usize::from(at)] && now.live + now.posted() > before.live + before.posted() {
-                let held = self.held(config, &known.record, part, at);
-                open[usize::from(at)] = self.is_part_opened(config, whom(&known.record, part), (held, part), now);
+                let held = orders.hold_key(view, (whom(&known.record, part), part.spot), (known.record.serial, at));
+                open[usize::from(at)] = orders.is_opened(view, whom(&known.record, part), (held, part.place()), now);
             }
         }
         open
     }
 
     /// Whether accounts can take what is posted without a document.
-    fn has_room_for(&self, record: &Record<'_>, (before, now): (&Folded, &Folded)) -> bool {
+    fn has_room_for(view: View<'_>, record: &Record<'_>, (before, now): (&Folded, &Folded)) -> bool {
         record.named.document().is_some()
             || record.parts.iter().zip(before.parts.iter().zip(&now.parts)).all(|(part, (before, now))| {
-                let allocated = self.stock.at(part.spot).1.accounts[ALLOCATED];
+                let allocated = view.core.stock.at(part.spot).1.accounts[ALLOCATED];
                 part.due.is_some() || allocated.saturating_add(now.posted() - before.posted()) <= ACCOUNT_MAX
             })
     }
@@ -188,8 +198,9 @@ impl Engine {
     /// to what was granted, whenever it is told; beyond that it may stand before a change that has given back what it
     /// takes.
     fn fits_raised(
-        &mut self,
-        config: &Config,
+        &self,
+        ctx: &mut Ctx<'_>,
+        orders: &impl OrderLines,
         case: &Case<'_, '_>,
         known: &Known,
         (deed, now, open): (Settling, &Folded, &[bool]),
@@ -201,50 +212,50 @@ impl Engine {
             if more <= 0 || is_granted || !open[usize::from(at)] {
                 return true;
             }
-            let line = whom(&known.record, part).line(self, config, part.spot);
+            let line = orders.line_for(ctx.view(), whom(&known.record, part), part.spot);
             let channel = known.record.channel(usize::from(part.line));
-            let held = self.held(config, &known.record, part, at);
-            let fits = line.is_none_or(|line| self.fits_line((line, case.time_ns), (held, part), wanted));
-            fits && self.is_to_spare(line.map(|line| (line, case.time_ns)), (part, channel), more)
+            let held = orders.hold_key(ctx.view(), (whom(&known.record, part), part.spot), (known.record.serial, at));
+            let fits = line.is_none_or(|line| orders.fits(ctx, (line, case.time_ns), (held, part.place()), wanted));
+            fits && self.is_to_spare(ctx, orders, line.map(|line| (line, case.time_ns)), (part, channel), more)
         })
-    }
-
-    /// Whether a hold of a line can come to that, judged as if the line claimed nothing.
-    fn fits_line(&mut self, asked: (u32, i64), (held, part): (Held, &Part), wanted: &PartNow) -> bool {
-        let lifted = self.lift(asked, &[part.spot]);
-        let site = self.site(part.spot, None);
-        let bucket = self.bucket_within(site.zone, site.horizon, when_of(part));
-        let line = self.line_with(asked.0, (held, part), wanted);
-        let when = (self.config.promise.mode, bucket);
-        let short = self.short_with(&lifted, (part.spot, &site), when, (&self.claims.line(asked.0), line));
-        self.put_down(&lifted);
-        short <= 0
     }
 
     /// Whether there is more for a channel, and for a line if it is for one, where something is kept for others;
     /// without a line, whether there is more at all.
-    fn is_to_spare(&mut self, line: Option<(u32, i64)>, (part, channel): (&Part, Option<&str>), more: i64) -> bool {
-        let (stock, position) = self.stock.at(part.spot);
+    fn is_to_spare(
+        &self,
+        ctx: &mut Ctx<'_>,
+        orders: &impl OrderLines,
+        line: Option<(u32, i64)>,
+        (part, channel): (&ReservationPart, Option<&str>),
+        more: i64,
+    ) -> bool {
+        let (stock, position) = ctx.core.stock.at(part.spot);
         let sku = stock.names.name(position.names[0]).to_owned();
-        if line.is_some() && self.promises.protections.of(&sku).is_empty() {
+        if line.is_some() && self.protections.of(&sku).is_empty() {
             return true;
         }
-        let asked = (when_of(part), self.config.promise.mode, channel);
-        let lifted = line.map(|line| self.lift(line, &[part.spot]));
-        let offer = self.offer(&sku, &[part.spot], asked, more, lifted.as_ref());
+        let (when, mode) = (When::of(part.due), ctx.core.config.promise.mode);
+        let lifted = line.map(|line| orders.lift(ctx, line, &[part.spot]));
+        let demand = Demand { sku: &sku, spots: &[part.spot], when, mode, channel, quantity: more };
+        let offer = self.offer(ctx.view(), orders, &demand, lifted.as_ref());
         if let Some(lifted) = &lifted {
-            self.put_down(lifted);
+            orders.put_down(ctx, lifted);
         }
         offer.total >= more
     }
 
     /// Lets a reservation be what it has come to.
-    fn become_of(&mut self, config: &Config, known: &Known, now: &Folded, sequence: u64) {
+    fn become_of(&mut self, ctx: &mut Ctx<'_>, orders: &mut impl OrderLines, known: &Known, now: &Folded) {
         let Known { slot, record, .. } = known;
-        let parts: SmallVec<[Part; 1]> =
-            record.parts.iter().zip(&now.parts).map(|(part, now)| Part { held: now.live, ..part.clone() }).collect();
-        self.promises.reservations.set_ops(*slot, known.ops.clone());
-        self.promises.reservations.change(*slot, |record| {
+        let parts: SmallVec<[ReservationPart; 1]> = record
+            .parts
+            .iter()
+            .zip(&now.parts)
+            .map(|(part, now)| ReservationPart { held: now.live, ..part.clone() })
+            .collect();
+        self.reservations.set_ops(*slot, known.ops.clone());
+        self.reservations.change(*slot, |record| {
             record.parts = parts;
             record.posted = now.posted();
             if now.expires_ns.is_some_and(|expires_ns| expires_ns != record.expires_ns) {
@@ -252,59 +263,43 @@ impl Engine {
             }
         });
         if let Some(expires_ns) = now.expires_ns.filter(|expires_ns| *expires_ns != record.expires_ns) {
-            self.promises.reservations.expire_at(*slot, expires_ns);
+            self.reservations.expire_at(*slot, expires_ns);
         }
         for (at, part) in (0..).zip(&record.parts) {
             let (before, after) = (&known.before.parts[usize::from(at)], &now.parts[usize::from(at)]);
-            let held = self.held(config, record, part, at);
-            self.settle_part(config, whom(record, part), (held, part), (before, after), sequence);
-            self.give_protections_back(part, (before, after));
+            let held = orders.hold_key(ctx.view(), (whom(record, part), part.spot), (record.serial, at));
+            orders.settle(ctx, whom(record, part), (held, part.place()), (before, after));
+            self.give_protections_back(ctx.view(), part, (before, after));
         }
-        let now_ns = self.log_time_ns.unwrap_or(0);
+        let now_ns = ctx.core.now_ns();
         match (record.end == End::Live, now.live() > 0) {
-            (true, false) => self.promises.reservations.end(*slot, now.end, now_ns),
-            (false, true) => self.promises.reservations.revive(*slot),
+            (true, false) => self.reservations.end(*slot, now.end, now_ns),
+            (false, true) => self.reservations.revive(*slot),
             _ => {}
         }
     }
 
-    /// A part as its line knows it, with when it was asked for.
-    fn held(&self, config: &Config, record: &Record<'_>, part: &Part, at: u16) -> Held {
-        let line = whom(record, part).line(self, config, part.spot).map(|line| self.claims.line(line));
-        let is_it = |hold: &&crate::claims::Hold| (hold.serial, hold.part) == (record.serial, at);
-        let hold = line.as_ref().and_then(|line| line.holds.iter().find(is_it));
-        let asked_ns = hold.map_or(self.log_time_ns.unwrap_or(0), |hold| hold.asked_ns);
-        Held { serial: record.serial, part: at, asked_ns }
-    }
-
     /// What a part consumed of protections comes back as far as it is neither held nor posted any more; what comes on
     /// top is consumed.
-    fn give_protections_back(&mut self, part: &Part, (before, now): (&PartNow, &PartNow)) {
+    fn give_protections_back(&mut self, view: View<'_>, part: &ReservationPart, (before, now): (&PartNow, &PartNow)) {
         let given = before.live + before.posted() - now.live - now.posted();
         if given != 0 && !part.protections.is_empty() {
-            let (stock, position) = self.stock.at(part.spot);
+            let (stock, position) = view.core.stock.at(part.spot);
             let sku = stock.names.name(position.names[0]);
-            self.promises.protections.give_back(sku, &part.protections, given);
+            self.protections.give_back(sku, &part.protections, given);
         }
     }
 
     /// Lets go of what has run out.
-    pub(crate) fn expire_reservations(&mut self, sequence: u64) {
-        let now_ns = self.log_time_ns.unwrap_or(i64::MIN);
-        let config = Arc::clone(&self.config);
-        while let Some(slot) = self.promises.reservations.expired(now_ns) {
+    pub(crate) fn expire_reservations(&mut self, ctx: &mut Ctx<'_>, orders: &mut impl OrderLines) {
+        let now_ns = ctx.core.log_time_ns.unwrap_or(i64::MIN);
+        let _config = Arc::clone(&ctx.core.config);
+        while let Some(slot) = self.reservations.expired(now_ns) {
             let known = self.known(slot);
             let now =
                 fold(&known.record.parts, known.record.got.len().max(1), &known.ops, Some(known.record.expires_ns));
-            self.become_of(&config, &known, &now, sequence);
+            self.become_of(ctx, orders, &known, &now);
         }
-    }
-}
-
-impl For<'_> {
-    /// The number of the line that it is for, if that is known.
-    fn line(&self, engine: &Engine, config: &Config, spot: crate::stock::Spot) -> Option<u32> {
-        engine.find_line(config, Side::Demand, self.named()?, spot)
     }
 }
 
@@ -313,19 +308,14 @@ fn tell_over_release(before: &Folded, now: &Folded, settle: &Settle, findings: &
     let subject = format!("{}/{}", settle.target.source, settle.target.id);
     if now.is_over_released && !before.is_over_released {
         let cause = "more was to be given back than the reservation holds".to_owned();
-        findings.raised.push(raised_about("over_release", subject, cause));
+        findings.raised.push(Raised::about("over_release", subject, cause));
     } else if before.is_over_released && !now.is_over_released {
         findings.settled.push(("over_release", subject));
     }
 }
 
-/// When a part is wanted.
-fn when_of(part: &Part) -> When {
-    part.due.map_or(When::Now, |(_, bucket)| When::Bucket(bucket))
-}
-
 /// Whom a part of a reservation is for.
-fn whom<'a>(record: &'a Record<'_>, part: &Part) -> For<'a> {
+fn whom<'a>(record: &'a Record<'_>, part: &ReservationPart) -> For<'a> {
     For {
         source: &record.named.source,
         id: &record.named.id,

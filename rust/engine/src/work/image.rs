@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use tallystick_contract::codes;
 use tallystick_contract::config::Team;
+use tallystick_contract::exception_state::{self};
 use tallystick_contract::outcome::Outcome;
 use tallystick_tables::dedup::Fingerprint;
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
-use super::{ALL, Item, Work};
-use crate::exception::ExceptionRecord;
+use crate::diagnostics::exception::ExceptionRecord;
+use crate::work::{Item, Work};
 
 const DAMAGED: SnapshotError = SnapshotError::Damaged("an exception is none");
 
@@ -49,7 +50,7 @@ impl Work {
                 key: has_key.then_some(key),
                 count: reader.u64()?,
                 last_seen_ns: reader.i64()?,
-                state: *ALL.get(usize::from(reader.u8()?)).ok_or(DAMAGED)?,
+                state: *exception_state::ALL.get(usize::from(reader.u8()?)).ok_or(DAMAGED)?,
                 is_escalated: reader.u8()? == 1,
                 moved_by: read_optional(reader)?,
                 note: read_optional(reader)?,

@@ -1,18 +1,18 @@
 //! Items of work as JSON, and which of them are asked for.
 
 use tallystick_contract::codes;
+use tallystick_contract::exception_state::{self, ExceptionState};
 use tallystick_contract::instant;
 
-use super::{Item, State, Work};
-use crate::effect::{write_members, write_name, write_number, write_text};
-
+use crate::output::effect::{write_members, write_name, write_number, write_text};
+use crate::work::{Item, Work};
 /// Which items are asked for. What is absent fits all.
 #[derive(Debug, Clone, Default)]
 pub struct Filter<'a> {
     /// Open and acknowledged ones.
     pub is_unresolved: bool,
     /// In this state.
-    pub state: Option<State>,
+    pub state: Option<ExceptionState>,
     /// With this code.
     pub code: Option<&'a str>,
     /// About events of this source.
@@ -60,11 +60,11 @@ impl Work {
 
     /// Counts by state and by code, as JSON.
     pub(crate) fn write_stats(&self, out: &mut Vec<u8>) {
-        let count = |state: State| self.items.values().filter(|item| item.state == state).count() as u64;
+        let count = |state: ExceptionState| self.items.values().filter(|item| item.state == state).count() as u64;
         let escalated = self.items.values().filter(|item| item.is_escalated && !item.state.is_done()).count() as u64;
         out.extend_from_slice(b"{\"kept\":");
         tallystick_contract::quantity::write_digits(out, self.items.len() as u64);
-        for state in super::ALL {
+        for state in exception_state::ALL {
             write_number(out, state.name(), count(state));
         }
         write_number(out, "escalated", escalated);
@@ -82,8 +82,12 @@ impl Work {
             lead = b",";
             out.extend_from_slice(b"{\"code\":");
             tallystick_contract::json_text::write_string(out, code);
-            write_number(out, "open", of().filter(|item| item.state == State::Open).count() as u64);
-            write_number(out, "acknowledged", of().filter(|item| item.state == State::Acknowledged).count() as u64);
+            write_number(out, "open", of().filter(|item| item.state == ExceptionState::Open).count() as u64);
+            write_number(
+                out,
+                "acknowledged",
+                of().filter(|item| item.state == ExceptionState::Acknowledged).count() as u64,
+            );
             write_text(out, "oldest", Some(&instant::format(oldest.record.log_time_ns)));
             write_text(out, "owner", Some(oldest.record.team.name()));
             write_text(out, "severity", Some(codes::find(code).severity.name()));

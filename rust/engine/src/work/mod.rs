@@ -9,52 +9,16 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 use tallystick_contract::codes::{self, Settled};
+use tallystick_contract::exception_state::ExceptionState;
 use tallystick_contract::heap_size;
 use tallystick_contract::limits::EXCEPTIONS_BYTES_MAX;
 use tallystick_tables::dedup::Fingerprint;
 use tallystick_tables::hash::{fold, of_name};
 
-use crate::exception::ExceptionRecord;
+use crate::diagnostics::Now;
+use crate::diagnostics::exception::{ExceptionRecord, StateChange};
 pub use json::Filter;
 pub(crate) use json::write_item;
-
-/// Where an item is on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
-    /// Nobody has looked at it.
-    Open,
-    /// Somebody has.
-    Acknowledged,
-    /// What it was about is in order.
-    Resolved,
-    /// Nothing will be done about it.
-    Discarded,
-}
-
-impl State {
-    /// The name in outputs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Acknowledged => "acknowledged",
-            Self::Resolved => "resolved",
-            Self::Discarded => "discarded",
-        }
-    }
-
-    /// The state with a name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        ALL.into_iter().find(|state| state.name() == name)
-    }
-
-    /// Whether nothing is to be done about it any more.
-    pub const fn is_done(self) -> bool {
-        matches!(self, Self::Resolved | Self::Discarded)
-    }
-}
-
-/// All states.
-const ALL: [State; 4] = [State::Open, State::Acknowledged, State::Resolved, State::Discarded];
 
 /// An exception that somebody works on.
 #[derive(Debug, Clone)]
@@ -66,37 +30,11 @@ pub(crate) struct Item {
     pub(crate) key: Option<Fingerprint>,
     pub(crate) count: u64,
     pub(crate) last_seen_ns: i64,
-    pub(crate) state: State,
+    pub(crate) state: ExceptionState,
     pub(crate) is_escalated: bool,
     /// Who or what moved it last, and what was said about it.
     pub(crate) moved_by: Option<Box<str>>,
     pub(crate) note: Option<Box<str>>,
-}
-
-/// A change of an item's state, as it is told to others.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StateChange {
-    /// The item.
-    pub number: u64,
-    /// Its code.
-    pub code: Box<str>,
-    /// What it is now.
-    pub state: State,
-    /// Whether it is escalated.
-    pub is_escalated: bool,
-    /// Who or what moved it.
-    pub moved_by: Option<Box<str>>,
-    /// The place in the log of what moved it: sequence of the message, and index within it.
-    pub place: (u64, u32),
-    /// The log's time there, in nanoseconds since 1970.
-    pub log_time_ns: i64,
-}
-
-/// What happens at a place of the log.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Now {
-    pub(crate) place: (u64, u32),
-    pub(crate) log_time_ns: i64,
 }
 
 /// All items.
@@ -176,7 +114,7 @@ impl Work {
             key,
             count: 1,
             last_seen_ns: record.log_time_ns,
-            state: State::Open,
+            state: ExceptionState::Open,
             is_escalated: false,
             moved_by: None,
             note: None,
@@ -239,7 +177,13 @@ impl Work {
     }
 
     /// Moves an item on. Returns whether it was there and not done yet.
-    pub(crate) fn move_to(&mut self, number: u64, state: State, (by, note): (&str, Option<&str>), now: Now) -> bool {
+    pub(crate) fn move_to(
+        &mut self,
+        number: u64,
+        state: ExceptionState,
+        (by, note): (&str, Option<&str>),
+        now: Now,
+    ) -> bool {
         let Some(item) = self.items.get_mut(&number).filter(|item| !item.state.is_done()) else { return false };
         self.bytes += by.len() + note.map_or(0, str::len);
         self.bytes -= heap_size::text(item.moved_by.as_deref()) + heap_size::text(item.note.as_deref());
@@ -270,7 +214,7 @@ impl Work {
         let items = &self.items;
         let is_it = |number: &u64| *items[number].record.code == *code && *items[number].subject == *subject;
         if let Some(number) = self.open.find(hash(self.seed, code, subject), is_it).copied() {
-            self.move_to(number, State::Resolved, (why, None), now);
+            self.move_to(number, ExceptionState::Resolved, (why, None), now);
         }
     }
 
@@ -291,7 +235,7 @@ impl Work {
         let meant: Vec<_> =
             numbers.iter().copied().filter(|number| is_meant(&self.items[number].record.code)).collect();
         for number in meant {
-            self.move_to(number, State::Resolved, (why, None), now);
+            self.move_to(number, ExceptionState::Resolved, (why, None), now);
         }
     }
 
@@ -306,7 +250,7 @@ impl Work {
         while let Some((due_ns, number)) = self.due.first().copied().filter(|(due_ns, _)| *due_ns <= now.log_time_ns) {
             self.due.remove(&(due_ns, number));
             if let Some(item) = self.items.get_mut(&number)
-                && item.state == State::Open
+                && item.state == ExceptionState::Open
             {
                 item.is_escalated = true;
                 self.tell(number, now);
@@ -346,7 +290,7 @@ impl Work {
 
 /// When an item is escalated that is open until then.
 fn escalates_ns(item: &Item, after_ns: Option<i64>) -> Option<i64> {
-    let is_waiting = item.state == State::Open && !item.is_escalated;
+    let is_waiting = item.state == ExceptionState::Open && !item.is_escalated;
     after_ns.filter(|_| is_waiting).map(|after_ns| item.record.log_time_ns.saturating_add(after_ns))
 }
 

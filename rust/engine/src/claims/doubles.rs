@@ -1,0 +1,106 @@
+//! Doubles: what was picked for a line and sold of it, too, is put back on the shelf once (`docs/claims.md` §6).
+
+use std::collections::BTreeMap;
+
+use tallystick_contract::account::Account;
+use tallystick_contract::config::NegativeStock;
+use tallystick_contract::limits::ACCOUNT_MAX;
+
+use crate::claims::book::{Claims, Doubled, Fact, is_moving};
+use crate::claims::steps::kind_of;
+use crate::diagnostics::Findings;
+use crate::read::directive::Side;
+use crate::read::event::Event;
+use crate::read::reading::Claim;
+use crate::schedule::hold::LineNamed;
+use crate::schedule::{Ctx, View};
+use crate::stock::Spot;
+use crate::stock::history::Movement;
+use crate::stock::revision::Revision;
+
+const PICKED: usize = Account::Picked as usize;
+const CODE: &str = "negative_stock";
+
+impl Claims {
+    /// What comes back to `on_hand` with an event, where stock may not go below zero: what its line moves twice by it,
+    /// after the latest count.
+    #[inline]
+    pub(crate) fn relief(&self, view: View<'_>, event: &Event<'_>, claim: &Claim<'_>, time_ns: i64) -> i64 {
+        if view.config.negative_stock != NegativeStock::Refuse || event.document.is_none() {
+            return 0;
+        }
+        self.relief_of(view, event, claim, time_ns).unwrap_or(0)
+    }
+
+    fn relief_of(&self, view: View<'_>, event: &Event<'_>, claim: &Claim<'_>, time_ns: i64) -> Option<i64> {
+        let (_, kind) = kind_of(view.config, event, claim, claim.rule.step?).filter(|(_, kind)| is_moving(*kind))?;
+        let names = [event.sku, event.location, event.lot, event.owner].map(Option::unwrap_or_default);
+        let spot = view.core.stock.find(names)?;
+        let named = LineNamed { source: event.source?, document: event.document?, number: event.line };
+        let number = self.find_line(view, Side::Demand, named, spot)?;
+        let (mut line, place) = self.line_at(view, number, spot);
+        let before = self.doubled_with(number, &line);
+        line.facts.push(Fact { key: 0, time_ns, amount: claim.quantity, kind, place, source: 0 });
+        let now = self.doubled_with(number, &line);
+        let (part, position) = view.core.stock.at(spot);
+        let counted_ns = part.ledger.barrier(position).map(|count| count.time_ns);
+        let live = |((at, time_ns), _): &((Spot, i64), [i64; 2])| {
+            *at == spot && counted_ns.is_none_or(|counted_ns| *time_ns > counted_ns)
+        };
+        Some(sums(before, now).into_iter().filter(live).map(|(_, [before, now])| now - before).sum())
+    }
+
+    /// Lets positions have what was doubled of a line, and of those that share facts with it, in the place of what was
+    /// before. Nobody can refuse that: what moved has moved.
+    pub(crate) fn settle_doubles(
+        ctx: &mut Ctx<'_>,
+        (before, now): (Vec<Doubled>, Vec<Doubled>),
+        findings: &mut Findings,
+    ) {
+        if before == now {
+            return;
+        }
+        let begin = findings.raised.len();
+        for ((spot, time_ns), [before, now]) in sums(before, now).into_iter().filter(|(_, [one, other])| one != other) {
+            let mut revision = Revision::of(ctx.core.stock.at(spot).1.names);
+            revision.amounts[PICKED] = before - now;
+            revision.removed = Some(Movement { time_ns, quantity: before });
+            revision.added = Some(Movement { time_ns, quantity: now });
+            let ledger = &ctx.core.stock.parts[spot.part as usize].ledger;
+            let revised = ledger.draft_unbounded(&revision).expect("64 bits have room for what moved twice");
+            let part = spot.part as usize;
+            ctx.core.write_revised(ctx.config, (part, revision.names, revised), ctx.sequence, None, findings);
+        }
+        forget_what_recovered(findings, begin);
+    }
+}
+
+/// What is put back at each position and time, before and now.
+fn sums(before: Vec<Doubled>, now: Vec<Doubled>) -> BTreeMap<(Spot, i64), [i64; 2]> {
+    let mut sums: BTreeMap<(Spot, i64), [i64; 2]> = BTreeMap::new();
+    for (which, all) in [before, now].into_iter().enumerate() {
+        for Doubled { spot, steps } in all {
+            for (time_ns, amount) in steps {
+                let sum = &mut sums.entry((spot, time_ns)).or_default()[which];
+                *sum = sum.saturating_add(amount).clamp(-ACCOUNT_MAX, ACCOUNT_MAX);
+            }
+        }
+    }
+    sums
+}
+
+/// Stock that was below zero only until the double was put back never was; what is raised by it stands among its like.
+fn forget_what_recovered(findings: &mut Findings, begin: usize) {
+    let late: Vec<_> = findings.raised.drain(begin..).collect();
+    let at = findings.raised.iter().take_while(|raised| &*raised.code == CODE).count();
+    findings.raised.splice(at..at, late);
+    while let Some((raised, settled)) = findings.raised.iter().enumerate().find_map(|(at, raised)| {
+        let is_it = |(code, subject): &(&str, String)| {
+            *code == CODE && &*raised.code == CODE && raised.subject.as_deref() == Some(subject)
+        };
+        Some((at, findings.settled.iter().position(is_it)?))
+    }) {
+        findings.raised.remove(raised);
+        findings.settled.remove(settled);
+    }
+}

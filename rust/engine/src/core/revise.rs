@@ -1,0 +1,36 @@
+//! Revising: a position is written anew, because what was posted to it is another.
+
+use tallystick_contract::config::Config;
+
+use crate::core::Core;
+use crate::diagnostics::Findings;
+use crate::read::event::Event;
+use crate::stock::changes::Tracing;
+use crate::stock::post::tell_crossing;
+use crate::stock::revision::Revised;
+
+impl Core {
+    /// Writes what was drafted for a position, and tells if that lets it cross zero. Returns its place.
+    pub(crate) fn write_revised(
+        &mut self,
+        config: &Config,
+        (part, names, revised): (usize, crate::stock::ledger::Names, Revised),
+        sequence: u64,
+        tracing: Option<Tracing>,
+        findings: &mut Findings,
+    ) -> u32 {
+        let ordinal = self.posts;
+        self.posts += 1;
+        let part = &mut self.stock.parts[part];
+        let (draft, is_hidden) = (revised.draft, revised.is_hidden);
+        let place = part.ledger.write_revision(revised, sequence);
+        if !is_hidden || draft.place().is_none() {
+            part.touch(place, ordinal, tracing);
+        }
+        let [sku, location, lot, owner] = names.map(|name| part.names.name(name));
+        let optional = |name| Some(name).filter(|name: &&str| !name.is_empty());
+        let at = Event { sku: Some(sku), lot: optional(lot), owner: optional(owner), ..Event::default() };
+        tell_crossing(config, &draft, &at, location, findings);
+        place
+    }
+}

@@ -1,0 +1,81 @@
+//! Exceptions: what a person has to look at, with the original bytes, the place in the log, the cause and the cure.
+
+use tallystick_contract::config::Team;
+use tallystick_contract::exception_state::ExceptionState;
+use tallystick_contract::heap_size;
+use tallystick_contract::outcome::Outcome;
+
+/// A change of an item's state, as it is told to others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StateChange {
+    /// The item.
+    pub number: u64,
+    /// Its code.
+    pub code: Box<str>,
+    /// What it is now.
+    pub state: ExceptionState,
+    /// Whether it is escalated.
+    pub is_escalated: bool,
+    /// Who or what moved it.
+    pub moved_by: Option<Box<str>>,
+    /// The place in the log of what moved it: sequence of the message, and index within it.
+    pub place: (u64, u32),
+    /// The log's time there, in nanoseconds since 1970.
+    pub log_time_ns: i64,
+}
+
+/// One exception.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExceptionRecord {
+    /// The number of the item of work that it opened, or adds to.
+    pub number: u64,
+    /// Why: an outcome's name, or `negative_stock`, `short_pick`, `duplicate_suspect` beside an applied event.
+    pub code: Box<str>,
+    /// What became of the event; nothing where it is about no event (`sequence_gap`).
+    pub outcome: Option<Outcome>,
+    /// Who works on it.
+    pub team: Team,
+    /// Place in the log: sequence of the message.
+    pub sequence: u64,
+    /// Place in the log: index within the message.
+    pub index: u32,
+    /// The log's time there, in nanoseconds since 1970.
+    pub log_time_ns: i64,
+    /// Who spoke, if that could be read.
+    pub source: Option<Box<str>>,
+    /// Its idempotency key, if that could be read.
+    pub id: Option<Box<str>>,
+    /// Carried through from the event.
+    pub correlation_id: Option<Box<str>>,
+    /// Carried through from the event.
+    pub causation_id: Option<Box<str>>,
+    /// The position, if that could be read.
+    pub sku: Option<Box<str>>,
+    /// The position, if that could be read.
+    pub location: Option<Box<str>>,
+    /// What happened, in words.
+    pub cause: String,
+    /// What to do about it, in words.
+    pub cure: &'static str,
+    /// For a conflict: the fields that differ from what was first sent under the key.
+    pub fields: Vec<&'static str>,
+    /// For a gap: the first and the last number that are missing.
+    pub missing: Option<(u64, u64)>,
+    /// The original bytes, at most 64 KiB of them.
+    pub event: Box<[u8]>,
+    /// How many bytes the original has.
+    pub event_bytes_total: u64,
+}
+
+impl ExceptionRecord {
+    /// Bytes that it holds beside itself.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let texts =
+            [&self.source, &self.id, &self.correlation_id, &self.causation_id, &self.sku, &self.location].into_iter();
+        self.code.len()
+            + texts.map(|text| heap_size::text(text.as_deref())).sum::<usize>()
+            + self.cause.capacity()
+            + heap_size::list(&self.fields)
+            + self.event.len()
+    }
+}

@@ -1,0 +1,358 @@
+//! Master data: items and locations as versions that hold from a time on, and the codes that sources have for them
+//! (`docs/truth.md` §8).
+
+pub(crate) mod group;
+
+use std::collections::BTreeSet;
+
+use hashbrown::HashTable;
+use tallystick_contract::heap_size;
+use tallystick_contract::limits::SCALE;
+use tallystick_tables::hash::of_name;
+use tallystick_tables::wire::{Reader, SnapshotError, Writer};
+
+/// A source's own code for something: source and code.
+pub(crate) type Alias = (Box<str>, Box<str>);
+
+/// Safety stock as a version says it, in thousandths.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum Safety {
+    #[default]
+    Unsaid,
+    Everywhere(i64),
+    At(Vec<(Box<str>, i64)>),
+}
+
+/// What holds of an item or a location from a time on. Versions are ordered by time, then by who said it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Version {
+    pub(crate) time_ns: i64,
+    pub(crate) source: Box<str>,
+    pub(crate) id: Box<str>,
+    /// Whether it is not defined any more.
+    pub(crate) is_retired: bool,
+    /// The name of the base unit.
+    pub(crate) unit: Option<Box<str>>,
+    /// Base units of other units, in thousandths.
+    pub(crate) units: Vec<(Box<str>, i64)>,
+    /// Money for one base unit, in thousandths.
+    pub(crate) unit_cost: Option<i64>,
+    pub(crate) safety: Safety,
+    pub(crate) aliases: Vec<Alias>,
+    /// The zone of a location's days.
+    pub(crate) time_zone: Option<Box<str>>,
+}
+
+/// Why a quantity cannot be turned into base units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unconvertible {
+    /// There is no such unit.
+    Unknown,
+    /// It does not come out in thousandths, or is too large.
+    Inexact,
+}
+
+impl Version {
+    fn rank(&self) -> (i64, &str, &str) {
+        (self.time_ns, &self.source, &self.id)
+    }
+
+    /// A quantity in a unit as base units, both in thousandths. Exact, or nothing.
+    pub(crate) fn convert(&self, quantity: i64, unit: &str) -> Result<i64, Unconvertible> {
+        if self.unit.as_deref() == Some(unit) {
+            return Ok(quantity);
+        }
+        let (_, factor) = self.units.iter().find(|(name, _)| **name == *unit).ok_or(Unconvertible::Unknown)?;
+        let product = i128::from(quantity) * i128::from(*factor);
+        let scale = i128::from(SCALE);
+        if product % scale != 0 {
+            return Err(Unconvertible::Inexact);
+        }
+        let within =
+            |thousandths: &i64| thousandths.unsigned_abs() <= tallystick_contract::limits::QUANTITY_MAX.unsigned_abs();
+        i64::try_from(product / scale).ok().filter(within).ok_or(Unconvertible::Inexact)
+    }
+
+    /// Safety stock at a location, if the version says one.
+    pub(crate) fn safety_at(&self, location: &str) -> Option<i64> {
+        match &self.safety {
+            Safety::Unsaid => None,
+            Safety::Everywhere(amount) => Some(*amount),
+            Safety::At(locations) => {
+                let here = locations.iter().find(|(name, _)| **name == *location);
+                Some(here.map_or(0, |(_, amount)| *amount))
+            }
+        }
+    }
+}
+
+/// A name with its versions, oldest first.
+#[derive(Debug)]
+struct Entry {
+    name: Box<str>,
+    versions: Vec<Version>,
+}
+
+/// All items, or all locations.
+#[derive(Debug, Default)]
+pub(crate) struct Catalog {
+    entries: Vec<Entry>,
+    index: HashTable<u32>,
+    /// By source and code: the entries that ever had it.
+    aliases: HashTable<(Alias, Vec<u32>)>,
+    seed: u64,
+    /// Whether anything was ever defined.
+    is_used: bool,
+    /// Names that were used and not defined, of which somebody was told.
+    told: BTreeSet<Box<str>>,
+    /// Versions that begin in the future of the log, with their entry.
+    coming: BTreeSet<(i64, u32)>,
+}
+
+impl Catalog {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
+    }
+
+    /// Whether nothing was ever defined.
+    pub(crate) const fn is_empty(&self) -> bool {
+        !self.is_used
+    }
+
+    /// Whether any source has codes of its own.
+    pub(crate) fn has_aliases(&self) -> bool {
+        !self.aliases.is_empty()
+    }
+
+    fn find(&self, name: &str) -> Option<u32> {
+        let is = |entry: &u32| *self.entries[*entry as usize].name == *name;
+        self.index.find(of_name(self.seed, name), is).copied()
+    }
+
+    /// The version that holds at a time, unless it is retired then.
+    pub(crate) fn at(&self, name: &str, time_ns: i64) -> Option<&Version> {
+        self.version_at(self.find(name)?, time_ns)
+    }
+
+    fn version_at(&self, entry: u32, time_ns: i64) -> Option<&Version> {
+        let versions = &self.entries[entry as usize].versions;
+        let count = versions.partition_point(|version| version.time_ns <= time_ns);
+        versions[..count].last().filter(|version| !version.is_retired)
+    }
+
+    /// The name behind a source's own code at a time, if it has one. Where two have it, the version said last holds.
+    pub(crate) fn resolve(&self, source: &str, code: &str, time_ns: i64) -> Option<&str> {
+        let hash = alias_hash(self.seed, source, code);
+        let ((..), entries) = self.aliases.find(hash, |((known, name), _)| **known == *source && **name == *code)?;
+        let holds = |entry: &u32| {
+            let version = self.version_at(*entry, time_ns)?;
+            let has = version.aliases.iter().any(|(known, name)| **known == *source && **name == *code);
+            has.then_some((version.rank(), &*self.entries[*entry as usize].name))
+        };
+        entries.iter().filter_map(holds).max().map(|(_, name)| name)
+    }
+
+    /// Adds a version.
+    pub(crate) fn define(&mut self, name: &str, version: Version, log_time_ns: i64) {
+        let entry = self.find(name).unwrap_or_else(|| self.add(name));
+        self.is_used |= !version.is_retired;
+        if version.time_ns > log_time_ns {
+            self.coming.insert((version.time_ns, entry));
+        }
+        for (source, code) in &version.aliases {
+            let hash = alias_hash(self.seed, source, code);
+            let seed = self.seed;
+            let known = self.aliases.entry(
+                hash,
+                |((known, name), _)| known == source && name == code,
+                |((source, code), _)| alias_hash(seed, source, code),
+            );
+            let entries = known.or_insert_with(|| ((source.clone(), code.clone()), Vec::new())).into_mut();
+            if !entries.1.contains(&entry) {
+                entries.1.push(entry);
+            }
+        }
+        let versions = &mut self.entries[entry as usize].versions;
+        let place = versions.partition_point(|known| known.rank() <= version.rank());
+        versions.insert(place, version);
+    }
+
+    fn add(&mut self, name: &str) -> u32 {
+        let entry = u32::try_from(self.entries.len()).expect("fewer names than 2^32");
+        self.entries.push(Entry { name: name.into(), versions: Vec::new() });
+        let (entries, seed) = (&self.entries, self.seed);
+        self.index.insert_unique(of_name(seed, name), entry, |entry| of_name(seed, &entries[*entry as usize].name));
+        entry
+    }
+
+    /// Notes that a name is used and not defined. Returns whether nobody was told yet.
+    pub(crate) fn tell(&mut self, name: &str) -> bool {
+        !self.told.contains(name) && self.told.insert(name.into())
+    }
+
+    /// Whether a version has begun by a time.
+    #[inline]
+    pub(crate) fn has_begun(&self, log_time_ns: i64) -> bool {
+        self.coming.first().is_some_and(|(time_ns, _)| *time_ns <= log_time_ns)
+    }
+
+    /// A name with a version that has begun by a time, and when. Each is given once.
+    pub(crate) fn begun(&mut self, log_time_ns: i64) -> Option<(Box<str>, i64)> {
+        let (time_ns, entry) = *self.coming.first()?;
+        if time_ns > log_time_ns {
+            return None;
+        }
+        self.coming.pop_first();
+        Some((self.entries[entry as usize].name.clone(), time_ns))
+    }
+
+    /// Whether a version of a name begins after a time, and before another.
+    pub(crate) fn changes_between(&self, name: &str, after_ns: i64, before_ns: i64) -> bool {
+        let Some(entry) = self.find(name) else { return false };
+        let versions = &self.entries[entry as usize].versions;
+        versions.iter().any(|version| version.time_ns > after_ns && version.time_ns < before_ns)
+    }
+
+    /// When the next version begins.
+    pub(crate) fn next_begin_ns(&self) -> Option<i64> {
+        self.coming.first().map(|(time_ns, _)| *time_ns)
+    }
+
+    /// The time zones that versions name, in the order of their names.
+    pub(crate) fn time_zones(&self) -> BTreeSet<Box<str>> {
+        let versions = self.entries.iter().flat_map(|entry| &entry.versions);
+        versions.filter_map(|version| version.time_zone.clone()).collect()
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let pair = |(source, code): &Alias| source.len() + code.len();
+        let version = |version: &Version| {
+            let safety = match &version.safety {
+                Safety::At(locations) => {
+                    heap_size::list(locations) + locations.iter().map(|(name, _)| name.len()).sum::<usize>()
+                }
+                Safety::Unsaid | Safety::Everywhere(_) => 0,
+            };
+            version.source.len()
+                + version.id.len()
+                + heap_size::text(version.unit.as_deref())
+                + heap_size::text(version.time_zone.as_deref())
+                + heap_size::list(&version.units)
+                + version.units.iter().map(|(name, _)| name.len()).sum::<usize>()
+                + heap_size::list(&version.aliases)
+                + version.aliases.iter().map(pair).sum::<usize>()
+                + safety
+        };
+        let entry = |entry: &Entry| {
+            entry.name.len() + heap_size::list(&entry.versions) + entry.versions.iter().map(version).sum::<usize>()
+        };
+        heap_size::list(&self.entries)
+            + self.entries.iter().map(entry).sum::<usize>()
+            + self.index.allocation_size()
+            + self.aliases.allocation_size()
+            + self.aliases.iter().map(|(alias, entries)| pair(alias) + heap_size::list(entries)).sum::<usize>()
+            + heap_size::tree::<Box<str>, ()>(self.told.len())
+            + self.told.iter().map(|name| name.len()).sum::<usize>()
+            + heap_size::tree::<(i64, u32), ()>(self.coming.len())
+    }
+
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        writer.u64(self.entries.len() as u64);
+        for entry in &self.entries {
+            writer.bytes(entry.name.as_bytes());
+            writer.u64(entry.versions.len() as u64);
+            entry.versions.iter().for_each(|version| write_version(writer, version));
+        }
+        writer.u64(self.told.len() as u64);
+        for name in &self.told {
+            writer.bytes(name.as_bytes());
+        }
+    }
+
+    /// Puts back what [`Self::write`] wrote.
+    ///
+    /// # Errors
+    /// When it could not have been written.
+    pub(crate) fn read(&mut self, reader: &mut Reader<'_>, log_time_ns: i64) -> Result<(), SnapshotError> {
+        for _ in 0..reader.count(16)? {
+            let name = reader.text()?.into_owned();
+            if self.find(&name).is_some() {
+                return Err(SnapshotError::Damaged("a name of the master data stands in it twice"));
+            }
+            for _ in 0..reader.count(40)? {
+                let version = read_version(reader)?;
+                self.define(&name, version, log_time_ns);
+            }
+        }
+        for _ in 0..reader.count(8)? {
+            self.told.insert(reader.text()?.into());
+        }
+        Ok(())
+    }
+}
+
+fn write_version(writer: &mut Writer, version: &Version) {
+    writer.i64(version.time_ns);
+    writer.bytes(version.source.as_bytes());
+    writer.bytes(version.id.as_bytes());
+    writer.u8(u8::from(version.is_retired));
+    writer.bytes(version.unit.as_deref().unwrap_or_default().as_bytes());
+    writer.bytes(version.time_zone.as_deref().unwrap_or_default().as_bytes());
+    writer.i64(version.unit_cost.unwrap_or(-1));
+    let (kind, amounts): (u8, Vec<(&str, i64)>) = match &version.safety {
+        Safety::Unsaid => (0, Vec::new()),
+        Safety::Everywhere(amount) => (1, vec![("", *amount)]),
+        Safety::At(locations) => (2, locations.iter().map(|(name, amount)| (&**name, *amount)).collect()),
+    };
+    writer.u8(kind);
+    for list in [amounts, version.units.iter().map(|(name, factor)| (&**name, *factor)).collect()] {
+        writer.u64(list.len() as u64);
+        for (name, amount) in list {
+            writer.bytes(name.as_bytes());
+            writer.i64(amount);
+        }
+    }
+    writer.u64(version.aliases.len() as u64);
+    for (source, code) in &version.aliases {
+        writer.bytes(source.as_bytes());
+        writer.bytes(code.as_bytes());
+    }
+}
+
+fn read_version(reader: &mut Reader<'_>) -> Result<Version, SnapshotError> {
+    let mut version = Version {
+        time_ns: reader.i64()?,
+        source: reader.text()?.into(),
+        id: reader.text()?.into(),
+        is_retired: reader.u8()? == 1,
+        ..Version::default()
+    };
+    let unit = reader.text()?;
+    version.unit = (!unit.is_empty()).then(|| unit.into());
+    let zone = reader.text()?;
+    version.time_zone = (!zone.is_empty()).then(|| zone.into());
+    version.unit_cost = Some(reader.i64()?).filter(|cost| *cost >= 0);
+    let kind = reader.u8()?;
+    let mut lists = [Vec::new(), Vec::new()];
+    for list in &mut lists {
+        for _ in 0..reader.count(16)? {
+            list.push((Box::<str>::from(reader.text()?), reader.i64()?));
+        }
+    }
+    let [amounts, units] = lists;
+    version.safety = match (kind, &*amounts) {
+        (0, []) => Safety::Unsaid,
+        (1, [(_, amount)]) => Safety::Everywhere(*amount),
+        (2, _) => Safety::At(amounts),
+        _ => return Err(SnapshotError::Damaged("a safety stock is none")),
+    };
+    version.units = units;
+    for _ in 0..reader.count(16)? {
+        version.aliases.push((reader.text()?.into(), reader.text()?.into()));
+    }
+    Ok(version)
+}
+
+fn alias_hash(seed: u64, source: &str, code: &str) -> u64 {
+    tallystick_tables::hash::fold(of_name(seed, source) ^ seed, of_name(seed, code).rotate_left(32))
+}

@@ -1,0 +1,183 @@
+//! Element: one event of a message, before and after it is decoded. Events are decoded many together; what the memory of
+//! each needs is found by its hashes.
+
+use std::borrow::Cow;
+
+use bumpalo::Bump;
+use tallystick_contract::limits::EVENT_BYTES_MAX;
+use tallystick_tables::dedup::{Fingerprint, fingerprint};
+use tallystick_tables::hash::of_name;
+
+use crate::read::columns::Rows;
+use crate::read::decode::{Malformed, decode};
+use crate::read::event::Event;
+use crate::read::shape::Shapes;
+/// Where the log's time comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Clock {
+    /// The message's timestamp.
+    Message(i64),
+    /// Each event's own time, as in a replay from a file.
+    Event,
+}
+
+/// An element's place in the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) sequence: u64,
+    pub(crate) index: u32,
+    pub(crate) clock: Clock,
+}
+
+/// An element of the log that waits to be applied.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Element<'a> {
+    pub(crate) place: Place,
+    form: Form<'a>,
+}
+
+/// What an element is written in.
+#[derive(Debug, Clone, Copy)]
+enum Form<'a> {
+    /// JSON.
+    Text(&'a [u8]),
+    /// A row of columns.
+    Row(&'a Rows<'a>, usize),
+    /// A message that cannot be split, and why.
+    Broken(&'a [u8], Malformed),
+}
+
+impl<'a> Element<'a> {
+    pub(crate) const fn new(bytes: &'a [u8], place: Place) -> Self {
+        Self { place, form: Form::Text(bytes) }
+    }
+
+    pub(crate) const fn broken(bytes: &'a [u8], place: Place, why: Malformed) -> Self {
+        Self { place, form: Form::Broken(bytes, why) }
+    }
+
+    pub(crate) const fn row(rows: &'a Rows<'a>, row: usize, place: Place) -> Self {
+        Self { place, form: Form::Row(rows, row) }
+    }
+
+    /// Whether another one can be read together with it: texts, or rows that follow each other.
+    fn is_before(&self, next: &Self) -> bool {
+        match (self.form, next.form) {
+            (Form::Row(rows, row), Form::Row(next_rows, next)) => std::ptr::eq(rows, next_rows) && row + 1 == next,
+            (Form::Row(..), _) | (_, Form::Row(..)) => false,
+            _ => true,
+        }
+    }
+
+    /// All that it was written in, where it is not too large, so that it can be read once more.
+    pub(crate) fn whole(&self) -> Vec<u8> {
+        match self.form {
+            Form::Text(bytes) | Form::Broken(bytes, _) => bytes.to_vec(),
+            Form::Row(rows, row) => rows.whole(row),
+        }
+    }
+
+    /// The original, where it lies if it is a text.
+    pub(crate) fn text(&self) -> Cow<'a, [u8]> {
+        match self.form {
+            Form::Text(bytes) | Form::Broken(bytes, _) => Cow::Borrowed(bytes),
+            Form::Row(rows, row) => Cow::Owned(rows.whole(row)),
+        }
+    }
+
+    /// What an exception keeps of it, with its full length in bytes. A row is given as the JSON event that it is.
+    pub(crate) fn original(&self) -> (Cow<'a, [u8]>, u64) {
+        match self.form {
+            Form::Text(bytes) | Form::Broken(bytes, _) => {
+                (Cow::Borrowed(&bytes[..bytes.len().min(EVENT_BYTES_MAX)]), bytes.len() as u64)
+            }
+            Form::Row(rows, row) => {
+                let (bytes, total) = rows.original(row);
+                (Cow::Owned(bytes), total)
+            }
+        }
+    }
+}
+
+/// The hashes of the names in an event. What is absent has the hash zero and is never looked at.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct NameHashes {
+    pub(crate) sku: u64,
+    pub(crate) location: u64,
+    pub(crate) lot: u64,
+    pub(crate) owner: u64,
+    pub(crate) to_location: u64,
+}
+
+impl NameHashes {
+    fn of(seed: u64, event: &Event<'_>) -> Self {
+        let hash = |name: Option<&str>| name.map_or(0, |name| of_name(seed, name));
+        Self {
+            sku: hash(event.sku),
+            location: hash(event.location),
+            lot: hash(event.lot),
+            owner: hash(event.owner),
+            to_location: hash(event.to_location),
+        }
+    }
+}
+
+/// What a first look found of an element.
+#[derive(Debug)]
+pub(crate) struct Seen<'a> {
+    pub(crate) event: Event<'a>,
+    pub(crate) is_too_large: bool,
+    pub(crate) decoded: Result<(), Malformed>,
+    pub(crate) key: Fingerprint,
+    pub(crate) hashes: NameHashes,
+}
+
+impl Default for Seen<'_> {
+    fn default() -> Self {
+        Self {
+            event: Event::default(),
+            is_too_large: false,
+            decoded: Ok(()),
+            key: Fingerprint([0; 2]),
+            hashes: NameHashes::default(),
+        }
+    }
+}
+
+impl Seen<'_> {
+    /// The hashes of its key and its names.
+    #[inline]
+    pub(crate) fn hash(&mut self, secret: &[u8; 16], seed: u64) {
+        let (source, id) = (self.event.source, self.event.id);
+        self.key = fingerprint(secret, source.unwrap_or_default(), id.unwrap_or_default());
+        self.hashes = NameHashes::of(seed, &self.event);
+    }
+}
+
+/// Looks at elements: reads each into its slot.
+pub(crate) fn see<'a>(elements: &[Element<'a>], seen: &mut [Seen<'a>], shapes: &mut Shapes, arena: &'a Bump) {
+    let mut rest = seen;
+    for run in elements.chunk_by(Element::is_before) {
+        let (here, behind) = rest.split_at_mut(run.len());
+        match run[0].form {
+            Form::Row(rows, first) => rows.see(first, here, arena),
+            _ => run.iter().zip(here).for_each(|(element, seen)| see_text(element, seen, shapes, arena)),
+        }
+        rest = behind;
+    }
+}
+
+fn see_text<'a>(element: &Element<'a>, seen: &mut Seen<'a>, shapes: &mut Shapes, arena: &'a Bump) {
+    seen.is_too_large = false;
+    seen.decoded = match element.form {
+        Form::Text(bytes) if bytes.len() <= EVENT_BYTES_MAX => decode(bytes, &mut seen.event, shapes, arena),
+        Form::Text(_) | Form::Row(..) => {
+            (seen.event, seen.is_too_large) = (Event::default(), true);
+            Ok(())
+        }
+        Form::Broken(_, why) => {
+            seen.event = Event::default();
+            Err(why)
+        }
+    };
+}

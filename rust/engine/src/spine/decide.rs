@@ -1,0 +1,185 @@
+//! Deciding: what waited for an approval is posted or dropped (`docs/truth.md` §5).
+
+use crate::approval::Pendings;
+use crate::approval::{Pending, SourceSite};
+use crate::core::Core;
+use crate::core::case::Case;
+use crate::diagnostics::{Findings, Raised};
+use crate::read::directive::{Decided, Target};
+use crate::read::event::Event;
+use crate::read::reading::{Claim, Said};
+use crate::spine::engine::Engine;
+use crate::stock::lookup::Found;
+use crate::stock::post::Checked;
+use bumpalo::Bump;
+use tallystick_contract::config::Config;
+use tallystick_contract::outcome::Outcome;
+use tallystick_tables::dedup::Fingerprint;
+use tallystick_tables::dedup::fingerprint;
+
+impl Engine {
+    /// Decides what waits for an approval.
+    ///
+    /// # Errors
+    /// The event that it is about, where that is not known yet.
+    pub(crate) fn decide<'d>(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        decided: &'d Decided,
+        is_granted: bool,
+        findings: &mut Findings,
+    ) -> Result<Outcome, &'d Target> {
+        let target = match decided {
+            Decided::Target(target) => target,
+            Decided::Exception(number) => {
+                let outcome = match self.waits_under(*number) {
+                    Some(Ok(key)) => self
+                        .pendings
+                        .take_pending(&mut self.core, key)
+                        .map(|pending| self.settle_pending(config, case, &pending, is_granted, findings)),
+                    Some(Err(site)) => Some(self.decide_site(config, case, &site, is_granted, findings)),
+                    None => None,
+                };
+                return Ok(outcome.unwrap_or_else(|| {
+                    findings.why = Some(format!("nothing waits for an approval under exception {number}"));
+                    Outcome::UnknownReference
+                }));
+            }
+        };
+        let key = fingerprint(&self.core.secret, &target.source, &target.id);
+        if let Some(pending) = self.pendings.take_pending(&mut self.core, key) {
+            return Ok(self.settle_pending(config, case, &pending, is_granted, findings));
+        }
+        let known = self.core.keys.find(key, self.core.now_ns()).filter(|known| !known.is_echoed());
+        if known.is_none() || self.is_held(config, key) {
+            return Err(target);
+        }
+        let is_posted = known.is_some_and(|known| !known.is_unposted() && !known.is_refusal());
+        let is_decided = self.pendings.decided.contains_key(&key.0) || self.amended.0.contains_key(&key.0);
+        let is_counted = is_decided || is_posted;
+        if is_counted {
+            return Ok(Outcome::Absorbed);
+        }
+        findings.why = Some("the event waits for no approval, and none was ever asked for".to_owned());
+        Ok(Outcome::UnknownReference)
+    }
+
+    /// What waits under an exception: an event's key, or a site.
+    fn waits_under(&self, number: u64) -> Option<Result<Fingerprint, SourceSite>> {
+        let item = self.work.get(number)?;
+        match &*item.record.code {
+            "pending_approval" => item.key.filter(|key| self.pendings.get(*key).is_some()).map(Ok),
+            "mass_change" => {
+                let record = &item.record;
+                let site = (record.source.clone()?, record.location.clone()?);
+                self.pendings.sites.get(&site).is_some_and(|changes| changes.is_guarded).then_some(Err(site))
+            }
+            _ => None,
+        }
+    }
+
+    /// Posts an event that waited, or drops it. Returns what became of it.
+    fn settle_pending(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        pending: &Pending,
+        is_granted: bool,
+        findings: &mut Findings,
+    ) -> Outcome {
+        let key = pending.held.key;
+        let now = self.core.now((case.element.place.sequence, case.element.place.index));
+        let why = if is_granted { "granted" } else { "denied" };
+        self.work.resolve_of(key, why, now, |code| code == "pending_approval");
+        Pendings::touch_pending(&mut self.core, pending, case.sequence);
+        if !is_granted {
+            return Outcome::Applied;
+        }
+        let outcome = self.post_pending(config, pending, case.sequence, findings);
+        self.core.keys.set_answer(key, outcome);
+        if matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
+            let flags = pending.flags.iter();
+            let flags: Vec<_> =
+                flags.map(|(code, subject)| Raised { subject: subject.clone(), ..Raised::of(code) }).collect();
+            let about = |flag: Raised| match flag.subject {
+                Some(_) => flag,
+                None => Raised { subject: Some(name_of(&mut self.core, pending).into()), key: Some(key), ..flag },
+            };
+            let mut flags: Vec<_> = flags.into_iter().map(about).collect();
+            let [sku, location, ..] = &pending.position;
+            self.core.flag_names(config, sku, location, pending.held.time_ns, &mut flags);
+            findings.raised.extend(self.untold(&flags));
+        }
+        outcome
+    }
+
+    /// Posts an event that waited, under the names and in the unit that it had when it came.
+    fn post_pending(&mut self, config: &Config, pending: &Pending, sequence: u64, findings: &mut Findings) -> Outcome {
+        let arena = Bump::new();
+        let (element, seen) = self.core.see_held(&pending.held, &arena);
+        let claim = match self.core.read(config, &element, &seen, findings) {
+            Ok(Said::Stock(claim)) => Claim { quantity: pending.quantity, ..claim },
+            Ok(Said::Directive(..)) => return Outcome::UnknownReference,
+            Err(outcome) => return outcome,
+        };
+        if !self.core.stock.has_room(1) {
+            return Outcome::Overflow;
+        }
+        let [sku, location, ..] = &pending.position;
+        let event = Event { sku: Some(sku), location: Some(location), ..seen.event };
+        let checked = Checked {
+            event: &event,
+            claim: &claim,
+            key: pending.held.key,
+            time_ns: pending.held.time_ns,
+            rank: pending.rank,
+            sequence,
+            ordinal: self.core.posts,
+            element: pending.held.ordinal,
+            found: Found::default(),
+            relief: 0,
+        };
+        self.core.posts += 1;
+        let part = self.core.stock.part_of(self.core.stock.hash(sku));
+        self.core.stock.parts[part].post(config, &checked, findings)
+    }
+
+    /// Decides a mass change: all that waits of it, in the order of the log.
+    fn decide_site(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        site: &SourceSite,
+        is_granted: bool,
+        findings: &mut Findings,
+    ) -> Outcome {
+        let of_site = self.pendings.by_age.values().filter(|pending| pending.site.as_ref() == Some(site));
+        let keys: Vec<_> = of_site.map(|pending| pending.held.key).collect();
+        for key in keys {
+            let Some(pending) = self.pendings.take_pending(&mut self.core, key) else { continue };
+            let outcome = self.settle_pending(config, case, &pending, is_granted, findings);
+            if !matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
+                let name = name_of(&mut self.core, &pending);
+                let words =
+                    findings.why.take().unwrap_or_else(|| format!("{name} was granted, and refused by the state"));
+                let raised = Raised::about(outcome.name(), name, words);
+                findings.raised.push(Raised { key: Some(key), ..raised });
+            }
+        }
+        if let Some(changes) = self.pendings.sites.get_mut(site) {
+            (changes.is_guarded, changes.rests) = (false, is_granted);
+        }
+        let why = if is_granted { "granted" } else { "denied" };
+        let now = self.core.now((case.element.place.sequence, case.element.place.index));
+        self.work.resolve("mass_change", &format!("{}/{}", site.0, site.1), why, now);
+        Outcome::Applied
+    }
+}
+
+/// Source and id of an event that waited, as a subject.
+fn name_of(core: &mut Core, pending: &Pending) -> String {
+    let arena = Bump::new();
+    let (_, seen) = core.see_held(&pending.held, &arena);
+    format!("{}/{}", seen.event.source.unwrap_or_default(), seen.event.id.unwrap_or_default())
+}

@@ -1,0 +1,315 @@
+//! The state machine: messages in, outcomes and effects out. It knows no clock and no IO: time is an input.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bumpalo::Bump;
+use tallystick_contract::config::Config;
+use tallystick_tables::dedup::{Dedup, Fingerprint};
+
+use crate::approval::Pendings;
+use crate::claims::Claims;
+use crate::core::Core;
+use crate::correction::Amended;
+use crate::diagnostics::exception::ExceptionRecord;
+use crate::order::Tracks;
+pub(crate) use crate::output::batch::Batch;
+use crate::output::effect::{Covers, Message, encode_availability, encode_exceptions};
+use crate::promise::Promises;
+use crate::read::columns;
+use crate::read::columns::Rows;
+use crate::read::decode::Malformed;
+use crate::read::element::{Clock, Element, Place};
+use crate::read::event::EventTime;
+use crate::read::split::{Framing, split, split_lines};
+use crate::receipts::Lines;
+use crate::schedule::Schedule;
+use crate::shadow::Shadow;
+use crate::shards::Shards;
+use crate::sources::Sources;
+use crate::spine::wave::Wave;
+use crate::stock::Spot;
+use crate::stock::changes::ChangedPosition;
+use crate::suspects::Suspects;
+use crate::transfers::Lanes;
+use crate::waiting::Waiting;
+use crate::work::Work;
+use tallystick_contract::outcome::OUTCOME_NUMBERS;
+
+/// A log sequence that does not follow the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SequenceError {
+    /// The sequence that was offered.
+    pub offered: u64,
+    /// The last sequence that the state reflects.
+    pub last: u64,
+}
+
+impl std::fmt::Display for SequenceError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "sequence {} does not follow {}, the last one that the ledger reflects", self.offered, self.last)
+    }
+}
+
+impl std::error::Error for SequenceError {}
+
+/// Everything that changed since the last flush, encoded.
+#[derive(Debug)]
+pub struct Flush {
+    /// The sequence through which all was flushed before.
+    pub from: u64,
+    /// The last sequence that this flush reflects.
+    pub through: u64,
+    /// Changed positions.
+    pub positions: usize,
+    /// Availability messages.
+    pub availability: Vec<Message>,
+    /// Exception messages.
+    pub exceptions: Vec<Message>,
+}
+
+/// The engine: the core, the capabilities, and what waits to go out. It alone knows all of them.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) core: Core,
+    pub(crate) shards: Shards,
+    /// What sources promised an order of.
+    pub(crate) tracks: Tracks,
+    /// What is known of positions beyond their accounts.
+    pub(crate) schedule: Schedule,
+    /// What orders claim, and what purchases bring.
+    pub(crate) claims: Claims,
+    /// What was promised, and to whom.
+    pub(crate) promises: Promises,
+    /// Events that wait for an approval.
+    pub(crate) pendings: Pendings,
+    /// What was corrected.
+    pub(crate) amended: Amended,
+    /// Directives that wait for the event that they are about.
+    pub(crate) waiting: Waiting,
+    /// Receipts that were announced.
+    pub(crate) lines: Lines,
+    /// Transfers on their way.
+    pub(crate) lanes: Lanes,
+    pub(crate) sources: Sources,
+    pub(crate) suspects: Suspects,
+    pub(crate) shadow: Option<Shadow>,
+    /// Exceptions as work.
+    pub(crate) work: Work,
+    /// Exceptions for the next flush.
+    pub(crate) exceptions: Vec<Arc<ExceptionRecord>>,
+    /// The key of the last element, if something may wait for it.
+    pub(crate) posted: Option<Fingerprint>,
+    /// Whether the configuration was changed since somebody looked.
+    pub(crate) is_reconfigured: bool,
+    /// Up to when what is kept for a window of log time need not be looked through.
+    pub(crate) tidy_ns: i64,
+    pub(crate) flushed: u64,
+    /// By outcome number.
+    pub(crate) totals: [u64; OUTCOME_NUMBERS],
+    /// What the caller wants to find again in a snapshot.
+    pub notes: BTreeMap<String, String>,
+    pub(crate) ranges: Vec<Range<usize>>,
+}
+
+impl Engine {
+    /// An empty engine. The secret keys all hashes, so that nobody can craft collisions; it changes no result.
+    pub fn new(config: Config, secret: [u8; 16]) -> Self {
+        Self::with_shards(config, secret, Shards::default())
+    }
+
+    /// A new engine whose state is divided for a crew to work on together; it changes no result.
+    pub fn with_shards(config: Config, secret: [u8; 16], shards: Shards) -> Self {
+        let (window_ns, keys_max) = (config.dedup_window_ns, config.dedup_keys_max);
+        let (exceptions_max, escalate_after_ns) = (config.exceptions_max, config.escalate_after_ns);
+        let core = Core::new(config, secret, shards.count());
+        let seed = core.seed;
+        Self {
+            core,
+            shards,
+            tracks: Tracks::default(),
+            schedule: Schedule::default(),
+            claims: Claims::new(seed),
+            promises: Promises::new(),
+            pendings: Pendings::default(),
+            amended: Amended::default(),
+            waiting: Waiting::default(),
+            lines: Lines::default(),
+            lanes: Lanes::default(),
+            sources: Sources::new(seed),
+            suspects: Suspects { meanings: Dedup::new(window_ns, keys_max) },
+            shadow: None,
+            work: Work::new(seed, exceptions_max, escalate_after_ns),
+            exceptions: Vec::new(),
+            posted: None,
+            is_reconfigured: false,
+            tidy_ns: i64::MIN,
+            flushed: 0,
+            totals: [0; OUTCOME_NUMBERS],
+            notes: BTreeMap::new(),
+            ranges: Vec::new(),
+        }
+    }
+
+    /// Applies one message of the bus: an object, an array, NDJSON, or an Arrow IPC stream.
+    ///
+    /// # Errors
+    /// When the sequence does not follow the last one. Nothing was changed.
+    pub fn apply_message(
+        &mut self,
+        message: &[u8],
+        sequence: u64,
+        log_time_ns: i64,
+        batch: &mut Batch,
+    ) -> Result<(), SequenceError> {
+        self.apply_messages(std::iter::once((sequence, log_time_ns, message)), batch)
+    }
+
+    /// Applies messages of the bus: sequence, the log's time in nanoseconds since 1970, and bytes of each.
+    ///
+    /// # Errors
+    /// When a sequence does not follow the one before. What stands before it was applied.
+    pub fn apply_messages<'a>(
+        &mut self,
+        messages: impl Iterator<Item = (u64, i64, &'a [u8])>,
+        batch: &mut Batch,
+    ) -> Result<(), SequenceError> {
+        let arena = Bump::new();
+        let mut wave = Wave::new(&arena);
+        let mut ranges = std::mem::take(&mut self.ranges);
+        let mut result = Ok(());
+        for (sequence, log_time_ns, message) in messages {
+            result = self.check_sequence(sequence);
+            if result.is_err() {
+                break;
+            }
+            let place = Place { sequence, index: 0, clock: Clock::Message(log_time_ns) };
+            ranges.clear();
+            let mut is_empty = false;
+            match split(message, &mut ranges) {
+                Framing::Elements => {
+                    is_empty = ranges.is_empty();
+                    for (index, range) in (0..).zip(&ranges) {
+                        self.enqueue(&mut wave, Element::new(&message[range.clone()], Place { index, ..place }), batch);
+                    }
+                }
+                Framing::Columns => match columns::read(message) {
+                    Ok(batches) => {
+                        is_empty = batches.iter().all(Rows::is_empty);
+                        // The rows live as long as this message is looked at; what came before it is applied before it.
+                        self.run(&mut wave, batch);
+                        let indices = (0..).map(|index| Place { index, ..place });
+                        self.apply_rows(&batches, indices, batch);
+                    }
+                    Err(why) => self.enqueue(&mut wave, Element::broken(message, place, why), batch),
+                },
+                Framing::Broken(what) => {
+                    self.enqueue(&mut wave, Element::broken(message, place, Malformed::of_element(what)), batch);
+                }
+            }
+            if is_empty {
+                // A message without elements moves the log's time all the same, after what came before it.
+                self.run(&mut wave, batch);
+                self.core.tick(place.clock.offer(EventTime::Absent));
+                let config = Arc::clone(&self.core.config);
+                self.on_time(&config, (sequence, 0), batch);
+                self.review(&config, (sequence, 0), batch);
+            }
+            self.core.sequence = sequence;
+        }
+        self.run(&mut wave, batch);
+        self.core.keys.settle_all();
+        self.ranges = ranges;
+        result
+    }
+
+    /// Applies NDJSON as `replay` does: each line that is not blank is an element with a sequence of its own. Without
+    /// a log time, each event's own time is the log's.
+    ///
+    /// # Errors
+    /// When the first sequence does not follow the last one. Nothing was changed.
+    pub fn apply_ndjson(
+        &mut self,
+        buffer: &[u8],
+        first_sequence: u64,
+        log_time_ns: Option<i64>,
+        batch: &mut Batch,
+    ) -> Result<(), SequenceError> {
+        self.check_sequence(first_sequence)?;
+        let clock = log_time_ns.map_or(Clock::Event, Clock::Message);
+        let arena = Bump::new();
+        let mut wave = Wave::new(&arena);
+        let mut ranges = std::mem::take(&mut self.ranges);
+        ranges.clear();
+        split_lines(buffer, &mut ranges);
+        for (sequence, range) in (first_sequence..).zip(&ranges) {
+            let element = Element::new(&buffer[range.clone()], Place { sequence, index: 0, clock });
+            self.enqueue(&mut wave, element, batch);
+            self.core.sequence = sequence;
+        }
+        self.run(&mut wave, batch);
+        self.core.keys.settle_all();
+        self.ranges = ranges;
+        Ok(())
+    }
+
+    /// Applies the rows of record batches in their order, as [`Self::apply_ndjson`] does with lines.
+    ///
+    /// # Errors
+    /// When the first sequence does not follow the last one. Nothing was changed.
+    pub fn apply_columns(
+        &mut self,
+        batches: &[Rows<'_>],
+        first_sequence: u64,
+        log_time_ns: Option<i64>,
+        batch: &mut Batch,
+    ) -> Result<(), SequenceError> {
+        self.check_sequence(first_sequence)?;
+        let clock = log_time_ns.map_or(Clock::Event, Clock::Message);
+        self.apply_rows(batches, (first_sequence..).map(|sequence| Place { sequence, index: 0, clock }), batch);
+        self.core.keys.settle_all();
+        let rows: usize = batches.iter().map(Rows::len).sum();
+        if rows > 0 {
+            self.core.sequence = first_sequence + rows as u64 - 1;
+        }
+        Ok(())
+    }
+
+    fn check_sequence(&self, offered: u64) -> Result<(), SequenceError> {
+        if offered > self.core.sequence { Ok(()) } else { Err(SequenceError { offered, last: self.core.sequence }) }
+    }
+
+    /// Whether what becomes of a stock event depends on nothing but its key, its order and its positions.
+    #[inline]
+    pub(crate) fn is_plain(&self, config: &Config) -> bool {
+        !config.needs_state() && self.core.items.is_empty() && self.core.locations.is_empty() && self.shadow.is_none()
+    }
+
+    /// Keeps a batch's exceptions for the next flush.
+    pub fn hold_exceptions(&mut self, batch: &mut Batch) {
+        self.exceptions.append(&mut batch.exceptions);
+    }
+
+    /// Takes the positions that changed since they were last taken or flushed.
+    pub fn take_changed(&mut self) -> Vec<ChangedPosition> {
+        let (changed, _) = self.core.stock.take_changed();
+        changed.into_iter().map(|spot| self.standing(spot)).collect()
+    }
+
+    /// Encodes everything that changed since the last flush, for the bus.
+    pub fn flush(&mut self, stream: &str, positions_max: usize, bytes_max: usize) -> Flush {
+        let (changed, tracings) = self.core.stock.take_changed();
+        let records = std::mem::take(&mut self.exceptions);
+        let (from, through) = (self.flushed, self.core.sequence);
+        let covers = Covers { stream, from, through, log_time_ns: self.core.now_ns() };
+        let tracing = |spot: Spot| tracings[spot.part as usize].get(spot.place);
+        let balances = self.views(&changed).map(|(spot, view)| (spot, view, tracing(spot)));
+        let more = |spot, out: &mut Vec<u8>| self.schedule.write_promise(&self.core, spot, out);
+        let availability = encode_availability(covers, balances, (positions_max, bytes_max), more);
+        let moved = std::mem::take(&mut self.work.changes);
+        let exceptions = encode_exceptions(covers, &records, &moved, positions_max, bytes_max);
+        self.flushed = through;
+        Flush { from, through, positions: changed.len(), availability, exceptions }
+    }
+}

@@ -1,0 +1,201 @@
+//! Holding: what is ahead in its source's order waits in a [`Tracks`], and follows when what is before it has come or
+//! was given up. Time is the log's, so a replay gives the same answer.
+
+use std::sync::Arc;
+
+use bumpalo::Bump;
+use tallystick_contract::config::Config;
+use tallystick_contract::limits::HELD_BYTES_MAX;
+use tallystick_contract::order::Ordering;
+use tallystick_contract::outcome::Outcome;
+use tallystick_tables::body::Known;
+
+use crate::core::case::Case;
+use crate::diagnostics::{About, Findings, Late};
+use crate::order::rank::subject_of_gap;
+use crate::order::{HeldEvent, Rank, Turn};
+use crate::output::batch::Batch;
+use crate::promise::answer_late;
+use crate::read::element::{Element, Seen};
+use crate::spine::engine::Engine;
+use crate::stock::lookup::Found;
+
+impl Engine {
+    /// Notes that an event which was applied, or refused by the state, has taken its place in its source's order.
+    pub(crate) fn take_place(&mut self, rank: Rank, number: u64, place: (u64, u32)) {
+        match rank {
+            Rank::InOrder(Some(track)) => {
+                self.tracks.pass(track, number);
+                self.tracks.moved = Some(track);
+            }
+            Rank::Late(track, Late::WasLost) => {
+                if let Some(gap) = self.tracks.find_lost(track, number) {
+                    let key = self.tracks.get(track).key();
+                    let subject = subject_of_gap(key.source, key.position, gap);
+                    self.core.resolve("sequence_gap", &subject, "came after all", place);
+                }
+            }
+            Rank::InOrder(None) | Rank::Late(..) | Rank::Ahead(_) => {}
+        }
+    }
+
+    /// Holds an event that is ahead.
+    pub(crate) fn hold(&mut self, track: u32, ordering: Ordering, case: &Case<'_, '_>) {
+        let number = case.seen.event.sequence.unwrap_or_default();
+        let held = case.to_held(&self.core);
+        self.tracks.hold(track, number, held, ordering.gap_wait_ns);
+        self.tracks.moved = Some(track);
+    }
+
+    /// Lets follow what an element has made possible: what was held behind it, or what there is no more room to hold.
+    pub(crate) fn follow_up(&mut self, config: &Config, sequence: u64, batch: &mut Batch) {
+        let Some(track) = self.tracks.moved.take() else { return };
+        self.drain(config, track, sequence, batch);
+        let held_max = config.ordering(&self.tracks.get(track).source).held_max;
+        while self.tracks.held_count(track) > held_max {
+            self.give_up(config, track, sequence, batch);
+        }
+        while self.tracks.held_bytes() > HELD_BYTES_MAX
+            && let Some(longest) = self.tracks.due(i64::MAX)
+        {
+            self.give_up(config, longest, sequence, batch);
+        }
+    }
+
+    /// Gives up every gap that was waited for long enough until the log's time.
+    pub(crate) fn expire(&mut self, config: &Config, sequence: u64, batch: &mut Batch) {
+        let Some(now_ns) = self.core.log_time_ns else { return };
+        while let Some(track) = self.tracks.due(now_ns) {
+            self.give_up(config, track, sequence, batch);
+        }
+    }
+
+    /// Gives up every gap, as at the end of a replay: what is held is applied as after its wait.
+    pub fn release_held(&mut self, batch: &mut Batch) {
+        let config = Arc::clone(&self.core.config);
+        while let Some(track) = self.tracks.due(i64::MAX) {
+            self.give_up(&config, track, self.core.sequence, batch);
+        }
+        self.release_waiting(batch);
+        self.core.keys.settle_all();
+    }
+
+    /// Declares the numbers that are missing first on a track lost, and lets follow what was held behind them.
+    fn give_up(&mut self, config: &Config, track: u32, sequence: u64, batch: &mut Batch) {
+        let key = self.tracks.get(track).key();
+        let source: Box<str> = key.source.into();
+        let position = key.position.map(|(sku, place)| (sku.into(), place.into()));
+        if let Some((missing, held)) = self.tracks.give_up(track) {
+            let at = (held.sequence, held.index);
+            let (sku, location): (Option<Box<str>>, Option<Box<str>>) = position.unzip();
+            let subject = subject_of_gap(&source, sku.as_deref().zip(location.as_deref()), missing);
+            let about = About {
+                code: "sequence_gap",
+                subject: &subject,
+                source: Some(&source),
+                sku: sku.as_deref(),
+                location: location.as_deref(),
+                cause: cause_of_gap(missing),
+                missing: Some(missing),
+                place: at,
+            };
+            self.core.raise(config, about);
+            self.pass_notices(batch);
+        }
+        self.drain(config, track, sequence, batch);
+    }
+
+    /// Applies the held events of a track whose turn has come.
+    fn drain(&mut self, config: &Config, track: u32, sequence: u64, batch: &mut Batch) {
+        while let Some((turn, _, held)) = self.tracks.take(track) {
+            self.apply_held(turn, &held, sequence, batch);
+        }
+        let ordering = config.ordering(&self.tracks.get(track).source);
+        self.tracks.settle(track, ordering.gap_wait_ns);
+    }
+
+    /// Applies what was held: it passed every check of its own when it came, and its key is remembered. Since then
+    /// master data and configuration may have changed.
+    fn apply_held(&mut self, turn: Turn, held: &HeldEvent, sequence: u64, batch: &mut Batch) {
+        self.pass_notices(batch);
+        // What was held before it may have changed the configuration.
+        let config = &*Arc::clone(&self.core.config);
+        let arena = Bump::new();
+        let (element, seen) = self.core.see_held(held, &arena);
+        let mut findings = Findings::default();
+        let mut outcome = match self.core.read(config, &element, &seen, &mut findings) {
+            Err(outcome) => outcome,
+            Ok(said) => {
+                let (time_ns, found) = (held.time_ns, Found::default());
+                let is_late = turn != Turn::Now;
+                let case = Case {
+                    seen: &seen,
+                    element: &element,
+                    said: &said,
+                    time_ns,
+                    sequence,
+                    is_late,
+                    came: Some((held.ordinal, held.came_ns)),
+                    found,
+                };
+                match self.admit(config, &case) {
+                    Ok(admitted) => self.carry_out(config, &case, &admitted, &mut findings, batch),
+                    Err((outcome, why)) => {
+                        findings.why = why;
+                        outcome
+                    }
+                }
+            }
+        };
+        if turn != Turn::Now && matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
+            (outcome, findings.late) = (Outcome::Late, Some(Late::WasTaken));
+        }
+        if outcome == Outcome::Held {
+            return; // A directive that waits for its target now.
+        }
+        self.finish(config, held, (&element, &seen), (outcome, findings), batch);
+        self.follow_target(held.key, (sequence, 0), batch);
+    }
+
+    /// Writes down the final outcome of what was held.
+    pub(crate) fn finish(
+        &mut self,
+        config: &Config,
+        held: &HeldEvent,
+        (element, seen): (&Element<'_>, &Seen<'_>),
+        (outcome, mut findings): (Outcome, Findings),
+        batch: &mut Batch,
+    ) {
+        self.pass_notices(batch);
+        let known = Known::of(outcome);
+        if known.is_refusal() || known.is_unposted() {
+            self.core.keys.set_answer(held.key, outcome);
+        }
+        self.totals[usize::from(Outcome::Held.number())] -= 1;
+        self.totals[usize::from(outcome.number())] += 1;
+        self.sources.release(seen.event.source.unwrap_or_default(), outcome);
+        batch.released.push((held.sequence, held.index, outcome));
+        answer_late((element, seen), (outcome, self.core.sequence), &mut findings, batch);
+        self.claims.tell_turns(&mut self.core, &mut findings);
+        self.raise(config, element, (outcome, seen, &mut findings), self.core.now_ns(), batch);
+    }
+
+    /// Whether all that is held is what it says it is, for a state that came from outside.
+    pub(crate) fn holds_what_it_says(&mut self) -> bool {
+        let all = self.tracks.held().chain(self.waiting.held()).chain(self.pendings.held());
+        let held: Vec<HeldEvent> = all.cloned().collect();
+        held.iter().all(|held| {
+            let arena = Bump::new();
+            let (_, seen) = self.core.see_held(held, &arena);
+            seen.decoded.is_ok() && !seen.is_too_large && seen.key == held.key
+        })
+    }
+}
+
+fn cause_of_gap((first, last): (u64, u64)) -> String {
+    if first == last {
+        format!("`sequence` {first} did not come in time; what was held behind it was applied without it")
+    } else {
+        format!("`sequence` {first} to {last} did not come in time; what was held behind them was applied without them")
+    }
+}

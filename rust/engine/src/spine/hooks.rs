@@ -1,0 +1,366 @@
+//! Hooks: where the spine calls capabilities, hook by hook, each in one order. A capability that is added is added here.
+//!
+//! | hook | called |
+//! |---|---|
+//! | was posted | once an event was written to the stock |
+//! | was undone | before and after a correction writes what it makes of an event |
+//! | time has passed | with each element, before it is judged |
+//! | next due | when somebody asks until when nothing happens of itself |
+//! | forget | once in a while of the log's time |
+//! | memory | when somebody asks |
+//! | save, load | in a snapshot |
+//!
+//! Directives are carried out in `directives`, questions are answered in `query` and `inspect`.
+
+use crate::claims::book::Noted;
+use crate::claims::{Claims, Stepped};
+use crate::core::Core;
+use crate::core::admitted::Admitted;
+use crate::core::case::Case;
+use crate::correction::Amendment;
+use crate::correction::retract_beside_lines;
+use crate::diagnostics::Findings;
+use crate::diagnostics::exception::ExceptionRecord;
+use crate::output::batch::Batch;
+use crate::read::directive::ReceiptLine;
+use crate::read::event::Event;
+use crate::read::reading::Claim;
+use crate::read::shape::Shapes;
+use crate::schedule::{Ctx, Schedule, SupplyState, View};
+use crate::shadow::Shadow;
+use crate::spine::engine::Engine;
+use crate::stock::Spot;
+use crate::stock::journal::Posted;
+use crate::stock::post::Checked;
+use std::sync::Arc;
+use tallystick_contract::config::Config;
+use tallystick_contract::heap_size;
+use tallystick_contract::limits::DEDUP_GENERATIONS;
+use tallystick_tables::dedup::Fingerprint;
+use tallystick_tables::wire::{Reader, SnapshotError, Writer};
+
+impl Engine {
+    /// An event was posted that its names or its source had to be looked up for: its order line, receipts against what
+    /// was announced, transfers on their way.
+    pub(crate) fn was_posted(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        claim: &Claim<'_>,
+        admitted: &Admitted,
+        findings: &mut Findings,
+    ) {
+        let event = admitted.event(&case.seen.event);
+        let posted = (&event, claim, admitted.quantity.unwrap_or(claim.quantity));
+        self.line_was_posted(config, case, posted, findings);
+        if config.receipts.is_none() && config.transfer_age_ns.is_none() {
+            return;
+        }
+        let judged = is_scheduled(&self.core, &self.schedule, &self.claims, config);
+        self.lines.note_receipt(&self.core, judged, config, posted, case.seen.key, findings);
+        self.lanes.note_transfer(&self.core, config, posted, case.seen.key, findings);
+    }
+
+    /// An event was posted: it may be a fact of an order line.
+    pub(crate) fn line_was_posted(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        (event, claim, quantity): (&Event<'_>, &Claim<'_>, i64),
+        findings: &mut Findings,
+    ) {
+        let (key, time_ns) = (case.seen.key, case.time_ns);
+        let (mut ctx, claims, _) = self.split(config, case.sequence);
+        claims.note_step(&mut ctx, &Stepped { event, claim, quantity, key, time_ns }, findings);
+        claims.tell_claims(&mut ctx, findings);
+    }
+
+    /// What an event posted was taken out of the stock: receipts, transfers and its order line forget it. Returns the
+    /// line of its receipt, which is compared once what came instead was noted.
+    pub(crate) fn was_undone(
+        &mut self,
+        config: &Config,
+        (key, source): (Fingerprint, &str),
+        old: Option<(usize, Posted)>,
+        sequence: u64,
+        findings: &mut Findings,
+    ) -> Option<ReceiptLine> {
+        let receipt = self.lines.retract_receipt(&self.core, config, key);
+        self.lanes.retract_transfer(config, key, findings);
+        if let Some((part, posted)) = old {
+            let (mut ctx, claims, _) = self.split(config, sequence);
+            claims.retract_step(&mut ctx, &noted(key, part, &posted), findings);
+            retract_beside_lines(&mut self.core, part, posted, source);
+            self.core.stock.parts[part].journal.forget(key);
+        }
+        receipt
+    }
+
+    /// An event was put in another's place.
+    pub(crate) fn was_put_in(
+        &mut self,
+        config: &Config,
+        checked: &Checked<'_, '_>,
+        sequence: u64,
+        findings: &mut Findings,
+    ) {
+        let Checked { event, claim, key, time_ns, .. } = *checked;
+        let posted = (event, claim, claim.quantity);
+        let judged = is_scheduled(&self.core, &self.schedule, &self.claims, config);
+        self.lines.note_receipt(&self.core, judged, config, posted, key, findings);
+        self.lanes.note_transfer(&self.core, config, posted, key, findings);
+        let stepped = Stepped { event, claim, quantity: claim.quantity, key, time_ns };
+        let (mut ctx, claims, _) = self.split(config, sequence);
+        claims.note_step(&mut ctx, &stepped, findings);
+    }
+
+    /// A correction is whole: what it changed is compared, and told.
+    pub(crate) fn was_corrected(
+        &mut self,
+        config: &Config,
+        receipt: Option<&ReceiptLine>,
+        sequence: u64,
+        findings: &mut Findings,
+    ) {
+        if let (Some(receipts), Some(line)) = (config.receipts, receipt) {
+            let judged = is_scheduled(&self.core, &self.schedule, &self.claims, config);
+            self.lines.compare(judged, receipts, line, findings);
+        }
+        let (mut ctx, claims, _) = self.split(config, sequence);
+        claims.tell_claims(&mut ctx, findings);
+    }
+
+    /// What the log's time brings about: gaps that are given up, directives whose target does not come, transfers that
+    /// age, versions that begin.
+    #[inline]
+    pub(crate) fn on_time(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
+        let log_time_ns = self.core.log_time_ns.unwrap_or(i64::MIN);
+        let is_anything_due = self.schedule.is_used
+            || !self.tracks.is_idle()
+            || !self.waiting.is_empty()
+            || self.lanes.is_due(log_time_ns)
+            || self.core.items.has_begun(log_time_ns)
+            || config.has_timed_safety()
+            || log_time_ns > self.tidy_ns;
+        if is_anything_due {
+            self.follow_time(config, place, batch);
+        }
+    }
+
+    fn follow_time(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
+        if self.is_promise_due() {
+            self.promises_on_time(config, place, batch);
+        }
+        // What is held stays so when its source's order is changed.
+        if !self.tracks.is_idle() {
+            self.expire(config, place.0, batch);
+        }
+        if !self.waiting.is_empty() {
+            self.expire_waiting(config, batch);
+        }
+        let log_time_ns = self.core.log_time_ns.unwrap_or(i64::MIN);
+        if self.lanes.is_due(log_time_ns) {
+            self.lanes.tell_overdue(&mut self.core, config, place);
+        }
+        // What was held may have been released only when its time was over.
+        if self.schedule.is_used && self.promises.reservations.expired(log_time_ns).is_some() {
+            self.promises.expire_reservations(
+                &mut Ctx::new(&mut self.core, &mut self.schedule, config, place.0),
+                &mut self.claims,
+            );
+        }
+        if self.core.items.has_begun(log_time_ns) {
+            self.core.touch_begun(log_time_ns, place.0);
+        }
+        if config.has_timed_safety() {
+            self.follow_safety(config, log_time_ns, place.0);
+        }
+        if log_time_ns > self.tidy_ns {
+            self.tidy_ns = log_time_ns.saturating_add(config.dedup_window_ns / DEDUP_GENERATIONS);
+            self.tidy(config, log_time_ns);
+        }
+        self.pass_notices(batch);
+    }
+
+    /// What the log's time brings for promises.
+    #[cold]
+    pub(crate) fn promises_on_time(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
+        let sequence = place.0;
+        let now_ns = self.core.log_time_ns.unwrap_or(i64::MIN);
+        self.promises
+            .expire_reservations(&mut Ctx::new(&mut self.core, &mut self.schedule, config, sequence), &mut self.claims);
+        if now_ns >= self.schedule.next_bucket_ns {
+            self.claims.turn(&mut Ctx::new(&mut self.core, &mut self.schedule, config, sequence));
+        }
+        while let Some((location, _)) = self.core.locations.begun(now_ns) {
+            self.rezone(config, &location, sequence);
+        }
+        self.claims.tell_lines_overdue(&mut Ctx::new(&mut self.core, &mut self.schedule, config, place.0), place);
+        self.pass_notices(batch);
+    }
+
+    /// Whether the log's time brings anything for promises.
+    #[inline]
+    pub(crate) fn is_promise_due(&self) -> bool {
+        let now_ns = self.core.log_time_ns.unwrap_or(i64::MIN);
+        self.schedule.is_used
+            && (now_ns >= self.schedule.next_bucket_ns
+                || self.promises.reservations.expired(now_ns).is_some()
+                || self.core.locations.has_begun(now_ns))
+    }
+
+    /// The log time at which something happens of itself, in nanoseconds since 1970: what is waited for, runs out, or
+    /// begins.
+    pub fn next_due_ns(&self) -> Option<i64> {
+        let schedule = &self.schedule;
+        let expiry = self.promises.reservations.next_expiry_ns();
+        let is_scheduled = schedule.entries.iter().flatten().any(|entry| !entry.timeline.is_empty())
+            || schedule.lines.values().any(|line| line.state == SupplyState::Open);
+        let bucket = Some(schedule.next_bucket_ns).filter(|ns| schedule.is_used && is_scheduled && *ns > i64::MIN);
+        let begins = [self.core.items.next_begin_ns(), self.core.locations.next_begin_ns()].into_iter().flatten().min();
+        let safety = self.core.log_time_ns.and_then(|now_ns| self.core.config.next_safety_ns(now_ns));
+        [expiry, bucket, begins, safety, self.lanes.next_due_ns()].into_iter().flatten().min()
+    }
+
+    /// Forgets what is kept for as long as keys are.
+    #[cold]
+    fn tidy(&mut self, config: &Config, log_time_ns: i64) {
+        // A key is remembered for up to 25/24 of the window.
+        let kept_ns = config.dedup_window_ns.saturating_add(2 * (config.dedup_window_ns / DEDUP_GENERATIONS));
+        let before_ns = log_time_ns.saturating_sub(kept_ns);
+        self.amended.0.retain(|_, amendment| amendment.at_ns >= before_ns);
+        self.pendings.decided.retain(|_, at_ns| *at_ns >= before_ns);
+        self.lines.forget(before_ns);
+        self.lanes.forget(before_ns);
+        self.promises.tidy_promises(config, before_ns);
+        self.claims.tidy_claims(&mut Ctx::new(&mut self.core, &mut self.schedule, config, 0), before_ns);
+    }
+
+    /// Bytes held, by part.
+    pub fn memory_bytes(&self) -> Vec<(&'static str, usize)> {
+        let amendment = |amendment: &Amendment| amendment.rank.1.len() + amendment.rank.2.len();
+        let amended = heap_size::tree::<[u64; 2], Amendment>(self.amended.0.len())
+            + self.amended.0.values().map(amendment).sum::<usize>();
+        let notes = self.notes.iter().map(|(name, value)| name.capacity() + value.capacity()).sum::<usize>();
+        let shapes =
+            self.core.shapes.iter().map(Shapes::memory_bytes).sum::<usize>() + heap_size::list(&self.core.shapes);
+        // What stands for work is counted there.
+        let own = self.exceptions.iter().filter(|record| Arc::strong_count(record) == 1);
+        let heads = size_of::<ExceptionRecord>() + 2 * size_of::<usize>();
+        let records = own.map(|record| heads + record.memory_bytes()).sum::<usize>();
+        let (tables, bodies) = self.core.keys.memory_bytes();
+        let mut parts = vec![
+            // Behind the counts of its owners.
+            ("config", self.core.config.memory_bytes() + 2 * size_of::<usize>()),
+            ("notes", heap_size::tree::<String, String>(self.notes.len()) + notes),
+            ("shapes", shapes + heap_size::list(&self.ranges)),
+            ("dedup", tables),
+            ("meanings", self.suspects.meanings.memory_bytes()),
+            ("bodies", bodies),
+            ("held", self.tracks.memory_bytes()),
+            ("exceptions", records + heap_size::list(&self.exceptions)),
+            ("work", self.work.memory_bytes()),
+            ("sources", self.sources.memory_bytes()),
+            ("corrections", amended + self.waiting.memory_bytes()),
+            ("approvals", self.pendings.memory_bytes() + self.core.losses.memory_bytes()),
+            ("watched", self.lines.memory_bytes() + self.lanes.memory_bytes()),
+            ("master", self.core.items.memory_bytes() + self.core.locations.memory_bytes()),
+            ("promises", self.promises.memory_bytes() + self.schedule.memory_bytes() + self.core.days_bytes()),
+            ("claims", self.claims.memory_bytes()),
+            ("documents", self.claims.documents_bytes()),
+            ("shadow", self.shadow.as_ref().map_or(0, Shadow::memory_bytes)),
+        ];
+        parts.extend(self.core.stock.memory_bytes());
+        parts
+    }
+
+    /// Bytes among them that are mapped beside the ordinary allocator.
+    pub fn mapped_bytes(&self) -> usize {
+        self.core.keys.mapped_bytes()
+            + self.suspects.meanings.bytes().mapped
+            + self.core.stock.mapped_bytes()
+            + self.promises.reservations.mapped_bytes()
+    }
+
+    /// Writes what is known beyond balances, keys and orders.
+    pub(crate) fn write_truth(&self, writer: &mut Writer) {
+        self.core.stock.write_journal(self.core.elements, self.core.config.corrections_max, writer);
+        writer.u64(self.amended.0.len() as u64);
+        for (key, amendment) in &self.amended.0 {
+            writer.words(key);
+            writer.u8(u8::from(amendment.is_voided));
+            writer.i64(amendment.rank.0);
+            writer.bytes(amendment.rank.1.as_bytes());
+            writer.bytes(amendment.rank.2.as_bytes());
+            writer.i64(amendment.time_ns);
+            writer.i64(amendment.at_ns);
+        }
+        self.waiting.write(writer);
+        self.pendings.write(writer);
+        self.lines.write(writer);
+        self.lanes.write(writer);
+        self.core.items.write(writer);
+        self.core.locations.write(writer);
+        self.work.write(writer);
+        self.sources.write(writer);
+        writer.u8(u8::from(self.shadow.is_some()));
+        if let Some(shadow) = &self.shadow {
+            shadow.write(writer);
+        }
+        writer.i64(self.tidy_ns);
+        writer.i64(self.core.safety_ns);
+        self.promises.write_promises(self.looked_at(), writer);
+        self.claims.write_claims(self.looked_at(), writer);
+        self.schedule.write_risks(&self.core, writer);
+    }
+
+    pub(crate) fn read_truth(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
+        self.core.stock.read_journal(reader)?;
+        for _ in 0..reader.count(57)? {
+            let key = [reader.u64()?, reader.u64()?];
+            let is_voided = reader.u8()? == 1;
+            let rank = (reader.i64()?, reader.text()?.into(), reader.text()?.into());
+            self.amended.0.insert(key, Amendment { is_voided, rank, time_ns: reader.i64()?, at_ns: reader.i64()? });
+        }
+        self.waiting.read(reader)?;
+        self.pendings.read(&mut self.core.losses, reader)?;
+        self.lines.read(reader)?;
+        self.lanes.read(reader, self.core.config.transfer_age_ns)?;
+        let log_time_ns = self.core.log_time_ns.unwrap_or(i64::MIN);
+        self.core.items.read(reader, log_time_ns)?;
+        self.core.locations.read(reader, log_time_ns)?;
+        self.work.read(reader)?;
+        self.sources.read(reader)?;
+        if reader.u8()? == 1 {
+            let (tables, since) = (reader.text()?.into_owned(), reader.u64()?);
+            let policy = self.core.config.changed(&tables).ok().and_then(|changed| changed.ownership);
+            let policy = policy.ok_or(SnapshotError::Damaged("a policy on trial is none"))?;
+            let mut shadow = Shadow::new(policy, tables, since);
+            shadow.read(reader)?;
+            self.shadow = Some(shadow);
+        }
+        self.tidy_ns = reader.i64()?;
+        self.core.safety_ns = reader.i64()?;
+        let config = Arc::clone(&self.core.config);
+        self.promises.read_promises(&mut Ctx::new(&mut self.core, &mut self.schedule, &config, 0), reader)?;
+        self.claims.read_claims(&mut Ctx::new(&mut self.core, &mut self.schedule, &config, 0), reader)?;
+        self.schedule.read_risks(&self.core, reader)
+    }
+}
+
+/// Tells of receipts whether the schedule judges them.
+pub(crate) fn is_scheduled<'a>(
+    core: &'a Core,
+    schedule: &'a Schedule,
+    claims: &'a Claims,
+    config: &'a Config,
+) -> impl Fn(&ReceiptLine) -> bool + 'a {
+    move |line| claims.is_scheduled(View::new(core, schedule, config), line)
+}
+
+/// An event as its line knows it.
+fn noted(key: Fingerprint, part: usize, posted: &Posted) -> Noted {
+    let part = u32::try_from(part).expect("there are few parts");
+    let spot = Spot { part, place: posted.places.0 };
+    Noted { key: key.0[1], time_ns: posted.time_ns, amount: posted.quantity, spot }
+}

@@ -1,0 +1,23 @@
+//! Spine: what knows all capabilities. Batches come in, each element runs down the column of checks, and what it changes
+//! and what the log's time brings is told to the capabilities in one order.
+
+pub(crate) mod engine;
+
+mod admit;
+mod carry_out;
+mod correct;
+mod decide;
+mod define;
+mod directives;
+mod holding;
+mod hooks;
+mod inspect;
+mod judge;
+mod lines;
+mod query;
+mod raise;
+mod review;
+mod round;
+pub mod snapshot;
+mod waiting;
+mod wave;

@@ -1,0 +1,164 @@
+//! Raising: what a person has to look at becomes a record, and work (`docs/truth.md` §7); what is in order again is
+//! resolved.
+
+use tallystick_contract::codes;
+use tallystick_contract::config::Config;
+use tallystick_contract::outcome::Outcome;
+
+use crate::diagnostics::exception::ExceptionRecord;
+use crate::diagnostics::{Findings, Notice, Now, Raised, cause_of_code, cause_of_outcome};
+use crate::output::batch::Batch;
+use crate::read::element::{Clock, Element, Place, Seen};
+use crate::read::event::{Event, EventTime};
+use crate::sources::Heard;
+use crate::spine::engine::Engine;
+
+impl Engine {
+    /// Passes on what capabilities have to tell, in the order in which they told it.
+    #[inline]
+    pub(crate) fn pass_notices(&mut self, batch: &mut Batch) {
+        if !self.core.notices.is_empty() {
+            self.pass_all_notices(batch);
+        }
+    }
+
+    #[cold]
+    fn pass_all_notices(&mut self, batch: &mut Batch) {
+        for notice in std::mem::take(&mut self.core.notices) {
+            match notice {
+                Notice::Raise(record, subject) => batch.exceptions.push(self.work.raise(*record, &subject, None)),
+                Notice::Resolve(code, subject, how, now) => self.work.resolve(code, &subject, how, now),
+            }
+        }
+    }
+
+    /// Writes down what became of an element, with the exceptions that follow from it.
+    pub(crate) fn record(
+        &mut self,
+        config: &Config,
+        element: &Element<'_>,
+        judged: (Outcome, &Seen<'_>, &mut Findings),
+        batch: &mut Batch,
+    ) {
+        let (outcome, seen, findings) = judged;
+        self.pass_notices(batch);
+        let (place, event) = (element.place, &seen.event);
+        self.totals[usize::from(outcome.number())] += 1;
+        self.core.elements += 1;
+        batch.push(place.sequence, place.index, outcome, event);
+        let log_time_ns = match place.clock {
+            Clock::Message(ns) => self.core.log_time_ns.unwrap_or(ns).max(ns),
+            Clock::Event => self.core.now_ns(),
+        };
+        if !(findings.turns.is_empty()
+            && findings.nets.is_empty()
+            && self.core.turns.is_empty()
+            && self.core.nets.is_empty())
+        {
+            self.claims.tell_turns(&mut self.core, findings);
+        }
+        if !outcome.is_silent() || findings.is_telling() || self.work.knows(seen.key) {
+            self.raise(config, element, (outcome, seen, findings), log_time_ns, batch);
+        }
+        let location_hash = seen.hashes.location;
+        self.note_source(config, (event, location_hash), (outcome, log_time_ns), (place.sequence, place.index));
+        self.pass_notices(batch);
+        if self.work.is_due(log_time_ns) {
+            let now = self.core.now((place.sequence, place.index));
+            self.work.escalate(now);
+        }
+    }
+
+    /// Notes what came from a source.
+    #[inline]
+    fn note_source(
+        &mut self,
+        config: &Config,
+        (event, location_hash): (&Event<'_>, u64),
+        (outcome, log_time_ns): (Outcome, i64),
+        place: (u64, u32),
+    ) {
+        let Some(source) = event.source else { return };
+        let time_ns = if let EventTime::At(time_ns) = event.time { time_ns } else { log_time_ns };
+        let sequence = event.sequence.unwrap_or_default();
+        let noted = Heard { outcome, time_ns, sequence, place, log_time_ns, location_hash };
+        if let Some(todo) = self.sources.note(source, noted) {
+            if todo.is_news || self.core.locations.has_aliases() {
+                self.sources.hear_of(&self.core, source, todo.number, (event, outcome), time_ns);
+            }
+            if todo.is_to_look_after {
+                self.sources.look_after(&mut self.core, config, todo.number, place);
+            }
+        }
+        if self.sources.is_due(log_time_ns) {
+            self.sources.look_at_lags(&mut self.core, config, place);
+        }
+    }
+
+    /// Writes down the exceptions that follow from an outcome, and resolves what it sets right.
+    pub(crate) fn raise(
+        &mut self,
+        config: &Config,
+        element: &Element<'_>,
+        (outcome, seen, findings): (Outcome, &Seen<'_>, &mut Findings),
+        log_time_ns: i64,
+        batch: &mut Batch,
+    ) {
+        let Place { sequence, index, .. } = element.place;
+        let now = Now { place: (sequence, index), log_time_ns };
+        if outcome.is_accepted() && self.work.knows(seen.key) {
+            self.work.accept(seen.key, now);
+        }
+        for (code, subject) in std::mem::take(&mut findings.settled) {
+            self.work.resolve(code, &subject, "in order again", now);
+        }
+        let is_silent =
+            outcome.is_silent() || findings.is_grouped || findings.is_told && outcome == Outcome::Insufficient;
+        if is_silent && findings.raised.is_empty() {
+            return;
+        }
+        let event = &seen.event;
+        let (original, event_bytes_total) = element.original();
+        let subject = match (event.source, event.id) {
+            (Some(source), Some(id)) => format!("{source}/{id}"),
+            _ => format!("@{sequence}:{index}"),
+        };
+        let key = (event.source.is_some() && event.id.is_some()).then_some(seen.key);
+        let record = |code: &str, location: Option<Box<str>>, cause: String, fields| ExceptionRecord {
+            number: 0,
+            code: code.into(),
+            outcome: Some(outcome),
+            team: config.team(code),
+            sequence,
+            index,
+            log_time_ns,
+            source: event.source.map(Into::into),
+            id: event.id.map(Into::into),
+            correlation_id: event.correlation_id.map(Into::into),
+            causation_id: event.causation_id.map(Into::into),
+            sku: event.sku.map(Into::into),
+            location: location.or_else(|| event.location.map(Into::into)),
+            cause,
+            cure: codes::find(code).cure,
+            fields,
+            missing: None,
+            event: (*original).into(),
+            event_bytes_total,
+        };
+        if !is_silent {
+            let cause = findings
+                .why
+                .take()
+                .unwrap_or_else(|| cause_of_outcome(outcome, event, findings, config, log_time_ns, event_bytes_total));
+            let fields = findings.fields.take().unwrap_or_default();
+            let raised = record(outcome.name(), None, cause, fields);
+            batch.exceptions.push(self.work.raise(raised, &subject, key));
+        }
+        for Raised { code, location, subject: own, key: of, cause } in std::mem::take(&mut findings.raised) {
+            let cause = cause.unwrap_or_else(|| cause_of_code(config, &code, event, own.as_deref()));
+            let raised = record(&code, location, cause, Vec::new());
+            let (subject, key) = own.as_deref().map_or((&*subject, key), |own| (own, of));
+            batch.exceptions.push(self.work.raise(raised, subject, key));
+        }
+    }
+}

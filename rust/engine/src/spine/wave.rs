@@ -1,0 +1,121 @@
+//! Waves: events are looked at many together before they are applied one by one. Each look touches what the event will
+//! need (its key, its names, its position), so that the memory of all of them is fetched at once instead of one after
+//! the other. Changes no answer.
+
+use std::sync::Arc;
+
+use bumpalo::Bump;
+
+use crate::diagnostics::Findings;
+use crate::output::batch::Batch;
+use crate::read::columns::Rows;
+use crate::read::element::{Clock, Element, Place, Seen, see};
+use crate::read::event::EventTime;
+use crate::schedule::Schedule;
+use crate::schedule::View;
+use crate::spine::engine::Engine;
+use crate::stock::lookup::{Found, WAVE_EVENTS, look_ahead};
+/// The elements that are applied next.
+#[derive(Debug)]
+pub(crate) struct Wave<'a> {
+    /// Holds the strings that were written with escapes.
+    arena: &'a Bump,
+    elements: Vec<Element<'a>>,
+    seen: Vec<Seen<'a>>,
+}
+
+impl<'a> Wave<'a> {
+    pub(crate) const fn new(arena: &'a Bump) -> Self {
+        Self { arena, elements: Vec::new(), seen: Vec::new() }
+    }
+}
+
+impl Engine {
+    /// Adds an element, and applies what waits when there is enough of it.
+    #[inline]
+    pub(crate) fn enqueue<'a>(&mut self, wave: &mut Wave<'a>, element: Element<'a>, batch: &mut Batch) {
+        wave.elements.push(element);
+        if wave.elements.len() == self.elements_together() {
+            self.run(wave, batch);
+        }
+    }
+
+    const fn elements_together(&self) -> usize {
+        if self.shards.count() == 1 { WAVE_EVENTS } else { self.shards.together() }
+    }
+
+    /// Applies the rows of record batches in their order.
+    pub(crate) fn apply_rows(
+        &mut self,
+        batches: &[Rows<'_>],
+        mut places: impl Iterator<Item = Place>,
+        batch: &mut Batch,
+    ) {
+        let arena = Bump::new();
+        let mut wave = Wave::new(&arena);
+        for rows in batches {
+            for (row, place) in (0..rows.len()).zip(&mut places) {
+                self.enqueue(&mut wave, Element::row(rows, row, place), batch);
+            }
+        }
+        self.run(&mut wave, batch);
+    }
+
+    /// Applies what waits.
+    pub(crate) fn run(&mut self, wave: &mut Wave<'_>, batch: &mut Batch) {
+        let Wave { arena, elements, seen } = wave;
+        if !self.is_for_crew(elements.len()) || !self.run_round(&Arc::clone(&self.core.config), elements, batch) {
+            for elements in elements.chunks(WAVE_EVENTS) {
+                self.run_wave(elements, seen, arena, batch);
+            }
+        }
+        elements.clear();
+    }
+
+    fn run_wave<'a>(&mut self, elements: &[Element<'a>], seen: &mut Vec<Seen<'a>>, arena: &'a Bump, batch: &mut Batch) {
+        let mut config = Arc::clone(&self.core.config);
+        // The slots are used again and again: an event is too large to be moved about.
+        if seen.len() < elements.len() {
+            seen.resize_with(elements.len(), Seen::default);
+        }
+        let seen = &mut seen[..elements.len()];
+        see(elements, seen, &mut self.core.shapes[0], arena);
+        for seen in &mut *seen {
+            seen.hash(&self.core.secret, self.core.seed);
+            self.core.keys.of(seen.key).prefetch(seen.key);
+        }
+        for seen in &*seen {
+            self.core.keys.of(seen.key).prefetch_places(seen.key);
+        }
+        let mut found = [Found::default(); WAVE_EVENTS];
+        look_ahead(seen.iter(), |seen| self.core.stock.of(seen.hashes.sku), &mut found);
+        if self.schedule.is_used {
+            let spots =
+                seen.iter().zip(&found).map(|(seen, found)| (seen, Schedule::promised_spot(&self.core, seen, *found)));
+            self.promises.look_ahead(View::new(&self.core, &self.schedule, &config), spots);
+        }
+        let mut findings = Findings::default();
+        for ((element, seen), found) in elements.iter().zip(&*seen).zip(&found) {
+            if matches!(element.place.clock, Clock::Message(_)) {
+                // The bus's time moves with every message, whatever becomes of its elements.
+                self.core.tick(element.place.clock.offer(EventTime::Absent));
+                self.on_time(&config, (element.place.sequence, element.place.index), batch);
+            }
+            findings.clear();
+            let outcome = self.judge(&config, element, (seen, *found), &mut findings, batch);
+            self.record(&config, element, (outcome, seen, &mut findings), batch);
+            if let Some(key) = self.posted.take()
+                && !self.waiting.is_empty()
+            {
+                self.follow_target(key, (element.place.sequence, element.place.index), batch);
+            }
+            if config.has_orders() {
+                self.follow_up(&config, element.place.sequence, batch);
+            }
+            if std::mem::take(&mut self.is_reconfigured) {
+                config = Arc::clone(&self.core.config);
+            }
+            self.review(&config, (element.place.sequence, element.place.index), batch);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Lookup: the positions of many events at once, so that the memory of all of them is fetched together instead of one
+//! after the other. Changes no answer.
+
+use tallystick_tables::intern::{Interner, NONE};
+
+use crate::read::element::{NameHashes, Seen};
+use crate::read::event::Event;
+use crate::stock::Part;
+use crate::stock::ledger::Names;
+/// Events in a wave: enough to hide the latency of memory, few enough to stay in the nearest cache.
+pub(crate) const WAVE_EVENTS: usize = 32;
+
+/// What a look at an event's position found. Names and places are never taken back, so it stays true.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Found {
+    pub(crate) names: Option<Names>,
+    pub(crate) place: Option<u32>,
+    place_hash: u64,
+}
+
+/// Looks at the positions of events, each in its part of the stock. Each pass asks for memory that the pass before it
+/// has found out about.
+#[inline]
+pub(crate) fn look_ahead<'s, 'a: 's, 'p>(
+    seen: impl Iterator<Item = &'s Seen<'a>> + Clone,
+    part_of: impl Fn(&Seen<'_>) -> &'p Part,
+    found: &mut [Found; WAVE_EVENTS],
+) {
+    for seen in seen.clone() {
+        part_of(seen).names.prefetch(seen.hashes.sku);
+    }
+    for seen in seen.clone() {
+        part_of(seen).names.prefetch_name(seen.hashes.sku);
+    }
+    for (seen, found) in seen.clone().zip(&mut *found) {
+        let part = part_of(seen);
+        found.names = find_names(&part.names, &seen.event, &seen.hashes);
+        found.place_hash = found.names.map_or(0, |names| part.ledger.prefetch(names));
+    }
+    for (seen, found) in seen.clone().zip(&*found) {
+        part_of(seen).ledger.prefetch_position(found.place_hash);
+    }
+    for (seen, found) in seen.clone().zip(&mut *found) {
+        let place_hash = found.place_hash;
+        found.place = found.names.and_then(|names| part_of(seen).ledger.find_hashed(names, place_hash));
+    }
+    for (seen, found) in seen.zip(&*found) {
+        if let Some(place) = found.place {
+            part_of(seen).ledger.prefetch_movements(place);
+        }
+    }
+}
+
+/// The names of an event's position, where all of them are known.
+fn find_names(names: &Interner, event: &Event<'_>, hashes: &NameHashes) -> Option<Names> {
+    let optional = |name: Option<&str>, hash| match name {
+        Some(name) => names.find_hashed(name, hash),
+        None => Some(NONE),
+    };
+    Some([
+        names.find_hashed(event.sku?, hashes.sku)?,
+        names.find_hashed(event.location?, hashes.location)?,
+        optional(event.lot, hashes.lot)?,
+        optional(event.owner, hashes.owner)?,
+    ])
+}

@@ -1,0 +1,44 @@
+//! Suspects: events under different keys that say the same.
+
+use tallystick_contract::config::Config;
+use tallystick_contract::outcome::Outcome;
+use tallystick_tables::body::Known;
+use tallystick_tables::dedup::{Dedup, fingerprint};
+
+use crate::core::Core;
+use crate::diagnostics::{Findings, Raised};
+use crate::read::event::Event;
+use crate::read::reading::Claim;
+/// What events said lately, by a fingerprint of what they mean.
+#[derive(Debug)]
+pub(crate) struct Suspects {
+    pub(crate) meanings: Dedup,
+}
+
+impl Suspects {
+    /// Raises `duplicate_suspect` when an event under another key said the same, where the configuration asks for it.
+    pub(crate) fn suspect_duplicate(
+        &mut self,
+        core: &Core,
+        config: &Config,
+        (event, claim): (&Event<'_>, &Claim<'_>),
+        (outcome, log_time_ns): (Outcome, i64),
+        findings: &mut Findings,
+    ) {
+        if !config.duplicate_suspect || !matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
+            return;
+        }
+        let Some(document) = &event.document else { return };
+        let meaning = format!(
+            "{}\0{:?}\0{:?}\0{:?}\0{:?}\0{document}\0{:?}\0{}",
+            claim.rule.name, event.sku, event.location, event.lot, event.owner, event.line, claim.quantity
+        );
+        self.meanings.advance(log_time_ns);
+        let print = fingerprint(&core.secret, "", &meaning);
+        if self.meanings.renew(print) {
+            findings.raised.push(Raised::of("duplicate_suspect"));
+        } else {
+            self.meanings.remember(print, Known::default());
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Transfers on their way: what was dispatched and not taken in time is told (`docs/truth.md` §5). Matched first in,
+//! first out, per position.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tallystick_contract::account::Account;
+use tallystick_contract::config::Config;
+use tallystick_tables::dedup::Fingerprint;
+use tallystick_tables::wire::{Reader, SnapshotError, Writer};
+
+use crate::core::Core;
+use crate::diagnostics::{About, Findings};
+use crate::read::event::Event;
+use crate::read::reading::Claim;
+use crate::stock::PositionNames;
+use crate::stock::legs::{Legs, Terms};
+const IN_TRANSIT: usize = Account::InTransit as usize;
+
+/// What was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Dispatch {
+    key: [u64; 2],
+    /// Source and id of the event.
+    name: Box<str>,
+    /// In thousandths.
+    quantity: i64,
+    /// The log's time.
+    at_ns: i64,
+    is_told: bool,
+}
+
+/// What is on its way to a position.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Lane {
+    /// In the order of the log.
+    dispatches: Vec<Dispatch>,
+    /// What was taken, by the key of who took it, in thousandths.
+    taken: BTreeMap<[u64; 2], i64>,
+}
+
+/// All lanes.
+#[derive(Debug, Default)]
+pub(crate) struct Lanes {
+    by_place: BTreeMap<PositionNames, Lane>,
+    by_key: BTreeMap<[u64; 2], PositionNames>,
+    /// When a dispatch has been on its way for too long.
+    due: BTreeSet<(i64, PositionNames)>,
+}
+
+impl Lane {
+    /// Dispatches that were taken whole.
+    fn arrived(&self) -> usize {
+        let mut left: i128 = self.taken.values().map(|quantity| i128::from(*quantity)).sum();
+        let mut arrived = 0;
+        for dispatch in &self.dispatches {
+            left -= i128::from(dispatch.quantity);
+            if left < 0 {
+                break;
+            }
+            arrived += 1;
+        }
+        arrived
+    }
+}
+
+impl Lanes {
+    pub(crate) fn is_due(&self, log_time_ns: i64) -> bool {
+        self.due.first().is_some_and(|(due_ns, _)| *due_ns <= log_time_ns)
+    }
+
+    /// When the next dispatch has been on its way for too long.
+    pub(crate) fn next_due_ns(&self) -> Option<i64> {
+        self.due.first().map(|(due_ns, _)| *due_ns)
+    }
+
+    /// Finds out anew when dispatches have been on their way for too long, since the configuration may say another age.
+    pub(crate) fn rewatch(&mut self, age_ns: Option<i64>) {
+        self.due.clear();
+        let Some(age_ns) = age_ns else { return };
+        for (place, lane) in &self.by_place {
+            let open = lane.dispatches[lane.arrived()..].iter().filter(|dispatch| !dispatch.is_told);
+            self.due.extend(open.map(|dispatch| (dispatch.at_ns.saturating_add(age_ns), place.clone())));
+        }
+    }
+
+    /// Forgets lanes on which all has arrived, and nothing moved since a time.
+    pub(crate) fn forget(&mut self, before_ns: i64) {
+        let by_key = &mut self.by_key;
+        self.by_place.retain(|_, lane| {
+            let is_old = lane.dispatches.iter().all(|dispatch| dispatch.at_ns < before_ns);
+            let is_kept = !is_old || lane.arrived() < lane.dispatches.len() || lane.dispatches.is_empty();
+            if !is_kept {
+                for key in lane.dispatches.iter().map(|dispatch| &dispatch.key).chain(lane.taken.keys()) {
+                    by_key.remove(key);
+                }
+            }
+            is_kept
+        });
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let place = |place: &PositionNames| place.iter().map(|name| name.len()).sum::<usize>();
+        let lane = |lane: &Lane| {
+            tallystick_contract::heap_size::list(&lane.dispatches)
+                + lane.dispatches.iter().map(|dispatch| dispatch.name.len()).sum::<usize>()
+                + tallystick_contract::heap_size::tree::<[u64; 2], i64>(lane.taken.len())
+        };
+        tallystick_contract::heap_size::tree::<PositionNames, Lane>(self.by_place.len())
+            + self.by_place.iter().map(|(key, value)| place(key) + lane(value)).sum::<usize>()
+            + tallystick_contract::heap_size::tree::<[u64; 2], PositionNames>(self.by_key.len())
+            + self.by_key.values().map(place).sum::<usize>()
+            + tallystick_contract::heap_size::tree::<(i64, PositionNames), ()>(self.due.len())
+            + self.due.iter().map(|(_, at)| place(at)).sum::<usize>()
+    }
+
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        writer.u64(self.by_place.len() as u64);
+        for (place, lane) in &self.by_place {
+            writer.texts(&place[..]);
+            writer.u64(lane.dispatches.len() as u64);
+            for dispatch in &lane.dispatches {
+                writer.words(&dispatch.key);
+                writer.bytes(dispatch.name.as_bytes());
+                writer.i64(dispatch.quantity);
+                writer.i64(dispatch.at_ns);
+                writer.u8(u8::from(dispatch.is_told));
+            }
+            writer.u64(lane.taken.len() as u64);
+            for (key, quantity) in &lane.taken {
+                writer.words(key);
+                writer.i64(*quantity);
+            }
+        }
+    }
+
+    /// Puts back what [`Self::write`] wrote.
+    ///
+    /// # Errors
+    /// When it could not have been written.
+    pub(crate) fn read(&mut self, reader: &mut Reader<'_>, age_ns: Option<i64>) -> Result<(), SnapshotError> {
+        for _ in 0..reader.count(48)? {
+            let place: PositionNames =
+                [reader.text()?.into(), reader.text()?.into(), reader.text()?.into(), reader.text()?.into()];
+            let mut lane = Lane::default();
+            for _ in 0..reader.count(41)? {
+                let dispatch = Dispatch {
+                    key: [reader.u64()?, reader.u64()?],
+                    name: reader.text()?.into(),
+                    quantity: reader.i64()?,
+                    at_ns: reader.i64()?,
+                    is_told: reader.u8()? == 1,
+                };
+                self.by_key.insert(dispatch.key, place.clone());
+                lane.dispatches.push(dispatch);
+            }
+            for _ in 0..reader.count(24)? {
+                let key = [reader.u64()?, reader.u64()?];
+                lane.taken.insert(key, reader.i64()?);
+                self.by_key.insert(key, place.clone());
+            }
+            self.by_place.insert(place, lane);
+        }
+        self.rewatch(age_ns);
+        Ok(())
+    }
+}
+
+impl Lanes {
+    /// Notes what an event sends on its way, or takes.
+    pub(crate) fn note_transfer(
+        &mut self,
+        core: &Core,
+        config: &Config,
+        (event, claim, quantity): (&Event<'_>, &Claim<'_>, i64),
+        key: Fingerprint,
+        findings: &mut Findings,
+    ) {
+        let Some(age_ns) = config.transfer_age_ns else { return };
+        let legs = Legs::lay_out(claim.rule, claim.statuses, Terms::of(config, event, claim.rule));
+        for leg in legs.as_slice().iter().filter(|leg| leg.slot == IN_TRANSIT) {
+            let location = if leg.remote { event.to_location } else { event.location };
+            let place: PositionNames =
+                [event.sku, location, event.lot, event.owner].map(|name| name.unwrap_or_default().into());
+            let at_ns = core.now_ns();
+            let lane = self.by_place.entry(place.clone()).or_default();
+            if leg.gives {
+                lane.taken.insert(key.0, quantity);
+            } else {
+                let name = format!("{}/{}", event.source.unwrap_or_default(), event.id.unwrap_or_default());
+                lane.dispatches.push(Dispatch { key: key.0, name: name.into(), quantity, at_ns, is_told: false });
+            }
+            self.by_key.insert(key.0, place.clone());
+            self.settle_lane(age_ns, &place, findings);
+        }
+    }
+
+    /// Takes back what an event sent or took, because it never did.
+    pub(crate) fn retract_transfer(&mut self, config: &Config, key: Fingerprint, findings: &mut Findings) {
+        let Some(age_ns) = config.transfer_age_ns else { return };
+        let Some(place) = self.by_key.remove(&key.0) else { return };
+        let Some(lane) = self.by_place.get_mut(&place) else { return };
+        lane.taken.remove(&key.0);
+        if let Some(at) = lane.dispatches.iter().position(|dispatch| dispatch.key == key.0) {
+            let gone = lane.dispatches.remove(at);
+            findings.settled.push(("transfer_overdue", subject_of(&place, &gone.name)));
+        }
+        self.settle_lane(age_ns, &place, findings);
+    }
+
+    /// Resolves what was told of dispatches that have arrived since.
+    fn settle_lane(&mut self, age_ns: i64, place: &PositionNames, findings: &mut Findings) {
+        let Some(lane) = self.by_place.get(place) else { return };
+        let arrived = lane.arrived();
+        // Each is told of once, whatever becomes of what took it.
+        for dispatch in lane.dispatches[..arrived].iter().filter(|dispatch| dispatch.is_told) {
+            findings.settled.push(("transfer_overdue", subject_of(place, &dispatch.name)));
+        }
+        // What had arrived may be on its way again.
+        for dispatch in lane.dispatches[arrived..].iter().filter(|dispatch| !dispatch.is_told) {
+            self.due.insert((dispatch.at_ns.saturating_add(age_ns), place.clone()));
+        }
+    }
+
+    /// Tells of dispatches that have been on their way for too long.
+    pub(crate) fn tell_overdue(&mut self, core: &mut Core, config: &Config, at: (u64, u32)) {
+        let (Some(now_ns), Some(age_ns)) = (core.log_time_ns, config.transfer_age_ns) else { return };
+        while let Some((due_ns, place)) = self.due.first().filter(|(due_ns, _)| *due_ns <= now_ns).cloned() {
+            self.due.remove(&(due_ns, place.clone()));
+            let Some(lane) = self.by_place.get_mut(&place) else { continue };
+            let arrived = lane.arrived();
+            let mut overdue = Vec::new();
+            for dispatch in &mut lane.dispatches[arrived..] {
+                if !dispatch.is_told && dispatch.at_ns.saturating_add(age_ns) <= due_ns {
+                    dispatch.is_told = true;
+                    overdue.push(dispatch.name.clone());
+                }
+            }
+            for name in overdue {
+                let subject = subject_of(&place, &name);
+                let about = About {
+                    code: "transfer_overdue",
+                    subject: &subject,
+                    source: None,
+                    sku: Some(&place[0]),
+                    location: Some(&place[1]),
+                    cause: format!("what {name} dispatched has been on its way for more than transfers.age"),
+                    missing: None,
+                    place: at,
+                };
+                core.raise(config, about);
+            }
+        }
+    }
+}
+
+fn subject_of(place: &PositionNames, name: &str) -> String {
+    let [sku, location, lot, owner] = place;
+    format!("{sku}/{location}/{lot}/{owner}/{name}")
+}
