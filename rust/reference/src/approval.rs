@@ -9,43 +9,13 @@ use tallystick_contract::limits::{PENDING_BYTES_MAX, PENDING_MAX, SCALE};
 use tallystick_contract::outcome::Outcome;
 use tallystick_contract::rules::QuantityRule;
 
-use super::Reference;
-use super::correction::{Record, Standing, Target};
+use super::body::Body;
+use super::correction::Target;
 use super::directive::About;
-use super::event::{Body, Key};
 use super::posting::{Plan, Posting, ends};
 use super::turn::{Reply, Turn};
+use super::twin::{Guard, Pending, Record, Reference, Standing};
 use super::work;
-
-/// An event that waits for a decision.
-#[derive(Debug, Clone)]
-pub(super) struct Pending {
-    turn: Turn,
-    posting: Posting,
-    /// What it would take away, measured when it came.
-    lowers: Vec<(PositionKey, i128)>,
-    /// Whether it waits with others for one decision.
-    is_mass: bool,
-}
-
-/// What a source changed of a location.
-#[derive(Debug, Clone)]
-pub(super) struct Guard {
-    source: String,
-    location: String,
-    window: i64,
-    changed: BTreeSet<PositionKey>,
-    /// Whether events wait for the decision.
-    is_active: bool,
-    /// Whether a decision allowed for all changes of this window.
-    is_resting: bool,
-}
-
-impl Guard {
-    fn subject(&self) -> String {
-        format!("{}/{}", self.source, self.location)
-    }
-}
 
 /// A change of what is on hand: the position, before and after.
 type Variance = (PositionKey, i128, i128);
@@ -89,12 +59,6 @@ impl Reference {
         Some(reply)
     }
 
-    /// What all that waits would take away from a position.
-    pub(super) fn pending_at(&self, key: &PositionKey) -> i128 {
-        let lowers = self.pending.iter().flat_map(|pending| &pending.lowers);
-        lowers.filter(|(lowered, _)| lowered == key).map(|(_, amount)| amount).sum()
-    }
-
     pub(super) fn decide(&mut self, turn: &Turn, is_granted: bool, about: &About, sequence: u64) -> Reply {
         match about {
             About::Target(key) => {
@@ -112,13 +76,6 @@ impl Reference {
                 }
             }
             About::Exception(number) => self.decide_exception(*number, is_granted, sequence),
-        }
-    }
-
-    /// Takes an event that waits out of the list, undecided.
-    pub(super) fn drop_pending(&mut self, key: &Key, sequence: u64) {
-        if let Some(at) = self.pending.iter().position(|pending| pending.posting.key == *key) {
-            self.take_pending(at, sequence);
         }
     }
 
@@ -178,22 +135,6 @@ impl Reference {
         reply
     }
 
-    fn take_pending(&mut self, at: usize, sequence: u64) -> Pending {
-        let pending = self.pending.remove(at);
-        self.touch(&pending.lowers, sequence);
-        self.work.resolve("pending_approval", &work::of_key(&pending.posting.key));
-        pending
-    }
-
-    /// What is available changes with what waits, and leaves its place.
-    fn touch(&mut self, lowers: &[(PositionKey, i128)], sequence: u64) {
-        for (key, _) in lowers.iter().filter(|(_, amount)| *amount > 0) {
-            if let Some(position) = self.positions.get_mut(key) {
-                position.version = sequence;
-            }
-        }
-    }
-
     fn variances(&self, plan: &Plan, approvals: &Approvals) -> Vec<Variance> {
         let changes = plan.after.iter().map(|(key, after, _)| (key.clone(), self.on_hand(key), after.on_hand()));
         let is_variance = |(_, before, after): &Variance| {
@@ -233,21 +174,6 @@ impl Reference {
         guard.is_active =
             u128::from(changed) * 100 > u128::from(all) * u128::from(mass.percent) && changed > mass.positions_min;
         guard.is_active
-    }
-}
-
-impl Guard {
-    fn is_of(&self, posting: &Posting) -> bool {
-        self.source == posting.key.0 && self.location == posting.body.location
-    }
-
-    /// Begins another window, if it is another one.
-    fn roll(&mut self, window: i64, is_resting: bool) {
-        if self.window != window {
-            self.window = window;
-            self.changed.clear();
-            self.is_resting = is_resting;
-        }
     }
 }
 

@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tallystick_contract::config::Config;
-use tallystick_contract::limits::{EVENT_BYTES_MAX, ID_BYTES_MAX, NAME_BYTES_MAX, SOURCE_BYTES_MAX, TYPE_BYTES_MAX};
+use tallystick_contract::limits::{EVENT_BYTES_MAX, NAME_BYTES_MAX, TYPE_BYTES_MAX};
 use tallystick_contract::outcome::Outcome;
 use tallystick_contract::rules::QuantityRule;
 
+use super::ask::{self, Ask};
+use super::body::{self, Body, Key, target};
 use super::decimal;
-use super::event::{self, Body, Key};
 use super::fields::{Fields, INVENTORY, Malformed};
 use super::master::{Table, Version};
 use super::number::Number;
-use super::promise::{self, Ask};
+use super::time::Time;
 use super::work::State;
-use crate::time::Time;
 
 /// The directives with the members that count for them.
 const KINDS: [(&str, &[&str]); 15] = [
@@ -133,7 +133,7 @@ pub(super) fn members(kind: &str) -> Option<Vec<&'static str>> {
 
 /// The members that count for a type.
 fn counted(kind: &str) -> Option<&'static [&'static str]> {
-    let mut all = KINDS.iter().chain(&promise::KINDS);
+    let mut all = KINDS.iter().chain(&ask::KINDS);
     all.find(|(name, _)| *name == kind).map(|(_, members)| *members)
 }
 
@@ -187,7 +187,7 @@ pub(super) fn decode(
         }
         "receipt.announced" | "receipt.closed" => receipt(fields, kind == "receipt.announced")?,
         "tick" => Ok(What::Tick),
-        _ => promise::decode(kind, source, fields)?.map(What::Promise),
+        _ => ask::decode(kind, source, fields)?.map(What::Promise),
     };
     Ok(what.map(|what| Directive { kind: kind.to_owned(), members, what }))
 }
@@ -218,14 +218,6 @@ fn put_line(value: &mut Value, number: &Number) {
     };
 }
 
-/// `target`: source and id. Without a source it is the directive's own.
-pub(super) fn target(fields: &Fields<'_>, own: &str) -> Result<Option<Key>, Malformed> {
-    let Some(target) = fields.object("target", &["source", "id"])? else { return Ok(None) };
-    let source = target.name("source", SOURCE_BYTES_MAX)?;
-    let id = target.name("id", ID_BYTES_MAX)?.ok_or(Malformed)?;
-    Ok(Some((source.unwrap_or_else(|| own.to_owned()), id)))
-}
-
 /// `event`: a stock event without a key.
 fn corrected(fields: &Fields<'_>, config: &Config) -> Result<Result<Body, Outcome>, Malformed> {
     let known = [&["type", "time", "data"][..], &INVENTORY].concat();
@@ -236,7 +228,7 @@ fn corrected(fields: &Fields<'_>, config: &Config) -> Result<Result<Body, Outcom
     let kind = event.name("type", TYPE_BYTES_MAX)?.ok_or(Malformed)?;
     event.text("reason", NAME_BYTES_MAX)?;
     let time = event.time()?;
-    let content = event::content(&event, &kind, time, &config.rules)?;
+    let content = body::content(&event, &kind, time, &config.rules)?;
     // No bound holds for it, but an account of time has to hold it.
     let is_out_of_range = time.is_some_and(|time| !matches!(time, Time::Exact(_)));
     Ok(content.and_then(|body| if is_out_of_range { Err(Outcome::TimeOutOfBounds) } else { Ok(body) }))

@@ -2,23 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use tallystick_contract::config::{Order, Ordering, Unregistered};
+use tallystick_contract::config::{Order, Ordering};
 use tallystick_contract::limits::NAMED_ELEMENTS;
 use tallystick_contract::outcome::Outcome;
-use tallystick_contract::ownership::{Role, Verdict};
+use tallystick_contract::ownership::Role;
 
-use super::claims::order_of;
-use super::correction::{Record, Standing};
+use super::ask::Ask;
+use super::body::Key;
 use super::directive::{Directive, What};
-use super::event::{self, Content, Event, Key};
+use super::event::{Content, Event};
 use super::master::Table;
 use super::memory::Said;
 use super::order::Waiting;
-use super::posting::{Plan, Posting};
-use super::promise::Ask;
+use super::time::Time;
 use super::turn::{Claim, Reply, Turn};
-use super::{Answer, Reference, ownership, promise, work};
-use crate::time::Time;
+use super::twin::{Answer, Record, Reference, Standing};
+use super::{ownership, work};
 
 impl Reference {
     /// The precedence from the content onwards.
@@ -127,7 +126,7 @@ impl Reference {
     }
 
     /// What the source may say, in our names and units.
-    fn claim(&self, source: &str, content: &Content, time_ns: i64) -> Result<Claim, Outcome> {
+    pub(super) fn claim(&self, source: &str, content: &Content, time_ns: i64) -> Result<Claim, Outcome> {
         if ownership::is_stranger(&self.config, source) {
             return Err(Outcome::NotOwner);
         }
@@ -155,7 +154,7 @@ impl Reference {
     }
 
     /// What an element does when its turn has come.
-    fn act(&mut self, turn: Turn, sequence: u64) -> Reply {
+    pub(super) fn act(&mut self, turn: Turn, sequence: u64) -> Reply {
         let Ok(content) = turn.event.content.clone() else { unreachable!("what is refused takes no turn") };
         let (is_late, is_observed) = (turn.is_late, turn.claim.verdict.role == Role::Observer);
         let mut reply = match content {
@@ -204,58 +203,6 @@ impl Reference {
             }
         };
         self.records.insert(turn.key(), record);
-        reply
-    }
-
-    /// Commits a stock event under its own name, with all that there is to say of it.
-    pub(super) fn book_event(&mut self, plan: Plan, posting: &Posting, turn: &Turn, sequence: u64) -> Reply {
-        self.direct.extend(posting.touched());
-        let mut reply = self.book(plan, None, Some(posting), sequence);
-        let Ok(Content::Stock(said)) = &turn.event.content else { unreachable!("a directive is not posted") };
-        if self.config.duplicate_suspect && self.memory.has_same_meaning(&posting.key, said) {
-            insert(&mut reply, ("duplicate_suspect".to_owned(), work::of_key(&posting.key)));
-        }
-        self.flag(reply, &posting.key, turn.claim.verdict)
-    }
-
-    /// Commits what takes one posting out, puts another in, or both.
-    pub(super) fn book(&mut self, plan: Plan, undo: Option<&Posting>, add: Option<&Posting>, sequence: u64) -> Reply {
-        let mut reply = Reply::new(plan.outcome);
-        reply.raised = self.commit(plan, sequence);
-        if let Some(add) = add {
-            let code = add.body.rule.exception.as_deref().map(str::to_owned);
-            reply.raised.extend(code.map(|code| (code, work::of_key(&add.key))));
-            reply.raised.extend(self.master.tell(&add.body, add.time_ns, self.config.master));
-        }
-        reply.raised.extend(self.receive(undo, add));
-        let orders = [undo, add].into_iter().flatten().filter(|posting| !posting.body.document.is_empty());
-        let orders: BTreeSet<_> = orders.map(order_of).collect();
-        let held = if orders.is_empty() { 0 } else { self.claims.reservations.len() };
-        let reservations: Vec<usize> = (0..held).collect();
-        self.seeing(&orders, &reservations, sequence, |twin| {
-            twin.tell_claims(undo, add);
-            twin.tell_supply(undo, add);
-        });
-        self.ship(undo, add);
-        reply
-    }
-
-    /// Adds what is said of the source of an element that was accepted, or that was only observed because nobody knows
-    /// the source.
-    fn flag(&mut self, mut reply: Reply, key: &Key, verdict: Verdict) -> Reply {
-        let is_observed = reply.outcome == Outcome::Observed && verdict.is_stranger;
-        if !is_observed && !matches!(reply.outcome, Outcome::Applied | Outcome::Absorbed) {
-            return reply;
-        }
-        if verdict.role == Role::Contributor {
-            insert(&mut reply, ("contributor".to_owned(), work::of_key(key)));
-        }
-        let is_unregistered =
-            self.config.unregistered == Unregistered::Flag && !ownership::is_registered(&self.config, &key.0);
-        let is_strange = is_unregistered || verdict.is_stranger;
-        if is_strange && self.strangers.insert(key.0.clone()) {
-            insert(&mut reply, ("unregistered_source".to_owned(), key.0.clone()));
-        }
         reply
     }
 
@@ -315,46 +262,6 @@ impl Reference {
         Reply::new(Outcome::Applied)
     }
 
-    /// Acts on what was held, as it is read and admitted now, and tells of it at its own place.
-    pub(super) fn finish(&mut self, turn: &Turn, sequence: u64) {
-        let turn = match self.read_again(turn.clone()) {
-            Err(outcome) => {
-                // A refusal by content or configuration is not remembered; but its key is, and was answered before.
-                let is_repeated = outcome == Outcome::UnknownReference;
-                let remembered = if is_repeated { outcome } else { Outcome::Duplicate };
-                return self.tell_later(turn, &Reply::new(outcome), remembered, sequence);
-            }
-            Ok(turn) => turn,
-        };
-        let reply = self.act(turn.clone(), sequence);
-        if reply.outcome != Outcome::Held {
-            self.tell_later(&turn, &reply, reply.outcome, sequence);
-        }
-    }
-
-    /// The final answer of what was held, and what that lets follow.
-    pub(super) fn tell_later(&mut self, turn: &Turn, reply: &Reply, remembered: Outcome, sequence: u64) {
-        let (key, mut reply) = (turn.key(), reply.clone());
-        reply.is_told |= promise::is_answered(&turn.text, reply.outcome);
-        self.memory.answer_instead(&key, remembered);
-        let answer = self.tell(Some(&turn.event), turn.place, &reply);
-        self.answer_request(&turn.event, &turn.text, reply.outcome, sequence);
-        self.followed.push(answer);
-        self.wake(&key, sequence);
-    }
-
-    /// What was held is read and admitted once more: configuration and master data may be others now. Its time has
-    /// passed its bounds already.
-    fn read_again(&self, turn: Turn) -> Result<Turn, Outcome> {
-        let event = event::decode(&turn.text, &self.config).map_err(|_| Outcome::Malformed)?;
-        let content = event.content.as_ref().map_err(|outcome| *outcome)?;
-        if event.hops > self.config.hops_max {
-            return Err(Outcome::Loop);
-        }
-        let claim = self.claim(&event.source, content, turn.claim.time_ns)?;
-        Ok(Turn { event, claim, ..turn })
-    }
-
     /// Opens and closes items, and gives the answer.
     pub(super) fn tell(&mut self, event: Option<&Event>, place: (u64, u32), reply: &Reply) -> Answer {
         let key = event.map(Event::key);
@@ -393,12 +300,4 @@ impl Reference {
             self.memory.forget_by_time(now_ns, |key| live.contains(key));
         }
     }
-}
-
-/// Adds a code before those that stand behind it in the order of raising.
-fn insert(reply: &mut Reply, raised: (String, String)) {
-    let is_behind =
-        |code: &str| matches!(code, "unknown_item" | "unknown_location" | "receipt_variance" | "mass_change");
-    let at = reply.raised.iter().position(|(code, _)| is_behind(code)).unwrap_or(reply.raised.len());
-    reply.raised.insert(at, raised);
 }

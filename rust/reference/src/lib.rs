@@ -4,13 +4,23 @@
 //! `docs/choices.md`. It keeps every event and recomputes what it is asked for from the definitions, so that it can be
 //! read next to the contract. It is not made for speed, and it shares no code with the engine's decoding, memory of
 //! keys or ledger. It knows the crate of the contract and no other of ours.
+//!
+//! What was said, and what follows from it alone, knows nothing of the twin; `twin` holds all of it together; what the
+//! twin does with it stands in modules of which each knows only those below it.
 #![forbid(unsafe_code)]
 
 mod approval;
+mod ask;
+mod body;
+mod book;
+mod calendar;
+mod claiming;
 mod claims;
 mod correction;
+mod days;
 mod decimal;
 mod directive;
+mod document;
 mod element;
 mod event;
 mod fields;
@@ -20,6 +30,7 @@ mod memory;
 mod number;
 mod order;
 mod ownership;
+mod pending;
 mod position;
 mod posting;
 mod promise;
@@ -28,92 +39,24 @@ mod supply;
 mod tests;
 mod time;
 mod turn;
+mod twin;
+mod waiting;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tallystick_contract::balance::{Balance, Claimed, PositionKey};
-use tallystick_contract::config::Config;
 use tallystick_contract::limits::{EVENT_BYTES_MAX, HELD_BYTES_MAX, WAITING_MAX};
 use tallystick_contract::outcome::Outcome;
 use tallystick_contract::state_hash::StateHash;
 
-use approval::{Guard, Pending};
-use claims::Claims;
-use correction::Record;
-use directive::Line;
-use event::{Content, Key};
-use master::Master;
-use memory::Memory;
-use order::Orders;
+use event::Content;
 use position::Position;
-use promise::Promise;
-use supply::{Dispatch, Expected, Taken};
 use time::Time;
 use turn::{Reply, Turn};
-use work::Work;
 
-pub use promise::{GroupFigures, Promised};
-
-/// What became of one element.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// Place in the log: sequence of the message.
-    pub sequence: u64,
-    /// Place in the log: index within the message.
-    pub index: u32,
-    /// Who spoke, where the element could be decoded.
-    pub source: Option<String>,
-    /// Its idempotency key, where the element could be decoded.
-    pub id: Option<String>,
-    /// The one final answer.
-    pub outcome: Outcome,
-    /// The codes of the exceptions that it raised.
-    pub codes: Vec<String>,
-    /// For a conflict: the fields that differ from what was first sent under the key.
-    pub fields: Vec<&'static str>,
-}
-
-/// The twin.
-#[derive(Debug, Clone)]
-pub struct Reference {
-    config: Config,
-    log_time_ns: Option<i64>,
-    memory: Memory,
-    /// Elements that were answered.
-    elements: u64,
-    positions: BTreeMap<PositionKey, Position>,
-    orders: Orders,
-    /// What became of each stock event that was remembered.
-    records: BTreeMap<Key, Record>,
-    /// Postings that were made.
-    postings: u64,
-    /// Directives that wait for the event that they are about.
-    waiting: Vec<Turn>,
-    /// Events that wait for a decision.
-    pending: Vec<Pending>,
-    guards: Vec<Guard>,
-    master: Master,
-    lines: BTreeMap<Line, Expected>,
-    dispatches: Vec<Dispatch>,
-    taken: Vec<Taken>,
-    work: Work,
-    /// Positions that events were posted to as they were sent.
-    direct: BTreeSet<PositionKey>,
-    /// Whether there was any directive yet.
-    had_directives: bool,
-    /// What the safety stock of each position was when somebody looked last.
-    safety_stocks: BTreeMap<PositionKey, i64>,
-    /// Sources that were told of as unregistered.
-    strangers: BTreeSet<String>,
-    promise: Promise,
-    claims: Claims,
-    /// Answers to requests for promises, in the order in which they were judged.
-    pub answers: Vec<Promised>,
-    /// Final answers of elements that were held, and gaps: an answer `held` with the code `sequence_gap FIRST-LAST`, at
-    /// the place of the first event that waited behind it. In the order in which they came about.
-    pub followed: Vec<Answer>,
-}
+pub use promise::GroupFigures;
+pub use twin::{Answer, Promised, Reference};
 
 /// What moves log time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,37 +68,6 @@ enum Clock {
 }
 
 impl Reference {
-    /// An empty ledger.
-    pub fn new(config: Config) -> Self {
-        let memory = Memory::new(config.dedup_window_ns, config.dedup_keys_max);
-        Self {
-            config,
-            log_time_ns: None,
-            memory,
-            elements: 0,
-            positions: BTreeMap::new(),
-            orders: Orders::default(),
-            records: BTreeMap::new(),
-            postings: 0,
-            waiting: Vec::new(),
-            pending: Vec::new(),
-            guards: Vec::new(),
-            master: Master::default(),
-            lines: BTreeMap::new(),
-            dispatches: Vec::new(),
-            taken: Vec::new(),
-            work: Work::default(),
-            direct: BTreeSet::new(),
-            had_directives: false,
-            safety_stocks: BTreeMap::new(),
-            strangers: BTreeSet::new(),
-            promise: Promise::default(),
-            claims: Claims::default(),
-            answers: Vec::new(),
-            followed: Vec::new(),
-        }
-    }
-
     /// Applies one message of the bus.
     pub fn apply_message(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> Vec<Answer> {
         self.advance(log_time_ns);
@@ -295,7 +207,7 @@ impl Reference {
         Answer { sequence: place.0, index: place.1, source, id, outcome: Outcome::Malformed, codes, fields: Vec::new() }
     }
 
-    /// Gives up what waited for so long as it may, gaps first, and tells of what should have arrived by now.
+    /// What waited for so long as it may is given up, gaps first, and what should have arrived by now is told of.
     fn give_up_what_is_due(&mut self, sequence: u64) {
         self.forget_keys();
         self.let_time_pass(sequence);
@@ -310,7 +222,7 @@ impl Reference {
         self.look_at_safety_stocks(sequence);
     }
 
-    /// Gives up all that waits, as at the end of a replay: gaps, then directives without a target.
+    /// All that waits is given up, as at the end of a replay: gaps, then directives without a target.
     pub fn release_held(&mut self, sequence: u64) {
         while let Some((_, at)) = self.orders.earliest() {
             self.give_up(at, sequence);

@@ -6,10 +6,10 @@ use tallystick_contract::config::MasterMode;
 use tallystick_contract::limits::{NAME_BYTES_MAX, QUANTITY_MAX, SCALE, SOURCE_BYTES_MAX, UNIT_BYTES_MAX};
 use tallystick_contract::outcome::Outcome;
 
+use super::body::Body;
+use super::calendar;
 use super::decimal;
-use super::event::Body;
 use super::fields::{Fields, Malformed, named, number};
-use super::promise;
 
 /// Which of the two tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Version {
             Some(json) => Some(Safety::Everywhere(decimal(json)?)),
         };
         let time_zone = fields.name("time_zone", NAME_BYTES_MAX)?;
-        if time_zone.as_deref().is_some_and(|name| promise::zone(name).is_none()) {
+        if time_zone.as_deref().is_some_and(|name| calendar::zone(name).is_none()) {
             return Err(Malformed);
         }
         Ok(Self {

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use tallystick_contract::limits::DEDUP_GENERATIONS;
 use tallystick_contract::outcome::Outcome;
 
+use super::ask::Ask;
+use super::body::{Body, Key};
 use super::directive::{Directive, What};
-use super::event::{Body, Content, Key};
-use super::promise::Ask;
-use crate::time::Time;
+use super::event::Content;
+use super::time::Time;
 
 /// What was said under a key.
 #[derive(Debug, Clone)]

@@ -6,10 +6,10 @@ use tallystick_contract::config::{Config, Unregistered};
 use tallystick_contract::outcome::Outcome;
 use tallystick_contract::ownership::{Criterion, Pattern, Policy, Role, RoleRule, Verdict};
 
+use super::ask::Ask;
+use super::body::Body;
 use super::directive::{Directive, What};
-use super::event::Body;
 use super::posting::ends;
-use super::promise::Ask;
 
 /// What an event says, as far as the policy asks.
 #[derive(Debug, Clone, Copy)]

@@ -5,11 +5,14 @@ use tallystick_contract::account::{Account, STORED};
 use tallystick_contract::limits::COUNTS_KEPT;
 use tallystick_contract::outcome::Outcome;
 
-use super::claims::{Order, Steps};
+use super::document::Order;
 use super::number::Number;
 
 /// A line of an order.
 type LineId = (Order, Number);
+
+/// What goes back from `picked` to `on_hand`, and when.
+pub(crate) type Steps = Vec<(i64, i128)>;
 
 /// What decides between counts: the policy's numbers, then source and id.
 type CountRank = ([i64; 3], String, String);

@@ -3,63 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tallystick_contract::balance::PositionKey;
-use tallystick_contract::config::Receipts;
 
-use super::Reference;
-use super::claims::Order;
 use super::claims::supply::{SupplyFact, SupplySaid};
 use super::directive::Line;
-use super::event::Key;
+use super::document::Order;
 use super::posting::Posting;
 use super::turn::Turn;
-use super::work;
-
-/// What is known of a line.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Expected {
-    announced: Option<i64>,
-    received: i128,
-    is_closed: bool,
-    /// Whether it did not fit when it was looked at last.
-    is_off: bool,
-    touched_ns: i64,
-}
-
-/// A dispatch.
-#[derive(Debug, Clone)]
-pub(super) struct Dispatch {
-    number: u64,
-    key: Key,
-    to: PositionKey,
-    quantity: i128,
-    came_ns: i64,
-    is_told: bool,
-}
-
-/// What was taken out of transit.
-#[derive(Debug, Clone)]
-pub(super) struct Taken {
-    number: u64,
-    at: PositionKey,
-    quantity: i128,
-}
-
-impl Expected {
-    fn fits(&self, receipts: Receipts) -> bool {
-        let Some(announced) = self.announced else { return true };
-        let more = self.received - i128::from(announced);
-        let is_too_many = more > 0 || (more < 0 && self.is_closed);
-        let is_tolerated = more.abs() <= i128::from(receipts.tolerance)
-            || more.abs() * 100 <= i128::from(announced) * i128::from(receipts.tolerance_percent);
-        !is_too_many || is_tolerated
-    }
-}
-
-impl Dispatch {
-    fn subject(&self) -> String {
-        format!("{}/{}", work::of_position(&self.to), work::of_key(&self.key))
-    }
-}
+use super::twin::{Dispatch, Expected, Reference, Taken};
 
 /// The line that a posting brings something of.
 fn line_of(posting: &Posting) -> Option<Line> {

@@ -3,7 +3,8 @@
 use tallystick_contract::outcome::Outcome;
 use tallystick_contract::ownership::Verdict;
 
-use super::event::{Body, Event, Key};
+use super::body::{Body, Key};
+use super::event::Event;
 
 /// An element that was accepted for its form, its time and its owner.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tallystick_contract::balance::PositionKey;
 
-use super::event::Key;
+use super::body::Key;
 
 /// What has been done about an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

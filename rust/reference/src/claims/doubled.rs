@@ -6,15 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use tallystick_contract::balance::PositionKey;
 use tallystick_contract::rules::Flow;
 
-use crate::Reference;
+use crate::document::Order;
 use crate::number::Number;
-use crate::posting::Posting;
+use crate::position::Steps;
 
-use super::facts::of_posting;
-use super::{Fact, Order, Said};
-
-/// What goes back from `picked` to `on_hand`, and when.
-pub(crate) type Steps = Vec<(i64, i128)>;
+use super::facts::{Fact, Said};
 
 /// What is doubled, by line and position.
 pub(crate) type Doubled = BTreeMap<(Order, Number, PositionKey), Steps>;
@@ -38,7 +34,7 @@ pub(crate) fn keeps_its_moves(facts: &[Fact]) -> bool {
 }
 
 /// What goes back of one line at one position: by each time, what `on_hand` fell by more than it should.
-fn steps(facts: &[Fact], number: &Number, at: &PositionKey) -> Steps {
+pub(crate) fn steps(facts: &[Fact], number: &Number, at: &PositionKey) -> Steps {
     let own = || facts.iter().filter(|fact| (&fact.number, &fact.at) == (number, at));
     let until = |time_ns: i64| {
         let here = own().filter(|fact| fact.time_ns <= time_ns).filter_map(moves);
@@ -60,32 +56,4 @@ fn steps(facts: &[Fact], number: &Number, at: &PositionKey) -> Steps {
         before = doubled;
     }
     steps
-}
-
-impl Reference {
-    /// What goes back of the orders that postings are about, by line and position, once one is taken out and another
-    /// put in.
-    pub(crate) fn doubled_with(&self, undo: Option<&Posting>, add: Option<&Posting>) -> Doubled {
-        let new = add.and_then(of_posting);
-        let orders = undo.and_then(of_posting).into_iter().chain(new.clone()).map(|(order, _)| order);
-        let mut doubled = BTreeMap::new();
-        for order in orders.collect::<BTreeSet<Order>>() {
-            let is_left = |fact: &&Fact| fact.posting.is_none() || fact.posting != undo.map(|undo| undo.number);
-            let more = new.iter().filter(|(known, _)| *known == order).flat_map(|(_, facts)| facts);
-            let facts: Vec<Fact> = self.facts(&order).iter().filter(is_left).chain(more).cloned().collect();
-            let keeps = keeps_its_moves(&facts);
-            for fact in self.facts(&order).iter().chain(&facts) {
-                let here = if keeps { steps(&facts, &fact.number, &fact.at) } else { Steps::new() };
-                doubled.insert((order.clone(), fact.number.clone(), fact.at.clone()), here);
-            }
-        }
-        doubled
-    }
-
-    /// What went back of lines that are forgotten stays so.
-    pub(super) fn forget_doubled(&mut self, order: &Order, done: &BTreeSet<Number>) {
-        for position in self.positions.values_mut() {
-            position.forget_doubled(|(known, number)| known == order && done.contains(number));
-        }
-    }
 }

@@ -4,36 +4,10 @@ use tallystick_contract::account::Account;
 use tallystick_contract::balance::PositionKey;
 use tallystick_contract::rules::{Flow, Step};
 
+use crate::calendar::Due;
+use crate::document::Order;
 use crate::number::Number;
 use crate::posting::{Posting, ends};
-use crate::promise::Due;
-
-/// Whether a line comes or goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Side {
-    Supply,
-    Demand,
-}
-
-/// All lines of a document for one SKU: those that facts without a line are shared out to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Order {
-    /// Under which name the document's number is kept.
-    pub(crate) names: String,
-    pub(crate) document: String,
-    pub(crate) sku: String,
-}
-
-impl Order {
-    /// What exceptions about one of its lines are about.
-    pub(crate) fn subject(&self, number: &Number) -> String {
-        format!("{}/{number}/{}", self.document(), self.sku)
-    }
-
-    pub(crate) fn document(&self) -> String {
-        if self.names.is_empty() { self.document.clone() } else { format!("{}:{}", self.names, self.document) }
-    }
-}
 
 /// What was said of a line that is to go.
 #[derive(Debug, Clone)]

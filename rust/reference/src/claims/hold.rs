@@ -2,11 +2,11 @@
 
 use tallystick_contract::balance::PositionKey;
 
-use crate::event::Key;
+use crate::ask::{Amounts, Place, Scope};
+use crate::body::Key;
+use crate::calendar::Due;
+use crate::document::Order;
 use crate::number::Number;
-use crate::promise::{Amounts, Due, Place, Scope};
-
-use super::Order;
 
 /// A reservation: one hold for each line that was asked for.
 #[derive(Debug, Clone)]

@@ -1,12 +1,31 @@
 //! One line at one position: which of its facts count since it was closed and opened again, and what they add up to.
 
+use tallystick_contract::balance::PositionKey;
 use tallystick_contract::rules::Flow;
 
-use crate::promise::Due;
+use crate::calendar::Due;
+use crate::number::Number;
 
+use super::facts::{Fact, Move, Said};
+use super::hold::Become;
 use super::sums::{Dated, Sums};
-use super::view::Hold;
-use super::{Fact, Move, Said};
+
+/// Where a hold stands among all reservations: reservation, line and part.
+pub(crate) type HoldId = (usize, usize, usize);
+
+/// A hold for a line of the order, or what was shared out of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Hold {
+    /// Nothing for what is only tried.
+    pub(crate) id: Option<HoldId>,
+    pub(crate) number: Number,
+    pub(crate) at: PositionKey,
+    pub(crate) time_ns: i64,
+    pub(crate) due: Option<Due>,
+    /// The day, or hour, of that.
+    pub(crate) day: i64,
+    pub(crate) became: Become,
+}
 
 /// Since when facts of a line count.
 #[derive(Debug, Clone, Copy, Default)]

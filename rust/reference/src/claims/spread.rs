@@ -8,10 +8,11 @@ use tallystick_contract::rules::Flow;
 
 use crate::number::Number;
 
+use super::facts::{Fact, Said};
 use super::hold::Become;
+use super::place::Hold;
 use super::sums::Sums;
-use super::view::{Figures, Hold, Line, Told};
-use super::{Fact, Said};
+use super::view::{Figures, Line, Told};
 
 /// The figures of a line at a location, and the index of each.
 type Kinds = [i128; 6];

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::promise::Due;
+use crate::calendar::Due;
 
 /// Something that is wanted on a day, or at once.
 pub(crate) type Dated = (Option<Due>, i128);

@@ -5,7 +5,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Order;
+use crate::document::Order;
+
 use super::supply::{Places, SupplyFact};
 
 /// All that was said of supply, by order.
@@ -29,7 +30,7 @@ impl Supplies {
         self.told.entry(order.clone()).or_default().extend(facts);
     }
 
-    pub(super) fn retain(&mut self, order: &Order, is_kept: impl FnMut(&SupplyFact) -> bool) {
+    pub(crate) fn retain(&mut self, order: &Order, is_kept: impl FnMut(&SupplyFact) -> bool) {
         self.forget(order);
         if let Some(facts) = self.told.get_mut(order) {
             facts.retain(is_kept);
@@ -37,7 +38,7 @@ impl Supplies {
     }
 
     /// Takes an order out of which nothing is said any more.
-    pub(super) fn drop_blank(&mut self, order: &Order) {
+    pub(crate) fn drop_blank(&mut self, order: &Order) {
         if self.facts(order).is_empty() {
             self.forget(order);
             self.told.remove(order);
@@ -45,17 +46,17 @@ impl Supplies {
     }
 
     /// What an order came to holds no more.
-    pub(super) fn forget(&mut self, order: &Order) {
+    pub(crate) fn forget(&mut self, order: &Order) {
         self.known.get_mut().remove(order);
     }
 
     /// Nothing that was computed holds any more.
-    pub(super) fn forget_all(&mut self) {
+    pub(crate) fn forget_all(&mut self) {
         self.known.get_mut().clear();
     }
 
     /// What an order comes to, computed if nobody has since it was changed.
-    pub(super) fn known(&self, order: &Order, compute: impl FnOnce() -> Places) -> Arc<Places> {
+    pub(crate) fn known(&self, order: &Order, compute: impl FnOnce() -> Places) -> Arc<Places> {
         if let Some(known) = self.known.borrow().get(order) {
             return Arc::clone(known);
         }

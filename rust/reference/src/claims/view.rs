@@ -7,27 +7,9 @@ use tallystick_contract::balance::PositionKey;
 
 use crate::number::Number;
 
-use super::hold::Become;
-use super::place::{Place, Since};
+use super::facts::{Fact, Said};
+use super::place::{Hold, Place, Since};
 use super::sums::Sums;
-use super::{Due, Fact, Said};
-
-/// Where a hold stands among all reservations: reservation, line and part.
-pub(crate) type HoldId = (usize, usize, usize);
-
-/// A hold for a line of the order, or what was shared out of it.
-#[derive(Debug, Clone)]
-pub(crate) struct Hold {
-    /// Nothing for what is only tried.
-    pub(crate) id: Option<HoldId>,
-    pub(crate) number: Number,
-    pub(crate) at: PositionKey,
-    pub(crate) time_ns: i64,
-    pub(crate) due: Option<Due>,
-    /// The day, or hour, of that.
-    pub(crate) day: i64,
-    pub(crate) became: Become,
-}
 
 /// What is told of an order, from which everything else follows.
 #[derive(Debug, Clone)]

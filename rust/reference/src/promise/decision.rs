@@ -2,37 +2,18 @@
 
 use serde_json::{Map, Value, json};
 use tallystick_contract::balance::PositionKey;
-use tallystick_contract::config::Mode;
 use tallystick_contract::outcome::Outcome;
 
-use crate::Reference;
-use crate::claims::{EVERYTHING, Held, Part, Purpose, Reservation};
-use crate::event::Key;
-use crate::turn::{Reply, Turn};
-
-use super::amount;
-use super::calendar::Due;
-use super::kernel::Figure;
-use super::request::{Place, Request, Ttl, Wanted};
+use crate::ask::{Place, Request, Ttl, Wanted};
+use crate::body::Key;
+use crate::claims::hold::{Held, Part, Purpose, Reservation};
+use crate::document::Side;
 use crate::time;
+use crate::turn::{Reply, Turn};
+use crate::twin::Reference;
 
-/// Who asks for something, and how it is judged.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Asks<'a> {
-    pub(super) channel: Option<&'a str>,
-    pub(super) mode: Mode,
-    /// The line that it is for.
-    pub(super) purpose: Option<&'a Purpose>,
-}
-
-/// When something is wanted.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanting {
-    /// Nothing for at once.
-    pub(crate) due: Option<Due>,
-    pub(crate) bucket: usize,
-    pub(crate) mode: Mode,
-}
+use super::answer::{amount, to_request};
+use super::wanting::Asks;
 
 /// What a line would get.
 struct Offer {
@@ -51,18 +32,6 @@ impl Offer {
 }
 
 impl Reference {
-    /// Whether a line of a request is due beyond the horizon.
-    pub(crate) fn is_out_of_bounds(&self, request: &Request) -> bool {
-        request.lines.iter().any(|line| {
-            let is_beyond = |at: &PositionKey| {
-                line.due.is_some_and(|due| {
-                    usize::try_from(self.buckets_away(&at.location, due)).is_ok_and(|away| away >= self.horizon())
-                })
-            };
-            self.places_of(&line.place).unwrap_or_default().iter().any(is_beyond)
-        })
-    }
-
     /// Decides about a request and takes what is granted.
     pub(super) fn request(&mut self, turn: &Turn, request: &Request, sequence: u64) -> Reply {
         let key = turn.key();
@@ -80,7 +49,7 @@ impl Reference {
             return Reply { is_told: true, ..self.refuse(&key, Outcome::Insufficient, sequence) };
         }
         if let Some(version) = request.lines.iter().find_map(|line| self.changed(line)) {
-            let mut body = answer(&key, "changed", Outcome::Insufficient, sequence);
+            let mut body = to_request(&key, "changed", Outcome::Insufficient, sequence);
             body["version"] = version.into();
             return self.told(&key, Outcome::Insufficient, body);
         }
@@ -100,7 +69,7 @@ impl Reference {
             for offer in &mut offers {
                 offer.parts.clear();
             }
-            let mut body = answer(&key, "insufficient", Outcome::Insufficient, sequence);
+            let mut body = to_request(&key, "insufficient", Outcome::Insufficient, sequence);
             body["lines"] = request.lines.iter().zip(&offers).map(told_line).collect();
             return self.told(&key, Outcome::Insufficient, body);
         }
@@ -110,7 +79,7 @@ impl Reference {
             Ttl::Ns(ttl_ns) => Some(ttl_ns),
         };
         let expires_ns = ttl_ns.map(|ttl_ns| turn.came_ns.saturating_add(ttl_ns));
-        let mut body = answer(&key, if is_whole { "granted" } else { "partly" }, Outcome::Applied, sequence);
+        let mut body = to_request(&key, if is_whole { "granted" } else { "partly" }, Outcome::Applied, sequence);
         body["quantity"] = amount(offers.iter().map(Offer::quantity).map(i128::from).sum());
         body["lines"] = request.lines.iter().zip(&offers).map(told_line).collect();
         body["expires"] = expires_ns.map(time::format).into();
@@ -138,7 +107,7 @@ impl Reference {
         let places = self.places_of(&line.place).unwrap_or_default();
         if places.is_empty() {
             // Of a group without locations, as far as the whole document is closed.
-            let closed = self.closings_of(&purpose.order(""), crate::claims::Side::Demand);
+            let closed = self.closings_of(&purpose.order(""), Side::Demand);
             return closed.iter().any(|closed_ns| purpose.time_ns <= *closed_ns);
         }
         places.iter().all(|at| self.is_closed_for(&purpose, at))
@@ -146,7 +115,7 @@ impl Reference {
 
     /// What was decided without looking at any figure.
     pub(crate) fn refuse(&mut self, key: &Key, outcome: Outcome, sequence: u64) -> Reply {
-        self.told(key, outcome, refusal(key, outcome, sequence))
+        self.told(key, outcome, to_request(key, "refused", outcome, sequence))
     }
 
     /// Keeps the answer for repetitions.
@@ -186,17 +155,6 @@ impl Reference {
         line.version.filter(|asked| *asked != version).map(|_| version)
     }
 
-    /// The positions that a line can be taken from, in their order; nothing for a group that is not defined.
-    pub(super) fn places_of(&self, place: &Place) -> Option<Vec<PositionKey>> {
-        match place {
-            Place::Position(at) => Some(vec![at.clone()]),
-            Place::Group { sku, group, lot, owner } => {
-                let at = |location| PositionKey { sku: sku.clone(), location, lot: lot.clone(), owner: owner.clone() };
-                Some(self.locations_of(group)?.into_iter().map(at).collect())
-            }
-        }
-    }
-
     fn offer(&self, line: &Wanted, asks: Asks<'_>, is_partial: bool, taken: &[Part]) -> Offer {
         let places = self.places_of(&line.place).expect("groups were looked for");
         let bucket = |at: &PositionKey| {
@@ -221,75 +179,6 @@ impl Reference {
         let earliest = earliest.map(|(at, bucket)| self.bucket_text(&at.location, bucket));
         Offer { parts, wanted, available: granted, earliest }
     }
-
-    /// Takes a quantity from positions in their order, or everything that there is; nothing where everything has no
-    /// limit.
-    pub(super) fn draw(
-        &self,
-        places: &[PositionKey],
-        quantity: Figure,
-        bucket: &dyn Fn(&PositionKey) -> usize,
-        asks: Asks<'_>,
-        taken: &[Part],
-    ) -> Option<Vec<Part>> {
-        let mut missing = quantity;
-        let mut beside = taken.to_vec();
-        for at in places {
-            let bucket = bucket(at);
-            // What is on hand knows no days.
-            let is_later = bucket > 0 && asks.mode != Mode::OnHand;
-            let due = is_later.then(|| Due::At(self.start_of_bucket(&at.location, bucket)));
-            let wanting = Wanting { due, bucket, mode: asks.mode };
-            let here = self.figure_for(at, asks, wanting, missing, &beside);
-            let here = match (missing, here.map(|here| here.max(0))) {
-                (None, None) => return None,
-                (Some(missing), Some(here)) => missing.min(here),
-                (one, other) => one.or(other).expect("one of them has a limit"),
-            };
-            missing = missing.map(|missing| missing - here);
-            let granted = i64::try_from(here).expect("figures are sums of few accounts");
-            if granted > 0 {
-                let scopes =
-                    self.scopes_at(&at.sku, &at.location).into_iter().filter(|_| super::protection::is_whole(at));
-                let (at, channel, scopes) = (at.clone(), asks.channel.map(str::to_owned), scopes.collect());
-                let purpose = asks.purpose.cloned();
-                beside.push(Part { at, channel, due, granted, scopes, purpose, number: u64::MAX, forgotten: None });
-            }
-        }
-        Some(beside.split_off(taken.len()))
-    }
-
-    /// What is there of a position for somebody: what its line could be granted, or the figure.
-    fn figure_for(
-        &self,
-        at: &PositionKey,
-        asks: Asks<'_>,
-        wanting: Wanting,
-        missing: Figure,
-        beside: &[Part],
-    ) -> Figure {
-        let Some(purpose) = asks.purpose else {
-            return self.figures_under(at, asks.channel, asks.mode, None, beside)[wanting.bucket];
-        };
-        let most = missing.and_then(|missing| i64::try_from(missing).ok()).unwrap_or(EVERYTHING);
-        let own = self.grantable(at, purpose, wanting, most, beside);
-        if own == 0 || !super::protection::is_whole(at) || self.scopes_at(&at.sku, &at.location).is_empty() {
-            return Some(own.into());
-        }
-        let all = self.grantable(at, purpose, wanting, EVERYTHING, beside);
-        let all = (all < EVERYTHING).then_some(i128::from(all));
-        self.under_protection(at, asks, (Some(own.into()), all), wanting.bucket, beside)
-    }
-}
-
-/// An answer that refuses, whatever was asked for.
-pub(crate) fn refusal(key: &Key, outcome: Outcome, sequence: u64) -> Value {
-    answer(key, "refused", outcome, sequence)
-}
-
-fn answer((source, id): &Key, status: &str, outcome: Outcome, sequence: u64) -> Value {
-    json!({"source": source, "id": id, "status": status, "outcome": outcome.name(), "quantity": 0, "lines": [],
-        "expires": null, "sequence": sequence})
 }
 
 fn told_line((line, offer): (&Wanted, &Offer)) -> Value {

@@ -2,28 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use tallystick_contract::balance::PositionKey;
 use tallystick_contract::outcome::Outcome;
 
-use crate::Reference;
-
-/// Effective time, source and id: the greatest that has begun holds.
-pub(crate) type Rank = (i64, String, String);
-
-/// What a group is from a time on.
-#[derive(Debug, Clone)]
-pub(crate) struct Version {
-    pub(crate) rank: Rank,
-    pub(crate) group: String,
-    /// Nothing where it is retired.
-    pub(crate) members: Option<Members>,
-}
-
-/// What a group is made of, in the order in which it is picked.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Members {
-    pub(crate) locations: Vec<String>,
-    pub(crate) groups: Vec<String>,
-}
+use crate::ask::{Members, Place};
+use crate::twin::{Rank, Reference, Version};
 
 impl Reference {
     /// Adds a version, unless the group would contain itself.
@@ -47,6 +30,17 @@ impl Reference {
             }
         }
         Some(locations)
+    }
+
+    /// The positions that a line can be taken from, in their order; nothing for a group that is not defined.
+    pub(crate) fn places_of(&self, place: &Place) -> Option<Vec<PositionKey>> {
+        match place {
+            Place::Position(at) => Some(vec![at.clone()]),
+            Place::Group { sku, group, lot, owner } => {
+                let at = |location| PositionKey { sku: sku.clone(), location, lot: lot.clone(), owner: owner.clone() };
+                Some(self.locations_of(group)?.into_iter().map(at).collect())
+            }
+        }
     }
 
     /// Whether a location is in a group at the log's time.

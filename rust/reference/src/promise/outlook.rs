@@ -1,5 +1,4 @@
-//! What a position, or a group of them, looks forward to: open lines and live reservations by bucket, and the figures
-//! that follow.
+//! What a position looks forward to: open lines and live reservations by bucket, and the figures that follow.
 
 use std::collections::BTreeSet;
 
@@ -7,63 +6,21 @@ use tallystick_contract::account::{ALL, STORED};
 use tallystick_contract::balance::PositionKey;
 use tallystick_contract::config::Mode;
 
-use crate::Reference;
-use crate::claims::{Curve, Order, Part, line};
+use crate::claims::hold::Part;
+use crate::claims::line::{self, Curve};
+use crate::days::count;
+use crate::document::Order;
 use crate::number::Number;
 use crate::position::Position;
+use crate::twin::Reference;
 
-use super::calendar::{self, Calendar, Due};
-use super::decision::Asks;
 use super::kernel::{Figure, Outlook};
-use super::protection::is_whole;
-use super::request::Place;
-
-/// The figures of a group, bucket by bucket; nothing where one is unlimited.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GroupFigures {
-    /// What a request for everything would be granted.
-    pub available: Vec<Option<i64>>,
-    /// The sum of all figures, shortages too.
-    pub signed: Vec<Option<i64>>,
-}
 
 impl Reference {
-    /// The figures of a position from bucket 0 on; nothing where one is unlimited. All are zero where the position does
-    /// not exist.
-    pub fn figures(&self, at: &PositionKey, mode: Mode, measure: Option<&str>) -> Vec<Option<i64>> {
-        narrow(self.figures_beside(at, mode, measure, &[]))
-    }
-
-    /// The figures for a channel, or for those who have none.
-    pub fn figures_for(&self, at: &PositionKey, channel: Option<&str>, mode: Mode) -> Vec<Option<i64>> {
-        narrow(self.figures_under(at, channel, mode, None, &[]))
-    }
-
-    /// The figures of a group; nothing where it is not defined.
-    pub fn group_figures(&self, sku: &str, group: &str, channel: Option<&str>, mode: Mode) -> Option<GroupFigures> {
-        let (lot, owner) = (String::new(), String::new());
-        let place = Place::Group { sku: sku.to_owned(), group: group.to_owned(), lot, owner };
-        let places = self.places_of(&place)?;
-        let all: Vec<_> = places.iter().map(|at| self.figures_beside(at, mode, None, &[])).collect();
-        let available = |bucket: usize| {
-            if channel.is_none() {
-                return all.iter().map(|figures| figures[bucket].map(|figure| figure.max(0))).sum::<Figure>();
-            }
-            let parts = self.draw(&places, None, &|_| bucket, Asks { channel, mode, purpose: None }, &[])?;
-            Some(parts.iter().map(|part| i128::from(part.granted)).sum())
-        };
-        let signed = |bucket: usize| all.iter().map(|figures| figures[bucket]).sum::<Figure>();
-        let buckets = || 0..self.horizon();
-        Some(GroupFigures {
-            available: narrow(buckets().map(available).collect()),
-            signed: narrow(buckets().map(signed).collect()),
-        })
-    }
-
-    /// The days of a bucket, or its hours: how the first of the figures is called.
-    pub fn bucket_text(&self, location: &str, bucket: usize) -> String {
-        let calendar = self.calendar_at(location);
-        calendar.text(calendar.bucket_at(self.now_ns()) + count(bucket))
+    /// What live holds without a document claim of what is on hand.
+    pub(crate) fn claimed_at(&self, at: &PositionKey) -> i128 {
+        let is_due = |part: &Part| part.purpose.is_none() && part.at == *at && self.bucket_of(at, part.due) == 0;
+        self.live_parts().filter(|(_, part, _)| is_due(part)).map(|(.., live)| i128::from(live)).sum()
     }
 
     /// Safety stock of a position at a time.
@@ -77,23 +34,8 @@ impl Reference {
         said.unwrap_or_else(|| self.config.safety_stock(&at.sku, &at.location, time_ns, is_in).of(on_hand))
     }
 
-    pub(crate) fn horizon(&self) -> usize {
-        self.config.promise.horizon as usize
-    }
-
-    /// How many buckets something lies behind the bucket of the log's time, there.
-    pub(crate) fn buckets_away(&self, location: &str, due: Due) -> i64 {
-        let calendar = self.calendar_at(location);
-        calendar.bucket_of(due) - calendar.bucket_at(self.now_ns())
-    }
-
-    pub(super) fn start_of_bucket(&self, location: &str, bucket: usize) -> i64 {
-        let calendar = self.calendar_at(location);
-        calendar.start_ns(calendar.bucket_at(self.now_ns()) + count(bucket))
-    }
-
     /// Whether a position's reservations cannot all be kept, from the earliest of them on.
-    pub(super) fn is_at_risk(&self, at: &PositionKey) -> bool {
+    pub(crate) fn is_at_risk(&self, at: &PositionKey) -> bool {
         let live = self.live_parts().filter(|(id, part, _)| part.at == *at && !self.is_closed_hold(id.0, id.1));
         let Some(earliest) = live.map(|(_, part, _)| self.bucket_of(at, part.due)).min() else { return false };
         let figures = self.figures_beside(at, Mode::LookAhead, None, &[]);
@@ -102,7 +44,7 @@ impl Reference {
     }
 
     /// The figures with what is taken beside what reservations have.
-    pub(super) fn figures_beside(
+    pub(crate) fn figures_beside(
         &self,
         at: &PositionKey,
         mode: Mode,
@@ -231,31 +173,8 @@ impl Reference {
         accounts[2] += self.posted_without_document(at);
         accounts
     }
-
-    /// The zone of a location, and the bucket of the log's time there.
-    pub(super) fn day_at(&self, location: &str) -> (String, i64) {
-        let zone = self.master.time_zone(location, self.now_ns()).unwrap_or(&self.config.promise.time_zone);
-        (zone.to_owned(), self.calendar_at(location).bucket_at(self.now_ns()))
-    }
-
-    /// The bucket of the log's time at a location.
-    pub(crate) fn today_at(&self, at: &PositionKey) -> i64 {
-        self.calendar_at(&at.location).bucket_at(self.now_ns())
-    }
-
-    fn calendar_at(&self, location: &str) -> Calendar {
-        let promise = &self.config.promise;
-        let name = self.master.time_zone(location, self.now_ns());
-        let zone = name.and_then(calendar::zone).or_else(|| calendar::zone(&promise.time_zone));
-        Calendar { bucket: promise.bucket, zone: zone.expect("the configuration was checked") }
-    }
 }
 
-fn narrow(figures: Vec<Figure>) -> Vec<Option<i64>> {
-    let one = |figure: i128| i64::try_from(figure).expect("figures are sums of few accounts and bounded sides");
-    figures.into_iter().map(|figure| figure.map(one)).collect()
-}
-
-fn count(buckets: usize) -> i64 {
-    i64::try_from(buckets).expect("the horizon is short")
+pub(super) fn is_whole(at: &PositionKey) -> bool {
+    at.lot.is_empty() && at.owner.is_empty()
 }

@@ -6,35 +6,13 @@ use tallystick_contract::balance::PositionKey;
 use tallystick_contract::config::Mode;
 use tallystick_contract::outcome::Outcome;
 
-use crate::Reference;
-use crate::claims::Part;
+use crate::ask::Scope;
+use crate::claims::hold::Part;
+use crate::twin::{Protection, ProtectionKey, Reference};
 
-use super::decision::Asks;
 use super::kernel::Figure;
-
-/// What a protection is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Scope {
-    Everywhere,
-    Group(String),
-    Location(String),
-}
-
-/// What a protection is known by.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ProtectionKey {
-    pub(crate) sku: String,
-    pub(crate) scope: Scope,
-    pub(crate) channel: String,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Protection {
-    protected: i64,
-    cap: Option<i64>,
-    /// What was taken after this counts as consumed.
-    since: u64,
-}
+use super::outlook::is_whole;
+use super::wanting::Asks;
 
 impl Reference {
     /// Sets a protection anew. Says whether those of its scope exceed what is there, and for what.
@@ -195,10 +173,6 @@ impl Reference {
 /// A position without lot and owner.
 fn whole(sku: &str, location: &str) -> PositionKey {
     PositionKey { sku: sku.to_owned(), location: location.to_owned(), lot: String::new(), owner: String::new() }
-}
-
-pub(super) fn is_whole(at: &PositionKey) -> bool {
-    at.lot.is_empty() && at.owner.is_empty()
 }
 
 /// The lesser of two figures; nothing is without limit.

@@ -2,29 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
 use tallystick_contract::balance::PositionKey;
 use tallystick_contract::outcome::Outcome;
 
-use crate::Reference;
-use crate::claims::{Deed, End, Fold, Held, Part, Purpose, Reservation, Settlement, wanted};
-use crate::event::Key;
+use crate::ask::{Amounts, Place, Ttl, Wish};
+use crate::body::Key;
+use crate::claims::hold::{Deed, End, Fold, Held, Part, Purpose, Reservation, Settlement, wanted};
 use crate::memory::{Remembered, Said};
-use crate::number::Number;
 use crate::turn::{Reply, Turn};
+use crate::twin::Reference;
 
-use super::amount;
-use super::ask::{Amounts, Wish};
-use super::decision::Wanting;
-use super::request::{Place, Ttl};
+use super::answer::to_settlement;
+use super::wanting::{Asks, Wanting};
 
 impl Reference {
-    /// What live holds without a document claim of what is on hand.
-    pub(crate) fn claimed_at(&self, at: &PositionKey) -> i128 {
-        let is_due = |part: &Part| part.purpose.is_none() && part.at == *at && self.bucket_of(at, part.due) == 0;
-        self.live_parts().filter(|(_, part, _)| is_due(part)).map(|(.., live)| i128::from(live)).sum()
-    }
-
     /// Keys that are remembered for as long as their reservations live.
     pub(crate) fn live_keys(&self) -> BTreeSet<Key> {
         // A hold lives on when its line is closed: whoever closed it may take that back.
@@ -61,7 +52,7 @@ impl Reference {
             Outcome::Insufficient => "insufficient",
             _ => "refused",
         };
-        let body = answer(key, status, outcome, quantity, sequence);
+        let body = to_settlement(key, status, outcome, quantity, sequence);
         self.promise.told.insert(key.clone(), body);
     }
 
@@ -264,7 +255,7 @@ impl Reference {
         let (mode, channel) = (self.config.promise.mode, held.channel.as_deref());
         // It was asked for when the hold was, and raised now.
         let purpose = held.purpose.clone().map(|purpose| Purpose { raised_ns: Some(time_ns), ..purpose });
-        let asks = super::decision::Asks { channel, mode, purpose: purpose.as_ref() };
+        let asks = Asks { channel, mode, purpose: purpose.as_ref() };
         self.draw(&places, Some(amount.into()), &bucket, asks, taken).unwrap_or_default()
     }
 
@@ -318,41 +309,4 @@ impl Reference {
             twin.touch_reservation(at);
         });
     }
-
-    fn claims_of(&self, at: usize) -> BTreeSet<(crate::claims::Order, Number)> {
-        self.lines_of_reservation(&self.claims.reservations[at])
-    }
-
-    /// What is told of a reservation is told of its lines and positions.
-    pub(super) fn touch_reservation(&mut self, at: usize) {
-        for (order, number) in self.claims_of(at) {
-            self.touch_order(&order, &number);
-        }
-        let parts = self.claims.reservations[at].lines.iter().flat_map(|line| &line.parts);
-        let positions: Vec<PositionKey> = parts.map(|part| part.at.clone()).collect();
-        self.claims.troubles.touched_positions.extend(positions);
-    }
-
-    /// Ends what has been held for long enough.
-    pub(super) fn expire(&mut self, sequence: u64) {
-        let now_ns = self.now_ns();
-        let is_over = |reservation: &Reservation| {
-            !reservation.is_over && reservation.fold().expires_ns.is_some_and(|end_ns| end_ns <= now_ns)
-        };
-        let all = 0..self.claims.reservations.len();
-        let over: Vec<usize> = all.filter(|at| is_over(&self.claims.reservations[*at])).collect();
-        for at in over {
-            let orders = self.orders_of_reservation(&self.claims.reservations[at]);
-            self.seeing(&orders, &[at], sequence, |twin| {
-                twin.claims.reservations[at].is_over = true;
-                twin.touch_reservation(at);
-            });
-        }
-    }
-}
-
-/// The answer to what settles a reservation.
-pub(super) fn answer((source, id): &Key, status: &str, outcome: Outcome, quantity: i64, sequence: u64) -> Value {
-    json!({"source": source, "id": id, "status": status, "outcome": outcome.name(), "quantity": amount(quantity.into()),
-        "sequence": sequence})
 }

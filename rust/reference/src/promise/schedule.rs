@@ -6,13 +6,13 @@ use std::sync::Arc;
 use tallystick_contract::limits::ACCOUNT_MAX;
 use tallystick_contract::outcome::Outcome;
 
-use crate::Reference;
+use crate::ask::LineKey;
+use crate::calendar::Due;
+use crate::claims::facts::{Fact, Said};
 use crate::claims::supply::{SupplyFact, SupplySaid};
-use crate::claims::{Fact, Order, Said, Side};
+use crate::document::{Order, Side};
 use crate::turn::Turn;
-
-use super::LineKey;
-use super::calendar::Due;
+use crate::twin::Reference;
 
 /// What is said of a line.
 #[derive(Debug, Clone)]

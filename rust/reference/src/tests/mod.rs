@@ -8,6 +8,7 @@ mod promises;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use tallystick_contract::config::Config;
 use tallystick_contract::limits::SECOND_NS;
 
 use super::*;

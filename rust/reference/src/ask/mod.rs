@@ -1,38 +1,22 @@
-//! What directives about promises say: their members, from fields to meaning, and in our names and units.
+//! What directives about promises say: their members, from fields to meaning.
+
+mod members;
+mod request;
 
 use tallystick_contract::balance::PositionKey;
-use tallystick_contract::config::Mode;
-use tallystick_contract::config_text::duration;
-use tallystick_contract::limits::{NAME_BYTES_MAX, SOURCE_BYTES_MAX, UNIT_BYTES_MAX};
+use tallystick_contract::limits::NAME_BYTES_MAX;
 use tallystick_contract::outcome::Outcome;
 
-use crate::Reference;
-use crate::claims::Side;
-use crate::decimal;
-use crate::directive::target;
-use crate::event::Key;
-use crate::fields::{Fields, Malformed, number};
+use crate::body::{Key, target};
+use crate::calendar::Due;
+use crate::document::Side;
+use crate::fields::{Fields, Malformed};
 use crate::number::Number;
 
-use super::calendar::Due;
-use super::group::Members;
-use super::protection::Scope;
-use super::request::{self, Place, Request, Ttl, Wanted};
+pub(crate) use members::{Amounts, Measured, Members, Scope, Ttl};
+pub(crate) use request::{Place, Request, Wanted};
 
-/// A quantity in some unit of measure; the base unit has no name.
-#[derive(Debug, Clone)]
-pub(crate) struct Measured {
-    pub(crate) quantity: i64,
-    pub(crate) unit: String,
-}
-
-/// How much of a reservation a directive is about.
-#[derive(Debug, Clone)]
-pub(crate) enum Amounts {
-    All,
-    One(i64),
-    Each(Vec<i64>),
-}
+use members::{amounts, due, name, position, quantity, scope, ttl};
 
 /// What a schedule line is known by.
 #[derive(Debug, Clone)]
@@ -124,6 +108,7 @@ pub(crate) const KINDS: [(&str, &[&str]); 16] = [
     ("group.defined", &["group", "locations", "groups"]),
     ("group.retired", &["group", "locations", "groups"]),
 ];
+
 const LINE: &[&str] =
     &["sku", "location", "lot", "owner", "document", "line", "due", "quantity", "unit", "supplier", "kind"];
 const REQUEST: &[&str] = &[
@@ -151,7 +136,7 @@ fn line(kind: &str, side: Side, fields: &Fields<'_>) -> Result<Result<Ask, Outco
         side,
         document: name(fields, "document")?,
         number: fields.line("line")?,
-        at: request::position(fields)?.ok_or(Malformed)?,
+        at: position(fields)?.ok_or(Malformed)?,
     };
     let supplier = fields.text("supplier", NAME_BYTES_MAX)?;
     fields.text("kind", NAME_BYTES_MAX)?;
@@ -210,23 +195,6 @@ fn settle(kind: &str, source: &str, fields: &Fields<'_>) -> Result<Result<Ask, O
     Ok(wish.map(|wish| Ask::Settle { target, wish }))
 }
 
-fn amounts(fields: &Fields<'_>) -> Result<Result<Amounts, Outcome>, Malformed> {
-    match (quantity(fields, "quantity", 1)?, fields.list("quantities")?) {
-        (None, None) => Ok(Ok(Amounts::All)),
-        (Some(one), None) => Ok(one.map(|one| Amounts::One(one.quantity))),
-        (None, Some(each)) => {
-            let each = each.into_iter().map(|json| thousandths(json, 0)).collect::<Result<Vec<_>, Malformed>>()?;
-            let each = each.into_iter().collect::<Result<Vec<_>, Outcome>>();
-            // Lines may be left alone, but not all of them.
-            let is_some = |each: Vec<i64>| {
-                if each.iter().all(|one| *one == 0) { Err(Outcome::QuantityInvalid) } else { Ok(each) }
-            };
-            Ok(each.and_then(is_some).map(Amounts::Each))
-        }
-        _ => Err(Malformed),
-    }
-}
-
 fn protect(fields: &Fields<'_>) -> Result<Result<Ask, Outcome>, Malformed> {
     let (channel, sku, scope) = (name(fields, "channel")?, name(fields, "sku")?, scope(fields)?);
     let protected = quantity(fields, "protected", 0)?.ok_or(Malformed)?;
@@ -253,51 +221,6 @@ fn group(is_defined: bool, fields: &Fields<'_>) -> Result<Result<Ask, Outcome>, 
     Ok(Ok(Ask::Group { name, members: is_defined.then_some(members) }))
 }
 
-fn scope(fields: &Fields<'_>) -> Result<Scope, Malformed> {
-    match (fields.name("location", NAME_BYTES_MAX)?, fields.name("group", NAME_BYTES_MAX)?) {
-        (None, None) => Ok(Scope::Everywhere),
-        (Some(location), None) => Ok(Scope::Location(location)),
-        (None, Some(group)) => Ok(Scope::Group(group)),
-        _ => Err(Malformed),
-    }
-}
-
-/// A name that must be there.
-pub(super) fn name(fields: &Fields<'_>, member: &str) -> Result<String, Malformed> {
-    fields.name(member, NAME_BYTES_MAX)?.ok_or(Malformed)
-}
-
-pub(super) fn due(fields: &Fields<'_>) -> Result<Option<Due>, Malformed> {
-    fields.name("due", SOURCE_BYTES_MAX)?.map(|text| Due::read(&text).ok_or(Malformed)).transpose()
-}
-
-/// A quantity of at least so many thousandths, if there is one.
-pub(super) fn quantity(
-    fields: &Fields<'_>,
-    member: &str,
-    least: i64,
-) -> Result<Option<Result<Measured, Outcome>>, Malformed> {
-    let unit = fields.text("unit", UNIT_BYTES_MAX)?.unwrap_or_default();
-    let Some(json) = fields.json(member) else { return Ok(None) };
-    let quantity = thousandths(json, least)?;
-    Ok(Some(quantity.map(|quantity| Measured { quantity, unit })))
-}
-
-fn thousandths(json: &str, least: i64) -> Result<Result<i64, Outcome>, Malformed> {
-    let quantity = decimal::thousandths(&number(json)?).ok().filter(|quantity| *quantity >= least);
-    Ok(quantity.ok_or(Outcome::QuantityInvalid))
-}
-
-pub(super) fn ttl(fields: &Fields<'_>) -> Result<Ttl, Malformed> {
-    let Some(text) = fields.name("ttl", NAME_BYTES_MAX)? else { return Ok(Ttl::AsConfigured) };
-    Ok(duration("ttl", &text).map_err(|_| Malformed)?.map_or(Ttl::Endless, Ttl::Ns))
-}
-
-pub(super) fn mode(fields: &Fields<'_>) -> Result<Option<Mode>, Malformed> {
-    let name = fields.name("mode", NAME_BYTES_MAX)?;
-    name.map(|name| Mode::from_name(&name).ok_or(Malformed)).transpose()
-}
-
 impl Ask {
     /// The location that ownership of it is judged by; empty for several or none.
     pub(crate) fn location(&self) -> String {
@@ -311,60 +234,5 @@ impl Ask {
             },
             _ => String::new(),
         }
-    }
-}
-
-impl Reference {
-    /// A request in our names and in base units, or why master data refuses it.
-    pub(crate) fn in_our_names(&self, source: &str, said: &Ask, time_ns: i64) -> Result<Ask, Outcome> {
-        let line = |line: &LineKey| LineKey { at: self.our_position(source, &line.at, time_ns), ..line.clone() };
-        let sku = |code: &str| self.master.item_name(source, code, time_ns);
-        let base = |sku: &str, measured: &Measured| self.in_base_units(sku, measured, time_ns);
-        let scope = |scope: &Scope| match scope {
-            Scope::Location(code) => Scope::Location(self.master.location_name(source, code, time_ns)),
-            other => other.clone(),
-        };
-        Ok(match said.clone() {
-            Ask::Schedule { line: said, due, quantity, supplier } => {
-                let line = line(&said);
-                Ask::Schedule { due, quantity: base(&line.at.sku, &quantity)?, supplier, line }
-            }
-            Ask::Reschedule { line: said, due, quantity } => {
-                let line = line(&said);
-                let quantity = quantity.map(|quantity| base(&line.at.sku, &quantity)).transpose()?;
-                Ask::Reschedule { line, due, quantity }
-            }
-            Ask::Cancel(said) => Ask::Cancel(line(&said)),
-            Ask::Request(request) => Ask::Request(Box::new(self.request_in_our_names(source, *request, time_ns)?)),
-            Ask::Protect { channel, sku: code, scope: said, protected, cap } => {
-                let sku = sku(&code);
-                let (protected, cap) = (base(&sku, &protected)?, cap.map(|cap| base(&sku, &cap)).transpose()?);
-                Ask::Protect { channel, scope: scope(&said), protected, cap, sku }
-            }
-            Ask::Shift { sku: code, scope: said, from, to, quantity } => {
-                let sku = sku(&code);
-                Ask::Shift { scope: scope(&said), from, to, quantity: base(&sku, &quantity)?, sku }
-            }
-            Ask::Group { name, members: Some(members) } => {
-                let locations = members.locations.iter();
-                let locations = locations.map(|code| self.master.location_name(source, code, time_ns)).collect();
-                Ask::Group { name, members: Some(Members { locations, ..members }) }
-            }
-            other => other,
-        })
-    }
-
-    /// A request as it is admitted: within the horizon, too.
-    pub(crate) fn admitted(&self, source: &str, said: &Ask, time_ns: i64) -> Result<Ask, Outcome> {
-        let said = self.in_our_names(source, said, time_ns)?;
-        match &said {
-            Ask::Request(request) if self.is_out_of_bounds(request) => Err(Outcome::TimeOutOfBounds),
-            _ => Ok(said),
-        }
-    }
-
-    pub(super) fn in_base_units(&self, sku: &str, said: &Measured, time_ns: i64) -> Result<Measured, Outcome> {
-        let quantity = self.master.in_base_units(sku, said.quantity, &said.unit, time_ns)?;
-        Ok(Measured { quantity, unit: String::new() })
     }
 }

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::Reference;
+use crate::claims::known::Known;
+use crate::claims::line::{ALL_DAYS, at};
+use crate::claims::view::Line;
+use crate::document::Order;
 use crate::number::Number;
-
-use super::line::{ALL_DAYS, at};
-use super::view::Line;
-use super::{Known, Order};
+use crate::twin::Reference;
 
 impl Reference {
     /// Forgets lines, and closings of documents without lines, whose time is over.

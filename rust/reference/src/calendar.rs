@@ -10,10 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 use tallystick_contract::config::Bucket;
 use tallystick_contract::limits::SECOND_NS;
 
-use crate::time::{self, Time};
+use super::time::{self, Time};
 
 const HOUR_NS: i64 = 3_600 * SECOND_NS;
 const EPOCH: Date = Date::constant(1970, 1, 1);
+
 /// Farther than all that can be counted.
 const FAR: i64 = i64::MAX / 4;
 

@@ -1,17 +1,21 @@
 //! What a line could be granted: a request is judged as if its line claimed nothing (`docs/claims.md` §4).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tallystick_contract::balance::PositionKey;
 use tallystick_contract::config::Mode;
 
-use crate::Reference;
+use crate::claims::facts::{Fact, Said};
+use crate::claims::hold::{Part, Purpose, Reservation};
+use crate::claims::known::Known;
+use crate::claims::line::{ALL_DAYS, Curve, at as claim_at};
+use crate::claims::view::{Figures, Line};
+use crate::document::{Order, Side};
 use crate::number::Number;
-use crate::promise::Wanting;
+use crate::twin::Reference;
 
-use super::line::{ALL_DAYS, Curve, at as claim_at};
-use super::view::Figures;
-use super::{Known, Order, Part, Purpose, Reservation, Said, Side};
+use super::wanting::Wanting;
 
 /// More than anybody can have.
 pub(crate) const EVERYTHING: i64 = i64::MAX / 4;
@@ -133,7 +137,7 @@ impl Reference {
     /// Whether a request is effective at or before the closing of its line.
     pub(crate) fn is_closed_for(&self, purpose: &Purpose, at: &PositionKey) -> bool {
         let order = purpose.order(&at.sku);
-        let is_it = |fact: &&super::Fact| {
+        let is_it = |fact: &&Fact| {
             matches!(fact.said, Said::Closed) && fact.number == purpose.number && fact.at.location == at.location
         };
         let own = self.facts(&order).iter().filter(is_it).map(|fact| fact.time_ns);
@@ -155,13 +159,13 @@ impl Reference {
     }
 
     /// What the order comes to with so much more for the line.
-    fn lines_asked(&self, ask: &Ask<'_>, quantity: i64) -> std::sync::Arc<Known> {
+    fn lines_asked(&self, ask: &Ask<'_>, quantity: i64) -> Arc<Known> {
         let beside: Vec<Part> = ask.beside.iter().cloned().chain([trial(ask, quantity)]).collect();
         self.lines_beside(&ask.order, &beside)
     }
 
     fn claims_of_lines(&self, known: &Known) -> Claims {
-        let of = |(number, line): (&Number, &super::view::Line)| {
+        let of = |(number, line): (&Number, &Line)| {
             self.curves(line).into_iter().map(|(at, curve)| ((number.clone(), at), curve)).collect::<Vec<_>>()
         };
         known.lines.iter().flat_map(of).collect()

@@ -5,12 +5,11 @@ use tallystick_contract::config::Mode;
 use tallystick_contract::limits::{NAME_BYTES_MAX, REPLY_BYTES_MAX, RESERVATION_LINES_MAX};
 use tallystick_contract::outcome::Outcome;
 
-use crate::Reference;
+use crate::calendar::Due;
 use crate::fields::{Fields, Malformed};
 use crate::number::Number;
 
-use super::ask::{Measured, due, mode, quantity, ttl};
-use super::calendar::Due;
+use super::members::{Measured, Ttl, due, mode, position, quantity, ttl};
 
 /// A request.
 #[derive(Debug, Clone)]
@@ -22,14 +21,6 @@ pub(crate) struct Request {
     pub(crate) mode: Option<Mode>,
     pub(crate) document: Option<String>,
     pub(crate) number: Number,
-}
-
-/// How long what is granted lives.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Ttl {
-    AsConfigured,
-    Endless,
-    Ns(i64),
 }
 
 /// One line of it.
@@ -94,44 +85,4 @@ fn wanted(fields: &Fields<'_>, number: Number) -> Result<Result<Wanted, Outcome>
     let (due, channel) = (due(fields)?, fields.name("channel", NAME_BYTES_MAX)?);
     let quantity = quantity(fields, "quantity", 1)?.ok_or(Malformed)?;
     Ok(quantity.map(|quantity| Wanted { place, quantity, due, channel, version, number }))
-}
-
-/// The position that is named; nothing where no location is.
-pub(super) fn position(fields: &Fields<'_>) -> Result<Option<PositionKey>, Malformed> {
-    let text = |name: &str| Ok(fields.text(name, NAME_BYTES_MAX)?.unwrap_or_default());
-    let sku = fields.name("sku", NAME_BYTES_MAX)?.ok_or(Malformed)?;
-    let (lot, owner) = (text("lot")?, text("owner")?);
-    Ok(fields.name("location", NAME_BYTES_MAX)?.map(|location| PositionKey { sku, location, lot, owner }))
-}
-
-impl Reference {
-    pub(super) fn our_position(&self, source: &str, said: &PositionKey, time_ns: i64) -> PositionKey {
-        PositionKey {
-            sku: self.master.item_name(source, &said.sku, time_ns),
-            location: self.master.location_name(source, &said.location, time_ns),
-            ..said.clone()
-        }
-    }
-
-    pub(super) fn request_in_our_names(
-        &self,
-        source: &str,
-        mut request: Request,
-        time_ns: i64,
-    ) -> Result<Request, Outcome> {
-        for line in &mut request.lines {
-            let sku = match &mut line.place {
-                Place::Position(position) => {
-                    *position = self.our_position(source, position, time_ns);
-                    &position.sku
-                }
-                Place::Group { sku, .. } => {
-                    *sku = self.master.item_name(source, sku, time_ns);
-                    sku
-                }
-            };
-            line.quantity = self.in_base_units(sku, &line.quantity, time_ns)?;
-        }
-        Ok(request)
-    }
 }
