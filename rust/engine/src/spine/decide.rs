@@ -6,11 +6,7 @@ use crate::core::Core;
 use crate::core::case::Case;
 use crate::diagnostics::{Findings, Raised};
 use crate::read::directive::{Decided, Target};
-use crate::read::event::Event;
-use crate::read::reading::{Claim, Said};
 use crate::spine::engine::Engine;
-use crate::stock::lookup::Found;
-use crate::stock::post::Checked;
 use bumpalo::Bump;
 use tallystick_contract::config::Config;
 use tallystick_contract::outcome::Outcome;
@@ -96,7 +92,7 @@ impl Engine {
         if !is_granted {
             return Outcome::Applied;
         }
-        let outcome = self.post_pending(config, pending, case.sequence, findings);
+        let outcome = self.post_approved(config, pending, case.sequence, findings);
         self.core.keys.set_answer(key, outcome);
         if matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
             let flags = pending.flags.iter();
@@ -112,37 +108,6 @@ impl Engine {
             findings.raised.extend(self.untold(&flags));
         }
         outcome
-    }
-
-    /// Posts an event that waited, under the names and in the unit that it had when it came.
-    fn post_pending(&mut self, config: &Config, pending: &Pending, sequence: u64, findings: &mut Findings) -> Outcome {
-        let arena = Bump::new();
-        let (element, seen) = self.core.see_held(&pending.held, &arena);
-        let claim = match self.core.read(config, &element, &seen, findings) {
-            Ok(Said::Stock(claim)) => Claim { quantity: pending.quantity, ..claim },
-            Ok(Said::Directive(..)) => return Outcome::UnknownReference,
-            Err(outcome) => return outcome,
-        };
-        if !self.core.stock.has_room(1) {
-            return Outcome::Overflow;
-        }
-        let [sku, location, ..] = &pending.position;
-        let event = Event { sku: Some(sku), location: Some(location), ..seen.event };
-        let checked = Checked {
-            event: &event,
-            claim: &claim,
-            key: pending.held.key,
-            time_ns: pending.held.time_ns,
-            rank: pending.rank,
-            sequence,
-            ordinal: self.core.posts,
-            element: pending.held.ordinal,
-            found: Found::default(),
-            relief: 0,
-        };
-        self.core.posts += 1;
-        let part = self.core.stock.part_of(self.core.stock.hash(sku));
-        self.core.stock.parts[part].post(config, &checked, findings)
     }
 
     /// Decides a mass change: all that waits of it, in the order of the log.

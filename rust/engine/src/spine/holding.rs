@@ -3,22 +3,17 @@
 
 use std::sync::Arc;
 
-use bumpalo::Bump;
 use tallystick_contract::config::Config;
 use tallystick_contract::limits::HELD_BYTES_MAX;
 use tallystick_contract::order::Ordering;
-use tallystick_contract::outcome::Outcome;
-use tallystick_tables::body::Known;
 
 use crate::core::case::Case;
-use crate::diagnostics::{About, Findings, Late};
+use crate::diagnostics::{About, Late};
+use crate::order::Rank;
 use crate::order::rank::subject_of_gap;
-use crate::order::{HeldEvent, Rank, Turn};
 use crate::output::batch::Batch;
-use crate::promise::answer_late;
-use crate::read::element::{Element, Seen};
+use crate::spine::door::Door;
 use crate::spine::engine::Engine;
-use crate::stock::lookup::Found;
 
 impl Engine {
     /// Notes that an event which was applied, or refused by the state, has taken its place in its source's order.
@@ -108,87 +103,12 @@ impl Engine {
     /// Applies the held events of a track whose turn has come.
     fn drain(&mut self, config: &Config, track: u32, sequence: u64, batch: &mut Batch) {
         while let Some((turn, _, held)) = self.tracks.take(track) {
-            self.apply_held(turn, &held, sequence, batch);
+            if self.come_back(&held, Door::Order(turn), sequence, batch) {
+                self.follow_target(held.key, (sequence, 0), batch);
+            }
         }
         let ordering = config.ordering(&self.tracks.get(track).source);
         self.tracks.settle(track, ordering.gap_wait_ns);
-    }
-
-    /// Applies what was held: it passed every check of its own when it came, and its key is remembered. Since then
-    /// master data and configuration may have changed.
-    fn apply_held(&mut self, turn: Turn, held: &HeldEvent, sequence: u64, batch: &mut Batch) {
-        self.pass_notices(batch);
-        // What was held before it may have changed the configuration.
-        let config = &*Arc::clone(&self.core.config);
-        let arena = Bump::new();
-        let (element, seen) = self.core.see_held(held, &arena);
-        let mut findings = Findings::default();
-        let mut outcome = match self.core.read(config, &element, &seen, &mut findings) {
-            Err(outcome) => outcome,
-            Ok(said) => {
-                let (time_ns, found) = (held.time_ns, Found::default());
-                let is_late = turn != Turn::Now;
-                let case = Case {
-                    seen: &seen,
-                    element: &element,
-                    said: &said,
-                    time_ns,
-                    sequence,
-                    is_late,
-                    came: Some((held.ordinal, held.came_ns)),
-                    found,
-                };
-                match self.admit(config, &case) {
-                    Ok(admitted) => self.carry_out(config, &case, &admitted, &mut findings, batch),
-                    Err((outcome, why)) => {
-                        findings.why = why;
-                        outcome
-                    }
-                }
-            }
-        };
-        if turn != Turn::Now && matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
-            (outcome, findings.late) = (Outcome::Late, Some(Late::WasTaken));
-        }
-        if outcome == Outcome::Held {
-            return; // A directive that waits for its target now.
-        }
-        self.finish(config, held, (&element, &seen), (outcome, findings), batch);
-        self.follow_target(held.key, (sequence, 0), batch);
-    }
-
-    /// Writes down the final outcome of what was held.
-    pub(crate) fn finish(
-        &mut self,
-        config: &Config,
-        held: &HeldEvent,
-        (element, seen): (&Element<'_>, &Seen<'_>),
-        (outcome, mut findings): (Outcome, Findings),
-        batch: &mut Batch,
-    ) {
-        self.pass_notices(batch);
-        let known = Known::of(outcome);
-        if known.is_refusal() || known.is_unposted() {
-            self.core.keys.set_answer(held.key, outcome);
-        }
-        self.totals[usize::from(Outcome::Held.number())] -= 1;
-        self.totals[usize::from(outcome.number())] += 1;
-        self.sources.release(seen.event.source.unwrap_or_default(), outcome);
-        batch.released.push((held.sequence, held.index, outcome));
-        answer_late((element, seen), (outcome, self.core.sequence), &mut findings, batch);
-        self.claims.tell_turns(&mut self.core, &mut findings);
-        self.raise(config, element, (outcome, seen, &mut findings), self.core.now_ns(), batch);
-    }
-
-    /// Whether all that is held is what it says it is, for a state that came from outside.
-    pub(crate) fn holds_what_it_says(&mut self) -> bool {
-        let all = self.tracks.held().chain(self.waiting.held()).chain(self.pendings.held());
-        let held: Vec<HeldEvent> = all.cloned().collect();
-        held.iter().all(|held| {
-            let arena = Bump::new();
-            let (_, seen) = self.core.see_held(held, &arena);
-            seen.decoded.is_ok() && !seen.is_too_large && seen.key == held.key
-        })
     }
 }
 

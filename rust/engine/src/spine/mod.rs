@@ -4,15 +4,16 @@
 pub(crate) mod engine;
 
 mod admit;
-mod carry_out;
+mod column;
 mod correct;
 mod decide;
 mod define;
 mod directives;
+mod door;
+mod execute;
 mod holding;
 mod hooks;
 mod inspect;
-mod judge;
 mod lines;
 mod query;
 mod raise;

@@ -7,7 +7,6 @@ use bumpalo::Bump;
 use tallystick_contract::config::Config;
 use tallystick_contract::limits::WAITING_MAX;
 use tallystick_contract::outcome::Outcome;
-use tallystick_contract::ownership::Role;
 use tallystick_tables::dedup::{Fingerprint, fingerprint};
 
 use crate::core::case::Case;
@@ -18,7 +17,8 @@ use crate::promise::Told;
 use crate::read::directive::{Request, Target};
 use crate::read::element::{Element, Seen};
 use crate::read::reading::Said;
-use crate::schedule::{Ctx, View};
+use crate::schedule::View;
+use crate::spine::door::Door;
 use crate::spine::engine::Engine;
 use crate::stock::lookup::Found;
 
@@ -37,7 +37,6 @@ impl Engine {
 
     /// Carries out what waited for an event.
     pub(crate) fn follow_target(&mut self, key: Fingerprint, place: (u64, u32), batch: &mut Batch) {
-        self.pass_notices(batch);
         if self.waiting.is_empty() {
             return;
         }
@@ -45,71 +44,11 @@ impl Engine {
         while let Some(held) = self.waiting.take(key.0) {
             all.push(held);
         }
-        // What followed from the event may have changed the configuration.
-        let config = &*Arc::clone(&self.core.config);
         for held in all {
-            let arena = Bump::new();
-            let (element, seen) = self.core.see_held(&held, &arena);
-            let mut findings = Findings::default();
-            let outcome = match self.core.read(config, &element, &seen, &mut findings) {
-                Err(outcome) => Some(outcome),
-                Ok(said) => {
-                    let (time_ns, found) = (held.time_ns, Found::default());
-                    let is_late = held.is_late;
-                    let case = Case {
-                        seen: &seen,
-                        element: &element,
-                        said: &said,
-                        time_ns,
-                        sequence: place.0,
-                        is_late,
-                        came: Some((held.ordinal, held.came_ns)),
-                        found,
-                    };
-                    match self.admit(config, &case) {
-                        Ok(admitted) if admitted.verdict.role == Role::Observer => Some(Outcome::Observed),
-                        Ok(admitted) => {
-                            let outcome = self.try_again(config, &case, &mut findings, batch);
-                            self.flag_directive(outcome.unwrap_or(Outcome::Held), &admitted, &mut findings);
-                            outcome
-                        }
-                        Err((outcome, why)) => {
-                            findings.why = why;
-                            Some(outcome)
-                        }
-                    }
-                }
-            };
-            let Some(outcome) = outcome else {
-                // It is forgotten already, and may come again.
-                self.waiting.add(key, held.clone());
-                continue;
-            };
-            let is_late = held.is_late && matches!(outcome, Outcome::Applied | Outcome::Absorbed);
-            let outcome = if is_late { Outcome::Late } else { outcome };
-            self.finish(config, &held, (&element, &seen), (outcome, findings), batch);
-        }
-    }
-
-    fn try_again(
-        &mut self,
-        config: &Config,
-        case: &Case<'_, '_>,
-        findings: &mut Findings,
-        batch: &mut Batch,
-    ) -> Option<Outcome> {
-        let Said::Directive(directive, _) = case.said else { return Some(Outcome::UnknownReference) };
-        match &directive.request {
-            Request::Correct(target, replacement) => {
-                self.correct(config, case, target, replacement.as_deref(), findings)
+            if !self.come_back(&held, Door::Target, place.0, batch) {
+                // Its target is forgotten already, and may come again.
+                self.waiting.add(key, held);
             }
-            Request::Decide(decided, is_granted) => self.decide(config, case, decided, *is_granted, findings).ok(),
-            Request::Settle(settle) => {
-                let outcome = self.settle_known(config, case, settle, findings, batch)?;
-                self.claims.tell_claims(&mut Ctx::new(&mut self.core, &mut self.schedule, config, 0), findings);
-                Some(outcome)
-            }
-            _ => Some(Outcome::UnknownReference),
         }
     }
 

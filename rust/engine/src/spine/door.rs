@@ -1,0 +1,195 @@
+//! Door: the one way back in, for what was held by its source's order, for directives that waited for their target, and
+//! for what waited for an approval. Each passed the checks of its own form when it came, and its key is remembered;
+//! master data and configuration may have changed since.
+
+use std::sync::Arc;
+
+use crate::approval::Pending;
+use crate::core::case::Case;
+use crate::diagnostics::{Findings, Late};
+use crate::order::{HeldEvent, Turn};
+use crate::output::batch::Batch;
+use crate::promise::answer_late;
+use crate::read::directive::Request;
+use crate::read::element::{Element, Seen};
+use crate::read::event::Event;
+use crate::read::reading::{Claim, Said};
+use crate::spine::engine::Engine;
+use crate::stock::lookup::Found;
+use crate::stock::post::Checked;
+use bumpalo::Bump;
+use tallystick_contract::config::Config;
+use tallystick_contract::outcome::Outcome;
+use tallystick_contract::ownership::Role;
+use tallystick_tables::body::Known;
+
+/// Why something comes back in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Its turn has come in its source's order.
+    Order(Turn),
+    /// The event that it is about has come.
+    Target,
+}
+
+impl Engine {
+    /// Judges and carries out what comes back in. Returns whether it is done; what is not waits on.
+    pub(crate) fn come_back(&mut self, held: &HeldEvent, door: Door, sequence: u64, batch: &mut Batch) -> bool {
+        self.pass_notices(batch);
+        // What came back before it may have changed the configuration.
+        let config = &*Arc::clone(&self.core.config);
+        let arena = Bump::new();
+        let (element, seen) = self.core.see_held(held, &arena);
+        let mut findings = Findings::default();
+        let is_late = match door {
+            Door::Order(turn) => turn != Turn::Now,
+            Door::Target => held.is_late,
+        };
+        let judged = match self.core.read(config, &element, &seen, &mut findings) {
+            Err(outcome) => Some(outcome),
+            Ok(said) => {
+                let case = Case {
+                    seen: &seen,
+                    element: &element,
+                    said: &said,
+                    time_ns: held.time_ns,
+                    sequence,
+                    is_late,
+                    came: Some((held.ordinal, held.came_ns)),
+                    found: Found::default(),
+                };
+                self.pass_door(config, &case, door, &mut findings, batch)
+            }
+        };
+        let Some(mut outcome) = judged else { return false };
+        if is_late && matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
+            outcome = Outcome::Late;
+            if matches!(door, Door::Order(_)) {
+                findings.late = Some(Late::WasTaken);
+            }
+        }
+        self.finish(config, held, (&element, &seen), (outcome, findings), batch);
+        true
+    }
+
+    /// The outcome of what comes back in; nothing where it has to wait.
+    fn pass_door(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        door: Door,
+        findings: &mut Findings,
+        batch: &mut Batch,
+    ) -> Option<Outcome> {
+        match (self.admit(config, case), door) {
+            (Err((outcome, why)), _) => {
+                findings.why = why;
+                Some(outcome)
+            }
+            (Ok(admitted), Door::Order(_)) => {
+                let outcome = self.carry_out(config, case, &admitted, findings, batch);
+                Some(outcome).filter(|outcome| *outcome != Outcome::Held)
+            }
+            (Ok(admitted), Door::Target) if admitted.verdict.role == Role::Observer => Some(Outcome::Observed),
+            (Ok(admitted), Door::Target) => {
+                let outcome = self.try_again(config, case, findings, batch);
+                self.flag_directive(outcome.unwrap_or(Outcome::Held), &admitted, findings);
+                outcome
+            }
+        }
+    }
+
+    fn try_again(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        findings: &mut Findings,
+        batch: &mut Batch,
+    ) -> Option<Outcome> {
+        let Said::Directive(directive, _) = case.said else { return Some(Outcome::UnknownReference) };
+        match &directive.request {
+            Request::Correct(target, replacement) => {
+                self.correct(config, case, target, replacement.as_deref(), findings)
+            }
+            Request::Decide(decided, is_granted) => self.decide(config, case, decided, *is_granted, findings).ok(),
+            Request::Settle(settle) => {
+                let outcome = self.settle_known(config, case, settle, findings, batch)?;
+                let (mut ctx, claims, _) = self.split(config, case.sequence);
+                claims.tell_claims(&mut ctx, findings);
+                Some(outcome)
+            }
+            _ => Some(Outcome::UnknownReference),
+        }
+    }
+
+    /// Posts an event that waited, under the names and in the unit that it had when it came.
+    pub(crate) fn post_approved(
+        &mut self,
+        config: &Config,
+        pending: &Pending,
+        sequence: u64,
+        findings: &mut Findings,
+    ) -> Outcome {
+        let arena = Bump::new();
+        let (element, seen) = self.core.see_held(&pending.held, &arena);
+        let claim = match self.core.read(config, &element, &seen, findings) {
+            Ok(Said::Stock(claim)) => Claim { quantity: pending.quantity, ..claim },
+            Ok(Said::Directive(..)) => return Outcome::UnknownReference,
+            Err(outcome) => return outcome,
+        };
+        if !self.core.stock.has_room(1) {
+            return Outcome::Overflow;
+        }
+        let [sku, location, ..] = &pending.position;
+        let event = Event { sku: Some(sku), location: Some(location), ..seen.event };
+        let checked = Checked {
+            event: &event,
+            claim: &claim,
+            key: pending.held.key,
+            time_ns: pending.held.time_ns,
+            rank: pending.rank,
+            sequence,
+            ordinal: self.core.posts,
+            element: pending.held.ordinal,
+            found: Found::default(),
+            relief: 0,
+        };
+        self.core.posts += 1;
+        let part = self.core.stock.part_of(self.core.stock.hash(sku));
+        self.core.stock.parts[part].post(config, &checked, findings)
+    }
+
+    /// Writes down the final outcome of what was held.
+    pub(crate) fn finish(
+        &mut self,
+        config: &Config,
+        held: &HeldEvent,
+        (element, seen): (&Element<'_>, &Seen<'_>),
+        (outcome, mut findings): (Outcome, Findings),
+        batch: &mut Batch,
+    ) {
+        self.pass_notices(batch);
+        let known = Known::of(outcome);
+        if known.is_refusal() || known.is_unposted() {
+            self.core.keys.set_answer(held.key, outcome);
+        }
+        self.totals[usize::from(Outcome::Held.number())] -= 1;
+        self.totals[usize::from(outcome.number())] += 1;
+        self.sources.release(seen.event.source.unwrap_or_default(), outcome);
+        batch.released.push((held.sequence, held.index, outcome));
+        answer_late((element, seen), (outcome, self.core.sequence), &mut findings, batch);
+        self.claims.tell_turns(&mut self.core, &mut findings);
+        self.raise(config, element, (outcome, seen, &mut findings), self.core.now_ns(), batch);
+    }
+
+    /// Whether all that is held is what it says it is, for a state that came from outside.
+    pub(crate) fn holds_what_it_says(&mut self) -> bool {
+        let all = self.tracks.held().chain(self.waiting.held()).chain(self.pendings.held());
+        let held: Vec<HeldEvent> = all.cloned().collect();
+        held.iter().all(|held| {
+            let arena = Bump::new();
+            let (_, seen) = self.core.see_held(held, &arena);
+            seen.decoded.is_ok() && !seen.is_too_large && seen.key == held.key
+        })
+    }
+}
