@@ -80,10 +80,9 @@ fn keys(input: &Input) -> Vec<(Fingerprint, Body)> {
     let mut keys = Vec::with_capacity(input.lines.len());
     for element in input.elements() {
         if decode(element, &mut event, &mut shapes, &arena).is_ok() {
-            let (source, id) = (event.source, event.id);
             let mut body = BodyBuilder::new(0);
-            body.text(1, event.sku);
-            keys.push((fingerprint(&SECRET, source.unwrap_or_default(), id.unwrap_or_default()), body.finish()));
+            body.text(1, Some(event.sku));
+            keys.push((fingerprint(&SECRET, event.source, event.id), body.finish()));
         }
     }
     keys

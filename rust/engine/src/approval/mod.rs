@@ -135,19 +135,18 @@ impl Pendings {
     ) -> Result<(), Outcome> {
         let Some(approvals) = &config.approvals else { return Ok(()) };
         let event = checked.event;
-        let source = event.source.unwrap_or_default();
+        let source = event.source;
         if !is_measured(checked.claim.rule) || approvals.except_sources.iter().any(|except| except == source) {
             return Ok(());
         }
         // A refusal, and a count that is absorbed, are told by posting.
-        let part = core.stock.part_of(core.stock.hash(event.sku.unwrap_or_default()));
+        let part = core.stock.part_of(core.stock.hash(event.sku));
         let Ok((before, after)) = core.stock.parts[part].preview(config, checked) else { return Ok(()) };
         let variance = (i128::from(after) - i128::from(before)).abs();
         if variance == 0 || variance < i128::from(approvals.ignore_below) {
             return Ok(());
         }
-        let position: PositionNames =
-            [event.sku, event.location, event.lot, event.owner].map(|name| name.unwrap_or_default().into());
+        let position: PositionNames = [event.sku, event.location, event.lot, event.owner].map(Into::into);
         let site =
             approvals.mass_change.and_then(|mass| self.is_mass_change(core, mass, (source, &position), findings));
         let cost = core.items.at(&position[0], case.time_ns).and_then(|item| item.unit_cost);

@@ -13,7 +13,7 @@ impl Claims {
         case: &Case<'_, '_>,
         (document, side): (&str, Option<Side>),
     ) {
-        let space = ctx.config.documents(case.seen.event.source.unwrap_or_default());
+        let space = ctx.config.documents(case.seen.event.source);
         let number = self.enter_document(space, document);
         let now_ns = ctx.core.now_ns();
         let known = self.document_mut(number);

@@ -34,9 +34,9 @@ impl Claims {
 
     fn relief_of(&self, view: View<'_>, event: &Event<'_>, claim: &Claim<'_>, time_ns: i64) -> Option<i64> {
         let (_, kind) = kind_of(view.config, event, claim, claim.rule.step?).filter(|(_, kind)| is_moving(*kind))?;
-        let names = [event.sku, event.location, event.lot, event.owner].map(Option::unwrap_or_default);
+        let names = [event.sku, event.location, event.lot, event.owner];
         let spot = view.core.stock.find(names)?;
-        let named = LineNamed { source: event.source?, document: event.document?, number: event.line };
+        let named = LineNamed { source: event.source, document: event.document?, number: event.line };
         let number = self.find_line(view, Side::Demand, named, spot)?;
         let (mut line, place) = self.line_at(view, number, spot);
         let before = self.doubled_with(number, &line);

@@ -92,7 +92,7 @@ impl Claims {
             Ok(spot) => spot,
             Err(outcome) => return outcome,
         };
-        let source = case.seen.event.source.unwrap_or_default();
+        let source = case.seen.event.source;
         let number = receipt.line.as_ref().map(OwnLineNumber::borrow);
         let named = LineNamed { source, document: &receipt.document, number };
         let line = self.enter_line(ctx, Side::Supply, named, spot);
@@ -114,13 +114,13 @@ impl Claims {
     }
 
     fn line_named(&mut self, ctx: &mut Ctx<'_>, case: &Case<'_, '_>, name: &LineName, spot: Spot) -> u32 {
-        let source = case.seen.event.source.unwrap_or_default();
+        let source = case.seen.event.source;
         let number = name.line.as_ref().map(OwnLineNumber::borrow);
         self.enter_line(ctx, name.side, LineNamed { source, document: &name.document, number }, spot)
     }
 
     fn number_of_source(&mut self, case: &Case<'_, '_>) -> u16 {
-        self.sources.number(case.seen.event.source.unwrap_or_default())
+        self.sources.number(case.seen.event.source)
     }
 }
 

@@ -5,6 +5,7 @@ use tallystick_contract::config::PastDue;
 use crate::claims::book::Claims;
 use crate::diagnostics::About;
 use crate::read::directive::ReceiptLine;
+use crate::read::element::Place;
 use crate::schedule::SupplyLine;
 use crate::schedule::{Ctx, View};
 
@@ -31,7 +32,7 @@ impl Claims {
 
     /// Tells of lines whose day has passed, and of those that are in order again: once the element, or the step of
     /// time, is done.
-    pub(crate) fn tell_lines_overdue(&mut self, ctx: &mut Ctx<'_>, place: (u64, u32)) {
+    pub(crate) fn tell_lines_overdue(&mut self, ctx: &mut Ctx<'_>, place: Place) {
         for serial in std::mem::take(&mut ctx.schedule.overdue) {
             let Some(line) = ctx.schedule.lines.get(&serial) else { continue };
             let is_open = line.open_rest() > 0;
@@ -55,7 +56,7 @@ impl Claims {
         ctx: &mut Ctx<'_>,
         (serial, policy): (u64, PastDue),
         is_past: bool,
-        place: (u64, u32),
+        place: Place,
     ) {
         let line = &ctx.schedule.lines[&serial];
         let subject = self.subject_of_supply(ctx.view(), line);

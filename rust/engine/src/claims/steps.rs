@@ -43,10 +43,10 @@ impl Claims {
     fn note_step_of_line(&mut self, ctx: &mut Ctx<'_>, stepped: &Stepped<'_, '_>, step: Step, findings: &mut Findings) {
         let Stepped { event, claim, .. } = *stepped;
         let Some((side, kind)) = kind_of(ctx.config, event, claim, step) else { return };
-        let names = [event.sku, event.location, event.lot, event.owner].map(Option::unwrap_or_default);
+        let names = [event.sku, event.location, event.lot, event.owner];
         let Some(spot) = ctx.core.stock.find(names) else { return };
         self.use_promises(ctx);
-        let source = event.source.unwrap_or_default();
+        let source = event.source;
         let named = LineNamed { source, document: event.document.unwrap_or_default(), number: event.line };
         let line = self.enter_line(ctx, side, named, spot);
         if is_moving(kind) {
@@ -79,7 +79,7 @@ impl Claims {
 
     fn fact_of(&mut self, view: View<'_>, line: u32, spot: Spot, kind: Kind, stepped: &Stepped<'_, '_>) -> Fact {
         let place = self.place_of(view, line, spot);
-        let source = self.sources.number(stepped.event.source.unwrap_or_default());
+        let source = self.sources.number(stepped.event.source);
         Fact { key: stepped.key.0[1], time_ns: stepped.time_ns, amount: 0, kind, place, source }
     }
 

@@ -41,9 +41,9 @@ impl Admitted {
     /// The event under the ledger's names.
     pub(crate) fn event<'e>(&'e self, event: &Event<'e>) -> Event<'e> {
         Event {
-            sku: self.sku.as_deref().or(event.sku),
-            location: self.location.as_deref().or(event.location),
-            to_location: self.to_location.as_deref().or(event.to_location),
+            sku: self.sku.as_deref().unwrap_or(event.sku),
+            location: self.location.as_deref().unwrap_or(event.location),
+            to_location: self.to_location.as_deref().unwrap_or(event.to_location),
             ..*event
         }
     }

@@ -25,7 +25,7 @@ pub(crate) struct Case<'a, 'e> {
 impl Case<'_, '_> {
     /// What has to be kept of it, to be carried out later.
     pub(crate) fn to_held(&self, core: &Core) -> HeldEvent {
-        let Place { sequence, index, .. } = self.element.place;
+        let Place { sequence, index } = self.element.place;
         let (ordinal, came_ns) = self.came.unwrap_or((core.elements, core.now_ns()));
         HeldEvent {
             sequence,

@@ -15,8 +15,8 @@ use crate::read::reading::{Reading, Said, body_of_directive};
 impl Core {
     /// Reads what was held once more.
     pub(crate) fn see_held<'a>(&mut self, held: &'a HeldEvent, arena: &'a Bump) -> (Element<'a>, Seen<'a>) {
-        let place = Place { sequence: held.sequence, index: held.index, clock: Clock::Event };
-        let element = [Element::new(&held.bytes, place)];
+        let place = Place { sequence: held.sequence, index: held.index };
+        let element = [Element::new(&held.bytes, place, Clock::Event)];
         let mut seen = [Seen::default()];
         see(&element, &mut seen, &mut self.shapes[0], arena);
         let ([element], [mut seen]) = (element, seen);
@@ -47,7 +47,7 @@ impl Core {
                     findings.why = Some(refused.why);
                     refused.outcome
                 })?;
-                let order = config.ordering(event.source.unwrap_or_default()).order;
+                let order = config.ordering(event.source).order;
                 if event.sequence.is_none() && matches!(order, Order::Source | Order::Increasing) {
                     return Err(Outcome::SequenceMissing);
                 }

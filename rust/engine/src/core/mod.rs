@@ -16,6 +16,7 @@ use crate::diagnostics::{About, Notice, Now};
 use crate::keys::Keys;
 use crate::master::Catalog;
 use crate::master::group::Groups;
+use crate::read::element::Place;
 use crate::read::event::Event;
 use crate::read::shape::Shapes;
 use crate::stock::ledger::{MISSING, Position};
@@ -106,6 +107,12 @@ impl Core {
         self.calendar.memory_bytes() + self.groups.memory_bytes()
     }
 
+    /// The log's time; the least number before there is one.
+    #[inline]
+    pub(crate) fn reached_ns(&self) -> i64 {
+        self.log_time_ns.unwrap_or(i64::MIN)
+    }
+
     /// The log's time, in nanoseconds since 1970; zero before there is one.
     #[inline]
     pub(crate) fn now_ns(&self) -> i64 {
@@ -119,7 +126,7 @@ impl Core {
     }
 
     /// Tells that something is in order again.
-    pub(crate) fn resolve(&mut self, code: &'static str, subject: &str, how: &'static str, place: (u64, u32)) {
+    pub(crate) fn resolve(&mut self, code: &'static str, subject: &str, how: &'static str, place: Place) {
         let now = self.now(place);
         self.notices.push(Notice::Resolve(code, subject.to_owned(), how, now));
     }
@@ -231,7 +238,7 @@ impl Core {
     }
 
     /// Where the log is, for what is resolved there.
-    pub(crate) fn now(&self, place: (u64, u32)) -> Now {
+    pub(crate) fn now(&self, place: Place) -> Now {
         Now { place, log_time_ns: self.now_ns() }
     }
 

@@ -9,7 +9,7 @@ use crate::core::admitted::{Admitted, Refusal};
 use crate::diagnostics::Raised;
 use crate::master::{Unconvertible, Version};
 use crate::read::directive::{Directive, Request, Wanted};
-use crate::read::event::{Event, EventQuantity};
+use crate::read::event::{Event, EventQuantity, given};
 use crate::read::reading::Claim;
 
 impl Core {
@@ -25,12 +25,12 @@ impl Core {
     pub(crate) fn rename(&self, event: &Event<'_>, source: &str, time_ns: i64, admitted: &mut Admitted) {
         if self.items.has_aliases() {
             let resolve = |code| self.items.resolve(source, code, time_ns).map(Into::into);
-            admitted.sku = event.sku.and_then(resolve);
+            admitted.sku = given(event.sku).and_then(resolve);
         }
         if self.locations.has_aliases() {
             let resolve = |code| self.locations.resolve(source, code, time_ns).map(Into::into);
-            admitted.location = event.location.and_then(resolve);
-            admitted.to_location = event.to_location.and_then(resolve);
+            admitted.location = given(event.location).and_then(resolve);
+            admitted.to_location = given(event.to_location).and_then(resolve);
         }
     }
 
@@ -46,15 +46,16 @@ impl Core {
         let item = if self.items.is_empty() {
             None
         } else {
-            let sku = admitted.sku.as_deref().or(event.sku).unwrap_or_default();
+            let sku = admitted.sku.as_deref().unwrap_or(event.sku);
             self.items.at(sku, time_ns)
         };
         if config.master != MasterMode::Off {
-            let item = (admitted.sku.as_deref().or(event.sku), item.is_some());
-            let location = admitted.location.as_deref().or(event.location);
-            let to_location = admitted.to_location.as_deref().or(event.to_location);
-            let to_location = to_location.filter(|_| claim.rule.needs_to_location);
-            self.check_names(config, item, [location, to_location], time_ns, &mut admitted.flags)?;
+            let Event { sku, location, to_location, .. } = admitted.event(event);
+            let item = (given(sku), item.is_some());
+            let to_location = given(to_location).filter(|_| claim.rule.needs_to_location);
+            let mut flags = Vec::new();
+            self.check_names(config, item, [given(location), to_location], time_ns, &mut flags)?;
+            admitted.flags.append(&mut flags);
         }
         if let Some(unit) = event.unit {
             let converted = convert(item, claim.quantity, unit)?;
@@ -76,7 +77,7 @@ impl Core {
             Request::Schedule(..) | Request::Reschedule(..) | Request::Reserve(..) | Request::MoveProtection(..)
         );
         if let (Some(unit), Some(EventQuantity::Exact(quantity)), true) = (event.unit, event.quantity, has_quantity) {
-            let sku = admitted.sku.as_deref().or(event.sku).unwrap_or_default();
+            let sku = admitted.sku.as_deref().unwrap_or(event.sku);
             admitted.quantity = Some(convert(self.items.at(sku, time_ns), quantity, unit)?);
         }
         Ok(())

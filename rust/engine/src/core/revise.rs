@@ -28,8 +28,7 @@ impl Core {
             part.touch(place, ordinal, tracing);
         }
         let [sku, location, lot, owner] = names.map(|name| part.names.name(name));
-        let optional = |name| Some(name).filter(|name: &&str| !name.is_empty());
-        let at = Event { sku: Some(sku), lot: optional(lot), owner: optional(owner), ..Event::default() };
+        let at = Event { sku, lot, owner, ..Event::default() };
         tell_crossing(config, &draft, &at, location, findings);
         place
     }

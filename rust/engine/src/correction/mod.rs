@@ -154,7 +154,7 @@ pub(crate) fn put_beside_lines(core: &mut Core, new: &Substitute<'_, '_>, place:
     let batch = batch_of(event, claim.rule, legs.as_slice(), claim.quantity);
     if batch != 0 {
         let change = |moves: &mut Moves| moves.batch = moves.batch.saturating_add(batch);
-        part.move_shelf(place, event.source.unwrap_or_default(), change, &mut core.turns);
+        part.move_shelf(place, event.source, change, &mut core.turns);
     }
     batch != 0
 }

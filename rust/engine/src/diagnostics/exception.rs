@@ -1,5 +1,6 @@
 //! Exceptions: what a person has to look at, with the original bytes, the place in the log, the cause and the cure.
 
+use crate::read::element::Place;
 use tallystick_contract::config::Team;
 use tallystick_contract::exception_state::ExceptionState;
 use tallystick_contract::heap_size;
@@ -19,7 +20,7 @@ pub(crate) struct StateChange {
     /// Who or what moved it.
     pub moved_by: Option<Box<str>>,
     /// The place in the log of what moved it: sequence of the message, and index within it.
-    pub place: (u64, u32),
+    pub place: Place,
     /// The log's time there, in nanoseconds since 1970.
     pub log_time_ns: i64,
 }

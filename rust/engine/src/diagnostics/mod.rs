@@ -19,7 +19,7 @@ pub(crate) use notice::{About, Notice, Now};
 
 /// A position as the subject of an exception.
 pub(crate) fn subject_of_position(event: &Event<'_>, location: &str) -> String {
-    let [sku, lot, owner] = [event.sku, event.lot, event.owner].map(Option::unwrap_or_default);
+    let [sku, lot, owner] = [event.sku, event.lot, event.owner];
     format!("{sku}/{location}/{lot}/{owner}")
 }
 
@@ -118,7 +118,7 @@ pub(crate) fn cause_of_outcome(
     log_time_ns: i64,
     bytes: u64,
 ) -> String {
-    let kind = event.kind.unwrap_or_default();
+    let kind = event.kind;
     match outcome {
         Outcome::Malformed => {
             findings.malformed.map_or_else(|| "not an event".to_owned(), |malformed| malformed.to_string())
@@ -131,7 +131,7 @@ pub(crate) fn cause_of_outcome(
             )
         }
         Outcome::Conflict => cause_of_conflict(findings.fields.as_deref()),
-        Outcome::TimeOutOfBounds => out_of_bounds(event, config.bounds(event.source.unwrap_or_default()), log_time_ns),
+        Outcome::TimeOutOfBounds => out_of_bounds(event, config.bounds(event.source), log_time_ns),
         Outcome::Overflow => "an account of the position would exceed 10^15 units".to_owned(),
         Outcome::NegativeStock => "`on_hand` would fall below zero, and negative_stock is \"refuse\"".to_owned(),
         Outcome::CountBeyondHistory => format!(
@@ -193,9 +193,9 @@ fn out_of_bounds(event: &Event<'_>, bounds: TimeBounds, log_time_ns: i64) -> Str
 /// Why an event that was counted (or only observed) raised an exception. `about` is what it is about, if that is not
 /// the event.
 pub(crate) fn cause_of_code(config: &Config, code: &str, event: &Event<'_>, about: Option<&str>) -> String {
-    let kind = event.kind.unwrap_or_default();
-    let source = event.source.unwrap_or_default();
-    let (sku, location) = (event.sku.unwrap_or_default(), event.location.unwrap_or_default());
+    let kind = event.kind;
+    let source = event.source;
+    let (sku, location) = (event.sku, event.location);
     match code {
         "negative_stock" => "`on_hand` went below zero".to_owned(),
         "short_pick" => {

@@ -5,10 +5,11 @@ use tallystick_contract::codes;
 use tallystick_contract::config::Config;
 
 use crate::diagnostics::exception::ExceptionRecord;
+use crate::read::element::Place;
 /// What happens at a place of the log.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Now {
-    pub(crate) place: (u64, u32),
+    pub(crate) place: Place,
     pub(crate) log_time_ns: i64,
 }
 
@@ -21,7 +22,7 @@ pub(crate) struct About<'a> {
     pub(crate) location: Option<&'a str>,
     pub(crate) cause: String,
     pub(crate) missing: Option<(u64, u64)>,
-    pub(crate) place: (u64, u32),
+    pub(crate) place: Place,
 }
 
 /// What is told.
@@ -41,8 +42,8 @@ impl Notice {
             code: about.code.into(),
             outcome: None,
             team: config.team(about.code),
-            sequence: about.place.0,
-            index: about.place.1,
+            sequence: about.place.sequence,
+            index: about.place.index,
             log_time_ns,
             source: about.source.map(Into::into),
             id: None,

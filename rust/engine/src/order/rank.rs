@@ -22,9 +22,9 @@ impl Tracks {
         if ordering.order == Order::Arrival {
             return Rank::InOrder(None);
         }
-        let (sku, location) = (event.sku.unwrap_or_default(), event.location.unwrap_or_default());
+        let (sku, location) = (event.sku, event.location);
         let position = (ordering.order == Order::Position).then_some((sku, location));
-        let key = TrackKey { source: event.source.unwrap_or_default(), position };
+        let key = TrackKey { source: event.source, position };
         let track = self.find_or_add(seed, key);
         match (self.turn(track, event.sequence.unwrap_or_default()), ordering.order) {
             (Turn::Now, _) | (Turn::Ahead, Order::Increasing) => Rank::InOrder(Some(track)),

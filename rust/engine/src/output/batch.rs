@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tallystick_contract::outcome::Outcome;
 
 use crate::diagnostics::exception::ExceptionRecord;
-use crate::read::event::Event;
+use crate::read::event::{Event, given};
 /// An answer, and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -79,7 +79,7 @@ impl Batch {
         self.indices.push(index);
         self.outcomes.push(outcome);
         if let Some(keys) = &mut self.keys {
-            keys.push((event.source.map(Into::into), event.id.map(Into::into)));
+            keys.push((given(event.source).map(Into::into), given(event.id).map(Into::into)));
         }
     }
 }

@@ -12,6 +12,7 @@ use tallystick_contract::quantity::{self, write_digits};
 
 use crate::atp::UNLIMITED;
 use crate::diagnostics::exception::{ExceptionRecord, StateChange};
+use crate::read::element::Place;
 use crate::stock::Spot;
 use crate::stock::changes::Tracing;
 /// Where a flush belongs: the input stream and the log sequences (from, through] that it covers.
@@ -93,7 +94,7 @@ fn write_exception(out: &mut Vec<u8>, stream: &str, record: &ExceptionRecord, nt
 /// Writes how an item of work changed. Its place in the log and its number among the flush's changes tell it from all
 /// others.
 fn write_change(out: &mut Vec<u8>, covers: Covers<'_>, change: &StateChange, nth: usize) {
-    let (sequence, index) = change.place;
+    let Place { sequence, index } = change.place;
     let id = format!("{}:{}:changes:{nth}", covers.stream, covers.through);
     write_envelope(out, &id, "tallystick.exception.changed", covers.stream, change.log_time_ns);
     out.extend_from_slice(b",\"data\":{\"exception\":");

@@ -189,7 +189,7 @@ pub(crate) fn answer_unread(
     findings: &Findings,
     batch: &mut Batch,
 ) {
-    let is_ours = seen.event.kind.is_some_and(|kind| kind.starts_with("reservation."));
+    let is_ours = seen.event.kind.starts_with("reservation.");
     if is_ours && let Some(reply) = reply_of(&element.whole()) {
         let mut body = Vec::new();
         let malformed = findings.malformed.map(|malformed| malformed.to_string());
@@ -206,7 +206,7 @@ pub(crate) fn answer_late(
     findings: &mut Findings,
     batch: &mut Batch,
 ) {
-    let is_ours = seen.event.kind.is_some_and(|kind| kind.starts_with("reservation."));
+    let is_ours = seen.event.kind.starts_with("reservation.");
     if !is_ours || findings.is_answered {
         return;
     }
@@ -252,10 +252,10 @@ fn write_head(out: &mut Vec<u8>, source: &str, id: &str, status: &str, outcome: 
 }
 
 fn write_refusal(out: &mut Vec<u8>, seen: &Seen<'_>, (outcome, sequence): (Outcome, u64), why: Option<&str>) {
-    let (source, id) = (seen.event.source.unwrap_or_default(), seen.event.id.unwrap_or_default());
+    let (source, id) = (seen.event.source, seen.event.id);
     write_head(out, source, id, Status::Refused.name(), outcome);
     out.extend_from_slice(b",\"quantity\":0");
-    if seen.event.kind == Some(REQUEST) {
+    if seen.event.kind == REQUEST {
         out.extend_from_slice(b",\"lines\":[],\"expires\":null");
     }
     write_number(out, "sequence", sequence);
@@ -264,7 +264,7 @@ fn write_refusal(out: &mut Vec<u8>, seen: &Seen<'_>, (outcome, sequence): (Outco
 }
 
 fn write_settled(out: &mut Vec<u8>, seen: &Seen<'_>, settled: &Settled) {
-    let (source, id) = (seen.event.source.unwrap_or_default(), seen.event.id.unwrap_or_default());
+    let (source, id) = (seen.event.source, seen.event.id);
     write_head(out, source, id, settled.status, settled.outcome);
     write_amount(out, "quantity", settled.quantity);
     write_number(out, "sequence", settled.sequence);

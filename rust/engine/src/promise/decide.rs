@@ -17,6 +17,7 @@ use crate::promise::lines::OrderLines;
 use crate::promise::offer::Demand;
 use crate::promise::record::{End, Got, More, Record, RecordName, ReservationPart, Status};
 use crate::read::directive::{Ask, Scope, Wanted};
+use crate::read::event::given;
 use crate::read::line_number::OwnLineNumber;
 use crate::schedule::hold::{For, HoldKey, Lifted, PartNow};
 use crate::schedule::{Ctx, View};
@@ -52,7 +53,7 @@ impl Promises {
         (findings, batch): (&mut Findings, &mut Batch),
     ) -> Outcome {
         let event = &case.seen.event;
-        let (source, time_ns) = (event.source.unwrap_or_default(), case.time_ns);
+        let (source, time_ns) = (event.source, case.time_ns);
         let mode = ask.mode.unwrap_or(ctx.config.promise.mode);
         let serial = ctx.schedule.next_serial();
         let mut taken = Taken::default();
@@ -222,8 +223,8 @@ impl Promises {
     /// The positions that a line can take from, in their order, as far as the ledger has them.
     fn spots_wanted(view: View<'_>, case: &Case<'_, '_>, line: &Line<'_>) -> Result<SmallVec<[Spot; 4]>, ()> {
         let event = &case.seen.event;
-        if let (Some(place), Some(sku)) = (case.found.place, event.sku)
-            && (line.sku, line.location) == (sku, event.location)
+        if let Some(place) = case.found.place
+            && (line.sku, line.location) == (event.sku, given(event.location))
         {
             // It was found when the event was looked at first.
             let part = u32::try_from(view.core.stock.part_of(case.seen.hashes.sku)).expect("there are few parts");
@@ -369,7 +370,7 @@ fn named<'a>(
     line: &'a Line<'_>,
 ) -> Option<crate::schedule::hold::LineNamed<'a>> {
     let number = line.wanted.line.as_ref().or(ask.line.as_ref()).map(OwnLineNumber::borrow);
-    let source = case.seen.event.source.unwrap_or_default();
+    let source = case.seen.event.source;
     Some(crate::schedule::hold::LineNamed { source, document: ask.document.as_deref()?, number })
 }
 
@@ -385,7 +386,7 @@ fn record_of<'a>(
     let asked_ns = case.came.map_or(now_ns, |(_, came_ns)| came_ns);
     let ttl_ns = ask.ttl_ns.or(config.promise.reservation_ttl_ns);
     let is_granted = matches!(status, Status::Granted | Status::Partly);
-    let (source, id) = (event.source.unwrap_or_default(), event.id.unwrap_or_default());
+    let (source, id) = (event.source, event.id);
     let channels = ask.lines.iter().any(|line| line.channel.is_some());
     let channel = |line: &Wanted<'_>| line.channel.as_deref().unwrap_or_default().into();
     let more = More {

@@ -62,7 +62,7 @@ impl Promises {
     ) {
         let mut slots = [None; WAVE_EVENTS];
         for ((seen, spot), slot) in events.zip(&mut slots) {
-            if seen.event.kind == Some(REQUEST) {
+            if seen.event.kind == REQUEST {
                 self.reservations.prefetch(seen.key);
             }
             *slot = spot.and_then(|spot| view.schedule.find(spot));

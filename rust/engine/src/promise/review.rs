@@ -9,6 +9,7 @@ use tallystick_contract::config::Mode;
 use crate::core::days::When;
 use crate::diagnostics::About;
 use crate::promise::Promises;
+use crate::read::element::Place;
 use crate::schedule::{Ctx, View};
 
 /// Reservations that an exception names.
@@ -42,7 +43,7 @@ impl Promises {
     }
 
     /// Tells when the live reservations of a position cannot all be kept any more, and when they can again.
-    pub(crate) fn review_risk(&mut self, ctx: &mut Ctx<'_>, slot: u32, place: (u64, u32)) {
+    pub(crate) fn review_risk(&mut self, ctx: &mut Ctx<'_>, slot: u32, place: Place) {
         let entry = ctx.schedule.entry(slot);
         let (spot, was_at_risk) = (entry.spot, entry.is_at_risk);
         let first = match entry.live_dated.first() {

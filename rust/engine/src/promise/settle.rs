@@ -118,7 +118,7 @@ impl Promises {
             .then(|| fold(&meant().collect::<Vec<ReservationPart>>(), lines, &known.ops, expired_ns));
         let judged = some.as_ref().unwrap_or(&now);
         // What has run out may be somebody else's by now; what was taken before is a fact.
-        let is_over = known.record.expires_ns <= ctx.core.log_time_ns.unwrap_or(i64::MIN);
+        let is_over = known.record.expires_ns <= ctx.core.reached_ns();
         if judged.misfits[at] || is_over && settle.deed == Settling::Change {
             if is_closed {
                 return (Outcome::Absorbed, Told::Nothing);
@@ -292,7 +292,7 @@ impl Promises {
 
     /// Lets go of what has run out.
     pub(crate) fn expire_reservations(&mut self, ctx: &mut Ctx<'_>, orders: &mut impl OrderLines) {
-        let now_ns = ctx.core.log_time_ns.unwrap_or(i64::MIN);
+        let now_ns = ctx.core.reached_ns();
         let _config = Arc::clone(&ctx.core.config);
         while let Some(slot) = self.reservations.expired(now_ns) {
             let known = self.known(slot);

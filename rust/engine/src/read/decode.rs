@@ -103,11 +103,11 @@ pub(crate) fn decode_nameless<'a>(text: &'a str, event: &mut Event<'a>, arena: &
     decoder.object::<true>()?;
     decoder.cursor.finish()?;
     let has_data = decoder.seen & 1 << Field::Data as u32 != 0;
-    match (decoder.problem, decoder.event.kind) {
-        (Some(problem), _) => Err(problem),
-        (None, _) if has_data => Err(Malformed::of_field(Field::Data, "has no place here")),
-        (None, None) => Err(Malformed::of_field(Field::Type, "is required")),
-        (None, Some(_)) => Ok(()),
+    match decoder.problem {
+        Some(problem) => Err(problem),
+        None if has_data => Err(Malformed::of_field(Field::Data, "has no place here")),
+        None if decoder.event.kind.is_empty() => Err(Malformed::of_field(Field::Type, "is required")),
+        None => Ok(()),
     }
 }
 
@@ -150,7 +150,7 @@ fn follow<'a>(text: &'a str, event: &mut Event<'a>, shapes: &mut Shapes) -> bool
     }
     shapes.minute = minute;
     let is_read = shapes.is_end(node, &bytes[at..]) && require_envelope(event).is_ok();
-    if is_read && shapes.has_others(node) && event.kind == Some(REQUEST) {
+    if is_read && shapes.has_others(node) && event.kind == REQUEST {
         event.rest = rest_along(text, shapes);
     }
     is_read
@@ -209,8 +209,8 @@ pub(crate) fn has_control(text: &str) -> bool {
 
 /// The names that every event must have.
 pub(crate) fn require_envelope(event: &Event<'_>) -> Result<(), Malformed> {
-    for (field, value) in [(Field::Id, &event.id), (Field::Source, &event.source), (Field::Type, &event.kind)] {
-        if value.is_none() {
+    for (field, value) in [(Field::Id, event.id), (Field::Source, event.source), (Field::Type, event.kind)] {
+        if value.is_empty() {
             return Err(Malformed::of_field(field, "is required"));
         }
     }
@@ -241,7 +241,7 @@ struct Decoder<'a, 'e> {
 
 impl<'a> Decoder<'a, '_> {
     fn finish(self) -> Result<(), Malformed> {
-        if let Some((value, is_in_data)) = self.other.filter(|_| self.event.kind == Some(REQUEST)) {
+        if let Some((value, is_in_data)) = self.other.filter(|_| self.event.kind == REQUEST) {
             self.event.rest = Some(rest(self.cursor.text(), value, is_in_data));
         }
         self.problem.map_or_else(|| require_envelope(self.event), Err)
@@ -335,16 +335,16 @@ impl<'a> Decoder<'a, '_> {
 #[inline]
 pub(crate) fn set_text<'a>(event: &mut Event<'a>, field: Field, text: &'a str) -> Result<(), &'static str> {
     match field {
-        Field::Id => event.id = Some(required(text, ID_BYTES_MAX)?),
-        Field::Source => event.source = Some(required(text, SOURCE_BYTES_MAX)?),
-        Field::Type => event.kind = Some(required(text, TYPE_BYTES_MAX)?),
-        Field::Sku => event.sku = Some(required(text, NAME_BYTES_MAX)?),
-        Field::Location => event.location = Some(required(text, NAME_BYTES_MAX)?),
-        Field::ToLocation => event.to_location = Some(required(text, NAME_BYTES_MAX)?),
+        Field::Id => event.id = required(text, ID_BYTES_MAX)?,
+        Field::Source => event.source = required(text, SOURCE_BYTES_MAX)?,
+        Field::Type => event.kind = required(text, TYPE_BYTES_MAX)?,
+        Field::Sku => event.sku = required(text, NAME_BYTES_MAX)?,
+        Field::Location => event.location = required(text, NAME_BYTES_MAX)?,
+        Field::ToLocation => event.to_location = required(text, NAME_BYTES_MAX)?,
         Field::FromStatus => event.from_status = Some(text),
         Field::ToStatus => event.to_status = Some(text),
-        Field::Lot => event.lot = optional(text, NAME_BYTES_MAX)?,
-        Field::Owner => event.owner = optional(text, NAME_BYTES_MAX)?,
+        Field::Lot => event.lot = optional(text, NAME_BYTES_MAX)?.unwrap_or_default(),
+        Field::Owner => event.owner = optional(text, NAME_BYTES_MAX)?.unwrap_or_default(),
         Field::Document => event.document = optional(text, NAME_BYTES_MAX)?,
         Field::Reason => event.reason = optional(text, NAME_BYTES_MAX)?,
         Field::CorrelationId => event.correlation_id = optional(text, CORRELATION_BYTES_MAX)?,

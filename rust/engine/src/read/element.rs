@@ -21,18 +21,20 @@ pub(crate) enum Clock {
     Event,
 }
 
-/// An element's place in the log.
-#[derive(Debug, Clone, Copy)]
+/// A place in the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
+    /// Sequence of the message.
     pub(crate) sequence: u64,
+    /// Index within the message.
     pub(crate) index: u32,
-    pub(crate) clock: Clock,
 }
 
 /// An element of the log that waits to be applied.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Element<'a> {
     pub(crate) place: Place,
+    pub(crate) clock: Clock,
     form: Form<'a>,
 }
 
@@ -48,16 +50,16 @@ enum Form<'a> {
 }
 
 impl<'a> Element<'a> {
-    pub(crate) const fn new(bytes: &'a [u8], place: Place) -> Self {
-        Self { place, form: Form::Text(bytes) }
+    pub(crate) const fn new(bytes: &'a [u8], place: Place, clock: Clock) -> Self {
+        Self { place, clock, form: Form::Text(bytes) }
     }
 
-    pub(crate) const fn broken(bytes: &'a [u8], place: Place, why: Malformed) -> Self {
-        Self { place, form: Form::Broken(bytes, why) }
+    pub(crate) const fn broken(bytes: &'a [u8], place: Place, clock: Clock, why: Malformed) -> Self {
+        Self { place, clock, form: Form::Broken(bytes, why) }
     }
 
-    pub(crate) const fn row(rows: &'a Rows<'a>, row: usize, place: Place) -> Self {
-        Self { place, form: Form::Row(rows, row) }
+    pub(crate) const fn row(rows: &'a Rows<'a>, row: usize, place: Place, clock: Clock) -> Self {
+        Self { place, clock, form: Form::Row(rows, row) }
     }
 
     /// Whether another one can be read together with it: texts, or rows that follow each other.
@@ -111,7 +113,7 @@ pub(crate) struct NameHashes {
 
 impl NameHashes {
     fn of(seed: u64, event: &Event<'_>) -> Self {
-        let hash = |name: Option<&str>| name.map_or(0, |name| of_name(seed, name));
+        let hash = |name: &str| if name.is_empty() { 0 } else { of_name(seed, name) };
         Self {
             sku: hash(event.sku),
             location: hash(event.location),
@@ -149,7 +151,7 @@ impl Seen<'_> {
     #[inline]
     pub(crate) fn hash(&mut self, secret: &[u8; 16], seed: u64) {
         let (source, id) = (self.event.source, self.event.id);
-        self.key = fingerprint(secret, source.unwrap_or_default(), id.unwrap_or_default());
+        self.key = fingerprint(secret, source, id);
         self.hashes = NameHashes::of(seed, &self.event);
     }
 }

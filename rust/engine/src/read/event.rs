@@ -35,15 +35,23 @@ pub struct Rest {
     pub is_in_data: bool,
 }
 
-/// The fields of `docs/events.md` §2. Absent, null and (where a name is optional) empty are all `None`.
+/// A text where something was sent; nothing for the empty one.
+#[inline]
+pub fn given(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// The fields of `docs/events.md` §2. A key, a type and the names of a position are empty where they are absent: the
+/// contract makes no difference, and takes no empty one where it requires one. All others are `None` where they are
+/// absent, null, or (where a name is optional) empty.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Event<'a> {
     /// Idempotency key within `source`.
-    pub id: Option<&'a str>,
+    pub id: &'a str,
     /// The system that speaks.
-    pub source: Option<&'a str>,
+    pub source: &'a str,
     /// Type or alias.
-    pub kind: Option<&'a str>,
+    pub kind: &'a str,
     /// Effective time.
     pub time: EventTime,
     /// Place in the source's own order.
@@ -59,19 +67,19 @@ pub struct Event<'a> {
     /// Hops of the sync that it made.
     pub hops: Option<u64>,
     /// Stock keeping unit.
-    pub sku: Option<&'a str>,
+    pub sku: &'a str,
     /// Facility.
-    pub location: Option<&'a str>,
+    pub location: &'a str,
     /// Quantity.
     pub quantity: Option<EventQuantity>,
     /// Unit of measure of the quantity.
     pub unit: Option<&'a str>,
     /// Batch.
-    pub lot: Option<&'a str>,
+    pub lot: &'a str,
     /// Consignment owner.
-    pub owner: Option<&'a str>,
+    pub owner: &'a str,
     /// The other end of a transfer.
-    pub to_location: Option<&'a str>,
+    pub to_location: &'a str,
     /// By type.
     pub from_status: Option<&'a str>,
     /// By type.

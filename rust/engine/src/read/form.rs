@@ -21,10 +21,10 @@ pub struct Statuses {
 /// The first field that breaks the type's form.
 pub fn check_form(event: &Event<'_>, rule: &Rule) -> Result<Statuses, Malformed> {
     let required = [
-        (Field::Sku, event.sku.is_some()),
-        (Field::Location, event.location.is_some()),
+        (Field::Sku, !event.sku.is_empty()),
+        (Field::Location, !event.location.is_empty()),
         (Field::Quantity, event.quantity.is_some()),
-        (Field::ToLocation, event.to_location.is_some() || !rule.needs_to_location),
+        (Field::ToLocation, !event.to_location.is_empty() || !rule.needs_to_location),
     ];
     if let Some((field, _)) = required.into_iter().find(|(_, given)| !given) {
         return Err(Malformed::of_field(field, "is required by this type"));

@@ -11,7 +11,7 @@ use tallystick_tables::hash::of_name;
 use crate::read::decode::Malformed;
 use crate::read::directive::{Directive, Request};
 use crate::read::element::{Clock, Seen};
-use crate::read::event::{Event, EventTime};
+use crate::read::event::{Event, EventTime, given};
 use crate::read::form::{Statuses, check_form, check_quantity};
 use crate::read::line_number::LineNumber;
 /// What an element asks for, as far as its own form tells. Depends on no state.
@@ -47,7 +47,7 @@ impl<'e> Reading<'e> {
         if let Err(malformed) = seen.decoded {
             return Self::Malformed(malformed);
         }
-        let kind = event.kind.unwrap_or_default();
+        let kind = event.kind;
         let Some(number) = config.rules.find(kind) else {
             return DirectiveKind::of(kind).map_or(Self::Refused(Outcome::UnknownType), Self::Directive);
         };
@@ -139,7 +139,7 @@ impl Said<'_> {
 
 #[inline]
 fn asks_for_sequence(config: &Config, event: &Event<'_>) -> bool {
-    config.has_orders() && config.ordering(event.source.unwrap_or_default()).order != Order::Arrival
+    config.has_orders() && config.ordering(event.source).order != Order::Arrival
 }
 
 /// The event's effective time, unless it lies outside the source's bounds or before the time up to which keys were
@@ -151,7 +151,7 @@ pub(crate) fn effective_time(config: &Config, event: &Event<'_>, log_time_ns: i6
         EventTime::BeyondRange => return None,
         EventTime::At(ns) => ns,
     };
-    let bounds = config.bounds(event.source.unwrap_or_default());
+    let bounds = config.bounds(event.source);
     if time_ns > log_time_ns.saturating_add(bounds.max_ahead_ns) {
         return None;
     }
@@ -169,11 +169,11 @@ fn body_of(keyed: u64, seen: &Seen<'_>, rule: &Rule, statuses: Statuses, quantit
     // The name's hash, not the number: a newer version may number its types otherwise.
     body.hash(0, rule.name_hash);
     // Written out, so that what depends on the place alone is worked out by the compiler.
-    body.hash_of(1, event.sku, hashes.sku);
-    body.hash_of(2, event.location, hashes.location);
-    body.hash_of(3, event.lot, hashes.lot);
-    body.hash_of(4, event.owner, hashes.owner);
-    body.hash_of(5, event.to_location, hashes.to_location);
+    body.hash_of(1, given(event.sku), hashes.sku);
+    body.hash_of(2, given(event.location), hashes.location);
+    body.hash_of(3, given(event.lot), hashes.lot);
+    body.hash_of(4, given(event.owner), hashes.owner);
+    body.hash_of(5, given(event.to_location), hashes.to_location);
     // A unit belongs to its quantity.
     body.number(6, Some(event.unit.map_or(quantity, |unit| quantity ^ of_name(keyed, unit).cast_signed())));
     body.number(7, time_said(event));

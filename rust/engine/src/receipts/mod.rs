@@ -154,8 +154,8 @@ impl Lines {
         let line = ReceiptLine {
             document: document.into(),
             line: event.line.map(LineNumber::to_own),
-            sku: event.sku.unwrap_or_default().into(),
-            location: event.location.unwrap_or_default().into(),
+            sku: event.sku.into(),
+            location: event.location.into(),
         };
         self.expected(core, config, &line).received.insert(key.0, quantity);
         self.by_key.insert(key.0, line.clone());

@@ -134,7 +134,7 @@ impl Schedule {
     }
 
     pub(crate) fn check_room(&self, core: &Core, event: &Event<'_>, quantity: i64) -> Result<(), Outcome> {
-        let names = [event.sku, event.location, event.lot, event.owner].map(Option::unwrap_or_default);
+        let names = [event.sku, event.location, event.lot, event.owner];
         let Some(slot) = core.stock.find(names).and_then(|spot| self.promised(core, spot)) else { return Ok(()) };
         let claims = self.entry(slot).claims();
         if claims.saturating_add(quantity) > ACCOUNT_MAX { Err(Outcome::Overflow) } else { Ok(()) }

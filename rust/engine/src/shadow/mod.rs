@@ -1,6 +1,7 @@
 //! Shadow mode: an ownership policy that is tried beside the one that acts, and what it would have said otherwise
 //! (`docs/truth.md` §4).
 
+use crate::read::element::Place;
 use std::collections::BTreeMap;
 
 use tallystick_contract::ownership::{Policy, Role, Statement};
@@ -19,7 +20,7 @@ type RowKey = (Box<str>, Box<str>, Role, Role);
 pub(crate) struct Row {
     pub(crate) count: u64,
     /// The first of them: sequence of the message and index within it.
-    pub(crate) places: Vec<(u64, u32)>,
+    pub(crate) places: Vec<Place>,
 }
 
 /// A policy on trial.
@@ -39,7 +40,7 @@ impl Shadow {
     }
 
     /// Compares what the policy on trial says with what holds.
-    pub(crate) fn compare(&mut self, statement: Statement<'_>, role: Role, place: (u64, u32)) {
+    pub(crate) fn compare(&mut self, statement: Statement<'_>, role: Role, place: Place) {
         let other = self.policy.judge(statement).role;
         if other == role {
             return;
@@ -79,7 +80,7 @@ impl Shadow {
             writer.u8(*other as u8);
             writer.u64(row.count);
             writer.u64(row.places.len() as u64);
-            for (sequence, index) in &row.places {
+            for Place { sequence, index } in &row.places {
                 writer.u64(*sequence);
                 writer.u32(*index);
             }
@@ -101,7 +102,7 @@ impl Shadow {
             let key = (source, kind, role()?, role()?);
             let mut row = Row { count: reader.u64()?, places: Vec::new() };
             for _ in 0..reader.count(12)? {
-                row.places.push((reader.u64()?, reader.u32()?));
+                row.places.push(Place { sequence: reader.u64()?, index: reader.u32()? });
             }
             self.rows.insert(key, row);
         }

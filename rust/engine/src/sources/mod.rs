@@ -17,7 +17,8 @@ use crate::core::Core;
 use crate::diagnostics::About;
 use crate::order::Tracks;
 use crate::output::effect::{write_name, write_number, write_text};
-use crate::read::event::Event;
+use crate::read::element::Place;
+use crate::read::event::{Event, given};
 use tallystick_contract::outcome::OUTCOME_NUMBERS;
 /// What is known of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +82,7 @@ pub(crate) struct Heard {
     /// Effective time.
     pub(crate) time_ns: i64,
     pub(crate) sequence: u64,
-    pub(crate) place: (u64, u32),
+    pub(crate) place: Place,
     pub(crate) log_time_ns: i64,
     /// The hash of the location that it speaks of; zero for none.
     pub(crate) location_hash: u64,
@@ -155,7 +156,7 @@ impl Sources {
         };
         let source = &mut self.all[number as usize];
         source.outcomes[usize::from(noted.outcome.number())] += 1;
-        source.last = (noted.place.0, noted.place.1, noted.log_time_ns);
+        source.last = (noted.place.sequence, noted.place.index, noted.log_time_ns);
         source.watermark_sequence = source.watermark_sequence.max(noted.sequence);
         source.run.0 += 1;
         let mut is_news = false;
@@ -304,7 +305,7 @@ impl Sources {
 
 impl Sources {
     /// Looks at a source after an element of it: is it on time again, are too many refused?
-    pub(crate) fn look_after(&mut self, core: &mut Core, config: &Config, number: u32, place: (u64, u32)) {
+    pub(crate) fn look_after(&mut self, core: &mut Core, config: &Config, number: u32, place: Place) {
         let source = &mut self.all[number as usize];
         let name = source.name.clone();
         if source.run.0 == REFUSALS_RUN {
@@ -324,7 +325,7 @@ impl Sources {
     }
 
     /// Looks at all sources that may be behind by now.
-    pub(crate) fn look_at_lags(&mut self, core: &mut Core, config: &Config, place: (u64, u32)) {
+    pub(crate) fn look_at_lags(&mut self, core: &mut Core, config: &Config, place: Place) {
         let Some(now_ns) = core.log_time_ns else { return };
         while let Some((due_ns, number)) = self.due.first().copied().filter(|(due_ns, _)| *due_ns <= now_ns) {
             self.due.remove(&(due_ns, number));
@@ -332,7 +333,7 @@ impl Sources {
         }
     }
 
-    fn look_at_lag(&mut self, core: &mut Core, config: &Config, number: u32, place: (u64, u32)) {
+    fn look_at_lag(&mut self, core: &mut Core, config: &Config, number: u32, place: Place) {
         let source = &mut self.all[number as usize];
         let name = source.name.clone();
         let alert_ns = config.source(&name).and_then(|registered| registered.alert_lag_ns);
@@ -454,7 +455,7 @@ impl Sources {
     }
 }
 
-fn about_source<'a>(code: &'a str, name: &'a str, cause: String, place: (u64, u32)) -> About<'a> {
+fn about_source<'a>(code: &'a str, name: &'a str, cause: String, place: Place) -> About<'a> {
     About { code, subject: name, source: Some(name), sku: None, location: None, cause, missing: None, place }
 }
 
@@ -469,7 +470,7 @@ impl Sources {
         (event, outcome): (&Event<'_>, Outcome),
         time_ns: i64,
     ) {
-        let Some(location) = event.location.filter(|_| !outcome.is_refusal()) else { return };
+        let Some(location) = given(event.location).filter(|_| !outcome.is_refusal()) else { return };
         let known = core.locations.has_aliases().then(|| core.locations.resolve(source, location, time_ns));
         self.speak_of(number, known.flatten().unwrap_or(location));
     }

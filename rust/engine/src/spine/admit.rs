@@ -19,7 +19,7 @@ impl Engine {
     /// Whether an event may pass.
     pub(crate) fn admit(&mut self, config: &Config, case: &Case<'_, '_>) -> Result<Admitted, Refusal> {
         let event = &case.seen.event;
-        let source = event.source.unwrap_or_default();
+        let source = event.source;
         let mut admitted = Admitted::default();
         if case.said.names_stock() {
             self.core.rename(event, source, case.time_ns, &mut admitted);
@@ -49,7 +49,7 @@ impl Engine {
     /// What the source is for what it says.
     fn verdict(&mut self, config: &Config, case: &Case<'_, '_>, admitted: &Admitted) -> Result<Verdict, Refusal> {
         let event = &case.seen.event;
-        let source = event.source.unwrap_or_default();
+        let source = event.source;
         let mut accounts = Vec::new();
         let (kind, location, directive) = match case.said {
             Said::Stock(claim) => {
@@ -57,7 +57,7 @@ impl Engine {
                     return Ok(Verdict::default());
                 }
                 accounts_of(claim, &mut accounts);
-                (&*claim.rule.name, admitted.location.as_deref().or(event.location), None)
+                (&*claim.rule.name, admitted.location.as_deref().unwrap_or(event.location), None)
             }
             Said::Directive(directive, _) if directive.kind.is_for_operators() => {
                 let why = "only operators may say this: the sources named in engine.operators";
@@ -73,15 +73,14 @@ impl Engine {
                     directive.request,
                     Request::DefineLocation(..) | Request::Announce(..) | Request::Close(..)
                 ) || directive.kind.is_promise();
-                let location = admitted.location.as_deref().or(event.location);
-                (directive.kind.name(), location.filter(|_| is_there), Some(directive))
+                let location = admitted.location.as_deref().unwrap_or(event.location);
+                (directive.kind.name(), if is_there { location } else { "" }, Some(directive))
             }
         };
-        let location = location.unwrap_or_default();
         let statement = Statement { source, kind, accounts: &accounts, location, time_ns: case.time_ns };
         let verdict = config.ownership.as_ref().map(|policy| policy.judge(statement)).unwrap_or_default();
         if let Some(shadow) = &mut self.shadow {
-            shadow.compare(statement, verdict.role, (case.element.place.sequence, case.element.place.index));
+            shadow.compare(statement, verdict.role, case.element.place);
         }
         let verdict = match directive {
             // Everybody may correct what is its own, unless a rule speaks against it.

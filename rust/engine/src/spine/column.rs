@@ -1,18 +1,34 @@
-//! Judging: what can be said of an element from its own form, and then, with the state, its outcome. Each event runs
-//! down a column of early returns in the documented precedence (`docs/events.md` §8) to a point of no return, and only
-//! then changes anything.
+//! The column: the checks that each event runs down, from top to bottom, in the documented precedence
+//! (`docs/events.md` §8). The first that refuses it has the last word. At the bottom stands the point of no return: from
+//! there on nothing can refuse the event, and only then does anything change.
+//!
+//! | check | outcomes | where |
+//! |---|---|---|
+//! | size and form | `too_large`, `malformed` | `Reading::of`, needs no state |
+//! | type, quantity, number, hops | `unknown_type`, `quantity_invalid`, `sequence_missing`, `loop` | `Reading::of` |
+//! | key | `duplicate`, `conflict`, what its first answer was | `check_key` |
+//! | request | `duplicate`, `conflict`, `time_out_of_bounds` | promises |
+//! | origin | `duplicate` | here |
+//! | time | `time_out_of_bounds` | `check_time` |
+//! | source, owner, names, unit | `not_owner`, `unknown_reference`, `quantity_invalid` | `admit` |
+//! | order | `held` | sequence tracker |
+//! | room, claims, approval, accounts | `overflow`, `pending_approval`, `negative_stock`, … | `execute`, by drafts |
 
 use tallystick_contract::config::Config;
 use tallystick_contract::order::Order;
 use tallystick_contract::outcome::Outcome;
+use tallystick_tables::body::Body;
+use tallystick_tables::dedup::Fingerprint;
 
+use crate::core::admitted::Admitted;
 use crate::core::case::Case;
 use crate::diagnostics::Findings;
+use crate::keys::{KeyPart, NewKey};
 use crate::order::Rank;
 use crate::output::batch::Batch;
 use crate::promise::answer_unread;
 use crate::read::element::{Clock, Element, Seen};
-use crate::read::event::EventTime;
+use crate::read::event::{Event, EventTime};
 use crate::read::reading::{Said, effective_time};
 use crate::schedule::{Ctx, View};
 use crate::spine::engine::Engine;
@@ -38,10 +54,10 @@ impl Engine {
             }
             _ => seen.event.time,
         };
-        if let Clock::Event = place.clock {
+        if let Clock::Event = element.clock {
             // The bus's time has moved already.
-            self.core.tick(place.clock.offer(time));
-            self.on_time(config, (place.sequence, place.index), batch);
+            self.core.tick(element.clock.offer(time));
+            self.on_time(config, place, batch);
         }
         match said {
             Err(outcome) => {
@@ -49,7 +65,9 @@ impl Engine {
                 outcome
             }
             Ok(said) => {
-                let outcome = self.weigh(config, element, (seen, found), &said, findings, batch);
+                let outcome = self
+                    .descend(config, element, (seen, found), &said, (findings, batch))
+                    .unwrap_or_else(|refusal| refusal);
                 if let Said::Directive(directive, _) = &said
                     && outcome != Outcome::Held
                     && !findings.is_answered
@@ -68,57 +86,35 @@ impl Engine {
         }
     }
 
-    /// The column of checks that need the state, down to the point of no return.
-    fn weigh<'a>(
+    /// The column of checks that need the state, down to the point of no return and beyond it.
+    ///
+    /// # Errors
+    /// The outcome with which a check turned the event away.
+    fn descend<'a>(
         &mut self,
         config: &Config,
         element: &Element<'a>,
         (seen, found): (&Seen<'a>, Found),
         said: &Said<'a>,
-        findings: &mut Findings,
-        batch: &mut Batch,
-    ) -> Outcome {
+        (findings, batch): (&mut Findings, &mut Batch),
+    ) -> Result<Outcome, Outcome> {
         let (event, place) = (&seen.event, element.place);
-        let (ordinal, log_time_ns) = (self.core.elements, self.core.now_ns());
-        let keys = self.core.keys.reach(seen.key, log_time_ns);
-        let new_key = match keys.recall((ordinal, log_time_ns), seen.key, said.body(), findings) {
-            Ok(new_key) => new_key,
-            Err(outcome) => return outcome,
-        };
-        if let Err(outcome) = self.promises.check_request(
-            &mut Ctx::new(&mut self.core, &mut self.schedule, config, 0),
-            said,
-            seen,
-            findings,
-        ) {
-            return outcome;
-        }
-        let origin = self.core.origin_of(event, log_time_ns);
+        let now = (self.core.elements, self.core.now_ns());
+        let new_key = check_key(self.core.keys.reach(seen.key, now.1), now, (seen.key, said.body()), findings)?;
+        let mut ctx = Ctx::new(&mut self.core, &mut self.schedule, config, place.sequence);
+        self.promises.check_request(&mut ctx, said, seen, findings)?;
+        let origin = self.core.origin_of(event, now.1);
         if origin.is_some_and(|origin| self.core.keys.of(origin).find(origin).is_some()) {
-            return Outcome::Duplicate;
+            return Err(Outcome::Duplicate);
         }
-        let floor_ns = self.core.keys.floor_ns();
-        let Some(time_ns) = effective_time(config, event, log_time_ns, floor_ns).or_else(|| said.own_time(event))
-        else {
-            return Outcome::TimeOutOfBounds;
-        };
+        let time_ns = check_time(config, event, now.1, self.core.keys.floor_ns());
+        let time_ns = time_ns.or_else(|outcome| said.own_time(event).ok_or(outcome))?;
         let mut case =
             Case { seen, element, said, time_ns, sequence: place.sequence, is_late: false, came: None, found };
-        // Most events need no more than their key and their positions, and are not kept waiting for what others need.
-        let is_plain = event.unit.is_none() && self.is_plain(config);
-        let admitted = match said {
-            Said::Stock(_) if is_plain => None,
-            _ => match self.admit(config, &case) {
-                Ok(admitted) => Some(admitted),
-                Err((outcome, why)) => {
-                    findings.why = why;
-                    return outcome;
-                }
-            },
-        };
+        let admitted = self.check_admission(config, &case, findings)?;
         // A directive can be no target: what waits for it need not wait until it is carried out.
         self.posted = matches!(said, Said::Directive(..)).then_some(seen.key);
-        let ordering = config.ordering(event.source.unwrap_or_default());
+        let ordering = config.ordering(event.source);
         let rank = match said {
             Said::Directive(..) if ordering.order == Order::Position => Rank::InOrder(None),
             _ => self.tracks.rank_of(self.core.seed, ordering, event),
@@ -128,9 +124,11 @@ impl Engine {
             self.core.keys.remember(new_key, said.remembered(Outcome::Applied));
             self.core.remember_origin(origin);
             self.hold(track, ordering, &case);
-            return Outcome::Held;
+            return Ok(Outcome::Held);
         }
         case.is_late = matches!(rank, Rank::Late(..));
+
+        // What the state refuses from here on is refused by its draft, and remembered as the answer of the key.
         let outcome = match (said, &admitted) {
             (_, Some(admitted)) => self.carry_out(config, &case, admitted, findings, batch),
             (Said::Stock(claim), None) => self.post_plain(config, &case, claim, findings),
@@ -138,12 +136,64 @@ impl Engine {
         };
         self.core.keys.remember(new_key, said.remembered(outcome));
         self.core.remember_origin(origin.filter(|_| outcome == Outcome::Held || is_counted(outcome)));
-        self.take_place(rank, event.sequence.unwrap_or_default(), (place.sequence, place.index));
+        self.take_place(rank, event.sequence.unwrap_or_default(), place);
         if outcome != Outcome::Held {
             self.posted = Some(seen.key);
         }
-        called_late(rank, outcome, findings)
+        Ok(called_late(rank, outcome, findings))
     }
+
+    /// Who may say it, under which names and in which unit. Most events need no more than their key and their
+    /// positions, and are not kept waiting for what others need.
+    #[inline]
+    fn check_admission(
+        &mut self,
+        config: &Config,
+        case: &Case<'_, '_>,
+        findings: &mut Findings,
+    ) -> Result<Option<Admitted>, Outcome> {
+        let is_plain = case.seen.event.unit.is_none() && self.is_plain(config);
+        if is_plain && matches!(case.said, Said::Stock(_)) {
+            return Ok(None);
+        }
+        let admitted = self.admit(config, case).map_err(|(outcome, why)| {
+            findings.why = why;
+            outcome
+        })?;
+        Ok(Some(admitted))
+    }
+}
+
+/// What of the column a crew runs down part by part, for plain stock events: their key, and their time.
+#[inline]
+pub(crate) fn check_plain(
+    config: &Config,
+    part: &mut KeyPart,
+    now: (u64, i64),
+    (seen, body): (&Seen<'_>, Body),
+    floor_ns: i64,
+    findings: &mut Findings,
+) -> Result<NewKey, Outcome> {
+    let new_key = check_key(part, now, (seen.key, body), findings)?;
+    check_time(config, &seen.event, now.1, floor_ns)?;
+    Ok(new_key)
+}
+
+/// Whether a key is new: `now` is how many elements came before, and the log's time.
+#[inline]
+fn check_key(
+    part: &mut KeyPart,
+    now: (u64, i64),
+    (key, body): (Fingerprint, Body),
+    findings: &mut Findings,
+) -> Result<NewKey, Outcome> {
+    part.recall(now, key, body, findings)
+}
+
+/// The event's effective time, if it lies within its source's bounds and keys of then are still remembered.
+#[inline]
+fn check_time(config: &Config, event: &Event<'_>, log_time_ns: i64, floor_ns: i64) -> Result<i64, Outcome> {
+    effective_time(config, event, log_time_ns, floor_ns).ok_or(Outcome::TimeOutOfBounds)
 }
 
 /// Whether an event was taken for more than the record.

@@ -33,7 +33,7 @@ impl Engine {
     ) -> Option<Outcome> {
         let key = fingerprint(&self.core.secret, &target.source, &target.id);
         let event = &case.seen.event;
-        let rank = (case.time_ns, event.source.unwrap_or_default().into(), event.id.unwrap_or_default().into());
+        let rank = (case.time_ns, event.source.into(), event.id.into());
         let refuse = |findings: &mut Findings, why: &str| {
             findings.why = Some(why.to_owned());
             Some(Outcome::UnknownReference)
@@ -93,7 +93,7 @@ impl Engine {
 
     /// Drops what waited for an approval of a target that was corrected, and resolves what was open about it.
     fn work_is_done(&mut self, case: &Case<'_, '_>, key: Fingerprint, is_voided: bool, was_pending: bool) {
-        let place = (case.element.place.sequence, case.element.place.index);
+        let place = case.element.place;
         if was_pending {
             self.pendings.drop_pending(&mut self.core, key, case.sequence);
         }
@@ -109,7 +109,7 @@ impl Engine {
         let Some(held) = self.tracks.held().find(|held| held.key == key).cloned() else { return false };
         let arena = Bump::new();
         let (_, seen) = self.core.see_held(&held, &arena);
-        config.rules.find(seen.event.kind.unwrap_or_default()).is_some()
+        config.rules.find(seen.event.kind).is_some()
     }
 
     /// Reads the event that takes the target's place, and puts it there.
@@ -125,14 +125,14 @@ impl Engine {
         let arena = Bump::new();
         let event = read_replacement(text, &arena).map_err(|_| Outcome::Malformed)?;
         let event = Event {
-            source: Some(&target.source),
-            id: Some(&target.id),
+            source: &target.source,
+            id: &target.id,
             correlation_id: case.seen.event.correlation_id,
             causation_id: case.seen.event.causation_id,
             ..event
         };
         let time_ns = if let EventTime::At(time_ns) = event.time { time_ns } else { old_time_ns };
-        let rule = config.rules.find(event.kind.unwrap_or_default()).map(|number| config.rules.rule(number));
+        let rule = config.rules.find(event.kind).map(|number| config.rules.rule(number));
         let rule = rule.ok_or(Outcome::UnknownType)?;
         let statuses = check_form(&event, rule).map_err(|_| Outcome::Malformed)?;
         let quantity = check_quantity(&event, rule)?;
@@ -148,12 +148,12 @@ impl Engine {
         let rank = config.ownership.as_ref().map_or([time_ns, 0, 0], |policy| {
             let mut accounts = Vec::new();
             crate::spine::admit::accounts_of(&claim, &mut accounts);
-            let location = event.location.unwrap_or_default();
+            let location = event.location;
             let statement =
                 Statement { source: &target.source, kind: &rule.name, accounts: &accounts, location, time_ns };
             policy.rank(policy.judge(statement), time_ns)
         });
-        let part = self.core.stock.part_of(self.core.stock.hash(event.sku.unwrap_or_default()));
+        let part = self.core.stock.part_of(self.core.stock.hash(event.sku));
         let element = old.map_or(self.core.elements, |(_, posted)| posted.ordinal);
         let checked = Checked {
             event: &event,

@@ -85,7 +85,7 @@ impl Engine {
         findings: &mut Findings,
     ) -> Outcome {
         let key = pending.held.key;
-        let now = self.core.now((case.element.place.sequence, case.element.place.index));
+        let now = self.core.now(case.element.place);
         let why = if is_granted { "granted" } else { "denied" };
         self.work.resolve_of(key, why, now, |code| code == "pending_approval");
         Pendings::touch_pending(&mut self.core, pending, case.sequence);
@@ -136,7 +136,7 @@ impl Engine {
             (changes.is_guarded, changes.rests) = (false, is_granted);
         }
         let why = if is_granted { "granted" } else { "denied" };
-        let now = self.core.now((case.element.place.sequence, case.element.place.index));
+        let now = self.core.now(case.element.place);
         self.work.resolve("mass_change", &format!("{}/{}", site.0, site.1), why, now);
         Outcome::Applied
     }
@@ -146,5 +146,5 @@ impl Engine {
 fn name_of(core: &mut Core, pending: &Pending) -> String {
     let arena = Bump::new();
     let (_, seen) = core.see_held(&pending.held, &arena);
-    format!("{}/{}", seen.event.source.unwrap_or_default(), seen.event.id.unwrap_or_default())
+    format!("{}/{}", seen.event.source, seen.event.id)
 }

@@ -89,7 +89,7 @@ impl Engine {
             return Outcome::UnknownReference;
         }
         let event = &case.seen.event;
-        let rank = (case.time_ns, event.source.unwrap_or_default(), event.id.unwrap_or_default());
+        let rank = (case.time_ns, event.source, event.id);
         let is_kept = self.core.config.has_group_safety();
         let spots = if is_kept { self.spots() } else { Vec::new() };
         let before: Vec<_> = spots.iter().map(|spot| self.view(*spot).safety_stock).collect();

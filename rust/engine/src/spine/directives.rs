@@ -45,7 +45,7 @@ impl Engine {
             }
             return Outcome::UnknownReference;
         }
-        let place = (case.element.place.sequence, case.element.place.index);
+        let place = case.element.place;
         let now = self.core.now(place);
         match &directive.request {
             Request::Correct(target, replacement) => {
@@ -57,14 +57,14 @@ impl Engine {
                 Err(target) => self.wait(config, case, target, batch),
             },
             Request::Move(number, state) => {
-                let by = case.seen.event.source.unwrap_or_default();
+                let by = case.seen.event.source;
                 if self.work.move_to(*number, *state, (by, directive.reason.as_deref()), now) {
                     return Outcome::Applied;
                 }
                 findings.why = Some(format!("there is no exception {number} that is open or acknowledged"));
                 Outcome::UnknownReference
             }
-            Request::Configure(change) => self.configure(config, change, place.0),
+            Request::Configure(change) => self.configure(config, change, place.sequence),
             Request::DefineItem(sku, version) => self.define_item(case, sku, version, now),
             Request::DefineLocation(location, version) => self.define_location(config, case, location, version, now),
             Request::Announce(line, quantity) => {

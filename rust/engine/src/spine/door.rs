@@ -141,7 +141,7 @@ impl Engine {
             return Outcome::Overflow;
         }
         let [sku, location, ..] = &pending.position;
-        let event = Event { sku: Some(sku), location: Some(location), ..seen.event };
+        let event = Event { sku, location, ..seen.event };
         let checked = Checked {
             event: &event,
             claim: &claim,
@@ -175,7 +175,7 @@ impl Engine {
         }
         self.totals[usize::from(Outcome::Held.number())] -= 1;
         self.totals[usize::from(outcome.number())] += 1;
-        self.sources.release(seen.event.source.unwrap_or_default(), outcome);
+        self.sources.release(seen.event.source, outcome);
         batch.released.push((held.sequence, held.index, outcome));
         answer_late((element, seen), (outcome, self.core.sequence), &mut findings, batch);
         self.claims.tell_turns(&mut self.core, &mut findings);

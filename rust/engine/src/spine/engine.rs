@@ -184,14 +184,15 @@ impl Engine {
             if result.is_err() {
                 break;
             }
-            let place = Place { sequence, index: 0, clock: Clock::Message(log_time_ns) };
+            let (place, clock) = (Place { sequence, index: 0 }, Clock::Message(log_time_ns));
             ranges.clear();
             let mut is_empty = false;
             match split(message, &mut ranges) {
                 Framing::Elements => {
                     is_empty = ranges.is_empty();
                     for (index, range) in (0..).zip(&ranges) {
-                        self.enqueue(&mut wave, Element::new(&message[range.clone()], Place { index, ..place }), batch);
+                        let place = Place { sequence, index };
+                        self.enqueue(&mut wave, Element::new(&message[range.clone()], place, clock), batch);
                     }
                 }
                 Framing::Columns => match columns::read(message) {
@@ -199,22 +200,22 @@ impl Engine {
                         is_empty = batches.iter().all(Rows::is_empty);
                         // The rows live as long as this message is looked at; what came before it is applied before it.
                         self.run(&mut wave, batch);
-                        let indices = (0..).map(|index| Place { index, ..place });
-                        self.apply_rows(&batches, indices, batch);
+                        let places = (0..).map(|index| Place { sequence, index });
+                        self.apply_rows(&batches, places, clock, batch);
                     }
-                    Err(why) => self.enqueue(&mut wave, Element::broken(message, place, why), batch),
+                    Err(why) => self.enqueue(&mut wave, Element::broken(message, place, clock, why), batch),
                 },
                 Framing::Broken(what) => {
-                    self.enqueue(&mut wave, Element::broken(message, place, Malformed::of_element(what)), batch);
+                    self.enqueue(&mut wave, Element::broken(message, place, clock, Malformed::of_element(what)), batch);
                 }
             }
             if is_empty {
                 // A message without elements moves the log's time all the same, after what came before it.
                 self.run(&mut wave, batch);
-                self.core.tick(place.clock.offer(EventTime::Absent));
+                self.core.tick(clock.offer(EventTime::Absent));
                 let config = Arc::clone(&self.core.config);
-                self.on_time(&config, (sequence, 0), batch);
-                self.review(&config, (sequence, 0), batch);
+                self.on_time(&config, place, batch);
+                self.review(&config, place, batch);
             }
             self.core.sequence = sequence;
         }
@@ -244,7 +245,7 @@ impl Engine {
         ranges.clear();
         split_lines(buffer, &mut ranges);
         for (sequence, range) in (first_sequence..).zip(&ranges) {
-            let element = Element::new(&buffer[range.clone()], Place { sequence, index: 0, clock });
+            let element = Element::new(&buffer[range.clone()], Place { sequence, index: 0 }, clock);
             self.enqueue(&mut wave, element, batch);
             self.core.sequence = sequence;
         }
@@ -267,7 +268,8 @@ impl Engine {
     ) -> Result<(), SequenceError> {
         self.check_sequence(first_sequence)?;
         let clock = log_time_ns.map_or(Clock::Event, Clock::Message);
-        self.apply_rows(batches, (first_sequence..).map(|sequence| Place { sequence, index: 0, clock }), batch);
+        let places = (first_sequence..).map(|sequence| Place { sequence, index: 0 });
+        self.apply_rows(batches, places, clock, batch);
         self.core.keys.settle_all();
         let rows: usize = batches.iter().map(Rows::len).sum();
         if rows > 0 {

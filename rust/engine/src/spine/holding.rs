@@ -12,12 +12,13 @@ use crate::diagnostics::{About, Late};
 use crate::order::Rank;
 use crate::order::rank::subject_of_gap;
 use crate::output::batch::Batch;
+use crate::read::element::Place;
 use crate::spine::door::Door;
 use crate::spine::engine::Engine;
 
 impl Engine {
     /// Notes that an event which was applied, or refused by the state, has taken its place in its source's order.
-    pub(crate) fn take_place(&mut self, rank: Rank, number: u64, place: (u64, u32)) {
+    pub(crate) fn take_place(&mut self, rank: Rank, number: u64, place: Place) {
         match rank {
             Rank::InOrder(Some(track)) => {
                 self.tracks.pass(track, number);
@@ -81,7 +82,7 @@ impl Engine {
         let source: Box<str> = key.source.into();
         let position = key.position.map(|(sku, place)| (sku.into(), place.into()));
         if let Some((missing, held)) = self.tracks.give_up(track) {
-            let at = (held.sequence, held.index);
+            let at = Place { sequence: held.sequence, index: held.index };
             let (sku, location): (Option<Box<str>>, Option<Box<str>>) = position.unzip();
             let subject = subject_of_gap(&source, sku.as_deref().zip(location.as_deref()), missing);
             let about = About {
@@ -104,7 +105,7 @@ impl Engine {
     fn drain(&mut self, config: &Config, track: u32, sequence: u64, batch: &mut Batch) {
         while let Some((turn, _, held)) = self.tracks.take(track) {
             if self.come_back(&held, Door::Order(turn), sequence, batch) {
-                self.follow_target(held.key, (sequence, 0), batch);
+                self.follow_target(held.key, Place { sequence, index: 0 }, batch);
             }
         }
         let ordering = config.ordering(&self.tracks.get(track).source);

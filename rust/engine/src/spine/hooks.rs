@@ -23,6 +23,7 @@ use crate::diagnostics::Findings;
 use crate::diagnostics::exception::ExceptionRecord;
 use crate::output::batch::Batch;
 use crate::read::directive::ReceiptLine;
+use crate::read::element::Place;
 use crate::read::event::Event;
 use crate::read::reading::Claim;
 use crate::read::shape::Shapes;
@@ -133,8 +134,8 @@ impl Engine {
     /// What the log's time brings about: gaps that are given up, directives whose target does not come, transfers that
     /// age, versions that begin.
     #[inline]
-    pub(crate) fn on_time(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
-        let log_time_ns = self.core.log_time_ns.unwrap_or(i64::MIN);
+    pub(crate) fn on_time(&mut self, config: &Config, place: Place, batch: &mut Batch) {
+        let log_time_ns = self.core.reached_ns();
         let is_anything_due = self.schedule.is_used
             || !self.tracks.is_idle()
             || !self.waiting.is_empty()
@@ -147,33 +148,33 @@ impl Engine {
         }
     }
 
-    fn follow_time(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
+    fn follow_time(&mut self, config: &Config, place: Place, batch: &mut Batch) {
         if self.is_promise_due() {
             self.promises_on_time(config, place, batch);
         }
         // What is held stays so when its source's order is changed.
         if !self.tracks.is_idle() {
-            self.expire(config, place.0, batch);
+            self.expire(config, place.sequence, batch);
         }
         if !self.waiting.is_empty() {
             self.expire_waiting(config, batch);
         }
-        let log_time_ns = self.core.log_time_ns.unwrap_or(i64::MIN);
+        let log_time_ns = self.core.reached_ns();
         if self.lanes.is_due(log_time_ns) {
             self.lanes.tell_overdue(&mut self.core, config, place);
         }
         // What was held may have been released only when its time was over.
         if self.schedule.is_used && self.promises.reservations.expired(log_time_ns).is_some() {
             self.promises.expire_reservations(
-                &mut Ctx::new(&mut self.core, &mut self.schedule, config, place.0),
+                &mut Ctx::new(&mut self.core, &mut self.schedule, config, place.sequence),
                 &mut self.claims,
             );
         }
         if self.core.items.has_begun(log_time_ns) {
-            self.core.touch_begun(log_time_ns, place.0);
+            self.core.touch_begun(log_time_ns, place.sequence);
         }
         if config.has_timed_safety() {
-            self.follow_safety(config, log_time_ns, place.0);
+            self.follow_safety(config, log_time_ns, place.sequence);
         }
         if log_time_ns > self.tidy_ns {
             self.tidy_ns = log_time_ns.saturating_add(config.dedup_window_ns / DEDUP_GENERATIONS);
@@ -184,9 +185,9 @@ impl Engine {
 
     /// What the log's time brings for promises.
     #[cold]
-    pub(crate) fn promises_on_time(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
-        let sequence = place.0;
-        let now_ns = self.core.log_time_ns.unwrap_or(i64::MIN);
+    pub(crate) fn promises_on_time(&mut self, config: &Config, place: Place, batch: &mut Batch) {
+        let sequence = place.sequence;
+        let now_ns = self.core.reached_ns();
         self.promises
             .expire_reservations(&mut Ctx::new(&mut self.core, &mut self.schedule, config, sequence), &mut self.claims);
         if now_ns >= self.schedule.next_bucket_ns {
@@ -195,14 +196,15 @@ impl Engine {
         while let Some((location, _)) = self.core.locations.begun(now_ns) {
             self.rezone(config, &location, sequence);
         }
-        self.claims.tell_lines_overdue(&mut Ctx::new(&mut self.core, &mut self.schedule, config, place.0), place);
+        self.claims
+            .tell_lines_overdue(&mut Ctx::new(&mut self.core, &mut self.schedule, config, place.sequence), place);
         self.pass_notices(batch);
     }
 
     /// Whether the log's time brings anything for promises.
     #[inline]
     pub(crate) fn is_promise_due(&self) -> bool {
-        let now_ns = self.core.log_time_ns.unwrap_or(i64::MIN);
+        let now_ns = self.core.reached_ns();
         self.schedule.is_used
             && (now_ns >= self.schedule.next_bucket_ns
                 || self.promises.reservations.expired(now_ns).is_some()
@@ -326,7 +328,7 @@ impl Engine {
         self.pendings.read(&mut self.core.losses, reader)?;
         self.lines.read(reader)?;
         self.lanes.read(reader, self.core.config.transfer_age_ns)?;
-        let log_time_ns = self.core.log_time_ns.unwrap_or(i64::MIN);
+        let log_time_ns = self.core.reached_ns();
         self.core.items.read(reader, log_time_ns)?;
         self.core.locations.read(reader, log_time_ns)?;
         self.work.read(reader)?;

@@ -12,6 +12,7 @@ use tallystick_tables::dedup::fingerprint;
 
 use crate::output::batch::Batch;
 use crate::output::effect::{write_name, write_number, write_text};
+use crate::read::element::Place;
 use crate::spine::engine::Engine;
 use crate::work::{Filter, write_item};
 
@@ -49,7 +50,7 @@ impl Engine {
             write_text(out, "role", Some(role.name()));
             write_text(out, "shadow_role", Some(other.name()));
             write_number(out, "count", row.count);
-            write_list(out, "places", &row.places, |out, (sequence, index)| {
+            write_list(out, "places", &row.places, |out, Place { sequence, index }| {
                 out.extend_from_slice(format!("[{sequence},{index}]").as_bytes());
             });
             out.push(b'}');

@@ -9,7 +9,7 @@ use crate::diagnostics::exception::ExceptionRecord;
 use crate::diagnostics::{Findings, Notice, Now, Raised, cause_of_code, cause_of_outcome};
 use crate::output::batch::Batch;
 use crate::read::element::{Clock, Element, Place, Seen};
-use crate::read::event::{Event, EventTime};
+use crate::read::event::{Event, EventTime, given};
 use crate::sources::Heard;
 use crate::spine::engine::Engine;
 
@@ -46,7 +46,7 @@ impl Engine {
         self.totals[usize::from(outcome.number())] += 1;
         self.core.elements += 1;
         batch.push(place.sequence, place.index, outcome, event);
-        let log_time_ns = match place.clock {
+        let log_time_ns = match element.clock {
             Clock::Message(ns) => self.core.log_time_ns.unwrap_or(ns).max(ns),
             Clock::Event => self.core.now_ns(),
         };
@@ -61,10 +61,10 @@ impl Engine {
             self.raise(config, element, (outcome, seen, findings), log_time_ns, batch);
         }
         let location_hash = seen.hashes.location;
-        self.note_source(config, (event, location_hash), (outcome, log_time_ns), (place.sequence, place.index));
+        self.note_source(config, (event, location_hash), (outcome, log_time_ns), place);
         self.pass_notices(batch);
         if self.work.is_due(log_time_ns) {
-            let now = self.core.now((place.sequence, place.index));
+            let now = self.core.now(place);
             self.work.escalate(now);
         }
     }
@@ -76,9 +76,12 @@ impl Engine {
         config: &Config,
         (event, location_hash): (&Event<'_>, u64),
         (outcome, log_time_ns): (Outcome, i64),
-        place: (u64, u32),
+        place: Place,
     ) {
-        let Some(source) = event.source else { return };
+        if event.source.is_empty() {
+            return;
+        }
+        let source = event.source;
         let time_ns = if let EventTime::At(time_ns) = event.time { time_ns } else { log_time_ns };
         let sequence = event.sequence.unwrap_or_default();
         let noted = Heard { outcome, time_ns, sequence, place, log_time_ns, location_hash };
@@ -104,8 +107,8 @@ impl Engine {
         log_time_ns: i64,
         batch: &mut Batch,
     ) {
-        let Place { sequence, index, .. } = element.place;
-        let now = Now { place: (sequence, index), log_time_ns };
+        let Place { sequence, index } = element.place;
+        let now = Now { place: element.place, log_time_ns };
         if outcome.is_accepted() && self.work.knows(seen.key) {
             self.work.accept(seen.key, now);
         }
@@ -119,11 +122,9 @@ impl Engine {
         }
         let event = &seen.event;
         let (original, event_bytes_total) = element.original();
-        let subject = match (event.source, event.id) {
-            (Some(source), Some(id)) => format!("{source}/{id}"),
-            _ => format!("@{sequence}:{index}"),
-        };
-        let key = (event.source.is_some() && event.id.is_some()).then_some(seen.key);
+        let is_named = !event.source.is_empty() && !event.id.is_empty();
+        let subject = if is_named { format!("{}/{}", event.source, event.id) } else { format!("@{sequence}:{index}") };
+        let key = is_named.then_some(seen.key);
         let record = |code: &str, location: Option<Box<str>>, cause: String, fields| ExceptionRecord {
             number: 0,
             code: code.into(),
@@ -132,12 +133,12 @@ impl Engine {
             sequence,
             index,
             log_time_ns,
-            source: event.source.map(Into::into),
-            id: event.id.map(Into::into),
+            source: given(event.source).map(Into::into),
+            id: given(event.id).map(Into::into),
             correlation_id: event.correlation_id.map(Into::into),
             causation_id: event.causation_id.map(Into::into),
-            sku: event.sku.map(Into::into),
-            location: location.or_else(|| event.location.map(Into::into)),
+            sku: given(event.sku).map(Into::into),
+            location: location.or_else(|| given(event.location).map(Into::into)),
             cause,
             cure: codes::find(code).cure,
             fields,

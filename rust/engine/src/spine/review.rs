@@ -5,6 +5,7 @@ use tallystick_contract::config::Config;
 
 use crate::calendar::Calendar;
 use crate::output::batch::Batch;
+use crate::read::element::Place;
 use crate::schedule::Ctx;
 use crate::spine::engine::Engine;
 use crate::stock::Spot;
@@ -67,14 +68,14 @@ impl Engine {
 
     /// Looks at all positions that an element changed.
     #[inline]
-    pub(crate) fn review(&mut self, config: &Config, place: (u64, u32), batch: &mut Batch) {
+    pub(crate) fn review(&mut self, config: &Config, place: Place, batch: &mut Batch) {
         if self.schedule.is_used {
             self.review_touched(config, place);
             self.pass_notices(batch);
         }
     }
 
-    fn review_touched(&mut self, config: &Config, place: (u64, u32)) {
+    fn review_touched(&mut self, config: &Config, place: Place) {
         for (part, stock) in (0..).zip(&mut self.core.stock.parts) {
             for place in stock.promised.drain(..) {
                 if let Some(slot) = self.schedule.find(Spot { part, place }) {
@@ -83,7 +84,8 @@ impl Engine {
             }
         }
         if !self.schedule.overdue.is_empty() {
-            self.claims.tell_lines_overdue(&mut Ctx::new(&mut self.core, &mut self.schedule, config, place.0), place);
+            self.claims
+                .tell_lines_overdue(&mut Ctx::new(&mut self.core, &mut self.schedule, config, place.sequence), place);
         }
         if self.schedule.touched.is_empty() {
             return;
@@ -95,7 +97,11 @@ impl Engine {
         }
         for slot in touched.drain(..) {
             self.schedule.entry_mut(slot).is_touched = false;
-            self.promises.review_risk(&mut Ctx::new(&mut self.core, &mut self.schedule, config, place.0), slot, place);
+            self.promises.review_risk(
+                &mut Ctx::new(&mut self.core, &mut self.schedule, config, place.sequence),
+                slot,
+                place,
+            );
             self.schedule.drop_if_idle(&mut self.core, slot);
         }
         // The room is used again.

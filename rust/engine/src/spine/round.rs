@@ -16,8 +16,9 @@ use crate::keys;
 use crate::output::batch::Batch;
 use crate::read::element::{Element, Seen, see};
 use crate::read::event::EventTime;
-use crate::read::reading::{Claim, Reading, effective_time};
+use crate::read::reading::{Claim, Reading};
 use crate::read::shape::Shapes;
+use crate::spine::column::check_plain;
 use crate::spine::engine::Engine;
 use crate::stock;
 use crate::stock::lookup::{Found, WAVE_EVENTS, look_ahead};
@@ -138,7 +139,7 @@ impl Engine {
             range.by_sku = divide(stock.parts.len(), range, |seen| stock.part_of(seen.hashes.sku));
         });
         let mut ranges: Vec<_> = ranges.into_iter().map(|(range, ..)| range).collect();
-        let mut before_ns = self.core.log_time_ns.unwrap_or(i64::MIN);
+        let mut before_ns = self.core.reached_ns();
         for range in &mut ranges {
             range.before_ns = before_ns;
             before_ns = range.offered_ns.last().map_or(before_ns, |offered_ns| before_ns.max(*offered_ns));
@@ -236,7 +237,7 @@ impl Engine {
             for (at, (element, reading)) in range.elements.iter().zip(&range.readings).enumerate() {
                 let (place, seen) = (range.first + at, &range.seen[at]);
                 self.core.log_time_ns = Some(range.offer_ns(at)).filter(|ns| *ns > i64::MIN);
-                self.on_time(config, (element.place.sequence, element.place.index), batch);
+                self.on_time(config, element.place, batch);
                 let mut findings =
                     notes.next_if(|(noted, _)| *noted == place).map(|(_, findings)| findings).unwrap_or_default();
                 let outcome = match reading {
@@ -294,7 +295,7 @@ impl<'r, 'c> Range<'r, 'c> {
                 let reading = reading_of(seen);
                 let is_answered = match reading {
                     // What cannot be read is answered all the same, where it says where to.
-                    Reading::Malformed(_) => seen.event.kind.is_some_and(|kind| kind.starts_with("reservation.")),
+                    Reading::Malformed(_) => seen.event.kind.starts_with("reservation."),
                     Reading::Directive(_) => true,
                     Reading::TooLarge | Reading::Refused(_) | Reading::Claim(_) => false,
                 };
@@ -303,7 +304,7 @@ impl<'r, 'c> Range<'r, 'c> {
                     && matches!(&reading, Reading::Claim(claim) if claim.rule.step.is_some());
                 self.is_plain &=
                     !is_of_line && !is_answered && seen.event.origin_id.is_none() && seen.event.unit.is_none();
-                let clock = element.place.clock;
+                let clock = element.clock;
                 // The bus's time moves with every message, whatever becomes of its elements.
                 let time = if reading.is_timed() { seen.event.time } else { EventTime::Absent };
                 offered_ns = clock.offer(time).map_or(offered_ns, |ns| offered_ns.max(ns));
@@ -362,11 +363,9 @@ impl Desk<'_, keys::KeyPart> {
             let log_time_ns = range.log_time_ns(*at as usize);
             let now = (ordinal + place as u64, log_time_ns);
             let mut findings = Findings::default();
-            let verdict = match self.part.recall(now, seen.key, claim.body, &mut findings) {
+            let checked = check_plain(config, self.part, now, (seen, claim.body), floor_ns, &mut findings);
+            let verdict = match checked {
                 Err(outcome) => outcome.number(),
-                Ok(_) if effective_time(config, &seen.event, log_time_ns, floor_ns).is_none() => {
-                    Outcome::TimeOutOfBounds.number()
-                }
                 Ok(new_key) => {
                     self.part.remember(new_key, Outcome::Applied);
                     NEW | Outcome::Applied.number()

@@ -15,7 +15,7 @@ use crate::order::HeldEvent;
 use crate::output::batch::Batch;
 use crate::promise::Told;
 use crate::read::directive::{Request, Target};
-use crate::read::element::{Element, Seen};
+use crate::read::element::{Element, Place, Seen};
 use crate::read::reading::Said;
 use crate::schedule::View;
 use crate::spine::door::Door;
@@ -36,7 +36,7 @@ impl Engine {
     }
 
     /// Carries out what waited for an event.
-    pub(crate) fn follow_target(&mut self, key: Fingerprint, place: (u64, u32), batch: &mut Batch) {
+    pub(crate) fn follow_target(&mut self, key: Fingerprint, place: Place, batch: &mut Batch) {
         if self.waiting.is_empty() {
             return;
         }
@@ -45,7 +45,7 @@ impl Engine {
             all.push(held);
         }
         for held in all {
-            if !self.come_back(&held, Door::Target, place.0, batch) {
+            if !self.come_back(&held, Door::Target, place.sequence, batch) {
                 // Its target is forgotten already, and may come again.
                 self.waiting.add(key, held);
             }

@@ -49,13 +49,14 @@ impl Engine {
         &mut self,
         batches: &[Rows<'_>],
         mut places: impl Iterator<Item = Place>,
+        clock: Clock,
         batch: &mut Batch,
     ) {
         let arena = Bump::new();
         let mut wave = Wave::new(&arena);
         for rows in batches {
             for (row, place) in (0..rows.len()).zip(&mut places) {
-                self.enqueue(&mut wave, Element::row(rows, row, place), batch);
+                self.enqueue(&mut wave, Element::row(rows, row, place, clock), batch);
             }
         }
         self.run(&mut wave, batch);
@@ -96,10 +97,10 @@ impl Engine {
         }
         let mut findings = Findings::default();
         for ((element, seen), found) in elements.iter().zip(&*seen).zip(&found) {
-            if matches!(element.place.clock, Clock::Message(_)) {
+            if matches!(element.clock, Clock::Message(_)) {
                 // The bus's time moves with every message, whatever becomes of its elements.
-                self.core.tick(element.place.clock.offer(EventTime::Absent));
-                self.on_time(&config, (element.place.sequence, element.place.index), batch);
+                self.core.tick(element.clock.offer(EventTime::Absent));
+                self.on_time(&config, element.place, batch);
             }
             findings.clear();
             let outcome = self.judge(&config, element, (seen, *found), &mut findings, batch);
@@ -107,7 +108,7 @@ impl Engine {
             if let Some(key) = self.posted.take()
                 && !self.waiting.is_empty()
             {
-                self.follow_target(key, (element.place.sequence, element.place.index), batch);
+                self.follow_target(key, element.place, batch);
             }
             if config.has_orders() {
                 self.follow_up(&config, element.place.sequence, batch);
@@ -115,7 +116,7 @@ impl Engine {
             if std::mem::take(&mut self.is_reconfigured) {
                 config = Arc::clone(&self.core.config);
             }
-            self.review(&config, (element.place.sequence, element.place.index), batch);
+            self.review(&config, element.place, batch);
         }
     }
 }

@@ -37,7 +37,7 @@ impl Terms {
     }
 
     fn of_step(config: &Config, event: &Event<'_>, step: Step) -> Self {
-        let leaving = config.claims.leaving(event.location.unwrap_or_default(), event.source.unwrap_or_default());
+        let leaving = config.claims.leaving(event.location, event.source);
         let is_documented = event.document.is_some();
         Self {
             is_claimed_by_line: is_documented && step.is_demand(),

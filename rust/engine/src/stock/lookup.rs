@@ -53,13 +53,13 @@ pub(crate) fn look_ahead<'s, 'a: 's, 'p>(
 
 /// The names of an event's position, where all of them are known.
 fn find_names(names: &Interner, event: &Event<'_>, hashes: &NameHashes) -> Option<Names> {
-    let optional = |name: Option<&str>, hash| match name {
-        Some(name) => names.find_hashed(name, hash),
-        None => Some(NONE),
-    };
+    if event.sku.is_empty() || event.location.is_empty() {
+        return None;
+    }
+    let optional = |name: &str, hash| if name.is_empty() { Some(NONE) } else { names.find_hashed(name, hash) };
     Some([
-        names.find_hashed(event.sku?, hashes.sku)?,
-        names.find_hashed(event.location?, hashes.location)?,
+        names.find_hashed(event.sku, hashes.sku)?,
+        names.find_hashed(event.location, hashes.location)?,
         optional(event.lot, hashes.lot)?,
         optional(event.owner, hashes.owner)?,
     ])

@@ -87,17 +87,17 @@ impl Part {
         // From here on nothing can refuse the event.
         let mut places = [None; 2];
         for (slot, (draft, location)) in
-            [(Some(near), &event.location), (far, &event.to_location)].into_iter().enumerate()
+            [(Some(near), event.location), (far, event.to_location)].into_iter().enumerate()
         {
             let Some(draft) = draft else { continue };
             let place = self.ledger.write(&draft, time_ns, checked.sequence);
             self.touch(place, checked.ordinal, tracing(event));
-            tell_crossing(config, &draft, event, location.unwrap_or_default(), findings);
+            tell_crossing(config, &draft, event, location, findings);
             places[slot] = Some(place);
         }
         let batch = batch_of(event, claim.rule, legs, claim.quantity);
         if batch != 0 {
-            self.move_batch(places[0].unwrap_or_default(), event.source.unwrap_or_default(), batch, findings);
+            self.move_batch(places[0].unwrap_or_default(), event.source, batch, findings);
         }
         let net = net_of(event, claim.rule, legs, claim.quantity);
         if let Some((side, amount)) = net {
@@ -125,7 +125,7 @@ impl Part {
         if !checked.claim.rule.needs_to_location {
             return Ok(None);
         }
-        let location = self.names.intern(checked.event.to_location.unwrap_or_default()).ok_or(Outcome::Overflow)?;
+        let location = self.names.intern(checked.event.to_location).ok_or(Outcome::Overflow)?;
         // A transfer to its own location changes one position, not two.
         Ok(Some([near[0], location, near[2], near[3]]).filter(|names| *names != near))
     }
@@ -150,8 +150,8 @@ impl Part {
 
     fn intern_names(&mut self, event: &Event<'_>) -> Result<Names, Outcome> {
         let mut names = [NONE; 4];
-        for (slot, name) in names.iter_mut().zip([&event.sku, &event.location, &event.lot, &event.owner]) {
-            *slot = self.names.intern(name.unwrap_or_default()).ok_or(Outcome::Overflow)?;
+        for (slot, name) in names.iter_mut().zip([event.sku, event.location, event.lot, event.owner]) {
+            *slot = self.names.intern(name).ok_or(Outcome::Overflow)?;
         }
         Ok(names)
     }
@@ -180,7 +180,7 @@ impl Part {
         let place = self.ledger.write_count(&draft, count, checked.sequence);
         self.touch(place, checked.ordinal, tracing(event));
         self.remember(config, checked, None, (place, None));
-        tell_crossing(config, &draft, event, event.location.unwrap_or_default(), findings);
+        tell_crossing(config, &draft, event, event.location, findings);
         if let Some(code) = &checked.claim.rule.exception {
             findings.raised.push(Raised::of(code));
         }
@@ -274,8 +274,8 @@ pub(crate) fn count_of(checked: &Checked<'_, '_>) -> Count {
         time_ns: checked.time_ns,
         rank: checked.rank,
         quantity: checked.claim.quantity,
-        source: checked.event.source.unwrap_or_default().into(),
-        id: checked.event.id.unwrap_or_default().into(),
+        source: checked.event.source.into(),
+        id: checked.event.id.into(),
         after: 0,
     }
 }

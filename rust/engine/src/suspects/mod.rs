@@ -7,7 +7,7 @@ use tallystick_tables::dedup::{Dedup, fingerprint};
 
 use crate::core::Core;
 use crate::diagnostics::{Findings, Raised};
-use crate::read::event::Event;
+use crate::read::event::{Event, given};
 use crate::read::reading::Claim;
 /// What events said lately, by a fingerprint of what they mean.
 #[derive(Debug)]
@@ -31,7 +31,13 @@ impl Suspects {
         let Some(document) = &event.document else { return };
         let meaning = format!(
             "{}\0{:?}\0{:?}\0{:?}\0{:?}\0{document}\0{:?}\0{}",
-            claim.rule.name, event.sku, event.location, event.lot, event.owner, event.line, claim.quantity
+            claim.rule.name,
+            given(event.sku),
+            given(event.location),
+            given(event.lot),
+            given(event.owner),
+            event.line,
+            claim.quantity
         );
         self.meanings.advance(log_time_ns);
         let print = fingerprint(&core.secret, "", &meaning);

@@ -10,6 +10,7 @@ use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 use crate::core::Core;
 use crate::diagnostics::{About, Findings};
+use crate::read::element::Place;
 use crate::read::event::Event;
 use crate::read::reading::Claim;
 use crate::stock::PositionNames;
@@ -179,14 +180,13 @@ impl Lanes {
         let legs = Legs::lay_out(claim.rule, claim.statuses, Terms::of(config, event, claim.rule));
         for leg in legs.as_slice().iter().filter(|leg| leg.slot == IN_TRANSIT) {
             let location = if leg.remote { event.to_location } else { event.location };
-            let place: PositionNames =
-                [event.sku, location, event.lot, event.owner].map(|name| name.unwrap_or_default().into());
+            let place: PositionNames = [event.sku, location, event.lot, event.owner].map(Into::into);
             let at_ns = core.now_ns();
             let lane = self.by_place.entry(place.clone()).or_default();
             if leg.gives {
                 lane.taken.insert(key.0, quantity);
             } else {
-                let name = format!("{}/{}", event.source.unwrap_or_default(), event.id.unwrap_or_default());
+                let name = format!("{}/{}", event.source, event.id);
                 lane.dispatches.push(Dispatch { key: key.0, name: name.into(), quantity, at_ns, is_told: false });
             }
             self.by_key.insert(key.0, place.clone());
@@ -222,7 +222,7 @@ impl Lanes {
     }
 
     /// Tells of dispatches that have been on their way for too long.
-    pub(crate) fn tell_overdue(&mut self, core: &mut Core, config: &Config, at: (u64, u32)) {
+    pub(crate) fn tell_overdue(&mut self, core: &mut Core, config: &Config, at: Place) {
         let (Some(now_ns), Some(age_ns)) = (core.log_time_ns, config.transfer_age_ns) else { return };
         while let Some((due_ns, place)) = self.due.first().filter(|(due_ns, _)| *due_ns <= now_ns).cloned() {
             self.due.remove(&(due_ns, place.clone()));

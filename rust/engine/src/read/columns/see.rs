@@ -44,7 +44,7 @@ impl<'a> Rows<'a> {
             unsure |= see_column(*field, column, first, seen, arena);
         }
         for (place, seen) in seen.iter_mut().enumerate() {
-            let is_whole = seen.event.id.is_some() && seen.event.source.is_some() && seen.event.kind.is_some();
+            let is_whole = !seen.event.id.is_empty() && !seen.event.source.is_empty() && !seen.event.kind.is_empty();
             if unsure >> place & 1 == 0 && is_whole {
                 continue;
             }
@@ -126,19 +126,19 @@ fn see_texts<'a>(field: Field, column: &Column<'a>, first: usize, seen: &mut [Se
     let texts = answers.iter().map(|answer| if let Answer::Text(text) = answer { Some(*text) } else { None });
     let events = seen.iter_mut().map(|seen| &mut seen.event).zip(texts);
     match field {
-        Field::Id => events.for_each(|(event, text)| event.id = text),
-        Field::Source => events.for_each(|(event, text)| event.source = text),
-        Field::Type => events.for_each(|(event, text)| event.kind = text),
+        Field::Id => events.for_each(|(event, text)| event.id = text.unwrap_or_default()),
+        Field::Source => events.for_each(|(event, text)| event.source = text.unwrap_or_default()),
+        Field::Type => events.for_each(|(event, text)| event.kind = text.unwrap_or_default()),
         Field::CorrelationId => events.for_each(|(event, text)| event.correlation_id = text),
         Field::CausationId => events.for_each(|(event, text)| event.causation_id = text),
         Field::OriginSource => events.for_each(|(event, text)| event.origin_source = text),
         Field::OriginId => events.for_each(|(event, text)| event.origin_id = text),
         Field::Unit => events.for_each(|(event, text)| event.unit = text),
-        Field::Sku => events.for_each(|(event, text)| event.sku = text),
-        Field::Location => events.for_each(|(event, text)| event.location = text),
-        Field::Lot => events.for_each(|(event, text)| event.lot = text),
-        Field::Owner => events.for_each(|(event, text)| event.owner = text),
-        Field::ToLocation => events.for_each(|(event, text)| event.to_location = text),
+        Field::Sku => events.for_each(|(event, text)| event.sku = text.unwrap_or_default()),
+        Field::Location => events.for_each(|(event, text)| event.location = text.unwrap_or_default()),
+        Field::Lot => events.for_each(|(event, text)| event.lot = text.unwrap_or_default()),
+        Field::Owner => events.for_each(|(event, text)| event.owner = text.unwrap_or_default()),
+        Field::ToLocation => events.for_each(|(event, text)| event.to_location = text.unwrap_or_default()),
         Field::FromStatus => events.for_each(|(event, text)| event.from_status = text),
         Field::ToStatus => events.for_each(|(event, text)| event.to_status = text),
         Field::Document => events.for_each(|(event, text)| event.document = text),

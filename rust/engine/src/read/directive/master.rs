@@ -12,8 +12,8 @@ use crate::read::event::Event;
 /// The version that a directive defines. From when on it holds is found out later.
 pub(crate) fn version(members: &Members, event: &Event<'_>, is_retired: bool) -> Result<Version, Refused> {
     let mut version = Version {
-        source: event.source.unwrap_or_default().into(),
-        id: event.id.unwrap_or_default().into(),
+        source: event.source.into(),
+        id: event.id.into(),
         is_retired,
         unit: event.unit.map(Into::into),
         ..Version::default()

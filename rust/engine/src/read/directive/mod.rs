@@ -20,7 +20,7 @@ use members::{Members, text};
 
 use crate::master::Version;
 use crate::master::group::Grouping;
-use crate::read::event::{Event, EventQuantity, EventTime, Rest};
+use crate::read::event::{Event, EventQuantity, EventTime, Rest, given};
 use crate::read::form::{check_form, check_quantity};
 use crate::read::line_number::{LineNumber, OwnLineNumber};
 pub(crate) use promise::{LineName, LineSaid, Moving, Protecting, Quantities, Scope, Settle, Settling, Side};
@@ -36,7 +36,7 @@ pub(crate) struct Target {
 impl Target {
     /// Whether it is this event.
     pub(crate) fn is(&self, event: &Event<'_>) -> bool {
-        event.source == Some(&*self.source) && event.id == Some(&*self.id)
+        event.source == self.source && event.id == self.id
     }
 }
 
@@ -162,11 +162,11 @@ impl<'a> Directive<'a> {
             DirectiveKind::ConfigurationChanged => Request::Configure(change(&members, config)?),
             DirectiveKind::ItemDefined | DirectiveKind::ItemRetired => {
                 let version = master::version(&members, event, kind == DirectiveKind::ItemRetired)?;
-                Request::DefineItem(required(event.sku, "sku")?.into(), Box::new(version))
+                Request::DefineItem(required(given(event.sku), "sku")?.into(), Box::new(version))
             }
             DirectiveKind::LocationDefined | DirectiveKind::LocationRetired => {
                 let version = master::version(&members, event, kind == DirectiveKind::LocationRetired)?;
-                Request::DefineLocation(required(event.location, "location")?.into(), Box::new(version))
+                Request::DefineLocation(required(given(event.location), "location")?.into(), Box::new(version))
             }
             DirectiveKind::ReceiptAnnounced => Request::Announce(line(event)?, announced(event)?),
             DirectiveKind::ReceiptClosed => Request::Close(line(event)?),
@@ -218,7 +218,7 @@ fn target(members: &Members, event: &Event<'_>) -> Result<Target, Refused> {
         }
     };
     let id = member("id", ID_BYTES_MAX)?.ok_or_else(|| malformed("target", "has no `id`"))?;
-    let source = member("source", SOURCE_BYTES_MAX)?.or(event.source).unwrap_or_default();
+    let source = member("source", SOURCE_BYTES_MAX)?.unwrap_or(event.source);
     Ok(Target { source: source.to_owned(), id: id.to_owned() })
 }
 
@@ -243,7 +243,7 @@ fn replacement(members: &Members, config: &Config) -> Result<String, Refused> {
         let why = "`event`: `time` is centuries away from the log's time".to_owned();
         return Err(Refused { outcome: Outcome::TimeOutOfBounds, why });
     }
-    let kind = event.kind.unwrap_or_default();
+    let kind = event.kind;
     let Some(rule) = config.rules.find(kind).map(|number| config.rules.rule(number)) else {
         let why = format!("`event`: type {kind:?} is no type of stock events");
         return Err(Refused { outcome: Outcome::UnknownType, why });
@@ -297,8 +297,8 @@ fn line(event: &Event<'_>) -> Result<ReceiptLine, Refused> {
     Ok(ReceiptLine {
         document: required(event.document, "document")?.into(),
         line: event.line.map(LineNumber::to_own),
-        sku: required(event.sku, "sku")?.into(),
-        location: required(event.location, "location")?.into(),
+        sku: required(given(event.sku), "sku")?.into(),
+        location: required(given(event.location), "location")?.into(),
     })
 }
 

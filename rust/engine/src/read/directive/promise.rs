@@ -12,7 +12,7 @@ use crate::master::group::Grouping;
 use crate::read::directive::master::amount;
 use crate::read::directive::members::{Members, text};
 use crate::read::directive::{Refused, Request, Target, malformed, required, target};
-use crate::read::event::{Event, EventQuantity};
+use crate::read::event::{Event, EventQuantity, given};
 use crate::read::line_number::{LineNumber, OwnLineNumber};
 /// Whether a line comes or goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -143,16 +143,15 @@ fn line_name(kind: DirectiveKind, event: &Event<'_>) -> Result<LineName, Refused
         kind,
         DirectiveKind::SupplyScheduled | DirectiveKind::SupplyRescheduled | DirectiveKind::SupplyCancelled
     );
-    let optional = |name: Option<&str>| name.unwrap_or_default().into();
     Ok(LineName {
         side: if is_supply { Side::Supply } else { Side::Demand },
         document: required(event.document, "document")?.into(),
         line: event.line.map(LineNumber::to_own),
         names: [
-            required(event.sku, "sku")?.into(),
-            required(event.location, "location")?.into(),
-            optional(event.lot),
-            optional(event.owner),
+            required(given(event.sku), "sku")?.into(),
+            required(given(event.location), "location")?.into(),
+            event.lot.into(),
+            event.owner.into(),
         ],
     })
 }
@@ -253,7 +252,7 @@ fn side(members: &Members) -> Result<Option<Side>, Refused> {
 }
 
 fn scope(members: &Members, event: &Event<'_>) -> Result<Scope, Refused> {
-    match (event.location, named(members, "group")?) {
+    match (given(event.location), named(members, "group")?) {
         (Some(_), Some(_)) => {
             Err(malformed("group", "stands beside `location`; name one of them, or none for everywhere"))
         }
@@ -274,7 +273,7 @@ fn protecting(members: &Members, event: &Event<'_>) -> Result<Protecting, Refuse
         }),
     };
     Ok(Protecting {
-        sku: required(event.sku, "sku")?.into(),
+        sku: required(given(event.sku), "sku")?.into(),
         scope: scope(members, event)?,
         channel: named(members, "channel")?.ok_or_else(|| malformed("channel", "is required by this type"))?,
         protected: quantity("protected")?.ok_or_else(|| malformed("protected", "is required by this type"))?,
@@ -288,7 +287,7 @@ fn moving(members: &Members, event: &Event<'_>) -> Result<Moving, Refused> {
     if from == to {
         return Err(malformed("to", "is the same channel as `from`"));
     }
-    let (sku, scope) = (required(event.sku, "sku")?.into(), scope(members, event)?);
+    let (sku, scope) = (required(given(event.sku), "sku")?.into(), scope(members, event)?);
     Ok(Moving { sku, scope, from, to, quantity: above_zero(event)? })
 }
 

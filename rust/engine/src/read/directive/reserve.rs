@@ -12,7 +12,7 @@ use crate::calendar::Due;
 use crate::read::decode::has_control;
 use crate::read::directive::promise::{above_zero, not_above_zero};
 use crate::read::directive::{Refused, malformed, required};
-use crate::read::event::{Event, Rest};
+use crate::read::event::{Event, Rest, given};
 use crate::read::json::{Cursor, Fault, Kind};
 use crate::read::line_number::{LineNumber, OwnLineNumber};
 /// Text of a request, or its own where it was written with escapes.
@@ -100,7 +100,9 @@ pub(crate) fn read<'a>(
     // Boxed from the beginning: a request is too large to be moved about.
     let mut ask = Box::<Ask<'a>>::default();
     ask.lines = match lines {
-        Some(_) if event.sku.is_some() || event.location.is_some() || event.quantity.is_some() || group.is_some() => {
+        Some(_)
+            if !event.sku.is_empty() || !event.location.is_empty() || event.quantity.is_some() || group.is_some() =>
+        {
             return Err(malformed(
                 "lines",
                 "stands beside `sku`, `location`, `group` or `quantity`; name them in the lines alone",
@@ -149,11 +151,10 @@ fn single<'a>(
     channel: Option<Text<'a>>,
     version: Option<u64>,
 ) -> Result<Wanted<'a>, Refused> {
-    let optional = |name: Option<&'a str>| name.unwrap_or_default().into();
-    let position = event.location.map(|location| [location.into(), optional(event.lot), optional(event.owner)]);
+    let position = given(event.location).map(|location| [location.into(), event.lot.into(), event.owner.into()]);
     let due = event.due.map(|due| Due::of(due).ok_or_else(|| malformed("due", "is neither a date nor a time")));
     let wanted = Wanted {
-        sku: required(event.sku, "sku")?.into(),
+        sku: required(given(event.sku), "sku")?.into(),
         position,
         group,
         quantity: above_zero(event)?,
@@ -162,7 +163,7 @@ fn single<'a>(
         version,
         line: None,
     };
-    wanted.check(event.lot.is_some() || event.owner.is_some())?;
+    wanted.check(!event.lot.is_empty() || !event.owner.is_empty())?;
     Ok(wanted)
 }
 
@@ -450,7 +451,7 @@ mod tests {
     #[test]
     fn a_cause_names_its_member_once() {
         let quantity = Some(EventQuantity::Exact(1_000));
-        let event = Event { sku: Some("A"), location: Some("L"), quantity, ..Event::default() };
+        let event = Event { sku: "A", location: "L", quantity, ..Event::default() };
         let rest = Some(Rest { at: 0, is_in_data: false });
         for (text, cause) in [
             (
