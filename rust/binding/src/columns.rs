@@ -1,5 +1,7 @@
 //! Positions as Python sees them: one by one, or as NumPy columns.
 
+use std::sync::Arc;
+
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -7,7 +9,7 @@ use tallystick_contract::account::{ALL, Account, VISIBLE};
 use tallystick_contract::balance::{Balance, BalanceView};
 use tallystick_engine::ChangedPosition;
 
-use crate::engine::Engine;
+use crate::door::Door;
 
 fn optional(name: &str) -> Option<&str> {
     Some(name).filter(|name| !name.is_empty())
@@ -148,13 +150,13 @@ impl Position {
 /// unit, versions uint64. Names are looked up when they are: most callers of an application never ask.
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct Positions {
-    engine: Py<Engine>,
+    door: Arc<Door>,
     rows: Vec<ChangedPosition>,
 }
 
 impl Positions {
-    pub(crate) const fn new(engine: Py<Engine>, rows: Vec<ChangedPosition>) -> Self {
-        Self { engine, rows }
+    pub(crate) const fn new(door: Arc<Door>, rows: Vec<ChangedPosition>) -> Self {
+        Self { door, rows }
     }
 
     fn quantities<'py>(&self, py: Python<'py>, of: impl Fn(&ChangedPosition) -> i64) -> Bound<'py, PyArray1<i64>> {
@@ -168,7 +170,7 @@ impl Positions {
 
     /// One value for each row, which needs the engine.
     fn ask<R: Send>(&self, py: Python<'_>, of: impl Fn(BalanceView<'_>) -> R + Send + Sync) -> PyResult<Vec<R>> {
-        self.engine.get().ask(py, |engine| self.rows.iter().map(|row| of(engine.view(row.spot))).collect())
+        self.door.ask(py, |engine| self.rows.iter().map(|row| of(engine.view(row.spot))).collect())
     }
 
     fn names<'py>(&self, py: Python<'py>, place: usize) -> PyResult<Bound<'py, PyList>> {

@@ -1,9 +1,7 @@
-//! The engine behind one lock and one door: every call releases the GIL once, takes the lock, and turns a panic into
-//! one exception.
+//! The engine's calls as Python sees them: arguments in, one question behind the door, results out.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
+use std::sync::Arc;
 
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::exceptions::PyValueError;
@@ -19,73 +17,45 @@ use tallystick_contract::outcome::Outcome;
 use tallystick_engine as core;
 use tallystick_engine::ChangedPosition;
 use tallystick_engine::Filter;
-use tallystick_engine::Spot;
 use tallystick_engine::shards::Shards;
 
 use crate::applied::Applied;
 use crate::batch::{Batch, Flush};
 use crate::columns::{Position, Positions};
+use crate::door::{Door, State};
 use crate::errors::{ConfigError, EngineFault, of_sequence, of_snapshot};
 use crate::inbox::Inbox;
 use crate::input::{Bytes, LogTimes, Messages};
 use crate::table::{Table, of_columns};
 use crate::threads::Threads;
 
-/// The engine, with the order of its positions once somebody asked for sorted lines.
-struct State {
-    engine: core::Engine,
-    /// The sequence at which `sorted` was made.
-    sorted_at: u64,
-    sorted: Vec<Spot>,
-    /// Positions in the order in which they came into being. It only ever grows.
-    by_birth: Vec<Spot>,
-    /// Room for what is applied from an inbox, used again and again.
-    batch: core::Batch,
-}
-
 /// The ledger of one log. Safe to share between threads.
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct Engine {
-    state: Mutex<State>,
+    door: Arc<Door>,
 }
 
 impl Engine {
     fn around(engine: core::Engine) -> Self {
-        let (sorted, by_birth, batch) = (Vec::new(), Vec::new(), core::Batch::new());
-        Self { state: Mutex::new(State { engine, sorted_at: 0, sorted, by_birth, batch }) }
+        Self { door: Arc::new(Door::before(engine)) }
     }
 
-    /// The only way in: without the GIL, under the lock. A panic poisons the lock, so that a broken engine gives no
-    /// further answers.
     fn enter<R: Send>(&self, py: Python<'_>, f: impl FnOnce(&mut State) -> R + Send) -> PyResult<R> {
-        let entered = py.detach(|| {
-            catch_unwind(AssertUnwindSafe(|| self.state.lock().map(|mut state| f(&mut state)).map_err(|_| ())))
-        });
-        match entered {
-            Ok(Ok(result)) => Ok(result),
-            Ok(Err(())) => {
-                Err(EngineFault::new_err("the engine failed before; restore a new one from the last snapshot"))
-            }
-            Err(panic) => {
-                let what = panic
-                    .downcast_ref::<String>()
-                    .map(String::as_str)
-                    .or_else(|| panic.downcast_ref::<&str>().copied());
-                let what = what.unwrap_or("unknown");
-                Err(EngineFault::new_err(format!(
-                    "the engine failed: {what}; restore a new one from the last snapshot"
-                )))
-            }
-        }
+        self.door.enter(py, f)
+    }
+
+    fn ask<R: Send>(&self, py: Python<'_>, f: impl FnOnce(&core::Engine) -> R + Send) -> PyResult<R> {
+        self.door.ask(py, f)
+    }
+
+    /// Rows that look up what they leave out when they are asked for it.
+    fn rows(&self, rows: Vec<ChangedPosition>) -> Positions {
+        Positions::new(Arc::clone(&self.door), rows)
     }
 
     fn image(&self, py: Python<'_>) -> PyResult<Vec<u8>> {
         let image = self.ask(py, |engine| if engine.has_effects() { None } else { Some(engine.snapshot()) })?;
         image.ok_or_else(|| PyValueError::new_err("output is held that a snapshot would lose; flush() first"))
-    }
-
-    pub(crate) fn ask<R: Send>(&self, py: Python<'_>, f: impl FnOnce(&core::Engine) -> R + Send) -> PyResult<R> {
-        self.enter(py, |state| f(&state.engine))
     }
 }
 
@@ -149,16 +119,16 @@ impl Engine {
 
     #[pyo3(signature = (messages, first_sequence, log_time_ns = None, *, hold_output = false, keys = false))]
     fn apply(
-        this: &Bound<'_, Self>,
+        &self,
+        py: Python<'_>,
         messages: Messages,
         first_sequence: u64,
         log_time_ns: Option<&Bound<'_, PyAny>>,
         hold_output: bool,
         keys: bool,
     ) -> PyResult<Batch> {
-        let py = this.py();
         let times = LogTimes::read(log_time_ns, &messages)?;
-        let applied = this.get().enter(py, |state| {
+        let applied = self.enter(py, |state| {
             let engine = &mut state.engine;
             let mut batch = if keys { core::Batch::with_keys() } else { core::Batch::new() };
             match &messages {
@@ -172,20 +142,20 @@ impl Engine {
             Ok(output(engine, batch, hold_output))
         })?;
         let (batch, changed) = applied.map_err(of_sequence)?;
-        Batch::new(py, batch, changed.map(|rows| Positions::new(this.clone().unbind(), rows)))
+        Batch::new(py, batch, changed.map(|rows| self.rows(rows)))
     }
 
     #[pyo3(signature = (columns, first_sequence, log_time_ns = None, *, hold_output = false, keys = false))]
     fn apply_columns(
-        this: &Bound<'_, Self>,
+        &self,
+        py: Python<'_>,
         columns: Table,
         first_sequence: u64,
         log_time_ns: Option<i64>,
         hold_output: bool,
         keys: bool,
     ) -> PyResult<Batch> {
-        let py = this.py();
-        let applied: PyResult<_> = this.get().enter(py, |state| {
+        let applied: PyResult<_> = self.enter(py, |state| {
             let engine = &mut state.engine;
             let mut batch = if keys { core::Batch::with_keys() } else { core::Batch::new() };
             let rows = columns.rows().map_err(of_columns)?;
@@ -193,18 +163,17 @@ impl Engine {
             Ok(output(engine, batch, hold_output))
         })?;
         let (batch, changed) = applied?;
-        Batch::new(py, batch, changed.map(|rows| Positions::new(this.clone().unbind(), rows)))
+        Batch::new(py, batch, changed.map(|rows| self.rows(rows)))
     }
 
     #[pyo3(signature = (*, hold_output = false))]
-    fn release_held(this: &Bound<'_, Self>, hold_output: bool) -> PyResult<Batch> {
-        let py = this.py();
-        let (batch, changed) = this.get().enter(py, |state| {
+    fn release_held(&self, py: Python<'_>, hold_output: bool) -> PyResult<Batch> {
+        let (batch, changed) = self.enter(py, |state| {
             let mut batch = core::Batch::new();
             state.engine.release_held(&mut batch);
             output(&mut state.engine, batch, hold_output)
         })?;
-        Batch::new(py, batch, changed.map(|rows| Positions::new(this.clone().unbind(), rows)))
+        Batch::new(py, batch, changed.map(|rows| self.rows(rows)))
     }
 
     #[pyo3(signature = (inbox, last_sequence = None, *, events_max = 65_536))]
@@ -268,8 +237,8 @@ impl Engine {
     }
 
     #[pyo3(signature = (start = 0, stop = None))]
-    fn columns(this: &Bound<'_, Self>, start: usize, stop: Option<usize>) -> PyResult<Positions> {
-        let rows = this.get().enter(this.py(), |state| {
+    fn columns(&self, py: Python<'_>, start: usize, stop: Option<usize>) -> PyResult<Positions> {
+        let rows = self.enter(py, |state| {
             let State { engine, by_birth, .. } = state;
             if by_birth.len() != engine.len() {
                 *by_birth = engine.spots();
@@ -277,7 +246,7 @@ impl Engine {
             let stop = stop.unwrap_or(by_birth.len());
             by_birth.iter().take(stop).skip(start).map(|spot| engine.standing(*spot)).collect()
         })?;
-        Ok(Positions::new(this.clone().unbind(), rows))
+        Ok(self.rows(rows))
     }
 
     #[pyo3(signature = (start = 0, count = 65_536))]

@@ -1,5 +1,7 @@
 //! `tallystick._engine`: the engine as a Python extension. The only crate that knows PyO3 and NumPy; it converts and
 //! releases the GIL, nothing else.
+//!
+//! Bottom to top: errors, input; tables, inbox; door; record, columns; batch; applied; engine, and its twin.
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
 mod applied;
@@ -7,6 +9,7 @@ mod arrow_ffi;
 mod arrow_table;
 mod batch;
 mod columns;
+mod door;
 mod engine;
 mod errors;
 mod inbox;
