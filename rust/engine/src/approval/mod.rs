@@ -14,8 +14,8 @@ use tallystick_tables::dedup::Fingerprint;
 use tallystick_tables::intern::NameId;
 
 use crate::core::Core;
-use crate::core::case::Case;
-use crate::diagnostics::{Findings, Raised};
+use crate::core::context::Context;
+use crate::diagnostics::{Diagnostics, Raised};
 use crate::order::HeldEvent;
 use crate::stock::PositionNames;
 use crate::stock::post::Checked;
@@ -128,15 +128,15 @@ impl Pendings {
         &mut self,
         core: &mut Core,
         config: &Config,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         checked: &Checked<'_, '_>,
         flags: &[Raised],
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) -> Result<(), Outcome> {
         let Some(approvals) = &config.approvals else { return Ok(()) };
         let event = checked.event;
         let source = event.source;
-        if !is_measured(checked.claim.rule) || approvals.except_sources.iter().any(|except| except == source) {
+        if !is_measured(checked.posting.rule) || approvals.except_sources.iter().any(|except| except == source) {
             return Ok(());
         }
         // A refusal, and a count that is absorbed, are told by posting.
@@ -148,8 +148,8 @@ impl Pendings {
         }
         let position: PositionNames = [event.sku, event.location, event.lot, event.owner].map(Into::into);
         let site =
-            approvals.mass_change.and_then(|mass| self.is_mass_change(core, mass, (source, &position), findings));
-        let cost = core.items.at(&position[0], case.time_ns).and_then(|item| item.unit_cost);
+            approvals.mass_change.and_then(|mass| self.is_mass_change(core, mass, (source, &position), diagnostics));
+        let cost = core.items.at(&position[0], context.time_ns).and_then(|item| item.unit_cost);
         let exceeded = exceeds(approvals, before, after, cost);
         if site.is_none() && exceeded.is_none() {
             if approvals.mass_change.is_some() {
@@ -157,20 +157,20 @@ impl Pendings {
             }
             return Ok(());
         }
-        let held = case.to_held(core);
+        let held = context.to_held(core);
         if !self.has_room(held.bytes.len()) {
-            findings.why = Some("too many events wait for an approval; decide some of them".to_owned());
-            findings.raised.clear();
+            diagnostics.why = Some("too many events wait for an approval; decide some of them".to_owned());
+            diagnostics.raised.clear();
             return Err(Outcome::Overflow);
         }
-        (findings.is_grouped, findings.why) = (site.is_some(), exceeded);
+        (diagnostics.is_grouped, diagnostics.why) = (site.is_some(), exceeded);
         let loss = before.saturating_sub(after).max(0);
         // Whether its names are known is asked when it is posted.
         let is_kept = |flag: &&Raised| !flag.code.starts_with("unknown_");
         let flags = flags.iter().filter(is_kept).map(|flag| (flag.code.clone(), flag.subject.clone())).collect();
-        let (quantity, rank) = (checked.claim.quantity, checked.rank);
+        let (quantity, rank) = (checked.posting.quantity, checked.rank);
         let pending = Pending { held, position, quantity, rank, flags, loss, site };
-        Self::touch_pending(core, &pending, case.sequence);
+        Self::touch_pending(core, &pending, context.sequence);
         core.losses.add(&pending.position, pending.loss);
         self.add(pending);
         Err(Outcome::PendingApproval)
@@ -182,7 +182,7 @@ impl Pendings {
         core: &mut Core,
         mass: MassChange,
         (source, position): (&str, &PositionNames),
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) -> Option<SourceSite> {
         let site: SourceSite = (source.into(), position[1].clone());
         let window = core.now_ns().div_euclid(mass.window_ns);
@@ -200,7 +200,7 @@ impl Pendings {
             return None;
         }
         changes.is_guarded = true;
-        findings.raised.push(Raised {
+        diagnostics.raised.push(Raised {
             location: Some(site.1.clone()),
             subject: Some(format!("{}/{}", site.0, site.1).into()),
             cause: Some(format!(

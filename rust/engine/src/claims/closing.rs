@@ -1,30 +1,30 @@
 //! Closing: a document ends with all its lines, told before or after (`docs/claims.md` §3).
 
 use crate::claims::book::Claims;
-use crate::core::case::Case;
+use crate::core::context::Context;
 use crate::read::directive::Side;
-use crate::schedule::{Ctx, View};
+use crate::schedule::{Books, View};
 
 impl Claims {
     /// Closes a document on a side, or on both.
     pub(crate) fn close_document(
         &mut self,
-        ctx: &mut Ctx<'_>,
-        case: &Case<'_, '_>,
+        books: &mut Books<'_>,
+        context: &Context<'_, '_>,
         (document, side): (&str, Option<Side>),
     ) {
-        let space = ctx.config.documents(case.seen.event.source);
+        let space = books.config.documents(context.decoded.event.source);
         let number = self.enter_document(space, document);
-        let now_ns = ctx.core.now_ns();
+        let now_ns = books.core.now_ns();
         let known = self.document_mut(number);
         known.touched_ns = now_ns;
-        let closes = |on: Side| side.is_none_or(|side| side == on).then_some(case.time_ns);
+        let closes = |on: Side| side.is_none_or(|side| side == on).then_some(context.time_ns);
         known.close([closes(Side::Supply), closes(Side::Demand)], now_ns);
         let lines = known.lines.clone();
         for line in lines {
             if side.is_none_or(|side| self.head(line).key.side == side) {
-                self.touch_line(ctx.view(), line);
-                self.reckon(ctx, line);
+                self.touch_line(books.view(), line);
+                self.reckon(books, line);
             }
         }
     }

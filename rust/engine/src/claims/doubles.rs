@@ -8,12 +8,12 @@ use tallystick_contract::limits::ACCOUNT_MAX;
 
 use crate::claims::book::{Claims, Doubled, Fact, is_moving};
 use crate::claims::steps::kind_of;
-use crate::diagnostics::Findings;
+use crate::diagnostics::Diagnostics;
 use crate::read::directive::Side;
 use crate::read::event::Event;
-use crate::read::reading::Claim;
+use crate::read::reading::Posting;
 use crate::schedule::hold::LineNamed;
-use crate::schedule::{Ctx, View};
+use crate::schedule::{Books, View};
 use crate::stock::Spot;
 use crate::stock::history::Movement;
 use crate::stock::revision::Revision;
@@ -25,22 +25,23 @@ impl Claims {
     /// What comes back to `on_hand` with an event, where stock may not go below zero: what its line moves twice by it,
     /// after the latest count.
     #[inline]
-    pub(crate) fn relief(&self, view: View<'_>, event: &Event<'_>, claim: &Claim<'_>, time_ns: i64) -> i64 {
+    pub(crate) fn relief(&self, view: View<'_>, event: &Event<'_>, posting: &Posting<'_>, time_ns: i64) -> i64 {
         if view.config.negative_stock != NegativeStock::Refuse || event.document.is_none() {
             return 0;
         }
-        self.relief_of(view, event, claim, time_ns).unwrap_or(0)
+        self.relief_of(view, event, posting, time_ns).unwrap_or(0)
     }
 
-    fn relief_of(&self, view: View<'_>, event: &Event<'_>, claim: &Claim<'_>, time_ns: i64) -> Option<i64> {
-        let (_, kind) = kind_of(view.config, event, claim, claim.rule.step?).filter(|(_, kind)| is_moving(*kind))?;
+    fn relief_of(&self, view: View<'_>, event: &Event<'_>, posting: &Posting<'_>, time_ns: i64) -> Option<i64> {
+        let (_, kind) =
+            kind_of(view.config, event, posting, posting.rule.step?).filter(|(_, kind)| is_moving(*kind))?;
         let names = [event.sku, event.location, event.lot, event.owner];
         let spot = view.core.stock.find(names)?;
         let named = LineNamed { source: event.source, document: event.document?, number: event.line };
         let number = self.find_line(view, Side::Demand, named, spot)?;
         let (mut line, place) = self.line_at(view, number, spot);
         let before = self.doubled_with(number, &line);
-        line.facts.push(Fact { key: 0, time_ns, amount: claim.quantity, kind, place, source: 0 });
+        line.facts.push(Fact { key: 0, time_ns, amount: posting.quantity, kind, place, source: 0 });
         let now = self.doubled_with(number, &line);
         let (part, position) = view.core.stock.at(spot);
         let counted_ns = part.ledger.barrier(position).map(|count| count.time_ns);
@@ -53,25 +54,25 @@ impl Claims {
     /// Lets positions have what was doubled of a line, and of those that share facts with it, in the place of what was
     /// before. Nobody can refuse that: what moved has moved.
     pub(crate) fn settle_doubles(
-        ctx: &mut Ctx<'_>,
+        books: &mut Books<'_>,
         (before, now): (Vec<Doubled>, Vec<Doubled>),
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) {
         if before == now {
             return;
         }
-        let begin = findings.raised.len();
+        let begin = diagnostics.raised.len();
         for ((spot, time_ns), [before, now]) in sums(before, now).into_iter().filter(|(_, [one, other])| one != other) {
-            let mut revision = Revision::of(ctx.core.stock.at(spot).1.names);
+            let mut revision = Revision::of(books.core.stock.at(spot).1.names);
             revision.amounts[PICKED] = before - now;
             revision.removed = Some(Movement { time_ns, quantity: before });
             revision.added = Some(Movement { time_ns, quantity: now });
-            let ledger = &ctx.core.stock.parts[spot.part as usize].ledger;
+            let ledger = &books.core.stock.parts[spot.part as usize].ledger;
             let revised = ledger.draft_unbounded(&revision).expect("64 bits have room for what moved twice");
             let part = spot.part as usize;
-            ctx.core.write_revised(ctx.config, (part, revision.names, revised), ctx.sequence, None, findings);
+            books.core.write_revised(books.config, (part, revision.names, revised), books.sequence, None, diagnostics);
         }
-        forget_what_recovered(findings, begin);
+        forget_what_recovered(diagnostics, begin);
     }
 }
 
@@ -90,17 +91,17 @@ fn sums(before: Vec<Doubled>, now: Vec<Doubled>) -> BTreeMap<(Spot, i64), [i64; 
 }
 
 /// Stock that was below zero only until the double was put back never was; what is raised by it stands among its like.
-fn forget_what_recovered(findings: &mut Findings, begin: usize) {
-    let late: Vec<_> = findings.raised.drain(begin..).collect();
-    let at = findings.raised.iter().take_while(|raised| &*raised.code == CODE).count();
-    findings.raised.splice(at..at, late);
-    while let Some((raised, settled)) = findings.raised.iter().enumerate().find_map(|(at, raised)| {
+fn forget_what_recovered(diagnostics: &mut Diagnostics, begin: usize) {
+    let late: Vec<_> = diagnostics.raised.drain(begin..).collect();
+    let at = diagnostics.raised.iter().take_while(|raised| &*raised.code == CODE).count();
+    diagnostics.raised.splice(at..at, late);
+    while let Some((raised, settled)) = diagnostics.raised.iter().enumerate().find_map(|(at, raised)| {
         let is_it = |(code, subject): &(&str, String)| {
             *code == CODE && &*raised.code == CODE && raised.subject.as_deref() == Some(subject)
         };
-        Some((at, findings.settled.iter().position(is_it)?))
+        Some((at, diagnostics.settled.iter().position(is_it)?))
     }) {
-        findings.raised.remove(raised);
-        findings.settled.remove(settled);
+        diagnostics.raised.remove(raised);
+        diagnostics.settled.remove(settled);
     }
 }

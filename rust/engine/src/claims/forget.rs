@@ -2,7 +2,7 @@
 
 use crate::claims::book::{Claims, Kind, Life, Line};
 use crate::read::directive::Side;
-use crate::schedule::{Ctx, View};
+use crate::schedule::{Books, View};
 
 impl Claims {
     /// Whether a line, and those that share facts with it, are not remembered any more.
@@ -58,25 +58,25 @@ impl Claims {
     }
 
     /// Forgets a line; one that goes with those that share facts with it.
-    pub(crate) fn forget_family(&mut self, ctx: &mut Ctx<'_>, number: u32) {
+    pub(crate) fn forget_family(&mut self, books: &mut Books<'_>, number: u32) {
         let family = match self.head(number).key.side {
             Side::Supply => vec![number],
             Side::Demand => self.family(number),
         };
         for number in family {
-            self.forget_line(ctx, number);
+            self.forget_line(books, number);
         }
     }
 
     /// Forgets a line. What was shipped of it and never picked, or the other way round, is still so.
-    pub(crate) fn forget_line(&mut self, ctx: &mut Ctx<'_>, number: u32) {
+    pub(crate) fn forget_line(&mut self, books: &mut Books<'_>, number: u32) {
         let line = self.line(number);
         let serials: Vec<u64> = line.places.iter().map(|place| place.serial).filter(|serial| *serial > 0).collect();
         for given in line.given.clone() {
-            let slot = ctx.schedule.entry_of(ctx.core, given.spot);
-            ctx.schedule.entry_mut(slot).take_given(&given, true);
-            ctx.schedule.touch(slot);
-            let part = &mut ctx.core.stock.parts[given.spot.part as usize];
+            let slot = books.schedule.entry_of(books.core, given.spot);
+            books.schedule.entry_mut(slot).take_given(&given, true);
+            books.schedule.touch(slot);
+            let part = &mut books.core.stock.parts[given.spot.part as usize];
             for moved in &given.moved {
                 let name = self.sources.name(moved.source);
                 let change = |moves: &mut crate::stock::shelf::Moves| {
@@ -85,27 +85,27 @@ impl Claims {
                     moves.forgotten[0] = moves.forgotten[0].saturating_add(moved.unpicked);
                     moves.forgotten[1] = moves.forgotten[1].saturating_add(moved.unshipped);
                 };
-                part.move_shelf(given.spot.place, name, change, &mut ctx.core.turns);
+                part.move_shelf(given.spot.place, name, change, &mut books.core.turns);
             }
         }
         for serial in serials {
-            ctx.schedule.lines.remove(&serial);
+            books.schedule.lines.remove(&serial);
         }
         self.forget(number);
     }
 
     /// Forgets all lines and documents whose time is over.
-    pub(crate) fn tidy_claims(&mut self, ctx: &mut Ctx<'_>, before_ns: i64) {
+    pub(crate) fn tidy_claims(&mut self, books: &mut Books<'_>, before_ns: i64) {
         // From the last one on: a document lets go of its last line at once.
         for number in self.numbers().into_iter().rev() {
             // Lines that share facts are looked at together.
             let is_next = self.is_known(number)
                 && (self.head(number).key.side == Side::Supply || self.family(number)[0] == number);
-            if is_next && self.is_forgotten(ctx.view(), number) {
-                self.forget_family(ctx, number);
+            if is_next && self.is_forgotten(books.view(), number) {
+                self.forget_family(books, number);
             }
         }
-        let now_ns = ctx.core.now_ns();
-        self.forget_documents(before_ns.min(now_ns.saturating_sub(ctx.config.claims.remember_ns)));
+        let now_ns = books.core.now_ns();
+        self.forget_documents(before_ns.min(now_ns.saturating_sub(books.config.claims.remember_ns)));
     }
 }

@@ -7,14 +7,14 @@ use crate::read::directive::Side;
 use crate::read::line_number::LineNumber;
 use crate::schedule::AT_ONCE;
 use crate::schedule::hold::{For, HoldKey, HoldPlace, LineNamed, PartNow};
-use crate::schedule::{Ctx, View};
+use crate::schedule::{Books, View};
 use crate::stock::Spot;
 
 impl Claims {
     /// Lets a part of a reservation be what it has come to.
     pub(crate) fn settle_part(
         &mut self,
-        ctx: &mut Ctx<'_>,
+        books: &mut Books<'_>,
         whom: For<'_>,
         (held, part): (HoldKey, HoldPlace),
         (before, now): (&PartNow, &PartNow),
@@ -22,14 +22,14 @@ impl Claims {
         if before == now {
             return;
         }
-        ctx.core.touch(part.spot, ctx.sequence);
+        books.core.touch(part.spot, books.sequence);
         if let Some(named) = whom.named() {
-            if let Some(line) = self.find_line(ctx.view(), Side::Demand, named, part.spot) {
-                self.hold_for_line(ctx, (line, held), (part.spot, part.due), now);
+            if let Some(line) = self.find_line(books.view(), Side::Demand, named, part.spot) {
+                self.hold_for_line(books, (line, held), (part.spot, part.due), now);
             }
             return;
         }
-        ctx.schedule.hold_at(ctx.core, part.spot, part.due.map(|(_, bucket)| bucket), (before.live, now.live));
+        books.schedule.hold_at(books.core, part.spot, part.due.map(|(_, bucket)| bucket), (before.live, now.live));
         let posted = now.posted() - before.posted();
         match part.due {
             // What was held of a later day is claimed of it for its own line.
@@ -37,11 +37,11 @@ impl Claims {
                 let document = format!("{}/{}", whom.source, whom.id);
                 let number = Some(LineNumber::Number(i64::from(part.line) + 1));
                 let named = LineNamed { source: whom.source, document: &document, number };
-                let line = self.enter_line(ctx, Side::Demand, named, part.spot);
+                let line = self.enter_line(books, Side::Demand, named, part.spot);
                 let posts = PartNow { live: 0, given: Vec::new(), lapsed: None, ..now.clone() };
-                self.hold_for_line(ctx, (line, held), (part.spot, Some(due)), &posts);
+                self.hold_for_line(books, (line, held), (part.spot, Some(due)), &posts);
             }
-            None if posted != 0 => ctx.core.allocate(part.spot, posted),
+            None if posted != 0 => books.core.allocate(part.spot, posted),
             _ => {}
         }
     }
@@ -49,21 +49,21 @@ impl Claims {
     /// Lets a line have what a part of a reservation has come to.
     pub(crate) fn hold_for_line(
         &mut self,
-        ctx: &mut Ctx<'_>,
+        books: &mut Books<'_>,
         (line, held): (u32, HoldKey),
         (spot, due): (Spot, Option<(Due, i32)>),
         now: &PartNow,
     ) {
-        let place = self.place_of(ctx.view(), line, spot);
+        let place = self.place_of(books.view(), line, spot);
         let before = put_hold(self.line_mut(line), place, (held, due), now);
         if due.is_some() {
-            let slot = ctx.schedule.entry_of(ctx.core, spot);
-            ctx.schedule.entry_mut(slot).dated += now.live - before;
-            ctx.schedule.touch(slot);
+            let slot = books.schedule.entry_of(books.core, spot);
+            books.schedule.entry_mut(slot).dated += now.live - before;
+            books.schedule.touch(slot);
         }
-        self.touch_line(ctx.view(), line);
-        ctx.core.touch(spot, ctx.sequence);
-        self.reckon(ctx, line);
+        self.touch_line(books.view(), line);
+        books.core.touch(spot, books.sequence);
+        self.reckon(books, line);
     }
 
     /// The line that a reservation is for at a position, if that is known.
@@ -152,9 +152,9 @@ impl Claims {
     }
 
     /// Forgets a line that nothing was said of in the end.
-    pub(crate) fn drop_blank(&mut self, ctx: &mut Ctx<'_>, line: u32) {
+    pub(crate) fn drop_blank(&mut self, books: &mut Books<'_>, line: u32) {
         if self.line(line).is_blank() && !self.line(line).is_touched {
-            self.forget_line(ctx, line);
+            self.forget_line(books, line);
         }
     }
 }

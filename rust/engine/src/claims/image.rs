@@ -7,10 +7,10 @@ use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 use crate::calendar::Due;
 use crate::claims::book::{Claims, Fact, Flags, Hold, Kind, Line, LineKey, LineRef, Statement, SupplyTerms};
-use crate::diagnostics::Findings;
+use crate::diagnostics::Diagnostics;
 use crate::read::directive::Side;
 use crate::read::line_number::{OwnLineNumber, read_line_number, write_line_number};
-use crate::schedule::{Ctx, View};
+use crate::schedule::{Books, View};
 use crate::schedule::{read_due, write_due};
 
 const NO_LINE: SnapshotError = SnapshotError::Damaged("an order line is none");
@@ -122,8 +122,8 @@ impl Claims {
     ///
     /// # Errors
     /// When it could not have been written.
-    pub(crate) fn read_claims(&mut self, ctx: &mut Ctx<'_>, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
-        ctx.core.is_quiet = true;
+    pub(crate) fn read_claims(&mut self, books: &mut Books<'_>, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
+        books.core.is_quiet = true;
         for _ in 0..reader.count(8)? {
             self.sources.number(&reader.text()?);
         }
@@ -138,29 +138,29 @@ impl Claims {
                 document.close(closed_ns, told_ns);
             }
             for _ in 0..reader.count(46)? {
-                self.read_order_line(ctx, number, reader)?;
+                self.read_order_line(books, number, reader)?;
             }
         }
-        ctx.core.read_shelves(reader)?;
-        let _config = std::sync::Arc::clone(&ctx.core.config);
+        books.core.read_shelves(reader)?;
+        let _config = std::sync::Arc::clone(&books.core.config);
         for line in self.numbers() {
-            self.reckon(ctx, line);
+            self.reckon(books, line);
         }
-        for slot in std::mem::take(&mut ctx.schedule.touched) {
-            ctx.schedule.entry_mut(slot).is_touched = false;
-            ctx.schedule.drop_if_idle(ctx.core, slot);
+        for slot in std::mem::take(&mut books.schedule.touched) {
+            books.schedule.entry_mut(slot).is_touched = false;
+            books.schedule.drop_if_idle(books.core, slot);
         }
-        ctx.schedule.overdue.clear();
+        books.schedule.overdue.clear();
         // Whoever was to be told of it was told.
-        self.tell_turns(ctx.core, &mut Findings::default());
-        ctx.core.nets.clear();
-        ctx.core.is_quiet = false;
+        self.tell_turns(books.core, &mut Diagnostics::default());
+        books.core.nets.clear();
+        books.core.is_quiet = false;
         Ok(())
     }
 
     fn read_order_line(
         &mut self,
-        ctx: &mut Ctx<'_>,
+        books: &mut Books<'_>,
         document: u32,
         reader: &mut Reader<'_>,
     ) -> Result<(), SnapshotError> {
@@ -168,30 +168,30 @@ impl Claims {
         let number = read_line_number(reader)?;
         let mut places = Vec::new();
         for _ in 0..reader.count(51)? {
-            let spot = ctx.core.read_spot(reader)?;
+            let spot = books.core.read_spot(reader)?;
             let serial = reader.u64()?;
             let told = [reader.u8()? == 1, reader.u8()? == 1, reader.u8()? == 1];
             places.push((spot, serial, told, reader.i64()?));
         }
         let (first, ..) = *places.first().ok_or(NO_LINE)?;
-        let sku = ctx.core.stock.at(first).1.names[0];
+        let sku = books.core.stock.at(first).1.names[0];
         let key = LineKey { side, document, number: number.as_ref().map(OwnLineNumber::borrow), part: first.part, sku };
         if self.find(&key).is_some() {
             return Err(NO_LINE);
         }
         let line = self.enter(&key);
         for (at, (spot, serial, told, closed_ns)) in (0..).zip(places) {
-            if (spot.part, ctx.core.stock.at(spot).1.names[0]) != (first.part, sku)
-                || self.place_of(ctx.view(), line, spot) != at
+            if (spot.part, books.core.stock.at(spot).1.names[0]) != (first.part, sku)
+                || self.place_of(books.view(), line, spot) != at
             {
                 return Err(NO_LINE);
             }
             self.line_mut(line).places[at as usize].serial = serial;
             if serial > 0 {
-                ctx.schedule.put_back_supply((serial, line), spot, told, closed_ns)?;
+                books.schedule.put_back_supply((serial, line), spot, told, closed_ns)?;
             }
         }
-        self.read_facts(ctx, line, reader)?;
+        self.read_facts(books, line, reader)?;
         let told = [reader.u8()? == 1, reader.u8()? == 1, reader.u8()? == 1, reader.u8()? == 1];
         let touched_ns = reader.i64()?;
         let known = self.line_mut(line);
@@ -201,7 +201,7 @@ impl Claims {
         Ok(())
     }
 
-    fn read_facts(&mut self, ctx: &mut Ctx<'_>, line: u32, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
+    fn read_facts(&mut self, books: &mut Books<'_>, line: u32, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
         let places = self.line(line).places.len();
         let is_there = |place: u32| if (place as usize) < places { Ok(place) } else { Err(NO_LINE) };
         let source = |number: u32| u16::try_from(number).map_err(|_| NO_LINE);
@@ -226,8 +226,8 @@ impl Claims {
             let hold = read_hold(reader)?;
             let hold = Hold { place: is_there(hold.place)?, ..hold };
             if hold.due.is_some() {
-                let slot = ctx.schedule.entry_of(ctx.core, self.line(line).places[hold.place as usize].spot);
-                let entry = ctx.schedule.entry_mut(slot);
+                let slot = books.schedule.entry_of(books.core, self.line(line).places[hold.place as usize].spot);
+                let entry = books.schedule.entry_mut(slot);
                 entry.dated = entry.dated.saturating_add(hold.live);
             }
             self.line_mut(line).holds.push(hold);

@@ -28,7 +28,7 @@ use crate::core::Core;
 use crate::read::directive::Side;
 use crate::read::line_number::LineNumber;
 use crate::schedule::hold::LineNamed;
-use crate::schedule::{Ctx, View};
+use crate::schedule::{Books, View};
 use crate::stock::{Spot, Stock};
 
 pub(crate) use book::Claims;
@@ -47,9 +47,9 @@ pub(crate) fn is_before(stock: &Stock, one: Spot, other: Spot) -> bool {
 
 impl Claims {
     /// Begins to keep what can be promised, with the first that is said of it.
-    pub(crate) fn use_promises(&mut self, ctx: &mut Ctx<'_>) {
-        if !std::mem::replace(&mut ctx.schedule.is_used, true) {
-            self.turn(ctx);
+    pub(crate) fn use_promises(&mut self, books: &mut Books<'_>) {
+        if !std::mem::replace(&mut books.schedule.is_used, true) {
+            self.turn(books);
         }
     }
 
@@ -61,31 +61,31 @@ impl Claims {
     }
 
     /// The number of a line, new if need be.
-    pub(crate) fn enter_line(&mut self, ctx: &mut Ctx<'_>, side: Side, named: LineNamed<'_>, spot: Spot) -> u32 {
-        let document = self.enter_document(ctx.config.documents(named.source), named.document);
-        let key = Self::key_of_line(ctx.view(), side, document, named.number, spot);
+    pub(crate) fn enter_line(&mut self, books: &mut Books<'_>, side: Side, named: LineNamed<'_>, spot: Spot) -> u32 {
+        let document = self.enter_document(books.config.documents(named.source), named.document);
+        let key = Self::key_of_line(books.view(), side, document, named.number, spot);
         let of_document = self.document(document);
         let (is_new, has_shared) = (of_document.lines.is_empty(), of_document.has_loose() && side == Side::Demand);
         let shared = if has_shared { self.find(&LineKey { number: None, ..key }) } else { None };
         let own = if is_new { None } else { self.find(&key) };
-        match own.into_iter().chain(shared).find(|known| self.is_forgotten(ctx.view(), *known)) {
-            Some(forgotten) => self.forget_family(ctx, forgotten),
+        match own.into_iter().chain(shared).find(|known| self.is_forgotten(books.view(), *known)) {
+            Some(forgotten) => self.forget_family(books, forgotten),
             None if own.is_some() => return own.expect("it is"),
-            None if named.number.is_none() && !is_new => self.forget_numbered(ctx, document, &key),
+            None if named.number.is_none() && !is_new => self.forget_numbered(books, document, &key),
             None => {}
         }
-        let over_ns = ctx.core.now_ns().saturating_sub(ctx.config.claims.remember_ns);
+        let over_ns = books.core.now_ns().saturating_sub(books.config.claims.remember_ns);
         self.document_mut(document).forget_closing(over_ns);
-        self.enter(&Self::key_of_line(ctx.view(), side, document, named.number, spot))
+        self.enter(&Self::key_of_line(books.view(), side, document, named.number, spot))
     }
 
     /// Forgets the lines whose time is over before something without a line is shared out among them.
-    fn forget_numbered(&mut self, ctx: &mut Ctx<'_>, document: u32, loose: &LineKey<'_>) {
+    fn forget_numbered(&mut self, books: &mut Books<'_>, document: u32, loose: &LineKey<'_>) {
         for line in self.document(document).lines.clone() {
             let key = &self.head(line).key;
             let is_shared = (key.side, key.part, key.sku) == (loose.side, loose.part, loose.sku);
-            if is_shared && self.is_forgotten(ctx.view(), line) {
-                self.forget_line(ctx, line);
+            if is_shared && self.is_forgotten(books.view(), line) {
+                self.forget_line(books, line);
             }
         }
     }
@@ -114,20 +114,21 @@ impl Claims {
     }
 
     /// Reckons anew what a line claims, or what comes of it, and lets it count.
-    pub(crate) fn reckon(&mut self, ctx: &mut Ctx<'_>, line: u32) {
+    pub(crate) fn reckon(&mut self, books: &mut Books<'_>, line: u32) {
         if self.head(line).key.side == Side::Supply {
-            self.settle_supply(ctx, line);
+            self.settle_supply(books, line);
             return;
         }
-        let today = if ctx.config.promise.keeps_past_due_demand { Vec::new() } else { self.days_of(ctx.view(), line) };
-        let stock = &ctx.core.stock;
+        let today =
+            if books.config.promise.keeps_past_due_demand { Vec::new() } else { self.days_of(books.view(), line) };
+        let stock = &books.core.stock;
         let dropped = |spot: Spot| today.iter().find(|(known, _)| *known == spot).map(|(_, today)| *today);
         let changes = self.reckon_line(line, |one, other| is_before(stock, one, other), dropped);
         let unpicked =
             |core: &Core, change: &GivenChange| core.unpicked_at(change.now.spot, core.stock.at(change.now.spot).1);
-        let before: Vec<i64> = changes.iter().map(|change| unpicked(ctx.core, change)).collect();
+        let before: Vec<i64> = changes.iter().map(|change| unpicked(books.core, change)).collect();
         for change in &changes {
-            self.follow(ctx, change);
+            self.follow(books, change);
         }
         // Holds that only pass from one line to another are nothing new to the position.
         let live = |spot: Spot| {
@@ -137,8 +138,8 @@ impl Claims {
         };
         for (change, before) in changes.iter().zip(before) {
             let spot = change.now.spot;
-            if change.before.steps != change.now.steps || unpicked(ctx.core, change) != before || live(spot) != 0 {
-                ctx.core.touch(spot, ctx.sequence);
+            if change.before.steps != change.now.steps || unpicked(books.core, change) != before || live(spot) != 0 {
+                books.core.touch(spot, books.sequence);
             }
         }
     }
@@ -153,19 +154,19 @@ impl Claims {
     }
 
     /// Lets what is other of a line count at its position.
-    fn follow(&self, ctx: &mut Ctx<'_>, change: &GivenChange) {
-        let slot = ctx.schedule.entry_of(ctx.core, change.now.spot);
-        let entry = ctx.schedule.entry_mut(slot);
+    fn follow(&self, books: &mut Books<'_>, change: &GivenChange) {
+        let slot = books.schedule.entry_of(books.core, change.now.spot);
+        let entry = books.schedule.entry_mut(slot);
         entry.take_given(&change.before, true);
         entry.take_given(&change.now, false);
-        ctx.schedule.touch(slot);
+        books.schedule.touch(slot);
         if change.before.moved != change.now.moved {
-            self.move_lines(ctx, change);
+            self.move_lines(books, change);
         }
     }
 
     /// Lets what was shipped beyond picks, or picked beyond shipments, count on the shelf.
-    fn move_lines(&self, ctx: &mut Ctx<'_>, change: &GivenChange) {
+    fn move_lines(&self, books: &mut Books<'_>, change: &GivenChange) {
         let mut moved: BTreeMap<u16, [i64; 2]> = BTreeMap::new();
         for (all, sign) in [(&change.before.moved, -1), (&change.now.moved, 1)] {
             for one in all {
@@ -177,14 +178,14 @@ impl Claims {
         let spot = change.now.spot;
         for (source, [unpicked, unshipped]) in moved {
             let name = self.sources.name(source);
-            ctx.core.stock.parts[spot.part as usize].move_shelf(
+            books.core.stock.parts[spot.part as usize].move_shelf(
                 spot.place,
                 name,
                 |moves| {
                     moves.unpicked = moves.unpicked.saturating_add(unpicked);
                     moves.unshipped = moves.unshipped.saturating_add(unshipped);
                 },
-                &mut ctx.core.turns,
+                &mut books.core.turns,
             );
         }
     }

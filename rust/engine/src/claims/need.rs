@@ -13,30 +13,30 @@ use crate::core::days::When;
 use crate::schedule::dated;
 use crate::schedule::hold::{HoldKey, HoldPlace, Lifted, PartNow, Share};
 use crate::schedule::{AT_ONCE, Site};
-use crate::schedule::{Ctx, View};
+use crate::schedule::{Books, View};
 use crate::stock::Spot;
 
 impl Claims {
     /// Lifts the claims of a line off positions. They have to be put down again.
-    pub(crate) fn lift(&self, ctx: &mut Ctx<'_>, (line, asked_ns): (u32, i64), spots: &[Spot]) -> Lifted {
+    pub(crate) fn lift(&self, books: &mut Books<'_>, (line, asked_ns): (u32, i64), spots: &[Spot]) -> Lifted {
         let family = self.family(line);
         let lifted = Lifted { line, asked_ns, spots: spots.into(), family };
-        self.shift(ctx, &lifted, true);
+        self.shift(books, &lifted, true);
         lifted
     }
 
     /// Puts the claims of a line down again.
-    pub(crate) fn put_down(&self, ctx: &mut Ctx<'_>, lifted: &Lifted) {
-        self.shift(ctx, lifted, false);
+    pub(crate) fn put_down(&self, books: &mut Books<'_>, lifted: &Lifted) {
+        self.shift(books, lifted, false);
     }
 
-    fn shift(&self, ctx: &mut Ctx<'_>, lifted: &Lifted, is_up: bool) {
+    fn shift(&self, books: &mut Books<'_>, lifted: &Lifted, is_up: bool) {
         for number in &lifted.family {
             for given in self.line(*number).given.clone() {
                 if lifted.spots.contains(&given.spot)
-                    && let Some(slot) = ctx.schedule.find(given.spot)
+                    && let Some(slot) = books.schedule.find(given.spot)
                 {
-                    ctx.schedule.entry_mut(slot).take_given(&given, is_up);
+                    books.schedule.entry_mut(slot).take_given(&given, is_up);
                 }
             }
         }
@@ -196,18 +196,18 @@ impl Claims {
     /// Whether a hold of a line can come to that, judged as if the line claimed nothing.
     pub(crate) fn fits_line(
         &self,
-        ctx: &mut Ctx<'_>,
+        books: &mut Books<'_>,
         asked: (u32, i64),
         (held, part): (HoldKey, HoldPlace),
         wanted: &PartNow,
     ) -> bool {
-        let lifted = self.lift(ctx, asked, &[part.spot]);
-        let site = ctx.schedule.site(ctx.core, part.spot, None);
-        let bucket = ctx.core.bucket_within(site.zone, site.horizon, When::of(part.due));
-        let line = self.line_with(ctx.view(), asked.0, (held, part), wanted);
-        let when = (ctx.core.config.promise.mode, bucket);
-        let short = self.short_with(ctx.view(), &lifted, (part.spot, &site), when, (&self.line(asked.0), line));
-        self.put_down(ctx, &lifted);
+        let lifted = self.lift(books, asked, &[part.spot]);
+        let site = books.schedule.site(books.core, part.spot, None);
+        let bucket = books.core.bucket_within(site.zone, site.horizon, When::of(part.due));
+        let line = self.line_with(books.view(), asked.0, (held, part), wanted);
+        let when = (books.core.config.promise.mode, bucket);
+        let short = self.short_with(books.view(), &lifted, (part.spot, &site), when, (&self.line(asked.0), line));
+        self.put_down(books, &lifted);
         short <= 0
     }
 

@@ -7,7 +7,7 @@ use crate::diagnostics::About;
 use crate::read::directive::ReceiptLine;
 use crate::read::element::Place;
 use crate::schedule::SupplyLine;
-use crate::schedule::{Ctx, View};
+use crate::schedule::{Books, View};
 
 impl Claims {
     /// Whether supply of a receipt's names is scheduled, of whatever lot and owner.
@@ -32,48 +32,48 @@ impl Claims {
 
     /// Tells of lines whose day has passed, and of those that are in order again: once the element, or the step of
     /// time, is done.
-    pub(crate) fn tell_lines_overdue(&mut self, ctx: &mut Ctx<'_>, place: Place) {
-        for serial in std::mem::take(&mut ctx.schedule.overdue) {
-            let Some(line) = ctx.schedule.lines.get(&serial) else { continue };
+    pub(crate) fn tell_lines_overdue(&mut self, books: &mut Books<'_>, place: Place) {
+        for serial in std::mem::take(&mut books.schedule.overdue) {
+            let Some(line) = books.schedule.lines.get(&serial) else { continue };
             let is_open = line.open_rest() > 0;
-            let is_past = is_open && line.bucket < ctx.core.today(ctx.schedule.entry(line.entry).zone);
-            let policy = ctx.config.promise.past_due(line.supplier.as_deref(), &line.source);
+            let is_past = is_open && line.bucket < books.core.today(books.schedule.entry(line.entry).zone);
+            let policy = books.config.promise.past_due(line.supplier.as_deref(), &line.source);
             if is_past != line.is_overdue {
-                self.tell_overdue_line(ctx, (serial, policy), is_past, place);
+                self.tell_overdue_line(books, (serial, policy), is_past, place);
             }
             if is_past && policy == PastDue::Drop {
                 // What is told stays with the people, though the line is closed.
-                let line = ctx.schedule.lines.get_mut(&serial).expect("the line is known");
+                let line = books.schedule.lines.get_mut(&serial).expect("the line is known");
                 (line.is_overdue, line.is_dropped) = (false, true);
                 let claim = line.claim;
-                self.settle_supply(ctx, claim);
+                self.settle_supply(books, claim);
             }
         }
     }
 
     pub(crate) fn tell_overdue_line(
         &self,
-        ctx: &mut Ctx<'_>,
+        books: &mut Books<'_>,
         (serial, policy): (u64, PastDue),
         is_past: bool,
         place: Place,
     ) {
-        let line = &ctx.schedule.lines[&serial];
-        let subject = self.subject_of_supply(ctx.view(), line);
-        let [sku, location, ..] = ctx.core.view_names(line.spot).map(ToOwned::to_owned);
+        let line = &books.schedule.lines[&serial];
+        let subject = self.subject_of_supply(books.view(), line);
+        let [sku, location, ..] = books.core.view_names(line.spot).map(ToOwned::to_owned);
         let what = match policy {
             PastDue::Exception => "it counts no more until it is rescheduled or received".to_owned(),
             PastDue::Drop => "it is dropped".to_owned(),
             PastDue::Slide(buckets) => format!("it counts {buckets} buckets after the present one"),
             PastDue::Keep(buckets) => format!("it counts as of now for {buckets} buckets"),
         };
-        let (rest, due) = (tallystick_contract::quantity::text(line.open_rest()), ctx.core.bucket_text(line.bucket));
+        let (rest, due) = (tallystick_contract::quantity::text(line.open_rest()), books.core.bucket_text(line.bucket));
         let document = self.document(self.line(line.claim).document).name();
         let cause = format!("{rest} of {document:?} was due {due} and has not come; {what}");
         let source = line.source.clone();
-        ctx.schedule.lines.get_mut(&serial).expect("the line is known").is_overdue = is_past;
+        books.schedule.lines.get_mut(&serial).expect("the line is known").is_overdue = is_past;
         if !is_past {
-            ctx.core.resolve("supply_overdue", &subject, "in order again", place);
+            books.core.resolve("supply_overdue", &subject, "in order again", place);
             return;
         }
         let about = About {
@@ -86,6 +86,6 @@ impl Claims {
             missing: None,
             place,
         };
-        ctx.core.raise(ctx.config, about);
+        books.core.raise(books.config, about);
     }
 }

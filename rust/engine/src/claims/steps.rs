@@ -6,12 +6,12 @@ use tallystick_contract::rules::{End, Flow, Rule, Step};
 use tallystick_tables::dedup::Fingerprint;
 
 use crate::claims::book::{Claims, Fact, Kind, Noted, is_moving};
-use crate::diagnostics::Findings;
+use crate::diagnostics::Diagnostics;
 use crate::read::directive::Side;
 use crate::read::event::Event;
-use crate::read::reading::Claim;
+use crate::read::reading::Posting;
 use crate::schedule::hold::LineNamed;
-use crate::schedule::{Ctx, View};
+use crate::schedule::{Books, View};
 use crate::stock::Spot;
 use crate::stock::legs::Terms;
 
@@ -22,7 +22,7 @@ const FINAL: &str = "final";
 #[derive(Clone, Copy)]
 pub(crate) struct Stepped<'a, 'e> {
     pub(crate) event: &'e Event<'a>,
-    pub(crate) claim: &'e Claim<'e>,
+    pub(crate) posting: &'e Posting<'e>,
     /// Thousandths, in the base unit.
     pub(crate) quantity: i64,
     pub(crate) key: Fingerprint,
@@ -32,39 +32,50 @@ pub(crate) struct Stepped<'a, 'e> {
 impl Claims {
     /// Adds what an event says of its line, if it is about one.
     #[inline]
-    pub(crate) fn note_step(&mut self, ctx: &mut Ctx<'_>, stepped: &Stepped<'_, '_>, findings: &mut Findings) {
+    pub(crate) fn note_step(
+        &mut self,
+        books: &mut Books<'_>,
+        stepped: &Stepped<'_, '_>,
+        diagnostics: &mut Diagnostics,
+    ) {
         if stepped.event.document.is_some()
-            && let Some(step) = stepped.claim.rule.step
+            && let Some(step) = stepped.posting.rule.step
         {
-            self.note_step_of_line(ctx, stepped, step, findings);
+            self.note_step_of_line(books, stepped, step, diagnostics);
         }
     }
 
-    fn note_step_of_line(&mut self, ctx: &mut Ctx<'_>, stepped: &Stepped<'_, '_>, step: Step, findings: &mut Findings) {
-        let Stepped { event, claim, .. } = *stepped;
-        let Some((side, kind)) = kind_of(ctx.config, event, claim, step) else { return };
+    fn note_step_of_line(
+        &mut self,
+        books: &mut Books<'_>,
+        stepped: &Stepped<'_, '_>,
+        step: Step,
+        diagnostics: &mut Diagnostics,
+    ) {
+        let Stepped { event, posting, .. } = *stepped;
+        let Some((side, kind)) = kind_of(books.config, event, posting, step) else { return };
         let names = [event.sku, event.location, event.lot, event.owner];
-        let Some(spot) = ctx.core.stock.find(names) else { return };
-        self.use_promises(ctx);
+        let Some(spot) = books.core.stock.find(names) else { return };
+        self.use_promises(books);
         let source = event.source;
         let named = LineNamed { source, document: event.document.unwrap_or_default(), number: event.line };
-        let line = self.enter_line(ctx, side, named, spot);
+        let line = self.enter_line(books, side, named, spot);
         if is_moving(kind) {
             // A line is unpacked once.
-            self.place_of(ctx.view(), line, spot);
+            self.place_of(books.view(), line, spot);
             let before = self.doubled(line);
-            self.note_fact(ctx.view(), line, spot, kind, stepped);
+            self.note_fact(books.view(), line, spot, kind, stepped);
             let now = self.doubled(line);
-            Self::settle_doubles(ctx, (before, now), findings);
+            Self::settle_doubles(books, (before, now), diagnostics);
         } else {
-            self.note_fact(ctx.view(), line, spot, kind, stepped);
+            self.note_fact(books.view(), line, spot, kind, stepped);
         }
         let is_final = event.reason == Some(FINAL) && matches!(step.flow, Flow::Ship | Flow::Receive);
         if is_final {
-            self.note_word(ctx.view(), line, spot, Kind::Final, stepped);
+            self.note_word(books.view(), line, spot, Kind::Final, stepped);
         }
-        self.touch_line(ctx.view(), line);
-        self.reckon(ctx, line);
+        self.touch_line(books.view(), line);
+        self.reckon(books, line);
     }
 
     fn note_fact(&mut self, view: View<'_>, line: u32, spot: Spot, kind: Kind, stepped: &Stepped<'_, '_>) {
@@ -84,26 +95,28 @@ impl Claims {
     }
 
     /// Takes back what an event said of its line, because it never happened.
-    pub(crate) fn retract_step(&mut self, ctx: &mut Ctx<'_>, said: &Noted, findings: &mut Findings) {
+    pub(crate) fn retract_step(&mut self, books: &mut Books<'_>, said: &Noted, diagnostics: &mut Diagnostics) {
         let Some(line) = self.line_of(said) else { return };
         let before = self.doubled(line);
         self.retract(line, said);
         let now = self.doubled(line);
-        Self::settle_doubles(ctx, (before, now), findings);
-        self.touch_line(ctx.view(), line);
-        self.reckon(ctx, line);
+        Self::settle_doubles(books, (before, now), diagnostics);
+        self.touch_line(books.view(), line);
+        self.reckon(books, line);
     }
 }
 
 /// What an event says of its line, and on which side.
-pub(crate) fn kind_of(config: &Config, event: &Event<'_>, claim: &Claim<'_>, step: Step) -> Option<(Side, Kind)> {
-    let rule = claim.rule;
+pub(crate) fn kind_of(config: &Config, event: &Event<'_>, posting: &Posting<'_>, step: Step) -> Option<(Side, Kind)> {
+    let rule = posting.rule;
     let kind = match (step.flow, step.is_back) {
         (Flow::Receive, _) => return Some((Side::Supply, Kind::Received)),
         (Flow::Return, _) => return rule.touches(Account::Supplier).then_some((Side::Supply, Kind::Returned)),
         (Flow::Reserve, false) => Kind::Reserved,
         (Flow::Reserve, true) => Kind::Unreserved,
-        (Flow::Allocate, false) if claim.statuses.from == Some(Account::Reserved) || converts(rule) => Kind::Converted,
+        (Flow::Allocate, false) if posting.statuses.from == Some(Account::Reserved) || converts(rule) => {
+            Kind::Converted
+        }
         (Flow::Allocate, false) => Kind::Allocated,
         (Flow::Allocate, true) => Kind::Deallocated,
         (Flow::Pick, false) => Kind::Picked,

@@ -7,16 +7,16 @@ use tallystick_contract::quantity;
 
 use crate::claims::book::{Claims, Flags, Kind, Life, Line, LineRef, Sums, is_used_after_closing};
 use crate::core::Core;
-use crate::diagnostics::{Findings, Raised};
+use crate::diagnostics::{Diagnostics, Raised};
 use crate::read::directive::Side;
-use crate::schedule::{Ctx, View};
+use crate::schedule::{Books, View};
 
 /// What is told of a line, in this order.
 pub(crate) const CODES: [&str; 4] = ["claim_below_zero", "closed_line", "document_clash", "unallocated_pick"];
 
 impl Claims {
     /// Tells what is other of the lines that an element was about.
-    pub(crate) fn tell_claims(&mut self, ctx: &mut Ctx<'_>, findings: &mut Findings) {
+    pub(crate) fn tell_claims(&mut self, books: &mut Books<'_>, diagnostics: &mut Diagnostics) {
         let mut touched = self.take_touched();
         for number in touched.clone() {
             touched.extend(self.family(number));
@@ -24,17 +24,17 @@ impl Claims {
         touched.sort_unstable();
         touched.dedup();
         if touched.len() > 1 {
-            self.sort(&mut touched, |line| ctx.core.stock.parts[line.part as usize].names.name(line.sku));
+            self.sort(&mut touched, |line| books.core.stock.parts[line.part as usize].names.name(line.sku));
         }
         for number in touched {
             if self.head(number).key.side == Side::Supply {
-                self.compare_supply(ctx, number, findings);
+                self.compare_supply(books, number, diagnostics);
             }
-            self.tell_line(ctx.view(), number, findings);
+            self.tell_line(books.view(), number, diagnostics);
         }
     }
 
-    fn tell_line(&mut self, view: View<'_>, number: u32, findings: &mut Findings) {
+    fn tell_line(&mut self, view: View<'_>, number: u32, diagnostics: &mut Diagnostics) {
         let now = match self.line(number) {
             line if line.side == Side::Supply => {
                 let closed_ns = self.document(line.document).closed_on(Side::Supply);
@@ -65,9 +65,9 @@ impl Claims {
         ];
         for (code, (was, is, cause)) in CODES.into_iter().zip(all) {
             if is && !was {
-                findings.raised.push(Raised::about(code, subject.clone(), cause));
+                diagnostics.raised.push(Raised::about(code, subject.clone(), cause));
             } else if was && !is {
-                findings.settled.push((code, subject.clone()));
+                diagnostics.settled.push((code, subject.clone()));
             }
         }
     }
@@ -105,8 +105,8 @@ impl Claims {
     }
 
     /// Tells at which locations sources begin, or cease, to ship what they did not pick.
-    pub(crate) fn tell_turns(&mut self, core: &mut Core, findings: &mut Findings) {
-        let mut nets = std::mem::take(&mut findings.nets);
+    pub(crate) fn tell_turns(&mut self, core: &mut Core, diagnostics: &mut Diagnostics) {
+        let mut nets = std::mem::take(&mut diagnostics.nets);
         nets.append(&mut core.nets);
         // What turned and turned back within one element is as it was.
         let mut turned: BTreeMap<Box<str>, u32> = BTreeMap::new();
@@ -118,13 +118,13 @@ impl Claims {
         for net in nets {
             let cause = "more was unreserved or deallocated here without a document than was claimed".to_owned();
             if net.is_below_zero {
-                findings.raised.push(Raised::about("claim_below_zero", net.subject.into(), cause));
+                diagnostics.raised.push(Raised::about("claim_below_zero", net.subject.into(), cause));
             } else {
-                findings.settled.push(("claim_below_zero", net.subject.into()));
+                diagnostics.settled.push(("claim_below_zero", net.subject.into()));
             }
         }
         let mut turns: BTreeMap<(Box<str>, Box<str>), i64> = BTreeMap::new();
-        for turn in findings.turns.drain(..).chain(core.turns.drain(..)) {
+        for turn in diagnostics.turns.drain(..).chain(core.turns.drain(..)) {
             *turns.entry((turn.source, turn.location)).or_default() += if turn.is_missing { 1 } else { -1 };
         }
         for (key, change) in turns.into_iter().filter(|(_, change)| *change != 0) {
@@ -134,9 +134,9 @@ impl Claims {
             if before == 0 && now > 0 {
                 let cause = format!("{:?} ships at {:?} what it did not tell that it picked", key.0, key.1);
                 let raised = Raised::about("ship_without_pick", subject, cause);
-                findings.raised.push(Raised { location: Some(key.1.clone()), ..raised });
+                diagnostics.raised.push(Raised { location: Some(key.1.clone()), ..raised });
             } else if before > 0 && now == 0 {
-                findings.settled.push(("ship_without_pick", subject));
+                diagnostics.settled.push(("ship_without_pick", subject));
             }
             if now == 0 {
                 self.unpicked.remove(&key);

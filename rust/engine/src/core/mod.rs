@@ -22,7 +22,7 @@ use crate::read::shape::Shapes;
 use crate::stock::ledger::{MISSING, Position};
 use crate::stock::{Spot, Stock};
 pub(crate) mod admitted;
-pub(crate) mod case;
+pub(crate) mod context;
 pub(crate) mod days;
 pub(crate) mod held;
 mod losses;

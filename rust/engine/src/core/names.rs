@@ -10,7 +10,7 @@ use crate::diagnostics::Raised;
 use crate::master::{Unconvertible, Version};
 use crate::read::directive::{Directive, Request, Wanted};
 use crate::read::event::{Event, EventQuantity, given};
-use crate::read::reading::Claim;
+use crate::read::reading::Posting;
 
 impl Core {
     /// Names of a line where the source has others than the ledger.
@@ -39,7 +39,7 @@ impl Core {
         &self,
         config: &Config,
         event: &Event<'_>,
-        claim: &Claim<'_>,
+        posting: &Posting<'_>,
         time_ns: i64,
         admitted: &mut Admitted,
     ) -> Result<(), Refusal> {
@@ -52,14 +52,14 @@ impl Core {
         if config.master != MasterMode::Off {
             let Event { sku, location, to_location, .. } = admitted.event(event);
             let item = (given(sku), item.is_some());
-            let to_location = given(to_location).filter(|_| claim.rule.needs_to_location);
+            let to_location = given(to_location).filter(|_| posting.rule.needs_to_location);
             let mut flags = Vec::new();
             self.check_names(config, item, [given(location), to_location], time_ns, &mut flags)?;
             admitted.flags.append(&mut flags);
         }
         if let Some(unit) = event.unit {
-            let converted = convert(item, claim.quantity, unit)?;
-            admitted.quantity = Some(converted).filter(|converted| *converted != claim.quantity);
+            let converted = convert(item, posting.quantity, unit)?;
+            admitted.quantity = Some(converted).filter(|converted| *converted != posting.quantity);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use tallystick_contract::config::Config;
 
 use crate::core::Core;
-use crate::diagnostics::Findings;
+use crate::diagnostics::Diagnostics;
 use crate::read::event::Event;
 use crate::stock::changes::Tracing;
 use crate::stock::post::tell_crossing;
@@ -17,7 +17,7 @@ impl Core {
         (part, names, revised): (usize, crate::stock::ledger::Names, Revised),
         sequence: u64,
         tracing: Option<Tracing>,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) -> u32 {
         let ordinal = self.posts;
         self.posts += 1;
@@ -29,7 +29,7 @@ impl Core {
         }
         let [sku, location, lot, owner] = names.map(|name| part.names.name(name));
         let at = Event { sku, lot, owner, ..Event::default() };
-        tell_crossing(config, &draft, &at, location, findings);
+        tell_crossing(config, &draft, &at, location, diagnostics);
         place
     }
 }

@@ -84,7 +84,7 @@ pub(crate) fn put_in(
 ) -> Result<(), Outcome> {
     let Substitute { part, checked, .. } = new;
     let near = core.stock.parts[*part].names_of(checked)?;
-    if checked.claim.rule.quantity == QuantityRule::Count {
+    if checked.posting.rule.quantity == QuantityRule::Count {
         revision_of(placed, *part, near).counted = Some(count_of(checked));
         return Ok(());
     }
@@ -93,7 +93,7 @@ pub(crate) fn put_in(
     for (names, is_far) in std::iter::once((near, false)).chain(far.map(|far| (far, true))) {
         let revision = revision_of(placed, *part, names);
         let here = legs.as_slice().iter().filter(|leg| far.is_none() || leg.remote == is_far).copied();
-        let quantity = add_legs(revision, here, checked.claim.quantity);
+        let quantity = add_legs(revision, here, checked.posting.quantity);
         revision.added = Some(Movement { time_ns: checked.time_ns, quantity });
     }
     Ok(())
@@ -111,13 +111,13 @@ pub(crate) fn keep_posted(
     let Ok(near) = stock.names_of(checked) else { return };
     let far = stock.far_names_of(checked, near).ok().flatten();
     let place = |names| places.iter().find(|(at, of, _)| (at, *of) == (part, names)).map(|(.., place)| *place);
-    let is_count = checked.claim.rule.quantity == QuantityRule::Count;
+    let is_count = checked.posting.rule.quantity == QuantityRule::Count;
     let legs = legs_of(config, checked);
     let is_beside = put_beside_lines(core, new, place(near).unwrap_or_default(), &legs);
     let stock = &mut core.stock.parts[*part];
     let posted = Posted {
         legs: (!is_count).then(|| PostedLegs::of(legs.as_slice(), is_beside)),
-        quantity: checked.claim.quantity,
+        quantity: checked.posting.quantity,
         time_ns: checked.time_ns,
         places: (place(near).unwrap_or_default(), far.and_then(place)),
         ordinal: checked.element,
@@ -145,13 +145,13 @@ pub(crate) fn retract_beside_lines(core: &mut Core, part: usize, posted: Posted,
 /// whether it did.
 pub(crate) fn put_beside_lines(core: &mut Core, new: &Substitute<'_, '_>, place: u32, legs: &Legs) -> bool {
     let Substitute { part, checked, .. } = new;
-    let (event, claim) = (checked.event, checked.claim);
+    let (event, posting) = (checked.event, checked.posting);
     let part = &mut core.stock.parts[*part];
-    if let Some((side, amount)) = net_of(event, claim.rule, legs.as_slice(), claim.quantity) {
+    if let Some((side, amount)) = net_of(event, posting.rule, legs.as_slice(), posting.quantity) {
         part.move_net(place, side, amount, &mut core.nets);
         return true;
     }
-    let batch = batch_of(event, claim.rule, legs.as_slice(), claim.quantity);
+    let batch = batch_of(event, posting.rule, legs.as_slice(), posting.quantity);
     if batch != 0 {
         let change = |moves: &mut Moves| moves.batch = moves.batch.saturating_add(batch);
         part.move_shelf(place, event.source, change, &mut core.turns);
@@ -160,8 +160,8 @@ pub(crate) fn put_beside_lines(core: &mut Core, new: &Substitute<'_, '_>, place:
 }
 
 fn legs_of(config: &Config, checked: &Checked<'_, '_>) -> Legs {
-    let rule = checked.claim.rule;
-    Legs::lay_out(rule, checked.claim.statuses, Terms::of(config, checked.event, rule))
+    let rule = checked.posting.rule;
+    Legs::lay_out(rule, checked.posting.statuses, Terms::of(config, checked.event, rule))
 }
 
 /// The revision of a position, new or begun.

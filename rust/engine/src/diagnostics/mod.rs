@@ -25,7 +25,7 @@ pub(crate) fn subject_of_position(event: &Event<'_>, location: &str) -> String {
 
 /// What was learned about an element on its way, beyond its outcome.
 #[derive(Debug, Default)]
-pub(crate) struct Findings {
+pub(crate) struct Diagnostics {
     /// Why it is malformed.
     pub(crate) malformed: Option<Malformed>,
     /// In what it differs from what its key said first; nothing where that lies too far back.
@@ -75,7 +75,7 @@ impl Raised {
     }
 }
 
-impl Findings {
+impl Diagnostics {
     /// Makes it blank for another element. Most are: to look is cheaper than to write it all anew.
     #[inline]
     pub(crate) fn clear(&mut self) {
@@ -113,7 +113,7 @@ pub(crate) enum Late {
 pub(crate) fn cause_of_outcome(
     outcome: Outcome,
     event: &Event<'_>,
-    findings: &Findings,
+    diagnostics: &Diagnostics,
     config: &Config,
     log_time_ns: i64,
     bytes: u64,
@@ -121,7 +121,7 @@ pub(crate) fn cause_of_outcome(
     let kind = event.kind;
     match outcome {
         Outcome::Malformed => {
-            findings.malformed.map_or_else(|| "not an event".to_owned(), |malformed| malformed.to_string())
+            diagnostics.malformed.map_or_else(|| "not an event".to_owned(), |malformed| malformed.to_string())
         }
         Outcome::UnknownType => format!("type {kind:?} stands in no rule table and is no alias"),
         Outcome::QuantityInvalid => {
@@ -130,7 +130,7 @@ pub(crate) fn cause_of_outcome(
                 "`quantity` of {kind} must be {rule}, with at most 3 fraction digits and a magnitude of at most 10^12"
             )
         }
-        Outcome::Conflict => cause_of_conflict(findings.fields.as_deref()),
+        Outcome::Conflict => cause_of_conflict(diagnostics.fields.as_deref()),
         Outcome::TimeOutOfBounds => out_of_bounds(event, config.bounds(event.source), log_time_ns),
         Outcome::Overflow => "an account of the position would exceed 10^15 units".to_owned(),
         Outcome::NegativeStock => "`on_hand` would fall below zero, and negative_stock is \"refuse\"".to_owned(),
@@ -141,7 +141,7 @@ pub(crate) fn cause_of_outcome(
         Outcome::SequenceMissing => "the order of this source asks for a `sequence`".to_owned(),
         Outcome::Late => {
             let number = event.sequence.unwrap_or_default();
-            match findings.late {
+            match diagnostics.late {
                 Some(Late::WasTaken) => {
                     format!("`sequence` {number} was taken by another event before; this one is applied all the same")
                 }

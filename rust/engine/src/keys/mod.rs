@@ -6,7 +6,7 @@ use tallystick_tables::body::{Body, Known};
 use tallystick_tables::dedup::{Dedup, Fingerprint, Recent, Vacancy, image};
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
-use crate::diagnostics::Findings;
+use crate::diagnostics::Diagnostics;
 /// A key that is not known, with what its event says and where it would be remembered.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NewKey {
@@ -35,7 +35,7 @@ impl KeyPart {
         (ordinal, log_time_ns): (u64, i64),
         key: Fingerprint,
         body: Body,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) -> Result<NewKey, Outcome> {
         self.dedup.advance(log_time_ns);
         match self.dedup.look(key) {
@@ -43,7 +43,7 @@ impl KeyPart {
             Ok(known) if known.means(body) => Err(known.answer_again()),
             Ok(_) => {
                 let first = self.recent.find(ordinal, key);
-                findings.fields = first.map(|slices| slices.differences(body.slices()));
+                diagnostics.fields = first.map(|slices| slices.differences(body.slices()));
                 Err(Outcome::Conflict)
             }
         }

@@ -1,5 +1,5 @@
-//! Tracks: the counted sequences of sources that promise an order. Each knows which number comes next, holds what is
-//! ahead of it, and remembers which numbers were given up. Knows no event and no ledger.
+//! Sequence tracker: the counted sequences of sources that promise an order. Each knows which number comes next, holds
+//! what is ahead of it, and remembers which numbers were given up. Knows no event and no ledger.
 
 pub(crate) mod rank;
 
@@ -73,7 +73,7 @@ pub(crate) struct Track {
 
 /// All tracks.
 #[derive(Debug, Default)]
-pub(crate) struct Tracks {
+pub(crate) struct SequenceTracker {
     all: Vec<Track>,
     index: HashTable<u32>,
     deadlines: BTreeSet<(i64, u32)>,
@@ -116,7 +116,7 @@ impl Track {
     }
 }
 
-impl Tracks {
+impl SequenceTracker {
     /// The number of a track, new or known.
     pub(crate) fn find_or_add(&mut self, seed: u64, key: TrackKey<'_>) -> u32 {
         let code = hash(seed, key);
@@ -390,32 +390,32 @@ mod tests {
         }
     }
 
-    fn drain(tracks: &mut Tracks) -> Vec<(u64, Turn)> {
-        let drained = std::iter::from_fn(|| tracks.take(0)).map(|(turn, number, _)| (number, turn)).collect();
-        tracks.settle(0, 10);
+    fn drain(tracker: &mut SequenceTracker) -> Vec<(u64, Turn)> {
+        let drained = std::iter::from_fn(|| tracker.take(0)).map(|(turn, number, _)| (number, turn)).collect();
+        tracker.settle(0, 10);
         drained
     }
 
     #[test]
     fn what_is_ahead_waits_and_follows() {
-        let mut tracks = Tracks::default();
+        let mut tracker = SequenceTracker::default();
         let wms = TrackKey { source: "wms", position: None };
-        assert_eq!((tracks.find_or_add(7, wms), tracks.find_or_add(7, wms)), (0, 0));
-        assert_eq!((tracks.turn(0, 1), tracks.turn(0, 2)), (Turn::Now, Turn::Ahead));
+        assert_eq!((tracker.find_or_add(7, wms), tracker.find_or_add(7, wms)), (0, 0));
+        assert_eq!((tracker.turn(0, 1), tracker.turn(0, 2)), (Turn::Now, Turn::Ahead));
         for (number, came_ns) in [(3, 5), (2, 6), (5, 7), (3, 8)] {
-            tracks.hold(0, number, event(came_ns), 10);
+            tracker.hold(0, number, event(came_ns), 10);
         }
-        assert_eq!((tracks.due(14), tracks.due(15), tracks.held_bytes()), (None, Some(0), 12));
-        tracks.pass(0, 1);
+        assert_eq!((tracker.due(14), tracker.due(15), tracker.held_bytes()), (None, Some(0), 12));
+        tracker.pass(0, 1);
         let twice = (3, Turn::Behind { was_lost: false });
-        assert_eq!(drain(&mut tracks), [(2, Turn::Now), (3, Turn::Now), twice]);
+        assert_eq!(drain(&mut tracker), [(2, Turn::Now), (3, Turn::Now), twice]);
         // The event with number 5 came at 7.
-        assert_eq!((tracks.due(16), tracks.due(17), tracks.held_count(0)), (None, Some(0), 1));
-        assert_eq!(tracks.give_up(0).map(|(gap, held)| (gap, held.ordinal)), Some(((4, 4), 7)));
-        assert_eq!(drain(&mut tracks), [(5, Turn::Now)]);
-        assert_eq!((tracks.turn(0, 4), tracks.due(i64::MAX)), (Turn::Behind { was_lost: true }, None));
-        assert_eq!(tracks.find_lost(0, 4), Some((4, 4)));
-        assert_eq!(tracks.turn(0, 4), Turn::Behind { was_lost: false });
+        assert_eq!((tracker.due(16), tracker.due(17), tracker.held_count(0)), (None, Some(0), 1));
+        assert_eq!(tracker.give_up(0).map(|(gap, held)| (gap, held.ordinal)), Some(((4, 4), 7)));
+        assert_eq!(drain(&mut tracker), [(5, Turn::Now)]);
+        assert_eq!((tracker.turn(0, 4), tracker.due(i64::MAX)), (Turn::Behind { was_lost: true }, None));
+        assert_eq!(tracker.find_lost(0, 4), Some((4, 4)));
+        assert_eq!(tracker.turn(0, 4), Turn::Behind { was_lost: false });
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use tallystick_contract::order::{Order, Ordering};
 
 use crate::diagnostics::Late;
-use crate::order::{TrackKey, Tracks, Turn};
+use crate::order::{SequenceTracker, TrackKey, Turn};
 use crate::read::event::Event;
 /// Where an event ranks in its source's order.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +16,7 @@ pub(crate) enum Rank {
     Ahead(u32),
 }
 
-impl Tracks {
+impl SequenceTracker {
     /// Where an event ranks in its source's order. Changes nothing but that its track is known from then on.
     pub(crate) fn rank_of(&mut self, seed: u64, ordering: Ordering, event: &Event<'_>) -> Rank {
         if ordering.order == Order::Arrival {

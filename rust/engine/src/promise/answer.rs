@@ -4,14 +4,14 @@ use tallystick_contract::instant;
 use tallystick_contract::json_text::write_string;
 use tallystick_contract::outcome::Outcome;
 
-use crate::core::case::Case;
-use crate::diagnostics::Findings;
+use crate::core::context::Context;
+use crate::diagnostics::Diagnostics;
 use crate::output::batch::{Batch, Reply};
 use crate::output::effect::{write_amount, write_name, write_number, write_text};
 use crate::promise::Promises;
 use crate::promise::record::{End, Record, Settled, Status};
 use crate::read::directive::{Ask, Directive, Request, Settle, Settling, Wanted, reply_of};
-use crate::read::element::{Element, Seen};
+use crate::read::element::{Decoded, Element};
 use crate::read::event::REQUEST;
 use crate::schedule::View;
 /// What answers have beside their lines, and what a line has, mostly. Only room is made by it.
@@ -35,12 +35,12 @@ impl Promises {
         view: View<'_>,
         record: &Record<'_>,
         ask: &Ask<'_>,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
         batch: &mut Batch,
     ) {
-        findings.is_answered = true;
+        diagnostics.is_answered = true;
         let Some(reply) = &ask.reply else { return };
-        findings.is_told = true;
+        diagnostics.is_told = true;
         let mut body = Vec::with_capacity(HEAD_BYTES + record.got.len() * LINE_BYTES);
         Self::write_decision(view, &mut body, record, ask);
         batch.answers.push(Reply { reply: (&**reply).into(), body });
@@ -50,33 +50,38 @@ impl Promises {
     pub(crate) fn answer_early(
         &self,
         view: View<'_>,
-        (seen, directive, sequence): (&Seen<'_>, &Directive, u64),
+        (decoded, directive, sequence): (&Decoded<'_>, &Directive, u64),
         outcome: Outcome,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
         batch: &mut Batch,
     ) {
         let Some(reply) = directive.reply() else { return };
-        findings.is_told = true;
+        diagnostics.is_told = true;
         let mut body = Vec::with_capacity(256);
         let is_again = matches!(outcome, Outcome::Duplicate | Outcome::Insufficient | Outcome::UnknownReference);
         let request = match &directive.request {
             Request::Reserve(ask) if is_again => {
-                let slot = self.reservations.find(seen.key);
+                let slot = self.reservations.find(decoded.key);
                 slot.map(|slot| (ask, self.reservations.get(slot)))
             }
             _ => None,
         };
-        let settled = if is_again { self.reservations.settled(seen.key) } else { None };
+        let settled = if is_again { self.reservations.settled(decoded.key) } else { None };
         match (request, settled) {
             (Some((ask, record)), _) => Self::write_decision(view, &mut body, &record, ask),
-            (None, Some(settled)) => write_settled(&mut body, seen, settled),
+            (None, Some(settled)) => write_settled(&mut body, decoded, settled),
             _ if outcome == Outcome::Duplicate => {
                 let why = "it is held, or its answer is not remembered any more";
-                write_refusal(&mut body, seen, (outcome, sequence), Some(why));
+                write_refusal(&mut body, decoded, (outcome, sequence), Some(why));
             }
             _ => {
-                let fields = findings.fields.as_ref().map(|fields| format!("different: {}", fields.join(", ")));
-                write_refusal(&mut body, seen, (outcome, sequence), findings.why.as_deref().or(fields.as_deref()));
+                let fields = diagnostics.fields.as_ref().map(|fields| format!("different: {}", fields.join(", ")));
+                write_refusal(
+                    &mut body,
+                    decoded,
+                    (outcome, sequence),
+                    diagnostics.why.as_deref().or(fields.as_deref()),
+                );
             }
         }
         batch.answers.push(Reply { reply: reply.into(), body });
@@ -86,10 +91,10 @@ impl Promises {
     pub(crate) fn answer_settled(
         &mut self,
         view: View<'_>,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         settle: &Settle,
         (outcome, told): (Outcome, Told),
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
         batch: &mut Batch,
     ) {
         let status = match (outcome, settle.deed) {
@@ -100,17 +105,17 @@ impl Promises {
             _ => Status::Refused.name(),
         };
         let quantity = if let Told::Settled(quantity) = told { quantity } else { 0 };
-        let why = findings.why.as_deref().map(Into::into);
-        let settled = Settled { status, outcome, quantity, sequence: case.sequence, why };
-        findings.is_answered = true;
+        let why = diagnostics.why.as_deref().map(Into::into);
+        let settled = Settled { status, outcome, quantity, sequence: context.sequence, why };
+        diagnostics.is_answered = true;
         if let Some(reply) = &settle.reply {
-            findings.is_told = true;
+            diagnostics.is_told = true;
             let mut body = Vec::with_capacity(160);
-            write_settled(&mut body, case.seen, &settled);
+            write_settled(&mut body, context.decoded, &settled);
             batch.answers.push(Reply { reply: reply.clone(), body });
         }
         let now_ns = view.core.now_ns();
-        self.reservations.remember_settled(case.seen.key, settled, now_ns);
+        self.reservations.remember_settled(context.decoded.key, settled, now_ns);
     }
 
     fn write_decision(view: View<'_>, out: &mut Vec<u8>, record: &Record<'_>, ask: &Ask) {
@@ -184,48 +189,48 @@ impl Promises {
 #[cold]
 pub(crate) fn answer_unread(
     element: &Element<'_>,
-    seen: &Seen<'_>,
+    decoded: &Decoded<'_>,
     outcome: Outcome,
-    findings: &Findings,
+    diagnostics: &Diagnostics,
     batch: &mut Batch,
 ) {
-    let is_ours = seen.event.kind.starts_with("reservation.");
+    let is_ours = decoded.event.kind.starts_with("reservation.");
     if is_ours && let Some(reply) = reply_of(&element.whole()) {
         let mut body = Vec::new();
-        let malformed = findings.malformed.map(|malformed| malformed.to_string());
-        let why = findings.why.as_deref().or(malformed.as_deref());
-        write_refusal(&mut body, seen, (outcome, element.place.sequence), why);
+        let malformed = diagnostics.malformed.map(|malformed| malformed.to_string());
+        let why = diagnostics.why.as_deref().or(malformed.as_deref());
+        write_refusal(&mut body, decoded, (outcome, element.place.sequence), why);
         batch.answers.push(Reply { reply: reply.into(), body });
     }
 }
 
 /// Answers what was held, where nobody did yet. `sequence` is the last one that the state reflects.
 pub(crate) fn answer_late(
-    (element, seen): (&Element<'_>, &Seen<'_>),
+    (element, decoded): (&Element<'_>, &Decoded<'_>),
     (outcome, sequence): (Outcome, u64),
-    findings: &mut Findings,
+    diagnostics: &mut Diagnostics,
     batch: &mut Batch,
 ) {
-    let is_ours = seen.event.kind.starts_with("reservation.");
-    if !is_ours || findings.is_answered {
+    let is_ours = decoded.event.kind.starts_with("reservation.");
+    if !is_ours || diagnostics.is_answered {
         return;
     }
     let Some(reply) = reply_of(&element.whole()) else { return };
-    findings.is_told = true;
+    diagnostics.is_told = true;
     let mut body = Vec::with_capacity(160);
-    write_refusal(&mut body, seen, (outcome, sequence), findings.why.as_deref());
+    write_refusal(&mut body, decoded, (outcome, sequence), diagnostics.why.as_deref());
     batch.answers.push(Reply { reply: reply.into(), body });
 }
 
 /// Tells whoever asks for something of a reservation that nobody has requested it yet. The answer proper follows, if
 /// somebody still listens.
-pub(crate) fn answer_waiting(case: &Case<'_, '_>, settle: &Settle, batch: &mut Batch) {
+pub(crate) fn answer_waiting(context: &Context<'_, '_>, settle: &Settle, batch: &mut Batch) {
     let Some(reply) = &settle.reply else { return };
     let why = format!("there is no reservation {}/{} yet; it waits for it", settle.target.source, settle.target.id);
-    let (outcome, sequence) = (Outcome::Held, case.sequence);
+    let (outcome, sequence) = (Outcome::Held, context.sequence);
     let waiting = Settled { status: WAITING, outcome, quantity: 0, sequence, why: Some(why.into()) };
     let mut body = Vec::with_capacity(160);
-    write_settled(&mut body, case.seen, &waiting);
+    write_settled(&mut body, context.decoded, &waiting);
     batch.answers.push(Reply { reply: reply.clone(), body });
 }
 
@@ -251,11 +256,11 @@ fn write_head(out: &mut Vec<u8>, source: &str, id: &str, status: &str, outcome: 
     write_text(out, "outcome", Some(outcome.name()));
 }
 
-fn write_refusal(out: &mut Vec<u8>, seen: &Seen<'_>, (outcome, sequence): (Outcome, u64), why: Option<&str>) {
-    let (source, id) = (seen.event.source, seen.event.id);
+fn write_refusal(out: &mut Vec<u8>, decoded: &Decoded<'_>, (outcome, sequence): (Outcome, u64), why: Option<&str>) {
+    let (source, id) = (decoded.event.source, decoded.event.id);
     write_head(out, source, id, Status::Refused.name(), outcome);
     out.extend_from_slice(b",\"quantity\":0");
-    if seen.event.kind == REQUEST {
+    if decoded.event.kind == REQUEST {
         out.extend_from_slice(b",\"lines\":[],\"expires\":null");
     }
     write_number(out, "sequence", sequence);
@@ -263,8 +268,8 @@ fn write_refusal(out: &mut Vec<u8>, seen: &Seen<'_>, (outcome, sequence): (Outco
     out.push(b'}');
 }
 
-fn write_settled(out: &mut Vec<u8>, seen: &Seen<'_>, settled: &Settled) {
-    let (source, id) = (seen.event.source, seen.event.id);
+fn write_settled(out: &mut Vec<u8>, decoded: &Decoded<'_>, settled: &Settled) {
+    let (source, id) = (decoded.event.source, decoded.event.id);
     write_head(out, source, id, settled.status, settled.outcome);
     write_amount(out, "quantity", settled.quantity);
     write_number(out, "sequence", settled.sequence);

@@ -8,9 +8,9 @@ use tallystick_contract::config::Mode;
 
 use crate::atp::UNLIMITED;
 use crate::core::admitted::Admitted;
-use crate::core::case::Case;
+use crate::core::context::Context;
 use crate::core::days::When;
-use crate::diagnostics::Findings;
+use crate::diagnostics::Diagnostics;
 use crate::output::batch::Batch;
 use crate::promise::Promises;
 use crate::promise::lines::OrderLines;
@@ -20,7 +20,7 @@ use crate::read::directive::{Ask, Scope, Wanted};
 use crate::read::event::given;
 use crate::read::line_number::OwnLineNumber;
 use crate::schedule::hold::{For, HoldKey, Lifted, PartNow};
-use crate::schedule::{Ctx, View};
+use crate::schedule::{Books, View};
 use crate::stock::Spot;
 /// A line with its names as the ledger has them, and the positions that it can take from.
 struct Line<'a> {
@@ -46,19 +46,19 @@ impl Promises {
     /// Decides a request. What is granted is held from here on.
     pub(crate) fn reserve(
         &mut self,
-        ctx: &mut Ctx<'_>,
+        books: &mut Books<'_>,
         orders: &mut impl OrderLines,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         (ask, admitted): (&Ask, &Admitted),
-        (findings, batch): (&mut Findings, &mut Batch),
+        (diagnostics, batch): (&mut Diagnostics, &mut Batch),
     ) -> Outcome {
-        let event = &case.seen.event;
-        let (source, time_ns) = (event.source, case.time_ns);
-        let mode = ask.mode.unwrap_or(ctx.config.promise.mode);
-        let serial = ctx.schedule.next_serial();
+        let event = &context.decoded.event;
+        let (source, time_ns) = (event.source, context.time_ns);
+        let mode = ask.mode.unwrap_or(books.config.promise.mode);
+        let serial = books.schedule.next_serial();
         let mut taken = Taken::default();
-        let names: Vec<_> = if ctx.core.items.has_aliases() || ctx.core.locations.has_aliases() {
-            ask.lines.iter().map(|wanted| ctx.core.named(source, wanted, time_ns)).collect()
+        let names: Vec<_> = if books.core.items.has_aliases() || books.core.locations.has_aliases() {
+            ask.lines.iter().map(|wanted| books.core.named(source, wanted, time_ns)).collect()
         } else {
             Vec::new()
         };
@@ -74,11 +74,11 @@ impl Promises {
                 spots: SmallVec::new(),
             });
         }
-        let mut outcome = Self::check_lines(ctx.view(), orders, case, (ask, &mut lines), &mut taken, findings);
-        ctx.core.tried = Some(Vec::new());
+        let mut outcome = Self::check_lines(books.view(), orders, context, (ask, &mut lines), &mut taken, diagnostics);
+        books.core.tried = Some(Vec::new());
         if outcome == Outcome::Applied {
             for (number, line) in (0..).zip(&lines) {
-                self.take_line(ctx, orders, case, (line, number), (mode, ask, serial), &mut taken);
+                self.take_line(books, orders, context, (line, number), (mode, ask, serial), &mut taken);
             }
         }
         let granted: i64 = taken.got.iter().map(|got| got.granted).fold(0, i64::saturating_add);
@@ -92,18 +92,18 @@ impl Promises {
         };
         let is_granted = matches!(status, Status::Granted | Status::Partly);
         if !is_granted {
-            self.put_back(ctx, orders, (ask, serial), source, &mut taken);
+            self.put_back(books, orders, (ask, serial), source, &mut taken);
         }
-        for spot in ctx.core.tried.take().into_iter().flatten().filter(|_| is_granted) {
-            ctx.core.touch(spot, case.sequence);
+        for spot in books.core.tried.take().into_iter().flatten().filter(|_| is_granted) {
+            books.core.touch(spot, context.sequence);
         }
         if matches!(status, Status::Insufficient) {
             outcome = Outcome::Insufficient;
-            findings.why = Some(Self::shortage(ctx.view(), ask, &taken));
+            diagnostics.why = Some(Self::shortage(books.view(), ask, &taken));
         }
-        let record = record_of(ctx.config, case, (ask, serial, status), ctx.core.now_ns(), (taken, findings));
-        Self::answer_request(ctx.view(), &record, ask, findings, batch);
-        self.remember_request(ctx, case, record);
+        let record = record_of(books.config, context, (ask, serial, status), books.core.now_ns(), (taken, diagnostics));
+        Self::answer_request(books.view(), &record, ask, diagnostics, batch);
+        self.remember_request(books, context, record);
         outcome
     }
 
@@ -111,25 +111,26 @@ impl Promises {
     fn check_lines(
         view: View<'_>,
         orders: &impl OrderLines,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         (ask, lines): (&Ask, &mut [Line<'_>]),
         taken: &mut Taken,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) -> Outcome {
         for line in &mut *lines {
-            let Ok(spots) = Self::spots_wanted(view, case, line) else {
+            let Ok(spots) = Self::spots_wanted(view, context, line) else {
                 let group = line.wanted.group.as_deref().unwrap_or_default();
-                findings.why = Some(format!("group {group:?} is not defined"));
+                diagnostics.why = Some(format!("group {group:?} is not defined"));
                 return Outcome::UnknownReference;
             };
             line.spots = spots;
         }
         for line in &mut *lines {
-            if let Some(closed_ns) = Self::leave_out_closed(view, orders, case, (ask, line)) {
+            if let Some(closed_ns) = Self::leave_out_closed(view, orders, context, (ask, line)) {
                 let document = ask.document.as_deref().unwrap_or_default();
                 let closed = tallystick_contract::instant::format(closed_ns);
-                findings.why = Some(format!("{document:?} was closed at {closed}, and this was asked for before that"));
-                findings.is_told = true;
+                diagnostics.why =
+                    Some(format!("{document:?} was closed at {closed}, and this was asked for before that"));
+                diagnostics.is_told = true;
                 return Outcome::Insufficient;
             }
         }
@@ -138,7 +139,7 @@ impl Promises {
             let seen = line.spots.first().map_or(0, |spot| view.core.stock.at(*spot).1.version);
             if seen != version {
                 taken.seen = Some(seen);
-                findings.why = Some(format!("the position reflects log sequence {seen}, not {version}"));
+                diagnostics.why = Some(format!("the position reflects log sequence {seen}, not {version}"));
                 return Outcome::Insufficient;
             }
         }
@@ -150,16 +151,16 @@ impl Promises {
     fn leave_out_closed(
         view: View<'_>,
         orders: &impl OrderLines,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         (ask, line): (&Ask, &mut Line<'_>),
     ) -> Option<i64> {
-        let named = named(case, ask, line)?;
+        let named = named(context, ask, line)?;
         if !orders.knows_document(view, named) {
             return None;
         }
         let document_ns = orders.closed_ns(view, named, None);
         let closed_ns = |spot: &Spot| orders.closed_ns(view, named, Some(*spot));
-        let is_open = |closed_ns: Option<i64>| closed_ns.is_none_or(|closed_ns| case.time_ns > closed_ns);
+        let is_open = |closed_ns: Option<i64>| closed_ns.is_none_or(|closed_ns| context.time_ns > closed_ns);
         let latest = line.spots.iter().map(&closed_ns).max().unwrap_or(document_ns);
         let closed: SmallVec<[bool; 4]> = line.spots.iter().map(|spot| !is_open(closed_ns(spot))).collect();
         let were_any = !closed.is_empty();
@@ -172,29 +173,29 @@ impl Promises {
     /// Takes what a line gets.
     fn take_line(
         &mut self,
-        ctx: &mut Ctx<'_>,
+        books: &mut Books<'_>,
         orders: &mut impl OrderLines,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         (line, number): (&Line<'_>, u16),
         (mode, ask, serial): (Mode, &Ask, u64),
         taken: &mut Taken,
     ) {
         let wanted = line.wanted;
-        let lifted = Self::lift_wanted(ctx, orders, case, ask, line);
+        let lifted = Self::lift_wanted(books, orders, context, ask, line);
         for spot in &line.spots {
-            if let Some(slot) = ctx.schedule.promised(ctx.core, *spot) {
-                ctx.schedule.look_at(ctx.core, slot);
+            if let Some(slot) = books.schedule.promised(books.core, *spot) {
+                books.schedule.look_at(books.core, slot);
             }
         }
         let when = wanted.due.map_or(When::Now, When::Due);
         let channel = wanted.channel.as_deref();
         let demand = Demand { sku: line.sku, spots: &line.spots, when, mode, channel, quantity: line.quantity };
-        let offer = self.offer(ctx.view(), orders, &demand, lifted.as_ref());
+        let offer = self.offer(books.view(), orders, &demand, lifted.as_ref());
         let is_short = offer.total < line.quantity;
-        let earliest = || self.earliest_of(ctx.view(), orders, &demand, lifted.as_ref());
+        let earliest = || self.earliest_of(books.view(), orders, &demand, lifted.as_ref());
         let earliest = is_short.then(earliest).flatten();
         if let Some(lifted) = &lifted {
-            orders.put_down(ctx, lifted);
+            orders.put_down(books, lifted);
         }
         let is_taken = !is_short || ask.is_partial;
         taken.is_short |= is_short;
@@ -209,25 +210,26 @@ impl Promises {
         if is_taken {
             for &(spot, quantity) in &offer.parts {
                 let at = u16::try_from(taken.parts.len()).expect("a request has few lines and positions");
-                let held = HoldKey { serial, part: at, asked_ns: case.time_ns };
+                let held = HoldKey { serial, part: at, asked_ns: context.time_ns };
                 let of_line = lifted.as_ref().map(|lifted| (lifted.line, held));
-                let part = self.take(ctx, orders, (of_line, spot), (wanted, number, mode), (quantity, case.sequence));
+                let part =
+                    self.take(books, orders, (of_line, spot), (wanted, number, mode), (quantity, context.sequence));
                 taken.parts.push(part);
             }
         }
         if let Some(lifted) = &lifted {
-            orders.drop_blank(ctx, lifted.line);
+            orders.drop_blank(books, lifted.line);
         }
     }
 
     /// The positions that a line can take from, in their order, as far as the ledger has them.
-    fn spots_wanted(view: View<'_>, case: &Case<'_, '_>, line: &Line<'_>) -> Result<SmallVec<[Spot; 4]>, ()> {
-        let event = &case.seen.event;
-        if let Some(place) = case.found.place
+    fn spots_wanted(view: View<'_>, context: &Context<'_, '_>, line: &Line<'_>) -> Result<SmallVec<[Spot; 4]>, ()> {
+        let event = &context.decoded.event;
+        if let Some(place) = context.found.place
             && (line.sku, line.location) == (event.sku, given(event.location))
         {
             // It was found when the event was looked at first.
-            let part = u32::try_from(view.core.stock.part_of(case.seen.hashes.sku)).expect("there are few parts");
+            let part = u32::try_from(view.core.stock.part_of(context.decoded.hashes.sku)).expect("there are few parts");
             return Ok(smallvec![Spot { part, place }]);
         }
         let (Some(location), Some([_, lot, owner])) = (line.location, &line.wanted.position) else {
@@ -241,45 +243,45 @@ impl Promises {
 
     /// The line that a wanted one is for, with its claims lifted; nothing for a request without a document.
     fn lift_wanted(
-        ctx: &mut Ctx<'_>,
+        books: &mut Books<'_>,
         orders: &mut impl OrderLines,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         ask: &Ask,
         line: &Line<'_>,
     ) -> Option<Lifted> {
-        let named = named(case, ask, line)?;
+        let named = named(context, ask, line)?;
         let first = *line.spots.first()?;
-        let number = orders.enter(ctx, named, first);
-        Some(orders.lift(ctx, (number, case.time_ns), &line.spots))
+        let number = orders.enter(books, named, first);
+        Some(orders.lift(books, (number, context.time_ns), &line.spots))
     }
 
     /// Takes a quantity at a position.
     fn take(
         &mut self,
-        ctx: &mut Ctx<'_>,
+        books: &mut Books<'_>,
         orders: &mut impl OrderLines,
         (line, spot): (Option<(u32, HoldKey)>, Spot),
         (wanted, number, mode): (&Wanted, u16, Mode),
         (quantity, _sequence): (i64, u64),
     ) -> ReservationPart {
-        let entry = ctx.schedule.entry_of(ctx.core, spot);
-        let zone = ctx.schedule.entry(entry).zone;
-        let today = ctx.core.today(zone);
-        let due = wanted.due.map(|due| (due, ctx.core.calendar.bucket_of(zone, due)));
+        let entry = books.schedule.entry_of(books.core, spot);
+        let zone = books.schedule.entry(entry).zone;
+        let today = books.core.today(zone);
+        let due = wanted.due.map(|due| (due, books.core.calendar.bucket_of(zone, due)));
         // What is on hand knows no days.
         let due = due.filter(|(_, bucket)| *bucket > today && mode != Mode::OnHand);
         match line {
             Some((line, held)) => {
                 let now = PartNow::granted(quantity);
-                orders.hold(ctx, (line, held), (spot, due), &now);
+                orders.hold(books, (line, held), (spot, due), &now);
             }
-            None => ctx.schedule.hold_at(ctx.core, spot, due.map(|(_, bucket)| bucket), (0, quantity)),
+            None => books.schedule.hold_at(books.core, spot, due.map(|(_, bucket)| bucket), (0, quantity)),
         }
-        let (part, position) = ctx.core.stock.at(spot);
+        let (part, position) = books.core.stock.at(spot);
         let sku = part.names.name(position.names[0]).to_owned();
         let protections = match &wanted.channel {
             Some(channel) if !self.protections.of(&sku).is_empty() => {
-                self.consume_protection(ctx.view(), &sku, spot, channel, quantity)
+                self.consume_protection(books.view(), &sku, spot, channel, quantity)
             }
             _ => Box::default(),
         };
@@ -307,7 +309,7 @@ impl Promises {
     /// Gives back all that a request took before it failed.
     fn put_back(
         &mut self,
-        ctx: &mut Ctx<'_>,
+        books: &mut Books<'_>,
         orders: &mut impl OrderLines,
         (ask, serial): (&Ask, u64),
         source: &str,
@@ -318,9 +320,9 @@ impl Promises {
             let held = HoldKey { serial, part: at, asked_ns: i64::MIN };
             let whom = For { source, id: "", document: ask.document.as_deref(), number };
             let change = (&PartNow::granted(part.held), &PartNow::granted(0));
-            orders.settle(ctx, whom, (held, part.place()), change);
+            orders.settle(books, whom, (held, part.place()), change);
             if !part.protections.is_empty() {
-                let (stock, position) = ctx.core.stock.at(part.spot);
+                let (stock, position) = books.core.stock.at(part.spot);
                 let sku = stock.names.name(position.names[0]);
                 self.protections.give_back(sku, &part.protections, part.held);
             }
@@ -331,13 +333,13 @@ impl Promises {
     }
 
     /// Writes down what became of a request.
-    fn remember_request(&mut self, ctx: &mut Ctx<'_>, case: &Case<'_, '_>, record: Record<'_>) {
-        let now_ns = ctx.core.now_ns();
+    fn remember_request(&mut self, books: &mut Books<'_>, context: &Context<'_, '_>, record: Record<'_>) {
+        let now_ns = books.core.now_ns();
         for part in &record.parts {
-            ctx.core.touch(part.spot, case.sequence);
+            books.core.touch(part.spot, context.sequence);
         }
         self.remember(record, now_ns);
-        self.reservations.tidy(i64::MIN, ctx.config.promise.answers_max);
+        self.reservations.tidy(i64::MIN, books.config.promise.answers_max);
     }
 
     fn shortage(view: View<'_>, ask: &Ask, taken: &Taken) -> String {
@@ -365,25 +367,25 @@ impl Promises {
 
 /// How a wanted line names its order line; nothing without a document.
 fn named<'a>(
-    case: &Case<'a, '_>,
+    context: &Context<'a, '_>,
     ask: &'a Ask<'_>,
     line: &'a Line<'_>,
 ) -> Option<crate::schedule::hold::LineNamed<'a>> {
     let number = line.wanted.line.as_ref().or(ask.line.as_ref()).map(OwnLineNumber::borrow);
-    let source = case.seen.event.source;
+    let source = context.decoded.event.source;
     Some(crate::schedule::hold::LineNamed { source, document: ask.document.as_deref()?, number })
 }
 
 /// What is remembered of a request.
 fn record_of<'a>(
     config: &Config,
-    case: &Case<'a, '_>,
+    context: &Context<'a, '_>,
     (ask, serial, status): (&'a Ask<'_>, u64, Status),
     now_ns: i64,
-    (taken, findings): (Taken, &Findings),
+    (taken, diagnostics): (Taken, &Diagnostics),
 ) -> Record<'a> {
-    let event = &case.seen.event;
-    let asked_ns = case.came.map_or(now_ns, |(_, came_ns)| came_ns);
+    let event = &context.decoded.event;
+    let asked_ns = context.came.map_or(now_ns, |(_, came_ns)| came_ns);
     let ttl_ns = ask.ttl_ns.or(config.promise.reservation_ttl_ns);
     let is_granted = matches!(status, Status::Granted | Status::Partly);
     let (source, id) = (event.source, event.id);
@@ -391,15 +393,15 @@ fn record_of<'a>(
     let channel = |line: &Wanted<'_>| line.channel.as_deref().unwrap_or_default().into();
     let more = More {
         seen: taken.seen,
-        why: findings.why.as_deref().map(Into::into),
+        why: diagnostics.why.as_deref().map(Into::into),
         answered_end_ns: None,
         channels: if channels { ask.lines.iter().map(channel).collect() } else { Box::default() },
     };
     Record {
-        key: case.seen.key,
-        known: case.said.body().known(Outcome::Applied),
+        key: context.decoded.key,
+        known: context.command.body().known(Outcome::Applied),
         serial,
-        sequence: case.sequence,
+        sequence: context.sequence,
         named: RecordName::new(source, id, ask.document.as_deref().unwrap_or_default()),
         expires_ns: ttl_ns.map_or(i64::MAX, |ttl_ns| asked_ns.saturating_add(ttl_ns)),
         status,

@@ -12,7 +12,7 @@ use crate::promise::Promises;
 use crate::promise::fold::{Deed, Op, Ops};
 use crate::promise::record::{End, Got, More, Record, RecordName, ReservationPart, Settled, Status};
 use crate::read::line_number::{read_line_number, write_line_number};
-use crate::schedule::{Ctx, View};
+use crate::schedule::{Books, View};
 use crate::schedule::{read_due, write_due};
 
 const NO_RESERVATION: SnapshotError = SnapshotError::Damaged("a reservation is none");
@@ -110,7 +110,7 @@ impl Promises {
         writer.texts(&more.channels);
     }
 
-    fn read_record<'r>(ctx: &mut Ctx<'_>, reader: &mut Reader<'r>) -> Result<Record<'r>, SnapshotError> {
+    fn read_record<'r>(books: &mut Books<'_>, reader: &mut Reader<'r>) -> Result<Record<'r>, SnapshotError> {
         let key = Fingerprint([reader.u64()?, reader.u64()?]);
         let known = Known { digest: reader.u32()?, ..Known::default() };
         // Serials begin at 1; zero is where no record is.
@@ -132,7 +132,7 @@ impl Promises {
         }
         let mut parts: SmallVec<[ReservationPart; 1]> = SmallVec::new();
         for _ in 0..reader.count(86)? {
-            let part = Self::read_part(ctx, reader, end == End::Live && named.document().is_none())?;
+            let part = Self::read_part(books, reader, end == End::Live && named.document().is_none())?;
             if usize::from(part.line) >= got.len() {
                 return Err(NO_RESERVATION);
             }
@@ -150,9 +150,13 @@ impl Promises {
         Ok(Record { key, known, serial, sequence, named, expires_ns, status, end, posted, got, parts, more })
     }
 
-    fn read_part(ctx: &mut Ctx<'_>, reader: &mut Reader<'_>, is_live: bool) -> Result<ReservationPart, SnapshotError> {
+    fn read_part(
+        books: &mut Books<'_>,
+        reader: &mut Reader<'_>,
+        is_live: bool,
+    ) -> Result<ReservationPart, SnapshotError> {
         let line = u16::try_from(reader.u32()?).map_err(|_| NO_RESERVATION)?;
-        let spot = ctx.core.read_spot(reader)?;
+        let spot = books.core.read_spot(reader)?;
         let is_due = reader.u8()? == 1;
         let due = read_due(reader)?;
         let bucket = i32::try_from(reader.i64()?).map_err(|_| NO_RESERVATION)?;
@@ -163,7 +167,7 @@ impl Promises {
             protections.push(reader.u64()?);
         }
         if is_live && held > 0 {
-            ctx.schedule.hold_at(ctx.core, spot, due.map(|(_, bucket)| bucket), (0, held));
+            books.schedule.hold_at(books.core, spot, due.map(|(_, bucket)| bucket), (0, held));
         }
         Ok(ReservationPart { line, spot, due, granted, held, protections: protections.into() })
     }
@@ -172,22 +176,26 @@ impl Promises {
     ///
     /// # Errors
     /// When it could not have been written.
-    pub(crate) fn read_promises(&mut self, ctx: &mut Ctx<'_>, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
-        ctx.schedule.is_used = reader.u8()? == 1;
+    pub(crate) fn read_promises(
+        &mut self,
+        books: &mut Books<'_>,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), SnapshotError> {
+        books.schedule.is_used = reader.u8()? == 1;
         let serial = reader.u64()?;
         let next_bucket_ns = reader.i64()?;
-        for zone in ctx.core.locations.time_zones() {
-            ctx.core.calendar.zone(&zone);
+        for zone in books.core.locations.time_zones() {
+            books.core.calendar.zone(&zone);
         }
-        let now_ns = ctx.core.now_ns();
-        for zone in 0..ctx.core.calendar.zones() {
-            ctx.core.calendar.reach(zone, now_ns);
+        let now_ns = books.core.now_ns();
+        for zone in 0..books.core.calendar.zones() {
+            books.core.calendar.reach(zone, now_ns);
         }
-        ctx.core.groups.read(reader)?;
+        books.core.groups.read(reader)?;
         self.protections.read(reader)?;
         let mut slots = std::collections::BTreeMap::new();
         for _ in 0..reader.count(100)? {
-            let record = Self::read_record(ctx, reader)?;
+            let record = Self::read_record(books, reader)?;
             let serial = record.serial;
             let slot = self.reservations.put_back(record).ok_or(NO_RESERVATION)?;
             slots.insert(serial, slot);
@@ -214,7 +222,7 @@ impl Promises {
             let settled = Settled { status, outcome, quantity, sequence, why };
             self.reservations.remember_settled(key, settled, told_ns);
         }
-        (ctx.schedule.serial, ctx.schedule.next_bucket_ns) = (serial, next_bucket_ns);
+        (books.schedule.serial, books.schedule.next_bucket_ns) = (serial, next_bucket_ns);
         Ok(())
     }
 }

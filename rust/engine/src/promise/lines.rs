@@ -5,7 +5,7 @@ use tallystick_contract::config::Mode;
 
 use crate::calendar::Due;
 use crate::schedule::hold::{For, HoldKey, HoldPlace, Lifted, LineNamed, PartNow, Share};
-use crate::schedule::{Ctx, Site, View};
+use crate::schedule::{Books, Site, View};
 use crate::stock::Spot;
 
 /// What promises ask of order lines, and tell them.
@@ -20,16 +20,16 @@ pub(crate) trait OrderLines {
     fn line_for(&self, view: View<'_>, whom: For<'_>, spot: Spot) -> Option<u32>;
 
     /// The line with a name, new if need be.
-    fn enter(&mut self, ctx: &mut Ctx<'_>, named: LineNamed<'_>, spot: Spot) -> u32;
+    fn enter(&mut self, books: &mut Books<'_>, named: LineNamed<'_>, spot: Spot) -> u32;
 
     /// Forgets a line of which nothing was said.
-    fn drop_blank(&mut self, ctx: &mut Ctx<'_>, line: u32);
+    fn drop_blank(&mut self, books: &mut Books<'_>, line: u32);
 
     /// Lifts the claims of a line, asked for at a time, off positions. They have to be put down again.
-    fn lift(&self, ctx: &mut Ctx<'_>, asked: (u32, i64), spots: &[Spot]) -> Lifted;
+    fn lift(&self, books: &mut Books<'_>, asked: (u32, i64), spots: &[Spot]) -> Lifted;
 
     /// Puts the claims of a line down again.
-    fn put_down(&self, ctx: &mut Ctx<'_>, lifted: &Lifted);
+    fn put_down(&self, books: &mut Books<'_>, lifted: &Lifted);
 
     /// The greatest part of a quantity that a line can be granted at a position, beside what it is to have elsewhere.
     fn room(
@@ -42,16 +42,22 @@ pub(crate) trait OrderLines {
     ) -> i64;
 
     /// Whether a hold of a line can come to that.
-    fn fits(&self, ctx: &mut Ctx<'_>, asked: (u32, i64), hold: (HoldKey, HoldPlace), wanted: &PartNow) -> bool;
+    fn fits(&self, books: &mut Books<'_>, asked: (u32, i64), hold: (HoldKey, HoldPlace), wanted: &PartNow) -> bool;
 
     /// A part of a reservation as its line knows it, by serial and number.
     fn hold_key(&self, view: View<'_>, whom: (For<'_>, Spot), part: (u64, u16)) -> HoldKey;
 
     /// Lets a line have what a part of a reservation has come to.
-    fn hold(&mut self, ctx: &mut Ctx<'_>, line: (u32, HoldKey), at: (Spot, Option<(Due, i32)>), now: &PartNow);
+    fn hold(&mut self, books: &mut Books<'_>, line: (u32, HoldKey), at: (Spot, Option<(Due, i32)>), now: &PartNow);
 
     /// Lets a part of a reservation be what it has come to, for its line or without one.
-    fn settle(&mut self, ctx: &mut Ctx<'_>, whom: For<'_>, hold: (HoldKey, HoldPlace), change: (&PartNow, &PartNow));
+    fn settle(
+        &mut self,
+        books: &mut Books<'_>,
+        whom: For<'_>,
+        hold: (HoldKey, HoldPlace),
+        change: (&PartNow, &PartNow),
+    );
 
     /// Whether a part counts for nothing, because its line is closed.
     fn is_closed(&self, view: View<'_>, whom: For<'_>, hold: (HoldKey, Spot)) -> bool;

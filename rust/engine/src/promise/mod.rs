@@ -33,7 +33,7 @@ pub(crate) use lines::OrderLines;
 pub(crate) use protection::Protections;
 use record::Record;
 
-use crate::read::element::Seen;
+use crate::read::element::Decoded;
 use crate::read::event::REQUEST;
 use crate::schedule::View;
 use crate::stock::Spot;
@@ -58,12 +58,12 @@ impl Promises {
     pub(crate) fn look_ahead<'s, 'a: 's>(
         &self,
         view: View<'_>,
-        events: impl Iterator<Item = (&'s Seen<'a>, Option<Spot>)>,
+        events: impl Iterator<Item = (&'s Decoded<'a>, Option<Spot>)>,
     ) {
         let mut slots = [None; WAVE_EVENTS];
-        for ((seen, spot), slot) in events.zip(&mut slots) {
-            if seen.event.kind == REQUEST {
-                self.reservations.prefetch(seen.key);
+        for ((decoded, spot), slot) in events.zip(&mut slots) {
+            if decoded.event.kind == REQUEST {
+                self.reservations.prefetch(decoded.key);
             }
             *slot = spot.and_then(|spot| view.schedule.find(spot));
         }

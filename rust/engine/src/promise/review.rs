@@ -10,20 +10,20 @@ use crate::core::days::When;
 use crate::diagnostics::About;
 use crate::promise::Promises;
 use crate::read::element::Place;
-use crate::schedule::{Ctx, View};
+use crate::schedule::{Books, View};
 
 /// Reservations that an exception names.
 const NAMED_MAX: usize = 10;
 
 impl Promises {
     /// Counts all of an entry anew, because buckets are others.
-    pub(crate) fn recount_entry(&mut self, ctx: &mut Ctx<'_>, slot: u32) {
-        let (zone, spot) = (ctx.schedule.entry(slot).zone, ctx.schedule.entry(slot).spot);
-        for serial in ctx.schedule.entry(slot).lines.clone() {
-            let due = ctx.schedule.lines[&serial].due;
-            let bucket = ctx.core.calendar.bucket_of(zone, due);
-            ctx.schedule.lines.get_mut(&serial).expect("the line is known").bucket = bucket;
-            ctx.schedule.recount(ctx.core, ctx.config, serial);
+    pub(crate) fn recount_entry(&mut self, books: &mut Books<'_>, slot: u32) {
+        let (zone, spot) = (books.schedule.entry(slot).zone, books.schedule.entry(slot).spot);
+        for serial in books.schedule.entry(slot).lines.clone() {
+            let due = books.schedule.lines[&serial].due;
+            let bucket = books.core.calendar.bucket_of(zone, due);
+            books.schedule.lines.get_mut(&serial).expect("the line is known").bucket = bucket;
+            books.schedule.recount(books.core, books.config, serial);
         }
         self.look_for_holders();
         for (record, number) in self.parts_of(spot) {
@@ -31,11 +31,11 @@ impl Promises {
             let is_for_line = known.named.document().is_some();
             let part = known.parts[number].clone();
             let Some((due, before)) = part.due else { continue };
-            let bucket = ctx.core.calendar.bucket_of(zone, due);
+            let bucket = books.core.calendar.bucket_of(zone, due);
             if bucket != before {
                 if !is_for_line {
-                    ctx.schedule.hold_at(ctx.core, spot, Some(before), (part.held, 0));
-                    ctx.schedule.hold_at(ctx.core, spot, Some(bucket), (0, part.held));
+                    books.schedule.hold_at(books.core, spot, Some(before), (part.held, 0));
+                    books.schedule.hold_at(books.core, spot, Some(bucket), (0, part.held));
                 }
                 self.reservations.change(record, |record| record.parts[number].due = Some((due, bucket)));
             }
@@ -43,8 +43,8 @@ impl Promises {
     }
 
     /// Tells when the live reservations of a position cannot all be kept any more, and when they can again.
-    pub(crate) fn review_risk(&mut self, ctx: &mut Ctx<'_>, slot: u32, place: Place) {
-        let entry = ctx.schedule.entry(slot);
+    pub(crate) fn review_risk(&mut self, books: &mut Books<'_>, slot: u32, place: Place) {
+        let entry = books.schedule.entry(slot);
         let (spot, was_at_risk) = (entry.spot, entry.is_at_risk);
         let first = match entry.live_dated.first() {
             _ if entry.live_now > 0 => Some(When::Now),
@@ -54,25 +54,25 @@ impl Promises {
         if first.is_none() && !was_at_risk {
             return;
         }
-        ctx.schedule.look_at(ctx.core, slot);
-        let site = ctx.schedule.site_of(ctx.core, spot, Some(slot), None);
+        books.schedule.look_at(books.core, slot);
+        let site = books.schedule.site_of(books.core, spot, Some(slot), None);
         // Beyond the horizon there is no figure.
         let first = first.filter(|when| !matches!(when, When::Bucket(bucket) if *bucket >= site.horizon.end));
-        let bucket = first.map(|when| ctx.core.bucket_within(site.zone, site.horizon, when));
-        let figure = bucket.map_or(0, |bucket| ctx.schedule.figure(ctx.core, &site, Mode::LookAhead, bucket));
+        let bucket = first.map(|when| books.core.bucket_within(site.zone, site.horizon, when));
+        let figure = bucket.map_or(0, |bucket| books.schedule.figure(books.core, &site, Mode::LookAhead, bucket));
         let is_at_risk = figure < 0;
         if is_at_risk == was_at_risk {
             return;
         }
-        ctx.schedule.entry_mut(slot).is_at_risk = is_at_risk;
-        let names = ctx.core.view_names(spot).map(ToOwned::to_owned);
+        books.schedule.entry_mut(slot).is_at_risk = is_at_risk;
+        let names = books.core.view_names(spot).map(ToOwned::to_owned);
         let subject = names.join("/");
         if !is_at_risk {
-            ctx.core.resolve("reservation_at_risk", &subject, "in order again", place);
+            books.core.resolve("reservation_at_risk", &subject, "in order again", place);
             return;
         }
         self.look_for_holders();
-        let cause = self.cause_of_risk(ctx.view(), slot, figure, bucket.unwrap_or(site.horizon.today));
+        let cause = self.cause_of_risk(books.view(), slot, figure, bucket.unwrap_or(site.horizon.today));
         let about = About {
             code: "reservation_at_risk",
             subject: &subject,
@@ -83,7 +83,7 @@ impl Promises {
             missing: None,
             place,
         };
-        ctx.core.raise(ctx.config, about);
+        books.core.raise(books.config, about);
     }
 
     /// Which reservations a shortage breaks: the newest first.

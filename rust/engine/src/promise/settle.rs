@@ -8,10 +8,10 @@ use tallystick_contract::outcome::Outcome;
 use tallystick_contract::quantity;
 use tallystick_tables::dedup::{Fingerprint, fingerprint};
 
-use crate::core::case::Case;
+use crate::core::context::Context;
 use crate::core::days::When;
-use crate::diagnostics::{Findings, Raised};
-use crate::order::Tracks;
+use crate::diagnostics::{Diagnostics, Raised};
+use crate::order::SequenceTracker;
 use crate::promise::Promises;
 use crate::promise::answer::Told;
 use crate::promise::fold::{Deed, Folded, Op, Ops, fold};
@@ -20,7 +20,7 @@ use crate::promise::offer::Demand;
 use crate::promise::record::{End, Record, ReservationPart, Status};
 use crate::read::directive::{Quantities, Settle, Settling};
 use crate::schedule::hold::{For, HoldKey, PartNow};
-use crate::schedule::{Ctx, View};
+use crate::schedule::{Books, View};
 
 const ALLOCATED: usize = tallystick_contract::account::Account::Allocated as usize;
 
@@ -36,29 +36,29 @@ impl Promises {
     /// Takes, gives back or changes what a reservation holds. Nothing where the reservation is not known yet.
     pub(crate) fn settle_reservation(
         &mut self,
-        ctx: &mut Ctx<'_>,
+        books: &mut Books<'_>,
         orders: &mut impl OrderLines,
-        tracks: &Tracks,
-        case: &Case<'_, '_>,
+        tracker: &SequenceTracker,
+        context: &Context<'_, '_>,
         settle: &Settle,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) -> Option<(Outcome, Told)> {
         // What was granted late may have run out before anybody looked.
-        self.expire_reservations(ctx, orders);
-        let key = fingerprint(&ctx.core.secret, &settle.target.source, &settle.target.id);
-        let refuse = |findings: &mut Findings, outcome: Outcome, why: String| {
-            findings.why = Some(why);
+        self.expire_reservations(books, orders);
+        let key = fingerprint(&books.core.secret, &settle.target.source, &settle.target.id);
+        let refuse = |diagnostics: &mut Diagnostics, outcome: Outcome, why: String| {
+            diagnostics.why = Some(why);
             Some((outcome, Told::Nothing))
         };
         let Some(slot) = self.reservations.find(key) else {
-            if Self::is_to_come(ctx, tracks, key) {
+            if Self::is_to_come(books, tracker, key) {
                 return None;
             }
-            return refuse(findings, Outcome::UnknownReference, "there is no such reservation".to_owned());
+            return refuse(diagnostics, Outcome::UnknownReference, "there is no such reservation".to_owned());
         };
-        let log_time_ns = ctx.core.now_ns();
+        let log_time_ns = books.core.now_ns();
         let record = self.reservations.get(slot);
-        let is_forgotten = record.end != End::Live && ctx.core.keys.find(key, log_time_ns).is_none();
+        let is_forgotten = record.end != End::Live && books.core.keys.find(key, log_time_ns).is_none();
         if is_forgotten {
             // Whatever has its key now may still come.
             return None;
@@ -67,7 +67,7 @@ impl Promises {
             return Some((Outcome::Absorbed, Told::Nothing));
         }
         if record.end == End::Refused {
-            return refuse(findings, Outcome::UnknownReference, "there is no such reservation".to_owned());
+            return refuse(diagnostics, Outcome::UnknownReference, "there is no such reservation".to_owned());
         }
         let known = self.known(slot);
         let lines = known.record.got.len().max(1);
@@ -78,15 +78,15 @@ impl Promises {
         };
         if !fits {
             let why = format!("the reservation has {lines} lines; give as many `quantities`");
-            return refuse(findings, Outcome::UnknownReference, why);
+            return refuse(diagnostics, Outcome::UnknownReference, why);
         }
-        Some(self.settle_known(ctx, orders, case, (settle, known), findings))
+        Some(self.settle_known(books, orders, context, (settle, known), diagnostics))
     }
 
     /// Whether a request with a key may still be decided.
-    fn is_to_come(ctx: &mut Ctx<'_>, tracks: &Tracks, key: Fingerprint) -> bool {
-        let is_known = ctx.core.keys.find(key, ctx.core.now_ns()).is_some_and(|known| !known.is_echoed());
-        !is_known || tracks.held().any(|held| held.key == key)
+    fn is_to_come(books: &mut Books<'_>, tracker: &SequenceTracker, key: Fingerprint) -> bool {
+        let is_known = books.core.keys.find(key, books.core.now_ns()).is_some_and(|known| !known.is_echoed());
+        !is_known || tracker.held().any(|held| held.key == key)
     }
 
     fn known(&self, slot: u32) -> Known {
@@ -99,17 +99,17 @@ impl Promises {
 
     fn settle_known(
         &mut self,
-        ctx: &mut Ctx<'_>,
+        books: &mut Books<'_>,
         orders: &mut impl OrderLines,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         (settle, mut known): (&Settle, Known),
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) -> (Outcome, Told) {
         let lines = known.record.got.len().max(1);
-        let at = op_of(settle, case.time_ns, Self::came_ns(ctx.view(), case)).put_among(&mut known.ops);
+        let at = op_of(settle, context.time_ns, Self::came_ns(books.view(), context)).put_among(&mut known.ops);
         let expired_ns = (known.record.end == End::Expired).then_some(known.record.expires_ns);
         let now = fold(&known.record.parts, lines, &known.ops, expired_ns);
-        let open: SmallVec<[bool; 1]> = Self::open_with(ctx.view(), orders, &known, (settle.deed, &now));
+        let open: SmallVec<[bool; 1]> = Self::open_with(books.view(), orders, &known, (settle.deed, &now));
         let is_closed = !open.contains(&true);
         // What is asked of lines that are closed is not looked at.
         let is_meant = |(_, is_open): &(&ReservationPart, &bool)| **is_open;
@@ -118,36 +118,36 @@ impl Promises {
             .then(|| fold(&meant().collect::<Vec<ReservationPart>>(), lines, &known.ops, expired_ns));
         let judged = some.as_ref().unwrap_or(&now);
         // What has run out may be somebody else's by now; what was taken before is a fact.
-        let is_over = known.record.expires_ns <= ctx.core.reached_ns();
+        let is_over = known.record.expires_ns <= books.core.reached_ns();
         if judged.misfits[at] || is_over && settle.deed == Settling::Change {
             if is_closed {
                 return (Outcome::Absorbed, Told::Nothing);
             }
             let (live, end) = (quantity::text(known.before.live()), known.record.end.name());
-            findings.why = Some(format!("{live} is held, and not what was asked for ({end})"));
+            diagnostics.why = Some(format!("{live} is held, and not what was asked for ({end})"));
             return (Outcome::Insufficient, Told::Nothing);
         }
-        if !self.fits_raised(ctx, orders, case, &known, (settle.deed, &now, &open)) {
-            findings.why = Some(format!("there is not enough for {}", quantity::text(now.live() + now.posted())));
+        if !self.fits_raised(books, orders, context, &known, (settle.deed, &now, &open)) {
+            diagnostics.why = Some(format!("there is not enough for {}", quantity::text(now.live() + now.posted())));
             return (Outcome::Insufficient, Told::Nothing);
         }
-        if !Self::has_room_for(ctx.view(), &known.record, (&known.before, &now)) {
+        if !Self::has_room_for(books.view(), &known.record, (&known.before, &now)) {
             return (Outcome::Overflow, Told::Nothing);
         }
         if !is_closed {
-            tell_over_release(&known.before, judged, settle, findings);
+            tell_over_release(&known.before, judged, settle, diagnostics);
         }
         let moved = judged.moved[at];
         // What counts for nothing is seen by nobody.
-        let was_quiet = std::mem::replace(&mut ctx.core.is_quiet, is_closed);
-        self.become_of(ctx, orders, &known, &now);
-        ctx.core.is_quiet = was_quiet;
+        let was_quiet = std::mem::replace(&mut books.core.is_quiet, is_closed);
+        self.become_of(books, orders, &known, &now);
+        books.core.is_quiet = was_quiet;
         if is_closed { (Outcome::Absorbed, Told::Nothing) } else { (Outcome::Applied, Told::Settled(moved)) }
     }
 
     /// The log's time when an element came.
-    fn came_ns(view: View<'_>, case: &Case<'_, '_>) -> i64 {
-        case.came.map_or(view.core.now_ns(), |(_, came_ns)| came_ns)
+    fn came_ns(view: View<'_>, context: &Context<'_, '_>) -> i64 {
+        context.came.map_or(view.core.now_ns(), |(_, came_ns)| came_ns)
     }
 
     /// Whether all that a reservation is for is closed, so that it counts for nothing.
@@ -199,9 +199,9 @@ impl Promises {
     /// takes.
     fn fits_raised(
         &self,
-        ctx: &mut Ctx<'_>,
+        books: &mut Books<'_>,
         orders: &impl OrderLines,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         known: &Known,
         (deed, now, open): (Settling, &Folded, &[bool]),
     ) -> bool {
@@ -212,11 +212,12 @@ impl Promises {
             if more <= 0 || is_granted || !open[usize::from(at)] {
                 return true;
             }
-            let line = orders.line_for(ctx.view(), whom(&known.record, part), part.spot);
+            let line = orders.line_for(books.view(), whom(&known.record, part), part.spot);
             let channel = known.record.channel(usize::from(part.line));
-            let held = orders.hold_key(ctx.view(), (whom(&known.record, part), part.spot), (known.record.serial, at));
-            let fits = line.is_none_or(|line| orders.fits(ctx, (line, case.time_ns), (held, part.place()), wanted));
-            fits && self.is_to_spare(ctx, orders, line.map(|line| (line, case.time_ns)), (part, channel), more)
+            let held = orders.hold_key(books.view(), (whom(&known.record, part), part.spot), (known.record.serial, at));
+            let fits =
+                line.is_none_or(|line| orders.fits(books, (line, context.time_ns), (held, part.place()), wanted));
+            fits && self.is_to_spare(books, orders, line.map(|line| (line, context.time_ns)), (part, channel), more)
         })
     }
 
@@ -224,29 +225,29 @@ impl Promises {
     /// without a line, whether there is more at all.
     fn is_to_spare(
         &self,
-        ctx: &mut Ctx<'_>,
+        books: &mut Books<'_>,
         orders: &impl OrderLines,
         line: Option<(u32, i64)>,
         (part, channel): (&ReservationPart, Option<&str>),
         more: i64,
     ) -> bool {
-        let (stock, position) = ctx.core.stock.at(part.spot);
+        let (stock, position) = books.core.stock.at(part.spot);
         let sku = stock.names.name(position.names[0]).to_owned();
         if line.is_some() && self.protections.of(&sku).is_empty() {
             return true;
         }
-        let (when, mode) = (When::of(part.due), ctx.core.config.promise.mode);
-        let lifted = line.map(|line| orders.lift(ctx, line, &[part.spot]));
+        let (when, mode) = (When::of(part.due), books.core.config.promise.mode);
+        let lifted = line.map(|line| orders.lift(books, line, &[part.spot]));
         let demand = Demand { sku: &sku, spots: &[part.spot], when, mode, channel, quantity: more };
-        let offer = self.offer(ctx.view(), orders, &demand, lifted.as_ref());
+        let offer = self.offer(books.view(), orders, &demand, lifted.as_ref());
         if let Some(lifted) = &lifted {
-            orders.put_down(ctx, lifted);
+            orders.put_down(books, lifted);
         }
         offer.total >= more
     }
 
     /// Lets a reservation be what it has come to.
-    fn become_of(&mut self, ctx: &mut Ctx<'_>, orders: &mut impl OrderLines, known: &Known, now: &Folded) {
+    fn become_of(&mut self, books: &mut Books<'_>, orders: &mut impl OrderLines, known: &Known, now: &Folded) {
         let Known { slot, record, .. } = known;
         let parts: SmallVec<[ReservationPart; 1]> = record
             .parts
@@ -267,11 +268,11 @@ impl Promises {
         }
         for (at, part) in (0..).zip(&record.parts) {
             let (before, after) = (&known.before.parts[usize::from(at)], &now.parts[usize::from(at)]);
-            let held = orders.hold_key(ctx.view(), (whom(record, part), part.spot), (record.serial, at));
-            orders.settle(ctx, whom(record, part), (held, part.place()), (before, after));
-            self.give_protections_back(ctx.view(), part, (before, after));
+            let held = orders.hold_key(books.view(), (whom(record, part), part.spot), (record.serial, at));
+            orders.settle(books, whom(record, part), (held, part.place()), (before, after));
+            self.give_protections_back(books.view(), part, (before, after));
         }
-        let now_ns = ctx.core.now_ns();
+        let now_ns = books.core.now_ns();
         match (record.end == End::Live, now.live() > 0) {
             (true, false) => self.reservations.end(*slot, now.end, now_ns),
             (false, true) => self.reservations.revive(*slot),
@@ -291,26 +292,26 @@ impl Promises {
     }
 
     /// Lets go of what has run out.
-    pub(crate) fn expire_reservations(&mut self, ctx: &mut Ctx<'_>, orders: &mut impl OrderLines) {
-        let now_ns = ctx.core.reached_ns();
-        let _config = Arc::clone(&ctx.core.config);
+    pub(crate) fn expire_reservations(&mut self, books: &mut Books<'_>, orders: &mut impl OrderLines) {
+        let now_ns = books.core.reached_ns();
+        let _config = Arc::clone(&books.core.config);
         while let Some(slot) = self.reservations.expired(now_ns) {
             let known = self.known(slot);
             let now =
                 fold(&known.record.parts, known.record.got.len().max(1), &known.ops, Some(known.record.expires_ns));
-            self.become_of(ctx, orders, &known, &now);
+            self.become_of(books, orders, &known, &now);
         }
     }
 }
 
 /// Raises that more was to be given back than a reservation held, and settles it when that is in order again.
-fn tell_over_release(before: &Folded, now: &Folded, settle: &Settle, findings: &mut Findings) {
+fn tell_over_release(before: &Folded, now: &Folded, settle: &Settle, diagnostics: &mut Diagnostics) {
     let subject = format!("{}/{}", settle.target.source, settle.target.id);
     if now.is_over_released && !before.is_over_released {
         let cause = "more was to be given back than the reservation holds".to_owned();
-        findings.raised.push(Raised::about("over_release", subject, cause));
+        diagnostics.raised.push(Raised::about("over_release", subject, cause));
     } else if before.is_over_released && !now.is_over_released {
-        findings.settled.push(("over_release", subject));
+        diagnostics.settled.push(("over_release", subject));
     }
 }
 

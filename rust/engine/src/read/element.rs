@@ -126,27 +126,27 @@ impl NameHashes {
 
 /// What a first look found of an element.
 #[derive(Debug)]
-pub(crate) struct Seen<'a> {
+pub(crate) struct Decoded<'a> {
     pub(crate) event: Event<'a>,
     pub(crate) is_too_large: bool,
-    pub(crate) decoded: Result<(), Malformed>,
+    pub(crate) form: Result<(), Malformed>,
     pub(crate) key: Fingerprint,
     pub(crate) hashes: NameHashes,
 }
 
-impl Default for Seen<'_> {
+impl Default for Decoded<'_> {
     fn default() -> Self {
         Self {
             event: Event::default(),
             is_too_large: false,
-            decoded: Ok(()),
+            form: Ok(()),
             key: Fingerprint([0; 2]),
             hashes: NameHashes::default(),
         }
     }
 }
 
-impl Seen<'_> {
+impl Decoded<'_> {
     /// The hashes of its key and its names.
     #[inline]
     pub(crate) fn hash(&mut self, secret: &[u8; 16], seed: u64) {
@@ -157,28 +157,28 @@ impl Seen<'_> {
 }
 
 /// Looks at elements: reads each into its slot.
-pub(crate) fn see<'a>(elements: &[Element<'a>], seen: &mut [Seen<'a>], shapes: &mut Shapes, arena: &'a Bump) {
-    let mut rest = seen;
+pub(crate) fn see<'a>(elements: &[Element<'a>], decoded: &mut [Decoded<'a>], shapes: &mut Shapes, arena: &'a Bump) {
+    let mut rest = decoded;
     for run in elements.chunk_by(Element::is_before) {
         let (here, behind) = rest.split_at_mut(run.len());
         match run[0].form {
             Form::Row(rows, first) => rows.see(first, here, arena),
-            _ => run.iter().zip(here).for_each(|(element, seen)| see_text(element, seen, shapes, arena)),
+            _ => run.iter().zip(here).for_each(|(element, decoded)| see_text(element, decoded, shapes, arena)),
         }
         rest = behind;
     }
 }
 
-fn see_text<'a>(element: &Element<'a>, seen: &mut Seen<'a>, shapes: &mut Shapes, arena: &'a Bump) {
-    seen.is_too_large = false;
-    seen.decoded = match element.form {
-        Form::Text(bytes) if bytes.len() <= EVENT_BYTES_MAX => decode(bytes, &mut seen.event, shapes, arena),
+fn see_text<'a>(element: &Element<'a>, decoded: &mut Decoded<'a>, shapes: &mut Shapes, arena: &'a Bump) {
+    decoded.is_too_large = false;
+    decoded.form = match element.form {
+        Form::Text(bytes) if bytes.len() <= EVENT_BYTES_MAX => decode(bytes, &mut decoded.event, shapes, arena),
         Form::Text(_) | Form::Row(..) => {
-            (seen.event, seen.is_too_large) = (Event::default(), true);
+            (decoded.event, decoded.is_too_large) = (Event::default(), true);
             Ok(())
         }
         Form::Broken(_, why) => {
-            seen.event = Event::default();
+            decoded.event = Event::default();
             Err(why)
         }
     };

@@ -10,7 +10,7 @@ use tallystick_tables::hash::of_name;
 
 use crate::read::decode::Malformed;
 use crate::read::directive::{Directive, Request};
-use crate::read::element::{Clock, Seen};
+use crate::read::element::{Clock, Decoded};
 use crate::read::event::{Event, EventTime, given};
 use crate::read::form::{Statuses, check_form, check_quantity};
 use crate::read::line_number::LineNumber;
@@ -21,14 +21,14 @@ pub(crate) enum Reading<'e> {
     Malformed(Malformed),
     /// It moves the log's time and nothing else.
     Refused(Outcome),
-    Claim(Claim<'e>),
+    Posting(Posting<'e>),
     /// Its members are still to be read.
     Directive(DirectiveKind),
 }
 
 /// An event whose own form is right.
 #[derive(Debug, Clone)]
-pub(crate) struct Claim<'e> {
+pub(crate) struct Posting<'e> {
     pub(crate) rule: &'e Rule,
     pub(crate) statuses: Statuses,
     /// Thousandths.
@@ -39,12 +39,12 @@ pub(crate) struct Claim<'e> {
 impl<'e> Reading<'e> {
     /// The first part of the column of early returns.
     #[inline]
-    pub(crate) fn of(config: &'e Config, secret: u64, seen: &Seen<'_>) -> Self {
-        let event = &seen.event;
-        if seen.is_too_large {
+    pub(crate) fn of(config: &'e Config, secret: u64, decoded: &Decoded<'_>) -> Self {
+        let event = &decoded.event;
+        if decoded.is_too_large {
             return Self::TooLarge;
         }
-        if let Err(malformed) = seen.decoded {
+        if let Err(malformed) = decoded.form {
             return Self::Malformed(malformed);
         }
         let kind = event.kind;
@@ -61,16 +61,19 @@ impl<'e> Reading<'e> {
                 Self::Refused(Outcome::SequenceMissing)
             }
             Ok(_) if event.hops.is_some_and(|hops| hops > config.hops_max) => Self::Refused(Outcome::Loop),
-            Ok(quantity) => {
-                Self::Claim(Claim { rule, statuses, quantity, body: body_of(secret, seen, rule, statuses, quantity) })
-            }
+            Ok(quantity) => Self::Posting(Posting {
+                rule,
+                statuses,
+                quantity,
+                body: body_of(secret, decoded, rule, statuses, quantity),
+            }),
             Err(outcome) => Self::Refused(outcome),
         }
     }
 
     /// Whether the element's own time can move the log's.
     pub(crate) const fn is_timed(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::Claim(_))
+        matches!(self, Self::Refused(_) | Self::Posting(_))
     }
 }
 
@@ -87,15 +90,15 @@ impl Clock {
 
 /// What an element says, read whole.
 #[derive(Debug)]
-pub(crate) enum Said<'e> {
-    Stock(Claim<'e>),
+pub(crate) enum Command<'e> {
+    Stock(Posting<'e>),
     Directive(Box<Directive<'e>>, Body),
 }
 
-impl Said<'_> {
+impl Command<'_> {
     pub(crate) const fn body(&self) -> Body {
         match self {
-            Self::Stock(claim) => claim.body,
+            Self::Stock(posting) => posting.body,
             Self::Directive(_, body) => *body,
         }
     }
@@ -163,9 +166,9 @@ pub(crate) fn effective_time(config: &Config, event: &Event<'_>, log_time_ns: i6
 }
 
 /// The digest of what an event says (`docs/events.md` §7).
-fn body_of(keyed: u64, seen: &Seen<'_>, rule: &Rule, statuses: Statuses, quantity: i64) -> Body {
+fn body_of(keyed: u64, decoded: &Decoded<'_>, rule: &Rule, statuses: Statuses, quantity: i64) -> Body {
     let mut body = BodyBuilder::new(keyed);
-    let (event, hashes) = (&seen.event, &seen.hashes);
+    let (event, hashes) = (&decoded.event, &decoded.hashes);
     // The name's hash, not the number: a newer version may number its types otherwise.
     body.hash(0, rule.name_hash);
     // Written out, so that what depends on the place alone is worked out by the compiler.
@@ -190,10 +193,10 @@ fn body_of(keyed: u64, seen: &Seen<'_>, rule: &Rule, statuses: Statuses, quantit
 }
 
 /// The digest of what a directive says.
-pub(crate) fn body_of_directive(keyed: u64, seen: &Seen<'_>, directive: &Directive<'_>) -> Body {
+pub(crate) fn body_of_directive(keyed: u64, decoded: &Decoded<'_>, directive: &Directive<'_>) -> Body {
     let mut body = BodyBuilder::new(keyed);
     body.text(0, Some(directive.kind.name()));
-    body.number(7, time_said(&seen.event));
+    body.number(7, time_said(&decoded.event));
     body.hash(13, directive.said);
     body.finish()
 }

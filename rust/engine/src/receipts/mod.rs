@@ -8,11 +8,11 @@ use tallystick_tables::dedup::Fingerprint;
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 use crate::core::Core;
-use crate::diagnostics::{Findings, Raised};
+use crate::diagnostics::{Diagnostics, Raised};
 use crate::read::directive::ReceiptLine;
 use crate::read::event::Event;
 use crate::read::line_number::{LineNumber, read_line_number, write_line_number};
-use crate::read::reading::Claim;
+use crate::read::reading::Posting;
 /// What is known of a line, in thousandths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Expected {
@@ -28,13 +28,13 @@ struct Expected {
 
 /// All lines that are watched.
 #[derive(Debug, Default)]
-pub(crate) struct Lines {
+pub(crate) struct ExpectedReceipts {
     lines: BTreeMap<ReceiptLine, Expected>,
     /// The line of each receipt.
     by_key: BTreeMap<[u64; 2], ReceiptLine>,
 }
 
-impl Lines {
+impl ExpectedReceipts {
     /// Forgets what was not touched since a time.
     pub(crate) fn forget(&mut self, before_ns: i64) {
         let by_key = &mut self.by_key;
@@ -105,7 +105,7 @@ impl Lines {
     }
 }
 
-impl Lines {
+impl ExpectedReceipts {
     /// Notes what a receipt is to bring.
     pub(crate) fn announce(
         &mut self,
@@ -114,11 +114,11 @@ impl Lines {
         config: &Config,
         line: &ReceiptLine,
         quantity: i64,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) {
         if let Some(receipts) = config.receipts {
             self.expected(core, config, line).announced = Some(quantity);
-            self.compare(is_scheduled, receipts, line, findings);
+            self.compare(is_scheduled, receipts, line, diagnostics);
         }
     }
 
@@ -129,11 +129,11 @@ impl Lines {
         is_scheduled: impl Fn(&ReceiptLine) -> bool,
         config: &Config,
         line: &ReceiptLine,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) {
         if let Some(receipts) = config.receipts {
             self.expected(core, config, line).is_closed = true;
-            self.compare(is_scheduled, receipts, line, findings);
+            self.compare(is_scheduled, receipts, line, diagnostics);
         }
     }
 
@@ -143,12 +143,12 @@ impl Lines {
         core: &Core,
         is_scheduled: impl Fn(&ReceiptLine) -> bool,
         config: &Config,
-        (event, claim, quantity): (&Event<'_>, &Claim<'_>, i64),
+        (event, posting, quantity): (&Event<'_>, &Posting<'_>, i64),
         key: Fingerprint,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) {
         let (Some(receipts), Some(document)) = (config.receipts, event.document) else { return };
-        if &*claim.rule.name != "stock.received" {
+        if &*posting.rule.name != "stock.received" {
             return;
         }
         let line = ReceiptLine {
@@ -159,7 +159,7 @@ impl Lines {
         };
         self.expected(core, config, &line).received.insert(key.0, quantity);
         self.by_key.insert(key.0, line.clone());
-        self.compare(is_scheduled, receipts, &line, findings);
+        self.compare(is_scheduled, receipts, &line, diagnostics);
     }
 
     /// Takes back what came, because it never did. Returns its line, which is looked at once what came instead was
@@ -192,7 +192,7 @@ impl Lines {
         is_scheduled: impl Fn(&ReceiptLine) -> bool,
         receipts: Receipts,
         line: &ReceiptLine,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) {
         if is_scheduled(line) {
             return; // The schedule judges.
@@ -211,7 +211,7 @@ impl Lines {
         let subject = format!("{}/{number}/{}/{}", line.document, line.sku, line.location);
         let was_told = std::mem::replace(&mut expected.is_told, is_over || is_short);
         if !is_over && !is_short {
-            findings.settled.push(("receipt_variance", subject));
+            diagnostics.settled.push(("receipt_variance", subject));
             return;
         }
         if was_told {
@@ -225,6 +225,6 @@ impl Lines {
         let what = if is_over { "more" } else { "less" };
         let cause =
             format!("{} came, {what} than the {} that were announced", amount(received), amount(announced.into()));
-        findings.raised.push(Raised::about("receipt_variance", subject, cause));
+        diagnostics.raised.push(Raised::about("receipt_variance", subject, cause));
     }
 }

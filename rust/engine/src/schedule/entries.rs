@@ -7,9 +7,9 @@ use tallystick_contract::outcome::Outcome;
 use tallystick_contract::rules::Flow;
 
 use crate::core::Core;
-use crate::read::element::Seen;
+use crate::read::element::Decoded;
 use crate::read::event::Event;
-use crate::read::reading::Claim;
+use crate::read::reading::Posting;
 use crate::schedule::Schedule;
 use crate::schedule::given::{AT_ONCE, Shown};
 use crate::schedule::line::SupplyState;
@@ -35,8 +35,8 @@ impl Schedule {
     }
 
     /// Where an event's position is, if it has an entry.
-    pub(crate) fn promised_spot(core: &Core, seen: &Seen<'_>, found: Found) -> Option<Spot> {
-        let part = u32::try_from(core.stock.part_of(seen.hashes.sku)).expect("there are few parts");
+    pub(crate) fn promised_spot(core: &Core, decoded: &Decoded<'_>, found: Found) -> Option<Spot> {
+        let part = u32::try_from(core.stock.part_of(decoded.hashes.sku)).expect("there are few parts");
         let spot = Spot { part, place: found.place? };
         Some(spot).filter(|spot| core.stock.at(*spot).1.counts & PROMISED != 0)
     }
@@ -125,11 +125,14 @@ impl Schedule {
         &self,
         core: &Core,
         event: &Event<'_>,
-        claim: &Claim<'_>,
+        posting: &Posting<'_>,
         quantity: i64,
     ) -> Result<(), Outcome> {
         let is_claiming = event.document.is_some()
-            && claim.rule.step.is_some_and(|step| matches!(step.flow, Flow::Reserve | Flow::Allocate) && !step.is_back);
+            && posting
+                .rule
+                .step
+                .is_some_and(|step| matches!(step.flow, Flow::Reserve | Flow::Allocate) && !step.is_back);
         if is_claiming && self.is_used { self.check_room(core, event, quantity) } else { Ok(()) }
     }
 

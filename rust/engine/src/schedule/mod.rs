@@ -10,7 +10,7 @@ use tallystick_contract::heap_size;
 use tallystick_tables::hash::{GOLDEN, fold};
 
 use crate::stock::Spot;
-pub(crate) mod context;
+pub(crate) mod books;
 mod entries;
 mod entry;
 mod figure;
@@ -20,7 +20,7 @@ mod image;
 mod line;
 pub(crate) mod measure;
 
-pub(crate) use context::{Ctx, View};
+pub(crate) use books::{Books, View};
 pub(crate) use entry::Entry;
 pub(crate) use figure::{Site, dated};
 pub(crate) use given::{AT_ONCE, Given, Moved, Shown};

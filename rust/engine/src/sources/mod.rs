@@ -15,7 +15,7 @@ use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 use crate::core::Core;
 use crate::diagnostics::About;
-use crate::order::Tracks;
+use crate::order::SequenceTracker;
 use crate::output::effect::{write_name, write_number, write_text};
 use crate::read::element::Place;
 use crate::read::event::{Event, given};
@@ -360,7 +360,7 @@ impl Sources {
     }
 
     /// What is known of each source, as a JSON array: first those that are registered, by name, then the others.
-    pub(crate) fn list(&self, core: &Core, tracks: &Tracks) -> Vec<u8> {
+    pub(crate) fn list(&self, core: &Core, tracker: &SequenceTracker) -> Vec<u8> {
         let config = &core.config;
         let silent = config.sources().filter(|(name, _)| self.find(name).is_none()).map(|(name, _)| name);
         let mut names: Vec<&str> = self.all.iter().map(|source| &*source.name).chain(silent).collect();
@@ -370,13 +370,13 @@ impl Sources {
             if place > 0 {
                 out.push(b',');
             }
-            self.write_source(core, tracks, name, &mut out);
+            self.write_source(core, tracker, name, &mut out);
         }
         out.push(b']');
         out
     }
 
-    fn write_source(&self, core: &Core, tracks: &Tracks, name: &str, out: &mut Vec<u8>) {
+    fn write_source(&self, core: &Core, tracker: &SequenceTracker, name: &str, out: &mut Vec<u8>) {
         let registered = core.config.source(name);
         out.extend_from_slice(b"{\"source\":");
         tallystick_contract::json_text::write_string(out, name);
@@ -393,7 +393,7 @@ impl Sources {
         if let Some(number) = self.find(name) {
             self.write_heard(core, &self.all[number as usize], out);
         }
-        Self::write_tracks(tracks, name, out);
+        Self::write_tracks(tracker, name, out);
         out.push(b'}');
     }
 
@@ -432,8 +432,8 @@ impl Sources {
     }
 
     /// What is held of a source, and which numbers it owes.
-    pub(crate) fn write_tracks(tracks: &Tracks, name: &str, out: &mut Vec<u8>) {
-        let tracks = || tracks.all().iter().filter(|track| *track.source == *name);
+    pub(crate) fn write_tracks(tracker: &SequenceTracker, name: &str, out: &mut Vec<u8>) {
+        let tracks = || tracker.all().iter().filter(|track| *track.source == *name);
         write_number(out, "held", tracks().map(|track| track.held.len() as u64).sum());
         out.extend_from_slice(b",\"open_gaps\":[");
         let mut lead: &[u8] = b"";

@@ -9,20 +9,20 @@ use tallystick_contract::ownership::{Role, Statement, Verdict};
 use tallystick_contract::rules::{End, QuantityRule};
 
 use crate::core::admitted::{Admitted, Refusal};
-use crate::core::case::Case;
-use crate::diagnostics::{Findings, Raised};
+use crate::core::context::Context;
+use crate::diagnostics::{Diagnostics, Raised};
 use crate::read::directive::{Directive, Request};
-use crate::read::reading::{Claim, Said};
+use crate::read::reading::{Command, Posting};
 use crate::spine::engine::Engine;
 
 impl Engine {
     /// Whether an event may pass.
-    pub(crate) fn admit(&mut self, config: &Config, case: &Case<'_, '_>) -> Result<Admitted, Refusal> {
-        let event = &case.seen.event;
+    pub(crate) fn admit(&mut self, config: &Config, context: &Context<'_, '_>) -> Result<Admitted, Refusal> {
+        let event = &context.decoded.event;
         let source = event.source;
         let mut admitted = Admitted::default();
-        if case.said.names_stock() {
-            self.core.rename(event, source, case.time_ns, &mut admitted);
+        if context.command.names_stock() {
+            self.core.rename(event, source, context.time_ns, &mut admitted);
         }
         if config.unregistered != Unregistered::Accept && config.source(source).is_none() && !config.is_operator(source)
         {
@@ -32,13 +32,17 @@ impl Engine {
             }
             admitted.flags.push(Raised { subject: Some(source.into()), ..Raised::of("unregistered_source") });
         }
-        admitted.verdict = self.verdict(config, case, &admitted)?;
+        admitted.verdict = self.verdict(config, context, &admitted)?;
         if admitted.verdict.is_stranger && admitted.flags.is_empty() {
             admitted.flags.push(Raised { subject: Some(source.into()), ..Raised::of("unregistered_source") });
         }
-        match case.said {
-            Said::Stock(claim) => self.core.check_master(config, event, claim, case.time_ns, &mut admitted)?,
-            Said::Directive(directive, _) => self.core.check_unit(event, directive, case.time_ns, &mut admitted)?,
+        match context.command {
+            Command::Stock(posting) => {
+                self.core.check_master(config, event, posting, context.time_ns, &mut admitted)?;
+            }
+            Command::Directive(directive, _) => {
+                self.core.check_unit(event, directive, context.time_ns, &mut admitted)?;
+            }
         }
         if admitted.verdict.role == Role::Contributor {
             admitted.flags.insert(0, Raised::of("contributor"));
@@ -47,19 +51,19 @@ impl Engine {
     }
 
     /// What the source is for what it says.
-    fn verdict(&mut self, config: &Config, case: &Case<'_, '_>, admitted: &Admitted) -> Result<Verdict, Refusal> {
-        let event = &case.seen.event;
+    fn verdict(&mut self, config: &Config, context: &Context<'_, '_>, admitted: &Admitted) -> Result<Verdict, Refusal> {
+        let event = &context.decoded.event;
         let source = event.source;
         let mut accounts = Vec::new();
-        let (kind, location, directive) = match case.said {
-            Said::Stock(claim) => {
+        let (kind, location, directive) = match context.command {
+            Command::Stock(posting) => {
                 if config.ownership.is_none() && self.shadow.is_none() {
                     return Ok(Verdict::default());
                 }
-                accounts_of(claim, &mut accounts);
-                (&*claim.rule.name, admitted.location.as_deref().unwrap_or(event.location), None)
+                accounts_of(posting, &mut accounts);
+                (&*posting.rule.name, admitted.location.as_deref().unwrap_or(event.location), None)
             }
-            Said::Directive(directive, _) if directive.kind.is_for_operators() => {
+            Command::Directive(directive, _) if directive.kind.is_for_operators() => {
                 let why = "only operators may say this: the sources named in engine.operators";
                 return if config.is_operator(source) {
                     Ok(Verdict::default())
@@ -67,8 +71,8 @@ impl Engine {
                     Err((Outcome::NotOwner, Some(why.to_owned())))
                 };
             }
-            Said::Directive(directive, _) if directive.kind == DirectiveKind::Tick => return Ok(Verdict::default()),
-            Said::Directive(directive, _) => {
+            Command::Directive(directive, _) if directive.kind == DirectiveKind::Tick => return Ok(Verdict::default()),
+            Command::Directive(directive, _) => {
                 let is_there = matches!(
                     directive.request,
                     Request::DefineLocation(..) | Request::Announce(..) | Request::Close(..)
@@ -77,10 +81,10 @@ impl Engine {
                 (directive.kind.name(), if is_there { location } else { "" }, Some(directive))
             }
         };
-        let statement = Statement { source, kind, accounts: &accounts, location, time_ns: case.time_ns };
+        let statement = Statement { source, kind, accounts: &accounts, location, time_ns: context.time_ns };
         let verdict = config.ownership.as_ref().map(|policy| policy.judge(statement)).unwrap_or_default();
         if let Some(shadow) = &mut self.shadow {
-            shadow.compare(statement, verdict.role, case.element.place);
+            shadow.compare(statement, verdict.role, context.element.place);
         }
         let verdict = match directive {
             // Everybody may correct what is its own, unless a rule speaks against it.
@@ -96,11 +100,11 @@ impl Engine {
     }
 
     /// Tells of a source whose events change nothing because no rule names it.
-    pub(crate) fn flag_observed(&mut self, admitted: &Admitted, findings: &mut Findings) {
+    pub(crate) fn flag_observed(&mut self, admitted: &Admitted, diagnostics: &mut Diagnostics) {
         if admitted.verdict.is_stranger {
             let of_source: Vec<_> = admitted.flags.iter().filter(|flag| &*flag.code == "unregistered_source").collect();
             let flags = self.untold(of_source);
-            findings.raised.extend(flags);
+            diagnostics.raised.extend(flags);
         }
     }
 
@@ -134,22 +138,22 @@ fn may_correct(directive: &Directive, source: &str, verdict: Verdict) -> Result<
         return Ok(());
     }
     let why = format!(
-        "only {:?} may correct or settle what it said, or a source that the ownership policy names for it",
+        "only {:?} may correct or settle what it command, or a source that the ownership policy names for it",
         target.source
     );
     Err((Outcome::NotOwner, Some(why)))
 }
 
 /// The accounts that a type posts to, statuses resolved.
-pub(crate) fn accounts_of(claim: &Claim<'_>, accounts: &mut Vec<Account>) {
-    if claim.rule.quantity == QuantityRule::Count {
+pub(crate) fn accounts_of(posting: &Posting<'_>, accounts: &mut Vec<Account>) {
+    if posting.rule.quantity == QuantityRule::Count {
         accounts.push(Account::OnHand);
     }
-    for end in claim.rule.postings.iter().flat_map(|posting| [posting.from, posting.to]) {
+    for end in posting.rule.postings.iter().flat_map(|posting| [posting.from, posting.to]) {
         accounts.extend(match end {
             End::Fixed(account) => Some(account),
-            End::FromStatus => claim.statuses.from,
-            End::ToStatus => claim.statuses.to,
+            End::FromStatus => posting.statuses.from,
+            End::ToStatus => posting.statuses.to,
         });
     }
 }

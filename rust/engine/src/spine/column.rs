@@ -21,16 +21,16 @@ use tallystick_tables::body::Body;
 use tallystick_tables::dedup::Fingerprint;
 
 use crate::core::admitted::Admitted;
-use crate::core::case::Case;
-use crate::diagnostics::Findings;
+use crate::core::context::Context;
+use crate::diagnostics::Diagnostics;
 use crate::keys::{KeyPart, NewKey};
 use crate::order::Rank;
 use crate::output::batch::Batch;
 use crate::promise::answer_unread;
-use crate::read::element::{Clock, Element, Seen};
+use crate::read::element::{Clock, Decoded, Element};
 use crate::read::event::{Event, EventTime};
-use crate::read::reading::{Said, effective_time};
-use crate::schedule::{Ctx, View};
+use crate::read::reading::{Command, effective_time};
+use crate::schedule::{Books, View};
 use crate::spine::engine::Engine;
 use crate::stock::lookup::Found;
 
@@ -40,44 +40,44 @@ impl Engine {
         &mut self,
         config: &Config,
         element: &Element<'_>,
-        (seen, found): (&Seen<'_>, Found),
-        findings: &mut Findings,
+        (decoded, found): (&Decoded<'_>, Found),
+        diagnostics: &mut Diagnostics,
         batch: &mut Batch,
     ) -> Outcome {
         let place = element.place;
-        let said = self.core.read(config, element, seen, findings);
-        let time = match &said {
-            Ok(said) if !said.is_of_its_time() => EventTime::Absent,
+        let command = self.core.read(config, element, decoded, diagnostics);
+        let time = match &command {
+            Ok(command) if !command.is_of_its_time() => EventTime::Absent,
             Err(outcome @ (Outcome::TooLarge | Outcome::Malformed)) => {
-                answer_unread(element, seen, *outcome, findings, batch);
+                answer_unread(element, decoded, *outcome, diagnostics, batch);
                 return *outcome;
             }
-            _ => seen.event.time,
+            _ => decoded.event.time,
         };
         if let Clock::Event = element.clock {
             // The bus's time has moved already.
             self.core.tick(element.clock.offer(time));
             self.on_time(config, place, batch);
         }
-        match said {
+        match command {
             Err(outcome) => {
-                answer_unread(element, seen, outcome, findings, batch);
+                answer_unread(element, decoded, outcome, diagnostics, batch);
                 outcome
             }
-            Ok(said) => {
+            Ok(command) => {
                 let outcome = self
-                    .descend(config, element, (seen, found), &said, (findings, batch))
+                    .descend(config, element, (decoded, found), &command, (diagnostics, batch))
                     .unwrap_or_else(|refusal| refusal);
-                if let Said::Directive(directive, _) = &said
+                if let Command::Directive(directive, _) = &command
                     && outcome != Outcome::Held
-                    && !findings.is_answered
+                    && !diagnostics.is_answered
                 {
                     let sequence = element.place.sequence;
                     self.promises.answer_early(
                         View::new(&self.core, &self.schedule, config),
-                        (seen, directive, sequence),
+                        (decoded, directive, sequence),
                         outcome,
-                        findings,
+                        diagnostics,
                         batch,
                     );
                 }
@@ -94,53 +94,54 @@ impl Engine {
         &mut self,
         config: &Config,
         element: &Element<'a>,
-        (seen, found): (&Seen<'a>, Found),
-        said: &Said<'a>,
-        (findings, batch): (&mut Findings, &mut Batch),
+        (decoded, found): (&Decoded<'a>, Found),
+        command: &Command<'a>,
+        (diagnostics, batch): (&mut Diagnostics, &mut Batch),
     ) -> Result<Outcome, Outcome> {
-        let (event, place) = (&seen.event, element.place);
+        let (event, place) = (&decoded.event, element.place);
         let now = (self.core.elements, self.core.now_ns());
-        let new_key = check_key(self.core.keys.reach(seen.key, now.1), now, (seen.key, said.body()), findings)?;
-        let mut ctx = Ctx::new(&mut self.core, &mut self.schedule, config, place.sequence);
-        self.promises.check_request(&mut ctx, said, seen, findings)?;
+        let new_key =
+            check_key(self.core.keys.reach(decoded.key, now.1), now, (decoded.key, command.body()), diagnostics)?;
+        let mut books = Books::new(&mut self.core, &mut self.schedule, config, place.sequence);
+        self.promises.check_request(&mut books, command, decoded, diagnostics)?;
         let origin = self.core.origin_of(event, now.1);
         if origin.is_some_and(|origin| self.core.keys.of(origin).find(origin).is_some()) {
             return Err(Outcome::Duplicate);
         }
         let time_ns = check_time(config, event, now.1, self.core.keys.floor_ns());
-        let time_ns = time_ns.or_else(|outcome| said.own_time(event).ok_or(outcome))?;
-        let mut case =
-            Case { seen, element, said, time_ns, sequence: place.sequence, is_late: false, came: None, found };
-        let admitted = self.check_admission(config, &case, findings)?;
+        let time_ns = time_ns.or_else(|outcome| command.own_time(event).ok_or(outcome))?;
+        let mut context =
+            Context { decoded, element, command, time_ns, sequence: place.sequence, is_late: false, came: None, found };
+        let admitted = self.check_admission(config, &context, diagnostics)?;
         // A directive can be no target: what waits for it need not wait until it is carried out.
-        self.posted = matches!(said, Said::Directive(..)).then_some(seen.key);
+        self.posted = matches!(command, Command::Directive(..)).then_some(decoded.key);
         let ordering = config.ordering(event.source);
-        let rank = match said {
-            Said::Directive(..) if ordering.order == Order::Position => Rank::InOrder(None),
-            _ => self.tracks.rank_of(self.core.seed, ordering, event),
+        let rank = match command {
+            Command::Directive(..) if ordering.order == Order::Position => Rank::InOrder(None),
+            _ => self.tracker.rank_of(self.core.seed, ordering, event),
         };
         if let Rank::Ahead(track) = rank {
             // The answer to repetitions is set right if the state refuses the event in the end.
-            self.core.keys.remember(new_key, said.remembered(Outcome::Applied));
+            self.core.keys.remember(new_key, command.remembered(Outcome::Applied));
             self.core.remember_origin(origin);
-            self.hold(track, ordering, &case);
+            self.hold(track, ordering, &context);
             return Ok(Outcome::Held);
         }
-        case.is_late = matches!(rank, Rank::Late(..));
+        context.is_late = matches!(rank, Rank::Late(..));
 
         // What the state refuses from here on is refused by its draft, and remembered as the answer of the key.
-        let outcome = match (said, &admitted) {
-            (_, Some(admitted)) => self.carry_out(config, &case, admitted, findings, batch),
-            (Said::Stock(claim), None) => self.post_plain(config, &case, claim, findings),
-            (Said::Directive(..), None) => unreachable!("every directive is admitted"),
+        let outcome = match (command, &admitted) {
+            (_, Some(admitted)) => self.execute(config, &context, admitted, diagnostics, batch),
+            (Command::Stock(posting), None) => self.post_plain(config, &context, posting, diagnostics),
+            (Command::Directive(..), None) => unreachable!("every directive is admitted"),
         };
-        self.core.keys.remember(new_key, said.remembered(outcome));
+        self.core.keys.remember(new_key, command.remembered(outcome));
         self.core.remember_origin(origin.filter(|_| outcome == Outcome::Held || is_counted(outcome)));
         self.take_place(rank, event.sequence.unwrap_or_default(), place);
         if outcome != Outcome::Held {
-            self.posted = Some(seen.key);
+            self.posted = Some(decoded.key);
         }
-        Ok(called_late(rank, outcome, findings))
+        Ok(called_late(rank, outcome, diagnostics))
     }
 
     /// Who may say it, under which names and in which unit. Most events need no more than their key and their
@@ -149,15 +150,15 @@ impl Engine {
     fn check_admission(
         &mut self,
         config: &Config,
-        case: &Case<'_, '_>,
-        findings: &mut Findings,
+        context: &Context<'_, '_>,
+        diagnostics: &mut Diagnostics,
     ) -> Result<Option<Admitted>, Outcome> {
-        let is_plain = case.seen.event.unit.is_none() && self.is_plain(config);
-        if is_plain && matches!(case.said, Said::Stock(_)) {
+        let is_plain = context.decoded.event.unit.is_none() && self.is_plain(config);
+        if is_plain && matches!(context.command, Command::Stock(_)) {
             return Ok(None);
         }
-        let admitted = self.admit(config, case).map_err(|(outcome, why)| {
-            findings.why = why;
+        let admitted = self.admit(config, context).map_err(|(outcome, why)| {
+            diagnostics.why = why;
             outcome
         })?;
         Ok(Some(admitted))
@@ -170,12 +171,12 @@ pub(crate) fn check_plain(
     config: &Config,
     part: &mut KeyPart,
     now: (u64, i64),
-    (seen, body): (&Seen<'_>, Body),
+    (decoded, body): (&Decoded<'_>, Body),
     floor_ns: i64,
-    findings: &mut Findings,
+    diagnostics: &mut Diagnostics,
 ) -> Result<NewKey, Outcome> {
-    let new_key = check_key(part, now, (seen.key, body), findings)?;
-    check_time(config, &seen.event, now.1, floor_ns)?;
+    let new_key = check_key(part, now, (decoded.key, body), diagnostics)?;
+    check_time(config, &decoded.event, now.1, floor_ns)?;
     Ok(new_key)
 }
 
@@ -185,9 +186,9 @@ fn check_key(
     part: &mut KeyPart,
     now: (u64, i64),
     (key, body): (Fingerprint, Body),
-    findings: &mut Findings,
+    diagnostics: &mut Diagnostics,
 ) -> Result<NewKey, Outcome> {
-    part.recall(now, key, body, findings)
+    part.recall(now, key, body, diagnostics)
 }
 
 /// The event's effective time, if it lies within its source's bounds and keys of then are still remembered.
@@ -202,10 +203,10 @@ const fn is_counted(outcome: Outcome) -> bool {
 }
 
 /// Calls late what was taken out of its order.
-fn called_late(rank: Rank, outcome: Outcome, findings: &mut Findings) -> Outcome {
+fn called_late(rank: Rank, outcome: Outcome, diagnostics: &mut Diagnostics) -> Outcome {
     match rank {
         Rank::Late(_, why) if matches!(outcome, Outcome::Applied | Outcome::Absorbed) => {
-            findings.late = Some(why);
+            diagnostics.late = Some(why);
             Outcome::Late
         }
         _ => outcome,

@@ -1,14 +1,14 @@
 //! Correcting: what an event said is taken back, and another put in its place, whole or not at all (`docs/truth.md` §2).
 
 use crate::core::admitted::Admitted;
-use crate::core::case::Case;
+use crate::core::context::Context;
 use crate::correction::Amendment;
 use crate::correction::{Placed, Substitute, keep_posted, posted, put_in, take_out};
-use crate::diagnostics::{Findings, Raised};
+use crate::diagnostics::{Diagnostics, Raised};
 use crate::read::directive::{Target, read_replacement};
 use crate::read::event::{Event, EventTime};
 use crate::read::form::{check_form, check_quantity};
-use crate::read::reading::Claim;
+use crate::read::reading::Posting;
 use crate::spine::engine::Engine;
 use crate::stock::journal::Posted;
 use crate::stock::lookup::Found;
@@ -26,28 +26,28 @@ impl Engine {
     pub(crate) fn correct(
         &mut self,
         config: &Config,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         target: &Target,
         replacement: Option<&str>,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) -> Option<Outcome> {
         let key = fingerprint(&self.core.secret, &target.source, &target.id);
-        let event = &case.seen.event;
-        let rank = (case.time_ns, event.source.into(), event.id.into());
-        let refuse = |findings: &mut Findings, why: &str| {
-            findings.why = Some(why.to_owned());
+        let event = &context.decoded.event;
+        let rank = (context.time_ns, event.source.into(), event.id.into());
+        let refuse = |diagnostics: &mut Diagnostics, why: &str| {
+            diagnostics.why = Some(why.to_owned());
             Some(Outcome::UnknownReference)
         };
         let amended = self.amended.0.get(&key.0);
         if amended.is_some_and(|amended| amended.is_voided) {
-            return refuse(findings, "the event was voided before");
+            return refuse(diagnostics, "the event was voided before");
         }
         let is_behind = replacement.is_some() && amended.is_some_and(|amended| amended.rank >= rank);
         let first_ns = amended.map(|amended| amended.time_ns);
         let known = self.core.keys.find(key, self.core.now_ns()).filter(|known| !known.is_echoed())?;
         if known.is_refusal() {
             return refuse(
-                findings,
+                diagnostics,
                 "the event was refused: there is nothing to correct; send it right under a new key",
             );
         }
@@ -66,7 +66,7 @@ impl Engine {
             (None, None) if is_held => return None,
             (None, None) => {
                 return refuse(
-                    findings,
+                    diagnostics,
                     "the event changed nothing, is none of stock, or lies too far back to be corrected (engine.corrections_max); send the opposite movement under a new key",
                 );
             }
@@ -75,27 +75,27 @@ impl Engine {
             return Some(Outcome::Absorbed);
         }
         // What it was before corrections, so that it does not matter which of them came first.
-        let first_ns = first_ns.or(pending).or(old.map(|(_, posted)| posted.time_ns)).unwrap_or(case.time_ns);
+        let first_ns = first_ns.or(pending).or(old.map(|(_, posted)| posted.time_ns)).unwrap_or(context.time_ns);
         let done = match replacement {
-            None => self.revise(config, case, target, old, None, findings),
-            Some(text) => self.substitute(config, case, target, (key, old, first_ns), text, findings),
+            None => self.revise(config, context, target, old, None, diagnostics),
+            Some(text) => self.substitute(config, context, target, (key, old, first_ns), text, diagnostics),
         };
         let outcome = match done {
             Ok(outcome) => outcome,
             Err(refusal) => return Some(refusal),
         };
         let is_voided = replacement.is_none();
-        self.work_is_done(case, key, is_voided, pending.is_some());
+        self.work_is_done(context, key, is_voided, pending.is_some());
         let at_ns = self.core.now_ns();
         self.amended.0.insert(key.0, Amendment { is_voided, rank, time_ns: first_ns, at_ns });
         Some(outcome)
     }
 
     /// Drops what waited for an approval of a target that was corrected, and resolves what was open about it.
-    fn work_is_done(&mut self, case: &Case<'_, '_>, key: Fingerprint, is_voided: bool, was_pending: bool) {
-        let place = case.element.place;
+    fn work_is_done(&mut self, context: &Context<'_, '_>, key: Fingerprint, is_voided: bool, was_pending: bool) {
+        let place = context.element.place;
         if was_pending {
-            self.pendings.drop_pending(&mut self.core, key, case.sequence);
+            self.pendings.drop_pending(&mut self.core, key, context.sequence);
         }
         self.core.keys.set_answer(key, Outcome::Applied);
         let now = self.core.now(place);
@@ -106,29 +106,29 @@ impl Engine {
 
     /// Whether a stock event with a key is held by its source's order.
     pub(crate) fn is_held(&mut self, config: &Config, key: Fingerprint) -> bool {
-        let Some(held) = self.tracks.held().find(|held| held.key == key).cloned() else { return false };
+        let Some(held) = self.tracker.held().find(|held| held.key == key).cloned() else { return false };
         let arena = Bump::new();
-        let (_, seen) = self.core.see_held(&held, &arena);
-        config.rules.find(seen.event.kind).is_some()
+        let (_, decoded) = self.core.see_held(&held, &arena);
+        config.rules.find(decoded.event.kind).is_some()
     }
 
     /// Reads the event that takes the target's place, and puts it there.
     fn substitute(
         &mut self,
         config: &Config,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         target: &Target,
         (key, old, old_time_ns): (Fingerprint, Option<(usize, Posted)>, i64),
         text: &str,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) -> Result<Outcome, Outcome> {
         let arena = Bump::new();
         let event = read_replacement(text, &arena).map_err(|_| Outcome::Malformed)?;
         let event = Event {
             source: &target.source,
             id: &target.id,
-            correlation_id: case.seen.event.correlation_id,
-            causation_id: case.seen.event.causation_id,
+            correlation_id: context.decoded.event.correlation_id,
+            causation_id: context.decoded.event.causation_id,
             ..event
         };
         let time_ns = if let EventTime::At(time_ns) = event.time { time_ns } else { old_time_ns };
@@ -138,16 +138,16 @@ impl Engine {
         let quantity = check_quantity(&event, rule)?;
         let mut admitted = Admitted::default();
         self.core.rename(&event, &target.source, time_ns, &mut admitted);
-        let claim = Claim { rule, statuses, quantity, body: tallystick_tables::body::Body::default() };
-        self.core.check_master(config, &event, &claim, time_ns, &mut admitted).map_err(|(outcome, why)| {
-            findings.why = why;
+        let posting = Posting { rule, statuses, quantity, body: tallystick_tables::body::Body::default() };
+        self.core.check_master(config, &event, &posting, time_ns, &mut admitted).map_err(|(outcome, why)| {
+            diagnostics.why = why;
             outcome
         })?;
-        let claim = Claim { quantity: admitted.quantity.unwrap_or(quantity), ..claim };
+        let posting = Posting { quantity: admitted.quantity.unwrap_or(quantity), ..posting };
         let event = admitted.event(&event);
         let rank = config.ownership.as_ref().map_or([time_ns, 0, 0], |policy| {
             let mut accounts = Vec::new();
-            crate::spine::admit::accounts_of(&claim, &mut accounts);
+            crate::spine::admit::accounts_of(&posting, &mut accounts);
             let location = event.location;
             let statement =
                 Statement { source: &target.source, kind: &rule.name, accounts: &accounts, location, time_ns };
@@ -157,28 +157,35 @@ impl Engine {
         let element = old.map_or(self.core.elements, |(_, posted)| posted.ordinal);
         let checked = Checked {
             event: &event,
-            claim: &claim,
+            posting: &posting,
             key,
             time_ns,
             rank,
-            sequence: case.sequence,
+            sequence: context.sequence,
             ordinal: self.core.posts,
             element,
             found: Found::default(),
             relief: 0,
         };
-        self.revise(config, case, target, old, Some(Substitute { part, checked, flags: &admitted.flags }), findings)
+        self.revise(
+            config,
+            context,
+            target,
+            old,
+            Some(Substitute { part, checked, flags: &admitted.flags }),
+            diagnostics,
+        )
     }
 
     /// Writes a correction whole, or not at all.
     fn revise(
         &mut self,
         config: &Config,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         target: &Target,
         old: Option<(usize, Posted)>,
         new: Option<Substitute<'_, '_>>,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) -> Result<Outcome, Outcome> {
         if !self.core.stock.has_room(1) {
             return Err(Outcome::Overflow);
@@ -198,28 +205,28 @@ impl Engine {
         }
 
         // From here on nothing can refuse the correction.
-        let tracing = tracing(&case.seen.event);
+        let tracing = tracing(&context.decoded.event);
         let side = usize::from(new.is_some());
         let touches: Vec<_> = drafts.iter().map(|(.., revised)| revised.touched[side]).collect();
         let mut places = Vec::new();
         for (part, names, revised) in drafts {
             let place =
-                self.core.write_revised(config, (part, names, revised), case.sequence, tracing.clone(), findings);
+                self.core.write_revised(config, (part, names, revised), context.sequence, tracing.clone(), diagnostics);
             places.push((part, names, place));
         }
         let key = fingerprint(&self.core.secret, &target.source, &target.id);
-        let receipt = self.was_undone(config, (key, &target.source), old, case.sequence, findings);
+        let receipt = self.was_undone(config, (key, &target.source), old, context.sequence, diagnostics);
         if let Some(new) = new {
             keep_posted(&mut self.core, config, &new, &places);
-            if let Some(code) = &new.checked.claim.rule.exception {
+            if let Some(code) = &new.checked.posting.rule.exception {
                 let subject = Some(format!("{}/{}", target.source, target.id).into());
-                findings.raised.push(Raised { subject, key: Some(key), ..Raised::of(code) });
+                diagnostics.raised.push(Raised { subject, key: Some(key), ..Raised::of(code) });
             }
             let flags = self.untold(new.flags);
-            findings.raised.extend(flags);
-            self.was_put_in(config, &new.checked, case.sequence, findings);
+            diagnostics.raised.extend(flags);
+            self.was_put_in(config, &new.checked, context.sequence, diagnostics);
         }
-        self.was_corrected(config, receipt.as_ref(), case.sequence, findings);
+        self.was_corrected(config, receipt.as_ref(), context.sequence, diagnostics);
         Ok(if is_absorbed(&touches) { Outcome::Absorbed } else { Outcome::Applied })
     }
 }

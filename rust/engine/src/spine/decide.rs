@@ -3,8 +3,8 @@
 use crate::approval::Pendings;
 use crate::approval::{Pending, SourceSite};
 use crate::core::Core;
-use crate::core::case::Case;
-use crate::diagnostics::{Findings, Raised};
+use crate::core::context::Context;
+use crate::diagnostics::{Diagnostics, Raised};
 use crate::read::directive::{Decided, Target};
 use crate::spine::engine::Engine;
 use bumpalo::Bump;
@@ -21,10 +21,10 @@ impl Engine {
     pub(crate) fn decide<'d>(
         &mut self,
         config: &Config,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         decided: &'d Decided,
         is_granted: bool,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) -> Result<Outcome, &'d Target> {
         let target = match decided {
             Decided::Target(target) => target,
@@ -33,19 +33,19 @@ impl Engine {
                     Some(Ok(key)) => self
                         .pendings
                         .take_pending(&mut self.core, key)
-                        .map(|pending| self.settle_pending(config, case, &pending, is_granted, findings)),
-                    Some(Err(site)) => Some(self.decide_site(config, case, &site, is_granted, findings)),
+                        .map(|pending| self.settle_pending(config, context, &pending, is_granted, diagnostics)),
+                    Some(Err(site)) => Some(self.decide_site(config, context, &site, is_granted, diagnostics)),
                     None => None,
                 };
                 return Ok(outcome.unwrap_or_else(|| {
-                    findings.why = Some(format!("nothing waits for an approval under exception {number}"));
+                    diagnostics.why = Some(format!("nothing waits for an approval under exception {number}"));
                     Outcome::UnknownReference
                 }));
             }
         };
         let key = fingerprint(&self.core.secret, &target.source, &target.id);
         if let Some(pending) = self.pendings.take_pending(&mut self.core, key) {
-            return Ok(self.settle_pending(config, case, &pending, is_granted, findings));
+            return Ok(self.settle_pending(config, context, &pending, is_granted, diagnostics));
         }
         let known = self.core.keys.find(key, self.core.now_ns()).filter(|known| !known.is_echoed());
         if known.is_none() || self.is_held(config, key) {
@@ -57,7 +57,7 @@ impl Engine {
         if is_counted {
             return Ok(Outcome::Absorbed);
         }
-        findings.why = Some("the event waits for no approval, and none was ever asked for".to_owned());
+        diagnostics.why = Some("the event waits for no approval, and none was ever asked for".to_owned());
         Ok(Outcome::UnknownReference)
     }
 
@@ -79,20 +79,20 @@ impl Engine {
     fn settle_pending(
         &mut self,
         config: &Config,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         pending: &Pending,
         is_granted: bool,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) -> Outcome {
         let key = pending.held.key;
-        let now = self.core.now(case.element.place);
+        let now = self.core.now(context.element.place);
         let why = if is_granted { "granted" } else { "denied" };
         self.work.resolve_of(key, why, now, |code| code == "pending_approval");
-        Pendings::touch_pending(&mut self.core, pending, case.sequence);
+        Pendings::touch_pending(&mut self.core, pending, context.sequence);
         if !is_granted {
             return Outcome::Applied;
         }
-        let outcome = self.post_approved(config, pending, case.sequence, findings);
+        let outcome = self.post_approved(config, pending, context.sequence, diagnostics);
         self.core.keys.set_answer(key, outcome);
         if matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
             let flags = pending.flags.iter();
@@ -105,7 +105,7 @@ impl Engine {
             let mut flags: Vec<_> = flags.into_iter().map(about).collect();
             let [sku, location, ..] = &pending.position;
             self.core.flag_names(config, sku, location, pending.held.time_ns, &mut flags);
-            findings.raised.extend(self.untold(&flags));
+            diagnostics.raised.extend(self.untold(&flags));
         }
         outcome
     }
@@ -114,29 +114,29 @@ impl Engine {
     fn decide_site(
         &mut self,
         config: &Config,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         site: &SourceSite,
         is_granted: bool,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) -> Outcome {
         let of_site = self.pendings.by_age.values().filter(|pending| pending.site.as_ref() == Some(site));
         let keys: Vec<_> = of_site.map(|pending| pending.held.key).collect();
         for key in keys {
             let Some(pending) = self.pendings.take_pending(&mut self.core, key) else { continue };
-            let outcome = self.settle_pending(config, case, &pending, is_granted, findings);
+            let outcome = self.settle_pending(config, context, &pending, is_granted, diagnostics);
             if !matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
                 let name = name_of(&mut self.core, &pending);
                 let words =
-                    findings.why.take().unwrap_or_else(|| format!("{name} was granted, and refused by the state"));
+                    diagnostics.why.take().unwrap_or_else(|| format!("{name} was granted, and refused by the state"));
                 let raised = Raised::about(outcome.name(), name, words);
-                findings.raised.push(Raised { key: Some(key), ..raised });
+                diagnostics.raised.push(Raised { key: Some(key), ..raised });
             }
         }
         if let Some(changes) = self.pendings.sites.get_mut(site) {
             (changes.is_guarded, changes.rests) = (false, is_granted);
         }
         let why = if is_granted { "granted" } else { "denied" };
-        let now = self.core.now(case.element.place);
+        let now = self.core.now(context.element.place);
         self.work.resolve("mass_change", &format!("{}/{}", site.0, site.1), why, now);
         Outcome::Applied
     }
@@ -145,6 +145,6 @@ impl Engine {
 /// Source and id of an event that waited, as a subject.
 fn name_of(core: &mut Core, pending: &Pending) -> String {
     let arena = Bump::new();
-    let (_, seen) = core.see_held(&pending.held, &arena);
-    format!("{}/{}", seen.event.source, seen.event.id)
+    let (_, decoded) = core.see_held(&pending.held, &arena);
+    format!("{}/{}", decoded.event.source, decoded.event.id)
 }

@@ -1,7 +1,7 @@
 //! Defining: master data and configuration that the log changes (`docs/truth.md` §6, §8).
 
-use crate::core::case::Case;
-use crate::diagnostics::{Findings, Now};
+use crate::core::context::Context;
+use crate::diagnostics::{Diagnostics, Now};
 use crate::master::Version;
 use crate::master::group::Grouping;
 use crate::read::directive::Change;
@@ -16,19 +16,19 @@ impl Engine {
     pub(crate) fn define_location(
         &mut self,
         config: &Config,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         location: &str,
         version: &Version,
         now: Now,
     ) -> Outcome {
-        let version = Version { time_ns: case.time_ns, ..version.clone() };
+        let version = Version { time_ns: context.time_ns, ..version.clone() };
         let is_defined = !version.is_retired;
         if let Some(zone) = &version.time_zone {
             self.core.calendar.zone(zone);
             self.schedule.reach_zones(&mut self.core);
         }
         self.core.locations.define(location, version, now.log_time_ns);
-        self.rezone(config, location, case.sequence);
+        self.rezone(config, location, context.sequence);
         if is_defined {
             self.work.resolve("unknown_location", location, "defined", now);
         }
@@ -48,7 +48,7 @@ impl Engine {
                 }
                 self.shadow = None;
                 self.sources.rewatch();
-                self.lanes.rewatch(self.core.config.transfer_age_ns);
+                self.in_transit.rewatch(self.core.config.transfer_age_ns);
             }
             Change::Shadow(tables) => {
                 let changed = config.changed(tables).expect("it was checked when the directive was read");
@@ -79,24 +79,24 @@ impl Engine {
     /// Defines what a group is from a time on.
     pub(crate) fn define_group(
         &mut self,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         group: &str,
-        said: &Grouping,
-        findings: &mut Findings,
+        command: &Grouping,
+        diagnostics: &mut Diagnostics,
     ) -> Outcome {
-        if self.core.groups.reaches(&said.groups, group) {
-            findings.why = Some(format!("group {group:?} would contain itself through others"));
+        if self.core.groups.reaches(&command.groups, group) {
+            diagnostics.why = Some(format!("group {group:?} would contain itself through others"));
             return Outcome::UnknownReference;
         }
-        let event = &case.seen.event;
-        let rank = (case.time_ns, event.source, event.id);
+        let event = &context.decoded.event;
+        let rank = (context.time_ns, event.source, event.id);
         let is_kept = self.core.config.has_group_safety();
         let spots = if is_kept { self.spots() } else { Vec::new() };
         let before: Vec<_> = spots.iter().map(|spot| self.view(*spot).safety_stock).collect();
-        self.core.groups.define(group, rank, said.clone());
+        self.core.groups.define(group, rank, command.clone());
         for (spot, before) in spots.into_iter().zip(before) {
             if self.view(spot).safety_stock != before {
-                self.core.touch(spot, case.sequence);
+                self.core.touch(spot, context.sequence);
             }
         }
         if is_kept {

@@ -5,13 +5,13 @@ use tallystick_contract::outcome::Outcome;
 
 use crate::claims::Claims;
 use crate::core::admitted::Admitted;
-use crate::core::case::Case;
-use crate::diagnostics::{Findings, Now};
+use crate::core::context::Context;
+use crate::diagnostics::{Diagnostics, Now};
 use crate::master::Version;
 use crate::output::batch::Batch;
 use crate::promise::{Promises, Told, answer_waiting};
 use crate::read::directive::{Directive, ReceiptLine, Request, Settle};
-use crate::schedule::{Ctx, View};
+use crate::schedule::{Books, View};
 use crate::spine::engine::Engine;
 use crate::spine::hooks::is_scheduled;
 
@@ -21,93 +21,95 @@ impl Engine {
         &'a mut self,
         config: &'a Config,
         sequence: u64,
-    ) -> (Ctx<'a>, &'a mut Claims, &'a mut Promises) {
+    ) -> (Books<'a>, &'a mut Claims, &'a mut Promises) {
         let Self { core, schedule, claims, promises, .. } = self;
-        (Ctx::new(core, schedule, config, sequence), claims, promises)
+        (Books::new(core, schedule, config, sequence), claims, promises)
     }
 
     /// Carries out a directive.
-    pub(crate) fn carry_out_directive(
+    pub(crate) fn execute_directive(
         &mut self,
         config: &Config,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         (directive, admitted): (&Directive, &Admitted),
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
         batch: &mut Batch,
     ) -> Outcome {
-        if directive.target().is_some_and(|target| target.is(&case.seen.event)) {
-            findings.why = Some("it is about itself".to_owned());
+        if directive.target().is_some_and(|target| target.is(&context.decoded.event)) {
+            diagnostics.why = Some("it is about itself".to_owned());
             if let Request::Settle(settle) = &directive.request {
                 // Who asks again gets the same answer.
                 let answer = (Outcome::UnknownReference, Told::Nothing);
                 let view = View::new(&self.core, &self.schedule, config);
-                self.promises.answer_settled(view, case, settle, answer, findings, batch);
+                self.promises.answer_settled(view, context, settle, answer, diagnostics, batch);
             }
             return Outcome::UnknownReference;
         }
-        let place = case.element.place;
+        let place = context.element.place;
         let now = self.core.now(place);
         match &directive.request {
             Request::Correct(target, replacement) => {
-                let done = self.correct(config, case, target, replacement.as_deref(), findings);
-                done.unwrap_or_else(|| self.wait(config, case, target, batch))
+                let done = self.correct(config, context, target, replacement.as_deref(), diagnostics);
+                done.unwrap_or_else(|| self.wait(config, context, target, batch))
             }
-            Request::Decide(decided, is_granted) => match self.decide(config, case, decided, *is_granted, findings) {
-                Ok(outcome) => outcome,
-                Err(target) => self.wait(config, case, target, batch),
-            },
+            Request::Decide(decided, is_granted) => {
+                match self.decide(config, context, decided, *is_granted, diagnostics) {
+                    Ok(outcome) => outcome,
+                    Err(target) => self.wait(config, context, target, batch),
+                }
+            }
             Request::Move(number, state) => {
-                let by = case.seen.event.source;
+                let by = context.decoded.event.source;
                 if self.work.move_to(*number, *state, (by, directive.reason.as_deref()), now) {
                     return Outcome::Applied;
                 }
-                findings.why = Some(format!("there is no exception {number} that is open or acknowledged"));
+                diagnostics.why = Some(format!("there is no exception {number} that is open or acknowledged"));
                 Outcome::UnknownReference
             }
             Request::Configure(change) => self.configure(config, change, place.sequence),
-            Request::DefineItem(sku, version) => self.define_item(case, sku, version, now),
-            Request::DefineLocation(location, version) => self.define_location(config, case, location, version, now),
+            Request::DefineItem(sku, version) => self.define_item(context, sku, version, now),
+            Request::DefineLocation(location, version) => self.define_location(config, context, location, version, now),
             Request::Announce(line, quantity) => {
                 let judged = is_scheduled(&self.core, &self.schedule, &self.claims, config);
-                self.lines.announce(&self.core, judged, config, &admitted.line(line), *quantity, findings);
+                self.receipts.announce(&self.core, judged, config, &admitted.line(line), *quantity, diagnostics);
                 Outcome::Applied
             }
-            Request::Close(line) => self.close_receipt(config, case, &admitted.line(line), findings),
+            Request::Close(line) => self.close_receipt(config, context, &admitted.line(line), diagnostics),
             Request::Tick => Outcome::Applied,
             _ => {
-                let (mut ctx, claims, _) = self.split(config, case.sequence);
-                claims.use_promises(&mut ctx);
-                let outcome = self.carry_out_promise(config, case, (directive, admitted), (findings, batch));
-                let (mut ctx, claims, _) = self.split(config, case.sequence);
-                claims.tell_claims(&mut ctx, findings);
+                let (mut books, claims, _) = self.split(config, context.sequence);
+                claims.use_promises(&mut books);
+                let outcome = self.execute_promise(config, context, (directive, admitted), (diagnostics, batch));
+                let (mut books, claims, _) = self.split(config, context.sequence);
+                claims.tell_claims(&mut books, diagnostics);
                 outcome
             }
         }
     }
 
     /// Carries out what is about order lines or promises.
-    fn carry_out_promise(
+    fn execute_promise(
         &mut self,
         config: &Config,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         (directive, admitted): (&Directive, &Admitted),
-        (findings, batch): (&mut Findings, &mut Batch),
+        (diagnostics, batch): (&mut Diagnostics, &mut Batch),
     ) -> Outcome {
-        let (mut ctx, claims, promises) = self.split(config, case.sequence);
-        let ctx = &mut ctx;
+        let (mut books, claims, promises) = self.split(config, context.sequence);
+        let books = &mut books;
         match &directive.request {
-            Request::Schedule(name, said) => claims.state(ctx, case, (name, said, admitted), true),
-            Request::Reschedule(name, said) => claims.state(ctx, case, (name, said, admitted), false),
-            Request::Cancel(name) => claims.call_off(ctx, case, name, admitted),
+            Request::Schedule(name, command) => claims.state(books, context, (name, command, admitted), true),
+            Request::Reschedule(name, command) => claims.state(books, context, (name, command, admitted), false),
+            Request::Cancel(name) => claims.call_off(books, context, name, admitted),
             Request::CloseDocument(document, side) => {
-                claims.close_document(ctx, case, (document, *side));
+                claims.close_document(books, context, (document, *side));
                 Outcome::Applied
             }
-            Request::Reserve(ask) => promises.reserve(ctx, claims, case, (ask, admitted), (findings, batch)),
-            Request::Settle(settle) => self.settle(config, case, settle, findings, batch),
-            Request::Protect(protecting) => promises.protect(ctx, protecting, admitted, findings),
-            Request::MoveProtection(moving) => promises.move_protection(ctx, moving, admitted, findings),
-            Request::DefineGroup(group, grouping) => self.define_group(case, group, grouping, findings),
+            Request::Reserve(ask) => promises.reserve(books, claims, context, (ask, admitted), (diagnostics, batch)),
+            Request::Settle(settle) => self.settle(config, context, settle, diagnostics, batch),
+            Request::Protect(protecting) => promises.protect(books, protecting, admitted, diagnostics),
+            Request::MoveProtection(moving) => promises.move_protection(books, moving, admitted, diagnostics),
+            Request::DefineGroup(group, grouping) => self.define_group(context, group, grouping, diagnostics),
             _ => unreachable!("the requests before are carried out elsewhere"),
         }
     }
@@ -116,46 +118,46 @@ impl Engine {
     fn settle(
         &mut self,
         config: &Config,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         settle: &Settle,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
         batch: &mut Batch,
     ) -> Outcome {
-        if let Some(outcome) = self.settle_known(config, case, settle, findings, batch) {
+        if let Some(outcome) = self.settle_known(config, context, settle, diagnostics, batch) {
             return outcome;
         }
-        answer_waiting(case, settle, batch);
-        self.wait(config, case, &settle.target, batch)
+        answer_waiting(context, settle, batch);
+        self.wait(config, context, &settle.target, batch)
     }
 
     /// Settles a reservation, and answers. Nothing where it is not known yet.
     pub(crate) fn settle_known(
         &mut self,
         config: &Config,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         settle: &Settle,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
         batch: &mut Batch,
     ) -> Option<Outcome> {
-        let Self { core, schedule, claims, promises, tracks, .. } = self;
-        let mut ctx = Ctx::new(core, schedule, config, case.sequence);
-        let (outcome, told) = promises.settle_reservation(&mut ctx, claims, tracks, case, settle, findings)?;
-        promises.answer_settled(ctx.view(), case, settle, (outcome, told), findings, batch);
+        let Self { core, schedule, claims, promises, tracker, .. } = self;
+        let mut books = Books::new(core, schedule, config, context.sequence);
+        let (outcome, told) = promises.settle_reservation(&mut books, claims, tracker, context, settle, diagnostics)?;
+        promises.answer_settled(books.view(), context, settle, (outcome, told), diagnostics, batch);
         Some(outcome)
     }
 
     /// Defines what holds of an item from a time on.
-    fn define_item(&mut self, case: &Case<'_, '_>, sku: &str, version: &Version, now: Now) -> Outcome {
-        let version = Version { time_ns: case.time_ns, ..version.clone() };
+    fn define_item(&mut self, context: &Context<'_, '_>, sku: &str, version: &Version, now: Now) -> Outcome {
+        let version = Version { time_ns: context.time_ns, ..version.clone() };
         let is_defined = !version.is_retired;
         let before = self.core.safety_stocks(sku);
         self.core.items.define(sku, version, now.log_time_ns);
         if is_defined {
             self.work.resolve("unknown_item", sku, "defined", now);
         }
-        self.schedule.touch_promised(&mut self.core, sku, case.sequence);
+        self.schedule.touch_promised(&mut self.core, sku, context.sequence);
         let before = |_: &_, location: &str| before.get(location).copied().unwrap_or(Amount::Absolute(0));
-        self.core.touch_item(sku, case.sequence, before);
+        self.core.touch_item(sku, context.sequence, before);
         Outcome::Applied
     }
 
@@ -163,16 +165,16 @@ impl Engine {
     fn close_receipt(
         &mut self,
         config: &Config,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         line: &ReceiptLine,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) -> Outcome {
         let judged = is_scheduled(&self.core, &self.schedule, &self.claims, config);
-        self.lines.close_receipt(&self.core, judged, config, line, findings);
-        let (mut ctx, claims, _) = self.split(config, case.sequence);
-        claims.use_promises(&mut ctx);
-        let outcome = claims.end_receipt(&mut ctx, case, line);
-        claims.tell_claims(&mut ctx, findings);
+        self.receipts.close_receipt(&self.core, judged, config, line, diagnostics);
+        let (mut books, claims, _) = self.split(config, context.sequence);
+        claims.use_promises(&mut books);
+        let outcome = claims.end_receipt(&mut books, context, line);
+        claims.tell_claims(&mut books, diagnostics);
         outcome
     }
 }

@@ -5,15 +5,15 @@
 use std::sync::Arc;
 
 use crate::approval::Pending;
-use crate::core::case::Case;
-use crate::diagnostics::{Findings, Late};
+use crate::core::context::Context;
+use crate::diagnostics::{Diagnostics, Late};
 use crate::order::{HeldEvent, Turn};
 use crate::output::batch::Batch;
 use crate::promise::answer_late;
 use crate::read::directive::Request;
-use crate::read::element::{Element, Seen};
+use crate::read::element::{Decoded, Element};
 use crate::read::event::Event;
-use crate::read::reading::{Claim, Said};
+use crate::read::reading::{Command, Posting};
 use crate::spine::engine::Engine;
 use crate::stock::lookup::Found;
 use crate::stock::post::Checked;
@@ -39,36 +39,36 @@ impl Engine {
         // What came back before it may have changed the configuration.
         let config = &*Arc::clone(&self.core.config);
         let arena = Bump::new();
-        let (element, seen) = self.core.see_held(held, &arena);
-        let mut findings = Findings::default();
+        let (element, decoded) = self.core.see_held(held, &arena);
+        let mut diagnostics = Diagnostics::default();
         let is_late = match door {
             Door::Order(turn) => turn != Turn::Now,
             Door::Target => held.is_late,
         };
-        let judged = match self.core.read(config, &element, &seen, &mut findings) {
+        let judged = match self.core.read(config, &element, &decoded, &mut diagnostics) {
             Err(outcome) => Some(outcome),
-            Ok(said) => {
-                let case = Case {
-                    seen: &seen,
+            Ok(command) => {
+                let context = Context {
+                    decoded: &decoded,
                     element: &element,
-                    said: &said,
+                    command: &command,
                     time_ns: held.time_ns,
                     sequence,
                     is_late,
                     came: Some((held.ordinal, held.came_ns)),
                     found: Found::default(),
                 };
-                self.pass_door(config, &case, door, &mut findings, batch)
+                self.pass_door(config, &context, door, &mut diagnostics, batch)
             }
         };
         let Some(mut outcome) = judged else { return false };
         if is_late && matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
             outcome = Outcome::Late;
             if matches!(door, Door::Order(_)) {
-                findings.late = Some(Late::WasTaken);
+                diagnostics.late = Some(Late::WasTaken);
             }
         }
-        self.finish(config, held, (&element, &seen), (outcome, findings), batch);
+        self.finish(config, held, (&element, &decoded), (outcome, diagnostics), batch);
         true
     }
 
@@ -76,24 +76,24 @@ impl Engine {
     fn pass_door(
         &mut self,
         config: &Config,
-        case: &Case<'_, '_>,
+        context: &Context<'_, '_>,
         door: Door,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
         batch: &mut Batch,
     ) -> Option<Outcome> {
-        match (self.admit(config, case), door) {
+        match (self.admit(config, context), door) {
             (Err((outcome, why)), _) => {
-                findings.why = why;
+                diagnostics.why = why;
                 Some(outcome)
             }
             (Ok(admitted), Door::Order(_)) => {
-                let outcome = self.carry_out(config, case, &admitted, findings, batch);
+                let outcome = self.execute(config, context, &admitted, diagnostics, batch);
                 Some(outcome).filter(|outcome| *outcome != Outcome::Held)
             }
             (Ok(admitted), Door::Target) if admitted.verdict.role == Role::Observer => Some(Outcome::Observed),
             (Ok(admitted), Door::Target) => {
-                let outcome = self.try_again(config, case, findings, batch);
-                self.flag_directive(outcome.unwrap_or(Outcome::Held), &admitted, findings);
+                let outcome = self.try_again(config, context, diagnostics, batch);
+                self.flag_directive(outcome.unwrap_or(Outcome::Held), &admitted, diagnostics);
                 outcome
             }
         }
@@ -102,20 +102,22 @@ impl Engine {
     fn try_again(
         &mut self,
         config: &Config,
-        case: &Case<'_, '_>,
-        findings: &mut Findings,
+        context: &Context<'_, '_>,
+        diagnostics: &mut Diagnostics,
         batch: &mut Batch,
     ) -> Option<Outcome> {
-        let Said::Directive(directive, _) = case.said else { return Some(Outcome::UnknownReference) };
+        let Command::Directive(directive, _) = context.command else { return Some(Outcome::UnknownReference) };
         match &directive.request {
             Request::Correct(target, replacement) => {
-                self.correct(config, case, target, replacement.as_deref(), findings)
+                self.correct(config, context, target, replacement.as_deref(), diagnostics)
             }
-            Request::Decide(decided, is_granted) => self.decide(config, case, decided, *is_granted, findings).ok(),
+            Request::Decide(decided, is_granted) => {
+                self.decide(config, context, decided, *is_granted, diagnostics).ok()
+            }
             Request::Settle(settle) => {
-                let outcome = self.settle_known(config, case, settle, findings, batch)?;
-                let (mut ctx, claims, _) = self.split(config, case.sequence);
-                claims.tell_claims(&mut ctx, findings);
+                let outcome = self.settle_known(config, context, settle, diagnostics, batch)?;
+                let (mut books, claims, _) = self.split(config, context.sequence);
+                claims.tell_claims(&mut books, diagnostics);
                 Some(outcome)
             }
             _ => Some(Outcome::UnknownReference),
@@ -128,23 +130,23 @@ impl Engine {
         config: &Config,
         pending: &Pending,
         sequence: u64,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) -> Outcome {
         let arena = Bump::new();
-        let (element, seen) = self.core.see_held(&pending.held, &arena);
-        let claim = match self.core.read(config, &element, &seen, findings) {
-            Ok(Said::Stock(claim)) => Claim { quantity: pending.quantity, ..claim },
-            Ok(Said::Directive(..)) => return Outcome::UnknownReference,
+        let (element, decoded) = self.core.see_held(&pending.held, &arena);
+        let posting = match self.core.read(config, &element, &decoded, diagnostics) {
+            Ok(Command::Stock(posting)) => Posting { quantity: pending.quantity, ..posting },
+            Ok(Command::Directive(..)) => return Outcome::UnknownReference,
             Err(outcome) => return outcome,
         };
         if !self.core.stock.has_room(1) {
             return Outcome::Overflow;
         }
         let [sku, location, ..] = &pending.position;
-        let event = Event { sku, location, ..seen.event };
+        let event = Event { sku, location, ..decoded.event };
         let checked = Checked {
             event: &event,
-            claim: &claim,
+            posting: &posting,
             key: pending.held.key,
             time_ns: pending.held.time_ns,
             rank: pending.rank,
@@ -156,7 +158,7 @@ impl Engine {
         };
         self.core.posts += 1;
         let part = self.core.stock.part_of(self.core.stock.hash(sku));
-        self.core.stock.parts[part].post(config, &checked, findings)
+        self.core.stock.parts[part].post(config, &checked, diagnostics)
     }
 
     /// Writes down the final outcome of what was held.
@@ -164,8 +166,8 @@ impl Engine {
         &mut self,
         config: &Config,
         held: &HeldEvent,
-        (element, seen): (&Element<'_>, &Seen<'_>),
-        (outcome, mut findings): (Outcome, Findings),
+        (element, decoded): (&Element<'_>, &Decoded<'_>),
+        (outcome, mut diagnostics): (Outcome, Diagnostics),
         batch: &mut Batch,
     ) {
         self.pass_notices(batch);
@@ -175,21 +177,21 @@ impl Engine {
         }
         self.totals[usize::from(Outcome::Held.number())] -= 1;
         self.totals[usize::from(outcome.number())] += 1;
-        self.sources.release(seen.event.source, outcome);
+        self.sources.release(decoded.event.source, outcome);
         batch.released.push((held.sequence, held.index, outcome));
-        answer_late((element, seen), (outcome, self.core.sequence), &mut findings, batch);
-        self.claims.tell_turns(&mut self.core, &mut findings);
-        self.raise(config, element, (outcome, seen, &mut findings), self.core.now_ns(), batch);
+        answer_late((element, decoded), (outcome, self.core.sequence), &mut diagnostics, batch);
+        self.claims.tell_turns(&mut self.core, &mut diagnostics);
+        self.raise(config, element, (outcome, decoded, &mut diagnostics), self.core.now_ns(), batch);
     }
 
     /// Whether all that is held is what it says it is, for a state that came from outside.
     pub(crate) fn holds_what_it_says(&mut self) -> bool {
-        let all = self.tracks.held().chain(self.waiting.held()).chain(self.pendings.held());
+        let all = self.tracker.held().chain(self.waiting.held()).chain(self.pendings.held());
         let held: Vec<HeldEvent> = all.cloned().collect();
         held.iter().all(|held| {
             let arena = Bump::new();
-            let (_, seen) = self.core.see_held(held, &arena);
-            seen.decoded.is_ok() && !seen.is_too_large && seen.key == held.key
+            let (_, decoded) = self.core.see_held(held, &arena);
+            decoded.form.is_ok() && !decoded.is_too_large && decoded.key == held.key
         })
     }
 }

@@ -13,7 +13,7 @@ use crate::claims::Claims;
 use crate::core::Core;
 use crate::correction::Amended;
 use crate::diagnostics::exception::ExceptionRecord;
-use crate::order::Tracks;
+use crate::order::SequenceTracker;
 pub(crate) use crate::output::batch::Batch;
 use crate::output::effect::{Covers, Message, encode_availability, encode_exceptions};
 use crate::promise::Promises;
@@ -23,7 +23,7 @@ use crate::read::decode::Malformed;
 use crate::read::element::{Clock, Element, Place};
 use crate::read::event::EventTime;
 use crate::read::split::{Framing, split, split_lines};
-use crate::receipts::Lines;
+use crate::receipts::ExpectedReceipts;
 use crate::schedule::Schedule;
 use crate::shadow::Shadow;
 use crate::shards::Shards;
@@ -32,7 +32,7 @@ use crate::spine::wave::Wave;
 use crate::stock::Spot;
 use crate::stock::changes::ChangedPosition;
 use crate::suspects::Suspects;
-use crate::transfers::Lanes;
+use crate::transfers::InTransit;
 use crate::waiting::Waiting;
 use crate::work::Work;
 use tallystick_contract::outcome::OUTCOME_NUMBERS;
@@ -75,7 +75,7 @@ pub struct Engine {
     pub(crate) core: Core,
     pub(crate) shards: Shards,
     /// What sources promised an order of.
-    pub(crate) tracks: Tracks,
+    pub(crate) tracker: SequenceTracker,
     /// What is known of positions beyond their accounts.
     pub(crate) schedule: Schedule,
     /// What orders claim, and what purchases bring.
@@ -89,9 +89,9 @@ pub struct Engine {
     /// Directives that wait for the event that they are about.
     pub(crate) waiting: Waiting,
     /// Receipts that were announced.
-    pub(crate) lines: Lines,
+    pub(crate) receipts: ExpectedReceipts,
     /// Transfers on their way.
-    pub(crate) lanes: Lanes,
+    pub(crate) in_transit: InTransit,
     pub(crate) sources: Sources,
     pub(crate) suspects: Suspects,
     pub(crate) shadow: Option<Shadow>,
@@ -128,15 +128,15 @@ impl Engine {
         Self {
             core,
             shards,
-            tracks: Tracks::default(),
+            tracker: SequenceTracker::default(),
             schedule: Schedule::default(),
             claims: Claims::new(seed),
             promises: Promises::new(),
             pendings: Pendings::default(),
             amended: Amended::default(),
             waiting: Waiting::default(),
-            lines: Lines::default(),
-            lanes: Lanes::default(),
+            receipts: ExpectedReceipts::default(),
+            in_transit: InTransit::default(),
             sources: Sources::new(seed),
             suspects: Suspects { meanings: Dedup::new(window_ns, keys_max) },
             shadow: None,

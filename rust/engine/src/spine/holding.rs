@@ -1,4 +1,4 @@
-//! Holding: what is ahead in its source's order waits in a [`Tracks`], and follows when what is before it has come or
+//! Holding: what is ahead in its source's order waits in a [`SequenceTracker`], and follows when what is before it has come or
 //! was given up. Time is the log's, so a replay gives the same answer.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use tallystick_contract::config::Config;
 use tallystick_contract::limits::HELD_BYTES_MAX;
 use tallystick_contract::order::Ordering;
 
-use crate::core::case::Case;
+use crate::core::context::Context;
 use crate::diagnostics::{About, Late};
 use crate::order::Rank;
 use crate::order::rank::subject_of_gap;
@@ -21,12 +21,12 @@ impl Engine {
     pub(crate) fn take_place(&mut self, rank: Rank, number: u64, place: Place) {
         match rank {
             Rank::InOrder(Some(track)) => {
-                self.tracks.pass(track, number);
-                self.tracks.moved = Some(track);
+                self.tracker.pass(track, number);
+                self.tracker.moved = Some(track);
             }
             Rank::Late(track, Late::WasLost) => {
-                if let Some(gap) = self.tracks.find_lost(track, number) {
-                    let key = self.tracks.get(track).key();
+                if let Some(gap) = self.tracker.find_lost(track, number) {
+                    let key = self.tracker.get(track).key();
                     let subject = subject_of_gap(key.source, key.position, gap);
                     self.core.resolve("sequence_gap", &subject, "came after all", place);
                 }
@@ -36,23 +36,23 @@ impl Engine {
     }
 
     /// Holds an event that is ahead.
-    pub(crate) fn hold(&mut self, track: u32, ordering: Ordering, case: &Case<'_, '_>) {
-        let number = case.seen.event.sequence.unwrap_or_default();
-        let held = case.to_held(&self.core);
-        self.tracks.hold(track, number, held, ordering.gap_wait_ns);
-        self.tracks.moved = Some(track);
+    pub(crate) fn hold(&mut self, track: u32, ordering: Ordering, context: &Context<'_, '_>) {
+        let number = context.decoded.event.sequence.unwrap_or_default();
+        let held = context.to_held(&self.core);
+        self.tracker.hold(track, number, held, ordering.gap_wait_ns);
+        self.tracker.moved = Some(track);
     }
 
     /// Lets follow what an element has made possible: what was held behind it, or what there is no more room to hold.
     pub(crate) fn follow_up(&mut self, config: &Config, sequence: u64, batch: &mut Batch) {
-        let Some(track) = self.tracks.moved.take() else { return };
+        let Some(track) = self.tracker.moved.take() else { return };
         self.drain(config, track, sequence, batch);
-        let held_max = config.ordering(&self.tracks.get(track).source).held_max;
-        while self.tracks.held_count(track) > held_max {
+        let held_max = config.ordering(&self.tracker.get(track).source).held_max;
+        while self.tracker.held_count(track) > held_max {
             self.give_up(config, track, sequence, batch);
         }
-        while self.tracks.held_bytes() > HELD_BYTES_MAX
-            && let Some(longest) = self.tracks.due(i64::MAX)
+        while self.tracker.held_bytes() > HELD_BYTES_MAX
+            && let Some(longest) = self.tracker.due(i64::MAX)
         {
             self.give_up(config, longest, sequence, batch);
         }
@@ -61,7 +61,7 @@ impl Engine {
     /// Gives up every gap that was waited for long enough until the log's time.
     pub(crate) fn expire(&mut self, config: &Config, sequence: u64, batch: &mut Batch) {
         let Some(now_ns) = self.core.log_time_ns else { return };
-        while let Some(track) = self.tracks.due(now_ns) {
+        while let Some(track) = self.tracker.due(now_ns) {
             self.give_up(config, track, sequence, batch);
         }
     }
@@ -69,7 +69,7 @@ impl Engine {
     /// Gives up every gap, as at the end of a replay: what is held is applied as after its wait.
     pub fn release_held(&mut self, batch: &mut Batch) {
         let config = Arc::clone(&self.core.config);
-        while let Some(track) = self.tracks.due(i64::MAX) {
+        while let Some(track) = self.tracker.due(i64::MAX) {
             self.give_up(&config, track, self.core.sequence, batch);
         }
         self.release_waiting(batch);
@@ -78,10 +78,10 @@ impl Engine {
 
     /// Declares the numbers that are missing first on a track lost, and lets follow what was held behind them.
     fn give_up(&mut self, config: &Config, track: u32, sequence: u64, batch: &mut Batch) {
-        let key = self.tracks.get(track).key();
+        let key = self.tracker.get(track).key();
         let source: Box<str> = key.source.into();
         let position = key.position.map(|(sku, place)| (sku.into(), place.into()));
-        if let Some((missing, held)) = self.tracks.give_up(track) {
+        if let Some((missing, held)) = self.tracker.give_up(track) {
             let at = Place { sequence: held.sequence, index: held.index };
             let (sku, location): (Option<Box<str>>, Option<Box<str>>) = position.unzip();
             let subject = subject_of_gap(&source, sku.as_deref().zip(location.as_deref()), missing);
@@ -103,13 +103,13 @@ impl Engine {
 
     /// Applies the held events of a track whose turn has come.
     fn drain(&mut self, config: &Config, track: u32, sequence: u64, batch: &mut Batch) {
-        while let Some((turn, _, held)) = self.tracks.take(track) {
+        while let Some((turn, _, held)) = self.tracker.take(track) {
             if self.come_back(&held, Door::Order(turn), sequence, batch) {
                 self.follow_target(held.key, Place { sequence, index: 0 }, batch);
             }
         }
-        let ordering = config.ordering(&self.tracks.get(track).source);
-        self.tracks.settle(track, ordering.gap_wait_ns);
+        let ordering = config.ordering(&self.tracker.get(track).source);
+        self.tracker.settle(track, ordering.gap_wait_ns);
     }
 }
 

@@ -16,18 +16,18 @@ use crate::claims::book::Noted;
 use crate::claims::{Claims, Stepped};
 use crate::core::Core;
 use crate::core::admitted::Admitted;
-use crate::core::case::Case;
+use crate::core::context::Context;
 use crate::correction::Amendment;
 use crate::correction::retract_beside_lines;
-use crate::diagnostics::Findings;
+use crate::diagnostics::Diagnostics;
 use crate::diagnostics::exception::ExceptionRecord;
 use crate::output::batch::Batch;
 use crate::read::directive::ReceiptLine;
 use crate::read::element::Place;
 use crate::read::event::Event;
-use crate::read::reading::Claim;
+use crate::read::reading::Posting;
 use crate::read::shape::Shapes;
-use crate::schedule::{Ctx, Schedule, SupplyState, View};
+use crate::schedule::{Books, Schedule, SupplyState, View};
 use crate::shadow::Shadow;
 use crate::spine::engine::Engine;
 use crate::stock::Spot;
@@ -46,34 +46,34 @@ impl Engine {
     pub(crate) fn was_posted(
         &mut self,
         config: &Config,
-        case: &Case<'_, '_>,
-        claim: &Claim<'_>,
+        context: &Context<'_, '_>,
+        posting: &Posting<'_>,
         admitted: &Admitted,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) {
-        let event = admitted.event(&case.seen.event);
-        let posted = (&event, claim, admitted.quantity.unwrap_or(claim.quantity));
-        self.line_was_posted(config, case, posted, findings);
+        let event = admitted.event(&context.decoded.event);
+        let posted = (&event, posting, admitted.quantity.unwrap_or(posting.quantity));
+        self.line_was_posted(config, context, posted, diagnostics);
         if config.receipts.is_none() && config.transfer_age_ns.is_none() {
             return;
         }
         let judged = is_scheduled(&self.core, &self.schedule, &self.claims, config);
-        self.lines.note_receipt(&self.core, judged, config, posted, case.seen.key, findings);
-        self.lanes.note_transfer(&self.core, config, posted, case.seen.key, findings);
+        self.receipts.note_receipt(&self.core, judged, config, posted, context.decoded.key, diagnostics);
+        self.in_transit.note_transfer(&self.core, config, posted, context.decoded.key, diagnostics);
     }
 
     /// An event was posted: it may be a fact of an order line.
     pub(crate) fn line_was_posted(
         &mut self,
         config: &Config,
-        case: &Case<'_, '_>,
-        (event, claim, quantity): (&Event<'_>, &Claim<'_>, i64),
-        findings: &mut Findings,
+        context: &Context<'_, '_>,
+        (event, posting, quantity): (&Event<'_>, &Posting<'_>, i64),
+        diagnostics: &mut Diagnostics,
     ) {
-        let (key, time_ns) = (case.seen.key, case.time_ns);
-        let (mut ctx, claims, _) = self.split(config, case.sequence);
-        claims.note_step(&mut ctx, &Stepped { event, claim, quantity, key, time_ns }, findings);
-        claims.tell_claims(&mut ctx, findings);
+        let (key, time_ns) = (context.decoded.key, context.time_ns);
+        let (mut books, claims, _) = self.split(config, context.sequence);
+        claims.note_step(&mut books, &Stepped { event, posting, quantity, key, time_ns }, diagnostics);
+        claims.tell_claims(&mut books, diagnostics);
     }
 
     /// What an event posted was taken out of the stock: receipts, transfers and its order line forget it. Returns the
@@ -84,13 +84,13 @@ impl Engine {
         (key, source): (Fingerprint, &str),
         old: Option<(usize, Posted)>,
         sequence: u64,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) -> Option<ReceiptLine> {
-        let receipt = self.lines.retract_receipt(&self.core, config, key);
-        self.lanes.retract_transfer(config, key, findings);
+        let receipt = self.receipts.retract_receipt(&self.core, config, key);
+        self.in_transit.retract_transfer(config, key, diagnostics);
         if let Some((part, posted)) = old {
-            let (mut ctx, claims, _) = self.split(config, sequence);
-            claims.retract_step(&mut ctx, &noted(key, part, &posted), findings);
+            let (mut books, claims, _) = self.split(config, sequence);
+            claims.retract_step(&mut books, &noted(key, part, &posted), diagnostics);
             retract_beside_lines(&mut self.core, part, posted, source);
             self.core.stock.parts[part].journal.forget(key);
         }
@@ -103,16 +103,16 @@ impl Engine {
         config: &Config,
         checked: &Checked<'_, '_>,
         sequence: u64,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) {
-        let Checked { event, claim, key, time_ns, .. } = *checked;
-        let posted = (event, claim, claim.quantity);
+        let Checked { event, posting, key, time_ns, .. } = *checked;
+        let posted = (event, posting, posting.quantity);
         let judged = is_scheduled(&self.core, &self.schedule, &self.claims, config);
-        self.lines.note_receipt(&self.core, judged, config, posted, key, findings);
-        self.lanes.note_transfer(&self.core, config, posted, key, findings);
-        let stepped = Stepped { event, claim, quantity: claim.quantity, key, time_ns };
-        let (mut ctx, claims, _) = self.split(config, sequence);
-        claims.note_step(&mut ctx, &stepped, findings);
+        self.receipts.note_receipt(&self.core, judged, config, posted, key, diagnostics);
+        self.in_transit.note_transfer(&self.core, config, posted, key, diagnostics);
+        let stepped = Stepped { event, posting, quantity: posting.quantity, key, time_ns };
+        let (mut books, claims, _) = self.split(config, sequence);
+        claims.note_step(&mut books, &stepped, diagnostics);
     }
 
     /// A correction is whole: what it changed is compared, and told.
@@ -121,14 +121,14 @@ impl Engine {
         config: &Config,
         receipt: Option<&ReceiptLine>,
         sequence: u64,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) {
         if let (Some(receipts), Some(line)) = (config.receipts, receipt) {
             let judged = is_scheduled(&self.core, &self.schedule, &self.claims, config);
-            self.lines.compare(judged, receipts, line, findings);
+            self.receipts.compare(judged, receipts, line, diagnostics);
         }
-        let (mut ctx, claims, _) = self.split(config, sequence);
-        claims.tell_claims(&mut ctx, findings);
+        let (mut books, claims, _) = self.split(config, sequence);
+        claims.tell_claims(&mut books, diagnostics);
     }
 
     /// What the log's time brings about: gaps that are given up, directives whose target does not come, transfers that
@@ -137,9 +137,9 @@ impl Engine {
     pub(crate) fn on_time(&mut self, config: &Config, place: Place, batch: &mut Batch) {
         let log_time_ns = self.core.reached_ns();
         let is_anything_due = self.schedule.is_used
-            || !self.tracks.is_idle()
+            || !self.tracker.is_idle()
             || !self.waiting.is_empty()
-            || self.lanes.is_due(log_time_ns)
+            || self.in_transit.is_due(log_time_ns)
             || self.core.items.has_begun(log_time_ns)
             || config.has_timed_safety()
             || log_time_ns > self.tidy_ns;
@@ -153,20 +153,20 @@ impl Engine {
             self.promises_on_time(config, place, batch);
         }
         // What is held stays so when its source's order is changed.
-        if !self.tracks.is_idle() {
+        if !self.tracker.is_idle() {
             self.expire(config, place.sequence, batch);
         }
         if !self.waiting.is_empty() {
             self.expire_waiting(config, batch);
         }
         let log_time_ns = self.core.reached_ns();
-        if self.lanes.is_due(log_time_ns) {
-            self.lanes.tell_overdue(&mut self.core, config, place);
+        if self.in_transit.is_due(log_time_ns) {
+            self.in_transit.tell_overdue(&mut self.core, config, place);
         }
         // What was held may have been released only when its time was over.
         if self.schedule.is_used && self.promises.reservations.expired(log_time_ns).is_some() {
             self.promises.expire_reservations(
-                &mut Ctx::new(&mut self.core, &mut self.schedule, config, place.sequence),
+                &mut Books::new(&mut self.core, &mut self.schedule, config, place.sequence),
                 &mut self.claims,
             );
         }
@@ -188,16 +188,18 @@ impl Engine {
     pub(crate) fn promises_on_time(&mut self, config: &Config, place: Place, batch: &mut Batch) {
         let sequence = place.sequence;
         let now_ns = self.core.reached_ns();
-        self.promises
-            .expire_reservations(&mut Ctx::new(&mut self.core, &mut self.schedule, config, sequence), &mut self.claims);
+        self.promises.expire_reservations(
+            &mut Books::new(&mut self.core, &mut self.schedule, config, sequence),
+            &mut self.claims,
+        );
         if now_ns >= self.schedule.next_bucket_ns {
-            self.claims.turn(&mut Ctx::new(&mut self.core, &mut self.schedule, config, sequence));
+            self.claims.turn(&mut Books::new(&mut self.core, &mut self.schedule, config, sequence));
         }
         while let Some((location, _)) = self.core.locations.begun(now_ns) {
             self.rezone(config, &location, sequence);
         }
         self.claims
-            .tell_lines_overdue(&mut Ctx::new(&mut self.core, &mut self.schedule, config, place.sequence), place);
+            .tell_lines_overdue(&mut Books::new(&mut self.core, &mut self.schedule, config, place.sequence), place);
         self.pass_notices(batch);
     }
 
@@ -221,7 +223,7 @@ impl Engine {
         let bucket = Some(schedule.next_bucket_ns).filter(|ns| schedule.is_used && is_scheduled && *ns > i64::MIN);
         let begins = [self.core.items.next_begin_ns(), self.core.locations.next_begin_ns()].into_iter().flatten().min();
         let safety = self.core.log_time_ns.and_then(|now_ns| self.core.config.next_safety_ns(now_ns));
-        [expiry, bucket, begins, safety, self.lanes.next_due_ns()].into_iter().flatten().min()
+        [expiry, bucket, begins, safety, self.in_transit.next_due_ns()].into_iter().flatten().min()
     }
 
     /// Forgets what is kept for as long as keys are.
@@ -232,10 +234,10 @@ impl Engine {
         let before_ns = log_time_ns.saturating_sub(kept_ns);
         self.amended.0.retain(|_, amendment| amendment.at_ns >= before_ns);
         self.pendings.decided.retain(|_, at_ns| *at_ns >= before_ns);
-        self.lines.forget(before_ns);
-        self.lanes.forget(before_ns);
+        self.receipts.forget(before_ns);
+        self.in_transit.forget(before_ns);
         self.promises.tidy_promises(config, before_ns);
-        self.claims.tidy_claims(&mut Ctx::new(&mut self.core, &mut self.schedule, config, 0), before_ns);
+        self.claims.tidy_claims(&mut Books::new(&mut self.core, &mut self.schedule, config, 0), before_ns);
     }
 
     /// Bytes held, by part.
@@ -259,13 +261,13 @@ impl Engine {
             ("dedup", tables),
             ("meanings", self.suspects.meanings.memory_bytes()),
             ("bodies", bodies),
-            ("held", self.tracks.memory_bytes()),
+            ("held", self.tracker.memory_bytes()),
             ("exceptions", records + heap_size::list(&self.exceptions)),
             ("work", self.work.memory_bytes()),
             ("sources", self.sources.memory_bytes()),
             ("corrections", amended + self.waiting.memory_bytes()),
             ("approvals", self.pendings.memory_bytes() + self.core.losses.memory_bytes()),
-            ("watched", self.lines.memory_bytes() + self.lanes.memory_bytes()),
+            ("watched", self.receipts.memory_bytes() + self.in_transit.memory_bytes()),
             ("master", self.core.items.memory_bytes() + self.core.locations.memory_bytes()),
             ("promises", self.promises.memory_bytes() + self.schedule.memory_bytes() + self.core.days_bytes()),
             ("claims", self.claims.memory_bytes()),
@@ -299,8 +301,8 @@ impl Engine {
         }
         self.waiting.write(writer);
         self.pendings.write(writer);
-        self.lines.write(writer);
-        self.lanes.write(writer);
+        self.receipts.write(writer);
+        self.in_transit.write(writer);
         self.core.items.write(writer);
         self.core.locations.write(writer);
         self.work.write(writer);
@@ -326,8 +328,8 @@ impl Engine {
         }
         self.waiting.read(reader)?;
         self.pendings.read(&mut self.core.losses, reader)?;
-        self.lines.read(reader)?;
-        self.lanes.read(reader, self.core.config.transfer_age_ns)?;
+        self.receipts.read(reader)?;
+        self.in_transit.read(reader, self.core.config.transfer_age_ns)?;
         let log_time_ns = self.core.reached_ns();
         self.core.items.read(reader, log_time_ns)?;
         self.core.locations.read(reader, log_time_ns)?;
@@ -344,8 +346,8 @@ impl Engine {
         self.tidy_ns = reader.i64()?;
         self.core.safety_ns = reader.i64()?;
         let config = Arc::clone(&self.core.config);
-        self.promises.read_promises(&mut Ctx::new(&mut self.core, &mut self.schedule, &config, 0), reader)?;
-        self.claims.read_claims(&mut Ctx::new(&mut self.core, &mut self.schedule, &config, 0), reader)?;
+        self.promises.read_promises(&mut Books::new(&mut self.core, &mut self.schedule, &config, 0), reader)?;
+        self.claims.read_claims(&mut Books::new(&mut self.core, &mut self.schedule, &config, 0), reader)?;
         self.schedule.read_risks(&self.core, reader)
     }
 }

@@ -100,7 +100,7 @@ impl Engine {
             if self.pendings.get(key).is_some() {
                 return Some(Outcome::PendingApproval.name());
             }
-            if self.tracks.held().chain(self.waiting.held()).any(|held| held.key == key) {
+            if self.tracker.held().chain(self.waiting.held()).any(|held| held.key == key) {
                 return Some(Outcome::Held.name());
             }
             self.core.keys.find(key, now_ns).map(|known| match known.answer_again() {

@@ -6,11 +6,11 @@ use tallystick_contract::freshness::Freshness;
 use crate::calendar::Due;
 use crate::claims::Claims;
 use crate::core::Core;
-use crate::order::Tracks;
+use crate::order::SequenceTracker;
 use crate::promise::{Feeds, OrderLines};
 use crate::read::directive::Side;
 use crate::schedule::hold::{For, HoldKey, HoldPlace, Lifted, LineNamed, PartNow, Share};
-use crate::schedule::{Ctx, Site, View};
+use crate::schedule::{Books, Site, View};
 use crate::sources::Sources;
 use crate::stock::Spot;
 
@@ -32,20 +32,20 @@ impl OrderLines for Claims {
         self.find_line(view, Side::Demand, whom.named()?, spot)
     }
 
-    fn enter(&mut self, ctx: &mut Ctx<'_>, named: LineNamed<'_>, spot: Spot) -> u32 {
-        self.enter_line(ctx, Side::Demand, named, spot)
+    fn enter(&mut self, books: &mut Books<'_>, named: LineNamed<'_>, spot: Spot) -> u32 {
+        self.enter_line(books, Side::Demand, named, spot)
     }
 
-    fn drop_blank(&mut self, ctx: &mut Ctx<'_>, line: u32) {
-        Self::drop_blank(self, ctx, line);
+    fn drop_blank(&mut self, books: &mut Books<'_>, line: u32) {
+        Self::drop_blank(self, books, line);
     }
 
-    fn lift(&self, ctx: &mut Ctx<'_>, asked: (u32, i64), spots: &[Spot]) -> Lifted {
-        Self::lift(self, ctx, asked, spots)
+    fn lift(&self, books: &mut Books<'_>, asked: (u32, i64), spots: &[Spot]) -> Lifted {
+        Self::lift(self, books, asked, spots)
     }
 
-    fn put_down(&self, ctx: &mut Ctx<'_>, lifted: &Lifted) {
-        Self::put_down(self, ctx, lifted);
+    fn put_down(&self, books: &mut Books<'_>, lifted: &Lifted) {
+        Self::put_down(self, books, lifted);
     }
 
     fn room(
@@ -59,20 +59,26 @@ impl OrderLines for Claims {
         Self::room(self, view, lifted, at, when, asked)
     }
 
-    fn fits(&self, ctx: &mut Ctx<'_>, asked: (u32, i64), hold: (HoldKey, HoldPlace), wanted: &PartNow) -> bool {
-        self.fits_line(ctx, asked, hold, wanted)
+    fn fits(&self, books: &mut Books<'_>, asked: (u32, i64), hold: (HoldKey, HoldPlace), wanted: &PartNow) -> bool {
+        self.fits_line(books, asked, hold, wanted)
     }
 
     fn hold_key(&self, view: View<'_>, whom: (For<'_>, Spot), part: (u64, u16)) -> HoldKey {
         Self::hold_key(self, view, whom, part)
     }
 
-    fn hold(&mut self, ctx: &mut Ctx<'_>, line: (u32, HoldKey), at: (Spot, Option<(Due, i32)>), now: &PartNow) {
-        self.hold_for_line(ctx, line, at, now);
+    fn hold(&mut self, books: &mut Books<'_>, line: (u32, HoldKey), at: (Spot, Option<(Due, i32)>), now: &PartNow) {
+        self.hold_for_line(books, line, at, now);
     }
 
-    fn settle(&mut self, ctx: &mut Ctx<'_>, whom: For<'_>, hold: (HoldKey, HoldPlace), change: (&PartNow, &PartNow)) {
-        self.settle_part(ctx, whom, hold, change);
+    fn settle(
+        &mut self,
+        books: &mut Books<'_>,
+        whom: For<'_>,
+        hold: (HoldKey, HoldPlace),
+        change: (&PartNow, &PartNow),
+    ) {
+        self.settle_part(books, whom, hold, change);
     }
 
     fn is_closed(&self, view: View<'_>, whom: For<'_>, hold: (HoldKey, Spot)) -> bool {
@@ -96,7 +102,7 @@ impl OrderLines for Claims {
 pub(crate) struct SourceFeeds<'a> {
     pub(crate) core: &'a Core,
     pub(crate) sources: &'a Sources,
-    pub(crate) tracks: &'a Tracks,
+    pub(crate) tracker: &'a SequenceTracker,
 }
 
 impl Feeds for SourceFeeds<'_> {
@@ -105,10 +111,10 @@ impl Feeds for SourceFeeds<'_> {
     }
 
     fn freshness(&self, source: &str) -> Freshness {
-        self.sources.freshness(self.core, self.tracks, source)
+        self.sources.freshness(self.core, self.tracker, source)
     }
 
     fn write_feed(&self, out: &mut Vec<u8>, source: &str) {
-        self.sources.write_feed(self.core, self.tracks, out, source);
+        self.sources.write_feed(self.core, self.tracker, out, source);
     }
 }

@@ -29,7 +29,7 @@ impl Engine {
 
     /// Answers a question, JSON for JSON. One in another form gives `{"error"}`, which names the member and the cure.
     pub fn promise(&self, question: &str) -> String {
-        let feeds = SourceFeeds { core: &self.core, sources: &self.sources, tracks: &self.tracks };
+        let feeds = SourceFeeds { core: &self.core, sources: &self.sources, tracker: &self.tracker };
         self.promises
             .try_promise(self.looked_at(), &self.claims, &feeds, question)
             .unwrap_or_else(|why| serde_json::json!({ "error": why }).to_string())
@@ -50,7 +50,7 @@ impl Engine {
 
     /// What is known of each source, as a JSON array: first those that are registered, by name, then the others.
     pub fn sources_json(&self) -> Vec<u8> {
-        self.sources.list(&self.core, &self.tracks)
+        self.sources.list(&self.core, &self.tracker)
     }
 
     /// The balance of a position.

@@ -6,9 +6,9 @@ use tallystick_contract::config::Config;
 use tallystick_contract::outcome::Outcome;
 
 use crate::diagnostics::exception::ExceptionRecord;
-use crate::diagnostics::{Findings, Notice, Now, Raised, cause_of_code, cause_of_outcome};
+use crate::diagnostics::{Diagnostics, Notice, Now, Raised, cause_of_code, cause_of_outcome};
 use crate::output::batch::Batch;
-use crate::read::element::{Clock, Element, Place, Seen};
+use crate::read::element::{Clock, Decoded, Element, Place};
 use crate::read::event::{Event, EventTime, given};
 use crate::sources::Heard;
 use crate::spine::engine::Engine;
@@ -37,12 +37,12 @@ impl Engine {
         &mut self,
         config: &Config,
         element: &Element<'_>,
-        judged: (Outcome, &Seen<'_>, &mut Findings),
+        judged: (Outcome, &Decoded<'_>, &mut Diagnostics),
         batch: &mut Batch,
     ) {
-        let (outcome, seen, findings) = judged;
+        let (outcome, decoded, diagnostics) = judged;
         self.pass_notices(batch);
-        let (place, event) = (element.place, &seen.event);
+        let (place, event) = (element.place, &decoded.event);
         self.totals[usize::from(outcome.number())] += 1;
         self.core.elements += 1;
         batch.push(place.sequence, place.index, outcome, event);
@@ -50,17 +50,17 @@ impl Engine {
             Clock::Message(ns) => self.core.log_time_ns.unwrap_or(ns).max(ns),
             Clock::Event => self.core.now_ns(),
         };
-        if !(findings.turns.is_empty()
-            && findings.nets.is_empty()
+        if !(diagnostics.turns.is_empty()
+            && diagnostics.nets.is_empty()
             && self.core.turns.is_empty()
             && self.core.nets.is_empty())
         {
-            self.claims.tell_turns(&mut self.core, findings);
+            self.claims.tell_turns(&mut self.core, diagnostics);
         }
-        if !outcome.is_silent() || findings.is_telling() || self.work.knows(seen.key) {
-            self.raise(config, element, (outcome, seen, findings), log_time_ns, batch);
+        if !outcome.is_silent() || diagnostics.is_telling() || self.work.knows(decoded.key) {
+            self.raise(config, element, (outcome, decoded, diagnostics), log_time_ns, batch);
         }
-        let location_hash = seen.hashes.location;
+        let location_hash = decoded.hashes.location;
         self.note_source(config, (event, location_hash), (outcome, log_time_ns), place);
         self.pass_notices(batch);
         if self.work.is_due(log_time_ns) {
@@ -103,28 +103,28 @@ impl Engine {
         &mut self,
         config: &Config,
         element: &Element<'_>,
-        (outcome, seen, findings): (Outcome, &Seen<'_>, &mut Findings),
+        (outcome, decoded, diagnostics): (Outcome, &Decoded<'_>, &mut Diagnostics),
         log_time_ns: i64,
         batch: &mut Batch,
     ) {
         let Place { sequence, index } = element.place;
         let now = Now { place: element.place, log_time_ns };
-        if outcome.is_accepted() && self.work.knows(seen.key) {
-            self.work.accept(seen.key, now);
+        if outcome.is_accepted() && self.work.knows(decoded.key) {
+            self.work.accept(decoded.key, now);
         }
-        for (code, subject) in std::mem::take(&mut findings.settled) {
+        for (code, subject) in std::mem::take(&mut diagnostics.settled) {
             self.work.resolve(code, &subject, "in order again", now);
         }
         let is_silent =
-            outcome.is_silent() || findings.is_grouped || findings.is_told && outcome == Outcome::Insufficient;
-        if is_silent && findings.raised.is_empty() {
+            outcome.is_silent() || diagnostics.is_grouped || diagnostics.is_told && outcome == Outcome::Insufficient;
+        if is_silent && diagnostics.raised.is_empty() {
             return;
         }
-        let event = &seen.event;
+        let event = &decoded.event;
         let (original, event_bytes_total) = element.original();
         let is_named = !event.source.is_empty() && !event.id.is_empty();
         let subject = if is_named { format!("{}/{}", event.source, event.id) } else { format!("@{sequence}:{index}") };
-        let key = is_named.then_some(seen.key);
+        let key = is_named.then_some(decoded.key);
         let record = |code: &str, location: Option<Box<str>>, cause: String, fields| ExceptionRecord {
             number: 0,
             code: code.into(),
@@ -147,15 +147,14 @@ impl Engine {
             event_bytes_total,
         };
         if !is_silent {
-            let cause = findings
-                .why
-                .take()
-                .unwrap_or_else(|| cause_of_outcome(outcome, event, findings, config, log_time_ns, event_bytes_total));
-            let fields = findings.fields.take().unwrap_or_default();
+            let cause = diagnostics.why.take().unwrap_or_else(|| {
+                cause_of_outcome(outcome, event, diagnostics, config, log_time_ns, event_bytes_total)
+            });
+            let fields = diagnostics.fields.take().unwrap_or_default();
             let raised = record(outcome.name(), None, cause, fields);
             batch.exceptions.push(self.work.raise(raised, &subject, key));
         }
-        for Raised { code, location, subject: own, key: of, cause } in std::mem::take(&mut findings.raised) {
+        for Raised { code, location, subject: own, key: of, cause } in std::mem::take(&mut diagnostics.raised) {
             let cause = cause.unwrap_or_else(|| cause_of_code(config, &code, event, own.as_deref()));
             let raised = record(&code, location, cause, Vec::new());
             let (subject, key) = own.as_deref().map_or((&*subject, key), |own| (own, of));

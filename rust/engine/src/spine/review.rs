@@ -6,7 +6,7 @@ use tallystick_contract::config::Config;
 use crate::calendar::Calendar;
 use crate::output::batch::Batch;
 use crate::read::element::Place;
-use crate::schedule::Ctx;
+use crate::schedule::Books;
 use crate::spine::engine::Engine;
 use crate::stock::Spot;
 
@@ -41,12 +41,12 @@ impl Engine {
             let (spot, known) = (self.schedule.entry(slot).spot, self.schedule.entry(slot).zone);
             if known != zone && self.core.view_names(spot)[1] == location {
                 self.schedule.entry_mut(slot).zone = zone;
-                self.promises.recount_entry(&mut Ctx::new(&mut self.core, &mut self.schedule, config, 0), slot);
+                self.promises.recount_entry(&mut Books::new(&mut self.core, &mut self.schedule, config, 0), slot);
                 self.core.touch(spot, sequence);
             }
         }
         self.claims
-            .rebucket(&mut Ctx::new(&mut self.core, &mut self.schedule, config, sequence), |known| known == location);
+            .rebucket(&mut Books::new(&mut self.core, &mut self.schedule, config, sequence), |known| known == location);
     }
 
     /// Counts everything anew under another configuration.
@@ -60,10 +60,10 @@ impl Engine {
             let spot = self.schedule.entry(slot).spot;
             let zone = self.core.zone_of(self.core.view_names(spot)[1]);
             self.schedule.entry_mut(slot).zone = zone;
-            self.promises.recount_entry(&mut Ctx::new(&mut self.core, &mut self.schedule, config, 0), slot);
+            self.promises.recount_entry(&mut Books::new(&mut self.core, &mut self.schedule, config, 0), slot);
             self.core.touch(spot, sequence);
         }
-        self.claims.rebucket(&mut Ctx::new(&mut self.core, &mut self.schedule, config, sequence), |_| true);
+        self.claims.rebucket(&mut Books::new(&mut self.core, &mut self.schedule, config, sequence), |_| true);
     }
 
     /// Looks at all positions that an element changed.
@@ -85,7 +85,7 @@ impl Engine {
         }
         if !self.schedule.overdue.is_empty() {
             self.claims
-                .tell_lines_overdue(&mut Ctx::new(&mut self.core, &mut self.schedule, config, place.sequence), place);
+                .tell_lines_overdue(&mut Books::new(&mut self.core, &mut self.schedule, config, place.sequence), place);
         }
         if self.schedule.touched.is_empty() {
             return;
@@ -98,7 +98,7 @@ impl Engine {
         for slot in touched.drain(..) {
             self.schedule.entry_mut(slot).is_touched = false;
             self.promises.review_risk(
-                &mut Ctx::new(&mut self.core, &mut self.schedule, config, place.sequence),
+                &mut Books::new(&mut self.core, &mut self.schedule, config, place.sequence),
                 slot,
                 place,
             );

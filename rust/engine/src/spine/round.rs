@@ -11,12 +11,12 @@ use tallystick_contract::outcome::Outcome;
 use tallystick_tables::body::Known;
 use tallystick_tables::dedup::Fingerprint;
 
-use crate::diagnostics::Findings;
+use crate::diagnostics::Diagnostics;
 use crate::keys;
 use crate::output::batch::Batch;
-use crate::read::element::{Element, Seen, see};
+use crate::read::element::{Decoded, Element, see};
 use crate::read::event::EventTime;
-use crate::read::reading::{Claim, Reading};
+use crate::read::reading::{Posting, Reading};
 use crate::read::shape::Shapes;
 use crate::spine::column::check_plain;
 use crate::spine::engine::Engine;
@@ -29,7 +29,7 @@ struct Range<'r, 'c> {
     /// Elements of the round before it.
     first: usize,
     elements: &'r [Element<'r>],
-    seen: Vec<Seen<'r>>,
+    decoded: Vec<Decoded<'r>>,
     readings: Vec<Reading<'c>>,
     /// Whether each of its events stands for itself.
     is_plain: bool,
@@ -64,17 +64,17 @@ impl Verdicts {
 }
 
 /// What was found out about elements on their way, by their place in the round, in order.
-type Notes = Vec<(usize, Findings)>;
+type Notes = Vec<(usize, Diagnostics)>;
 
 /// A member of the crew at a part of the state, with what it found out.
-struct Desk<'s, P> {
+struct Worker<'s, P> {
     part: &'s mut P,
     notes: Notes,
     /// Places of new events that were refused by the state.
     refused: Vec<usize>,
 }
 
-impl<'s, P> Desk<'s, P> {
+impl<'s, P> Worker<'s, P> {
     fn all(parts: &'s mut [P]) -> Vec<Self> {
         parts.iter_mut().map(|part| Self { part, notes: Notes::new(), refused: Vec::new() }).collect()
     }
@@ -86,7 +86,7 @@ impl Engine {
     pub(crate) fn is_for_crew(&self, elements: usize) -> bool {
         self.shards.is_worth(elements)
             && !self.core.config.has_orders()
-            && self.tracks.is_idle()
+            && self.tracker.is_idle()
             && self.is_plain(&self.core.config)
             && self.waiting.is_empty()
             && !self.schedule.is_used
@@ -131,12 +131,12 @@ impl Engine {
             .collect();
         let (keys, stock, secret, seed) = (&self.core.keys, &self.core.stock, &self.core.secret, self.core.seed);
         self.shards.each(&mut ranges, |_, (range, shapes, arena)| {
-            range.read(shapes, arena.take().expect("a range is read once"), |seen| {
-                seen.hash(secret, seed);
-                Reading::of(config, seed, seen)
+            range.read(shapes, arena.take().expect("a range is read once"), |decoded| {
+                decoded.hash(secret, seed);
+                Reading::of(config, seed, decoded)
             });
-            range.by_key = divide(keys.parts.len(), range, |seen| keys.part_of(seen.key));
-            range.by_sku = divide(stock.parts.len(), range, |seen| stock.part_of(seen.hashes.sku));
+            range.by_key = divide(keys.parts.len(), range, |decoded| keys.part_of(decoded.key));
+            range.by_sku = divide(stock.parts.len(), range, |decoded| stock.part_of(decoded.hashes.sku));
         });
         let mut ranges: Vec<_> = ranges.into_iter().map(|(range, ..)| range).collect();
         let mut before_ns = self.core.reached_ns();
@@ -150,15 +150,15 @@ impl Engine {
     /// Looks up the keys, and remembers those that are new as if their events were applied.
     fn recall(&mut self, config: &Config, ranges: &[Range<'_, '_>], verdicts: &Verdicts) -> Notes {
         let (ordinal, floor_ns) = (self.core.elements, self.core.keys.floor_ns());
-        let mut desks = Desk::all(&mut self.core.keys.parts);
-        self.shards.each(&mut desks, |number, desk| {
+        let mut workers = Worker::all(&mut self.core.keys.parts);
+        self.shards.each(&mut workers, |number, worker| {
             for range in ranges {
                 for wave in range.by_key[number].chunks(WAVE_EVENTS) {
-                    desk.recall(config, range, wave, verdicts, (ordinal, floor_ns));
+                    worker.recall(config, range, wave, verdicts, (ordinal, floor_ns));
                 }
             }
         });
-        let notes = desks.into_iter().flat_map(|desk| desk.notes).collect();
+        let notes = workers.into_iter().flat_map(|worker| worker.notes).collect();
         // The window moves with claims and with nothing else.
         let last = |range: &Range<'_, '_>| range.by_key.iter().filter_map(|claims| claims.last()).max().copied();
         if let Some((range, at)) = ranges.iter().rev().find_map(|range| Some((range, last(range)?))) {
@@ -177,18 +177,18 @@ impl Engine {
     ) -> Vec<usize> {
         let (ordinal, first_element) = (self.core.posts, self.core.elements);
         self.core.posts += ranges.iter().map(|range| range.elements.len() as u64).sum::<u64>();
-        let mut desks = Desk::all(&mut self.core.stock.parts);
-        self.shards.each(&mut desks, |number, desk| {
+        let mut workers = Worker::all(&mut self.core.stock.parts);
+        self.shards.each(&mut workers, |number, worker| {
             for range in ranges {
                 for wave in range.by_sku[number].chunks(WAVE_EVENTS) {
-                    desk.post(config, range, wave, verdicts, (ordinal, first_element));
+                    worker.post(config, range, wave, verdicts, (ordinal, first_element));
                 }
             }
         });
         let mut refused = Vec::new();
-        for desk in desks {
-            notes.extend(desk.notes);
-            refused.extend(desk.refused);
+        for worker in workers {
+            notes.extend(worker.notes);
+            refused.extend(worker.refused);
         }
         refused
     }
@@ -200,21 +200,21 @@ impl Engine {
         // A key may be new twice in a round whose time moves far: what it got the last time holds.
         let mut answers: Vec<BTreeMap<[u64; 2], Outcome>> = vec![BTreeMap::new(); self.core.keys.parts.len()];
         for place in refused {
-            let key = ranges[place / size].seen[place % size].key;
+            let key = ranges[place / size].decoded[place % size].key;
             answers[self.core.keys.part_of(key)].insert(key.0, Outcome::Applied);
         }
-        let mut desks: Vec<_> = self.core.keys.parts.iter_mut().zip(answers).collect();
-        self.shards.each(&mut desks, |number, (part, answers): &mut (&mut keys::KeyPart, _)| {
+        let mut workers: Vec<_> = self.core.keys.parts.iter_mut().zip(answers).collect();
+        self.shards.each(&mut workers, |number, (part, answers): &mut (&mut keys::KeyPart, _)| {
             if answers.is_empty() {
                 return;
             }
             for (range, at) in ranges.iter().flat_map(|range| range.by_key[number].iter().map(move |at| (range, *at))) {
-                let (place, seen, claim) = range.claim(at);
-                let Some(answer) = answers.get_mut(&seen.key.0) else { continue };
+                let (place, decoded, posting) = range.posting(at);
+                let Some(answer) = answers.get_mut(&decoded.key.0) else { continue };
                 if verdicts.get(place) & NEW != 0 {
                     *answer = verdicts.outcome(place);
                 } else if verdicts.outcome(place) == Outcome::Duplicate {
-                    verdicts.set(place, claim.body.known(*answer).answer_again().number());
+                    verdicts.set(place, posting.body.known(*answer).answer_again().number());
                 }
             }
             for (key, answer) in answers {
@@ -235,33 +235,33 @@ impl Engine {
         let mut notes = notes.into_iter().peekable();
         for range in ranges {
             for (at, (element, reading)) in range.elements.iter().zip(&range.readings).enumerate() {
-                let (place, seen) = (range.first + at, &range.seen[at]);
+                let (place, decoded) = (range.first + at, &range.decoded[at]);
                 self.core.log_time_ns = Some(range.offer_ns(at)).filter(|ns| *ns > i64::MIN);
                 self.on_time(config, element.place, batch);
-                let mut findings =
-                    notes.next_if(|(noted, _)| *noted == place).map(|(_, findings)| findings).unwrap_or_default();
+                let mut diagnostics =
+                    notes.next_if(|(noted, _)| *noted == place).map(|(_, diagnostics)| diagnostics).unwrap_or_default();
                 let outcome = match reading {
                     Reading::TooLarge => Outcome::TooLarge,
                     Reading::Malformed(malformed) => {
-                        findings.malformed = Some(*malformed);
+                        diagnostics.malformed = Some(*malformed);
                         Outcome::Malformed
                     }
                     Reading::Refused(outcome) => *outcome,
                     Reading::Directive(_) => unreachable!("a round is plain"),
-                    Reading::Claim(claim) => {
+                    Reading::Posting(posting) => {
                         let outcome = verdicts.outcome(place);
                         let log_time_ns = range.log_time_ns(at);
                         self.suspects.suspect_duplicate(
                             &self.core,
                             config,
-                            (&seen.event, claim),
+                            (&decoded.event, posting),
                             (outcome, log_time_ns),
-                            &mut findings,
+                            &mut diagnostics,
                         );
                         outcome
                     }
                 };
-                self.record(config, element, (outcome, seen, &mut findings), batch);
+                self.record(config, element, (outcome, decoded, &mut diagnostics), batch);
             }
         }
     }
@@ -272,7 +272,7 @@ impl<'r, 'c> Range<'r, 'c> {
         Self {
             first,
             elements,
-            seen: Vec::new(),
+            decoded: Vec::new(),
             readings: Vec::new(),
             is_plain: true,
             offered_ns: Vec::new(),
@@ -283,30 +283,30 @@ impl<'r, 'c> Range<'r, 'c> {
     }
 
     /// Reads the elements, as far as that needs no state.
-    fn read(&mut self, shapes: &mut Shapes, arena: &'r Bump, reading_of: impl Fn(&mut Seen<'r>) -> Reading<'c>) {
-        self.seen.reserve(self.elements.len());
+    fn read(&mut self, shapes: &mut Shapes, arena: &'r Bump, reading_of: impl Fn(&mut Decoded<'r>) -> Reading<'c>) {
+        self.decoded.reserve(self.elements.len());
         let mut offered_ns = i64::MIN;
         for elements in self.elements.chunks(WAVE_EVENTS) {
-            let begin = self.seen.len();
-            self.seen.resize_with(begin + elements.len(), Seen::default);
-            let seen = &mut self.seen[begin..];
-            see(elements, seen, shapes, arena);
-            for (element, seen) in elements.iter().zip(seen) {
-                let reading = reading_of(seen);
+            let begin = self.decoded.len();
+            self.decoded.resize_with(begin + elements.len(), Decoded::default);
+            let decoded = &mut self.decoded[begin..];
+            see(elements, decoded, shapes, arena);
+            for (element, decoded) in elements.iter().zip(decoded) {
+                let reading = reading_of(decoded);
                 let is_answered = match reading {
                     // What cannot be read is answered all the same, where it says where to.
-                    Reading::Malformed(_) => seen.event.kind.starts_with("reservation."),
+                    Reading::Malformed(_) => decoded.event.kind.starts_with("reservation."),
                     Reading::Directive(_) => true,
-                    Reading::TooLarge | Reading::Refused(_) | Reading::Claim(_) => false,
+                    Reading::TooLarge | Reading::Refused(_) | Reading::Posting(_) => false,
                 };
                 // What lines claim falls to no part of the stock alone.
-                let is_of_line = seen.event.document.is_some()
-                    && matches!(&reading, Reading::Claim(claim) if claim.rule.step.is_some());
+                let is_of_line = decoded.event.document.is_some()
+                    && matches!(&reading, Reading::Posting(posting) if posting.rule.step.is_some());
                 self.is_plain &=
-                    !is_of_line && !is_answered && seen.event.origin_id.is_none() && seen.event.unit.is_none();
+                    !is_of_line && !is_answered && decoded.event.origin_id.is_none() && decoded.event.unit.is_none();
                 let clock = element.clock;
                 // The bus's time moves with every message, whatever becomes of its elements.
-                let time = if reading.is_timed() { seen.event.time } else { EventTime::Absent };
+                let time = if reading.is_timed() { decoded.event.time } else { EventTime::Absent };
                 offered_ns = clock.offer(time).map_or(offered_ns, |ns| offered_ns.max(ns));
                 self.offered_ns.push(offered_ns);
                 self.readings.push(reading);
@@ -326,25 +326,25 @@ impl<'r, 'c> Range<'r, 'c> {
     }
 
     /// A claim: its place in the round, what was seen, and what it asks for.
-    fn claim(&self, at: u32) -> (usize, &Seen<'r>, &Claim<'c>) {
+    fn posting(&self, at: u32) -> (usize, &Decoded<'r>, &Posting<'c>) {
         let at = at as usize;
-        let Reading::Claim(claim) = &self.readings[at] else { unreachable!("only claims are divided among parts") };
-        (self.first + at, &self.seen[at], claim)
+        let Reading::Posting(posting) = &self.readings[at] else { unreachable!("only claims are divided among parts") };
+        (self.first + at, &self.decoded[at], posting)
     }
 }
 
 /// The claims of a range by part, each in order.
-fn divide(parts: usize, range: &Range<'_, '_>, part_of: impl Fn(&Seen<'_>) -> usize) -> Vec<Vec<u32>> {
+fn divide(parts: usize, range: &Range<'_, '_>, part_of: impl Fn(&Decoded<'_>) -> usize) -> Vec<Vec<u32>> {
     let mut divided = vec![Vec::with_capacity(range.elements.len() / parts * 5 / 4); parts];
-    for (at, (reading, seen)) in (0..).zip(range.readings.iter().zip(&range.seen)) {
-        if matches!(reading, Reading::Claim(_)) {
-            divided[part_of(seen)].push(at);
+    for (at, (reading, decoded)) in (0..).zip(range.readings.iter().zip(&range.decoded)) {
+        if matches!(reading, Reading::Posting(_)) {
+            divided[part_of(decoded)].push(at);
         }
     }
     divided
 }
 
-impl Desk<'_, keys::KeyPart> {
+impl Worker<'_, keys::KeyPart> {
     /// Looks up the keys of a few events. `ordinal` counts the elements before the round, `floor_ns` is the time up to
     /// which keys were forgotten.
     fn recall(
@@ -355,15 +355,15 @@ impl Desk<'_, keys::KeyPart> {
         verdicts: &Verdicts,
         (ordinal, floor_ns): (u64, i64),
     ) {
-        let keys = || wave.iter().map(|at| range.seen[*at as usize].key);
+        let keys = || wave.iter().map(|at| range.decoded[*at as usize].key);
         keys().for_each(|key| self.part.dedup.prefetch(key));
         keys().for_each(|key| self.part.dedup.prefetch_places(key));
         for at in wave {
-            let (place, seen, claim) = range.claim(*at);
+            let (place, decoded, posting) = range.posting(*at);
             let log_time_ns = range.log_time_ns(*at as usize);
             let now = (ordinal + place as u64, log_time_ns);
-            let mut findings = Findings::default();
-            let checked = check_plain(config, self.part, now, (seen, claim.body), floor_ns, &mut findings);
+            let mut diagnostics = Diagnostics::default();
+            let checked = check_plain(config, self.part, now, (decoded, posting.body), floor_ns, &mut diagnostics);
             let verdict = match checked {
                 Err(outcome) => outcome.number(),
                 Ok(new_key) => {
@@ -372,14 +372,14 @@ impl Desk<'_, keys::KeyPart> {
                 }
             };
             verdicts.set(place, verdict);
-            if findings.fields.is_some() {
-                self.notes.push((place, findings));
+            if diagnostics.fields.is_some() {
+                self.notes.push((place, diagnostics));
             }
         }
     }
 }
 
-impl Desk<'_, stock::Part> {
+impl Worker<'_, stock::Part> {
     /// Posts those of a few events that are new.
     fn post(
         &mut self,
@@ -390,13 +390,13 @@ impl Desk<'_, stock::Part> {
         (ordinal, first_element): (u64, u64),
     ) {
         let mut found = [Found::default(); WAVE_EVENTS];
-        look_ahead(wave.iter().map(|at| &range.seen[*at as usize]), |_| &*self.part, &mut found);
+        look_ahead(wave.iter().map(|at| &range.decoded[*at as usize]), |_| &*self.part, &mut found);
         for (at, found) in wave.iter().zip(found) {
-            let (place, seen, claim) = range.claim(*at);
+            let (place, decoded, posting) = range.posting(*at);
             if verdicts.get(place) & NEW == 0 {
                 continue;
             }
-            let event = &seen.event;
+            let event = &decoded.event;
             let log_time_ns = range.log_time_ns(*at as usize);
             let time_ns = match event.time {
                 EventTime::At(ns) => ns,
@@ -407,8 +407,8 @@ impl Desk<'_, stock::Part> {
             let checked = Checked {
                 relief: 0,
                 event,
-                claim,
-                key: seen.key,
+                posting,
+                key: decoded.key,
                 time_ns,
                 rank: [time_ns, 0, 0],
                 sequence,
@@ -416,14 +416,14 @@ impl Desk<'_, stock::Part> {
                 element: first_element + place as u64,
                 found,
             };
-            let mut findings = Findings::default();
-            let outcome = self.part.post(config, &checked, &mut findings);
+            let mut diagnostics = Diagnostics::default();
+            let outcome = self.part.post(config, &checked, &mut diagnostics);
             verdicts.set(place, NEW | outcome.number());
             if Known::of(outcome).is_refusal() {
                 self.refused.push(place);
             }
-            if findings.is_telling() {
-                self.notes.push((place, findings));
+            if diagnostics.is_telling() {
+                self.notes.push((place, diagnostics));
             }
         }
     }

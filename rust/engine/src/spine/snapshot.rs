@@ -64,7 +64,7 @@ impl Engine {
         self.core.stock.write(&mut writer);
         self.core.keys.write(&mut writer);
         self.suspects.meanings.write(&mut writer);
-        self.tracks.write(&mut writer);
+        self.tracker.write(&mut writer);
         writer.u64(self.core.elements);
         self.core.keys.write_recent(self.core.elements, &mut writer);
         self.write_truth(&mut writer);
@@ -119,7 +119,7 @@ impl Engine {
         engine.core.keys.read(&mut reader)?;
         engine.suspects.meanings.read(&mut reader)?;
         let config = Arc::clone(&engine.core.config);
-        engine.tracks.read(&mut reader, engine.core.seed, |source| config.ordering(source).gap_wait_ns)?;
+        engine.tracker.read(&mut reader, engine.core.seed, |source| config.ordering(source).gap_wait_ns)?;
         engine.core.elements = reader.u64()?;
         engine.core.keys.read_recent(engine.core.elements, &mut reader)?;
         engine.read_truth(&mut reader)?;

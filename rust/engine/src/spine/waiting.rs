@@ -9,14 +9,14 @@ use tallystick_contract::limits::WAITING_MAX;
 use tallystick_contract::outcome::Outcome;
 use tallystick_tables::dedup::{Fingerprint, fingerprint};
 
-use crate::core::case::Case;
-use crate::diagnostics::Findings;
+use crate::core::context::Context;
+use crate::diagnostics::Diagnostics;
 use crate::order::HeldEvent;
 use crate::output::batch::Batch;
 use crate::promise::Told;
 use crate::read::directive::{Request, Target};
-use crate::read::element::{Element, Place, Seen};
-use crate::read::reading::Said;
+use crate::read::element::{Decoded, Element, Place};
+use crate::read::reading::Command;
 use crate::schedule::View;
 use crate::spine::door::Door;
 use crate::spine::engine::Engine;
@@ -24,8 +24,14 @@ use crate::stock::lookup::Found;
 
 impl Engine {
     /// Lets a directive wait for its target.
-    pub(crate) fn wait(&mut self, config: &Config, case: &Case<'_, '_>, target: &Target, batch: &mut Batch) -> Outcome {
-        let held = case.to_held(&self.core);
+    pub(crate) fn wait(
+        &mut self,
+        config: &Config,
+        context: &Context<'_, '_>,
+        target: &Target,
+        batch: &mut Batch,
+    ) -> Outcome {
+        let held = context.to_held(&self.core);
         self.waiting.add(fingerprint(&self.core.secret, &target.source, &target.id), held);
         while self.waiting.len() > WAITING_MAX
             && let Some(oldest) = self.waiting.take_oldest(i64::MAX)
@@ -72,17 +78,17 @@ impl Engine {
     fn answer_in_vain(
         &mut self,
         config: &Config,
-        (held, element, seen): (&HeldEvent, &Element<'_>, &Seen<'_>),
-        findings: &mut Findings,
+        (held, element, decoded): (&HeldEvent, &Element<'_>, &Decoded<'_>),
+        diagnostics: &mut Diagnostics,
         batch: &mut Batch,
     ) {
-        let Ok(said) = self.core.read(config, element, seen, &mut Findings::default()) else { return };
-        let Said::Directive(directive, _) = &said else { return };
+        let Ok(command) = self.core.read(config, element, decoded, &mut Diagnostics::default()) else { return };
+        let Command::Directive(directive, _) = &command else { return };
         let Request::Settle(settle) = &directive.request else { return };
-        let case = Case {
-            seen,
+        let context = Context {
+            decoded,
             element,
-            said: &said,
+            command: &command,
             time_ns: held.time_ns,
             sequence: self.core.sequence,
             is_late: held.is_late,
@@ -91,20 +97,20 @@ impl Engine {
         };
         self.promises.answer_settled(
             View::new(&self.core, &self.schedule, config),
-            &case,
+            &context,
             settle,
             (Outcome::UnknownReference, Told::Nothing),
-            findings,
+            diagnostics,
             batch,
         );
     }
 
     fn give_up_waiting(&mut self, config: &Config, held: &HeldEvent, batch: &mut Batch) {
         let arena = Bump::new();
-        let (element, seen) = self.core.see_held(held, &arena);
+        let (element, decoded) = self.core.see_held(held, &arena);
         let why = Some("the event that it is about did not come".to_owned());
-        let mut findings = Findings { why, ..Findings::default() };
-        self.answer_in_vain(config, (held, &element, &seen), &mut findings, batch);
-        self.finish(config, held, (&element, &seen), (Outcome::UnknownReference, findings), batch);
+        let mut diagnostics = Diagnostics { why, ..Diagnostics::default() };
+        self.answer_in_vain(config, (held, &element, &decoded), &mut diagnostics, batch);
+        self.finish(config, held, (&element, &decoded), (Outcome::UnknownReference, diagnostics), batch);
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use bumpalo::Bump;
 
-use crate::diagnostics::Findings;
+use crate::diagnostics::Diagnostics;
 use crate::output::batch::Batch;
 use crate::read::columns::Rows;
-use crate::read::element::{Clock, Element, Place, Seen, see};
+use crate::read::element::{Clock, Decoded, Element, Place, see};
 use crate::read::event::EventTime;
 use crate::schedule::Schedule;
 use crate::schedule::View;
@@ -21,12 +21,12 @@ pub(crate) struct Wave<'a> {
     /// Holds the strings that were written with escapes.
     arena: &'a Bump,
     elements: Vec<Element<'a>>,
-    seen: Vec<Seen<'a>>,
+    decoded: Vec<Decoded<'a>>,
 }
 
 impl<'a> Wave<'a> {
     pub(crate) const fn new(arena: &'a Bump) -> Self {
-        Self { arena, elements: Vec::new(), seen: Vec::new() }
+        Self { arena, elements: Vec::new(), decoded: Vec::new() }
     }
 }
 
@@ -64,47 +64,55 @@ impl Engine {
 
     /// Applies what waits.
     pub(crate) fn run(&mut self, wave: &mut Wave<'_>, batch: &mut Batch) {
-        let Wave { arena, elements, seen } = wave;
+        let Wave { arena, elements, decoded } = wave;
         if !self.is_for_crew(elements.len()) || !self.run_round(&Arc::clone(&self.core.config), elements, batch) {
             for elements in elements.chunks(WAVE_EVENTS) {
-                self.run_wave(elements, seen, arena, batch);
+                self.run_wave(elements, decoded, arena, batch);
             }
         }
         elements.clear();
     }
 
-    fn run_wave<'a>(&mut self, elements: &[Element<'a>], seen: &mut Vec<Seen<'a>>, arena: &'a Bump, batch: &mut Batch) {
+    fn run_wave<'a>(
+        &mut self,
+        elements: &[Element<'a>],
+        decoded: &mut Vec<Decoded<'a>>,
+        arena: &'a Bump,
+        batch: &mut Batch,
+    ) {
         let mut config = Arc::clone(&self.core.config);
         // The slots are used again and again: an event is too large to be moved about.
-        if seen.len() < elements.len() {
-            seen.resize_with(elements.len(), Seen::default);
+        if decoded.len() < elements.len() {
+            decoded.resize_with(elements.len(), Decoded::default);
         }
-        let seen = &mut seen[..elements.len()];
-        see(elements, seen, &mut self.core.shapes[0], arena);
-        for seen in &mut *seen {
-            seen.hash(&self.core.secret, self.core.seed);
-            self.core.keys.of(seen.key).prefetch(seen.key);
+        let decoded = &mut decoded[..elements.len()];
+        see(elements, decoded, &mut self.core.shapes[0], arena);
+        for decoded in &mut *decoded {
+            decoded.hash(&self.core.secret, self.core.seed);
+            self.core.keys.of(decoded.key).prefetch(decoded.key);
         }
-        for seen in &*seen {
-            self.core.keys.of(seen.key).prefetch_places(seen.key);
+        for decoded in &*decoded {
+            self.core.keys.of(decoded.key).prefetch_places(decoded.key);
         }
         let mut found = [Found::default(); WAVE_EVENTS];
-        look_ahead(seen.iter(), |seen| self.core.stock.of(seen.hashes.sku), &mut found);
+        look_ahead(decoded.iter(), |decoded| self.core.stock.of(decoded.hashes.sku), &mut found);
         if self.schedule.is_used {
-            let spots =
-                seen.iter().zip(&found).map(|(seen, found)| (seen, Schedule::promised_spot(&self.core, seen, *found)));
+            let spots = decoded
+                .iter()
+                .zip(&found)
+                .map(|(decoded, found)| (decoded, Schedule::promised_spot(&self.core, decoded, *found)));
             self.promises.look_ahead(View::new(&self.core, &self.schedule, &config), spots);
         }
-        let mut findings = Findings::default();
-        for ((element, seen), found) in elements.iter().zip(&*seen).zip(&found) {
+        let mut diagnostics = Diagnostics::default();
+        for ((element, decoded), found) in elements.iter().zip(&*decoded).zip(&found) {
             if matches!(element.clock, Clock::Message(_)) {
                 // The bus's time moves with every message, whatever becomes of its elements.
                 self.core.tick(element.clock.offer(EventTime::Absent));
                 self.on_time(&config, element.place, batch);
             }
-            findings.clear();
-            let outcome = self.judge(&config, element, (seen, *found), &mut findings, batch);
-            self.record(&config, element, (outcome, seen, &mut findings), batch);
+            diagnostics.clear();
+            let outcome = self.judge(&config, element, (decoded, *found), &mut diagnostics, batch);
+            self.record(&config, element, (outcome, decoded, &mut diagnostics), batch);
             if let Some(key) = self.posted.take()
                 && !self.waiting.is_empty()
             {

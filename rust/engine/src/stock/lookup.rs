@@ -3,7 +3,7 @@
 
 use tallystick_tables::intern::{Interner, NONE};
 
-use crate::read::element::{NameHashes, Seen};
+use crate::read::element::{Decoded, NameHashes};
 use crate::read::event::Event;
 use crate::stock::Part;
 use crate::stock::ledger::Names;
@@ -22,31 +22,31 @@ pub(crate) struct Found {
 /// has found out about.
 #[inline]
 pub(crate) fn look_ahead<'s, 'a: 's, 'p>(
-    seen: impl Iterator<Item = &'s Seen<'a>> + Clone,
-    part_of: impl Fn(&Seen<'_>) -> &'p Part,
+    decoded: impl Iterator<Item = &'s Decoded<'a>> + Clone,
+    part_of: impl Fn(&Decoded<'_>) -> &'p Part,
     found: &mut [Found; WAVE_EVENTS],
 ) {
-    for seen in seen.clone() {
-        part_of(seen).names.prefetch(seen.hashes.sku);
+    for decoded in decoded.clone() {
+        part_of(decoded).names.prefetch(decoded.hashes.sku);
     }
-    for seen in seen.clone() {
-        part_of(seen).names.prefetch_name(seen.hashes.sku);
+    for decoded in decoded.clone() {
+        part_of(decoded).names.prefetch_name(decoded.hashes.sku);
     }
-    for (seen, found) in seen.clone().zip(&mut *found) {
-        let part = part_of(seen);
-        found.names = find_names(&part.names, &seen.event, &seen.hashes);
+    for (decoded, found) in decoded.clone().zip(&mut *found) {
+        let part = part_of(decoded);
+        found.names = find_names(&part.names, &decoded.event, &decoded.hashes);
         found.place_hash = found.names.map_or(0, |names| part.ledger.prefetch(names));
     }
-    for (seen, found) in seen.clone().zip(&*found) {
-        part_of(seen).ledger.prefetch_position(found.place_hash);
+    for (decoded, found) in decoded.clone().zip(&*found) {
+        part_of(decoded).ledger.prefetch_position(found.place_hash);
     }
-    for (seen, found) in seen.clone().zip(&mut *found) {
+    for (decoded, found) in decoded.clone().zip(&mut *found) {
         let place_hash = found.place_hash;
-        found.place = found.names.and_then(|names| part_of(seen).ledger.find_hashed(names, place_hash));
+        found.place = found.names.and_then(|names| part_of(decoded).ledger.find_hashed(names, place_hash));
     }
-    for (seen, found) in seen.zip(&*found) {
+    for (decoded, found) in decoded.zip(&*found) {
         if let Some(place) = found.place {
-            part_of(seen).ledger.prefetch_movements(place);
+            part_of(decoded).ledger.prefetch_movements(place);
         }
     }
 }

@@ -9,9 +9,9 @@ use tallystick_tables::dedup::Fingerprint;
 use tallystick_tables::intern::NONE;
 
 use crate::diagnostics::turn::{NetTurn, ShelfTurn};
-use crate::diagnostics::{Findings, Raised, subject_of_position};
+use crate::diagnostics::{Diagnostics, Raised, subject_of_position};
 use crate::read::event::Event;
-use crate::read::reading::Claim;
+use crate::read::reading::Posting;
 use crate::stock::Part;
 use crate::stock::changes::Tracing;
 use crate::stock::counts::Count;
@@ -29,7 +29,7 @@ const PICKED: usize = Account::Picked as usize;
 /// An event that passed every check of its own, with its place in the log.
 pub(crate) struct Checked<'a, 'e> {
     pub(crate) event: &'e Event<'a>,
-    pub(crate) claim: &'e Claim<'e>,
+    pub(crate) posting: &'e Posting<'e>,
     pub(crate) key: Fingerprint,
     /// Effective time, in nanoseconds since 1970.
     pub(crate) time_ns: i64,
@@ -48,8 +48,13 @@ pub(crate) struct Checked<'a, 'e> {
 impl Part {
     /// Posts an event: drafts what it would do, refuses, or writes it. A refusal changes nothing. Every answer is
     /// remembered.
-    pub(crate) fn post(&mut self, config: &Config, checked: &Checked<'_, '_>, findings: &mut Findings) -> Outcome {
-        let outcome = self.try_post(config, checked, findings).unwrap_or_else(|refusal| refusal);
+    pub(crate) fn post(
+        &mut self,
+        config: &Config,
+        checked: &Checked<'_, '_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Outcome {
+        let outcome = self.try_post(config, checked, diagnostics).unwrap_or_else(|refusal| refusal);
         debug_assert!(outcome.is_remembered(), "a key was remembered before it was clear how its event ends");
         outcome
     }
@@ -58,23 +63,23 @@ impl Part {
         &mut self,
         config: &Config,
         checked: &Checked<'_, '_>,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) -> Result<Outcome, Outcome> {
-        let Checked { event, claim, time_ns, .. } = *checked;
+        let Checked { event, posting, time_ns, .. } = *checked;
         let names = self.names_of(checked)?;
-        if claim.rule.quantity == QuantityRule::Count {
-            return self.post_count(config, checked, names, findings);
+        if posting.rule.quantity == QuantityRule::Count {
+            return self.post_count(config, checked, names, diagnostics);
         }
         let far_names = self.far_names_of(checked, names)?;
-        let legs = Legs::lay_out(claim.rule, claim.statuses, Terms::of(config, event, claim.rule));
+        let legs = Legs::lay_out(posting.rule, posting.statuses, Terms::of(config, event, posting.rule));
         let legs = legs.as_slice();
         let mut near = self.ledger.draft_at(names, checked.found.place);
         let mut far = far_names.map(|names| self.ledger.draft(names));
         let apart = far.is_some();
         let near_legs = legs.iter().filter(|leg| !apart || !leg.remote);
-        let near_touch = self.ledger.draft_legs(&mut near, near_legs, claim.quantity, time_ns);
+        let near_touch = self.ledger.draft_legs(&mut near, near_legs, posting.quantity, time_ns);
         let far_touch = far.as_mut().map_or(Touch::Nothing, |far| {
-            self.ledger.draft_legs(far, legs.iter().filter(|leg| leg.remote), claim.quantity, time_ns)
+            self.ledger.draft_legs(far, legs.iter().filter(|leg| leg.remote), posting.quantity, time_ns)
         });
         for draft in std::iter::once(&near).chain(&far) {
             Ledger::check_range(draft)?;
@@ -92,21 +97,21 @@ impl Part {
             let Some(draft) = draft else { continue };
             let place = self.ledger.write(&draft, time_ns, checked.sequence);
             self.touch(place, checked.ordinal, tracing(event));
-            tell_crossing(config, &draft, event, location, findings);
+            tell_crossing(config, &draft, event, location, diagnostics);
             places[slot] = Some(place);
         }
-        let batch = batch_of(event, claim.rule, legs, claim.quantity);
+        let batch = batch_of(event, posting.rule, legs, posting.quantity);
         if batch != 0 {
-            self.move_batch(places[0].unwrap_or_default(), event.source, batch, findings);
+            self.move_batch(places[0].unwrap_or_default(), event.source, batch, diagnostics);
         }
-        let net = net_of(event, claim.rule, legs, claim.quantity);
+        let net = net_of(event, posting.rule, legs, posting.quantity);
         if let Some((side, amount)) = net {
-            self.move_net(places[0].unwrap_or_default(), side, amount, &mut findings.nets);
+            self.move_net(places[0].unwrap_or_default(), side, amount, &mut diagnostics.nets);
         }
         let posted = PostedLegs::of(legs, batch != 0 || net.is_some());
         self.remember(config, checked, Some(posted), (places[0].unwrap_or_default(), places[1]));
-        if let Some(code) = &claim.rule.exception {
-            findings.raised.push(Raised::of(code));
+        if let Some(code) = &posting.rule.exception {
+            diagnostics.raised.push(Raised::of(code));
         }
         Ok(if is_absorbed(&[near_touch, far_touch]) { Outcome::Absorbed } else { Outcome::Applied })
     }
@@ -122,7 +127,7 @@ impl Part {
 
     /// The names of the position at `to_location`, if the type has one.
     pub(crate) fn far_names_of(&mut self, checked: &Checked<'_, '_>, near: Names) -> Result<Option<Names>, Outcome> {
-        if !checked.claim.rule.needs_to_location {
+        if !checked.posting.rule.needs_to_location {
             return Ok(None);
         }
         let location = self.names.intern(checked.event.to_location).ok_or(Outcome::Overflow)?;
@@ -134,14 +139,14 @@ impl Part {
     pub(crate) fn preview(&mut self, config: &Config, checked: &Checked<'_, '_>) -> Result<(i64, i64), Outcome> {
         let names = self.names_of(checked)?;
         let mut draft = self.ledger.draft_at(names, checked.found.place);
-        if checked.claim.rule.quantity == QuantityRule::Count {
+        if checked.posting.rule.quantity == QuantityRule::Count {
             self.ledger.draft_count(&mut draft, &mut count_of(checked))?;
         } else {
             let apart = self.far_names_of(checked, names)?.is_some();
-            let terms = Terms::of(config, checked.event, checked.claim.rule);
-            let legs = Legs::lay_out(checked.claim.rule, checked.claim.statuses, terms);
+            let terms = Terms::of(config, checked.event, checked.posting.rule);
+            let legs = Legs::lay_out(checked.posting.rule, checked.posting.statuses, terms);
             let here = legs.as_slice().iter().filter(|leg| !apart || !leg.remote);
-            self.ledger.draft_legs(&mut draft, here, checked.claim.quantity, checked.time_ns);
+            self.ledger.draft_legs(&mut draft, here, checked.posting.quantity, checked.time_ns);
         }
         Ledger::check_range(&draft)?;
         check_negative(config, &draft)?;
@@ -161,7 +166,7 @@ impl Part {
         config: &Config,
         checked: &Checked<'_, '_>,
         names: Names,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) -> Result<Outcome, Outcome> {
         let event = checked.event;
         let mut count = count_of(checked);
@@ -180,17 +185,17 @@ impl Part {
         let place = self.ledger.write_count(&draft, count, checked.sequence);
         self.touch(place, checked.ordinal, tracing(event));
         self.remember(config, checked, None, (place, None));
-        tell_crossing(config, &draft, event, event.location, findings);
-        if let Some(code) = &checked.claim.rule.exception {
-            findings.raised.push(Raised::of(code));
+        tell_crossing(config, &draft, event, event.location, diagnostics);
+        if let Some(code) = &checked.posting.rule.exception {
+            diagnostics.raised.push(Raised::of(code));
         }
         Ok(Outcome::Applied)
     }
 
     /// Notes what a source picked, or shipped with a sign, without a document.
-    pub(crate) fn move_batch(&mut self, place: u32, source: &str, amount: i64, findings: &mut Findings) {
+    pub(crate) fn move_batch(&mut self, place: u32, source: &str, amount: i64, diagnostics: &mut Diagnostics) {
         let change = |moves: &mut Moves| moves.batch = moves.batch.saturating_add(amount);
-        self.move_shelf(place, source, change, &mut findings.turns);
+        self.move_shelf(place, source, change, &mut diagnostics.turns);
     }
 
     /// Changes what a source moved at a place.
@@ -230,8 +235,8 @@ impl Part {
         legs: Option<PostedLegs>,
         places: (u32, Option<u32>),
     ) {
-        let Checked { claim, time_ns, element, .. } = *checked;
-        let posted = Posted { legs, quantity: claim.quantity, time_ns, places, ordinal: element };
+        let Checked { posting, time_ns, element, .. } = *checked;
+        let posted = Posted { legs, quantity: posting.quantity, time_ns, places, ordinal: element };
         self.journal.push(checked.key, posted, config.corrections_max);
     }
 }
@@ -273,7 +278,7 @@ pub(crate) fn count_of(checked: &Checked<'_, '_>) -> Count {
     Count {
         time_ns: checked.time_ns,
         rank: checked.rank,
-        quantity: checked.claim.quantity,
+        quantity: checked.posting.quantity,
         source: checked.event.source.into(),
         id: checked.event.id.into(),
         after: 0,
@@ -309,16 +314,16 @@ pub(crate) fn tell_crossing(
     draft: &Draft,
     event: &Event<'_>,
     location: &str,
-    findings: &mut Findings,
+    diagnostics: &mut Diagnostics,
 ) {
     if config.negative_stock != NegativeStock::Flag || !(draft.crosses_below_zero() || draft.recovers()) {
         return;
     }
     let subject = subject_of_position(event, location);
     if draft.recovers() {
-        findings.settled.push(("negative_stock", subject));
+        diagnostics.settled.push(("negative_stock", subject));
     } else {
-        findings.raised.push(Raised {
+        diagnostics.raised.push(Raised {
             location: Some(location.into()),
             subject: Some(subject.into()),
             ..Raised::of("negative_stock")

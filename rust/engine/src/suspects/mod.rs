@@ -6,9 +6,9 @@ use tallystick_tables::body::Known;
 use tallystick_tables::dedup::{Dedup, fingerprint};
 
 use crate::core::Core;
-use crate::diagnostics::{Findings, Raised};
+use crate::diagnostics::{Diagnostics, Raised};
 use crate::read::event::{Event, given};
-use crate::read::reading::Claim;
+use crate::read::reading::Posting;
 /// What events said lately, by a fingerprint of what they mean.
 #[derive(Debug)]
 pub(crate) struct Suspects {
@@ -21,9 +21,9 @@ impl Suspects {
         &mut self,
         core: &Core,
         config: &Config,
-        (event, claim): (&Event<'_>, &Claim<'_>),
+        (event, posting): (&Event<'_>, &Posting<'_>),
         (outcome, log_time_ns): (Outcome, i64),
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) {
         if !config.duplicate_suspect || !matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
             return;
@@ -31,18 +31,18 @@ impl Suspects {
         let Some(document) = &event.document else { return };
         let meaning = format!(
             "{}\0{:?}\0{:?}\0{:?}\0{:?}\0{document}\0{:?}\0{}",
-            claim.rule.name,
+            posting.rule.name,
             given(event.sku),
             given(event.location),
             given(event.lot),
             given(event.owner),
             event.line,
-            claim.quantity
+            posting.quantity
         );
         self.meanings.advance(log_time_ns);
         let print = fingerprint(&core.secret, "", &meaning);
         if self.meanings.renew(print) {
-            findings.raised.push(Raised::of("duplicate_suspect"));
+            diagnostics.raised.push(Raised::of("duplicate_suspect"));
         } else {
             self.meanings.remember(print, Known::default());
         }

@@ -9,10 +9,10 @@ use tallystick_tables::dedup::Fingerprint;
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 use crate::core::Core;
-use crate::diagnostics::{About, Findings};
+use crate::diagnostics::{About, Diagnostics};
 use crate::read::element::Place;
 use crate::read::event::Event;
-use crate::read::reading::Claim;
+use crate::read::reading::Posting;
 use crate::stock::PositionNames;
 use crate::stock::legs::{Legs, Terms};
 const IN_TRANSIT: usize = Account::InTransit as usize;
@@ -41,7 +41,7 @@ struct Lane {
 
 /// All lanes.
 #[derive(Debug, Default)]
-pub(crate) struct Lanes {
+pub(crate) struct InTransit {
     by_place: BTreeMap<PositionNames, Lane>,
     by_key: BTreeMap<[u64; 2], PositionNames>,
     /// When a dispatch has been on its way for too long.
@@ -64,7 +64,7 @@ impl Lane {
     }
 }
 
-impl Lanes {
+impl InTransit {
     pub(crate) fn is_due(&self, log_time_ns: i64) -> bool {
         self.due.first().is_some_and(|(due_ns, _)| *due_ns <= log_time_ns)
     }
@@ -166,18 +166,18 @@ impl Lanes {
     }
 }
 
-impl Lanes {
+impl InTransit {
     /// Notes what an event sends on its way, or takes.
     pub(crate) fn note_transfer(
         &mut self,
         core: &Core,
         config: &Config,
-        (event, claim, quantity): (&Event<'_>, &Claim<'_>, i64),
+        (event, posting, quantity): (&Event<'_>, &Posting<'_>, i64),
         key: Fingerprint,
-        findings: &mut Findings,
+        diagnostics: &mut Diagnostics,
     ) {
         let Some(age_ns) = config.transfer_age_ns else { return };
-        let legs = Legs::lay_out(claim.rule, claim.statuses, Terms::of(config, event, claim.rule));
+        let legs = Legs::lay_out(posting.rule, posting.statuses, Terms::of(config, event, posting.rule));
         for leg in legs.as_slice().iter().filter(|leg| leg.slot == IN_TRANSIT) {
             let location = if leg.remote { event.to_location } else { event.location };
             let place: PositionNames = [event.sku, location, event.lot, event.owner].map(Into::into);
@@ -190,30 +190,30 @@ impl Lanes {
                 lane.dispatches.push(Dispatch { key: key.0, name: name.into(), quantity, at_ns, is_told: false });
             }
             self.by_key.insert(key.0, place.clone());
-            self.settle_lane(age_ns, &place, findings);
+            self.settle_lane(age_ns, &place, diagnostics);
         }
     }
 
     /// Takes back what an event sent or took, because it never did.
-    pub(crate) fn retract_transfer(&mut self, config: &Config, key: Fingerprint, findings: &mut Findings) {
+    pub(crate) fn retract_transfer(&mut self, config: &Config, key: Fingerprint, diagnostics: &mut Diagnostics) {
         let Some(age_ns) = config.transfer_age_ns else { return };
         let Some(place) = self.by_key.remove(&key.0) else { return };
         let Some(lane) = self.by_place.get_mut(&place) else { return };
         lane.taken.remove(&key.0);
         if let Some(at) = lane.dispatches.iter().position(|dispatch| dispatch.key == key.0) {
             let gone = lane.dispatches.remove(at);
-            findings.settled.push(("transfer_overdue", subject_of(&place, &gone.name)));
+            diagnostics.settled.push(("transfer_overdue", subject_of(&place, &gone.name)));
         }
-        self.settle_lane(age_ns, &place, findings);
+        self.settle_lane(age_ns, &place, diagnostics);
     }
 
     /// Resolves what was told of dispatches that have arrived since.
-    fn settle_lane(&mut self, age_ns: i64, place: &PositionNames, findings: &mut Findings) {
+    fn settle_lane(&mut self, age_ns: i64, place: &PositionNames, diagnostics: &mut Diagnostics) {
         let Some(lane) = self.by_place.get(place) else { return };
         let arrived = lane.arrived();
         // Each is told of once, whatever becomes of what took it.
         for dispatch in lane.dispatches[..arrived].iter().filter(|dispatch| dispatch.is_told) {
-            findings.settled.push(("transfer_overdue", subject_of(place, &dispatch.name)));
+            diagnostics.settled.push(("transfer_overdue", subject_of(place, &dispatch.name)));
         }
         // What had arrived may be on its way again.
         for dispatch in lane.dispatches[arrived..].iter().filter(|dispatch| !dispatch.is_told) {

@@ -10,8 +10,8 @@ mod column;
 mod memory;
 mod render;
 mod rows;
+mod run;
 mod schema;
-mod see;
 mod stream;
 
 pub use column::{Column, Dictionary, Keys, Kind, Value};

@@ -9,7 +9,7 @@ use tallystick_contract::limits::{
 
 use crate::read::columns::column::{Answer, Column};
 use crate::read::columns::rows::{Refusal, Rows, SHORT_BYTES, set};
-use crate::read::element::Seen;
+use crate::read::element::Decoded;
 use crate::read::event::{Event, EventQuantity, EventTime, Field};
 /// Rows that are read together.
 const RUN_ROWS: usize = 32;
@@ -27,66 +27,73 @@ enum Empty {
 
 impl<'a> Rows<'a> {
     /// Reads rows that follow each other into what is seen of them.
-    pub(crate) fn see(&self, first: usize, seen: &mut [Seen<'a>], arena: &'a Bump) {
-        for (run, seen) in (0..).zip(seen.chunks_mut(RUN_ROWS)) {
-            self.see_run(first + run * RUN_ROWS, seen, arena);
+    pub(crate) fn see(&self, first: usize, decoded: &mut [Decoded<'a>], arena: &'a Bump) {
+        for (run, decoded) in (0..).zip(decoded.chunks_mut(RUN_ROWS)) {
+            self.see_run(first + run * RUN_ROWS, decoded, arena);
         }
     }
 
-    fn see_run(&self, first: usize, seen: &mut [Seen<'a>], arena: &'a Bump) {
-        for seen in &mut *seen {
-            seen.event = Event::default();
-            (seen.is_too_large, seen.decoded) = (false, Ok(()));
+    fn see_run(&self, first: usize, decoded: &mut [Decoded<'a>], arena: &'a Bump) {
+        for decoded in &mut *decoded {
+            decoded.event = Event::default();
+            (decoded.is_too_large, decoded.form) = (false, Ok(()));
         }
         // One bit for each row that needs a closer look.
         let mut unsure = 0_u32;
         for (field, column) in self.columns() {
-            unsure |= see_column(*field, column, first, seen, arena);
+            unsure |= see_column(*field, column, first, decoded, arena);
         }
-        for (place, seen) in seen.iter_mut().enumerate() {
-            let is_whole = !seen.event.id.is_empty() && !seen.event.source.is_empty() && !seen.event.kind.is_empty();
+        for (place, decoded) in decoded.iter_mut().enumerate() {
+            let is_whole =
+                !decoded.event.id.is_empty() && !decoded.event.source.is_empty() && !decoded.event.kind.is_empty();
             if unsure >> place & 1 == 0 && is_whole {
                 continue;
             }
-            match self.read(first + place, &mut seen.event, arena) {
+            match self.read(first + place, &mut decoded.event, arena) {
                 Ok(()) => {}
-                Err(Refusal::TooLarge) => seen.is_too_large = true,
-                Err(Refusal::Malformed(malformed)) => seen.decoded = Err(malformed),
+                Err(Refusal::TooLarge) => decoded.is_too_large = true,
+                Err(Refusal::Malformed(malformed)) => decoded.form = Err(malformed),
             }
         }
     }
 }
 
 /// Reads a column of rows. Returns a bit for each row that needs a closer look.
-fn see_column<'a>(field: Field, column: &Column<'a>, first: usize, seen: &mut [Seen<'a>], arena: &'a Bump) -> u32 {
+fn see_column<'a>(
+    field: Field,
+    column: &Column<'a>,
+    first: usize,
+    decoded: &mut [Decoded<'a>],
+    arena: &'a Bump,
+) -> u32 {
     let is_seen = match field {
-        Field::Quantity | Field::Time => see_numbers(field, column, first, seen),
-        _ => see_texts(field, column, first, seen),
+        Field::Quantity | Field::Time => see_numbers(field, column, first, decoded),
+        _ => see_texts(field, column, first, decoded),
     };
     is_seen.unwrap_or_else(|| {
         let mut unsure = 0;
-        for (place, seen) in seen.iter_mut().enumerate() {
+        for (place, decoded) in decoded.iter_mut().enumerate() {
             let Some(value) = column.value(first + place) else { continue };
-            let is_read = value.text_bytes() <= SHORT_BYTES && set(&mut seen.event, field, value, arena).is_ok();
+            let is_read = value.text_bytes() <= SHORT_BYTES && set(&mut decoded.event, field, value, arena).is_ok();
             unsure |= u32::from(!is_read) << place;
         }
         unsure
     })
 }
 
-fn see_numbers<'a>(field: Field, column: &Column<'a>, first: usize, seen: &mut [Seen<'a>]) -> Option<u32> {
+fn see_numbers<'a>(field: Field, column: &Column<'a>, first: usize, decoded: &mut [Decoded<'a>]) -> Option<u32> {
     let (numbers, unit_ns) = column.plain_numbers()?;
     let mut unsure = 0;
-    for (place, seen) in seen.iter_mut().enumerate() {
+    for (place, decoded) in decoded.iter_mut().enumerate() {
         let row = first + place;
         if column.is_null(row) {
             continue;
         }
         let factor = if field == Field::Quantity { SCALE } else { unit_ns };
         match numbers.get_short(row).and_then(|number| number.checked_mul(factor)) {
-            Some(ns) if field == Field::Time => seen.event.time = EventTime::At(ns),
+            Some(ns) if field == Field::Time => decoded.event.time = EventTime::At(ns),
             Some(thousandths) if thousandths.unsigned_abs() <= QUANTITY_MAX.unsigned_abs() => {
-                seen.event.quantity = Some(EventQuantity::Exact(thousandths));
+                decoded.event.quantity = Some(EventQuantity::Exact(thousandths));
             }
             _ => unsure |= 1 << place,
         }
@@ -94,7 +101,7 @@ fn see_numbers<'a>(field: Field, column: &Column<'a>, first: usize, seen: &mut [
     Some(unsure)
 }
 
-fn see_texts<'a>(field: Field, column: &Column<'a>, first: usize, seen: &mut [Seen<'a>]) -> Option<u32> {
+fn see_texts<'a>(field: Field, column: &Column<'a>, first: usize, decoded: &mut [Decoded<'a>]) -> Option<u32> {
     let (bytes_max, empty) = match field {
         Field::Id | Field::OriginId => (ID_BYTES_MAX, Empty::Refused),
         Field::Source | Field::OriginSource => (SOURCE_BYTES_MAX, Empty::Refused),
@@ -109,7 +116,7 @@ fn see_texts<'a>(field: Field, column: &Column<'a>, first: usize, seen: &mut [Se
         }
     };
     let mut answers = [Answer::Unknown; RUN_ROWS];
-    let answers = &mut answers[..seen.len()];
+    let answers = &mut answers[..decoded.len()];
     column.clean_texts(first, answers)?;
     let mut unsure = 0;
     for (place, answer) in answers.iter_mut().enumerate() {
@@ -124,7 +131,7 @@ fn see_texts<'a>(field: Field, column: &Column<'a>, first: usize, seen: &mut [Se
         }
     }
     let texts = answers.iter().map(|answer| if let Answer::Text(text) = answer { Some(*text) } else { None });
-    let events = seen.iter_mut().map(|seen| &mut seen.event).zip(texts);
+    let events = decoded.iter_mut().map(|decoded| &mut decoded.event).zip(texts);
     match field {
         Field::Id => events.for_each(|(event, text)| event.id = text.unwrap_or_default()),
         Field::Source => events.for_each(|(event, text)| event.source = text.unwrap_or_default()),

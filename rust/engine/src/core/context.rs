@@ -1,16 +1,16 @@
-//! Case: a command on its way through the column of checks, with its place in the log.
+//! Context: a command on its way through the column of checks, with its place in the log.
 
 use crate::core::Core;
 use crate::order::HeldEvent;
-use crate::read::element::{Element, Place, Seen};
-use crate::read::reading::Said;
+use crate::read::element::{Decoded, Element, Place};
+use crate::read::reading::Command;
 use crate::stock::lookup::Found;
 
 /// What is carried out, and where in the log.
-pub(crate) struct Case<'a, 'e> {
-    pub(crate) seen: &'e Seen<'a>,
+pub(crate) struct Context<'a, 'e> {
+    pub(crate) decoded: &'e Decoded<'a>,
     pub(crate) element: &'e Element<'a>,
-    pub(crate) said: &'e Said<'a>,
+    pub(crate) command: &'e Command<'a>,
     /// Effective time, in nanoseconds since 1970.
     pub(crate) time_ns: i64,
     /// The log sequence that the positions reflect then.
@@ -22,7 +22,7 @@ pub(crate) struct Case<'a, 'e> {
     pub(crate) found: Found,
 }
 
-impl Case<'_, '_> {
+impl Context<'_, '_> {
     /// What has to be kept of it, to be carried out later.
     pub(crate) fn to_held(&self, core: &Core) -> HeldEvent {
         let Place { sequence, index } = self.element.place;
@@ -33,7 +33,7 @@ impl Case<'_, '_> {
             ordinal,
             came_ns,
             time_ns: self.time_ns,
-            key: self.seen.key,
+            key: self.decoded.key,
             is_late: self.is_late,
             bytes: self.element.whole().into(),
         }

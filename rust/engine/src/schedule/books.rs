@@ -6,7 +6,7 @@ use crate::core::Core;
 use crate::schedule::Schedule;
 
 /// What a verb may change.
-pub(crate) struct Ctx<'a> {
+pub(crate) struct Books<'a> {
     pub(crate) core: &'a mut Core,
     pub(crate) schedule: &'a mut Schedule,
     /// The configuration under which the element in hand is judged.
@@ -23,7 +23,7 @@ pub(crate) struct View<'a> {
     pub(crate) config: &'a Config,
 }
 
-impl<'a> Ctx<'a> {
+impl<'a> Books<'a> {
     pub(crate) const fn new(core: &'a mut Core, schedule: &'a mut Schedule, config: &'a Config, sequence: u64) -> Self {
         Self { core, schedule, config, sequence }
     }
