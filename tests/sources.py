@@ -28,6 +28,13 @@ _RUST_NOISE: Final = re.compile(
 _RUST_FUNCTION: Final = re.compile(
     r"^[ \t]*(?:pub(?:\([^)]*\))? )?(?:const )?(?:async )?(?:unsafe )?fn (\w+)", re.MULTILINE
 )
+_RUST_TEST_ITEM: Final = re.compile(r"#\[cfg\(test\)\]")
+_RUST_TEST_FILE: Final = re.compile(r"#\[cfg\(test\)\]\s*(?:pub(?:\([^)]*\))?\s+)?mod\s+(\w+)\s*;")
+_RUST_PATH: Final = re.compile(r"\b(crate|super(?:\s*::\s*super)*)\s*::\s*")
+_RUST_PUBLIC: Final = re.compile(r"^pub (?:use ([^;]+)|(?:\w+ )+(\w+))", re.MULTILINE)
+
+Module = tuple[str, ...]
+"""A module of a crate by its path; the crate's front door is the empty one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +71,63 @@ def rust_functions(source: str) -> Iterator[Function]:
             yield Function(found[1], surface.count("\n", start, end) + 1)
 
 
+def rust_code(source: str) -> str:
+    """The surface without what only tests compile: the items under `#[cfg(test)]`."""
+    surface = rust_surface(source)
+    kept, place = "", 0
+    for found in _RUST_TEST_ITEM.finditer(surface):
+        if found.start() >= place:
+            kept += surface[place : found.start()]
+            place = _item_end(surface, found.end()) + 1
+    return kept + surface[place:]
+
+
+def rust_modules(crate: Path) -> dict[Module, str]:
+    """The source of every module of a crate, those left out that only tests compile."""
+    paths = {path: path.relative_to(crate / "src").with_suffix("").parts for path in (crate / "src").rglob("*.rs")}
+    modules = {name[:-1] if name[-1] in {"lib", "mod"} else name: path.read_text() for path, name in paths.items()}
+    surfaces = {name: rust_surface(source) for name, source in modules.items()}
+    tests = {(*name, test) for name, surface in surfaces.items() for test in _RUST_TEST_FILE.findall(surface)}
+    return {name: modules[name] for name in sorted(modules) if not any(name[: len(test)] == test for test in tests)}
+
+
+def rust_roots(module: Module, source: str) -> set[str]:
+    """What a module names right below its crate's root, by `crate::` or by as many `super::` as lead there."""
+    code = rust_code(source)
+    found = set[str]()
+    for path in _RUST_PATH.finditer(code):
+        if path[1] == "crate" or path[1].count("super") >= len(module):
+            found.update(_heads(code, path.end()))
+    return found
+
+
+def rust_front_door(source: str) -> list[str]:
+    """The public names of a crate's `lib.rs`, with `*` where it passes on all that a module has."""
+    names = []
+    for found in _RUST_PUBLIC.finditer(rust_code(source)):
+        leaves = re.split(r"[{},]", found[1] or found[2])
+        names += [re.split(r"::|\bas\b", leaf)[-1].strip() for leaf in leaves]
+    return [name for name in names if name]
+
+
+def _heads(code: str, start: int) -> list[str]:
+    """With which names the rest of a path begins: one, or several in braces."""
+    if code[start : start + 1] != "{":
+        return re.findall(r"^[\w*]+", code[start : start + 100])
+    inside = code[start + 1 : _item_end(code, start)]
+    while "{" in inside:
+        inside = re.sub(r"\{[^{}]*\}", "", inside)
+    return re.findall(r"(?:^|,)\s*([\w*]+)", inside)
+
+
 def _closing_brace(surface: str, start: int) -> int | None:
     """Where the body that follows ends; nothing for a declaration without a body."""
+    end = _item_end(surface, start)
+    return end if surface[end : end + 1] == "}" else None
+
+
+def _item_end(surface: str, start: int) -> int:
+    """Where the item that begins there ends: at the brace that closes its body, or at its semicolon."""
     depth = 0
     for place in range(start, len(surface)):
         letter = surface[place]
@@ -73,11 +135,11 @@ def _closing_brace(surface: str, start: int) -> int | None:
             depth += 1
         elif letter in ")}]":
             depth -= 1
-            if depth == 0 and letter == "}":
+            if depth < 0 or (depth == 0 and letter == "}"):
                 return place
         elif letter == ";" and depth == 0:
-            return None
-    return None
+            return place
+    return len(surface)
 
 
 def python_functions(source: str) -> Iterator[Function]:

@@ -27,6 +27,7 @@ from tests.sources import (
     python_imports,
     python_modules,
     python_names,
+    rust_code,
     rust_functions,
     rust_surface,
 )
@@ -93,10 +94,14 @@ def engine_sources() -> list[Path]:
     return [path for crate in crates for path in sorted((crate / "src").rglob("*.rs"))]
 
 
-def crates_known(toml: str) -> set[str]:
-    """The crates of ours that a crate depends on, its tests apart, by its manifest."""
-    known = tomllib.loads(toml).get("dependencies", {})
-    return {name.removeprefix("tallystick-") for name in known if name.startswith("tallystick-")}
+def crates_known(toml: str, *, in_tests: bool = False) -> set[str]:
+    """The crates of ours that a crate depends on by its manifest, under any name; those of its tests if asked."""
+    whole = tomllib.loads(toml)
+    kinds = ["dependencies", "build-dependencies"] + ["dev-dependencies"] * in_tests
+    tables = [table.get(kind, {}) for table in (whole, *whole.get("target", {}).values()) for kind in kinds]
+    needs = [need for table in tables for need in table.items()]
+    names = {need.get("package", name) if isinstance(need, dict) else name for name, need in needs}
+    return {name.removeprefix("tallystick-") for name in names if name.startswith("tallystick-")}
 
 
 # The rules: each says whether one source breaks it.
@@ -112,6 +117,11 @@ def uses_floats(source: str) -> bool:
 
 def is_unsafe(source: str) -> bool:
     return re.search(r"\bunsafe\b", rust_surface(source)) is not None
+
+
+def takes_a_source(source: str) -> bool:
+    """Whether a file comes in past the manifest. What only tests compile may."""
+    return re.search(r"#\[path\b|\binclude!", rust_code(source)) is not None
 
 
 def knows_nats_py_inside(source: str) -> bool:
@@ -194,6 +204,20 @@ def test_crates_know_each_other_in_one_direction() -> None:
     assert {crate: crates_known((ROOT / "rust" / crate / "Cargo.toml").read_text()) for crate in crates} == CRATES
     twin = '[dependencies]\nserde = "1"\ntallystick-engine = { path = "../engine" }\n'
     assert not crates_known(twin) <= CRATES["reference"]
+    renamed = '[target."cfg(unix)".dependencies]\nother = { path = "../tables", package = "tallystick-tables" }\n'
+    assert not crates_known(renamed) <= CRATES["contract"]
+
+
+def test_contract_and_reference_know_no_more_in_tests() -> None:
+    for crate in (CONTRACT, REFERENCE):
+        toml = (crate / "Cargo.toml").read_text()
+        assert crates_known(toml, in_tests=True) == CRATES[crate.name], label(crate)
+    tested = '[dev-dependencies]\ntallystick-engine = { path = "../engine" }\n'
+    assert not crates_known(tested, in_tests=True) <= CRATES["reference"]
+
+
+def test_no_source_is_taken_from_elsewhere() -> None:
+    assert breaks(engine_sources() + sorted((FRAMES / "src").rglob("*.rs")), takes_a_source) == []
 
 
 def test_binding_alone_knows_python() -> None:
@@ -298,6 +322,8 @@ def test_scenarios_are_run_by_rust_and_python() -> None:
         (reaches_outer_world, 'let text = "std::net";', "let now = std::time::Instant::now();"),
         (uses_floats, "let quantity: i64 = 12;", "let quantity: f64 = 1.2;"),
         (is_unsafe, "#![forbid(unsafe_code)] // unsafe", "let first = unsafe { *pointer };"),
+        (takes_a_source, '#[cfg(test)]\n#[path = "../../a.rs"]\nmod a;', '#[path = "../../a.rs"]\nmod a;'),
+        (takes_a_source, 'const TEXT: &str = include_str!("a.toml");', 'include!("../../a.rs");'),
         (knows_nats_py_inside, "from nats.aio.client import Client", "from nats.protocol.parser import Parser"),
         (knows_nats_py_inside, "tap = self._tap", "client._ps = tap"),
         (joins_all_stages, "from tallystick.daemon import ingest, publish", f"import {', '.join(sorted(STAGES))}"),
