@@ -34,6 +34,14 @@ pub const STORED: usize = 10;
 /// The first of them are what a position shows; the rest are the outside accounts.
 pub const VISIBLE: usize = 7;
 
+/// What the physical book of a position sums to: its stored accounts but for the claims. Every posting leaves it as it
+/// was, over all positions that it touches, because each amount that one account gives another one takes.
+#[inline]
+pub fn physical_sum(accounts: &[i64; STORED]) -> i64 {
+    let [on_hand, _, _, rest @ ..] = accounts;
+    rest.iter().fold(*on_hand, |sum, amount| sum.wrapping_add(*amount))
+}
+
 /// All accounts in the order of their numbers.
 pub const ALL: [Account; 11] = [
     Account::OnHand,

@@ -123,3 +123,7 @@ pub const CONFIG_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const SHARDS_MAX: usize = 64;
 /// Postings in one rule.
 pub const POSTINGS_MAX: usize = 4;
+
+/// Whether invariants are checked where state is written. They are, in release too: a broken one stops the process, and
+/// what is on disk stays right. `--cfg tallystick_unchecked` leaves them out, to measure what they cost.
+pub const CHECKED: bool = !cfg!(tallystick_unchecked);

@@ -7,8 +7,9 @@ use tallystick_tables::dedup::{Dedup, Fingerprint, Recent, Vacancy, image};
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 use crate::diagnostics::Diagnostics;
-/// A key that is not known, with what its event says and where it would be remembered.
-#[derive(Debug, Clone, Copy)]
+/// A key that is not known, with what its event says and where it would be remembered. It is used up by that: a key is
+/// remembered once.
+#[derive(Debug)]
 pub(crate) struct NewKey {
     /// Elements before its event in the log.
     ordinal: u64,
@@ -51,6 +52,7 @@ impl KeyPart {
 
     /// Remembers a new key with the answer that it got.
     #[inline]
+    #[expect(clippy::needless_pass_by_value, reason = "a key is remembered once")]
     pub(crate) fn remember(&mut self, new: NewKey, outcome: Outcome) {
         self.dedup.remember_at(new.vacancy, new.key, new.body.known(outcome));
         self.recent.push(new.ordinal, new.key, new.body.slices());

@@ -249,6 +249,7 @@ impl Promises {
     /// Lets a reservation be what it has come to.
     fn become_of(&mut self, books: &mut Books<'_>, orders: &mut impl OrderLines, known: &Known, now: &Folded) {
         let Known { slot, record, .. } = known;
+        assert!(now.parts.iter().all(|part| part.live >= 0), "nobody holds less than nothing");
         let parts: SmallVec<[ReservationPart; 1]> = record
             .parts
             .iter()

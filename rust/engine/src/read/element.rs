@@ -1,5 +1,5 @@
-//! Element: one event of a message, before and after it is decoded. Events are decoded many together; what the memory of
-//! each needs is found by its hashes.
+//! Element: one event of a message, before and after it is decoded. Events are decoded many together; what the memory
+//! of each needs is found by its hashes.
 
 use std::borrow::Cow;
 

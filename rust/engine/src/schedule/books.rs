@@ -28,7 +28,7 @@ impl<'a> Books<'a> {
         Self { core, schedule, config, sequence }
     }
 
-    /// The same, to be looked at.
+    /// These books, to be looked at.
     pub(crate) const fn view(&self) -> View<'_> {
         View { core: self.core, schedule: self.schedule, config: self.config }
     }

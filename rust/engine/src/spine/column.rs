@@ -1,6 +1,6 @@
-//! The column: the checks that each event runs down, from top to bottom, in the documented precedence
-//! (`docs/events.md` §8). The first that refuses it has the last word. At the bottom stands the point of no return: from
-//! there on nothing can refuse the event, and only then does anything change.
+//! The column: the checks that each event runs down, from top to bottom, in the documented precedence (`docs/events.md`
+//! §8). The first that refuses it has the last word. At the bottom stands the point of no return: from there on nothing
+//! can refuse the event, and only then does anything change.
 //!
 //! | check | outcomes | where |
 //! |---|---|---|

@@ -1,4 +1,5 @@
-//! Correcting: what an event said is taken back, and another put in its place, whole or not at all (`docs/truth.md` §2).
+//! Correcting: what an event said is taken back, and another put in its place, whole or not at all (`docs/truth.md`
+//! §2).
 
 use crate::core::admitted::Admitted;
 use crate::core::context::Context;
@@ -13,8 +14,10 @@ use crate::spine::engine::Engine;
 use crate::stock::journal::Posted;
 use crate::stock::lookup::Found;
 use crate::stock::post::{Checked, check_negative, is_absorbed, tracing};
+use crate::stock::revision::Revised;
 use bumpalo::Bump;
 use tallystick_contract::config::Config;
+use tallystick_contract::limits::CHECKED;
 use tallystick_contract::outcome::Outcome;
 use tallystick_contract::ownership::Statement;
 use tallystick_tables::dedup::Fingerprint;
@@ -205,6 +208,13 @@ impl Engine {
         }
 
         // From here on nothing can refuse the correction.
+        if CHECKED {
+            let change = |(part, _, revised): &(usize, _, Revised)| {
+                self.core.stock.parts[*part].ledger.physical_change(&revised.draft)
+            };
+            let sum = drafts.iter().map(change).fold(0, i64::wrapping_add);
+            assert_eq!(sum, 0, "what one account gives another one takes");
+        }
         let tracing = tracing(&context.decoded.event);
         let side = usize::from(new.is_some());
         let touches: Vec<_> = drafts.iter().map(|(.., revised)| revised.touched[side]).collect();

@@ -35,6 +35,7 @@ use crate::suspects::Suspects;
 use crate::transfers::InTransit;
 use crate::waiting::Waiting;
 use crate::work::Work;
+use tallystick_contract::limits::CHECKED;
 use tallystick_contract::outcome::OUTCOME_NUMBERS;
 
 /// A log sequence that does not follow the last one.
@@ -221,6 +222,7 @@ impl Engine {
         }
         self.run(&mut wave, batch);
         self.core.keys.settle_all();
+        self.check_books(batch);
         self.ranges = ranges;
         result
     }
@@ -251,6 +253,7 @@ impl Engine {
         }
         self.run(&mut wave, batch);
         self.core.keys.settle_all();
+        self.check_books(batch);
         self.ranges = ranges;
         Ok(())
     }
@@ -271,11 +274,23 @@ impl Engine {
         let places = (first_sequence..).map(|sequence| Place { sequence, index: 0 });
         self.apply_rows(batches, places, clock, batch);
         self.core.keys.settle_all();
+        self.check_books(batch);
         let rows: usize = batches.iter().map(Rows::len).sum();
         if rows > 0 {
             self.core.sequence = first_sequence + rows as u64 - 1;
         }
         Ok(())
+    }
+
+    /// Checks what holds between two batches: each element has one outcome, and nothing waits to be told.
+    fn check_books(&self, batch: &Batch) {
+        if CHECKED {
+            let outcomes = self.totals.iter().sum::<u64>();
+            assert_eq!(outcomes, self.core.elements, "each element has one outcome");
+            assert_eq!(batch.sequences.len(), batch.outcomes.len(), "each outcome has its place");
+            assert!(self.core.notices.is_empty(), "what capabilities tell is passed on");
+            assert!(self.core.tried.is_none(), "what a request tries is over when it is decided");
+        }
     }
 
     fn check_sequence(&self, offered: u64) -> Result<(), SequenceError> {

@@ -1,5 +1,5 @@
-//! Holding: what is ahead in its source's order waits in a [`SequenceTracker`], and follows when what is before it has come or
-//! was given up. Time is the log's, so a replay gives the same answer.
+//! Holding: what is ahead in its source's order waits in a [`SequenceTracker`], and follows when what is before it has
+//! come or was given up. Time is the log's, so a replay gives the same answer.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Hooks: where the spine calls capabilities, hook by hook, each in one order. A capability that is added is added here.
+//! Hooks: where the spine calls capabilities, hook by hook, each in one order. A capability that is added is added
+//! here.
 //!
 //! | hook | called |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! Spine: what knows all capabilities. Batches come in, each element runs down the column of checks, and what it changes
-//! and what the log's time brings is told to the capabilities in one order.
+//! Spine: what knows all capabilities. Batches come in, each element runs down the column of checks, and what it
+//! changes and what the log's time brings is told to the capabilities in one order.
 
 pub(crate) mod engine;
 

@@ -2,7 +2,8 @@
 //! more.
 
 use bytemuck::{Pod, Zeroable};
-use tallystick_contract::account::{Account, STORED};
+use tallystick_contract::account::{Account, STORED, physical_sum};
+use tallystick_contract::limits::CHECKED;
 use tallystick_contract::outcome::Outcome;
 use tallystick_tables::hash;
 use tallystick_tables::index::Index;
@@ -232,6 +233,13 @@ impl Ledger {
         if draft.overflows() { Err(Outcome::Overflow) } else { Ok(()) }
     }
 
+    /// By how much a draft would change what the physical book of its position sums to.
+    #[inline]
+    pub(crate) fn physical_change(&self, draft: &Draft) -> i64 {
+        let before = draft.place.map_or(0, |place| physical_sum(&self.position(place).accounts));
+        physical_sum(&draft.accounts).wrapping_sub(before)
+    }
+
     /// Writes a draft of a movement. Returns the position's place.
     pub(crate) fn write(&mut self, draft: &Draft, time_ns: i64, version: u64) -> u32 {
         let place = self.write_accounts(draft, version);
@@ -250,6 +258,9 @@ impl Ledger {
     pub(crate) fn write_accounts(&mut self, draft: &Draft, version: u64) -> u32 {
         let place = self.place_of(draft);
         let position = self.positions.get_mut(place as usize);
+        if CHECKED {
+            assert_eq!(position.names, draft.names, "index and position agree");
+        }
         position.accounts = draft.accounts;
         position.version = version;
         place

@@ -3,6 +3,7 @@
 
 use tallystick_contract::account::Account;
 use tallystick_contract::config::{Config, NegativeStock};
+use tallystick_contract::limits::CHECKED;
 use tallystick_contract::outcome::Outcome;
 use tallystick_contract::rules::{Flow, QuantityRule, Rule};
 use tallystick_tables::dedup::Fingerprint;
@@ -55,7 +56,7 @@ impl Part {
         diagnostics: &mut Diagnostics,
     ) -> Outcome {
         let outcome = self.try_post(config, checked, diagnostics).unwrap_or_else(|refusal| refusal);
-        debug_assert!(outcome.is_remembered(), "a key was remembered before it was clear how its event ends");
+        assert!(outcome.is_remembered(), "a key was remembered before it was clear how its event ends");
         outcome
     }
 
@@ -90,6 +91,11 @@ impl Part {
         }
 
         // From here on nothing can refuse the event.
+        if CHECKED {
+            let drafts = std::iter::once(&near).chain(&far);
+            let change = drafts.map(|draft| self.ledger.physical_change(draft)).fold(0, i64::wrapping_add);
+            assert_eq!(change, 0, "what one account gives another one takes");
+        }
         let mut places = [None; 2];
         for (slot, (draft, location)) in
             [(Some(near), event.location), (far, event.to_location)].into_iter().enumerate()
@@ -182,6 +188,9 @@ impl Part {
         check_negative(config, &draft)?;
 
         // From here on nothing can refuse the count.
+        if CHECKED {
+            assert_eq!(self.ledger.physical_change(&draft), 0, "a count's variance is an adjustment");
+        }
         let place = self.ledger.write_count(&draft, count, checked.sequence);
         self.touch(place, checked.ordinal, tracing(event));
         self.remember(config, checked, None, (place, None));
