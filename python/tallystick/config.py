@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, get_type_hints
@@ -31,7 +32,11 @@ ENGINE_TABLES: Final = (
     "safety_stock",
     "promise",
     "exceptions",
+    "claims",
+    "shipping",
 )
+# Of these there may be several, each with its own header: [[shipping]].
+ENGINE_LISTS: Final = frozenset({"shipping"})
 HIDDEN: Final = "***"
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -190,6 +195,7 @@ class Setting:
     """One setting for people: its value as TOML (secrets hidden) and where it comes from."""
 
     table: str
+    """Of several with one name, the name and a number: `shipping 1`."""
     key: str
     value: str | None
     """None: not set."""
@@ -225,7 +231,8 @@ class Config:
         for setting in self.settings:
             if setting.table != table:
                 table = setting.table
-                lines += ["", f"[{table}]"]
+                name, _, number = table.partition(" ")
+                lines += ["", f"[[{name}]]" if number else f"[{name}]"]
             text = f"{render_key(setting.key)} = {setting.value}" if setting.value is not None else f"# {setting.key} ="
             lines.append(f"{text}  # {setting.origin}")
         return "\n".join(lines[1:]) + "\n"
@@ -242,7 +249,10 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     for table, content in source.tables.items():
         if table not in known:
             raise ConfigurationError(f"{source.place(table)}: unknown table [{table}]; {did_you_mean(table, known)}")
-        if not isinstance(content, dict):
+        if table in ENGINE_LISTS:
+            if not (isinstance(content, list) and all(isinstance(entry, dict) for entry in content)):
+                raise ConfigurationError(f"{source.place('', table)}: {table} must be tables; write [[{table}]]")
+        elif not isinstance(content, dict):
             raise ConfigurationError(f"{source.place('', table)}: {table} must be a table; write [{table}]")
     keys: dict[str, list[str]] = {name: [item.name for item in fields(kind)] for name, kind in PROCESS_TABLES.items()}
     overrides = config_text.from_environment(
@@ -333,10 +343,14 @@ def _engine_tables(
 ) -> tuple[str, str]:
     from tallystick._engine import ConfigError, check_config
 
-    tables: dict[str, dict[str, Any]] = {
-        name: dict(source.tables[name]) for name in ENGINE_TABLES if name in source.tables
-    }
-    for table in ENGINE_TABLES:
+    tables: dict[str, Any] = {name: copy(source.tables[name]) for name in ENGINE_TABLES if name in source.tables}
+    settings += (
+        Setting(f"{table} {number}", key, render(value), source.place(table), "changes results")
+        for table in sorted(ENGINE_LISTS & tables.keys())
+        for number, entry in enumerate(tables[table], 1)
+        for key, value in entry.items()
+    )
+    for table in (name for name in ENGINE_TABLES if name not in ENGINE_LISTS):
         for key, text in overrides.get(table, {}).items():
             tables.setdefault(table, {})[key] = config_text.toml_value(text)
         for key, value in tables.get(table, {}).items():

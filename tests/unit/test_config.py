@@ -1,11 +1,14 @@
 """Configuration: what is read, what wins, and that every mistake is one line that names place and cure."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tallystick.config import Config, duration_s, load
+from tallystick.config import ENGINE_LISTS, ENGINE_TABLES, Config, duration_s, load
 from tallystick.errors import ConfigurationError
+
+ROOT = Path(__file__).parents[2]
 
 WHOLE = """\
 [nats]
@@ -108,6 +111,30 @@ def test_what_is_shown_can_be_read_again(tmp_path: Path) -> None:
         config.output,
         config.process,
     )
+
+
+def test_every_table_of_the_engine_may_stand_in_the_file(tmp_path: Path) -> None:
+    source = (ROOT / "rust" / "contract" / "src" / "config" / "mod.rs").read_text("utf-8")
+    raw = re.search(r"^struct Raw \{(.*?)^\}", source, re.MULTILINE | re.DOTALL)
+    assert raw is not None
+    known = set(re.findall(r"^    (\w+): (?!serde)", raw[1], re.MULTILINE))
+    assert known == set(ENGINE_TABLES)
+    lists = set(re.findall(r"^    (\w+): Vec<", raw[1], re.MULTILINE))
+    assert lists == set(ENGINE_LISTS)
+    text = """
+[claims]
+unallocated_pick = "flag"
+[[shipping]]
+from = "on_hand"
+locations = ["BX"]
+[[shipping]]
+from = "picked"
+"""
+    config = load(write(tmp_path, text), {})
+    assert config.fingerprint != load(None, {}).fingerprint
+    (tmp_path / "again").mkdir()
+    assert load(write(tmp_path / "again", config.as_toml_text()), {}).fingerprint == config.fingerprint
+    assert "shipping must be tables; write [[shipping]]" in mistake(tmp_path, "shipping = 1")
 
 
 @pytest.mark.parametrize(

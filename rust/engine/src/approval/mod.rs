@@ -9,6 +9,7 @@ use tallystick_contract::account::Account;
 use tallystick_contract::config::{Approvals, Config, MassChange};
 use tallystick_contract::limits::{PENDING_BYTES_MAX, PENDING_MAX};
 use tallystick_contract::outcome::Outcome;
+use tallystick_contract::quantity;
 use tallystick_contract::rules::{End, QuantityRule, Rule};
 use tallystick_tables::dedup::Fingerprint;
 use tallystick_tables::intern::NameId;
@@ -272,9 +273,9 @@ fn exceeds(approvals: &Approvals, before: i64, after: i64, unit_cost: Option<i64
     let variance = i128::from(after) - i128::from(before);
     let size = variance.abs();
     let words = |limit: String| {
-        let mut text = b"`on_hand` would change by ".to_vec();
-        tallystick_contract::quantity::write(&mut text, i64::try_from(variance).unwrap_or(i64::MAX));
-        Some(format!("{}, which is {limit}", String::from_utf8_lossy(&text)))
+        let [before, after] = [before, after].map(quantity::text);
+        let change = quantity::text(i64::try_from(variance).unwrap_or(i64::MAX));
+        Some(format!("stock would go from {before} to {after} ({change}), which is {limit}"))
     };
     if approvals.absolute.is_some_and(|most| size > i128::from(most)) {
         return words("more than approvals.absolute".to_owned());

@@ -133,7 +133,7 @@ pub(crate) fn cause_of_outcome(
         Outcome::Conflict => cause_of_conflict(diagnostics.fields.as_deref()),
         Outcome::TimeOutOfBounds => out_of_bounds(event, config.bounds(event.source), log_time_ns),
         Outcome::Overflow => "an account of the position would exceed 10^15 units".to_owned(),
-        Outcome::NegativeStock => "`on_hand` would fall below zero, and negative_stock is \"refuse\"".to_owned(),
+        Outcome::NegativeStock => "stock would fall below zero, and negative_stock is \"refuse\"".to_owned(),
         Outcome::CountBeyondHistory => format!(
             "the count reaches back further than the {} movements that the position remembers",
             config.history_max
@@ -161,6 +161,12 @@ pub(crate) fn cause_of_outcome(
             config.hops_max
         ),
         Outcome::TooLarge => format!("{bytes} bytes; an event has at most {EVENT_BYTES_MAX}"),
+        Outcome::UnknownReference => {
+            "it names something that is not there; the first answer to this id says what it was".to_owned()
+        }
+        Outcome::NotOwner => format!("{:?} may not say {kind}; the first answer to this id says why", event.source),
+        Outcome::Insufficient => "there was not enough; the first answer to this id says of what".to_owned(),
+        Outcome::PendingApproval => "it waits for an approval".to_owned(),
         other => other.name().to_owned(),
     }
 }
@@ -183,11 +189,46 @@ fn out_of_bounds(event: &Event<'_>, bounds: TimeBounds, log_time_ns: i64) -> Str
     let (time, log_time) = (instant::format(time_ns), instant::format(log_time_ns));
     if time_ns > log_time_ns {
         return format!(
-            "`time` {time} is ahead of the log's time {log_time} by more than max_ahead ({} s)",
-            bounds.max_ahead_ns / 1_000_000_000
+            "`time` {time} is {} ahead of the log's time {log_time}; this source may be {} ahead at most (max_ahead)",
+            span(time_ns.saturating_sub(log_time_ns)),
+            span(bounds.max_ahead_ns)
         );
     }
-    format!("`time` {time} is older than what the keys are remembered for at the log's time {log_time}")
+    let age_ns = log_time_ns.saturating_sub(time_ns);
+    match bounds.max_age_ns.filter(|max_age_ns| age_ns > *max_age_ns) {
+        Some(max_age_ns) => format!(
+            "`time` {time} is {} old at the log's time; this source may be {} late at most (max_age)",
+            span(age_ns),
+            span(max_age_ns)
+        ),
+        None => format!("`time` {time} is older than what the keys are remembered for at the log's time {log_time}"),
+    }
+}
+
+/// A length of time in its two largest units.
+fn span(ns: i64) -> String {
+    const UNITS: [(i64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    let mut left = ns.max(0) / 1_000_000_000;
+    let mut parts = Vec::new();
+    for (seconds, unit) in UNITS {
+        if left >= seconds && parts.len() < 2 {
+            parts.push(format!("{} {unit}", left / seconds));
+            left %= seconds;
+        }
+    }
+    if parts.is_empty() { "less than 1 s".to_owned() } else { parts.join(" ") }
+}
+
+/// That stock went, or would go, below zero: what was there, and what it came to.
+pub(crate) fn cause_below_zero(verb: &str, (before, after): (i64, i64)) -> String {
+    format!("stock {verb} to {} ({} was there)", quantity::text(after), quantity::text(before))
+}
+
+/// How an event differs from the one that was posted under its key, as far as that is still known: the field, what it
+/// was, and what it is now.
+pub(crate) fn cause_of_versions(differences: &[(&str, String, String)]) -> String {
+    let each = differences.iter().map(|(field, was, is)| format!("{field} was {was}, is now {is}"));
+    format!("this id was used before: {}", each.collect::<Vec<_>>().join("; "))
 }
 
 /// Why an event that was counted (or only observed) raised an exception. `about` is what it is about, if that is not
@@ -197,7 +238,6 @@ pub(crate) fn cause_of_code(config: &Config, code: &str, event: &Event<'_>, abou
     let source = event.source;
     let (sku, location) = (event.sku, event.location);
     match code {
-        "negative_stock" => "`on_hand` went below zero".to_owned(),
         "short_pick" => {
             format!("{} of {sku} at {location} could not be picked, although it was allocated", amount(event))
         }

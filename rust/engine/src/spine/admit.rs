@@ -138,7 +138,7 @@ fn may_correct(directive: &Directive, source: &str, verdict: Verdict) -> Result<
         return Ok(());
     }
     let why = format!(
-        "only {:?} may correct or settle what it command, or a source that the ownership policy names for it",
+        "only {:?} may correct or settle what it said, or a source that the ownership policy names for it",
         target.source
     );
     Err((Outcome::NotOwner, Some(why)))

@@ -5,13 +5,15 @@ use tallystick_contract::codes;
 use tallystick_contract::config::Config;
 use tallystick_contract::outcome::Outcome;
 
+use crate::correction::posted;
 use crate::diagnostics::exception::ExceptionRecord;
-use crate::diagnostics::{Diagnostics, Notice, Now, Raised, cause_of_code, cause_of_outcome};
+use crate::diagnostics::{Diagnostics, Notice, Now, Raised, cause_of_code, cause_of_outcome, cause_of_versions};
 use crate::output::batch::Batch;
 use crate::read::element::{Clock, Decoded, Element, Place};
-use crate::read::event::{Event, EventTime, given};
+use crate::read::event::{Event, EventQuantity, EventTime, given};
 use crate::sources::Heard;
 use crate::spine::engine::Engine;
+use tallystick_contract::{instant, quantity};
 
 impl Engine {
     /// Passes on what capabilities have to tell, in the order in which they told it.
@@ -160,5 +162,27 @@ impl Engine {
             let (subject, key) = own.as_deref().map_or((&*subject, key), |own| (own, of));
             batch.exceptions.push(self.work.raise(raised, subject, key));
         }
+    }
+
+    /// What was posted under a key, beside what is sent under it now; nothing where that is not known any more.
+    fn why_conflict(&mut self, config: &Config, decoded: &Decoded<'_>, fields: Option<&[&str]>) -> Option<String> {
+        let (part, first) = posted(&mut self.core, config, decoded.key)?;
+        let (event, stock) = (&decoded.event, &self.core.stock.parts[part]);
+        let position = stock.ledger.position(first.places.0);
+        let [sku, location, ..] = position.names.map(|name| stock.names.name(name));
+        let mut versions = Vec::new();
+        for field in fields? {
+            let version = match (*field, event.quantity, event.time) {
+                ("quantity", Some(EventQuantity::Exact(now)), _) => {
+                    (quantity::text(first.quantity), quantity::text(now))
+                }
+                ("sku", ..) => (sku.to_owned(), event.sku.to_owned()),
+                ("location", ..) => (location.to_owned(), event.location.to_owned()),
+                ("time", _, EventTime::At(now_ns)) => (instant::format(first.time_ns), instant::format(now_ns)),
+                _ => continue,
+            };
+            versions.push((*field, version.0, version.1));
+        }
+        Some(cause_of_versions(&versions)).filter(|_| !versions.is_empty())
     }
 }

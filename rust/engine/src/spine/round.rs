@@ -422,7 +422,7 @@ impl Worker<'_, stock::Part> {
             if Known::of(outcome).is_refusal() {
                 self.refused.push(place);
             }
-            if diagnostics.is_telling() {
+            if diagnostics.is_telling() || diagnostics.why.is_some() {
                 self.notes.push((place, diagnostics));
             }
         }

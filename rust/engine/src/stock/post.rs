@@ -10,7 +10,7 @@ use tallystick_tables::dedup::Fingerprint;
 use tallystick_tables::intern::NONE;
 
 use crate::diagnostics::turn::{NetTurn, ShelfTurn};
-use crate::diagnostics::{Diagnostics, Raised, subject_of_position};
+use crate::diagnostics::{Diagnostics, Raised, cause_below_zero, subject_of_position};
 use crate::read::event::Event;
 use crate::read::reading::Posting;
 use crate::stock::Part;
@@ -85,9 +85,9 @@ impl Part {
         for draft in std::iter::once(&near).chain(&far) {
             Ledger::check_range(draft)?;
         }
-        check_negative(config, &near.relieved(checked.relief))?;
-        if let Some(far) = &far {
-            check_negative(config, far)?;
+        let near_left = near.relieved(checked.relief);
+        for draft in std::iter::once(&near_left).chain(&far) {
+            check_negative(config, draft).inspect_err(|_| diagnostics.why = Some(why_negative(draft)))?;
         }
 
         // From here on nothing can refuse the event.
@@ -185,7 +185,7 @@ impl Part {
             return Err(outcome);
         }
         Ledger::check_range(&draft)?;
-        check_negative(config, &draft)?;
+        check_negative(config, &draft).inspect_err(|_| diagnostics.why = Some(why_negative(&draft)))?;
 
         // From here on nothing can refuse the count.
         if CHECKED {
@@ -317,6 +317,11 @@ pub(crate) fn check_negative(config: &Config, draft: &Draft) -> Result<(), Outco
     }
 }
 
+/// Why a draft is refused that takes `on_hand` below zero.
+pub(crate) fn why_negative(draft: &Draft) -> String {
+    format!("{}, and negative_stock is \"refuse\"", cause_below_zero("would fall", draft.on_hand()))
+}
+
 /// Tells when `on_hand` crosses zero, either way.
 pub(crate) fn tell_crossing(
     config: &Config,
@@ -335,6 +340,7 @@ pub(crate) fn tell_crossing(
         diagnostics.raised.push(Raised {
             location: Some(location.into()),
             subject: Some(subject.into()),
+            cause: Some(cause_below_zero("fell", draft.on_hand())),
             ..Raised::of("negative_stock")
         });
     }

@@ -24,7 +24,7 @@ pub(crate) fn version(members: &Members, event: &Event<'_>, is_retired: bool) ->
         let (Some(unit), Some(factor)) = (unit, factor) else {
             return Err(malformed(
                 "units",
-                "says for names of at most 16 bytes how many base units each has, such as {\"context\": 12}",
+                "says for names of at most 16 bytes how many base units each has, such as {\"case\": 12}",
             ));
         };
         version.units.push((unit.into(), factor));
