@@ -11,7 +11,7 @@ use serde_json::Value;
 use common::{Ledger, SCENARIOS, bytes};
 use tallystick_contract::config::Config;
 use tallystick_contract::outcome::Outcome;
-use tallystick_engine::Engine;
+use tallystick_engine::{Batch, Engine};
 use tallystick_reference::{Answer, Reference};
 
 #[derive(Deserialize)]
@@ -169,4 +169,18 @@ fn known_fields_are_judged_alike_by_engine_and_twin() {
             assert!(!answers.is_empty(), "{name} as {field}");
         }
     }
+}
+
+#[test]
+fn a_conflict_says_what_was_sent_first_and_what_is_sent_now() {
+    let mut engine = Engine::new(Config::default(), *b"b key of 16 byte");
+    let told = |engine: &mut Engine, sequence: u64, more: &str| {
+        let event = format!("{{\"type\":\"stock.received\",\"source\":\"wms\",\"id\":\"1\",\"sku\":\"A\",{more}}}");
+        let mut batch = Batch::default();
+        engine.apply_message(event.as_bytes(), sequence, 0, &mut batch).expect("messages are numbered");
+        batch.exceptions.iter().map(|exception| exception.cause.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&mut engine, 1, "\"location\":\"DC1\",\"quantity\":5"), [] as [String; 0]);
+    let cause = told(&mut engine, 2, "\"location\":\"DC2\",\"quantity\":6.5").concat();
+    assert_eq!(cause, "this id was used before: location was DC1, is now DC2; quantity was 5, is now 6.5");
 }

@@ -149,7 +149,10 @@ impl Engine {
             event_bytes_total,
         };
         if !is_silent {
-            let cause = diagnostics.why.take().unwrap_or_else(|| {
+            let is_conflict = outcome == Outcome::Conflict;
+            let versions =
+                if is_conflict { self.why_conflict(config, decoded, diagnostics.fields.as_deref()) } else { None };
+            let cause = diagnostics.why.take().or(versions).unwrap_or_else(|| {
                 cause_of_outcome(outcome, event, diagnostics, config, log_time_ns, event_bytes_total)
             });
             let fields = diagnostics.fields.take().unwrap_or_default();
