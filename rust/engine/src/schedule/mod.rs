@@ -102,7 +102,7 @@ impl Schedule {
     /// Takes away an entry of which nothing is promised any more.
     pub(crate) fn remove(&mut self, slot: u32) {
         let entry = self.entry(slot);
-        assert!(entry.is_idle() && entry.claimed == 0 && entry.dated == 0, "an entry goes when nothing is claimed");
+        assert!(entry.is_idle() && entry.claimed == 0, "an entry goes when nothing is claimed");
         let spot = entry.spot;
         if let Ok(found) = self.by_spot.find_entry(hash_of(spot), |(known, _)| *known == spot) {
             found.remove();
