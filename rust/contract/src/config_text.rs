@@ -1,20 +1,34 @@
-//! Values as a configuration writes them: durations, quantities and times as text, because a float would already be
-//! rounded.
+//! Values as a configuration writes them: durations, times and quantities. A quantity may be a number: the shortest
+//! text that means a float is the one that was written.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Number, Value};
 
 use crate::instant;
 use crate::limits::{DAY_NS, SECOND_NS};
 use crate::quantity;
 
-/// A quantity as a decimal string or a whole number.
+/// A quantity as a number, or as a decimal string. It is read by way of a JSON value: numbers that stay exact are no
+/// numbers to serde's choice between several kinds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(try_from = "Value", untagged)]
 pub enum RawQuantity {
-    /// Units.
-    Whole(i64),
+    /// Units, as they were written.
+    Number(Number),
     /// A decimal number.
     Text(String),
+}
+
+impl TryFrom<Value> for RawQuantity {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        match value {
+            Value::Number(number) => Ok(Self::Number(number)),
+            Value::String(text) => Ok(Self::Text(text)),
+            other => Err(format!("{other} is no quantity; give a number such as 12.5")),
+        }
+    }
 }
 
 impl RawQuantity {
@@ -24,13 +38,13 @@ impl RawQuantity {
     /// What is wrong with it, where, and what would be right.
     pub fn thousandths(&self, place: &str) -> Result<i64, String> {
         let text = match self {
-            Self::Whole(value) => value.to_string(),
+            Self::Number(number) => number.to_string(),
             Self::Text(text) => text.clone(),
         };
         match quantity::parse(text.as_bytes()) {
             quantity::Parsed::Exact(value) if value >= 0 => Ok(value),
             _ => Err(format!(
-                "{place}: {text:?} is no quantity; give a decimal string ≥ 0 with at most 3 fraction digits, such as \"12.5\""
+                "{place}: {text:?} is no quantity; give one ≥ 0 with at most 3 fraction digits, such as 12.5"
             )),
         }
     }
