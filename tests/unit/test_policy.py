@@ -23,6 +23,14 @@ def test_tables_of_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "entry"), [("shipping", 'from = "on_hand"\n'), ("replenish", "point = 10\ntarget = 40\n")]
+)
+def test_tables_of_which_there_are_several_can_change(tmp_path: Path, name: str, entry: str) -> None:
+    found = changes(write(tmp_path, f'[[{name}]]\n{entry}[[{name}]]\nlocations = ["L"]\n{entry}'))
+    assert [len(entries) for entries in found.values()] == [2]
+
+
+@pytest.mark.parametrize(
     ("text", "shadow", "words"),
     [
         ("", False, "holds no table"),
