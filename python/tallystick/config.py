@@ -34,9 +34,10 @@ ENGINE_TABLES: Final = (
     "exceptions",
     "claims",
     "shipping",
+    "replenish",
 )
 # Of these there may be several, each with its own header: [[shipping]].
-ENGINE_LISTS: Final = frozenset({"shipping"})
+ENGINE_LISTS: Final = frozenset({"shipping", "replenish"})
 HIDDEN: Final = "***"
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -14,6 +14,7 @@ from tallystick.bus.jetstream import JetStream
 from tallystick.bus.questions import QUESTIONS
 from tallystick.bus.streams import covers
 from tallystick.cli.app import execute
+from tallystick.cli.replenish import NOTHING
 from tallystick.client import directives
 from tallystick.config import Input, Output
 from tallystick.daemon.progress import RunReport
@@ -211,6 +212,20 @@ async def test_policies_sources_and_trails(tmp_path: Path, server: EmbeddedServe
         assert (await say("trail", "A", "L"))[1].count("+10") == 2
         assert "on" in (await say("atp", "A"))[1]
         assert "no stock was ever seen" in (await say("trail", "B", "L"))[1]
+        await end()
+
+
+async def test_what_is_to_be_ordered(tmp_path: Path, server: EmbeddedServer, bus: JetStream, say: Say) -> None:
+    async with at_work(tmp_path, server, bus, [RECEIVED]) as end:
+        assert await say("replenish") == (0, NOTHING + "\n")
+        rules = tmp_path / "rules.toml"
+        rules.write_text('[[replenish]]\nlocations = ["L"]\npoint = 12\ntarget = "40.5"\n')
+        assert (await say("policy", "apply", str(rules)))[0] == 0
+        (found,) = await lines(say, "replenish")
+        assert [(signal["sku"], signal["quantity"]) for signal in found["signals"]] == [("A", 30.5)]
+        assert "30.5" in (await say("replenish", "--location", "L"))[1]
+        assert (await lines(say, "replenish", "--sku", "B"))[0]["total"] == 0
+        assert await lines(say, "exceptions", "list") == [], "a signal is no exception"
         await end()
 
 

@@ -70,6 +70,9 @@ struct Step {
     open: Option<Vec<String>>,
     /// Answers to requests, in order; members that are not named are not compared.
     answers: Option<Vec<Value>>,
+    /// Replenishment signals that stand behind the step, by SKU and location; members that are not named are not
+    /// compared.
+    signals: Option<Vec<Value>>,
     /// What can be promised behind the step.
     #[serde(default)]
     figures: Vec<Figures>,
@@ -184,6 +187,7 @@ fn run<L: Ledger + Promises>(
         );
         check_open(&ledger, step.open.as_deref(), &place);
         check_promises(&table.defaults, step, &ledger, &told_of, &place);
+        check_signals(step, &ledger, &place);
         all.extend(answers);
         all.extend(followed);
         all_told.extend(told_of);
@@ -218,6 +222,13 @@ fn check_open(ledger: &impl Ledger, expected: Option<&[String]>, place: &str) {
     let found: BTreeSet<_> = ledger.open().into_iter().map(named).collect();
     let expected: BTreeSet<_> = expected.iter().cloned().collect();
     assert_eq!(found, expected, "{place}: exceptions that are open (found, expected)");
+}
+
+fn check_signals(step: &Step, ledger: &impl Ledger, place: &str) {
+    if let Some(expected) = &step.signals {
+        let (found, expected) = (Value::from(ledger.signals()), Value::from(expected.clone()));
+        assert!(says(&found, &expected), "{place}: signals: found {found:#}, expected {expected:#}");
+    }
 }
 
 /// Answers to requests, where the step says some or has none to say of, and figures behind it.

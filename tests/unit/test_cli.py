@@ -15,7 +15,7 @@ EVENT = (
 )
 COMMANDS = (
     *("demo", "run", "replay", "publish", "atp", "reserve", "post", "void", "reservations", "exceptions", "trace"),
-    *("trail", "sources", "policy", "config", "version"),
+    *("trail", "sources", "replenish", "policy", "config", "version"),
 )
 GROUPS = {
     "exceptions": ("list", "show", "stats", "ack", "resolve", "discard", "approve", "deny", "repair"),
@@ -98,6 +98,8 @@ def test_every_option_shows_its_variable_and_default(
         (["trail", "A"], 2, "LOCATION"),
         (["policy", "apply", "missing.toml"], 2, "missing.toml"),
         (["sources", "--server", "nats://127.0.0.1:1"], 3, "127.0.0.1:1"),
+        (["replenish", "--limit", "0"], 2, "--limit"),
+        (["replenish", "--server", "nats://127.0.0.1:1"], 3, "127.0.0.1:1"),
     ],
 )
 def test_failures_are_one_line(

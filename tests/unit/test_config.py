@@ -137,6 +137,31 @@ from = "picked"
     assert "shipping must be tables; write [[shipping]]" in mistake(tmp_path, "shipping = 1")
 
 
+def test_rules_of_replenishment_are_read_and_mistakes_named(tmp_path: Path) -> None:
+    text = """
+[[replenish]]
+skus = ["LAMP"]
+locations = ["DC1"]
+point = "5d"
+target = "20d"
+lead_time = "3d"
+window = "10d"
+[[replenish]]
+point = 40
+target = "99.5"
+"""
+    config = load(write(tmp_path, text), {})
+    assert config.fingerprint != load(None, {}).fingerprint
+    (tmp_path / "again").mkdir()
+    assert load(write(tmp_path / "again", config.as_toml_text()), {}).fingerprint == config.fingerprint
+    assert "replenish must be tables; write [[replenish]]" in mistake(tmp_path, "replenish = 1")
+    for more in ('lead_time = "367d"', 'window = "0d"', 'target = "0.5d"', "target = 40"):
+        key = more.partition(" ")[0]
+        rule = {"point": "40", "target": "90"} | {key: more.partition(" = ")[2]}
+        said = mistake(tmp_path, "[[replenish]]\n" + "\n".join(f"{name} = {value}" for name, value in rule.items()))
+        assert f"replenish[0].{key}: give" in said
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -88,6 +88,19 @@ def test_a_change_of_an_exception_is_no_outcome_of_its_event() -> None:
     assert [step.since_cause_ns for step in steps] == [None, SECOND, SECOND]
 
 
+def test_a_signal_beside_an_exception_is_none() -> None:
+    flow = Flow("c1")
+    flow.add_events(message(1, event("e1")))
+    figures = {"sku": "c1", "location": "L", "state": "open", "reason": "below_point", "quantity": 40, "sequence": 1}
+    signal = {"type": "tallystick.replenishment", "data": figures}
+    raised = exception(1, 0, outcome="applied", code="negative_stock", exception=7)
+    flow.add_exceptions(message(1, [signal, raised, signal | {"correlationid": "c1"}], 1.5))
+    assert [(step.kind, step.type) for step in flow.steps({})] == [
+        ("event", "stock.sold"),
+        ("exception", "negative_stock"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("correlation", "data"),
     [

@@ -43,6 +43,7 @@ CAPABILITIES: Final[dict[str, str]] = {
     "correction": "events that are taken back or put right",
     "promise": "reservations, and what is kept for channels",
     "receipts": "receipts against what was announced",
+    "replenish": "positions that are to be filled up, until they are covered",
     "shadow": "a policy that is tried beside the one that acts",
     "sources": "what is known of each source",
     "suspects": "events under different keys that say the same",

@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 
 from tallystick import Engine
-from tallystick.bus.questions import ANSWERS, LIST, ONE, QUESTIONS, SOURCES, STATS, TRAIL, WHAT_IF, Question
+from tallystick.bus.questions import (
+    ANSWERS,
+    LIST,
+    ONE,
+    QUESTIONS,
+    REPLENISH,
+    SOURCES,
+    STATS,
+    TRAIL,
+    WHAT_IF,
+    Question,
+)
 from tallystick.cli.sources import lag_text
 from tallystick.cli.trace import latency_text, time_text
 from tallystick.daemon.answers import answer
@@ -50,6 +61,9 @@ def engine() -> Engine:
         (WHAT_IF, b'{"events": [{"quantity": NaN}]}', "NaN is no number"),
         (ANSWERS, b'{"keys": [["a"]]}', "each key is a source and an id"),
         (ANSWERS, b'{"keys": [["a", 5]]}', "each key is a source and an id"),
+        (REPLENISH, b'{"owner": "x"}', "unknown field 'owner'"),
+        (REPLENISH, b'{"sku": ""}', "sku must be a text"),
+        (REPLENISH, b'{"limit": 1001}', "limit must be a whole number from 1 to 1000"),
         (STATS, b'{"all": true}', "unknown field 'all'"),
     ],
 )

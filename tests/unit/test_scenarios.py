@@ -105,6 +105,13 @@ class Twins:
             if expected is not None and ledger is not None:
                 assert _named(ledger.open_exceptions(), expected) == sorted(expected), place
 
+    def check_signals(self, expected: list[dict[str, Any]] | None, place: str) -> None:
+        """Replenishment signals that stand, where a table says them."""
+        for ledger in (self.engine, self.reference):
+            if expected is not None and ledger is not None:
+                found = _decoded(ledger.replenishment())
+                assert _says(found, expected), f"{place}: {type(ledger).__name__}: {found}"
+
 
 def _names(batch: Batch) -> list[str]:
     return [NAMES[outcome] for outcome in batch.outcomes.tolist()]
@@ -136,6 +143,7 @@ def test_scenario(scenario: Scenario) -> None:
             codes = step.get("exceptions", [outcome for outcome in outcomes if outcome not in SILENT])
             assert _codes(batches[0]) == sorted(codes), f"step {number}"
         twins.check_open(step.get("open"), f"step {number}")
+        twins.check_signals(step.get("signals"), f"step {number}")
         _check_promises(scenario, step, twins.engine, batches, f"step {number}")
         if "fields" in step:
             fields = [field for exception in batches[0].exceptions for field in exception.fields]
@@ -158,7 +166,7 @@ def _says(found: Any, expected: Any) -> bool:
     return bool(found == expected)
 
 
-def _decoded(text: bytes) -> Any:
+def _decoded(text: bytes | str) -> Any:
     return json.loads(text, parse_float=Decimal)
 
 

@@ -25,6 +25,8 @@ EVENTS_MAX: Final = 500
 RESERVATIONS_MAX: Final = 1_000
 CLAIMS_MAX: Final = 1_000
 """Most order lines in one answer."""
+SIGNALS_MAX: Final = 1_000
+"""Most replenishment signals in one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +81,9 @@ CLAIMS: Final = Question(
     ("document", "sku", "location", "limit"),
     'send {} or {"document": "…", "sku": "…", "location": "…", "limit": 100}',
 )
-QUESTIONS: Final = (LIST, ONE, STATS, SOURCES, SHADOW, TRAIL, WHAT_IF, ANSWERS, RESERVATIONS, CLAIMS)
+REPLENISH: Final = Question(
+    "tallystick.replenish",
+    ("sku", "location", "limit"),
+    'send {} or {"sku": "…", "location": "…", "limit": 100}',
+)
+QUESTIONS: Final = (LIST, ONE, STATS, SOURCES, SHADOW, TRAIL, WHAT_IF, ANSWERS, RESERVATIONS, CLAIMS, REPLENISH)

@@ -22,6 +22,7 @@ Usage: tallystick COMMAND [OPTIONS]
   change     lets a reservation hold more, less, or longer
   reservations  who holds what
   claims     what order lines claim, and who says so
+  replenish  what is to be ordered, and why
   exceptions what is wrong, and what to do about it
   trace      what became of everything under a correlation id
   trail      what a position's stock is made of

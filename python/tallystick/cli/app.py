@@ -15,6 +15,7 @@ from tallystick.cli import (
     policy,
     publish,
     replay,
+    replenish,
     reservations,
     reserve,
     run,
@@ -59,6 +60,7 @@ app.command("void")(reserve.void)
 app.command("change")(reserve.change)
 app.command("reservations")(reservations.reservations)
 app.command("claims")(claims.claims)
+app.command("replenish")(replenish.replenish)
 app.add_typer(exceptions.app, name="exceptions")
 app.command("trace")(trace.trace)
 app.command("trail")(trail.trail)

@@ -17,6 +17,7 @@ from tallystick.files.elements import elements, members
 STEPS_MAX: Final = 20_000
 NUMBERS_MAX: Final = 200
 """Exceptions whose changes are looked for: each costs a look at every message of their stream."""
+RAISED: Final = "tallystick.exception"
 CHANGED: Final = "tallystick.exception.changed"
 _COUNTS: Final = ("type", "sku", "location", "lot", "owner", "time", "to_location", "from_status", "to_status")
 _COUNTS_TOO: Final = (
@@ -103,10 +104,12 @@ class Flow:
             data = found.get("data")
             if not isinstance(data, dict):
                 continue
-            if found.get("type") == CHANGED:
+            kind = found.get("type")
+            if kind == CHANGED:
                 if (known := self._numbers.get(data.get("exception", 0))) is not None:
                     self._add(_change_step(message, known, data))
-            elif found.get("correlationid") == self._correlation:
+            # The stream carries signals about positions, too (docs/replenish.md). They follow from no single event.
+            elif kind == RAISED and found.get("correlationid") == self._correlation:
                 step = _exception_step(message, data)
                 self._add(step)
                 if step.number is not None and len(self._numbers) < NUMBERS_MAX:

@@ -4,7 +4,7 @@ A question that is not understood is a ValueError that names what is wrong. It k
 `service` brings the two together.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from tallystick import exact_json
@@ -18,9 +18,11 @@ from tallystick.bus.questions import (
     LIMIT_MAX,
     LIST,
     ONE,
+    REPLENISH,
     RESERVATIONS,
     RESERVATIONS_MAX,
     SHADOW,
+    SIGNALS_MAX,
     SOURCES,
     STATES,
     STATS,
@@ -130,16 +132,22 @@ def _list(engine: "Engine", question: Mapping[str, Any], bytes_max: int) -> byte
     items, more = found[:limit], len(found) > limit
     if not with_events:
         items = [{name: value for name, value in item.items() if name not in _EVENT} for item in items]
+    parts = _fitting(items, bytes_max)
+    more |= len(parts) < len(items)
+    head = exact_json.dumps({"sequence": engine.sequence, "more": more})[:-1]
+    return b'%s,"items":[%s]}' % (head, b",".join(parts))
+
+
+def _fitting(items: Iterable[Mapping[str, Any]], bytes_max: int) -> list[bytes]:
+    """The first items of a list as JSON, as many as fit into one message; the first one always."""
     parts, left = list[bytes](), bytes_max - _ENVELOPE_BYTES
     for item in items:
         part = exact_json.dumps(item)
         left -= len(part) + 1
         if parts and left < 0:
-            more = True
             break
         parts.append(part)
-    head = exact_json.dumps({"sequence": engine.sequence, "more": more})[:-1]
-    return b'%s,"items":[%s]}' % (head, b",".join(parts))
+    return parts
 
 
 def _one(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
@@ -198,6 +206,18 @@ def _claims(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> b
     return engine.claims(exact_json.dumps({name: value for name, value in asked.items() if value is not None}))
 
 
+def _replenish(engine: "Engine", question: Mapping[str, Any], bytes_max: int) -> bytes:
+    wanted = {name: _text(question, name) for name in ("sku", "location")}
+    limit = _number(question, "limit", 1, SIGNALS_MAX, _LIMIT)
+    signals = [
+        signal
+        for signal in exact_json.loads(engine.replenishment())
+        if all(value is None or signal[name] == value for name, value in wanted.items())
+    ]
+    head = exact_json.dumps({"sequence": engine.sequence, "total": len(signals)})[:-1]
+    return b'%s,"signals":[%s]}' % (head, b",".join(_fitting(signals[:limit], bytes_max)))
+
+
 def _text(question: Mapping[str, Any], name: str) -> str | None:
     value = question.get(name)
     if value is None:
@@ -227,4 +247,5 @@ _ANSWER_TO: Final[Mapping[Question, Answer]] = {
     ANSWERS: _answers,
     RESERVATIONS: _reservations,
     CLAIMS: _claims,
+    REPLENISH: _replenish,
 }

@@ -331,6 +331,11 @@ impl Engine {
         self.ask(py, |engine| text(engine.sources_json()))
     }
 
+    /// Replenishment signals that stand, as a JSON array.
+    fn replenishment(&self, py: Python<'_>) -> PyResult<String> {
+        self.ask(py, core::Engine::replenishment)
+    }
+
     fn shadow_report(&self, py: Python<'_>) -> PyResult<String> {
         self.ask(py, |engine| text(engine.shadow_json()))
     }

@@ -81,6 +81,11 @@ impl Reference {
         py.detach(|| self.state().open_exceptions().into_iter().collect())
     }
 
+    /// Replenishment signals that stand, as a JSON array.
+    fn replenishment(&self, py: Python<'_>) -> String {
+        py.detach(|| self.state().replenishment().to_string())
+    }
+
     fn state_hash(&self, py: Python<'_>) -> String {
         py.detach(|| self.state().state_hash().to_string())
     }

@@ -124,6 +124,11 @@ pub const SHARDS_MAX: usize = 64;
 /// Postings in one rule.
 pub const POSTINGS_MAX: usize = 4;
 
+/// Rules of `[[replenish]]`.
+pub const REPLENISH_RULES_MAX: usize = 1_000;
+/// Days of a lead time, or of demand, in `[[replenish]]`.
+pub const REPLENISH_DAYS_MAX: u32 = 366;
+
 /// Whether invariants are checked where state is written. They are, in release too: a broken one stops the process, and
 /// what is on disk stays right. `--cfg tallystick_unchecked` leaves them out, to measure what they cost.
 pub const CHECKED: bool = !cfg!(tallystick_unchecked);

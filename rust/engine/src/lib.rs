@@ -37,6 +37,7 @@ mod promise;
 #[path = "../../tables/src/random.rs"]
 mod random;
 mod receipts;
+mod replenish;
 mod schedule;
 mod shadow;
 mod sources;

@@ -147,6 +147,9 @@ impl Reference {
     /// Commits what takes one posting out, puts another in, or both.
     pub(super) fn book(&mut self, plan: Plan, undo: Option<&Posting>, add: Option<&Posting>, sequence: u64) -> Reply {
         let mut reply = Reply::new(plan.outcome);
+        for (posting, is_undone) in [(undo, true), (add, false)] {
+            posting.into_iter().for_each(|posting| self.sell(posting, is_undone));
+        }
         reply.raised = self.commit(plan, sequence);
         if let Some(add) = add {
             let code = add.body.rule.exception.as_deref().map(str::to_owned);

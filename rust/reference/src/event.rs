@@ -19,6 +19,8 @@ pub(super) struct Event {
     pub(super) id: String,
     /// Its place in its source's own order, if it says one.
     pub(super) sequence: Option<u64>,
+    /// The location that it names, whatever it is about.
+    pub(super) location: Option<String>,
     /// When it says that it happened.
     pub(super) time: Option<Time>,
     /// The key of the event that a sync made it from, if it says so.
@@ -60,6 +62,7 @@ pub(super) fn decode(element: &[u8], config: &Config) -> Result<Event, Malformed
     }
     fields.text("reason", NAME_BYTES_MAX)?;
     let sequence = fields.counted("sequence")?;
+    let location = fields.name("location", NAME_BYTES_MAX).ok().flatten();
     let time = fields.time()?;
     let origin = match (fields.name("originsource", SOURCE_BYTES_MAX)?, fields.name("originid", ID_BYTES_MAX)?) {
         (None, None) => None,
@@ -75,7 +78,7 @@ pub(super) fn decode(element: &[u8], config: &Config) -> Result<Event, Malformed
     } else {
         body::content(&fields, &kind, time, &config.rules)?.map(Content::Stock)
     };
-    Ok(Event { source, id, sequence, time, origin, hops, content })
+    Ok(Event { source, id, sequence, location, time, origin, hops, content })
 }
 
 /// The key of an element that is no event, if both of its parts can be read.

@@ -248,6 +248,7 @@ impl Reference {
             self.reflect_promised(|_| true, sequence);
         }
         self.config = config;
+        self.forget_sold();
         // What people are told of lines may be another.
         for order in self.claims.orders.keys().cloned().collect::<Vec<_>>() {
             self.recompute(&order);

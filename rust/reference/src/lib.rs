@@ -34,6 +34,7 @@ mod pending;
 mod position;
 mod posting;
 mod promise;
+mod replenish;
 mod supply;
 #[cfg(test)]
 mod tests;
@@ -74,6 +75,7 @@ impl Reference {
         self.give_up_what_is_due(sequence);
         let Some(elements) = element::elements(message) else {
             self.elements += 1;
+            self.look_at_replenishment(sequence);
             return vec![self.tell(None, (sequence, 0), &Reply::new(Outcome::Malformed))];
         };
         let places = (0..).zip(elements);
@@ -149,6 +151,7 @@ impl Reference {
         self.follow_up(place.0);
         self.look_at_safety_stocks(place.0);
         self.look_at_days(place.0);
+        self.look_at_replenishment(place.0);
         answer
     }
 
@@ -190,6 +193,7 @@ impl Reference {
         }
         let mut reply = self.judge(&event, place, log_time_ns, element);
         reply.is_told |= promise::is_answered(element, reply.outcome);
+        self.hear(&event, reply.outcome);
         let answer = self.tell(Some(&event), place, &reply);
         self.answer_request(&event, element, reply.outcome, place.0);
         self.wake(&event.key(), place.0);
@@ -228,6 +232,7 @@ impl Reference {
             self.give_up(at, sequence);
         }
         self.give_up_waiting(sequence, |_, _| true);
+        self.look_at_replenishment(sequence);
     }
 
     /// Applies what waited for the element, and gives up gaps where too much waits.

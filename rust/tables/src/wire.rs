@@ -8,8 +8,9 @@ use std::borrow::Cow;
 
 /// First bytes of every snapshot.
 pub const MAGIC: [u8; 8] = *b"TALLYSNP";
-/// The format that this version writes. 7 says until when an event is held that waits for those before it.
-pub const FORMAT: u32 = 7;
+/// The format that this version writes. 7 says until when an event is held that waits for those before
+/// it; 8 has replenishment signals.
+pub const FORMAT: u32 = 8;
 /// The oldest format that it reads.
 pub const OLDEST_FORMAT: u32 = 6;
 

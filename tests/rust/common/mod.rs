@@ -52,6 +52,8 @@ pub(crate) trait Ledger {
     fn hash(&self) -> String;
     /// "code subject" of every exception that is open or acknowledged.
     fn open(&self) -> BTreeSet<String>;
+    /// Replenishment signals that stand, by SKU and location.
+    fn signals(&self) -> Vec<Value>;
 }
 
 impl Ledger for Engine {
@@ -89,6 +91,10 @@ impl Ledger for Engine {
     fn open(&self) -> BTreeSet<String> {
         self.open_exceptions()
     }
+
+    fn signals(&self) -> Vec<Value> {
+        serde_json::from_str(&self.replenishment()).expect("signals are a list in JSON")
+    }
 }
 
 impl Ledger for Reference {
@@ -121,6 +127,10 @@ impl Ledger for Reference {
 
     fn open(&self) -> BTreeSet<String> {
         self.open_exceptions()
+    }
+
+    fn signals(&self) -> Vec<Value> {
+        self.replenishment().as_array().expect("signals are a list").clone()
     }
 }
 
@@ -236,7 +246,7 @@ pub(crate) fn seed() -> u64 {
 }
 
 /// Of how many cases one is tried: where the seed is always the same, more of them find nothing new.
-fn share() -> u32 {
+pub(crate) fn share() -> u32 {
     std::env::var("TALLYSTICK_TEST_SHARE").map_or(1, |text| text.parse().expect("TALLYSTICK_TEST_SHARE is a number"))
 }
 

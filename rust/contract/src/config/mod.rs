@@ -3,6 +3,7 @@
 
 mod claims;
 mod promise;
+mod replenish;
 mod safety;
 mod source;
 mod watch;
@@ -28,6 +29,8 @@ pub use claims::{Claims, Leaving};
 use claims::{RawClaims, RawShipping};
 use promise::RawPromise;
 pub use promise::{Bucket, MODES, Measure, Mode, PastDue, Promise, Reach};
+use replenish::RawReplenish;
+pub use replenish::{Level, Replenish};
 pub use safety::Amount;
 use safety::{RawSafety, SafetyStock};
 use source::{ARRIVAL, RawSource, bounds};
@@ -90,6 +93,8 @@ pub struct Config {
     pub promise: Promise,
     /// What orders claim.
     pub claims: Claims,
+    /// When positions are to be filled up.
+    pub replenish: Vec<Replenish>,
     default_bounds: TimeBounds,
     sources: BTreeMap<String, Source>,
     has_orders: bool,
@@ -186,6 +191,8 @@ impl Config {
             + self.approvals.as_ref().map_or(0, Approvals::memory_bytes)
             + self.promise.memory_bytes()
             + self.claims.memory_bytes()
+            + heap_size::list(&self.replenish)
+            + self.replenish.iter().map(Replenish::memory_bytes).sum::<usize>()
     }
 
     /// The bounds of a source's effective times.
@@ -233,6 +240,7 @@ impl Config {
             || self.approvals.is_some()
             || self.receipts.is_some()
             || self.transfer_age_ns.is_some()
+            || !self.replenish.is_empty()
             || !matches!(self.unregistered, Unregistered::Accept)
             || matches!(self.master, MasterMode::Strict)
     }
@@ -285,7 +293,7 @@ impl Config {
 }
 
 /// Tables that may be changed through the log. `engine` sizes what is there already.
-const CHANGEABLE: [&str; 13] = [
+const CHANGEABLE: [&str; 14] = [
     "sources",
     "types",
     "ownership",
@@ -299,6 +307,7 @@ const CHANGEABLE: [&str; 13] = [
     "promise",
     "claims",
     "shipping",
+    "replenish",
 ];
 
 /// Reads TOML, or JSON where the text begins with `{`.
@@ -337,6 +346,8 @@ struct Raw {
     claims: Option<RawClaims>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     shipping: Vec<RawShipping>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    replenish: Vec<RawReplenish>,
     #[serde(skip_serializing)]
     nats: serde::de::IgnoredAny,
     #[serde(skip_serializing)]
@@ -460,6 +471,7 @@ impl Raw {
             safety: self.safety_stock.validate()?,
             promise: self.promise.unwrap_or_default().validate()?,
             claims: self.claims.unwrap_or_default().validate(&self.shipping, dedup_window_ns)?,
+            replenish: replenish::validate(&self.replenish)?,
             teams: self.exceptions.owners,
             fingerprint: blake3::derive_key("tallystick 2026 configuration v1", canonical.as_bytes()),
             canonical: canonical.into(),

@@ -44,6 +44,16 @@ fn every_mistake_names_its_place() {
         ("[approvals]\nabsolute = -1", "approvals.absolute"),
         ("[transfers]\nage = \"none\"", "transfers.age"),
         ("[exceptions]\nkept_max = 0", "exceptions.kept_max"),
+        ("[safety_stock]\ndefault = 0.0001", "safety_stock.default"),
+        ("[[replenish]]\npoint = 1", "target"),
+        ("[[replenish]]\npoint = -1\ntarget = 2", "replenish[0].point"),
+        ("[[replenish]]\npoint = 2\ntarget = 2", "replenish[0].target"),
+        ("[[replenish]]\npoint = \"0d\"\ntarget = \"2d\"", "replenish[0].point"),
+        ("[[replenish]]\npoint = \"7d\"\ntarget = \"7d\"", "replenish[0].target"),
+        ("[[replenish]]\npoint = 1\ntarget = 2\nlead_time = \"12h\"", "replenish[0].lead_time"),
+        ("[[replenish]]\npoint = 1\ntarget = 2\nwindow = \"0d\"", "replenish[0].window"),
+        ("[[replenish]]\npoint = 1\ntarget = 2\nsku = \"A\"", "skus"),
+        ("[replenish]\npoint = 1\ntarget = 2", "replenish"),
     ] {
         let error = Config::parse(text).expect_err(text);
         assert!(error.contains(expected) && !error.contains('\n'), "{text}: {error}");
@@ -70,4 +80,23 @@ fn the_most_specific_safety_stock_wins() {
     for (sku, location, expected) in [("A", "L", 4_500), ("A", "M", 2_000), ("B", "L", 3_000), ("B", "M", 1_000)] {
         assert_eq!(config.safety_stock(sku, location, 0, |_| false), Amount::Absolute(expected));
     }
+}
+
+#[test]
+fn a_quantity_may_be_a_number_or_a_text_wherever_a_configuration_comes_from() {
+    let level = |config: &Config| config.replenish[0].point;
+    let config = Config::parse("[[replenish]]\npoint = 2.5\ntarget = \"3.25\"\n").unwrap();
+    assert_eq!(level(&config), Level::Absolute(2_500));
+    assert_eq!(level(&config.with_canonical(config.canonical()).unwrap()), Level::Absolute(2_500));
+    for (text, expected) in [("0.1", Level::Absolute(100)), ("7", Level::Absolute(7_000)), ("\"7d\"", Level::Days(7))] {
+        let tables = format!("{{\"replenish\": [{{\"point\": {text}, \"target\": \"9d\"}}]}}");
+        assert_eq!(level(&config.changed(&tables).unwrap()), expected, "{text}");
+        assert_eq!(level(&Config::parse(&tables).unwrap()), expected, "{text}");
+    }
+}
+
+#[test]
+fn days_of_demand_are_rounded_up() {
+    assert_eq!([Level::Days(7).of(28_000, 28), Level::Days(1).of(1, 28), Level::Days(2).of(-5, 7)], [7_000, 1, 0]);
+    assert_eq!([Level::Absolute(5).of(9, 1), Level::Days(365).of(i64::MAX, 1)], [5, i64::MAX]);
 }

@@ -77,8 +77,10 @@ impl Core {
     pub(crate) fn new(config: Config, secret: [u8; 16], parts: usize) -> Self {
         let (half, _) = secret.split_first_chunk::<8>().expect("16 bytes have a first half");
         let seed = u64::from_le_bytes(*half);
+        let mut stock = Stock::new(parts, config.history_max, seed);
+        stock.watch(!config.replenish.is_empty());
         Self {
-            stock: Stock::new(parts, config.history_max, seed),
+            stock,
             keys: Keys::new(parts, config.dedup_window_ns, config.dedup_keys_max),
             items: Catalog::new(seed),
             locations: Catalog::new(seed),

@@ -12,6 +12,7 @@ use tallystick_contract::quantity::{self, write_digits};
 
 use crate::atp::UNLIMITED;
 use crate::diagnostics::exception::{ExceptionRecord, StateChange};
+use crate::output::replenishment::Replenishment;
 use crate::read::element::Place;
 use crate::stock::Spot;
 use crate::stock::changes::Tracing;
@@ -59,7 +60,7 @@ pub(crate) fn encode_availability<'a>(
 pub(crate) fn encode_exceptions(
     covers: Covers<'_>,
     records: &[Arc<ExceptionRecord>],
-    changes: &[StateChange],
+    (changes, signals): (&[StateChange], &[Replenishment]),
     records_max: usize,
     bytes_max: usize,
 ) -> Vec<Message> {
@@ -74,6 +75,15 @@ pub(crate) fn encode_exceptions(
     }
     for (nth, change) in changes.iter().enumerate() {
         entries.add(|out| write_change(out, covers, change, nth));
+    }
+    for (nth, signal) in signals.iter().enumerate() {
+        entries.add(|out| {
+            let id = format!("{}:{}:replenishment:{nth}", covers.stream, covers.through);
+            write_envelope(out, &id, "tallystick.replenishment", covers.stream, signal.log_time_ns);
+            out.extend_from_slice(b",\"data\":");
+            signal.write(out);
+            out.push(b'}');
+        });
     }
     let id = |part: usize| format!("{}:{}:exceptions:{part}", covers.stream, covers.through);
     entries.finish().into_iter().enumerate().map(|(part, message)| (id(part), message)).collect()

@@ -29,6 +29,10 @@ impl Engine {
         }
         self.core.locations.define(location, version, now.log_time_ns);
         self.rezone(config, location, context.sequence);
+        if !config.replenish.is_empty() {
+            // Another zone has other buckets.
+            self.replenish.touch_all(&self.core);
+        }
         if is_defined {
             self.work.resolve("unknown_location", location, "defined", now);
         }
@@ -65,7 +69,12 @@ impl Engine {
         let is_same = self.core.config.has_same_safety_stocks(&changed);
         let spots = if is_same { Vec::new() } else { self.spots() };
         let before: Vec<i64> = spots.iter().map(|spot| self.view(*spot).safety_stock).collect();
+        let was_asked = !(self.core.config.replenish.is_empty() && changed.replenish.is_empty());
         self.core.config = Arc::new(changed);
+        if was_asked {
+            self.core.stock.watch(!self.core.config.replenish.is_empty());
+            self.replenish.touch_all(&self.core);
+        }
         self.core.look_for_safety();
         self.schedule.review_all();
         self.is_reconfigured = true;

@@ -24,6 +24,7 @@ use crate::read::element::{Clock, Element, Place};
 use crate::read::event::EventTime;
 use crate::read::split::{Framing, split, split_lines};
 use crate::receipts::ExpectedReceipts;
+use crate::replenish::Replenishing;
 use crate::schedule::Schedule;
 use crate::shadow::Shadow;
 use crate::shards::Shards;
@@ -93,6 +94,8 @@ pub struct Engine {
     pub(crate) receipts: ExpectedReceipts,
     /// Transfers on their way.
     pub(crate) in_transit: InTransit,
+    /// What is to be filled up.
+    pub(crate) replenish: Replenishing,
     pub(crate) sources: Sources,
     pub(crate) suspects: Suspects,
     pub(crate) shadow: Option<Shadow>,
@@ -138,6 +141,7 @@ impl Engine {
             waiting: Waiting::default(),
             receipts: ExpectedReceipts::default(),
             in_transit: InTransit::default(),
+            replenish: Replenishing::default(),
             sources: Sources::new(seed),
             suspects: Suspects { meanings: Dedup::new(window_ns, keys_max) },
             shadow: None,
@@ -325,7 +329,8 @@ impl Engine {
         let more = |spot, out: &mut Vec<u8>| self.schedule.write_promise(&self.core, spot, out);
         let availability = encode_availability(covers, balances, (positions_max, bytes_max), more);
         let moved = std::mem::take(&mut self.work.changes);
-        let exceptions = encode_exceptions(covers, &records, &moved, positions_max, bytes_max);
+        let signals = std::mem::take(&mut self.replenish.changes);
+        let exceptions = encode_exceptions(covers, &records, (&moved, &signals), positions_max, bytes_max);
         self.flushed = through;
         Flush { from, through, positions: changed.len(), availability, exceptions }
     }

@@ -55,6 +55,7 @@ impl Engine {
         let event = admitted.event(&context.decoded.event);
         let posted = (&event, posting, admitted.quantity.unwrap_or(posting.quantity));
         self.line_was_posted(config, context, posted, diagnostics);
+        self.replenish.note_posted(config, posted, context.time_ns);
         if config.receipts.is_none() && config.transfer_age_ns.is_none() {
             return;
         }
@@ -93,6 +94,7 @@ impl Engine {
             let (mut books, claims, _) = self.split(config, sequence);
             claims.retract_step(&mut books, &noted(key, part, &posted), diagnostics);
             retract_beside_lines(&mut self.core, part, posted, source);
+            self.replenish.note_undone(&self.core, config, (part, posted));
             self.core.stock.parts[part].journal.forget(key);
         }
         receipt
@@ -111,6 +113,7 @@ impl Engine {
         let judged = is_scheduled(&self.core, &self.schedule, &self.claims, config);
         self.receipts.note_receipt(&self.core, judged, config, posted, key, diagnostics);
         self.in_transit.note_transfer(&self.core, config, posted, key, diagnostics);
+        self.replenish.note_posted(config, posted, time_ns);
         let stepped = Stepped { event, posting, quantity: posting.quantity, key, time_ns };
         let (mut books, claims, _) = self.split(config, sequence);
         claims.note_step(&mut books, &stepped, diagnostics);
@@ -143,6 +146,7 @@ impl Engine {
             || self.in_transit.is_due(log_time_ns)
             || self.core.items.has_begun(log_time_ns)
             || config.has_timed_safety()
+            || self.replenish.is_due(config, log_time_ns)
             || log_time_ns > self.tidy_ns;
         if is_anything_due {
             self.follow_time(config, place, batch);
@@ -177,6 +181,9 @@ impl Engine {
         if config.has_timed_safety() {
             self.follow_safety(config, log_time_ns, place.sequence);
         }
+        if self.replenish.is_due(config, log_time_ns) {
+            self.replenish.touch_all(&self.core);
+        }
         if log_time_ns > self.tidy_ns {
             self.tidy_ns = log_time_ns.saturating_add(config.dedup_window_ns / DEDUP_GENERATIONS);
             self.tidy(config, log_time_ns);
@@ -198,6 +205,9 @@ impl Engine {
         }
         while let Some((location, _)) = self.core.locations.begun(now_ns) {
             self.rezone(config, &location, sequence);
+            if !config.replenish.is_empty() {
+                self.replenish.touch_all(&self.core);
+            }
         }
         self.claims
             .tell_lines_overdue(&mut Books::new(&mut self.core, &mut self.schedule, config, place.sequence), place);
@@ -224,7 +234,8 @@ impl Engine {
         let bucket = Some(schedule.next_bucket_ns).filter(|ns| schedule.is_used && is_scheduled && *ns > i64::MIN);
         let begins = [self.core.items.next_begin_ns(), self.core.locations.next_begin_ns()].into_iter().flatten().min();
         let safety = self.core.log_time_ns.and_then(|now_ns| self.core.config.next_safety_ns(now_ns));
-        [expiry, bucket, begins, safety, self.in_transit.next_due_ns()].into_iter().flatten().min()
+        let day = self.replenish.next_due_ns(&self.core.config);
+        [expiry, bucket, begins, safety, day, self.in_transit.next_due_ns()].into_iter().flatten().min()
     }
 
     /// Forgets what is kept for as long as keys are.
@@ -273,6 +284,7 @@ impl Engine {
             ("promises", self.promises.memory_bytes() + self.schedule.memory_bytes() + self.core.days_bytes()),
             ("claims", self.claims.memory_bytes()),
             ("documents", self.claims.documents_bytes()),
+            ("replenish", self.replenish.memory_bytes()),
             ("shadow", self.shadow.as_ref().map_or(0, Shadow::memory_bytes)),
         ];
         parts.extend(self.core.stock.memory_bytes());
@@ -317,6 +329,7 @@ impl Engine {
         self.promises.write_promises(self.looked_at(), writer);
         self.claims.write_claims(self.looked_at(), writer);
         self.schedule.write_risks(&self.core, writer);
+        self.replenish.write(writer);
     }
 
     pub(crate) fn read_truth(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
@@ -349,7 +362,10 @@ impl Engine {
         let config = Arc::clone(&self.core.config);
         self.promises.read_promises(&mut Books::new(&mut self.core, &mut self.schedule, &config, 0), reader)?;
         self.claims.read_claims(&mut Books::new(&mut self.core, &mut self.schedule, &config, 0), reader)?;
-        self.schedule.read_risks(&self.core, reader)
+        self.schedule.read_risks(&self.core, reader)?;
+        self.replenish.read(reader)?;
+        self.replenish.find_spots(&self.core);
+        Ok(())
     }
 }
 

@@ -51,6 +51,11 @@ impl Engine {
         self.promises.list(self.looked_at(), &self.claims, filter)
     }
 
+    /// Replenishment signals that stand, as a JSON array, by SKU and location.
+    pub fn replenishment(&self) -> String {
+        self.replenish.list()
+    }
+
     /// What is known of each source, as a JSON array: first those that are registered, by name, then the others.
     pub fn sources_json(&self) -> Vec<u8> {
         self.sources.list(&self.core, &self.tracker)

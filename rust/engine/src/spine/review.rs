@@ -5,10 +5,14 @@ use tallystick_contract::config::Config;
 
 use crate::calendar::Calendar;
 use crate::output::batch::Batch;
+use crate::promise::Feeds;
 use crate::read::element::Place;
 use crate::schedule::Books;
+use crate::schedule::View;
 use crate::spine::engine::Engine;
+use crate::spine::lines::SourceFeeds;
 use crate::stock::Spot;
+use tallystick_contract::freshness::Freshness;
 
 impl Engine {
     /// Notes the positions that have another safety stock by a rule or a group that has begun or ended.
@@ -69,17 +73,22 @@ impl Engine {
     /// Looks at all positions that an element changed.
     #[inline]
     pub(crate) fn review(&mut self, config: &Config, place: Place, batch: &mut Batch) {
-        if self.schedule.is_used {
+        if self.schedule.is_used || !self.replenish.is_idle(config) {
             self.review_touched(config, place);
             self.pass_notices(batch);
         }
     }
 
     fn review_touched(&mut self, config: &Config, place: Place) {
+        let mut changed = Vec::new();
         for (part, stock) in (0..).zip(&mut self.core.stock.parts) {
             for place in stock.promised.drain(..) {
-                if let Some(slot) = self.schedule.find(Spot { part, place }) {
+                let spot = Spot { part, place };
+                if let Some(slot) = self.schedule.find(spot) {
                     self.schedule.touch(slot);
+                }
+                if !config.replenish.is_empty() {
+                    changed.push(spot);
                 }
             }
         }
@@ -87,6 +96,14 @@ impl Engine {
             self.claims
                 .tell_lines_overdue(&mut Books::new(&mut self.core, &mut self.schedule, config, place.sequence), place);
         }
+        self.review_risks(config, place);
+        if !self.replenish.is_idle(config) {
+            self.review_replenishment(config, changed, place);
+        }
+    }
+
+    /// Looks at the entries that an element changed.
+    fn review_risks(&mut self, config: &Config, place: Place) {
         if self.schedule.touched.is_empty() {
             return;
         }
@@ -106,5 +123,16 @@ impl Engine {
         }
         // The room is used again.
         self.schedule.touched = touched;
+    }
+
+    /// Looks at what is to be filled up, once all that an element changed counts.
+    fn review_replenishment(&mut self, config: &Config, changed: Vec<Spot>, place: Place) {
+        let Self { core, schedule, replenish, sources, tracker, .. } = self;
+        changed.into_iter().for_each(|spot| replenish.touch(core, spot));
+        let feeds = SourceFeeds { core, sources, tracker };
+        let is_stale = |location: &str| {
+            feeds.of_location(location).iter().any(|source| feeds.freshness(source) == Freshness::Stale)
+        };
+        replenish.review(View::new(core, schedule, config), place, is_stale);
     }
 }

@@ -78,7 +78,10 @@ impl Engine {
 
     /// Whether effects wait that a snapshot would lose.
     pub fn has_effects(&self) -> bool {
-        !(self.exceptions.is_empty() && self.work.changes.is_empty() && self.core.stock.is_unchanged())
+        !(self.exceptions.is_empty()
+            && self.work.changes.is_empty()
+            && self.replenish.changes.is_empty()
+            && self.core.stock.is_unchanged())
     }
 
     /// The engine of an image. It must have been made under the same configuration.

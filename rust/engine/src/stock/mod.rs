@@ -49,8 +49,9 @@ pub(crate) struct Part {
     pub(crate) shelves: Shelves,
     /// What was claimed less what was given back, without documents.
     pub(crate) nets: Nets,
-    /// Positions with a schedule or with live reservations that changed.
+    /// Positions with a schedule or with live reservations that changed; all that changed where they are watched.
     pub(crate) promised: Vec<u32>,
+    is_watched: bool,
     /// Events that were posted before each position came into being, where parts have to be put in order.
     pub(crate) births: Option<Vec<u64>>,
 }
@@ -64,7 +65,7 @@ impl Part {
         {
             births.push(BORN_HERE | ordinal);
         }
-        if self.ledger.is_promised(place) {
+        if self.is_watched || self.ledger.is_promised(place) {
             self.promised.push(place);
         }
         self.changes.touch(place, ordinal, tracing);
@@ -92,9 +93,15 @@ impl Stock {
             shelves: Shelves::default(),
             nets: Nets::default(),
             promised: Vec::new(),
+            is_watched: false,
             births: (parts > 1).then(Vec::new),
         };
         Self { parts: std::iter::repeat_with(part).take(parts).collect(), seed }
+    }
+
+    /// Watches all positions, or only those that something is promised of.
+    pub(crate) fn watch(&mut self, is_watched: bool) {
+        self.parts.iter_mut().for_each(|part| part.is_watched = is_watched);
     }
 
     /// The part of a SKU with a hash.

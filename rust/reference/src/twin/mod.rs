@@ -4,6 +4,7 @@ mod expected;
 mod pending;
 mod promises;
 mod record;
+mod replenish;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +28,7 @@ pub(crate) use expected::{Dispatch, Expected, Taken};
 pub(crate) use pending::{Guard, Pending};
 pub(crate) use promises::{Promise, Protection, ProtectionKey, Rank, Version};
 pub(crate) use record::{Record, Standing};
+pub(crate) use replenish::{Replenishing, Signal, Site};
 
 /// What became of one element.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +83,7 @@ pub struct Reference {
     pub(crate) strangers: BTreeSet<String>,
     pub(crate) promise: Promise,
     pub(crate) claims: Claims,
+    pub(crate) replenish: Replenishing,
     /// Answers to requests for promises, in the order in which they were judged.
     pub answers: Vec<Promised>,
     /// Final answers of elements that were held, and gaps: an answer `held` with the code `sequence_gap FIRST-LAST`, at
@@ -115,6 +118,7 @@ impl Reference {
             strangers: BTreeSet::new(),
             promise: Promise::default(),
             claims: Claims::default(),
+            replenish: Replenishing::default(),
             answers: Vec::new(),
             followed: Vec::new(),
         }

@@ -1,0 +1,65 @@
+"""`tallystick replenish`: what is to be ordered, and why."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Final
+
+import typer
+
+from tallystick.cli import options, promised, tables
+from tallystick.cli.bus import Reach
+
+NOTHING: Final = "Nothing is to be ordered: no position is below its point, or no rule of [[replenish]] fits it."
+
+
+def replenish(
+    sku: Annotated[
+        str | None, typer.Option(envvar="TALLYSTICK_REPLENISH_SKU", show_default="any", help="Only of this SKU.")
+    ] = None,
+    location: Annotated[
+        str | None,
+        typer.Option(envvar="TALLYSTICK_REPLENISH_LOCATION", show_default="any", help="Only at this location."),
+    ] = None,
+    limit: Annotated[
+        int,
+        typer.Option(envvar="TALLYSTICK_REPLENISH_LIMIT", min=1, max=1_000, help="The most signals that are shown."),
+    ] = 100,
+    config: options.Config = None,
+    server: options.Server = None,
+    timeout_s: options.Timeout = 10.0,
+    as_json: options.Json = False,
+) -> None:
+    """Shows what is to be ordered: positions of which less can be promised than the reorder point of their rule.
+
+    The figures are those of the moment at which the signal went out. It stands until the position is covered again.
+
+    Examples:
+
+        tallystick replenish
+
+        tallystick replenish --location DC1 --json
+    """
+    from tallystick import exact_json
+    from tallystick.bus import questions
+
+    asked: dict[str, Any] = {"sku": sku, "location": location, "limit": limit}
+    found = Reach(config, server, timeout_s).run(lambda client: client.answer_to(questions.REPLENISH, asked))
+    if as_json:
+        typer.echo(exact_json.dumps(found).decode())
+    elif not found["signals"]:
+        typer.echo(NOTHING)
+    else:
+        tables.show(table(found["signals"]))
+        shown = len(found["signals"])
+        if found["total"] > shown:
+            typer.echo(f"{shown:,} of {found['total']:,} signals; see more with --limit, or fewer with --location")
+
+
+def table(signals: Iterable[Mapping[str, Any]]) -> Any:
+    """What is missing at each position, the figures behind it, and since when."""
+    figures = ("missing", "available", "point", "target")
+    made = tables.table("SKU", "location", *figures, "since", numbers=figures)
+    for signal in signals:
+        names = [tables.plain(signal[name]) for name in ("sku", "location")]
+        amounts = [promised.figure_text(signal[name]) for name in ("quantity", "available", "reorder_point", "target")]
+        made.add_row(*names, *amounts, tables.plain(promised.second(signal["log_time"])))
+    return made
