@@ -37,8 +37,8 @@ fn config(number: usize, ruled: usize) -> Config {
         let members = rule.as_object().expect("a rule is a table").iter();
         format!("{{{}}}", members.map(|(name, value)| format!("{name} = {value}")).collect::<Vec<_>>().join(", "))
     };
-    let rules: Vec<_> = rules(ruled).iter().map(table).collect();
-    let text = format!("replenish = [{}]\n{}", rules.join(", "), CONFIGS[number]);
+    let tables: Vec<_> = rules(ruled).iter().map(table).collect();
+    let text = format!("replenish = [{}]\n{}", tables.join(", "), CONFIGS[number]);
     Config::parse(&text).unwrap_or_else(|error| panic!("configuration {number}: {error}"))
 }
 

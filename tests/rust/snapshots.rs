@@ -255,3 +255,20 @@ fn an_orders_life_goes_on_from_any_step() {
         assert_eq!(seen(&after), seen(&whole), "in the end, from step {step} on");
     }
 }
+
+#[test]
+fn many_lines_at_the_end_of_an_image_are_no_more_than_it_holds() {
+    let mut engine = Engine::new(Config::default(), [3; 16]);
+    let lines = vec![r#"{"sku":"A","location":"DC1","quantity":1}"#; 100].join(",");
+    let ask = format!(r#"{{"id":"1","source":"oms","type":"reservation.requested","ttl":"none","lines":[{lines}]}}"#);
+    let received = |members: &str| format!(r#"{{"source":"wms","type":"stock.received","location":"DC1",{members}}}"#);
+    let mut batch = Batch::new();
+    for (sequence, message) in [(1, received(r#""id":"0","sku":"A","quantity":50"#)), (2, ask)] {
+        engine.apply_message(message.as_bytes(), sequence, LOG_TIME_NS, &mut batch).unwrap();
+    }
+    // What was asked for and not granted is remembered line by line, in few bytes.
+    assert_eq!(batch.outcomes, [Outcome::Applied, Outcome::Insufficient]);
+    let image = engine.snapshot();
+    let restored = Engine::restore(&image, Config::default()).unwrap();
+    assert_eq!(restored.snapshot(), image);
+}

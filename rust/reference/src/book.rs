@@ -148,7 +148,9 @@ impl Reference {
     pub(super) fn book(&mut self, plan: Plan, undo: Option<&Posting>, add: Option<&Posting>, sequence: u64) -> Reply {
         let mut reply = Reply::new(plan.outcome);
         for (posting, is_undone) in [(undo, true), (add, false)] {
-            posting.into_iter().for_each(|posting| self.sell(posting, is_undone));
+            if let Some(posting) = posting {
+                self.sell(posting, is_undone);
+            }
         }
         reply.raised = self.commit(plan, sequence);
         if let Some(add) = add {

@@ -107,20 +107,6 @@ impl Writer {
         self.raw(bytes);
     }
 
-    /// Appends integers.
-    pub fn words(&mut self, words: &[u64]) {
-        for word in words {
-            self.u64(*word);
-        }
-    }
-
-    /// Appends texts with their lengths.
-    pub fn texts(&mut self, texts: &[Box<str>]) {
-        for text in texts {
-            self.bytes(text.as_bytes());
-        }
-    }
-
     /// Appends an integer.
     #[inline]
     pub fn u8(&mut self, value: u8) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tallystick_contract::config::Config;
 use tallystick_contract::outcome::Outcome;
 use tallystick_tables::dedup::{Fingerprint, fingerprint};
+use tallystick_tables::image::Image;
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 use tallystick_contract::account::Account;
@@ -20,7 +21,7 @@ use crate::read::element::Place;
 use crate::read::event::Event;
 use crate::read::shape::Shapes;
 use crate::stock::ledger::{MISSING, Position};
-use crate::stock::{Spot, Stock};
+use crate::stock::{PositionNames, Spot, Stock};
 pub(crate) mod admitted;
 pub(crate) mod context;
 pub(crate) mod days;
@@ -34,6 +35,8 @@ mod scope;
 pub(crate) use losses::Losses;
 
 const NO_POSITION: SnapshotError = SnapshotError::Damaged("something is promised of a position that is not there");
+/// What a position takes at least in a snapshot, where it stands by its names.
+pub(crate) const SPOT_LEAST: usize = <PositionNames as Image>::LEAST;
 const ALLOCATED: usize = Account::Allocated as usize;
 
 /// The foundation of all capabilities.
@@ -134,9 +137,7 @@ impl Core {
     }
 
     pub(crate) fn write_spot(&self, spot: Spot, writer: &mut Writer) {
-        for name in self.view_names(spot) {
-            writer.bytes(name.as_bytes());
-        }
+        write_names(self.view_names(spot), writer);
     }
 
     pub(crate) fn read_spot(&self, reader: &mut Reader<'_>) -> Result<Spot, SnapshotError> {
@@ -189,36 +190,27 @@ impl Core {
         nets.sort_unstable();
         writer.u64(batches.len() as u64);
         for (names, source, left) in batches {
-            for name in names {
-                writer.bytes(name.as_bytes());
-            }
+            write_names(names, writer);
             writer.bytes(source.as_bytes());
-            for amount in left {
-                writer.i64(amount);
-            }
+            left.save(writer);
         }
         writer.u64(nets.len() as u64);
         for (names, sums) in nets {
-            for name in names {
-                writer.bytes(name.as_bytes());
-            }
-            for sum in sums {
-                writer.i64(sum);
-            }
+            write_names(names, writer);
+            sums.save(writer);
         }
     }
 
     pub(crate) fn read_shelves(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
-        for _ in 0..reader.count(64)? {
+        for _ in 0..reader.count(SPOT_LEAST + <(String, i64, [i64; 2])>::LEAST)? {
             let spot = self.read_spot(reader)?;
-            let (source, batch) = (reader.text()?.into_owned(), reader.i64()?);
-            let forgotten = [reader.i64()?, reader.i64()?];
+            let (source, batch, forgotten) = <(String, i64, [i64; 2])>::load(reader)?;
             let change = |moves: &mut crate::stock::shelf::Moves| (moves.batch, moves.forgotten) = (batch, forgotten);
             self.stock.parts[spot.part as usize].move_shelf(spot.place, &source, change, &mut self.turns);
         }
-        for _ in 0..reader.count(48)? {
+        for _ in 0..reader.count(SPOT_LEAST + <[i64; 2]>::LEAST)? {
             let spot = self.read_spot(reader)?;
-            let sums = [reader.i64()?, reader.i64()?];
+            let sums = Image::load(reader)?;
             self.stock.parts[spot.part as usize].nets.put_back(spot.place, sums);
         }
         Ok(())
@@ -285,5 +277,11 @@ impl Core {
     #[inline]
     pub(crate) fn tick(&mut self, offered: Option<i64>) {
         self.log_time_ns = self.log_time_ns.max(offered);
+    }
+}
+
+fn write_names(names: [&str; 4], writer: &mut Writer) {
+    for name in names {
+        writer.bytes(name.as_bytes());
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Amendment {
     pub(crate) at_ns: i64,
 }
 
+tallystick_tables::image::image!(Amendment { is_voided, rank, time_ns, at_ns });
+
 /// All of them, by the key of the target.
 #[derive(Debug, Default)]
 pub(crate) struct Amended(pub(crate) BTreeMap<[u64; 2], Amendment>);
@@ -186,4 +188,16 @@ fn add_legs(revision: &mut Revision, legs: impl Iterator<Item = crate::stock::le
         }
     }
     moved
+}
+
+#[cfg(test)]
+mod tests {
+    use tallystick_tables::image::is_least;
+
+    use super::*;
+
+    #[test]
+    fn a_record_takes_as_much_as_it_says() {
+        assert!(is_least::<Amendment>());
+    }
 }

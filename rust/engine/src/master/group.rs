@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use tallystick_contract::heap_size;
+use tallystick_tables::image::Image;
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 /// The members of a group from a time on.
@@ -13,6 +14,8 @@ pub(crate) struct Grouping {
     pub(crate) groups: Vec<Box<str>>,
 }
 
+tallystick_tables::image::image!(Grouping { is_retired, locations, groups });
+
 /// What a group is from a time on. Versions are ordered by time, then by who said it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct GroupVersion {
@@ -21,6 +24,8 @@ struct GroupVersion {
     id: Box<str>,
     said: Grouping,
 }
+
+tallystick_tables::image::image!(GroupVersion { time_ns, source, id, said });
 
 /// All groups.
 #[derive(Debug, Default)]
@@ -112,21 +117,7 @@ impl Groups {
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {
-        writer.u64(self.groups.len() as u64);
-        for (name, versions) in &self.groups {
-            writer.bytes(name.as_bytes());
-            writer.u64(versions.len() as u64);
-            for version in versions {
-                writer.i64(version.time_ns);
-                writer.bytes(version.source.as_bytes());
-                writer.bytes(version.id.as_bytes());
-                writer.u8(u8::from(version.said.is_retired));
-                for names in [&version.said.locations, &version.said.groups] {
-                    writer.u64(names.len() as u64);
-                    writer.texts(names);
-                }
-            }
-        }
+        self.groups.save(writer);
     }
 
     /// Puts back what [`Self::write`] wrote.
@@ -134,21 +125,24 @@ impl Groups {
     /// # Errors
     /// When it could not have been written.
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
-        for _ in 0..reader.count(16)? {
-            let name = reader.text()?.into_owned();
-            for _ in 0..reader.count(41)? {
-                let (time_ns, source, id) = (reader.i64()?, reader.text()?.into_owned(), reader.text()?.into_owned());
-                let is_retired = reader.u8()? == 1;
-                let mut lists = [Vec::new(), Vec::new()];
-                for list in &mut lists {
-                    for _ in 0..reader.count(8)? {
-                        list.push(Box::<str>::from(reader.text()?));
-                    }
-                }
-                let [locations, groups] = lists;
-                self.define(&name, (time_ns, &source, &id), Grouping { is_retired, locations, groups });
+        for group in reader.each::<(Box<str>, Vec<GroupVersion>)>()? {
+            let (name, versions) = group?;
+            for GroupVersion { time_ns, source, id, said } in versions {
+                self.define(&name, (time_ns, &source, &id), said);
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tallystick_tables::image::is_least;
+
+    use super::*;
+
+    #[test]
+    fn a_record_takes_as_much_as_it_says() {
+        assert!(is_least::<GroupVersion>());
     }
 }

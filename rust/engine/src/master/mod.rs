@@ -9,6 +9,7 @@ use hashbrown::HashTable;
 use tallystick_contract::heap_size;
 use tallystick_contract::limits::SCALE;
 use tallystick_tables::hash::of_name;
+use tallystick_tables::image::{Image, OrNegative};
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 /// A source's own code for something: source and code.
@@ -257,16 +258,8 @@ impl Catalog {
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {
-        writer.u64(self.entries.len() as u64);
-        for entry in &self.entries {
-            writer.bytes(entry.name.as_bytes());
-            writer.u64(entry.versions.len() as u64);
-            entry.versions.iter().for_each(|version| write_version(writer, version));
-        }
-        writer.u64(self.told.len() as u64);
-        for name in &self.told {
-            writer.bytes(name.as_bytes());
-        }
+        self.entries.save(writer);
+        self.told.save(writer);
     }
 
     /// Puts back what [`Self::write`] wrote.
@@ -274,85 +267,77 @@ impl Catalog {
     /// # Errors
     /// When it could not have been written.
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>, log_time_ns: i64) -> Result<(), SnapshotError> {
-        for _ in 0..reader.count(16)? {
-            let name = reader.text()?.into_owned();
+        for entry in reader.each::<Entry>()? {
+            let Entry { name, versions } = entry?;
             if self.find(&name).is_some() {
                 return Err(SnapshotError::Damaged("a name of the master data stands in it twice"));
             }
-            for _ in 0..reader.count(40)? {
-                let version = read_version(reader)?;
+            for version in versions {
                 self.define(&name, version, log_time_ns);
             }
         }
-        for _ in 0..reader.count(8)? {
-            self.told.insert(reader.text()?.into());
-        }
+        self.told = Image::load(reader)?;
         Ok(())
     }
 }
 
-fn write_version(writer: &mut Writer, version: &Version) {
-    writer.i64(version.time_ns);
-    writer.bytes(version.source.as_bytes());
-    writer.bytes(version.id.as_bytes());
-    writer.u8(u8::from(version.is_retired));
-    writer.bytes(version.unit.as_deref().unwrap_or_default().as_bytes());
-    writer.bytes(version.time_zone.as_deref().unwrap_or_default().as_bytes());
-    writer.i64(version.unit_cost.unwrap_or(-1));
-    let (kind, amounts): (u8, Vec<(&str, i64)>) = match &version.safety {
-        Safety::Unsaid => (0, Vec::new()),
-        Safety::Everywhere(amount) => (1, vec![("", *amount)]),
-        Safety::At(locations) => (2, locations.iter().map(|(name, amount)| (&**name, *amount)).collect()),
-    };
-    writer.u8(kind);
-    for list in [amounts, version.units.iter().map(|(name, factor)| (&**name, *factor)).collect()] {
-        writer.u64(list.len() as u64);
-        for (name, amount) in list {
-            writer.bytes(name.as_bytes());
-            writer.i64(amount);
-        }
-    }
-    writer.u64(version.aliases.len() as u64);
-    for (source, code) in &version.aliases {
-        writer.bytes(source.as_bytes());
-        writer.bytes(code.as_bytes());
-    }
-}
+tallystick_tables::image::image!(Entry { name, versions });
 
-fn read_version(reader: &mut Reader<'_>) -> Result<Version, SnapshotError> {
-    let mut version = Version {
-        time_ns: reader.i64()?,
-        source: reader.text()?.into(),
-        id: reader.text()?.into(),
-        is_retired: reader.u8()? == 1,
-        ..Version::default()
-    };
-    let unit = reader.text()?;
-    version.unit = (!unit.is_empty()).then(|| unit.into());
-    let zone = reader.text()?;
-    version.time_zone = (!zone.is_empty()).then(|| zone.into());
-    version.unit_cost = Some(reader.i64()?).filter(|cost| *cost >= 0);
-    let kind = reader.u8()?;
-    let mut lists = [Vec::new(), Vec::new()];
-    for list in &mut lists {
-        for _ in 0..reader.count(16)? {
-            list.push((Box::<str>::from(reader.text()?), reader.i64()?));
+tallystick_tables::image::image!(Version {
+    time_ns,
+    source,
+    id,
+    is_retired,
+    unit,
+    time_zone,
+    unit_cost as OrNegative,
+    safety,
+    units,
+    aliases
+});
+
+/// Somewhere, or in some unit, so many thousandths.
+type Amount = (Box<str>, i64);
+
+impl Image for Safety {
+    const LEAST: usize = <(u8, Vec<Amount>)>::LEAST;
+
+    fn save(&self, writer: &mut Writer) {
+        match self {
+            Self::Unsaid => (0_u8, Vec::<Amount>::new()).save(writer),
+            Self::Everywhere(amount) => (1_u8, vec![(Box::<str>::default(), *amount)]).save(writer),
+            Self::At(locations) => {
+                writer.u8(2);
+                locations.save(writer);
+            }
         }
     }
-    let [amounts, units] = lists;
-    version.safety = match (kind, &*amounts) {
-        (0, []) => Safety::Unsaid,
-        (1, [(_, amount)]) => Safety::Everywhere(*amount),
-        (2, _) => Safety::At(amounts),
-        _ => return Err(SnapshotError::Damaged("a safety stock is none")),
-    };
-    version.units = units;
-    for _ in 0..reader.count(16)? {
-        version.aliases.push((reader.text()?.into(), reader.text()?.into()));
+
+    fn load(reader: &mut Reader<'_>) -> Result<Self, SnapshotError> {
+        let (kind, amounts) = <(u8, Vec<Amount>)>::load(reader)?;
+        match (kind, &*amounts) {
+            (0, []) => Ok(Self::Unsaid),
+            (1, [(_, amount)]) => Ok(Self::Everywhere(*amount)),
+            (2, _) => Ok(Self::At(amounts)),
+            _ => Err(SnapshotError::Damaged("a safety stock is none")),
+        }
     }
-    Ok(version)
 }
 
 fn alias_hash(seed: u64, source: &str, code: &str) -> u64 {
     tallystick_tables::hash::fold(of_name(seed, source) ^ seed, of_name(seed, code).rotate_left(32))
+}
+
+#[cfg(test)]
+mod tests {
+    use tallystick_tables::image::is_least;
+
+    use super::*;
+
+    #[test]
+    fn a_record_takes_as_much_as_it_says() {
+        assert!(is_least::<Entry>());
+        assert!(is_least::<Version>());
+        assert!(is_least::<Safety>());
+    }
 }

@@ -12,6 +12,7 @@ use tallystick_contract::heap_size;
 use tallystick_contract::limits::LOST_RANGES_MAX;
 use tallystick_tables::dedup::Fingerprint;
 use tallystick_tables::hash::{fold, of_name};
+use tallystick_tables::image::{Form, Image, TextBytes, Wide};
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 /// What is counted: a source, or one of its positions (SKU, location).
@@ -248,28 +249,7 @@ impl SequenceTracker {
 
     /// Writes all tracks, in the order in which they came into being.
     pub(crate) fn write(&self, writer: &mut Writer) {
-        writer.u64(self.all.len() as u64);
-        for track in &self.all {
-            writer.bytes(track.source.as_bytes());
-            let (sku, location) = track.key().position.unwrap_or_default();
-            writer.u8(u8::from(track.position.is_some()));
-            writer.bytes(sku.as_bytes());
-            writer.bytes(location.as_bytes());
-            writer.u64(track.next);
-            writer.u64(track.lost.len() as u64);
-            for ((first, last), gap) in &track.lost {
-                for number in [*first, *last, gap.0, gap.1] {
-                    writer.u64(number);
-                }
-            }
-            writer.u64(track.held.len() as u64);
-            for ((number, _), held) in &track.held {
-                write_held(writer, *number, held);
-            }
-            if let Some(deadline_ns) = track.deadline_ns {
-                writer.i64(deadline_ns);
-            }
-        }
+        writer.each(self.all.iter());
     }
 
     /// Puts back what [`Self::write`] wrote, where there are no tracks yet.
@@ -282,25 +262,9 @@ impl SequenceTracker {
         seed: u64,
         gap_wait_ns: impl Fn(&str) -> i64,
     ) -> Result<(), SnapshotError> {
-        for _ in 0..reader.count(48)? {
-            let source: Box<str> = reader.text()?.into();
-            let has_position = reader.u8()? == 1;
-            let position = (reader.text()?.into(), reader.text()?.into());
-            let mut track = Track {
-                source,
-                position: has_position.then_some(position),
-                next: reader.u64()?,
-                held: BTreeMap::new(),
-                lost: Vec::new(),
-                deadline_ns: None,
-            };
-            for _ in 0..reader.count(32)? {
-                track.lost.push(((reader.u64()?, reader.u64()?), (reader.u64()?, reader.u64()?)));
-            }
-            for _ in 0..reader.count(72)? {
-                let (number, held) = read_held(reader)?;
-                track.held.insert((number, held.ordinal), held);
-            }
+        let has_deadlines = has_deadlines(reader);
+        for track in reader.each::<Track>()? {
+            let track = track?;
             let is_known =
                 self.index.find(hash(seed, track.key()), |known| self.all[*known as usize].key() == track.key());
             let is_ahead = track.held.keys().all(|(number, _)| *number > track.next);
@@ -309,14 +273,10 @@ impl SequenceTracker {
             }
             self.held_bytes += track.held.values().map(|held| held.bytes.len()).sum::<usize>();
             let gap_wait_ns = gap_wait_ns(&track.source);
-            // What waits keeps its time, though the log may have changed the source's since.
-            let is_known = reader.format() >= 7;
-            if is_known && !track.held.is_empty() {
-                track.deadline_ns = Some(reader.i64()?);
-            }
             let deadline_ns = track.deadline_ns;
             let number = self.add(seed, track);
-            if is_known {
+            // What waits keeps its time, though the log may have changed the source's since.
+            if has_deadlines {
                 self.deadlines.extend(deadline_ns.map(|deadline_ns| (deadline_ns, number)));
             } else {
                 self.settle(number, gap_wait_ns);
@@ -343,26 +303,73 @@ impl SequenceTracker {
     }
 }
 
-pub(crate) fn write_held(writer: &mut Writer, number: u64, held: &HeldEvent) {
-    for word in [number, held.sequence, held.index.into(), held.ordinal, held.key.0[0], held.key.0[1]] {
-        writer.u64(word);
+tallystick_tables::image::image!(HeldEvent {
+    sequence,
+    index as Wide,
+    ordinal,
+    key,
+    came_ns,
+    time_ns,
+    is_late,
+    bytes as TextBytes
+});
+
+/// A held event whose place is in no source's order: as one with the number zero.
+#[derive(Debug)]
+pub(crate) enum Unnumbered {}
+
+impl Form<HeldEvent> for Unnumbered {
+    const LEAST: usize = <(u64, HeldEvent)>::LEAST;
+
+    fn save(held: &HeldEvent, writer: &mut Writer) {
+        0_u64.save(writer);
+        held.save(writer);
     }
-    writer.i64(held.came_ns);
-    writer.i64(held.time_ns);
-    writer.u8(u8::from(held.is_late));
-    writer.bytes(&held.bytes);
+
+    fn load(reader: &mut Reader<'_>) -> Result<HeldEvent, SnapshotError> {
+        let (_, held) = <(u64, HeldEvent)>::load(reader)?;
+        Ok(held)
+    }
 }
 
-pub(crate) fn read_held(reader: &mut Reader<'_>) -> Result<(u64, HeldEvent), SnapshotError> {
-    let number = reader.u64()?;
-    let sequence = reader.u64()?;
-    let index = u32::try_from(reader.u64()?).map_err(|_| SnapshotError::Damaged("a place is out of range"))?;
-    let ordinal = reader.u64()?;
-    let key = Fingerprint([reader.u64()?, reader.u64()?]);
-    let (came_ns, time_ns) = (reader.i64()?, reader.i64()?);
-    let is_late = reader.u8()? == 1;
-    let bytes = reader.text()?.into_owned().into_bytes().into();
-    Ok((number, HeldEvent { sequence, index, ordinal, came_ns, time_ns, key, is_late, bytes }))
+impl Image for Track {
+    const LEAST: usize = Box::<str>::LEAST
+        + Option::<(Box<str>, Box<str>)>::LEAST
+        + u64::LEAST
+        + Vec::<(Numbers, Numbers)>::LEAST
+        + Vec::<(u64, HeldEvent)>::LEAST;
+
+    fn save(&self, writer: &mut Writer) {
+        self.source.save(writer);
+        self.position.save(writer);
+        self.next.save(writer);
+        self.lost.save(writer);
+        writer.u64(self.held.len() as u64);
+        for ((number, _), held) in &self.held {
+            number.save(writer);
+            held.save(writer);
+        }
+        if let Some(deadline_ns) = self.deadline_ns {
+            deadline_ns.save(writer);
+        }
+    }
+
+    fn load(reader: &mut Reader<'_>) -> Result<Self, SnapshotError> {
+        let (source, position, next, lost) = Image::load(reader)?;
+        let mut held = BTreeMap::new();
+        for numbered in reader.each::<(u64, HeldEvent)>()? {
+            let (number, event) = numbered?;
+            held.insert((number, event.ordinal), event);
+        }
+        let has_deadline = has_deadlines(reader) && !held.is_empty();
+        let deadline_ns = if has_deadline { Some(i64::load(reader)?) } else { None };
+        Ok(Self { source, position, next, held, lost, deadline_ns })
+    }
+}
+
+/// Whether a snapshot says until when events are held.
+const fn has_deadlines(reader: &Reader<'_>) -> bool {
+    reader.format() >= 7
 }
 
 fn hash(seed: u64, key: TrackKey<'_>) -> u64 {
@@ -373,7 +380,15 @@ fn hash(seed: u64, key: TrackKey<'_>) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use tallystick_tables::image::is_least;
+
     use super::*;
+
+    #[test]
+    fn a_record_takes_as_much_as_it_says() {
+        assert!(is_least::<Track>());
+        assert!(is_least::<HeldEvent>());
+    }
 
     fn event(came_ns: i64) -> HeldEvent {
         let ordinal = came_ns.cast_unsigned();

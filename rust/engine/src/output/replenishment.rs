@@ -40,6 +40,9 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
+    /// All of them, as snapshots number them.
+    pub(crate) const ALL: [Self; 3] = [Self::BelowPoint, Self::Covered, Self::NoRule];
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::BelowPoint => "below_point",

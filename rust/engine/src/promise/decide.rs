@@ -29,6 +29,8 @@ struct Line<'a> {
     location: Option<&'a str>,
     quantity: i64,
     spots: SmallVec<[Spot; 4]>,
+    /// Whether all positions that it may take from exist.
+    is_whole: bool,
 }
 
 /// What a request takes, line by line.
@@ -72,6 +74,7 @@ impl Promises {
                 location: location.or(wanted.position.as_ref().map(|[location, ..]| &**location)),
                 quantity: admitted.quantity.unwrap_or(wanted.quantity),
                 spots: SmallVec::new(),
+                is_whole: false,
             });
         }
         let mut outcome = Self::check_lines(books.view(), orders, context, (ask, &mut lines), &mut taken, diagnostics);
@@ -122,7 +125,7 @@ impl Promises {
                 diagnostics.why = Some(format!("group {group:?} is not defined"));
                 return Outcome::UnknownReference;
             };
-            line.spots = spots;
+            (line.spots, line.is_whole) = spots;
         }
         for line in &mut *lines {
             if let Some(closed_ns) = Self::leave_out_closed(view, orders, context, (ask, line)) {
@@ -163,10 +166,10 @@ impl Promises {
         let is_open = |closed_ns: Option<i64>| closed_ns.is_none_or(|closed_ns| context.time_ns > closed_ns);
         let latest = line.spots.iter().map(&closed_ns).max().unwrap_or(document_ns);
         let closed: SmallVec<[bool; 4]> = line.spots.iter().map(|spot| !is_open(closed_ns(spot))).collect();
-        let were_any = !closed.is_empty();
         let mut closed = closed.into_iter();
         line.spots.retain(|_| !closed.next().unwrap_or(false));
-        let is_closed = if were_any { line.spots.is_empty() } else { !is_open(document_ns) };
+        // At a position that does not exist nothing but the whole document can be closed.
+        let is_closed = line.spots.is_empty() && (line.is_whole || !is_open(document_ns));
         latest.filter(|_| is_closed)
     }
 
@@ -223,22 +226,29 @@ impl Promises {
     }
 
     /// The positions that a line can take from, in their order, as far as the ledger has them.
-    fn spots_wanted(view: View<'_>, context: &Context<'_, '_>, line: &Line<'_>) -> Result<SmallVec<[Spot; 4]>, ()> {
+    fn spots_wanted(
+        view: View<'_>,
+        context: &Context<'_, '_>,
+        line: &Line<'_>,
+    ) -> Result<(SmallVec<[Spot; 4]>, bool), ()> {
         let event = &context.decoded.event;
         if let Some(place) = context.found.place
             && (line.sku, line.location) == (event.sku, given(event.location))
         {
             // It was found when the event was looked at first.
             let part = u32::try_from(view.core.stock.part_of(context.decoded.hashes.sku)).expect("there are few parts");
-            return Ok(smallvec![Spot { part, place }]);
+            return Ok((smallvec![Spot { part, place }], true));
         }
         let (Some(location), Some([_, lot, owner])) = (line.location, &line.wanted.position) else {
             let group = line.wanted.group.as_deref().unwrap_or_default();
             let members = view.core.groups.members(group, view.core.now_ns()).ok_or(())?;
-            let spots = members.into_iter().filter_map(|location| view.core.stock.find([line.sku, location, "", ""]));
-            return Ok(spots.collect());
+            let all = members.into_iter().map(|location| view.core.stock.find([line.sku, location, "", ""]));
+            let all: SmallVec<[Option<Spot>; 4]> = all.collect();
+            let is_whole = !all.is_empty() && all.iter().all(Option::is_some);
+            return Ok((all.into_iter().flatten().collect(), is_whole));
         };
-        Ok(view.core.stock.find([line.sku, location, lot, owner]).into_iter().collect())
+        let spot = view.core.stock.find([line.sku, location, lot, owner]);
+        Ok((spot.into_iter().collect(), spot.is_some()))
     }
 
     /// The line that a wanted one is for, with its claims lifted; nothing for a request without a document.

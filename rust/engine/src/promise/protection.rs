@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use tallystick_contract::heap_size;
+use tallystick_tables::image::{Image, OrNegative};
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 use crate::read::directive::Scope;
@@ -53,6 +54,32 @@ impl Scoped {
     /// All that is kept and was not taken.
     pub(crate) fn kept(&self) -> i64 {
         self.channels.iter().map(|known| known.rest(0)).sum()
+    }
+}
+
+tallystick_tables::image::image!(Protection { channel, protected, capped as OrNegative, consumed, serial });
+tallystick_tables::image::image!(Scoped { scope, channels });
+
+impl Image for Scope {
+    const LEAST: usize = <(u8, Box<str>)>::LEAST;
+
+    fn save(&self, writer: &mut Writer) {
+        let (kind, name): (u8, &str) = match self {
+            Self::Location(name) => (0, name),
+            Self::Group(name) => (1, name),
+            Self::Everywhere => (2, ""),
+        };
+        writer.u8(kind);
+        writer.bytes(name.as_bytes());
+    }
+
+    fn load(reader: &mut Reader<'_>) -> Result<Self, SnapshotError> {
+        match Image::load(reader)? {
+            (0_u8, name) => Ok(Self::Location(name)),
+            (1, name) => Ok(Self::Group(name)),
+            (2, _) => Ok(Self::Everywhere),
+            _ => Err(SnapshotError::Damaged("a protection holds nowhere")),
+        }
     }
 }
 
@@ -160,28 +187,7 @@ impl Protections {
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {
-        writer.u64(self.skus.len() as u64);
-        for (sku, scopes) in &self.skus {
-            writer.bytes(sku.as_bytes());
-            writer.u64(scopes.len() as u64);
-            for scoped in scopes {
-                let (kind, name): (u8, &str) = match &scoped.scope {
-                    Scope::Location(name) => (0, name),
-                    Scope::Group(name) => (1, name),
-                    Scope::Everywhere => (2, ""),
-                };
-                writer.u8(kind);
-                writer.bytes(name.as_bytes());
-                writer.u64(scoped.channels.len() as u64);
-                for own in &scoped.channels {
-                    writer.bytes(own.channel.as_bytes());
-                    writer.i64(own.protected);
-                    writer.i64(own.capped.unwrap_or(-1));
-                    writer.i64(own.consumed);
-                    writer.u64(own.serial);
-                }
-            }
-        }
+        self.skus.save(writer);
     }
 
     /// Puts back what [`Self::write`] wrote.
@@ -189,29 +195,28 @@ impl Protections {
     /// # Errors
     /// When it could not have been written.
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
-        for _ in 0..reader.count(16)? {
-            let sku = reader.text()?.into_owned();
-            for _ in 0..reader.count(17)? {
-                let kind = reader.u8()?;
-                let name = reader.text()?;
-                let scope = match kind {
-                    0 => Scope::Location(name.into()),
-                    1 => Scope::Group(name.into()),
-                    2 => Scope::Everywhere,
-                    _ => return Err(SnapshotError::Damaged("a protection holds nowhere")),
-                };
-                for _ in 0..reader.count(40)? {
-                    let protection = Protection {
-                        channel: reader.text()?.into(),
-                        protected: reader.i64()?,
-                        capped: Some(reader.i64()?).filter(|capped| *capped >= 0),
-                        consumed: reader.i64()?,
-                        serial: reader.u64()?,
-                    };
+        for scopes in reader.each::<(Box<str>, Vec<Scoped>)>()? {
+            let (sku, scopes) = scopes?;
+            for Scoped { scope, channels } in scopes {
+                for protection in channels {
                     self.put(&sku, &scope, protection);
                 }
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tallystick_tables::image::is_least;
+
+    use super::*;
+
+    #[test]
+    fn a_record_takes_as_much_as_it_says() {
+        assert!(is_least::<Protection>());
+        assert!(is_least::<Scoped>());
+        assert!(is_least::<Scope>());
     }
 }

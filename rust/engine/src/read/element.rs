@@ -30,6 +30,8 @@ pub(crate) struct Place {
     pub(crate) index: u32,
 }
 
+tallystick_tables::image::image!(Place { sequence, index });
+
 /// An element of the log that waits to be applied.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Element<'a> {

@@ -2,6 +2,7 @@
 
 use tallystick_contract::json_text::write_string;
 use tallystick_contract::limits::LINE_BYTES_MAX;
+use tallystick_tables::image::{Absent, Image};
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 use crate::read::decode::has_control;
@@ -79,32 +80,31 @@ impl<T: std::fmt::Display> std::fmt::Display for LineNumber<T> {
     }
 }
 
-/// Writes a line number, or that there is none.
-pub(crate) fn write_line_number(writer: &mut Writer, line: Option<&OwnLineNumber>) {
-    match line {
-        None => writer.u8(0),
-        Some(LineNumber::Number(number)) => {
-            writer.u8(1);
-            writer.i64(*number);
-        }
-        Some(LineNumber::Text(text)) => {
-            writer.u8(2);
-            writer.bytes(text.as_bytes());
+impl Absent for OwnLineNumber {
+    const LEAST_OR_NONE: usize = u8::LEAST;
+
+    fn save_or_none(line: Option<&Self>, writer: &mut Writer) {
+        match line {
+            None => writer.u8(0),
+            Some(Self::Number(number)) => {
+                writer.u8(1);
+                number.save(writer);
+            }
+            Some(Self::Text(text)) => {
+                writer.u8(2);
+                text.save(writer);
+            }
         }
     }
-}
 
-/// Reads what [`write_line_number`] wrote.
-///
-/// # Errors
-/// When it could not have been written.
-pub(crate) fn read_line_number(reader: &mut Reader<'_>) -> Result<Option<OwnLineNumber>, SnapshotError> {
-    Ok(match reader.u8()? {
-        0 => None,
-        1 => Some(LineNumber::Number(reader.i64()?)),
-        2 => Some(LineNumber::Text(reader.text()?.into())),
-        _ => return Err(SnapshotError::Damaged("a line number is none")),
-    })
+    fn load_or_none(reader: &mut Reader<'_>) -> Result<Option<Self>, SnapshotError> {
+        Ok(match reader.u8()? {
+            0 => None,
+            1 => Some(Self::Number(Image::load(reader)?)),
+            2 => Some(Self::Text(Image::load(reader)?)),
+            _ => return Err(SnapshotError::Damaged("a line number is none")),
+        })
+    }
 }
 
 #[cfg(test)]

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use tallystick_contract::config::{Config, Receipts};
 use tallystick_tables::dedup::Fingerprint;
+use tallystick_tables::image::{Image, OrNegative};
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 use crate::core::Core;
 use crate::diagnostics::{Diagnostics, Raised};
 use crate::read::directive::ReceiptLine;
 use crate::read::event::Event;
-use crate::read::line_number::{LineNumber, read_line_number, write_line_number};
+use crate::read::line_number::LineNumber;
 use crate::read::reading::Posting;
 /// What is known of a line, in thousandths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +26,8 @@ struct Expected {
     /// The log's time when it was touched last.
     touched_ns: i64,
 }
+
+tallystick_tables::image::image!(Expected { announced as OrNegative, is_closed, is_told, touched_ns, received });
 
 /// All lines that are watched.
 #[derive(Debug, Default)]
@@ -64,22 +67,7 @@ impl ExpectedReceipts {
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {
-        writer.u64(self.lines.len() as u64);
-        for (line, expected) in &self.lines {
-            for text in [&line.document, &line.sku, &line.location] {
-                writer.bytes(text.as_bytes());
-            }
-            write_line_number(writer, line.line.as_ref());
-            writer.i64(expected.announced.unwrap_or(-1));
-            writer.u8(u8::from(expected.is_closed));
-            writer.u8(u8::from(expected.is_told));
-            writer.i64(expected.touched_ns);
-            writer.u64(expected.received.len() as u64);
-            for (key, quantity) in &expected.received {
-                writer.words(key);
-                writer.i64(*quantity);
-            }
-        }
+        self.lines.save(writer);
     }
 
     /// Puts back what [`Self::write`] wrote.
@@ -87,18 +75,9 @@ impl ExpectedReceipts {
     /// # Errors
     /// When it could not have been written.
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
-        for _ in 0..reader.count(51)? {
-            let (document, sku, location) = (reader.text()?.into(), reader.text()?.into(), reader.text()?.into());
-            let line = ReceiptLine { document, line: read_line_number(reader)?, sku, location };
-            let announced = Some(reader.i64()?).filter(|quantity| *quantity >= 0);
-            let (is_closed, is_told) = (reader.u8()? == 1, reader.u8()? == 1);
-            let touched_ns = reader.i64()?;
-            let mut expected = Expected { announced, is_closed, is_told, touched_ns, ..Expected::default() };
-            for _ in 0..reader.count(24)? {
-                let key = [reader.u64()?, reader.u64()?];
-                expected.received.insert(key, reader.i64()?);
-                self.by_key.insert(key, line.clone());
-            }
+        for line in reader.each::<(ReceiptLine, Expected)>()? {
+            let (line, expected) = line?;
+            self.by_key.extend(expected.received.keys().map(|key| (*key, line.clone())));
             self.lines.insert(line, expected);
         }
         Ok(())
@@ -226,5 +205,17 @@ impl ExpectedReceipts {
         let cause =
             format!("{} came, {what} than the {} that were announced", amount(received), amount(announced.into()));
         diagnostics.raised.push(Raised::about("receipt_variance", subject, cause));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tallystick_tables::image::is_least;
+
+    use super::*;
+
+    #[test]
+    fn a_record_takes_as_much_as_it_says() {
+        assert!(is_least::<(ReceiptLine, Expected)>());
     }
 }

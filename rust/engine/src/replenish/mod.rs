@@ -105,10 +105,7 @@ impl Replenishing {
 
     /// Looks at all positions: another day or bucket has begun, or what is configured or defined is another.
     pub(crate) fn touch_all(&mut self, core: &Core) {
-        let today = core.now_ns().div_euclid(DAY_NS);
-        let next_day_ns = today.saturating_add(1).saturating_mul(DAY_NS);
-        let next_buckets = (0..core.calendar.zones()).map(|zone| core.calendar.start_of(zone, core.today(zone) + 1));
-        self.turn_ns = next_buckets.fold(next_day_ns, i64::min);
+        let today = self.look_for_turn(core);
         if core.config.replenish.is_empty() {
             *self = Self {
                 open: std::mem::take(&mut self.open),
@@ -120,6 +117,31 @@ impl Replenishing {
             self.forget_demand(&core.config, today);
         }
         self.touched.extend(self.open.keys().cloned());
+    }
+
+    /// Finds out when the next day or bucket begins. Returns the day.
+    fn look_for_turn(&mut self, core: &Core) -> i64 {
+        let today = core.now_ns().div_euclid(DAY_NS);
+        let next_day_ns = today.saturating_add(1).saturating_mul(DAY_NS);
+        let next_buckets = (0..core.calendar.zones()).map(|zone| core.calendar.start_of(zone, core.today(zone) + 1));
+        self.turn_ns = next_buckets.fold(next_day_ns, i64::min);
+        today
+    }
+
+    /// What is defined of an item is another: its safety stock may be so on a later day alone.
+    pub(crate) fn touch_item(&mut self, core: &Core, sku: &str) {
+        if !core.config.replenish.is_empty() {
+            core.stock.spots_of(sku).into_iter().for_each(|spot| self.touch(core, spot));
+        }
+    }
+
+    /// What is defined of a location is another: another zone has other buckets.
+    pub(crate) fn touch_location(&mut self, core: &Core, location: &str) {
+        if !core.config.replenish.is_empty() {
+            self.look_for_turn(core);
+            let here = core.stock.spots().filter(|spot| core.view_names(*spot)[1] == location);
+            here.for_each(|spot| self.touch(core, spot));
+        }
     }
 
     /// Finds the positions of each site, as they stand behind a snapshot.

@@ -1,9 +1,11 @@
 //! Days, lines of supply and risks in a snapshot.
 
+use smallvec::SmallVec;
+use tallystick_tables::image::{Absent, Form, Image};
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 use crate::calendar::Due;
-use crate::core::Core;
+use crate::core::{Core, SPOT_LEAST};
 use crate::schedule::Schedule;
 use crate::schedule::line::{SupplyLine, SupplyState};
 use crate::stock::Spot;
@@ -11,26 +13,72 @@ use crate::stock::Spot;
 const NO_POSITION: SnapshotError = SnapshotError::Damaged("something is promised of a position that is not there");
 const NO_LINE: SnapshotError = SnapshotError::Damaged("a schedule line is none");
 
-pub(crate) fn write_due(writer: &mut Writer, due: Due) {
-    let (kind, value) = match due {
-        Due::Date(days) => (0, i64::from(days)),
-        Due::At(ns) => (1, ns),
-        Due::LongAgo => (2, 0),
-        Due::FarOff => (3, 0),
-    };
-    writer.u8(kind);
-    writer.i64(value);
+impl Image for Due {
+    const LEAST: usize = <(u8, i64)>::LEAST;
+
+    fn save(&self, writer: &mut Writer) {
+        let standing = match self {
+            Self::Date(days) => (0_u8, i64::from(*days)),
+            Self::At(ns) => (1, *ns),
+            Self::LongAgo => (2, 0),
+            Self::FarOff => (3, 0),
+        };
+        standing.save(writer);
+    }
+
+    fn load(reader: &mut Reader<'_>) -> Result<Self, SnapshotError> {
+        Ok(match <(u8, i64)>::load(reader)? {
+            (0, days) => Self::Date(i32::try_from(days).map_err(|_| NO_LINE)?),
+            (1, ns) => Self::At(ns),
+            (2, _) => Self::LongAgo,
+            (3, _) => Self::FarOff,
+            _ => return Err(NO_LINE),
+        })
+    }
 }
 
-pub(crate) fn read_due(reader: &mut Reader<'_>) -> Result<Due, SnapshotError> {
-    let (kind, value) = (reader.u8()?, reader.i64()?);
-    Ok(match kind {
-        0 => Due::Date(i32::try_from(value).map_err(|_| NO_LINE)?),
-        1 => Due::At(value),
-        2 => Due::LongAgo,
-        3 => Due::FarOff,
-        _ => return Err(NO_LINE),
-    })
+/// Whether there is a day, and then the day; long ago for none.
+impl Absent for Due {
+    const LEAST_OR_NONE: usize = <(bool, Self)>::LEAST;
+
+    fn save_or_none(due: Option<&Self>, writer: &mut Writer) {
+        (due.is_some(), due.copied().unwrap_or(Self::LongAgo)).save(writer);
+    }
+
+    fn load_or_none(reader: &mut Reader<'_>) -> Result<Option<Self>, SnapshotError> {
+        let (is_there, due) = Image::load(reader)?;
+        Ok(Some(due).filter(|_| is_there))
+    }
+}
+
+/// A list of which mostly one stands where it is.
+pub(crate) enum Few {}
+
+impl<T: Image> Form<SmallVec<[T; 1]>> for Few {
+    const LEAST: usize = Vec::<T>::LEAST;
+
+    fn save(values: &SmallVec<[T; 1]>, writer: &mut Writer) {
+        writer.each(values.iter());
+    }
+
+    fn load(reader: &mut Reader<'_>) -> Result<SmallVec<[T; 1]>, SnapshotError> {
+        reader.each()?.collect()
+    }
+}
+
+/// Whether there is a list, and then the list; an empty one for none.
+impl<T: Image> Form<Option<SmallVec<[T; 1]>>> for Few {
+    const LEAST: usize = bool::LEAST + Vec::<T>::LEAST;
+
+    fn save(values: &Option<SmallVec<[T; 1]>>, writer: &mut Writer) {
+        values.is_some().save(writer);
+        writer.each(values.as_deref().unwrap_or_default().iter());
+    }
+
+    fn load(reader: &mut Reader<'_>) -> Result<Option<SmallVec<[T; 1]>>, SnapshotError> {
+        let is_there = bool::load(reader)?;
+        Ok(Some(Self::load(reader)?).filter(|_| is_there))
+    }
 }
 
 impl Schedule {
@@ -49,7 +97,7 @@ impl Schedule {
     /// # Errors
     /// When it could not have been written.
     pub(crate) fn read_risks(&mut self, core: &Core, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
-        for _ in 0..reader.count(32)? {
+        for _ in 0..reader.count(SPOT_LEAST)? {
             let spot = core.read_spot(reader)?;
             let slot = self.promised(core, spot).ok_or(NO_POSITION)?;
             self.entry_mut(slot).is_at_risk = true;
@@ -88,5 +136,18 @@ impl Schedule {
             closed_ns,
         };
         if self.lines.insert(serial, line).is_some() { Err(NO_LINE) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tallystick_tables::image::is_least;
+
+    use super::*;
+
+    #[test]
+    fn a_record_takes_as_much_as_it_says() {
+        assert!(is_least::<Due>());
+        assert!(is_least::<Option<Due>>());
     }
 }

@@ -24,7 +24,7 @@ pub(crate) use books::{Books, View};
 pub(crate) use entry::Entry;
 pub(crate) use figure::{Site, dated};
 pub(crate) use given::{AT_ONCE, Given, Moved, Shown};
-pub(crate) use image::{read_due, write_due};
+pub(crate) use image::Few;
 pub(crate) use line::{SupplyLine, SupplyState};
 
 /// All of it.

@@ -5,6 +5,7 @@ use crate::read::element::Place;
 use std::collections::BTreeMap;
 
 use tallystick_contract::ownership::{Policy, Role, Statement};
+use tallystick_tables::image::Image;
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 /// Places that are kept of each difference.
@@ -22,6 +23,8 @@ pub(crate) struct Row {
     /// The first of them: sequence of the message and index within it.
     pub(crate) places: Vec<Place>,
 }
+
+tallystick_tables::image::image!(Row { count, places });
 
 /// A policy on trial.
 #[derive(Debug)]
@@ -70,21 +73,9 @@ impl Shadow {
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {
-        writer.bytes(self.tables.as_bytes());
-        writer.u64(self.since);
-        writer.u64(self.rows.len() as u64);
-        for ((source, kind, role, other), row) in &self.rows {
-            writer.bytes(source.as_bytes());
-            writer.bytes(kind.as_bytes());
-            writer.u8(*role as u8);
-            writer.u8(*other as u8);
-            writer.u64(row.count);
-            writer.u64(row.places.len() as u64);
-            for Place { sequence, index } in &row.places {
-                writer.u64(*sequence);
-                writer.u32(*index);
-            }
-        }
+        self.tables.save(writer);
+        self.since.save(writer);
+        self.rows.save(writer);
     }
 
     /// Puts back what [`Self::write`] wrote, where the tables were read already.
@@ -92,20 +83,20 @@ impl Shadow {
     /// # Errors
     /// When it could not have been written.
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
-        const ROLES: [Role; 4] = [Role::Owner, Role::Contributor, Role::Observer, Role::Refused];
-        for _ in 0..reader.count(30)? {
-            let (source, kind) = (reader.text()?.into(), reader.text()?.into());
-            let mut role = || -> Result<Role, SnapshotError> {
-                let number = usize::from(reader.u8()?);
-                ROLES.get(number).copied().ok_or(SnapshotError::Damaged("a role is none"))
-            };
-            let key = (source, kind, role()?, role()?);
-            let mut row = Row { count: reader.u64()?, places: Vec::new() };
-            for _ in 0..reader.count(12)? {
-                row.places.push(Place { sequence: reader.u64()?, index: reader.u32()? });
-            }
-            self.rows.insert(key, row);
-        }
+        self.rows = Image::load(reader)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tallystick_tables::image::is_least;
+
+    use super::*;
+
+    #[test]
+    fn a_record_takes_as_much_as_it_says() {
+        assert!(is_least::<Row>());
+        assert!(is_least::<RowKey>());
     }
 }

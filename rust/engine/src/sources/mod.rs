@@ -11,6 +11,7 @@ use tallystick_contract::instant;
 use tallystick_contract::limits::{REFUSALS_RUN, SOURCES_MAX};
 use tallystick_contract::outcome::{self, Outcome};
 use tallystick_tables::hash::{GOLDEN, fold, of_name, pack};
+use tallystick_tables::image::Image;
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 use crate::core::Core;
@@ -45,6 +46,20 @@ pub(crate) struct Source {
     /// Hashes of those that it spoke of lately, where they are looked for first.
     heard: [u64; HEARD],
 }
+
+tallystick_tables::image::image!(Source {
+    name,
+    outcomes,
+    last,
+    watermark_ns,
+    watermark_sequence,
+    run,
+    is_watched,
+    alarms,
+    is_told,
+    locations;
+    heard = [0; HEARD]
+});
 
 impl Source {
     fn memory_bytes(&self) -> usize {
@@ -248,26 +263,7 @@ impl Sources {
 
     pub(crate) fn write(&self, writer: &mut Writer) {
         writer.u64(self.others);
-        writer.u64(self.all.len() as u64);
-        for source in &self.all {
-            writer.bytes(source.name.as_bytes());
-            source.outcomes.iter().for_each(|count| writer.u64(*count));
-            writer.u64(source.last.0);
-            writer.u32(source.last.1);
-            writer.i64(source.last.2);
-            writer.u8(u8::from(source.watermark_ns.is_some()));
-            writer.i64(source.watermark_ns.unwrap_or_default());
-            writer.u64(source.watermark_sequence);
-            writer.u64(source.run.0);
-            writer.u64(source.run.1);
-            for flag in [source.is_watched, source.alarms[LAG], source.alarms[REFUSALS], source.is_told] {
-                writer.u8(u8::from(flag));
-            }
-            writer.u64(source.locations.len() as u64);
-            for location in &source.locations {
-                writer.bytes(location.as_bytes());
-            }
-        }
+        self.all.save(writer);
     }
 
     /// Puts back what [`Self::write`] wrote.
@@ -277,26 +273,12 @@ impl Sources {
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
         const DAMAGED: SnapshotError = SnapshotError::Damaged("a source is none");
         self.others = reader.u64()?;
-        for number in 0..reader.count(300)? {
-            let name = reader.text()?.into_owned();
-            if self.find_or_add(&name).is_none_or(|added| added as usize != number) {
+        for (number, source) in (0..).zip(reader.each::<Source>()?) {
+            let source = source?;
+            if self.find_or_add(&source.name) != Some(number) {
                 return Err(DAMAGED);
             }
-            let source = &mut self.all[number];
-            for count in &mut source.outcomes {
-                *count = reader.u64()?;
-            }
-            source.last = (reader.u64()?, reader.u32()?, reader.i64()?);
-            let has_watermark = reader.u8()? == 1;
-            source.watermark_ns = Some(reader.i64()?).filter(|_| has_watermark);
-            source.watermark_sequence = reader.u64()?;
-            source.run = (reader.u64()?, reader.u64()?);
-            source.is_watched = reader.u8()? == 1;
-            source.alarms = [reader.u8()? == 1, reader.u8()? == 1];
-            source.is_told = reader.u8()? == 1;
-            for _ in 0..reader.count(8)? {
-                source.locations.insert(reader.text()?.into());
-            }
+            self.all[number as usize] = source;
         }
         self.rewatch();
         Ok(())
@@ -473,5 +455,17 @@ impl Sources {
         let Some(location) = given(event.location).filter(|_| !outcome.is_refusal()) else { return };
         let known = core.locations.has_aliases().then(|| core.locations.resolve(source, location, time_ns));
         self.speak_of(number, known.flatten().unwrap_or(location));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tallystick_tables::image::is_least;
+
+    use super::*;
+
+    #[test]
+    fn a_record_takes_as_much_as_it_says() {
+        assert!(is_least::<Source>());
     }
 }

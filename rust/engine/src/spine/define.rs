@@ -29,10 +29,7 @@ impl Engine {
         }
         self.core.locations.define(location, version, now.log_time_ns);
         self.rezone(config, location, context.sequence);
-        if !config.replenish.is_empty() {
-            // Another zone has other buckets.
-            self.replenish.touch_all(&self.core);
-        }
+        self.replenish.touch_location(&self.core, location);
         if is_defined {
             self.work.resolve("unknown_location", location, "defined", now);
         }
@@ -110,6 +107,7 @@ impl Engine {
         }
         if is_kept {
             self.schedule.review_all();
+            self.replenish.touch_all(&self.core);
         }
         self.core.look_for_safety();
         Outcome::Applied

@@ -158,6 +158,7 @@ impl Engine {
         self.schedule.touch_promised(&mut self.core, sku, context.sequence);
         let before = |_: &_, location: &str| before.get(location).copied().unwrap_or(Amount::Absolute(0));
         self.core.touch_item(sku, context.sequence, before);
+        self.replenish.touch_item(&self.core, sku);
         Outcome::Applied
     }
 

@@ -39,6 +39,7 @@ use tallystick_contract::config::Config;
 use tallystick_contract::heap_size;
 use tallystick_contract::limits::DEDUP_GENERATIONS;
 use tallystick_tables::dedup::Fingerprint;
+use tallystick_tables::image::Image;
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 impl Engine {
@@ -205,9 +206,7 @@ impl Engine {
         }
         while let Some((location, _)) = self.core.locations.begun(now_ns) {
             self.rezone(config, &location, sequence);
-            if !config.replenish.is_empty() {
-                self.replenish.touch_all(&self.core);
-            }
+            self.replenish.touch_location(&self.core, &location);
         }
         self.claims
             .tell_lines_overdue(&mut Books::new(&mut self.core, &mut self.schedule, config, place.sequence), place);
@@ -302,16 +301,7 @@ impl Engine {
     /// Writes what is known beyond balances, keys and orders.
     pub(crate) fn write_truth(&self, writer: &mut Writer) {
         self.core.stock.write_journal(self.core.elements, self.core.config.corrections_max, writer);
-        writer.u64(self.amended.0.len() as u64);
-        for (key, amendment) in &self.amended.0 {
-            writer.words(key);
-            writer.u8(u8::from(amendment.is_voided));
-            writer.i64(amendment.rank.0);
-            writer.bytes(amendment.rank.1.as_bytes());
-            writer.bytes(amendment.rank.2.as_bytes());
-            writer.i64(amendment.time_ns);
-            writer.i64(amendment.at_ns);
-        }
+        self.amended.0.save(writer);
         self.waiting.write(writer);
         self.pendings.write(writer);
         self.receipts.write(writer);
@@ -334,12 +324,7 @@ impl Engine {
 
     pub(crate) fn read_truth(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
         self.core.stock.read_journal(reader)?;
-        for _ in 0..reader.count(57)? {
-            let key = [reader.u64()?, reader.u64()?];
-            let is_voided = reader.u8()? == 1;
-            let rank = (reader.i64()?, reader.text()?.into(), reader.text()?.into());
-            self.amended.0.insert(key, Amendment { is_voided, rank, time_ns: reader.i64()?, at_ns: reader.i64()? });
-        }
+        self.amended.0 = Image::load(reader)?;
         self.waiting.read(reader)?;
         self.pendings.read(&mut self.core.losses, reader)?;
         self.receipts.read(reader)?;
@@ -350,7 +335,7 @@ impl Engine {
         self.work.read(reader)?;
         self.sources.read(reader)?;
         if reader.u8()? == 1 {
-            let (tables, since) = (reader.text()?.into_owned(), reader.u64()?);
+            let (tables, since) = <(String, u64)>::load(reader)?;
             let policy = self.core.config.changed(&tables).ok().and_then(|changed| changed.ownership);
             let policy = policy.ok_or(SnapshotError::Damaged("a policy on trial is none"))?;
             let mut shadow = Shadow::new(policy, tables, since);

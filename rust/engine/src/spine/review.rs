@@ -128,7 +128,9 @@ impl Engine {
     /// Looks at what is to be filled up, once all that an element changed counts.
     fn review_replenishment(&mut self, config: &Config, changed: Vec<Spot>, place: Place) {
         let Self { core, schedule, replenish, sources, tracker, .. } = self;
-        changed.into_iter().for_each(|spot| replenish.touch(core, spot));
+        for spot in changed {
+            replenish.touch(core, spot);
+        }
         let feeds = SourceFeeds { core, sources, tracker };
         let is_stale = |location: &str| {
             feeds.of_location(location).iter().any(|source| feeds.freshness(source) == Freshness::Stale)

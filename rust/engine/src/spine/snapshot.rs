@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tallystick_contract::config::Config;
 
+use tallystick_tables::image::Image;
 pub use tallystick_tables::wire::{FORMAT, SnapshotError};
 use tallystick_tables::wire::{Reader, Writer};
 
@@ -33,14 +34,8 @@ pub fn verify(bytes: &[u8]) -> Result<SnapshotHead, SnapshotError> {
 }
 
 fn read_head(reader: &mut Reader<'_>) -> Result<SnapshotHead, SnapshotError> {
-    let mut fingerprint = [0; 32];
-    reader.fill(&mut fingerprint)?;
-    let sequence = reader.u64()?;
-    let log_time_ns = (reader.u8()? == 1).then_some(reader.i64()?);
-    let mut notes = BTreeMap::new();
-    for _ in 0..reader.count(16)? {
-        notes.insert(reader.text()?.into_owned(), reader.text()?.into_owned());
-    }
+    let fingerprint = reader.array()?;
+    let (sequence, log_time_ns, notes) = Image::load(reader)?;
     Ok(SnapshotHead { fingerprint, sequence, log_time_ns, notes })
 }
 
@@ -50,13 +45,8 @@ impl Engine {
         let mut writer = Writer::default();
         writer.raw(self.core.config.fingerprint());
         writer.u64(self.core.sequence);
-        writer.u8(u8::from(self.core.log_time_ns.is_some()));
-        writer.i64(self.core.log_time_ns.unwrap_or_default());
-        writer.u64(self.notes.len() as u64);
-        for (name, value) in &self.notes {
-            writer.bytes(name.as_bytes());
-            writer.bytes(value.as_bytes());
-        }
+        self.core.log_time_ns.save(&mut writer);
+        self.notes.save(&mut writer);
         // What the log changed of the configuration; nothing where it did not.
         writer.bytes(self.changed_config().unwrap_or_default().as_bytes());
         writer.raw(&self.core.secret);
@@ -103,8 +93,7 @@ impl Engine {
             return Err(SnapshotError::OtherConfiguration);
         }
         let changed = reader.text()?.into_owned();
-        let mut secret = [0; 16];
-        reader.fill(&mut secret)?;
+        let secret = reader.array()?;
         let config = if changed.is_empty() {
             config
         } else {

@@ -3,6 +3,7 @@
 
 use tallystick_contract::account::STORED;
 use tallystick_contract::limits::{ACCOUNT_MAX, COUNTS_KEPT, HISTORY_MAX, QUANTITY_MAX};
+use tallystick_tables::image::{Form, Image};
 use tallystick_tables::intern::{Interner, NameId};
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
@@ -14,6 +15,9 @@ use crate::stock::{Stock, journal};
 
 /// What every position has: four names, its accounts, version, end of the dropped history, movements' count.
 const POSITION_BYTES: usize = 4 * 4 + 8 * STORED + 8 + 8 + 4;
+
+/// That, without movements, and behind them whether there are counts.
+const POSITION_LEAST: usize = POSITION_BYTES + u8::LEAST;
 
 const POSITION_TWICE: SnapshotError = SnapshotError::Damaged("a position stands in it twice");
 
@@ -99,11 +103,11 @@ impl Stock {
     /// When it could not have been written.
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
         let mut names = self.interner();
-        let count = reader.count(8)?;
+        let count = reader.count(String::LEAST)?;
         let were_new = names.put_back((0..count).map(|_| reader.text()))?;
         were_new.ok_or(SnapshotError::Damaged("a name stands in it twice"))?;
         let mut movements = Vec::new();
-        let count = reader.count(100)?;
+        let count = reader.count(POSITION_LEAST)?;
         if let [part] = &mut *self.parts {
             part.names = names;
             for _ in 0..count {
@@ -162,55 +166,63 @@ fn write_position(writer: &mut Writer, ledger: &Ledger, position: &Position, nam
 }
 
 fn write_counts(writer: &mut Writer, counts: &Counts) {
-    writer.raw(&counts.uncounted.to_le_bytes());
-    writer.u8(u8::from(counts.cut.is_some()));
-    if let Some((rank, source, id)) = &counts.cut {
-        for part in rank {
-            writer.i64(*part);
-        }
-        writer.bytes(source.as_bytes());
-        writer.bytes(id.as_bytes());
+    Sum::save(&counts.uncounted, writer);
+    counts.cut.is_some().save(writer);
+    if let Some(cut) = &counts.cut {
+        cut.save(writer);
     }
     writer.u8(u8::try_from(counts.kept.len()).expect("few counts are kept"));
     for count in &counts.kept {
-        writer.i64(count.time_ns);
-        for part in &count.rank {
-            writer.i64(*part);
-        }
-        writer.i64(count.quantity);
-        writer.raw(&count.after.to_le_bytes());
-        writer.bytes(count.source.as_bytes());
-        writer.bytes(count.id.as_bytes());
+        count.save(writer);
     }
 }
 
 fn read_counts(reader: &mut Reader<'_>) -> Result<Counts, SnapshotError> {
-    let mut counts = Counts { uncounted: read_sum(reader)?, ..Counts::default() };
-    if reader.u8()? == 1 {
-        let rank = [reader.i64()?, reader.i64()?, reader.i64()?];
-        counts.cut = Some((rank, reader.text()?.into(), reader.text()?.into()));
+    let mut counts = Counts { uncounted: Sum::load(reader)?, ..Counts::default() };
+    if bool::load(reader)? {
+        counts.cut = Some(Image::load(reader)?);
     }
     let kept = reader.u8()?;
     if usize::from(kept) > COUNTS_KEPT {
         return Err(SnapshotError::Damaged("more counts than are kept"));
     }
     for _ in 0..kept {
-        counts.kept.push(Count {
-            time_ns: reader.i64()?,
-            rank: [reader.i64()?, reader.i64()?, reader.i64()?],
-            quantity: amount_within(reader.i64()?, QUANTITY_MAX)?,
-            after: read_sum(reader)?,
-            source: reader.text()?.into(),
-            id: reader.text()?.into(),
-        });
+        counts.kept.push(Count::load(reader)?);
     }
     Ok(counts)
 }
 
+tallystick_tables::image::image!(Count { time_ns, rank, quantity as Quantity, after as Sum, source, id });
+
+/// A quantity, within the bounds of quantities.
+enum Quantity {}
+
+impl Form<i64> for Quantity {
+    const LEAST: usize = i64::LEAST;
+
+    fn save(quantity: &i64, writer: &mut Writer) {
+        writer.i64(*quantity);
+    }
+
+    fn load(reader: &mut Reader<'_>) -> Result<i64, SnapshotError> {
+        amount_within(reader.i64()?, QUANTITY_MAX)
+    }
+}
+
 /// A sum of movements, far from the end of its range.
-fn read_sum(reader: &mut Reader<'_>) -> Result<i128, SnapshotError> {
-    let sum = i128::from_le_bytes(reader.array()?);
-    if sum.unsigned_abs() < 1 << 120 { Ok(sum) } else { Err(SnapshotError::Damaged("an amount is out of range")) }
+enum Sum {}
+
+impl Form<i128> for Sum {
+    const LEAST: usize = size_of::<i128>();
+
+    fn save(sum: &i128, writer: &mut Writer) {
+        writer.raw(&sum.to_le_bytes());
+    }
+
+    fn load(reader: &mut Reader<'_>) -> Result<i128, SnapshotError> {
+        let sum = i128::from_le_bytes(reader.array()?);
+        if sum.unsigned_abs() < 1 << 120 { Ok(sum) } else { Err(SnapshotError::Damaged("an amount is out of range")) }
+    }
 }
 
 /// Reads one position. `movements` is room for its history, used again for the next.
@@ -252,5 +264,17 @@ fn amount_within(amount: i64, max: i64) -> Result<i64, SnapshotError> {
         Ok(amount)
     } else {
         Err(SnapshotError::Damaged("an amount is out of range"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tallystick_tables::image::is_least;
+
+    use super::*;
+
+    #[test]
+    fn a_record_takes_as_much_as_it_says() {
+        assert!(is_least::<Count>());
     }
 }

@@ -8,6 +8,7 @@ use hashbrown::HashTable;
 use tallystick_contract::account::STORED;
 use tallystick_contract::limits::{POSTINGS_MAX, QUANTITY_MAX};
 use tallystick_tables::dedup::Fingerprint;
+use tallystick_tables::image::Image;
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 use crate::stock::legs::Leg;
@@ -308,10 +309,7 @@ pub(crate) fn write(all: &[(u64, Posted)], writer: &mut Writer) {
             shapes.len() - 1
         }));
     }
-    writer.u64(shapes.len() as u64);
-    for shape in &shapes {
-        writer.u64(*shape);
-    }
+    shapes.save(writer);
     writer.u64(all.len() as u64);
     for ((key, posted), code) in all.iter().zip(codes) {
         let mut record = [0; IMAGE_BYTES];
@@ -336,14 +334,12 @@ pub(crate) fn read(
     mut add: impl FnMut(Fingerprint, Posted),
 ) -> Result<(), SnapshotError> {
     const DAMAGED: SnapshotError = SnapshotError::Damaged("the journal is out of place");
-    let mut shapes = Vec::new();
-    for _ in 0..reader.count(8)? {
-        let shape = reader.u64()?;
+    let shapes = Vec::<u64>::load(reader)?;
+    for shape in shapes.iter().copied() {
         let has_legs = || PostedLegs(shape).iter().all(|leg| leg.slot < STORED);
         if shape != COUNT && !((1..1 << 62).contains(&shape) && has_legs()) {
             return Err(DAMAGED);
         }
-        shapes.push(shape);
     }
     for _ in 0..reader.count(IMAGE_BYTES)? {
         let key = Fingerprint([0, reader.u64()?]);

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tallystick_contract::account::Account;
 use tallystick_contract::config::Config;
 use tallystick_tables::dedup::Fingerprint;
+use tallystick_tables::image::Image;
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
 use crate::core::Core;
@@ -30,6 +31,8 @@ struct Dispatch {
     is_told: bool,
 }
 
+tallystick_tables::image::image!(Dispatch { key, name, quantity, at_ns, is_told });
+
 /// What is on its way to a position.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Lane {
@@ -38,6 +41,8 @@ struct Lane {
     /// What was taken, by the key of who took it, in thousandths.
     taken: BTreeMap<[u64; 2], i64>,
 }
+
+tallystick_tables::image::image!(Lane { dispatches, taken });
 
 /// All lanes.
 #[derive(Debug, Default)]
@@ -115,23 +120,7 @@ impl InTransit {
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {
-        writer.u64(self.by_place.len() as u64);
-        for (place, lane) in &self.by_place {
-            writer.texts(&place[..]);
-            writer.u64(lane.dispatches.len() as u64);
-            for dispatch in &lane.dispatches {
-                writer.words(&dispatch.key);
-                writer.bytes(dispatch.name.as_bytes());
-                writer.i64(dispatch.quantity);
-                writer.i64(dispatch.at_ns);
-                writer.u8(u8::from(dispatch.is_told));
-            }
-            writer.u64(lane.taken.len() as u64);
-            for (key, quantity) in &lane.taken {
-                writer.words(key);
-                writer.i64(*quantity);
-            }
-        }
+        self.by_place.save(writer);
     }
 
     /// Puts back what [`Self::write`] wrote.
@@ -139,26 +128,10 @@ impl InTransit {
     /// # Errors
     /// When it could not have been written.
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>, age_ns: Option<i64>) -> Result<(), SnapshotError> {
-        for _ in 0..reader.count(48)? {
-            let place: PositionNames =
-                [reader.text()?.into(), reader.text()?.into(), reader.text()?.into(), reader.text()?.into()];
-            let mut lane = Lane::default();
-            for _ in 0..reader.count(41)? {
-                let dispatch = Dispatch {
-                    key: [reader.u64()?, reader.u64()?],
-                    name: reader.text()?.into(),
-                    quantity: reader.i64()?,
-                    at_ns: reader.i64()?,
-                    is_told: reader.u8()? == 1,
-                };
-                self.by_key.insert(dispatch.key, place.clone());
-                lane.dispatches.push(dispatch);
-            }
-            for _ in 0..reader.count(24)? {
-                let key = [reader.u64()?, reader.u64()?];
-                lane.taken.insert(key, reader.i64()?);
-                self.by_key.insert(key, place.clone());
-            }
+        for lane in reader.each::<(PositionNames, Lane)>()? {
+            let (place, lane) = lane?;
+            let keys = lane.dispatches.iter().map(|dispatch| &dispatch.key).chain(lane.taken.keys());
+            self.by_key.extend(keys.map(|key| (*key, place.clone())));
             self.by_place.insert(place, lane);
         }
         self.rewatch(age_ns);
@@ -256,4 +229,17 @@ impl InTransit {
 fn subject_of(place: &PositionNames, name: &str) -> String {
     let [sku, location, lot, owner] = place;
     format!("{sku}/{location}/{lot}/{owner}/{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use tallystick_tables::image::is_least;
+
+    use super::*;
+
+    #[test]
+    fn a_record_takes_as_much_as_it_says() {
+        assert!(is_least::<Dispatch>());
+        assert!(is_least::<Lane>());
+    }
 }

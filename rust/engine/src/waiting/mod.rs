@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tallystick_tables::dedup::Fingerprint;
+use tallystick_tables::image::{Form, Image};
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
-use crate::order::{HeldEvent, read_held, write_held};
+use crate::order::{HeldEvent, Unnumbered};
 /// All that waits, by the key of what it waits for, and by its place in the log.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
@@ -69,8 +70,8 @@ impl Waiting {
         writer.u64(self.by_age.len() as u64);
         for (target, waiting) in &self.by_target {
             for held in waiting {
-                writer.words(target);
-                write_held(writer, 0, held);
+                target.save(writer);
+                Unnumbered::save(held, writer);
             }
         }
     }
@@ -80,9 +81,9 @@ impl Waiting {
     /// # Errors
     /// When it could not have been written.
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
-        for _ in 0..reader.count(88)? {
-            let target = Fingerprint([reader.u64()?, reader.u64()?]);
-            let (_, held) = read_held(reader)?;
+        const LEAST: usize = Fingerprint::LEAST + <Unnumbered as Form<HeldEvent>>::LEAST;
+        for _ in 0..reader.count(LEAST)? {
+            let (target, held) = (Image::load(reader)?, Unnumbered::load(reader)?);
             self.add(target, held);
         }
         Ok(())

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use tallystick_contract::limits::{DEDUP_GENERATIONS, NAMED_ELEMENTS};
 
 use crate::body::{ANSWER_COUNT, Slices};
+use crate::image::Image;
 use crate::index::scale;
 use crate::wire::{Reader, SnapshotError, Writer};
 
@@ -47,15 +48,11 @@ pub fn write(parts: &[&Dedup], writer: &mut Writer) {
     let oldest = parts[0].oldest();
     writer.i64(parts[0].floor_ns);
     writer.i64(parts[0].current);
-    let mut generations = BTreeMap::new();
+    let mut generations = BTreeMap::<i64, u64>::new();
     for (number, count) in parts.iter().flat_map(|part| &part.generations) {
         *generations.entry(*number).or_insert(0) += count;
     }
-    writer.u64(generations.len() as u64);
-    for (number, count) in generations {
-        writer.i64(number);
-        writer.u64(count);
-    }
+    generations.save(writer);
     let mut records = Vec::new();
     for first_byte in 0..=u8::MAX {
         let part = parts[part_of(first_byte, parts.len())];
@@ -127,8 +124,8 @@ const DO_NOT_ADD_UP: SnapshotError = SnapshotError::Damaged("its generations do 
 
 fn read_generations(reader: &mut Reader<'_>, oldest: i64, current: i64) -> Result<VecDeque<(i64, u64)>, SnapshotError> {
     let mut generations = VecDeque::new();
-    for _ in 0..reader.count(16)? {
-        let (number, count) = (reader.i64()?, reader.u64()?);
+    for generation in reader.each::<(i64, u64)>()? {
+        let (number, count) = generation?;
         let follows = generations.back().is_none_or(|(before, _)| number > *before);
         if !follows || number < oldest || number > current {
             return Err(SnapshotError::Damaged("a generation is out of place"));
@@ -156,12 +153,14 @@ fn check(keys: &[[u8; Key::BYTES]], left: &mut [u64; WINDOW_CODES]) -> Result<()
     Ok(())
 }
 
+/// What an element said, as it is stored.
+const SLICES_BYTES: usize = 16;
+
 /// Writes what the latest elements said: ordinal, key, slices.
 pub fn write_recent(said: &[(u64, Fingerprint, Slices)], writer: &mut Writer) {
     writer.u64(said.len() as u64);
     for (ordinal, fingerprint, slices) in said {
-        writer.u64(*ordinal);
-        fingerprint.0.iter().for_each(|half| writer.u64(*half));
+        (*ordinal, *fingerprint).save(writer);
         writer.raw(&slices.to_bytes());
     }
 }
@@ -176,10 +175,9 @@ pub fn read_recent(
     mut put_back: impl FnMut(u64, Fingerprint, Slices),
 ) -> Result<(), SnapshotError> {
     let mut next = elements.saturating_sub(NAMED_ELEMENTS);
-    for _ in 0..reader.count(40)? {
-        let (ordinal, fingerprint) = (reader.u64()?, Fingerprint([reader.u64()?, reader.u64()?]));
-        let mut slices = [0; 16];
-        reader.fill(&mut slices)?;
+    for _ in 0..reader.count(<(u64, Fingerprint)>::LEAST + SLICES_BYTES)? {
+        let (ordinal, fingerprint) = <(u64, Fingerprint)>::load(reader)?;
+        let slices = reader.array::<SLICES_BYTES>()?;
         if ordinal < next || ordinal >= elements {
             return Err(SnapshotError::Damaged("what an element said is out of place"));
         }
@@ -188,3 +186,17 @@ pub fn read_recent(
     }
     Ok(())
 }
+
+impl Image for Fingerprint {
+    const LEAST: usize = <[u64; 2]>::LEAST;
+
+    fn save(&self, writer: &mut Writer) {
+        self.0.save(writer);
+    }
+
+    fn load(reader: &mut Reader<'_>) -> Result<Self, SnapshotError> {
+        Image::load(reader).map(Self)
+    }
+}
+
+crate::image::flagged!(Fingerprint);

@@ -23,7 +23,7 @@ use table::Table;
 pub use table::Vacancy;
 
 /// The keyed hash of a key. Without the secret nobody can craft two keys that collide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fingerprint(pub [u64; 2]);
 
 /// Fingerprint of `(source, id)`.

@@ -67,6 +67,8 @@ pub(crate) struct ReceiptLine {
     pub(crate) location: Box<str>,
 }
 
+tallystick_tables::image::image!(ReceiptLine { document, sku, location, line });
+
 /// What a directive asks for.
 #[derive(Debug, Clone)]
 pub(crate) enum Request<'a> {
