@@ -22,11 +22,11 @@ fn rules(number: usize) -> Vec<Value> {
     match number {
         0 => vec![
             json!({"skus": ["B"], "point": 8, "target": 20, "lead_time": "3d"}),
-            json!({"point": "2d", "target": "9d", "window": "3d"}),
+            json!({"point": "90d", "target": "99d", "window": "3d"}),
         ],
         1 => vec![
             json!({"locations": ["DC2"], "point": 2.5, "target": 3}),
-            json!({"skus": ["A"], "point": "1d", "target": "2d", "window": "1d", "lead_time": "30d"}),
+            json!({"skus": ["A"], "point": "30d", "target": "31d", "window": "1d", "lead_time": "30d"}),
         ],
         _ => Vec::new(),
     }

@@ -1,6 +1,6 @@
 //! Outcomes: the one final answer that every element gets. Numbers are stable and never reused; new ones are appended.
 
-/// Room for outcome numbers; the largest is 27.
+/// Room for outcome numbers; the largest is 28.
 pub const OUTCOME_NUMBERS: usize = 32;
 
 /// What became of an element. The number is the contract (`docs/events.md` §8).

@@ -123,7 +123,6 @@ impl Claims {
             }
         }
         books.core.read_shelves(reader)?;
-        let _config = std::sync::Arc::clone(&books.core.config);
         for line in self.numbers() {
             self.reckon(books, line);
         }

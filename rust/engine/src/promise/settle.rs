@@ -1,7 +1,5 @@
 //! Settling: what a reservation holds is taken, given back, changed, or runs out (`docs/promise.md` §4).
 
-use std::sync::Arc;
-
 use smallvec::SmallVec;
 use tallystick_contract::limits::ACCOUNT_MAX;
 use tallystick_contract::outcome::Outcome;
@@ -295,7 +293,6 @@ impl Promises {
     /// Lets go of what has run out.
     pub(crate) fn expire_reservations(&mut self, books: &mut Books<'_>, orders: &mut impl OrderLines) {
         let now_ns = books.core.reached_ns();
-        let _config = Arc::clone(&books.core.config);
         while let Some(slot) = self.reservations.expired(now_ns) {
             let known = self.known(slot);
             let now =
