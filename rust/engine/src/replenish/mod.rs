@@ -138,7 +138,10 @@ impl Replenishing {
     /// What is defined of a location is another: another zone has other buckets.
     pub(crate) fn touch_location(&mut self, core: &Core, location: &str) {
         if !core.config.replenish.is_empty() {
+            // A turn that is due still comes: all positions are looked at then.
+            let before_ns = self.turn_ns;
             self.look_for_turn(core);
+            self.turn_ns = self.turn_ns.min(before_ns);
             let here = core.stock.spots().filter(|spot| core.view_names(*spot)[1] == location);
             here.for_each(|spot| self.touch(core, spot));
         }
