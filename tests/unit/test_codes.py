@@ -6,14 +6,15 @@ That no two codes share a cure, and that the documents say the same, the Rust te
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 import pytest
 
 from tallystick import Batch, Engine
 from tests.sources import CONTRACT
-from tests.tables import Scenario, messages, scenarios
-from tests.unit.test_scenarios import KEY, nanoseconds
+from tests.tables import Scenario, scenarios
+from tests.unit.test_scenarios import KEY, applied
 
 TABLE: Final = (CONTRACT / "src" / "codes.rs").read_text().split("pub const CODES:")[1]
 TEXT: Final = r'"((?:\\.|[^"\\])*)"'
@@ -40,18 +41,9 @@ def wanting(table: str) -> list[str]:
     return [row[0] for row in codes(table) if not all(cell.strip() for cell in row)]
 
 
-def applied(scenario: Scenario) -> Iterator[Batch]:
-    """What the engine gives back at each step of a scenario."""
-    engine = Engine(scenario.config, key=KEY)
-    log_time_ns = nanoseconds(scenario.log_time)
-    for number, step in enumerate(scenario.steps, 1):
-        log_time_ns = nanoseconds(step["log_time"]) if "log_time" in step else log_time_ns
-        sent = messages(scenario, step, number)
-        if step.get("replay"):
-            yield engine.apply(sent[0], engine.sequence + 1)
-            yield engine.release_held()
-        else:
-            yield engine.apply(sent, engine.sequence + 1, log_time_ns)
+def told_by(scenario: Scenario) -> Iterator[Batch]:
+    """All batches that the engine returns in a scenario."""
+    return chain.from_iterable(applied(scenario, Engine(scenario.config, key=KEY)))
 
 
 def unsaid(told: dict[str, set[str]]) -> set[str]:
@@ -65,7 +57,7 @@ def test_every_code_has_severity_owner_settling_and_cure() -> None:
 
 def test_every_code_is_raised_by_a_scenario_with_its_cause_and_cure() -> None:
     causes, cures = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
-    for exception in (each for scenario in scenarios() for batch in applied(scenario) for each in batch.exceptions):
+    for exception in (each for scenario in scenarios() for batch in told_by(scenario) for each in batch.exceptions):
         causes[exception.code].add(exception.cause)
         cures[exception.code].add(exception.cure)
     table = {name: re.sub(r"\\(.)", r"\1", cure) for name, _, _, _, cure in codes(TABLE)}

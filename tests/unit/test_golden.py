@@ -17,8 +17,8 @@ from benches.workloads import SHAPES
 from tallystick import Engine
 from tallystick.demo.peak import peak
 from tallystick.files.replay import replay
-from tests.tables import Scenario, messages, scenarios
-from tests.unit.test_scenarios import KEY, nanoseconds
+from tests.tables import Scenario, scenarios
+from tests.unit.test_scenarios import KEY, applied
 
 FOLDER: Final = Path(__file__).parents[1] / "golden"
 EVENTS: Final = 20_000
@@ -54,14 +54,7 @@ def without_words(message: bytes) -> bytes:
 def told_in(scenario: Scenario) -> Iterator[bytes]:
     """All that a scenario lets out: answers, availability and exceptions, step by step."""
     engine = Engine(scenario.config, key=KEY)
-    log_time_ns = nanoseconds(scenario.log_time)
-    for number, step in enumerate(scenario.steps, 1):
-        log_time_ns = nanoseconds(step["log_time"]) if "log_time" in step else log_time_ns
-        sent = messages(scenario, step, number)
-        if step.get("replay"):
-            batches = [engine.apply(sent[0], engine.sequence + 1), engine.release_held()]
-        else:
-            batches = [engine.apply(sent, engine.sequence + 1, log_time_ns)]
+    for batches in applied(scenario, engine):
         for batch in batches:
             yield batch.outcomes.tobytes()
             for reply, body in batch.answers:

@@ -75,7 +75,7 @@ def rust_graph(modules: Mapping[Module, str]) -> Graph:
 
 
 def python_graph(modules: Mapping[str, str]) -> Graph:
-    """The same of a Python package. What only type checkers read counts too."""
+    """The parts of a Python package that each of its parts imports. What only type checkers read counts too."""
     paths = {name: name.split(".") for name in modules}
     graph: Graph = {path[1]: set() for path in paths.values() if path[1:]}
     for name, source in modules.items():

@@ -1,7 +1,7 @@
 """The tables of `tests/scenarios`, through the library: the engine and its twin, as Python sees them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -24,6 +24,18 @@ def nanoseconds(time: str) -> int:
     whole, _, fraction = time.removesuffix("Z").partition(".")
     seconds = int(datetime.fromisoformat(whole + "+00:00").timestamp())
     return seconds * 1_000_000_000 + int(fraction.ljust(9, "0"))
+
+
+def applied(scenario: Scenario, engine: Engine) -> Iterator[list[Batch]]:
+    """Tells an engine a scenario; returns the batches of each step."""
+    log_time_ns = nanoseconds(scenario.log_time)
+    for number, step in enumerate(scenario.steps, 1):
+        log_time_ns = nanoseconds(step["log_time"]) if "log_time" in step else log_time_ns
+        sent = messages(scenario, step, number)
+        if step.get("replay"):
+            yield [engine.apply(sent[0], engine.sequence + 1), engine.release_held()]
+        else:
+            yield [engine.apply(sent, engine.sequence + 1, log_time_ns)]
 
 
 def _expected_outcomes(step: dict[str, Any]) -> list[str]:

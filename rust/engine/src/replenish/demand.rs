@@ -7,7 +7,7 @@ use tallystick_contract::limits::{DAY_NS, REPLENISH_DAYS_MAX};
 use crate::core::Core;
 use crate::read::event::Event;
 use crate::read::reading::Posting;
-use crate::replenish::{Replenishing, rule};
+use crate::replenish::{Replenishing, Site, rule};
 use crate::stock::journal::Posted;
 use crate::stock::legs::{Leg, Legs, Terms};
 
@@ -64,9 +64,9 @@ impl Replenishing {
     }
 
     /// What was sold in so many days before today, in thousandths.
-    pub(crate) fn demand(&self, core: &Core, (sku, location): (&str, &str), window_days: u32) -> i64 {
+    pub(crate) fn demand(&self, core: &Core, site: &Site, window_days: u32) -> i64 {
         let today = core.now_ns().div_euclid(DAY_NS);
-        let days = self.sold.get(&(sku.into(), location.into()));
+        let days = self.sold.get(site);
         let within = days.map(|days| days.range(today - i64::from(window_days)..today));
         within.into_iter().flatten().map(|(_, sold)| *sold).fold(0, i64::saturating_add)
     }

@@ -193,12 +193,13 @@ impl Replenishing {
     }
 
     /// What a position has, and what its rule asks of it; nothing where there is no position or no rule.
-    fn figures(&self, view: View<'_>, (sku, location): &Site, place: Place) -> Option<Replenishment> {
+    fn figures(&self, view: View<'_>, site: &Site, place: Place) -> Option<Replenishment> {
         let View { core, config, .. } = view;
+        let (sku, location) = site;
         let rule = rule(config, (sku, location))?;
-        let spots = self.spots.get(&(sku.clone(), location.clone()))?;
+        let spots = self.spots.get(site)?;
         let available = spots.iter().map(|spot| available(view, *spot, rule.lead_days)).fold(0, add);
-        let sold = if rule.asks_for_demand() { self.demand(core, (sku, location), rule.window_days) } else { 0 };
+        let sold = if rule.asks_for_demand() { self.demand(core, site, rule.window_days) } else { 0 };
         let (point, target) = (rule.point.of(sold, rule.window_days), rule.target.of(sold, rule.window_days));
         let is_below = available != UNLIMITED && available < point;
         Some(Replenishment {

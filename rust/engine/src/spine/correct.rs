@@ -70,7 +70,8 @@ impl Engine {
             (None, None) => {
                 return refuse(
                     diagnostics,
-                    "the event changed nothing, is none of stock, or lies too far back to be corrected (engine.corrections_max); send the opposite movement under a new key",
+                    "the event changed nothing, is none of stock, or lies too far back to be corrected \
+                     (engine.corrections_max); send the opposite movement under a new key",
                 );
             }
         };

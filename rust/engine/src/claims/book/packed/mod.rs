@@ -119,7 +119,8 @@ mod tests {
         fn statement()(time_ns in time(), quantity in any::<Option<i64>>(), (due, bucket) in day(), place in 0..3_u32,
             source in any::<u16>(), terms in any::<Option<(Option<String>, Option<String>)>>()) -> Statement {
             let text = |text: Option<String>| text.map(String::into_boxed_str);
-            let terms = terms.map(|(supplier, kind)| Box::new(SupplyTerms { supplier: text(supplier), kind: text(kind) }));
+            let terms = terms.map(|(supplier, kind)| SupplyTerms { supplier: text(supplier), kind: text(kind) });
+            let terms = terms.map(Box::new);
             Statement { time_ns, quantity, due, bucket, place, source, terms }
         }
     }
