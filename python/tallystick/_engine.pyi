@@ -389,8 +389,13 @@ class Engine:
         """The log time at which something happens of itself, in nanoseconds since 1970."""
 
     def sources(self) -> str: ...
-    def replenishment(self) -> str:
+    def replenishment(
+        self, sku: str | None = None, location: str | None = None, limit: int | None = None
+    ) -> str:
         """Replenishment signals that stand as a JSON array, by SKU and location (`docs/replenish.md`)."""
+
+    def replenishment_total(self, sku: str | None = None, location: str | None = None) -> int:
+        """How many of them there are."""
 
     def shadow_report(self) -> str: ...
     def trail(self, sku: str, location: str, lot: str | None = None, owner: str | None = None) -> str | None: ...

@@ -156,7 +156,7 @@ fn one_signal_goes_out_when_it_opens_and_one_when_it_closes() {
     assert_eq!(closed[0]["data"]["state"], "closed");
     assert_eq!(closed[0]["data"]["reason"], "covered");
     assert_ne!(opened[0]["id"], closed[0]["id"]);
-    assert_eq!(engine.replenishment(), "[]");
+    assert_eq!(engine.replenishment(None, None, None), (0, "[]".to_owned()));
     // Time alone brings the greater supply within reach, and nothing is said of what is covered.
     engine.message(b"{\"type\":\"tick\"}", sequence + 1, NOON_NS + DAY_NS);
     assert_eq!(sent(&mut engine), [] as [Value; 0]);

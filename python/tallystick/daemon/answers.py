@@ -207,15 +207,12 @@ def _claims(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> b
 
 
 def _replenish(engine: "Engine", question: Mapping[str, Any], bytes_max: int) -> bytes:
-    wanted = {name: _text(question, name) for name in ("sku", "location")}
+    sku, location = (_text(question, name) for name in ("sku", "location"))
     limit = _number(question, "limit", 1, SIGNALS_MAX, _LIMIT)
-    signals = [
-        signal
-        for signal in exact_json.loads(engine.replenishment())
-        if all(value is None or signal[name] == value for name, value in wanted.items())
-    ]
-    head = exact_json.dumps({"sequence": engine.sequence, "total": len(signals)})[:-1]
-    return b'%s,"signals":[%s]}' % (head, b",".join(_fitting(signals[:limit], bytes_max)))
+    total = engine.replenishment_total(sku, location)
+    signals = exact_json.loads(engine.replenishment(sku, location, limit))
+    head = exact_json.dumps({"sequence": engine.sequence, "total": total})[:-1]
+    return b'%s,"signals":[%s]}' % (head, b",".join(_fitting(signals, bytes_max)))
 
 
 def _text(question: Mapping[str, Any], name: str) -> str | None:

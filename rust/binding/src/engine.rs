@@ -332,8 +332,21 @@ impl Engine {
     }
 
     /// Replenishment signals that stand, as a JSON array.
-    fn replenishment(&self, py: Python<'_>) -> PyResult<String> {
-        self.ask(py, core::Engine::replenishment)
+    #[pyo3(signature = (sku = None, location = None, limit = None))]
+    fn replenishment(
+        &self,
+        py: Python<'_>,
+        sku: Option<&str>,
+        location: Option<&str>,
+        limit: Option<usize>,
+    ) -> PyResult<String> {
+        self.ask(py, |engine| engine.replenishment(sku, location, limit).1)
+    }
+
+    /// How many of them there are.
+    #[pyo3(signature = (sku = None, location = None))]
+    fn replenishment_total(&self, py: Python<'_>, sku: Option<&str>, location: Option<&str>) -> PyResult<usize> {
+        self.ask(py, |engine| engine.replenishment(sku, location, Some(0)).0)
     }
 
     fn shadow_report(&self, py: Python<'_>) -> PyResult<String> {

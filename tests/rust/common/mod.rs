@@ -93,7 +93,7 @@ impl Ledger for Engine {
     }
 
     fn signals(&self) -> Vec<Value> {
-        serde_json::from_str(&self.replenishment()).expect("signals are a list in JSON")
+        serde_json::from_str(&self.replenishment(None, None, None).1).expect("signals are a list in JSON")
     }
 }
 

@@ -12,7 +12,7 @@ use tallystick_contract::quantity::{self, write_digits};
 
 use crate::atp::UNLIMITED;
 use crate::diagnostics::exception::{ExceptionRecord, StateChange};
-use crate::output::replenishment::Replenishment;
+use crate::output::replenishment::Signal;
 use crate::read::element::Place;
 use crate::stock::Spot;
 use crate::stock::changes::Tracing;
@@ -60,7 +60,7 @@ pub(crate) fn encode_availability<'a>(
 pub(crate) fn encode_exceptions(
     covers: Covers<'_>,
     records: &[Arc<ExceptionRecord>],
-    (changes, signals): (&[StateChange], &[Replenishment]),
+    (changes, signals): (&[StateChange], &[([&str; 2], Signal)]),
     records_max: usize,
     bytes_max: usize,
 ) -> Vec<Message> {
@@ -76,12 +76,12 @@ pub(crate) fn encode_exceptions(
     for (nth, change) in changes.iter().enumerate() {
         entries.add(|out| write_change(out, covers, change, nth));
     }
-    for (nth, signal) in signals.iter().enumerate() {
+    for (nth, (names, signal)) in signals.iter().enumerate() {
         entries.add(|out| {
             let id = format!("{}:{}:replenishment:{nth}", covers.stream, covers.through);
             write_envelope(out, &id, "tallystick.replenishment", covers.stream, signal.log_time_ns);
             out.extend_from_slice(b",\"data\":");
-            signal.write(out);
+            signal.write(*names, out);
             out.push(b'}');
         });
     }

@@ -6,11 +6,9 @@ use tallystick_contract::json_text::write_string;
 use crate::output::effect::{write_amount, write_name, write_number, write_text};
 use crate::read::element::Place;
 
-/// What a signal says, with the figures behind it. Quantities are thousandths.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Replenishment {
-    pub(crate) sku: Box<str>,
-    pub(crate) location: Box<str>,
+/// What a signal says of a SKU at a location, with the figures behind it. Quantities are thousandths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Signal {
     /// Why it is open, or why it is not any more.
     pub(crate) reason: Reason,
     /// What is missing up to the target.
@@ -57,12 +55,12 @@ impl Reason {
     }
 }
 
-impl Replenishment {
-    /// Appends it as a JSON object.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+impl Signal {
+    /// Appends it as a JSON object, under the names of its SKU and location.
+    pub(crate) fn write(&self, [sku, location]: [&str; 2], out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"sku\":");
-        write_string(out, &self.sku);
-        write_text(out, "location", Some(&self.location));
+        write_string(out, sku);
+        write_text(out, "location", Some(location));
         write_text(out, "state", Some(if self.reason.is_open() { "open" } else { "closed" }));
         write_text(out, "reason", Some(self.reason.name()));
         write_amount(out, "quantity", self.quantity);

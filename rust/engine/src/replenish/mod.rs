@@ -3,8 +3,10 @@
 
 mod demand;
 mod image;
+mod list;
+mod sites;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use tallystick_contract::config::{Bucket, Config, Mode, Replenish};
 use tallystick_contract::heap_size;
@@ -13,49 +15,48 @@ use tallystick_contract::limits::DAY_NS;
 use crate::atp::UNLIMITED;
 use crate::core::Core;
 use crate::core::days::When;
-use crate::output::replenishment::{Reason, Replenishment};
+use crate::output::replenishment::{Reason, Signal};
 use crate::read::element::Place;
+use crate::replenish::sites::{SiteNumber, Sites};
 use crate::schedule::View;
 use crate::stock::Spot;
-
-/// SKU and location: what a rule is for. Its figure is the sum over the lots that are our own.
-type Site = (Box<str>, Box<str>);
 
 /// What is to be filled up.
 #[derive(Debug)]
 pub(crate) struct Replenishing {
-    /// The positions of each site.
-    spots: BTreeMap<Site, BTreeSet<Spot>>,
-    /// What was sold, by day since 1970, in thousandths; of positions whose rule asks for it.
-    sold: BTreeMap<Site, BTreeMap<i64, i64>>,
-    /// Signals that stand: one for each position.
-    open: BTreeMap<Site, Replenishment>,
+    sites: Sites,
+    /// Signals that stand: one for each site.
+    open: BTreeMap<SiteNumber, Signal>,
     /// Sites to be looked at once the element is done.
-    touched: BTreeSet<Site>,
-    /// Sites below their point whose figure is stale: they wait for their sources.
-    stale: BTreeSet<Site>,
+    touched: Vec<SiteNumber>,
+    /// Sites that wait, by a source that is stale and feeds them.
+    waiting: BTreeMap<Box<str>, Vec<SiteNumber>>,
     /// When the next day or bucket begins: what lead times and demand reach is another then.
     turn_ns: i64,
     /// What was not told yet.
-    pub(crate) changes: Vec<Replenishment>,
+    changes: Vec<(SiteNumber, Signal)>,
 }
 
 impl Default for Replenishing {
     fn default() -> Self {
         Self {
-            spots: BTreeMap::new(),
-            sold: BTreeMap::new(),
+            sites: Sites::default(),
             open: BTreeMap::new(),
-            touched: BTreeSet::new(),
-            stale: BTreeSet::new(),
+            touched: Vec::new(),
+            waiting: BTreeMap::new(),
             turn_ns: i64::MIN,
             changes: Vec::new(),
         }
     }
 }
 
-fn rule<'c>(config: &'c Config, (sku, location): (&str, &str)) -> Option<&'c Replenish> {
-    config.replenish.iter().find(|rule| rule.fits(sku, location))
+/// What is known of the sources of a location.
+pub(crate) trait Staleness {
+    /// A source that feeds the location and is stale.
+    fn stale_feed(&self, location: &str) -> Option<&str>;
+
+    /// Whether a source is stale.
+    fn is_stale(&self, source: &str) -> bool;
 }
 
 /// What can be promised of a position so many days ahead, in thousandths.
@@ -75,14 +76,23 @@ fn add(sum: i64, figure: i64) -> i64 {
     if sum == UNLIMITED || figure == UNLIMITED { UNLIMITED } else { sum.saturating_add(figure).min(UNLIMITED - 1) }
 }
 
+/// The day of the log's time, since 1970.
+fn today(core: &Core) -> i64 {
+    core.now_ns().div_euclid(DAY_NS)
+}
+
 impl Replenishing {
-    /// Notes that a position changed. What belongs to others is not ours to fill up.
+    /// Notes that a position changed.
+    #[inline]
     pub(crate) fn touch(&mut self, core: &Core, spot: Spot) {
-        let [sku, location, _, owner] = core.view_names(spot);
-        if owner.is_empty() {
-            let site: Site = (sku.into(), location.into());
-            self.spots.entry(site.clone()).or_default().insert(spot);
-            self.touched.insert(site);
+        if let Some(number) = self.sites.of(core, spot) {
+            self.touch_site(number);
+        }
+    }
+
+    fn touch_site(&mut self, number: SiteNumber) {
+        if !std::mem::replace(&mut self.sites.get_mut(number).is_touched, true) {
+            self.touched.push(number);
         }
     }
 
@@ -103,29 +113,30 @@ impl Replenishing {
         Some(self.turn_ns).filter(|turn_ns| !config.replenish.is_empty() && *turn_ns > i64::MIN)
     }
 
-    /// Looks at all positions: another day or bucket has begun, or what is configured or defined is another.
-    pub(crate) fn touch_all(&mut self, core: &Core) {
-        let today = self.look_for_turn(core);
-        if core.config.replenish.is_empty() {
-            *self = Self {
-                open: std::mem::take(&mut self.open),
-                changes: std::mem::take(&mut self.changes),
-                ..Self::default()
-            };
-        } else {
-            core.stock.spots().for_each(|spot| self.touch(core, spot));
-            self.forget_demand(&core.config, today);
-        }
-        self.touched.extend(self.open.keys().cloned());
+    /// Takes other rules: all positions are looked at.
+    pub(crate) fn follow_rules(&mut self, core: &Core) {
+        self.sites.find_rules(core);
+        self.touch_all(core);
     }
 
-    /// Finds out when the next day or bucket begins. Returns the day.
-    fn look_for_turn(&mut self, core: &Core) -> i64 {
-        let today = core.now_ns().div_euclid(DAY_NS);
-        let next_day_ns = today.saturating_add(1).saturating_mul(DAY_NS);
+    /// Looks at all positions: another day or bucket has begun, or what is configured or defined is another.
+    pub(crate) fn touch_all(&mut self, core: &Core) {
+        self.look_for_turn(core);
+        self.forget_sold(&core.config, today(core));
+        if !core.config.replenish.is_empty() {
+            core.stock.spots().for_each(|spot| self.touch(core, spot));
+        }
+        let open: Vec<SiteNumber> = self.open.keys().copied().collect();
+        for number in open {
+            self.touch_site(number);
+        }
+    }
+
+    /// Finds out when the next day or bucket begins.
+    fn look_for_turn(&mut self, core: &Core) {
+        let next_day_ns = today(core).saturating_add(1).saturating_mul(DAY_NS);
         let next_buckets = (0..core.calendar.zones()).map(|zone| core.calendar.start_of(zone, core.today(zone) + 1));
         self.turn_ns = next_buckets.fold(next_day_ns, i64::min);
-        today
     }
 
     /// What is defined of an item is another: its safety stock may be so on a later day alone.
@@ -147,64 +158,83 @@ impl Replenishing {
         }
     }
 
-    /// Finds the positions of each site, as they stand behind a snapshot.
-    pub(crate) fn find_spots(&mut self, core: &Core) {
-        if !core.config.replenish.is_empty() {
-            core.stock.spots().for_each(|spot| self.touch(core, spot));
-            self.touched.clear();
+    /// Looks at what an element touched.
+    pub(crate) fn review(&mut self, view: View<'_>, place: Place, staleness: &impl Staleness) {
+        self.wake(staleness);
+        let first = self.changes.len();
+        let mut touched = std::mem::take(&mut self.touched);
+        for number in touched.drain(..) {
+            self.sites.get_mut(number).is_touched = false;
+            self.look_at(view, number, place, staleness);
+        }
+        // The room is used again.
+        self.touched = touched;
+        self.changes[first..].sort_by_cached_key(|(number, _)| self.sites.names(view.core, *number).map(str::to_owned));
+    }
+
+    /// Looks again at what waited for sources that have spoken.
+    fn wake(&mut self, staleness: &impl Staleness) {
+        let mut woken = Vec::new();
+        self.waiting.retain(|source, sites| {
+            let waits_on = staleness.is_stale(source);
+            if !waits_on {
+                woken.append(sites);
+            }
+            waits_on
+        });
+        for number in woken {
+            self.sites.get_mut(number).is_waiting = false;
+            self.touch_site(number);
         }
     }
 
-    /// Looks at what an element touched. `is_stale` tells of a location whether what is known of it is too old.
-    pub(crate) fn review(&mut self, view: View<'_>, place: Place, is_stale: impl Fn(&str) -> bool) {
-        if !self.stale.is_empty() {
-            let (waiting, fresh): (BTreeSet<Site>, BTreeSet<Site>) =
-                std::mem::take(&mut self.stale).into_iter().partition(|(_, location)| is_stale(location));
-            self.stale = waiting;
-            self.touched.extend(fresh);
-        }
-        for site in std::mem::take(&mut self.touched) {
-            self.look_at(view, &site, place, &is_stale);
-        }
-    }
-
-    fn look_at(&mut self, view: View<'_>, site: &Site, place: Place, is_stale: &impl Fn(&str) -> bool) {
-        let Some(found) = self.figures(view, site, place) else {
-            if let Some(signal) = self.open.remove(site) {
+    fn look_at(&mut self, view: View<'_>, number: SiteNumber, place: Place, staleness: &impl Staleness) {
+        let Some(found) = self.figures(view, number, place) else {
+            if let Some(signal) = self.open.remove(&number) {
                 let log_time_ns = view.core.now_ns();
-                self.changes.push(Replenishment { reason: Reason::NoRule, place, log_time_ns, ..signal });
+                self.changes.push((number, Signal { reason: Reason::NoRule, place, log_time_ns, ..signal }));
             }
             return;
         };
-        match (found.reason.is_open(), self.open.contains_key(site)) {
-            (true, false) if is_stale(&site.1) => {
-                self.stale.insert(site.clone());
-            }
+        match (found.reason.is_open(), self.open.contains_key(&number)) {
             (true, false) => {
-                self.changes.push(found.clone());
-                self.open.insert(site.clone(), found);
+                if let Some(source) = staleness.stale_feed(self.sites.names(view.core, number)[1]) {
+                    self.wait(number, source);
+                } else {
+                    self.open.insert(number, found);
+                    self.changes.push((number, found));
+                }
             }
             (false, true) => {
-                self.open.remove(site);
-                self.changes.push(found);
+                self.open.remove(&number);
+                self.changes.push((number, found));
             }
             _ => {}
         }
     }
 
-    /// What a position has, and what its rule asks of it; nothing where there is no position or no rule.
-    fn figures(&self, view: View<'_>, site: &Site, place: Place) -> Option<Replenishment> {
-        let View { core, config, .. } = view;
-        let (sku, location) = site;
-        let rule = rule(config, (sku, location))?;
-        let spots = self.spots.get(site)?;
-        let available = spots.iter().map(|spot| available(view, *spot, rule.lead_days)).fold(0, add);
-        let sold = if rule.asks_for_demand() { self.demand(core, site, rule.window_days) } else { 0 };
+    fn wait(&mut self, number: SiteNumber, source: &str) {
+        if std::mem::replace(&mut self.sites.get_mut(number).is_waiting, true) {
+            return;
+        }
+        match self.waiting.get_mut(source) {
+            Some(sites) => sites.push(number),
+            None => {
+                self.waiting.insert(source.into(), vec![number]);
+            }
+        }
+    }
+
+    /// What a site has, and what its rule asks of it; nothing where there is no position or no rule.
+    fn figures(&self, view: View<'_>, number: SiteNumber, place: Place) -> Option<Signal> {
+        let View { core, .. } = view;
+        let site = self.sites.get(number);
+        let rule = site.rule(&core.config).filter(|_| !site.places.is_empty())?;
+        let available = site.spots().map(|spot| available(view, spot, rule.lead_days)).fold(0, add);
+        let sold = if Replenish::asks_for_demand(rule) { site.demand(today(core), rule.window_days) } else { 0 };
         let (point, target) = (rule.point.of(sold, rule.window_days), rule.target.of(sold, rule.window_days));
         let is_below = available != UNLIMITED && available < point;
-        Some(Replenishment {
-            sku: sku.clone(),
-            location: location.clone(),
+        Some(Signal {
             reason: if is_below { Reason::BelowPoint } else { Reason::Covered },
             quantity: target.saturating_sub(available).max(0),
             available,
@@ -217,31 +247,29 @@ impl Replenishing {
         })
     }
 
-    /// Signals that stand, as a JSON array, by SKU and location.
-    pub(crate) fn list(&self) -> String {
-        let mut out = b"[".to_vec();
-        for (number, signal) in self.open.values().enumerate() {
-            if number > 0 {
-                out.push(b',');
-            }
-            signal.write(&mut out);
+    /// What was not told yet, with the names of its sites: SKU and location.
+    pub(crate) fn untold<'a>(&self, core: &'a Core) -> Vec<([&'a str; 2], Signal)> {
+        self.changes.iter().map(|(number, signal)| (self.sites.names(core, *number), *signal)).collect()
+    }
+
+    pub(crate) fn is_all_told(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// Notes that all was told. What stands without a rule or a signal is forgotten then.
+    pub(crate) fn note_told(&mut self, config: &Config) {
+        self.changes.clear();
+        if self.is_idle(config) && self.open.is_empty() {
+            *self = Self::default();
         }
-        out.push(b']');
-        String::from_utf8(out).expect("JSON is text")
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        let names = |(sku, location): &Site| sku.len() + location.len();
-        let signal = |signal: &Replenishment| signal.sku.len() + signal.location.len();
-        heap_size::tree::<Site, BTreeSet<Spot>>(self.spots.len())
-            + self.spots.iter().map(|(site, at)| names(site) + heap_size::tree::<Spot, ()>(at.len())).sum::<usize>()
-            + heap_size::tree::<Site, BTreeMap<i64, i64>>(self.sold.len())
-            + self.sold.iter().map(|(site, days)| names(site) + heap_size::tree::<i64, i64>(days.len())).sum::<usize>()
-            + heap_size::tree::<Site, Replenishment>(self.open.len())
-            + self.open.iter().map(|(site, open)| names(site) + signal(open)).sum::<usize>()
-            + heap_size::tree::<Site, ()>(self.stale.len())
-            + self.stale.iter().map(names).sum::<usize>()
+        self.sites.memory_bytes()
+            + heap_size::tree::<SiteNumber, Signal>(self.open.len())
+            + heap_size::list(&self.touched)
+            + heap_size::tree::<Box<str>, Vec<SiteNumber>>(self.waiting.len())
+            + self.waiting.iter().map(|(source, sites)| source.len() + heap_size::list(sites)).sum::<usize>()
             + heap_size::list(&self.changes)
-            + self.changes.iter().map(signal).sum::<usize>()
     }
 }

@@ -70,7 +70,7 @@ impl Engine {
         self.core.config = Arc::new(changed);
         if was_asked {
             self.core.stock.watch(!self.core.config.replenish.is_empty());
-            self.replenish.touch_all(&self.core);
+            self.replenish.follow_rules(&self.core);
         }
         self.core.look_for_safety();
         self.schedule.review_all();

@@ -329,8 +329,9 @@ impl Engine {
         let more = |spot, out: &mut Vec<u8>| self.schedule.write_promise(&self.core, spot, out);
         let availability = encode_availability(covers, balances, (positions_max, bytes_max), more);
         let moved = std::mem::take(&mut self.work.changes);
-        let signals = std::mem::take(&mut self.replenish.changes);
+        let signals = self.replenish.untold(&self.core);
         let exceptions = encode_exceptions(covers, &records, (&moved, &signals), positions_max, bytes_max);
+        self.replenish.note_told(&self.core.config);
         self.flushed = through;
         Flush { from, through, positions: changed.len(), availability, exceptions }
     }

@@ -56,7 +56,7 @@ impl Engine {
         let event = admitted.event(&context.decoded.event);
         let posted = (&event, posting, admitted.quantity.unwrap_or(posting.quantity));
         self.line_was_posted(config, context, posted, diagnostics);
-        self.replenish.note_posted(config, posted, context.time_ns);
+        self.replenish.note_posted(&self.core, config, posted, context.time_ns);
         if config.receipts.is_none() && config.transfer_age_ns.is_none() {
             return;
         }
@@ -95,7 +95,7 @@ impl Engine {
             let (mut books, claims, _) = self.split(config, sequence);
             claims.retract_step(&mut books, &noted(key, part, &posted), diagnostics);
             retract_beside_lines(&mut self.core, part, posted, source);
-            self.replenish.note_undone(&self.core, config, (part, posted));
+            self.replenish.note_undone(&self.core, (part, posted));
             self.core.stock.parts[part].journal.forget(key);
         }
         receipt
@@ -114,7 +114,7 @@ impl Engine {
         let judged = is_scheduled(&self.core, &self.schedule, &self.claims, config);
         self.receipts.note_receipt(&self.core, judged, config, posted, key, diagnostics);
         self.in_transit.note_transfer(&self.core, config, posted, key, diagnostics);
-        self.replenish.note_posted(config, posted, time_ns);
+        self.replenish.note_posted(&self.core, config, posted, time_ns);
         let stepped = Stepped { event, posting, quantity: posting.quantity, key, time_ns };
         let (mut books, claims, _) = self.split(config, sequence);
         claims.note_step(&mut books, &stepped, diagnostics);
@@ -319,7 +319,7 @@ impl Engine {
         self.promises.write_promises(self.looked_at(), writer);
         self.claims.write_claims(self.looked_at(), writer);
         self.schedule.write_risks(&self.core, writer);
-        self.replenish.write(writer);
+        self.replenish.write(&self.core, writer);
     }
 
     pub(crate) fn read_truth(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
@@ -348,8 +348,7 @@ impl Engine {
         self.promises.read_promises(&mut Books::new(&mut self.core, &mut self.schedule, &config, 0), reader)?;
         self.claims.read_claims(&mut Books::new(&mut self.core, &mut self.schedule, &config, 0), reader)?;
         self.schedule.read_risks(&self.core, reader)?;
-        self.replenish.read(reader)?;
-        self.replenish.find_spots(&self.core);
+        self.replenish.read(&self.core, reader)?;
         Ok(())
     }
 }

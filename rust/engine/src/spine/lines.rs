@@ -9,6 +9,7 @@ use crate::core::Core;
 use crate::order::SequenceTracker;
 use crate::promise::{Feeds, OrderLines};
 use crate::read::directive::Side;
+use crate::replenish::Staleness;
 use crate::schedule::hold::{For, HoldKey, HoldPlace, Lifted, LineNamed, PartNow, Share};
 use crate::schedule::{Books, Site, View};
 use crate::sources::Sources;
@@ -116,5 +117,15 @@ impl Feeds for SourceFeeds<'_> {
 
     fn write_feed(&self, out: &mut Vec<u8>, source: &str) {
         self.sources.write_feed(self.core, self.tracker, out, source);
+    }
+}
+
+impl Staleness for SourceFeeds<'_> {
+    fn stale_feed(&self, location: &str) -> Option<&str> {
+        self.of_location(location).into_iter().find(|source| self.is_stale(source))
+    }
+
+    fn is_stale(&self, source: &str) -> bool {
+        self.sources.freshness(self.core, self.tracker, source) == Freshness::Stale
     }
 }

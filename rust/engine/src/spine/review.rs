@@ -5,14 +5,12 @@ use tallystick_contract::config::Config;
 
 use crate::calendar::Calendar;
 use crate::output::batch::Batch;
-use crate::promise::Feeds;
 use crate::read::element::Place;
 use crate::schedule::Books;
 use crate::schedule::View;
 use crate::spine::engine::Engine;
 use crate::spine::lines::SourceFeeds;
 use crate::stock::Spot;
-use tallystick_contract::freshness::Freshness;
 
 impl Engine {
     /// Notes the positions that have another safety stock by a rule or a group that has begun or ended.
@@ -80,17 +78,20 @@ impl Engine {
     }
 
     fn review_touched(&mut self, config: &Config, place: Place) {
-        let mut changed = Vec::new();
-        for (part, stock) in (0..).zip(&mut self.core.stock.parts) {
-            for place in stock.promised.drain(..) {
-                let spot = Spot { part, place };
+        for part in 0..self.core.stock.parts.len() {
+            let mut promised = std::mem::take(&mut self.core.stock.parts[part].promised);
+            let part_number = u32::try_from(part).expect("there are few parts");
+            for place in promised.drain(..) {
+                let spot = Spot { part: part_number, place };
                 if let Some(slot) = self.schedule.find(spot) {
                     self.schedule.touch(slot);
                 }
                 if !config.replenish.is_empty() {
-                    changed.push(spot);
+                    self.replenish.touch(&self.core, spot);
                 }
             }
+            // The room is used again.
+            self.core.stock.parts[part].promised = promised;
         }
         if !self.schedule.overdue.is_empty() {
             self.claims
@@ -98,7 +99,9 @@ impl Engine {
         }
         self.review_risks(config, place);
         if !self.replenish.is_idle(config) {
-            self.review_replenishment(config, changed, place);
+            // Once all that the element changed counts.
+            let Self { core, schedule, replenish, sources, tracker, .. } = self;
+            replenish.review(View::new(core, schedule, config), place, &SourceFeeds { core, sources, tracker });
         }
     }
 
@@ -123,18 +126,5 @@ impl Engine {
         }
         // The room is used again.
         self.schedule.touched = touched;
-    }
-
-    /// Looks at what is to be filled up, once all that an element changed counts.
-    fn review_replenishment(&mut self, config: &Config, changed: Vec<Spot>, place: Place) {
-        let Self { core, schedule, replenish, sources, tracker, .. } = self;
-        for spot in changed {
-            replenish.touch(core, spot);
-        }
-        let feeds = SourceFeeds { core, sources, tracker };
-        let is_stale = |location: &str| {
-            feeds.of_location(location).iter().any(|source| feeds.freshness(source) == Freshness::Stale)
-        };
-        replenish.review(View::new(core, schedule, config), place, is_stale);
     }
 }

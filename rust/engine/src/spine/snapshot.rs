@@ -70,7 +70,7 @@ impl Engine {
     pub fn has_effects(&self) -> bool {
         !(self.exceptions.is_empty()
             && self.work.changes.is_empty()
-            && self.replenish.changes.is_empty()
+            && self.replenish.is_all_told()
             && self.core.stock.is_unchanged())
     }
 
