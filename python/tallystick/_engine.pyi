@@ -389,9 +389,7 @@ class Engine:
         """The log time at which something happens of itself, in nanoseconds since 1970."""
 
     def sources(self) -> str: ...
-    def replenishment(
-        self, sku: str | None = None, location: str | None = None, limit: int | None = None
-    ) -> str:
+    def replenishment(self, sku: str | None = None, location: str | None = None, limit: int | None = None) -> str:
         """Replenishment signals that stand as a JSON array, by SKU and location (`docs/replenish.md`)."""
 
     def replenishment_total(self, sku: str | None = None, location: str | None = None) -> int:

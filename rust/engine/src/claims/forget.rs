@@ -1,5 +1,7 @@
 //! Forgetting: a line of which nothing is wanted any more is remembered for a while (`docs/claims.md` §3).
 
+use smallvec::smallvec;
+
 use crate::claims::book::{Claims, Kind, Life, Line};
 use crate::read::directive::Side;
 use crate::schedule::{Books, View};
@@ -60,7 +62,7 @@ impl Claims {
     /// Forgets a line; one that goes with those that share facts with it.
     pub(crate) fn forget_family(&mut self, books: &mut Books<'_>, number: u32) {
         let family = match self.head(number).key.side {
-            Side::Supply => vec![number],
+            Side::Supply => smallvec![number],
             Side::Demand => self.family(number),
         };
         for number in family {

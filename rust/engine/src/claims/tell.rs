@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use smallvec::SmallVec;
 use tallystick_contract::quantity;
 
 use crate::claims::book::{Claims, Flags, Kind, Life, Line, LineRef, Sums, is_used_after_closing};
@@ -92,8 +93,8 @@ impl Claims {
         };
         let closed_ns = self.document(line.document).closed_on(line.side);
         let own = self.line(number);
-        let seen: Vec<LineRef<'_>> = family.iter().map(|number| self.line(*number)).collect();
-        let kin: Vec<&Line> = seen.iter().map(|line| &**line).collect();
+        let seen: SmallVec<[LineRef<'_>; 2]> = family.iter().map(|number| self.line(*number)).collect();
+        let kin: SmallVec<[&Line; 2]> = seen.iter().map(|line| &**line).collect();
         let first = line.statements.first().map(|statement| statement.source);
         Flags {
             // Where something was said without a line, all lines together tell whether too much was given back.

@@ -84,7 +84,7 @@ pub(crate) struct Lifted {
     pub(crate) asked_ns: i64,
     pub(crate) spots: SmallVec<[Spot; 4]>,
     /// The lines whose claims are lifted.
-    pub(crate) family: Vec<u32>,
+    pub(crate) family: SmallVec<[u32; 2]>,
 }
 
 /// What a line is to have of a position.

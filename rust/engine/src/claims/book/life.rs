@@ -1,5 +1,7 @@
 //! Life: when a line was closed and opened again, and which facts count since then (`docs/claims.md` §3).
 
+use smallvec::SmallVec;
+
 use crate::claims::book::line::Line;
 use crate::claims::book::voices::{Reach, Voices, base, shipped};
 /// Where a line stands at a place.
@@ -16,7 +18,7 @@ pub(crate) struct Standing {
 /// Where a line stands at all its places.
 #[derive(Debug)]
 pub(crate) struct Life {
-    pub(crate) standings: Vec<Standing>,
+    pub(crate) standings: SmallVec<[Standing; 1]>,
     /// Whether all that was ordered is shipped.
     pub(crate) is_complete: bool,
 }
@@ -38,12 +40,11 @@ impl Life {
     /// By what was closed at or before a time.
     fn as_of(line: &Line, document_ns: Option<i64>, until_ns: i64) -> Self {
         let document_ns = document_ns.filter(|closed_ns| *closed_ns <= until_ns);
-        let mut standings = Vec::with_capacity(line.places.len());
-        for place in (0..).zip(&line.places).map(|(place, _)| place) {
+        let standing = |(place, _)| {
             let closed_ns = line.closed_by(place, until_ns).max(document_ns);
-            standings.push(Standing::of(line, place, (closed_ns, until_ns)));
-        }
-        Self { standings, is_complete: false }
+            Standing::of(line, place, (closed_ns, until_ns))
+        };
+        Self { standings: (0..).zip(&line.places).map(standing).collect(), is_complete: false }
     }
 
     /// A request for a line that was complete opens it: what was said before has ended.
@@ -173,10 +174,8 @@ fn is_opened(line: &Line, place: u32, (closed_ns, reach): (i64, &Reach)) -> bool
 
 /// Whether something that takes was said of a line after it was closed by word.
 pub(crate) fn is_used_after_closing(line: &Line, document_ns: Option<i64>) -> bool {
-    let mut closed = Vec::with_capacity(line.places.len());
-    for place in (0..).zip(&line.places).map(|(place, _)| place) {
-        closed.push(line.closed_ns(place).max(document_ns));
-    }
+    let closed_at = |(place, _)| line.closed_ns(place).max(document_ns);
+    let closed: SmallVec<[Option<i64>; 2]> = (0..).zip(&line.places).map(closed_at).collect();
     let is_after = |place: u32, time_ns: i64| closed[place as usize].is_some_and(|closed_ns| time_ns > closed_ns);
     line.facts.iter().any(|fact| fact.kind.is_taking() && is_after(fact.place, fact.time_ns))
         || line.holds.iter().any(|hold| is_after(hold.place, hold.asked_ns))

@@ -1,8 +1,7 @@
 //! Claims: what orders claim of the shelf, whoever tells of them, in whatever order (`docs/claims.md`).
 //!
 //! A capability: it keeps what was said of lines, and reckons what they claim. It knows positions by their spots and
-//! nothing of what stands there;
-//! what follows for what can be promised is the business of whoever calls it.
+//! nothing of what stands there; what follows for what can be promised is the business of whoever calls it.
 
 #![expect(clippy::similar_names, reason = "a line, its life and those alike are words of the field")]
 
@@ -26,6 +25,7 @@ mod voices;
 
 use std::collections::BTreeMap;
 
+use smallvec::{SmallVec, smallvec};
 use tallystick_contract::heap_size;
 use tallystick_tables::hash::{GOLDEN, fold, of_name};
 use tallystick_tables::intern::NameId;
@@ -50,6 +50,9 @@ pub(crate) use sources::SourceNames;
 pub(crate) use store::LineRef;
 pub(crate) use supply::{Coming, coming};
 pub(crate) use voices::{Sums, Voices};
+
+/// The lines that share facts with one, by their numbers in the store. Most lines are alone.
+pub(crate) type Family = SmallVec<[u32; 2]>;
 
 /// What a line is known by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,25 +248,24 @@ impl Claims {
     }
 
     /// The lines that share facts with one: itself, or all of its document and SKU where something was said without a
-    /// line. The one without a
-    /// number stands first, the others in their order.
-    pub(crate) fn family(&self, number: u32) -> Vec<u32> {
+    /// line. The one without a number stands first, the others in their order.
+    pub(crate) fn family(&self, number: u32) -> Family {
         let line = self.head(number).key;
         let document = self.document(line.document);
-        let Some(families) = &document.families else { return vec![number] };
-        let mut family = families.lines(&line).to_vec();
+        let Some(families) = &document.families else { return smallvec![number] };
+        let mut family = Family::from_slice(families.lines(&line));
         if family.len() == 1 {
             return family;
         }
         let key = |number: &u32| self.head(*number).key;
         family.sort_by(|one, other| key(one).number.cmp(&key(other).number));
-        if key(&family[0]).number.is_some() { vec![number] } else { family }
+        if key(&family[0]).number.is_some() { smallvec![number] } else { family }
     }
 
     /// The lines of a family with what was said without a line shared out.
     pub(crate) fn shared_out(&self, family: &[u32], is_before: impl Fn(Spot, Spot) -> bool) -> Vec<Line> {
-        let seen: Vec<LineRef<'_>> = family.iter().map(|number| self.line(*number)).collect();
-        let lines: Vec<&Line> = seen.iter().map(|line| &**line).collect();
+        let seen: SmallVec<[LineRef<'_>; 2]> = family.iter().map(|number| self.line(*number)).collect();
+        let lines: SmallVec<[&Line; 2]> = seen.iter().map(|line| &**line).collect();
         let document = self.document(lines[0].document);
         spread::spread(&lines, document.closed_on(lines[0].side), &self.sources, is_before)
     }
@@ -275,8 +277,8 @@ impl Claims {
             return vec![line];
         }
         let known = |one: &u32| if *one == number { LineRef::Awake(&line) } else { self.line(*one) };
-        let seen: Vec<LineRef<'_>> = family.iter().map(known).collect();
-        let lines: Vec<&Line> = seen.iter().map(|line| &**line).collect();
+        let seen: SmallVec<[LineRef<'_>; 2]> = family.iter().map(known).collect();
+        let lines: SmallVec<[&Line; 2]> = seen.iter().map(|line| &**line).collect();
         spread::spread(&lines, self.document(line.document).closed_on(line.side), &self.sources, is_before)
     }
 
@@ -318,8 +320,8 @@ impl Claims {
     }
 
     fn keep_their_moves(&self, family: &[u32]) -> bool {
-        let seen: Vec<LineRef<'_>> = family.iter().map(|number| self.line(*number)).collect();
-        doubled::keeps_its_moves(&seen.iter().map(|line| &**line).collect::<Vec<_>>())
+        let seen: SmallVec<[LineRef<'_>; 2]> = family.iter().map(|number| self.line(*number)).collect();
+        doubled::keeps_its_moves(&seen.iter().map(|line| &**line).collect::<SmallVec<[_; 2]>>())
     }
 
     /// What was picked for a line, or for those that share facts with it, and sold of it, too. Nothing where it is

@@ -57,7 +57,7 @@ pub(crate) fn reckon(
     keeps_its_moves: bool,
 ) -> Vec<Given> {
     let life = Life::of(line, document_ns);
-    let voices: Vec<Voices> = (0..).zip(&line.places).map(|(place, _)| life.voices(line, place)).collect();
+    let voices: SmallVec<[Voices; 1]> = (0..).zip(&line.places).map(|(place, _)| life.voices(line, place)).collect();
     let mut all: Vec<Given> = line.places.iter().map(|place| Given::none(place.spot)).collect();
     if !life.is_complete {
         let counts = |spot: Spot, voices: &Voices| {
