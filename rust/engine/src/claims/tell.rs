@@ -8,12 +8,16 @@ use tallystick_contract::quantity;
 
 use crate::claims::book::{Claims, Flags, Kind, Life, Line, LineRef, Sums, is_used_after_closing};
 use crate::core::Core;
+use crate::diagnostics::turn::{NetTurn, ShelfTurn};
 use crate::diagnostics::{Diagnostics, Raised};
 use crate::read::directive::Side;
 use crate::schedule::{Books, View};
 
 /// What is told of a line, in this order.
 pub(crate) const CODES: [&str; 4] = ["claim_below_zero", "closed_line", "document_clash", "unallocated_pick"];
+
+/// A source, and a location.
+type SourceAt = (Box<str>, Box<str>);
 
 impl Claims {
     /// Tells what is other of the lines that an element was about.
@@ -105,10 +109,52 @@ impl Claims {
         }
     }
 
-    /// Tells at which locations sources begin, or cease, to ship what they did not pick.
+    /// Tells where more is given back than was claimed, and at which locations sources begin, or cease, to ship what
+    /// they did not pick.
     pub(crate) fn tell_turns(&mut self, core: &mut Core, diagnostics: &mut Diagnostics) {
         let mut nets = std::mem::take(&mut diagnostics.nets);
         nets.append(&mut core.nets);
+        tell_nets(nets, diagnostics);
+        let all = diagnostics.turns.drain(..).chain(core.turns.drain(..));
+        let of_turn = |turn: ShelfTurn| ((turn.source, turn.location), if turn.is_missing { 1 } else { -1 });
+        // Most elements turn one place.
+        let mut turns: SmallVec<[(SourceAt, i64); 1]> = all.map(of_turn).collect();
+        turns.sort();
+        turns.dedup_by(|(next, change), (kept, sum)| {
+            let is_same = next == kept;
+            *sum += if is_same { *change } else { 0 };
+            is_same
+        });
+        for (key, change) in turns.into_iter().filter(|(_, change)| *change != 0) {
+            self.tell_unpicked(key, change, diagnostics);
+        }
+    }
+
+    /// Tells that a source ships at more places of a location, or at fewer, what it did not pick.
+    fn tell_unpicked(&mut self, key: SourceAt, change: i64, diagnostics: &mut Diagnostics) {
+        let before = self.unpicked.get(&key).copied().unwrap_or(0);
+        let now = u32::try_from(i64::from(before) + change).unwrap_or(0);
+        if (before > 0) != (now > 0) {
+            let subject = format!("{}/{}", key.0, key.1);
+            if now > 0 {
+                let cause = format!("{:?} ships at {:?} what it did not tell that it picked", key.0, key.1);
+                let raised = Raised::about("ship_without_pick", subject, cause);
+                diagnostics.raised.push(Raised { location: Some(key.1.clone()), ..raised });
+            } else {
+                diagnostics.settled.push(("ship_without_pick", subject));
+            }
+        }
+        if now == 0 {
+            self.unpicked.remove(&key);
+        } else {
+            self.unpicked.insert(key, now);
+        }
+    }
+}
+
+/// Tells where more is given back without a document than was claimed, or not any more.
+fn tell_nets(mut nets: Vec<NetTurn>, diagnostics: &mut Diagnostics) {
+    if nets.len() > 1 {
         // What turned and turned back within one element is as it was.
         let mut turned: BTreeMap<Box<str>, u32> = BTreeMap::new();
         for net in &nets {
@@ -116,34 +162,13 @@ impl Claims {
         }
         nets.retain(|net| turned[&net.subject] % 2 == 1);
         nets.dedup_by(|one, other| one.subject == other.subject);
-        for net in nets {
+    }
+    for net in nets {
+        if net.is_below_zero {
             let cause = "more was unreserved or deallocated here without a document than was claimed".to_owned();
-            if net.is_below_zero {
-                diagnostics.raised.push(Raised::about("claim_below_zero", net.subject.into(), cause));
-            } else {
-                diagnostics.settled.push(("claim_below_zero", net.subject.into()));
-            }
-        }
-        let mut turns: BTreeMap<(Box<str>, Box<str>), i64> = BTreeMap::new();
-        for turn in diagnostics.turns.drain(..).chain(core.turns.drain(..)) {
-            *turns.entry((turn.source, turn.location)).or_default() += if turn.is_missing { 1 } else { -1 };
-        }
-        for (key, change) in turns.into_iter().filter(|(_, change)| *change != 0) {
-            let before = i64::from(self.unpicked.get(&key).copied().unwrap_or(0));
-            let now = u32::try_from(before + change).unwrap_or(0);
-            let subject = format!("{}/{}", key.0, key.1);
-            if before == 0 && now > 0 {
-                let cause = format!("{:?} ships at {:?} what it did not tell that it picked", key.0, key.1);
-                let raised = Raised::about("ship_without_pick", subject, cause);
-                diagnostics.raised.push(Raised { location: Some(key.1.clone()), ..raised });
-            } else if before > 0 && now == 0 {
-                diagnostics.settled.push(("ship_without_pick", subject));
-            }
-            if now == 0 {
-                self.unpicked.remove(&key);
-            } else {
-                self.unpicked.insert(key, now);
-            }
+            diagnostics.raised.push(Raised::about("claim_below_zero", net.subject.into(), cause));
+        } else {
+            diagnostics.settled.push(("claim_below_zero", net.subject.into()));
         }
     }
 }

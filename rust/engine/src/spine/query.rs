@@ -51,8 +51,8 @@ impl Engine {
         self.promises.list(self.looked_at(), &self.claims, filter)
     }
 
-    /// Replenishment signals that stand of a SKU at a location, nothing for any of them: how many, and at most `limit` of
-    /// them as a JSON array by SKU and location.
+    /// Replenishment signals that stand of a SKU at a location, nothing for any of them: how many, and at most `limit`
+    /// of them as a JSON array by SKU and location.
     pub fn replenishment(&self, sku: Option<&str>, location: Option<&str>, limit: Option<usize>) -> (usize, String) {
         self.replenish.list(&self.core, [sku, location], limit)
     }

@@ -82,44 +82,51 @@ impl Part {
         let far_touch = far.as_mut().map_or(Touch::Nothing, |far| {
             self.ledger.draft_legs(far, legs.iter().filter(|leg| leg.remote), posting.quantity, time_ns)
         });
-        for draft in std::iter::once(&near).chain(&far) {
-            Ledger::check_range(draft)?;
-        }
-        let near_left = near.relieved(checked.relief);
-        for draft in std::iter::once(&near_left).chain(&far) {
-            check_negative(config, draft).inspect_err(|_| diagnostics.why = Some(why_negative(draft)))?;
+        Ledger::check_range(&near)?;
+        far.as_ref().map_or(Ok(()), Ledger::check_range)?;
+        if config.negative_stock == NegativeStock::Refuse {
+            for draft in std::iter::once(&near.relieved(checked.relief)).chain(&far) {
+                check_negative(config, draft).inspect_err(|_| diagnostics.why = Some(why_negative(draft)))?;
+            }
         }
 
         // From here on nothing can refuse the event.
         if CHECKED {
-            let drafts = std::iter::once(&near).chain(&far);
-            let change = drafts.map(|draft| self.ledger.physical_change(draft)).fold(0, i64::wrapping_add);
+            let far_change = far.as_ref().map_or(0, |far| self.ledger.physical_change(far));
+            let change = self.ledger.physical_change(&near).wrapping_add(far_change);
             assert_eq!(change, 0, "what one account gives another one takes");
         }
-        let mut places = [None; 2];
-        for (slot, (draft, location)) in
-            [(Some(near), event.location), (far, event.to_location)].into_iter().enumerate()
-        {
-            let Some(draft) = draft else { continue };
-            let place = self.ledger.write(&draft, time_ns, checked.sequence);
-            self.touch(place, checked.ordinal, tracing(event));
-            tell_crossing(config, &draft, event, location, diagnostics);
-            places[slot] = Some(place);
-        }
+        let place = self.write_movement(config, checked, (&near, event.location), diagnostics);
+        let far_place = far.map(|far| self.write_movement(config, checked, (&far, event.to_location), diagnostics));
         let batch = batch_of(event, posting.rule, legs, posting.quantity);
         if batch != 0 {
-            self.move_batch(places[0].unwrap_or_default(), event.source, batch, diagnostics);
+            self.move_batch(place, event.source, batch, diagnostics);
         }
         let net = net_of(event, posting.rule, legs, posting.quantity);
         if let Some((side, amount)) = net {
-            self.move_net(places[0].unwrap_or_default(), side, amount, &mut diagnostics.nets);
+            self.move_net(place, side, amount, &mut diagnostics.nets);
         }
         let posted = PostedLegs::of(legs, batch != 0 || net.is_some());
-        self.remember(config, checked, Some(posted), (places[0].unwrap_or_default(), places[1]));
+        self.remember(config, checked, Some(posted), (place, far_place));
         if let Some(code) = &posting.rule.exception {
             diagnostics.raised.push(Raised::of(code));
         }
         Ok(if is_absorbed(&[near_touch, far_touch]) { Outcome::Absorbed } else { Outcome::Applied })
+    }
+
+    /// Writes what a movement does to one position. Returns its place.
+    #[inline]
+    fn write_movement(
+        &mut self,
+        config: &Config,
+        checked: &Checked<'_, '_>,
+        (draft, location): (&Draft, &str),
+        diagnostics: &mut Diagnostics,
+    ) -> u32 {
+        let place = self.ledger.write(draft, checked.time_ns, checked.sequence);
+        self.touch(place, checked.ordinal, tracing(checked.event));
+        tell_crossing(config, draft, checked.event, location, diagnostics);
+        place
     }
 
     /// The names of an event's position.
