@@ -1,11 +1,15 @@
 """Tallystick: one ledger of stock that can be trusted, from the inventory events of many systems.
 
-    from tallystick import Engine
-
-    engine = Engine()
-    engine.apply([b'{"id":"1","source":"wms","type":"stock.received","sku":"A","location":"DC1","quantity":5}'],
-                 first_sequence=1, log_time_ns=1_700_000_000_000_000_000)
-    engine.position("A", "DC1").on_hand  # 5000 thousandths; to_decimal() returns 5
+>>> from tallystick import OUTCOMES, SCALE, Engine, to_decimal
+>>> engine = Engine()
+>>> event = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":12.5}'
+>>> batch = engine.apply([event, event], first_sequence=1, log_time_ns=1_700_000_000_000_000_000)
+>>> batch.outcomes.tolist() == [OUTCOMES["applied"], OUTCOMES["duplicate"]]
+True
+>>> engine.position("LAMP", "DC1").on_hand, SCALE
+(12500, 1000)
+>>> to_decimal(12500)
+Decimal('12.5')
 
 This module only names what the package offers. Everything is imported on first use, so that `import tallystick`
 costs nothing and pulls in neither NumPy nor a NATS client.

@@ -63,7 +63,12 @@ class SnapshotWriteError(OperationError):
 
 
 class LogGap(OperationError):
-    """Messages of the event stream are missing. Carries the exact range, both ends included."""
+    """Messages of the event stream are missing. Carries the exact range, both ends included.
+
+    >>> gap = LogGap("EVENTS", 7, 9)
+    >>> gap.exit_code, str(gap).partition(";")[0]
+    (6, 'stream EVENTS: messages 7 to 9 missing')
+    """
 
     exit_code = 6
 

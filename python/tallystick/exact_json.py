@@ -12,7 +12,11 @@ _WORD_MIN: Final = -(1 << 63)
 
 
 def loads(data: bytes | str) -> Any:
-    """Reads JSON; a number with a fraction, or beyond 64 bits, is a Decimal. Raises ValueError for what is none."""
+    """Reads JSON; a number with a fraction, or beyond 64 bits, is a Decimal. Raises ValueError for what is none.
+
+    >>> loads('{"quantity": 12.50}')
+    {'quantity': Decimal('12.50')}
+    """
     try:
         return json.loads(data, parse_float=Decimal, parse_int=_integer, parse_constant=_refuse)
     except RecursionError as error:
@@ -20,7 +24,11 @@ def loads(data: bytes | str) -> Any:
 
 
 def dumps(value: Any, *, indent: bool = False) -> bytes:
-    """Writes JSON in UTF-8. Raises ValueError for what JSON cannot express, as half of a surrogate pair."""
+    """Writes JSON in UTF-8. Raises ValueError for what JSON cannot express, as half of a surrogate pair.
+
+    >>> dumps({"quantity": Decimal("12.50")})
+    b'{"quantity":12.50}'
+    """
     import orjson
 
     try:

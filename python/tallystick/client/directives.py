@@ -19,7 +19,15 @@ ExceptionState = Literal["acknowledged", "resolved", "discarded"]
 
 
 def void(target_source: str, target_id: str, *, source: str, directive_id: str | None = None, **more: str) -> bytes:
-    """Undoes what an event did, at its own effective time."""
+    """Undoes what an event did, at its own effective time.
+
+    >>> from tallystick import Engine
+    >>> engine = Engine()
+    >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}'
+    >>> batch = engine.apply([came, void("wms", "1", source="wms")], first_sequence=1, log_time_ns=0)
+    >>> engine.position("LAMP", "DC1").on_hand
+    0
+    """
     return directive("event.voided", source, directive_id, more, target=_target(target_source, target_id))
 
 
@@ -32,40 +40,84 @@ def correct(
     directive_id: str | None = None,
     **more: str,
 ) -> bytes:
-    """Replaces an event by `event`, a stock event without `id` and `source`."""
+    """Replaces an event by `event`, a stock event without `id` and `source`.
+
+    >>> from tallystick import Engine
+    >>> engine = Engine()
+    >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}'
+    >>> event = {"type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": 6}
+    >>> batch = engine.apply([came, correct("wms", "1", event, source="wms")], first_sequence=1, log_time_ns=0)
+    >>> engine.position("LAMP", "DC1").on_hand
+    6000
+    """
     target = _target(target_source, target_id)
     return directive("event.corrected", source, directive_id, more, target=target, event=dict(event))
 
 
 def approve(exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str) -> bytes:
-    """Lets what waits under an exception be posted."""
+    """Lets what waits under an exception be posted.
+
+    >>> import json
+    >>> json.loads(approve(7, reason="counted again"))["data"]
+    {'exception': 7, 'reason': 'counted again'}
+    """
     return directive("approval.granted", source, directive_id, more, exception=exception)
 
 
 def deny(exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str) -> bytes:
-    """Drops what waits under an exception."""
+    """Drops what waits under an exception.
+
+    >>> import json
+    >>> json.loads(deny(7))["type"]
+    'approval.denied'
+    """
     return directive("approval.denied", source, directive_id, more, exception=exception)
 
 
 def acknowledge(exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str) -> bytes:
-    """Marks an exception as one that somebody works on."""
+    """Marks an exception as one that somebody works on.
+
+    >>> import json
+    >>> from tallystick import Engine
+    >>> engine = Engine()
+    >>> batch = engine.apply([b"{}", acknowledge(1)], first_sequence=1, log_time_ns=0)
+    >>> json.loads(engine.exception(1))["state"]
+    'acknowledged'
+    """
     return move_on("acknowledged", exception, source=source, directive_id=directive_id, **more)
 
 
 def resolve(exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str) -> bytes:
-    """Marks an exception as resolved: its reason is gone."""
+    """Marks an exception as resolved: its reason is gone.
+
+    >>> from tallystick import Engine
+    >>> engine = Engine()
+    >>> batch = engine.apply([b"{}", resolve(1, reason="a test")], first_sequence=1, log_time_ns=0)
+    >>> engine.open_exceptions()
+    []
+    """
     return move_on("resolved", exception, source=source, directive_id=directive_id, **more)
 
 
 def discard(exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str) -> bytes:
-    """Marks an exception as one about which nothing will be done."""
+    """Marks an exception as one about which nothing will be done.
+
+    >>> import json
+    >>> json.loads(discard(7, directive_id="d1"))["id"]
+    'd1'
+    """
     return move_on("discarded", exception, source=source, directive_id=directive_id, **more)
 
 
 def move_on(
     state: ExceptionState, exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str
 ) -> bytes:
-    """Moves an exception to another state."""
+    """Moves an exception to another state.
+
+    >>> import json
+    >>> json.loads(move_on("resolved", 7))["type"]
+    'exception.resolved'
+    """
     return directive(f"exception.{state}", source, directive_id, more, exception=exception)
 
 
@@ -80,13 +132,25 @@ def configure(
     """Replaces tables of the configuration for what follows in the log, or tries an ownership policy in the shadow.
 
     `config` is text (TOML or JSON) or tables, None to end a trial.
+
+    >>> from tallystick import Engine
+    >>> engine = Engine()
+    >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}'
+    >>> batch = engine.apply([came, configure({"safety_stock": {"default": 2}})], first_sequence=1, log_time_ns=0)
+    >>> engine.position("LAMP", "DC1").atp
+    3000
     """
     members = {} if config is None else {"config": config if isinstance(config, str) else dict(config)}
     return directive("configuration.changed", source, directive_id, more, **members, mode=mode)
 
 
 def directive(kind: str, source: str, directive_id: str | None, more: Mapping[str, str], **members: Any) -> bytes:
-    """Makes a directive of any type; `members` become its data. Raises ValueError and TypeError as all of them do."""
+    """Makes a directive of any type; `members` become its data. Raises ValueError and TypeError as all of them do.
+
+    >>> import json
+    >>> json.loads(directive("item.retired", "erp", "r1", {}, sku="LAMP"))["data"]
+    {'sku': 'LAMP'}
+    """
     if len(more.get("reason", "").encode()) > REASON_BYTES_MAX:
         raise ValueError(f"a reason has at most {REASON_BYTES_MAX} bytes")
     known = {name: value for name, value in more.items() if name != "reason"}

@@ -85,7 +85,12 @@ class Flow:
         return min((step.time_ns for step in self._steps if step.kind == "event"), default=None)
 
     def may_hold(self, message: bytes) -> bool:
-        """Whether the id is in a message at all: a look at the bytes, which is far cheaper than parsing them."""
+        """Whether the id is in a message at all: a look at the bytes, which is far cheaper than parsing them.
+
+        >>> flow = Flow("order/1")
+        >>> flow.may_hold(b'{"correlationid":"order/1"}'), flow.may_hold(b'{"correlationid":"order/2"}')
+        (True, False)
+        """
         return any(needle in message for needle in self._needles)
 
     def add_events(self, message: StoredMessage) -> None:

@@ -155,7 +155,16 @@ class Promise(TypedDict):
 
 
 def promise(engine: "Engine", positions: Sequence[Place], **asked: Unpack[Asked]) -> Promise:
-    """Asks what can be promised. Raises ValueError, which names the member, for a question that cannot be answered."""
+    """Asks what can be promised. Raises ValueError, which names the member, for a question that cannot be answered.
+
+    >>> from tallystick import Engine
+    >>> engine = Engine()
+    >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}'
+    >>> batch = engine.apply([came], first_sequence=1, log_time_ns=0)
+    >>> [answer] = promise(engine, [{"sku": "LAMP", "location": "DC1"}], quantity=6)["answers"]
+    >>> answer["available"], answer["enough"]
+    (5, False)
+    """
     found = exact_json.loads(engine.promise(exact_json.dumps(question(positions, **asked))))
     if "error" in found:
         raise ValueError(found["error"])
@@ -167,7 +176,11 @@ def promise(engine: "Engine", positions: Sequence[Place], **asked: Unpack[Asked]
 
 
 def question(positions: Sequence[Place], **asked: Unpack[Asked]) -> dict[str, Any]:
-    """Returns the question as `Engine.promise` and the daemon take it: members that are None or False are left out."""
+    """Returns the question as `Engine.promise` and the daemon take it: members that are None or False are left out.
+
+    >>> question([{"sku": "LAMP", "location": "DC1"}], due="2026-03-01", channel=None)
+    {'positions': [{'sku': 'LAMP', 'location': 'DC1'}], 'due': '2026-03-01'}
+    """
     members = {name: value for name, value in asked.items() if value is not None and value is not False}
     return {"positions": list(positions), **members}
 
@@ -187,6 +200,11 @@ def atp_figures(
 
     By the kernel alone, without an engine. `on_hand` is what is there before all buckets, `safety_stock` one for all of
     them or one for each. Raises ValueError for lengths that differ and for quantities that are no thousandths.
+
+    >>> [str(figure) for figure in atp_figures(10, supply=[0, 5, 0], demand=[0, 0, "12.5"])]
+    ['2.5', '2.5', '2.5']
+    >>> [str(figure) for figure in atp_figures(10, supply=[0, 5, 0], demand=[0, 0, "12.5"], mode="period_net")]
+    ['10', '5', '-12.5']
     """
     from tallystick import _engine
 
@@ -208,7 +226,16 @@ def reserve(
     terms: Terms | None = None,
     **more: Unpack[More],
 ) -> bytes:
-    """Asks for a promise. The engine's answer goes to the subject `reply`."""
+    """Asks for a promise. The engine's answer goes to the subject `reply`.
+
+    >>> from tallystick import Engine
+    >>> engine = Engine()
+    >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}'
+    >>> hold = reserve([{"sku": "LAMP", "location": "DC1", "quantity": 2}], source="shop", directive_id="r1")
+    >>> batch = engine.apply([came, hold], first_sequence=1, log_time_ns=0)
+    >>> engine.position("LAMP", "DC1").reserved, engine.position("LAMP", "DC1").atp
+    (2000, 3000)
+    """
     asked: dict[str, Any] = dict(lines[0]) if len(lines) == 1 else {"lines": [dict(line) for line in lines]}
     return _made("reservation.requested", source, more, {**asked, **(terms or {}), "reply": reply})
 
@@ -226,6 +253,14 @@ def post(
     """Takes what a reservation holds: of a quantity (or one for each line), else everything.
 
     The rest is released, unless it is to be kept.
+
+    >>> from tallystick import Engine
+    >>> engine = Engine()
+    >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}'
+    >>> hold = reserve([{"sku": "LAMP", "location": "DC1", "quantity": 2}], source="shop", directive_id="r1")
+    >>> batch = engine.apply([came, hold, post("shop", "r1", 1)], first_sequence=1, log_time_ns=0)
+    >>> engine.position("LAMP", "DC1").reserved, engine.position("LAMP", "DC1").allocated
+    (0, 1000)
     """
     members = _about(target_source, target_id, quantity) | {"rest": "keep" if keep else None, "reply": reply}
     return _made("reservation.posted", source or target_source, more, members)
@@ -240,7 +275,16 @@ def void(
     reply: str | None = None,
     **more: Unpack[More],
 ) -> bytes:
-    """Releases what a reservation holds: of a quantity (or one for each line), else everything."""
+    """Releases what a reservation holds: of a quantity (or one for each line), else everything.
+
+    >>> from tallystick import Engine
+    >>> engine = Engine()
+    >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}'
+    >>> hold = reserve([{"sku": "LAMP", "location": "DC1", "quantity": 2}], source="shop", directive_id="r1")
+    >>> batch = engine.apply([came, hold, void("shop", "r1")], first_sequence=1, log_time_ns=0)
+    >>> engine.position("LAMP", "DC1").atp
+    5000
+    """
     members = _about(target_source, target_id, quantity) | {"reply": reply}
     return _made("reservation.voided", source or target_source, more, members)
 
@@ -278,7 +322,16 @@ def schedule(
     supplier: str | None = None,
     **more: Unpack[More],
 ) -> bytes:
-    """A line that is to come (`supply`) or to go (`demand`)."""
+    """A line that is to come (`supply`) or to go (`demand`).
+
+    >>> from tallystick import Engine
+    >>> engine = Engine()
+    >>> lamp = {"sku": "LAMP", "location": "DC1"}
+    >>> coming = schedule("supply", "PO-1", lamp, "1970-01-03", 5, source="erp")
+    >>> batch = engine.apply([coming], first_sequence=1, log_time_ns=0)
+    >>> [promise(engine, [lamp], due=day)["answers"][0]["available"] for day in ("1970-01-02", "1970-01-03")]
+    [0, 5]
+    """
     members = {"document": document, "line": line, "due": due, "quantity": quantity, "supplier": supplier}
     return _made(f"{side}.scheduled", source, more, {**place, **members})
 
@@ -327,7 +380,16 @@ def protect(
     capped: Quantity | None = None,
     **more: Unpack[More],
 ) -> bytes:
-    """Keeps stock for a channel. `place`: the SKU, and a location or a group, or neither for everywhere."""
+    """Keeps stock for a channel. `place`: the SKU, and a location or a group, or neither for everywhere.
+
+    >>> from tallystick import Engine
+    >>> engine = Engine()
+    >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}'
+    >>> batch = engine.apply([came, protect("shop", {"sku": "LAMP"}, 2, source="erp")], first_sequence=1, log_time_ns=0)
+    >>> [promise(engine, [{"sku": "LAMP", "location": "DC1"}], channel=channel)["answers"][0]["available"]
+    ...  for channel in ("shop", "market")]
+    [5, 3]
+    """
     members = {"channel": channel, "protected": protected, "capped": capped}
     return _made("protection.set", source, more, {**place, **members})
 
@@ -349,7 +411,16 @@ def move_protection(
 def define_group(
     group: str, locations: Sequence[str] = (), groups: Sequence[str] = (), *, source: str, **more: Unpack[More]
 ) -> bytes:
-    """A group of locations, in the order in which they are picked, then those of other groups; from `time` on."""
+    """A group of locations, in the order in which they are picked, then those of other groups; from `time` on.
+
+    >>> from tallystick import Engine
+    >>> engine = Engine()
+    >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}'
+    >>> north = define_group("north", ["DC1", "DC2"], source="erp")
+    >>> batch = engine.apply([came, north], first_sequence=1, log_time_ns=0)
+    >>> promise(engine, [{"sku": "LAMP", "group": "north"}])["answers"][0]["available"]
+    5
+    """
     members = {"group": group, "locations": list(locations) or None, "groups": list(groups) or None}
     return _made("group.defined", source, more, members)
 

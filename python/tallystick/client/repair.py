@@ -37,6 +37,16 @@ def edited(item: WorkItem, changes: Iterable[str]) -> bytes:
     """Returns the original with changes of the form `field=value`; `field=` removes the field.
 
     Raises UsageError for a change that cannot be made, or that would give the event another key.
+
+    >>> from tallystick import Engine
+    >>> from tallystick.client.work import items
+    >>> engine = Engine()
+    >>> wrong = b'{"id":"1","source":"wms","type":"stock.receipt","sku":"LAMP","location":"DC1","quantity":5}'
+    >>> batch = engine.apply([wrong], first_sequence=1, log_time_ns=0)
+    >>> [item] = items(engine.exceptions())
+    >>> batch = engine.apply([edited(item, ["type=stock.received"])], first_sequence=2, log_time_ns=0)
+    >>> engine.position("LAMP", "DC1").on_hand, engine.open_exceptions()
+    (5000, [])
     """
     before = _original(item)
     after = dict(before)

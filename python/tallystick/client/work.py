@@ -18,13 +18,27 @@ _REASONS: Final = {
 
 
 def moved_text(moved_by: str) -> str:
-    """Returns why an exception has its state, in words: what brought it about by itself, or who did."""
+    """Returns why an exception has its state, in words: what brought it about by itself, or who did.
+
+    >>> moved_text("accepted"), moved_text("anna")
+    ('because its event was accepted', 'by anna')
+    """
     return _REASONS.get(moved_by, f"by {moved_by}")
 
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """One exception with its state. What could not be read of the event is None."""
+    """One exception with its state. What could not be read of the event is None.
+
+    >>> from tallystick import Engine
+    >>> engine = Engine()
+    >>> batch = engine.apply([b'{"id":"1","source":"wms"}'], first_sequence=7, log_time_ns=0)
+    >>> [item] = items(engine.exceptions())
+    >>> item.code, item.source, item.place, item.is_unresolved
+    ('malformed', 'wms', '7:0', True)
+    >>> item.original
+    b'{"id":"1","source":"wms"}'
+    """
 
     number: int
     code: str

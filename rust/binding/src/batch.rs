@@ -17,6 +17,14 @@ use crate::columns::Positions;
 use crate::record::ExceptionRecord;
 
 /// Outcomes in log order, and what followed from them.
+///
+///     >>> from tallystick import OUTCOMES, Engine
+///     >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":12.5}'
+///     >>> batch = Engine().apply([came, came], first_sequence=7, log_time_ns=0)
+///     >>> batch.sequences.tolist(), batch.outcomes.tolist() == [OUTCOMES["applied"], OUTCOMES["duplicate"]]
+///     ([7, 8], True)
+///     >>> batch.availability.sku, batch.availability.atp.tolist()
+///     (['LAMP'], [12500])
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct Batch {
     sequences: Py<PyArray1<u64>>,
@@ -203,6 +211,18 @@ impl Batch {
 }
 
 /// Everything that changed in the log sequences (`from_sequence`, `through`], encoded for the bus.
+///
+///     >>> import json
+///     >>> from tallystick import Engine
+///     >>> engine = Engine()
+///     >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":12.5}'
+///     >>> batch = engine.apply([came], first_sequence=1, log_time_ns=0, hold_output=True)
+///     >>> flush = engine.flush("EVENTS")
+///     >>> [(message_id, body)] = flush.availability
+///     >>> message_id, json.loads(body)["data"]["positions"][0]["atp"]
+///     ('EVENTS:1:availability:0', 12.5)
+///     >>> flush.from_sequence, flush.through, flush.exceptions
+///     (0, 1, [])
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct Flush(pub(crate) tallystick_engine::Flush);
 

@@ -16,6 +16,15 @@ fn optional(name: &str) -> Option<&str> {
 }
 
 /// One position. Quantities are integers in thousandths of a unit.
+///
+///     >>> from tallystick import Engine
+///     >>> engine = Engine()
+///     >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":12.5}'
+///     >>> batch = engine.apply([came], first_sequence=1, log_time_ns=0)
+///     >>> engine.position("LAMP", "DC1")
+///     Position(sku="LAMP", location="DC1", atp=12500, on_hand=12500)
+///     >>> engine.position("LAMP", "DC2") is None
+///     True
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct Position(pub(crate) Balance);
 
@@ -148,6 +157,15 @@ impl Position {
 
 /// Positions as columns of one length, as they were when they were asked for. Quantities are int64 in thousandths of a
 /// unit, versions uint64. Names are looked up when they are: most callers of an application never ask.
+///
+///     >>> from tallystick import Engine
+///     >>> engine = Engine()
+///     >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":12.5}'
+///     >>> sold = b'{"id":"2","source":"shop","type":"stock.sold","sku":"DESK","location":"DC1","quantity":2}'
+///     >>> batch = engine.apply([came, sold], first_sequence=1, log_time_ns=0)
+///     >>> positions = engine.columns()
+///     >>> positions.sku, positions.atp.tolist(), positions.lot
+///     (['LAMP', 'DESK'], [12500, -2000], [None, None])
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct Positions {
     door: Arc<Door>,

@@ -30,6 +30,20 @@ use crate::table::{Table, of_columns};
 use crate::threads::Threads;
 
 /// The ledger of one log. Safe to share between threads.
+///
+/// `config` is TOML or JSON. `key` is the 16 bytes that all hashes are keyed with, random ones if it is not given.
+/// `shards` is the number of parts that the state has.
+///
+///     >>> from tallystick import to_decimal
+///     >>> engine = Engine()
+///     >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":12.5}'
+///     >>> sold = b'{"id":"2","source":"shop","type":"stock.sold","sku":"LAMP","location":"DC1","quantity":2}'
+///     >>> engine.apply([came, sold, sold], first_sequence=1, log_time_ns=0).counts
+///     {'applied': 2, 'duplicate': 1}
+///     >>> to_decimal(engine.position("LAMP", "DC1").atp)
+///     Decimal('10.5')
+///     >>> Engine.restore(engine.snapshot()).state_hash() == engine.state_hash()
+///     True
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct Engine {
     door: Arc<Door>,
@@ -77,6 +91,7 @@ impl Engine {
         Ok(Self::around(core::Engine::with_shards(config, secret, shards)))
     }
 
+    /// The engine of a snapshot, which must have been made under the same configuration.
     #[staticmethod]
     #[pyo3(signature = (snapshot, config = "", *, shards = 1))]
     fn restore(py: Python<'_>, snapshot: Bytes, config: &str, shards: usize) -> PyResult<Self> {
@@ -117,6 +132,8 @@ impl Engine {
         })
     }
 
+    /// Applies a list of messages of the bus, which needs `log_time_ns`, or the lines of an NDJSON buffer. Each has a
+    /// sequence of its own. Raises `SequenceError` where the first does not follow the last one.
     #[pyo3(signature = (messages, first_sequence, log_time_ns = None, *, hold_output = false, keys = false))]
     fn apply(
         &self,
@@ -202,6 +219,7 @@ impl Engine {
         applied.map_err(of_sequence)
     }
 
+    /// Takes everything that changed since the last flush, encoded for the bus.
     #[pyo3(signature = (stream, *, positions_per_message = 500, bytes_per_message = 524_288))]
     fn flush(
         &self,
@@ -213,6 +231,7 @@ impl Engine {
         self.enter(py, |state| state.engine.flush(stream, positions_per_message, bytes_per_message)).map(Flush)
     }
 
+    /// One position by its names; None if nothing was ever said of it.
     #[pyo3(signature = (sku, location, lot = None, owner = None))]
     fn position(
         &self,

@@ -3,24 +3,51 @@
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
-pyo3::create_exception!(tallystick._engine, TallystickError, PyException, "The base of every error of the engine.");
+pyo3::create_exception!(
+    tallystick._engine,
+    TallystickError,
+    PyException,
+    r#"The base of every error of the engine.
+
+    >>> from tallystick import Engine
+    >>> try:
+    ...     Engine.restore(b"")
+    ... except TallystickError as error:
+    ...     print(type(error).__name__)
+    SnapshotError"#
+);
 pyo3::create_exception!(
     tallystick._engine,
     ConfigError,
     TallystickError,
-    "The configuration is not valid; the message names the key and the cure."
+    r#"The configuration is not valid; the message names the key and the cure.
+
+    >>> from tallystick import Engine
+    >>> Engine("[engine]\nhistory_max = 0")
+    Traceback (most recent call last):
+    tallystick._engine.ConfigError: engine.history_max: 0 is not within 1 to 4096"#
 );
 pyo3::create_exception!(
     tallystick._engine,
     SequenceError,
     TallystickError,
-    "The log sequence does not follow the last one. Nothing was changed."
+    r#"The log sequence does not follow the last one. Nothing was changed.
+
+    >>> from tallystick import Engine
+    >>> Engine().apply(b"", first_sequence=0)
+    Traceback (most recent call last):
+    tallystick._engine.SequenceError: sequence 0 does not follow 0, the last one that the ledger reflects"#
 );
 pyo3::create_exception!(
     tallystick._engine,
     SnapshotError,
     TallystickError,
-    "The bytes are no snapshot that can be loaded here."
+    r#"The bytes are no snapshot that can be loaded here.
+
+    >>> from tallystick import Engine
+    >>> Engine.restore(b"PK")
+    Traceback (most recent call last):
+    tallystick._engine.SnapshotError: this is no Tallystick snapshot"#
 );
 pyo3::create_exception!(
     tallystick._engine,

@@ -9,6 +9,14 @@ use tallystick_contract::outcome::Outcome;
 use tallystick_engine::ExceptionRecord as Record;
 
 /// What a person has to look at.
+///
+///     >>> from tallystick import Engine
+///     >>> sold = b'{"id":"1","source":"shop","type":"stock.sold","sku":"LAMP","location":"DC1","quantity":2}'
+///     >>> [exception] = Engine().apply([sold], first_sequence=1, log_time_ns=0).exceptions
+///     >>> exception.code, exception.outcome, exception.team, exception.event == sold
+///     ('negative_stock', 'applied', 'operations', True)
+///     >>> exception.cause
+///     'stock fell to -2 (0 was there)'
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct ExceptionRecord(pub(crate) Arc<Record>);
 

@@ -10,7 +10,16 @@ use tallystick_reference as core;
 use crate::errors::ConfigError;
 use crate::input::{LogTimes, Messages};
 
-/// Same contract, no speed.
+/// The slow, obvious twin of the engine, for proofs: same contract, no speed.
+///
+///     >>> from tallystick import Engine
+///     >>> engine, twin = Engine(), Reference()
+///     >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":12.5}'
+///     >>> batch = engine.apply([came, came], first_sequence=1, log_time_ns=0)
+///     >>> twin.apply([came, came], first_sequence=1, log_time_ns=0)
+///     ['applied', 'duplicate']
+///     >>> twin.state_hash() == engine.state_hash()
+///     True
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct Reference {
     state: Mutex<core::Reference>,

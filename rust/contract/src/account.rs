@@ -2,6 +2,14 @@
 //! crosses them.
 
 /// An account that a posting can name.
+///
+/// ```
+/// use tallystick_contract::account::Account;
+///
+/// assert_eq!(Account::from_name("on_hand"), Some(Account::OnHand));
+/// assert!(Account::Reserved.is_claim() && !Account::OnHand.is_claim());
+/// assert_eq!(Account::Free.slot(), None); // derived from the other claims
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Account {
@@ -36,6 +44,16 @@ pub const VISIBLE: usize = 7;
 
 /// What the physical book of a position sums to: its stored accounts but for the claims. Every posting leaves it as it
 /// was, over all positions that it touches, because each amount that one account gives another one takes.
+///
+/// ```
+/// use tallystick_contract::account::{Account, STORED, physical_sum};
+///
+/// let mut accounts = [0; STORED];
+/// accounts[Account::OnHand as usize] = 5_000; // 5 have come …
+/// accounts[Account::Supplier as usize] = -5_000; // … from outside,
+/// accounts[Account::Reserved as usize] = 2_000; // and 2 of them are claimed, which moves nothing.
+/// assert_eq!(physical_sum(&accounts), 0);
+/// ```
 #[inline]
 pub fn physical_sum(accounts: &[i64; STORED]) -> i64 {
     let [on_hand, _, _, rest @ ..] = accounts;

@@ -92,6 +92,20 @@ impl Balance {
 }
 
 /// One position's balances where they are: what is written a million times a second is not copied first.
+///
+/// ```
+/// use tallystick_contract::account::{Account, STORED};
+/// use tallystick_contract::balance::{BalanceView, Claimed};
+///
+/// let mut accounts = [0; STORED];
+/// accounts[Account::OnHand as usize] = 10_000;
+/// accounts[Account::Reserved as usize] = 2_000;
+/// let claimed = Claimed { ordered: 3_000, ..Claimed::default() };
+/// let (names, accounts) = (["LAMP", "DC1", "", ""], &accounts);
+/// let (safety_stock, pending, atp, is_hollow, version) = (1_000, 0, 4_000, false, 7);
+/// let view = BalanceView { names, accounts, claimed, safety_stock, pending, atp, is_hollow, version };
+/// assert_eq!(view.on_hand_atp(), 4_000); // 10 less 2 reserved, 3 ordered and 1 for safety
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct BalanceView<'a> {
     /// SKU, location, lot and owner; the last two empty for none.

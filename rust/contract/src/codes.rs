@@ -326,6 +326,14 @@ pub const CODES: [Code; 37] = [
 ];
 
 /// What is to be known of a code.
+///
+/// ```
+/// use tallystick_contract::{codes::Severity, codes::find, team::Team};
+///
+/// let conflict = find("conflict");
+/// assert_eq!((conflict.severity, conflict.owner), (Severity::Error, Team::It));
+/// assert_eq!(find("one_of_mine"), find("another_of_mine")); // codes of one's own share what is to be known
+/// ```
 pub fn find(name: &str) -> &'static Code {
     CODES.binary_search_by_key(&name, |code| code.name).map_or(&OF_ITS_OWN, |place| &CODES[place])
 }

@@ -52,6 +52,14 @@ impl RawQuantity {
 
 /// Nanoseconds of a duration such as `"90s"`; nothing for `"none"`.
 ///
+/// ```
+/// use tallystick_contract::config_text::duration;
+///
+/// assert_eq!(duration("engine.max_age", "90s"), Ok(Some(90_000_000_000)));
+/// assert_eq!(duration("engine.max_age", "none"), Ok(None));
+/// assert!(duration("engine.max_age", "soon").unwrap_err().starts_with("engine.max_age: "));
+/// ```
+///
 /// # Errors
 /// What is wrong with it, where, and what would be right.
 pub fn duration(place: &str, text: &str) -> Result<Option<i64>, String> {

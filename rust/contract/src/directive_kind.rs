@@ -121,6 +121,14 @@ pub const REPLY: &str = "reply";
 
 impl DirectiveKind {
     /// The kind of a type, if it is a directive's.
+    ///
+    /// ```
+    /// use tallystick_contract::directive_kind::DirectiveKind;
+    ///
+    /// let kind = DirectiveKind::of("event.corrected").unwrap();
+    /// assert_eq!(kind.members(), ["target", "event"]);
+    /// assert_eq!(DirectiveKind::of("stock.received"), None); // an event of stock
+    /// ```
     pub fn of(name: &str) -> Option<Self> {
         KINDS.iter().find(|(known, ..)| *known == name).map(|(_, kind, _)| *kind)
     }

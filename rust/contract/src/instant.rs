@@ -16,6 +16,16 @@ pub enum Parsed {
 
 /// Reads an RFC 3339 date-time with a zone (RFC 3339 §5.6). Fractions beyond nanoseconds must be zeros: nothing is
 /// rounded.
+///
+/// ```
+/// use tallystick_contract::instant::{Parsed, format, parse};
+///
+/// // The first of March 2026 came 20,513 days after 1970 began; noon in a zone two hours ahead is ten o'clock UTC.
+/// let ten_ns = (20_513 * 24 + 10) * 3_600 * 1_000_000_000;
+/// assert_eq!(parse(b"2026-03-01T12:00:00+02:00"), Parsed::Exact(ten_ns));
+/// assert_eq!(format(ten_ns), "2026-03-01T10:00:00Z");
+/// assert_eq!(parse(b"2026-03-01T12:00:00"), Parsed::NotATime); // no zone: nobody knows when that was
+/// ```
 pub fn parse(text: &[u8]) -> Parsed {
     parse_parts(text).map_or(Parsed::NotATime, |ns| i64::try_from(ns).map_or(Parsed::BeyondRange, Parsed::Exact))
 }
@@ -220,6 +230,10 @@ pub fn format_any(ns: i128) -> String {
 }
 
 /// The date of a number of days since the epoch, as `2026-03-01`. Outside the years 0 to 9999 the text is no RFC 3339.
+///
+/// ```
+/// assert_eq!(tallystick_contract::instant::format_date(59), "1970-03-01"); // after 31 days and 28
+/// ```
 pub fn format_date(days: i64) -> String {
     let (year, month, day) = civil_from_days(days);
     format!("{year:04}-{month:02}-{day:02}")

@@ -4,6 +4,15 @@
 pub const OUTCOME_NUMBERS: usize = 32;
 
 /// What became of an element. The number is the contract (`docs/events.md` §8).
+///
+/// ```
+/// use tallystick_contract::outcome::Outcome;
+///
+/// let again = Outcome::from_number(1).unwrap();
+/// assert_eq!(again.name(), "duplicate");
+/// assert!(!again.is_accepted() && again.is_silent()); // not counted twice, and nobody has to look at it
+/// assert!(Outcome::Insufficient.is_refusal());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Outcome {

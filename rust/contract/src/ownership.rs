@@ -130,6 +130,18 @@ pub struct Policy {
 
 impl Policy {
     /// What the source is for what it says.
+    ///
+    /// ```
+    /// use tallystick_contract::{account::Account, config::Config, ownership::Role, ownership::Statement};
+    ///
+    /// let rule = r#"{"sources":["wms*"],"accounts":["on_hand"],"role":"owner"}"#;
+    /// let text = format!(r#"{{"ownership":{{"default":"observer","rules":[{rule}]}}}}"#);
+    /// let policy = Config::parse(&text).unwrap().ownership.unwrap();
+    /// let (kind, accounts) = ("stock.received", &[Account::OnHand, Account::Supplier][..]);
+    /// let said = Statement { source: "wms-2", kind, accounts, location: "DC1", time_ns: 0 };
+    /// assert_eq!(policy.judge(said).role, Role::Owner);
+    /// assert_eq!(policy.judge(Statement { source: "shop", ..said }).role, Role::Observer);
+    /// ```
     pub fn judge(&self, statement: Statement<'_>) -> Verdict {
         let by_rule = self.rules.iter().find(|rule| rule.fits(statement));
         let verdict = by_rule.map_or(Verdict { role: self.default, ..Verdict::default() }, |rule| Verdict {

@@ -15,6 +15,15 @@ pub enum Parsed {
 
 /// Reads a number in JSON's grammar (`-? int frac? exp?`) by its value: `12`, `12.0`, `1.2e1` and `1200e-2` are the
 /// same.
+///
+/// ```
+/// use tallystick_contract::quantity::{Parsed, parse};
+///
+/// assert_eq!(parse(b"12.5"), Parsed::Exact(12_500));
+/// assert_eq!(parse(b"125e-1"), Parsed::Exact(12_500));
+/// assert_eq!(parse(b"0.0001"), Parsed::Unrepresentable); // finer than a thousandth, and nothing is rounded
+/// assert_eq!(parse(b"1,5"), Parsed::NotANumber);
+/// ```
 #[inline]
 pub fn parse(text: &[u8]) -> Parsed {
     whole(text).map_or_else(|| parse_any(text), |units| Parsed::Exact(units * SCALE))
@@ -38,6 +47,13 @@ fn parse_any(text: &[u8]) -> Parsed {
 
 /// A fixed-point number `unscaled` × 10^−`scale` in thousandths; nothing if it would have to be rounded or exceeds
 /// 10¹².
+///
+/// ```
+/// use tallystick_contract::quantity::of_fixed_point;
+///
+/// assert_eq!(of_fixed_point(1_250, 2), Some(12_500)); // 12.50
+/// assert_eq!(of_fixed_point(12_345, 4), None); // 1.2345
+/// ```
 pub fn of_fixed_point(unscaled: i128, scale: i32) -> Option<i64> {
     if unscaled == 0 {
         return Some(0);
@@ -146,6 +162,12 @@ fn scan_exponent(rest: &[u8]) -> Option<i64> {
 }
 
 /// The quantity as text: `12`, `-0.5`, `3.125`.
+///
+/// ```
+/// use tallystick_contract::quantity::text;
+///
+/// assert_eq!([12_000, 12_500, -1].map(text), ["12", "12.5", "-0.001"]);
+/// ```
 pub fn text(thousandths: i64) -> String {
     let mut out = Vec::new();
     write(&mut out, thousandths);

@@ -188,6 +188,16 @@ impl Rule {
 }
 
 /// Types and aliases, looked up by name.
+///
+/// ```
+/// use tallystick_contract::{account::Account, config::Config};
+///
+/// let config = Config::parse("[types.\"goods.in\"]\nalias = \"stock.received\"").unwrap();
+/// let number = config.rules.find("goods.in").unwrap();
+/// let rule = config.rules.rule(number);
+/// assert_eq!(&*rule.name, "stock.received");
+/// assert!(rule.touches(Account::Supplier)); // which gives what has come
+/// ```
 #[derive(Debug, Clone)]
 pub struct RuleTable {
     rules: Vec<Rule>,

@@ -8,6 +8,21 @@
 use crate::balance::BalanceView;
 
 /// A sum over positions.
+///
+/// ```
+/// use tallystick_contract::{account::STORED, balance::BalanceView, balance::Claimed, state_hash::StateHash};
+///
+/// let view = |sku: &'static str| {
+///     let (names, accounts, claimed) = ([sku, "DC1", "", ""], &[1_000; STORED], Claimed::default());
+///     let (safety_stock, pending, atp, is_hollow, version) = (0, 0, 0, false, 1);
+///     BalanceView { names, accounts, claimed, safety_stock, pending, atp, is_hollow, version }
+/// };
+/// let (mut one_way, mut other_way) = (StateHash::default(), StateHash::default());
+/// one_way.add_all([view("LAMP"), view("DESK")].into_iter());
+/// other_way.add_all([view("DESK"), view("LAMP")].into_iter());
+/// assert_eq!(one_way, other_way);
+/// assert_eq!(StateHash::default().to_string(), "0".repeat(32)); // nothing is there
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StateHash(u128);
 

@@ -25,6 +25,20 @@ impl Crew for Alone {
 }
 
 /// The parts of an engine and its crew.
+///
+/// ```
+/// use tallystick_contract::config::Config;
+/// use tallystick_engine::shards::{Alone, Shards};
+/// use tallystick_engine::{Batch, Engine};
+///
+/// let event = br#"{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}"#;
+/// let state_hash = |count| {
+///     let mut engine = Engine::with_shards(Config::default(), [0; 16], Shards::new(count, Alone).unwrap());
+///     engine.apply_message(event, 1, 0, &mut Batch::new()).unwrap();
+///     engine.state_hash()
+/// };
+/// assert_eq!(state_hash(4), state_hash(1)); // the number changes no answer
+/// ```
 #[derive(Debug, Clone)]
 pub struct Shards {
     count: usize,

@@ -20,6 +20,14 @@ pub struct Delivery<'a> {
 impl<'a> Delivery<'a> {
     /// Reads `$JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>.<consumer sequence>.<time>.<pending>`, or the
     /// same with domain and account behind `$JS.ACK` and possibly one token more at the end. Nothing if it is neither.
+    ///
+    /// ```
+    /// use tallystick_frames::delivery::Delivery;
+    ///
+    /// let delivery = Delivery::parse(b"$JS.ACK.EVENTS.reader.1.7.7.1772359200000000000.3").unwrap();
+    /// assert_eq!((delivery.consumer, delivery.sequence, delivery.pending), (&b"reader"[..], 7, 3));
+    /// assert_eq!(Delivery::parse(b"_INBOX.answers.1"), None);
+    /// ```
     pub fn parse(reply: &'a [u8]) -> Option<Self> {
         let rest = reply.strip_prefix(b"$JS.ACK.")?;
         let mut tokens = [&b""[..]; TOKENS_MAX];

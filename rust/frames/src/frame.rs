@@ -12,6 +12,15 @@ use crate::limits::{CONTROL_LINE_BYTES_MAX, INFO_BYTES_MAX, PAYLOAD_BYTES_MAX};
 const HEADER_VERSION: &[u8] = b"NATS/1.0";
 
 /// What a server can say.
+///
+/// ```
+/// use tallystick_frames::frame::{Beginning, Frame};
+///
+/// let bytes = b"MSG events 3 5\r\nhello\r\nPING\r\n";
+/// let Ok(Beginning::Whole(Frame::Message(message), length)) = Frame::first(bytes) else { panic!("it is whole") };
+/// assert_eq!((message.sid, message.payload), (3, &b"hello"[..]));
+/// assert!(matches!(Frame::first(&bytes[length..]), Ok(Beginning::Whole(Frame::Ping, 6))));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frame<'a> {
     /// `MSG` or `HMSG`.

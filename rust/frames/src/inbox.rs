@@ -11,6 +11,18 @@ use crate::limits::SEGMENTS_REUSED_MAX;
 use crate::segment::{Messages, Segment};
 
 /// What arrived from the stream and waits.
+///
+/// ```
+/// use tallystick_frames::inbox::Inbox;
+///
+/// let mut inbox = Inbox::new(7);
+/// assert!(inbox.push(7, 0, b"seven"));
+/// assert!(!inbox.push(7, 0, b"seven")); // seen before
+/// assert!(!inbox.push(9, 0, b"nine")); // 8 is missing
+/// let messages = inbox.take().unwrap();
+/// assert_eq!(messages.iter().collect::<Vec<_>>(), [(7, 0, &b"seven"[..])]);
+/// assert_eq!(inbox.expected(), 8);
+/// ```
 #[derive(Debug)]
 pub struct Inbox {
     expected: u64,

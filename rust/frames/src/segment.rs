@@ -62,6 +62,16 @@ impl Segment {
 }
 
 /// A range of a segment, at least one message. Cheap to clone and to split.
+///
+/// ```
+/// use tallystick_frames::inbox::Inbox;
+///
+/// let mut inbox = Inbox::new(7);
+/// (7..10).for_each(|sequence| assert!(inbox.push(sequence, 0, b"{}")));
+/// let (first, rest) = inbox.take().unwrap().split(8).unwrap();
+/// assert_eq!((first.first_sequence(), first.last_sequence()), (7, 8));
+/// assert_eq!(rest.unwrap().first_sequence(), 9);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Messages {
     segment: Arc<Segment>,

@@ -7,6 +7,17 @@ use crate::splitter::{Receiver, Splitter};
 use crate::usual::Usual;
 
 /// Which subscription is tapped, and how far the bytes are split.
+///
+/// ```
+/// use tallystick_frames::{inbox::Inbox, tap::Tap};
+///
+/// let (mut tap, mut inbox) = (Tap::new(3), Inbox::new(7));
+/// let chunk = b"PING\r\nMSG events 3 $JS.ACK.EVENTS.reader.1.7.7.1772359200000000000.0 5\r\nhello\r\n";
+/// let fed = tap.feed(chunk, &mut inbox);
+/// assert_eq!((fed.messages, fed.bytes), (1, 5));
+/// assert_eq!(fed.foreign, [b"PING\r\n"]); // for the client, which answers it
+/// assert_eq!(inbox.last_payload(), Some(&b"hello"[..]));
+/// ```
 #[derive(Debug)]
 pub struct Tap {
     sid: u64,

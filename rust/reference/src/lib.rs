@@ -125,6 +125,22 @@ impl Reference {
     }
 
     /// The hash of all balances.
+    ///
+    /// ```
+    /// use tallystick_contract::config::Config;
+    /// use tallystick_reference::Reference;
+    ///
+    /// let came = br#"{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}"#;
+    /// let sold = br#"{"id":"2","source":"shop","type":"stock.sold","sku":"LAMP","location":"DC1","quantity":2}"#;
+    /// let state_hash = |events: [&[u8]; 2]| {
+    ///     let mut twin = Reference::new(Config::default());
+    ///     for (sequence, event) in (1..).zip(events) {
+    ///         twin.apply_message(event, sequence, 0);
+    ///     }
+    ///     twin.state_hash()
+    /// };
+    /// assert_eq!(state_hash([came, sold]), state_hash([sold, came]));
+    /// ```
     pub fn state_hash(&self) -> StateHash {
         let mut hash = StateHash::default();
         for balance in self.balances() {

@@ -79,6 +79,21 @@ pub struct Known {
 }
 
 /// Collects the fields of a body. An absent field adds nothing and costs nothing.
+///
+/// ```
+/// use tallystick_contract::outcome::Outcome;
+/// use tallystick_tables::body::{Body, BodyBuilder};
+///
+/// let body = |quantity| -> Body {
+///     let mut builder = BodyBuilder::new(42);
+///     builder.text(1, Some("LAMP")); // place 1 is the SKU,
+///     builder.number(6, Some(quantity)); // place 6 the quantity
+///     builder.finish()
+/// };
+/// let known = body(5_000).known(Outcome::Applied);
+/// assert!(known.means(body(5_000)) && !known.means(body(6_000)));
+/// assert_eq!(body(5_000).slices().differences(body(6_000).slices()), ["quantity"]);
+/// ```
 #[derive(Debug)]
 pub struct BodyBuilder {
     seed: u64,

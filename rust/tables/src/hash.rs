@@ -34,6 +34,13 @@ pub fn of_name(seed: u64, name: &str) -> u64 {
 }
 
 /// A short name as two words: its bytes, then zeros, then its length in the last byte. Nothing for a longer one.
+///
+/// ```
+/// use tallystick_tables::hash::pack;
+///
+/// assert_eq!(pack("AB"), Some([0x4241, 2 << 56])); // `A` is 0x41 and stands first
+/// assert_eq!(pack("sixteen letters!"), None);
+/// ```
 #[inline]
 pub fn pack(name: &str) -> Option<[u64; 2]> {
     let bytes = name.as_bytes();

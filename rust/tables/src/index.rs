@@ -14,6 +14,20 @@ const SLOTS_MIN: usize = 8;
 type Slot = u64;
 
 /// Ids by hash.
+///
+/// ```
+/// use tallystick_tables::{hash::of_name, index::Index};
+///
+/// let skus = ["LAMP", "DESK"];
+/// let mut index = Index::default();
+/// for (id, sku) in (0..).zip(skus) {
+///     index.insert(of_name(42, sku), id);
+/// }
+/// let find = |index: &Index, sku| index.find(of_name(42, sku), |id| skus[id as usize] == sku);
+/// assert_eq!((find(&index, "DESK"), find(&index, "SOFA")), (Some(1), None));
+/// assert!(index.remove(of_name(42, "DESK"), 1));
+/// assert_eq!(find(&index, "DESK"), None);
+/// ```
 #[derive(Debug)]
 pub struct Index {
     segments: Vec<Segment>,

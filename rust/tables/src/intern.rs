@@ -13,6 +13,16 @@ pub type NameId = u32;
 pub const NONE: NameId = 0;
 
 /// All names, in the order in which they were first seen.
+///
+/// ```
+/// use tallystick_tables::intern::{Interner, NONE};
+///
+/// let mut names = Interner::new(42);
+/// let lamp = names.intern("LAMP").unwrap();
+/// assert_eq!(names.intern("LAMP"), Some(lamp)); // known already
+/// assert_eq!((names.name(lamp), names.find("DESK")), ("LAMP", None));
+/// assert_eq!(names.find(""), Some(NONE)); // no lot, no owner
+/// ```
 #[derive(Debug)]
 pub struct Interner {
     /// A short name stands here itself: its bytes, zeros, its length. A long one has [`LONG`] for its length and stands

@@ -17,6 +17,17 @@ const BLOCK_BYTES: usize = 2 << 20;
 const LINE_BYTES: usize = 64;
 
 /// Records that stay where they are. A record's index is how many there were before it.
+///
+/// ```
+/// use tallystick_tables::pages::Pages;
+///
+/// let mut pages = Pages::<[u64; 2]>::new();
+/// let index = pages.grow();
+/// assert_eq!(*pages.get(index), [0, 0]);
+/// pages.get_mut(index)[1] = 5;
+/// pages.grow(); // moves nothing
+/// assert_eq!((*pages.get(index), pages.len()), ([0, 5], 2));
+/// ```
 pub struct Pages<R> {
     first: Vec<R>,
     blocks: Vec<Box<[R]>>,

@@ -16,6 +16,17 @@ const BITS: u32 = 8;
 const PART_OF: [u8; 1 << BITS] = parts();
 
 /// A table of values that are found by a hash and by what they are.
+///
+/// ```
+/// use tallystick_tables::{hash::of_name, staggered::Staggered};
+///
+/// let hash = |name: &str| of_name(42, name);
+/// let mut table = Staggered::default();
+/// table.insert_unique(hash("LAMP"), ("LAMP", 5), |(name, _)| hash(name));
+/// assert_eq!(table.find(hash("LAMP"), |(name, _)| *name == "LAMP"), Some(&("LAMP", 5)));
+/// table.remove(hash("LAMP"), |(name, _)| *name == "LAMP");
+/// assert_eq!(table.with_hash(hash("LAMP")).count(), 0);
+/// ```
 #[derive(Debug)]
 pub struct Staggered<T> {
     /// None before there is anything.

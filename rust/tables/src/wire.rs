@@ -56,6 +56,20 @@ impl std::fmt::Display for SnapshotError {
 impl std::error::Error for SnapshotError {}
 
 /// Writes values into chunks. Each is written where it stays, and is summed and hashed while the cache still holds it.
+///
+/// ```
+/// use tallystick_tables::wire::{Reader, SnapshotError, Writer};
+///
+/// let mut writer = Writer::default();
+/// writer.i64(-5_000);
+/// writer.bytes(b"LAMP");
+/// let mut snapshot = writer.finish();
+/// let mut reader = Reader::open(&snapshot).unwrap();
+/// assert_eq!((reader.i64(), reader.text()), (Ok(-5_000), Ok("LAMP".into())));
+/// snapshot[20] ^= 1;
+/// let flipped = Reader::open(&snapshot).unwrap_err();
+/// assert_eq!(flipped, SnapshotError::Damaged("its seal does not match its bytes"));
+/// ```
 #[derive(Debug)]
 pub struct Writer {
     out: Vec<u8>,

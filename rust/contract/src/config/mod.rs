@@ -118,6 +118,15 @@ impl Config {
     /// Reads TOML, or JSON where the text begins with `{`. Tables that configure the process around the engine are
     /// ignored here.
     ///
+    /// ```
+    /// use tallystick_contract::config::Config;
+    ///
+    /// let config = Config::parse("[engine]\ndedup_window = \"90s\"").unwrap();
+    /// assert_eq!(config.dedup_window_ns, 90_000_000_000);
+    /// let refused = Config::parse("[engine]\nhistory_max = 0").unwrap_err();
+    /// assert_eq!(refused, "engine.history_max: 0 is not within 1 to 4096");
+    /// ```
+    ///
     /// # Errors
     /// One line that names the key and the cure.
     pub fn parse(text: &str) -> Result<Self, String> {

@@ -29,6 +29,16 @@ pub struct Problem<'a> {
 }
 
 /// The figure of every bucket in a mode; [`UNLIMITED`] beyond the fence.
+///
+/// ```
+/// use tallystick_engine::atp::{Mode, Problem, figures};
+///
+/// // 10 are there, 5 come tomorrow, 12 go the day after.
+/// let (on_hand, supply, demand, safety) = (10_000, &[0, 5_000, 0], &[0, 0, 12_000], &[0, 0, 0]);
+/// let problem = Problem { on_hand, supply, demand, safety, window: None, fence: None, carry_shortage: true };
+/// assert_eq!(figures(&problem, Mode::LookAhead), [3_000, 3_000, 3_000]); // what is left of 15 for anybody else
+/// assert_eq!(figures(&problem, Mode::PeriodNet), [10_000, 5_000, -12_000]);
+/// ```
 pub fn figures(problem: &Problem<'_>, mode: Mode) -> Vec<i64> {
     match mode {
         Mode::OnHand => {

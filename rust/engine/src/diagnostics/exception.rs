@@ -26,6 +26,19 @@ pub(crate) struct StateChange {
 }
 
 /// One exception.
+///
+/// ```
+/// use tallystick_contract::config::Config;
+/// use tallystick_engine::{Batch, Engine};
+///
+/// let (mut engine, mut batch) = (Engine::new(Config::default(), [0; 16]), Batch::new());
+/// let event = br#"{"id":"1","source":"shop","type":"stock.sold","sku":"LAMP","location":"DC1","quantity":2}"#;
+/// engine.apply_message(event, 7, 0, &mut batch).unwrap();
+/// let record = &batch.exceptions[0];
+/// assert_eq!((&*record.code, record.sequence), ("negative_stock", 7));
+/// assert_eq!(record.cause, "stock fell to -2 (0 was there)");
+/// assert_eq!(&*record.event, event);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExceptionRecord {
     /// The number of the item of work that it opened, or adds to.

@@ -7,6 +7,19 @@ use tallystick_contract::outcome::Outcome;
 use crate::diagnostics::exception::ExceptionRecord;
 use crate::read::event::{Event, given};
 /// An answer, and where it goes.
+///
+/// ```
+/// use tallystick_contract::config::Config;
+/// use tallystick_engine::{Batch, Engine};
+///
+/// let (mut engine, mut batch) = (Engine::new(Config::default(), [0; 16]), Batch::new());
+/// let request = br#"{"id":"1","source":"shop","type":"reservation.requested","reply":"shop.answers",
+///     "sku":"LAMP","location":"DC1","quantity":2}"#;
+/// engine.apply_message(request, 1, 0, &mut batch).unwrap();
+/// assert_eq!(&*batch.answers[0].reply, "shop.answers");
+/// let body = String::from_utf8_lossy(&batch.answers[0].body);
+/// assert!(body.contains(r#""status":"insufficient""#), "{body}"); // nothing is there
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// The subject.
@@ -19,6 +32,18 @@ pub struct Reply {
 pub type Key = (Option<Box<str>>, Option<Box<str>>);
 
 /// Outcomes in log order, as columns, and the exceptions among them.
+///
+/// ```
+/// use tallystick_contract::config::Config;
+/// use tallystick_engine::{Batch, Engine};
+///
+/// let (mut engine, mut batch) = (Engine::new(Config::default(), [0; 16]), Batch::with_keys());
+/// engine.apply_message(br#"{"id":"1","source":"wms"}"#, 7, 0, &mut batch).unwrap();
+/// assert_eq!((batch.sequences[0], batch.indices[0], batch.outcomes[0].name()), (7, 0, "malformed"));
+/// assert_eq!(batch.keys.as_ref().unwrap()[0], (Some("wms".into()), Some("1".into())));
+/// assert_eq!(&*batch.exceptions[0].code, "malformed");
+/// batch.clear(); // for the next messages
+/// ```
 #[derive(Debug, Default)]
 pub struct Batch {
     /// Log sequence of each element's message.

@@ -18,6 +18,14 @@ pub enum Framing {
 }
 
 /// Appends the byte ranges of a message's elements, without surrounding white space.
+///
+/// ```
+/// use tallystick_engine::read::split::{Framing, split};
+///
+/// let (message, mut ranges) = (br#"[{"id":"1"},{"id":"2"}]"#, Vec::new());
+/// assert!(matches!(split(message, &mut ranges), Framing::Elements));
+/// assert_eq!(ranges, [1..11, 12..22]);
+/// ```
 pub fn split(message: &[u8], ranges: &mut Vec<Range<usize>>) -> Framing {
     if is_stream(message) {
         return Framing::Columns;

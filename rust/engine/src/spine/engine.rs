@@ -72,6 +72,19 @@ pub struct Flush {
 }
 
 /// The engine: the core, the capabilities, and what waits to go out. It alone knows all of them.
+///
+/// ```
+/// use tallystick_contract::{balance::PositionKey, config::Config};
+/// use tallystick_engine::{Batch, Engine};
+///
+/// let mut engine = Engine::new(Config::default(), [0; 16]);
+/// let lines = br#"{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":12.5}
+/// {"id":"2","source":"shop","type":"stock.sold","sku":"LAMP","location":"DC1","quantity":2}"#;
+/// engine.apply_ndjson(lines, 1, None, &mut Batch::new()).unwrap();
+/// let [sku, location, lot, owner] = ["LAMP", "DC1", "", ""].map(String::from);
+/// let balance = engine.find(&PositionKey { sku, location, lot, owner }).unwrap();
+/// assert_eq!((balance.atp, balance.version), (10_500, 2)); // 10.5 can be promised, after the second line
+/// ```
 #[derive(Debug)]
 pub struct Engine {
     pub(crate) core: Core,
@@ -158,6 +171,19 @@ impl Engine {
     }
 
     /// Applies one message of the bus: an object, an array, NDJSON, or an Arrow IPC stream.
+    ///
+    /// ```
+    /// use tallystick_contract::{config::Config, outcome::Outcome};
+    /// use tallystick_engine::{Batch, Engine, SequenceError};
+    ///
+    /// let (mut engine, mut batch) = (Engine::new(Config::default(), [0; 16]), Batch::new());
+    /// let message = br#"[{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5},
+    ///     {"id":"2","source":"wms","type":"stock.stolen","sku":"LAMP","location":"DC1","quantity":1}]"#;
+    /// engine.apply_message(message, 7, 0, &mut batch).unwrap();
+    /// assert_eq!(batch.outcomes, [Outcome::Applied, Outcome::UnknownType]);
+    /// let again = engine.apply_message(message, 7, 0, &mut batch);
+    /// assert_eq!(again, Err(SequenceError { offered: 7, last: 7 })); // counted already, and nothing was changed
+    /// ```
     ///
     /// # Errors
     /// When the sequence does not follow the last one. Nothing was changed.
@@ -319,6 +345,20 @@ impl Engine {
     }
 
     /// Encodes everything that changed since the last flush, for the bus.
+    ///
+    /// ```
+    /// use tallystick_contract::config::Config;
+    /// use tallystick_engine::{Batch, Engine};
+    ///
+    /// let mut engine = Engine::new(Config::default(), [0; 16]);
+    /// let event = br#"{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}"#;
+    /// engine.apply_message(event, 1, 0, &mut Batch::new()).unwrap();
+    /// let flush = engine.flush("EVENTS", 500, 524_288);
+    /// assert_eq!((flush.from, flush.through, flush.positions), (0, 1, 1));
+    /// let (id, body) = &flush.availability[0];
+    /// assert_eq!(id, "EVENTS:1:availability:0"); // the same, whenever the same flush is made again
+    /// assert!(body.ends_with(br#""atp":5,"version":1}]}}"#));
+    /// ```
     pub fn flush(&mut self, stream: &str, positions_max: usize, bytes_max: usize) -> Flush {
         let (changed, tracings) = self.core.stock.take_changed();
         let records = std::mem::take(&mut self.exceptions);

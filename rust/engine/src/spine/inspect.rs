@@ -112,6 +112,17 @@ impl Engine {
     }
 
     /// What messages would do if they came now, tried on a copy of everything, as JSON.
+    ///
+    /// ```
+    /// use tallystick_contract::config::Config;
+    /// use tallystick_engine::Engine;
+    ///
+    /// let engine = Engine::new(Config::default(), [0; 16]);
+    /// let event = br#"{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}"#;
+    /// let json = String::from_utf8(engine.what_if_json(&[event])).unwrap();
+    /// assert!(json.contains(r#""outcomes":[{"outcome":"applied","source":"wms","id":"1"}]"#), "{json}");
+    /// assert!(engine.is_empty()); // nothing has happened
+    /// ```
     pub fn what_if_json(&self, messages: &[&[u8]]) -> Vec<u8> {
         let mut copy =
             Self::restore(&self.snapshot(), (*self.core.config).clone()).expect("its own snapshot can be loaded");

@@ -31,6 +31,19 @@ impl Engine {
     }
 
     /// Answers a question, JSON for JSON. One in another form gives `{"error"}`, which names the member and the cure.
+    ///
+    /// ```
+    /// use tallystick_contract::config::Config;
+    /// use tallystick_engine::{Batch, Engine};
+    ///
+    /// let mut engine = Engine::new(Config::default(), [0; 16]);
+    /// let lines = br#"{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}
+    /// {"id":"2","source":"shop","type":"stock.reserved","sku":"LAMP","location":"DC1","quantity":2}"#;
+    /// engine.apply_ndjson(lines, 1, Some(0), &mut Batch::new()).unwrap();
+    /// let answer = engine.promise(r#"{"sku":"LAMP","location":"DC1","quantity":4}"#);
+    /// assert!(answer.contains(r#""available":3"#) && answer.contains(r#""enough":false"#), "{answer}");
+    /// assert!(engine.promise(r#"{"skew":"LAMP"}"#).starts_with(r#"{"error":"#));
+    /// ```
     pub fn promise(&self, question: &str) -> String {
         let feeds = SourceFeeds { core: &self.core, sources: &self.sources, tracker: &self.tracker };
         self.promises
@@ -130,6 +143,20 @@ impl Engine {
     }
 
     /// The balances of a SKU at all locations, sorted by their names.
+    ///
+    /// ```
+    /// use tallystick_contract::config::Config;
+    /// use tallystick_engine::{Batch, Engine};
+    ///
+    /// let mut engine = Engine::new(Config::default(), [0; 16]);
+    /// let lines = br#"{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC2","quantity":5}
+    /// {"id":"2","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":1}
+    /// {"id":"3","source":"wms","type":"stock.received","sku":"DESK","location":"DC1","quantity":9}"#;
+    /// engine.apply_ndjson(lines, 1, None, &mut Batch::new()).unwrap();
+    /// let lamps = engine.balances_of("LAMP");
+    /// let found: Vec<_> = lamps.iter().map(|balance| (&*balance.key.location, balance.atp)).collect();
+    /// assert_eq!(found, [("DC1", 1_000), ("DC2", 5_000)]);
+    /// ```
     pub fn balances_of(&self, sku: &str) -> Vec<Balance> {
         let mut all: Vec<_> = self.core.stock.spots_of(sku).into_iter().map(|spot| self.balance(spot)).collect();
         all.sort_unstable_by(|a, b| a.key.cmp(&b.key));

@@ -27,6 +27,12 @@ pub struct SnapshotHead {
 
 /// Verifies a snapshot whole, without loading it.
 ///
+/// ```
+/// use tallystick_engine::snapshot::{SnapshotError, verify};
+///
+/// assert_eq!(verify(b"PK something else"), Err(SnapshotError::Foreign));
+/// ```
+///
 /// # Errors
 /// Why it cannot be loaded.
 pub fn verify(bytes: &[u8]) -> Result<SnapshotHead, SnapshotError> {
@@ -41,6 +47,22 @@ fn read_head(reader: &mut Reader<'_>) -> Result<SnapshotHead, SnapshotError> {
 
 impl Engine {
     /// The image. What waits to be flushed is not in it: flush first.
+    ///
+    /// ```
+    /// use tallystick_contract::{config::Config, outcome::Outcome};
+    /// use tallystick_engine::{Batch, Engine, snapshot};
+    ///
+    /// let (mut engine, mut batch) = (Engine::new(Config::default(), [0; 16]), Batch::new());
+    /// let event = br#"{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}"#;
+    /// engine.apply_message(event, 1, 0, &mut batch).unwrap();
+    /// engine.flush("EVENTS", 500, 524_288);
+    /// let image = engine.snapshot();
+    /// assert_eq!(snapshot::verify(&image).unwrap().sequence, 1);
+    /// let mut restored = Engine::restore(&image, Config::default()).unwrap();
+    /// assert_eq!(restored.state_hash(), engine.state_hash());
+    /// restored.apply_message(event, 2, 0, &mut batch).unwrap();
+    /// assert_eq!(batch.outcomes[1], Outcome::Duplicate); // the key is in the image, too
+    /// ```
     pub fn snapshot(&self) -> Vec<u8> {
         let mut writer = Writer::default();
         writer.raw(self.core.config.fingerprint());

@@ -9,6 +9,20 @@ use tallystick_tables::hash::{GOLDEN, fold};
 
 use crate::stock::Spot;
 /// One position's amounts at some time, without its names: those never change, and the engine knows them by the spot.
+///
+/// ```
+/// use tallystick_contract::config::Config;
+/// use tallystick_engine::{Batch, Engine};
+///
+/// let mut engine = Engine::new(Config::default(), [0; 16]);
+/// let lines = br#"{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}
+/// {"id":"2","source":"shop","type":"stock.reserved","sku":"LAMP","location":"DC1","quantity":2}"#;
+/// engine.apply_ndjson(lines, 1, None, &mut Batch::new()).unwrap();
+/// let changed = engine.take_changed(); // once, however often it changed
+/// assert_eq!((changed.len(), changed[0].version, changed[0].unclaimed()), (1, 2, 3_000));
+/// assert_eq!(engine.balance(changed[0].spot).key.sku, "LAMP");
+/// assert!(engine.take_changed().is_empty());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChangedPosition {
     /// Where the position is.

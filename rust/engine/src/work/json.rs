@@ -7,6 +7,17 @@ use tallystick_contract::instant;
 use crate::output::effect::{write_members, write_name, write_number, write_text};
 use crate::work::{Item, Work};
 /// Which items are asked for. What is absent fits all.
+///
+/// ```
+/// use tallystick_contract::config::Config;
+/// use tallystick_engine::{Batch, Engine, Filter};
+///
+/// let mut engine = Engine::new(Config::default(), [0; 16]);
+/// engine.apply_message(br#"[{"id":"1","source":"wms"},{"id":"1","source":"erp"}]"#, 1, 0, &mut Batch::new()).unwrap();
+/// let filter = Filter { source: Some("erp"), limit: 10, ..Filter::default() };
+/// let items = String::from_utf8(engine.exceptions_json(&filter)).unwrap();
+/// assert!(items.starts_with(r#"[{"number":2,"subject":"erp/1","#), "{items}");
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Filter<'a> {
     /// Open and acknowledged ones.

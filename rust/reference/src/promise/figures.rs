@@ -21,6 +21,20 @@ pub struct GroupFigures {
 impl Reference {
     /// The figures of a position from bucket 0 on; nothing where one is unlimited. All are zero where the position does
     /// not exist.
+    ///
+    /// ```
+    /// use tallystick_contract::{balance::PositionKey, config::Config, config::Mode};
+    /// use tallystick_reference::Reference;
+    ///
+    /// let mut twin = Reference::new(Config::default());
+    /// let message = br#"[{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5},
+    ///     {"id":"2","source":"erp","type":"demand.scheduled","document":"SO-1","due":"1970-01-03",
+    ///      "sku":"LAMP","location":"DC1","quantity":2}]"#;
+    /// twin.apply_message(message, 1, 0);
+    /// let [sku, location, lot, owner] = ["LAMP", "DC1", "", ""].map(String::from);
+    /// let figures = twin.figures(&PositionKey { sku, location, lot, owner }, Mode::LookAhead, None);
+    /// assert_eq!(figures[..3], [Some(3_000); 3]); // 2 of the 5 are wanted the day after tomorrow
+    /// ```
     pub fn figures(&self, at: &PositionKey, mode: Mode, measure: Option<&str>) -> Vec<Option<i64>> {
         narrow(self.figures_beside(at, mode, measure, &[]))
     }
@@ -31,6 +45,20 @@ impl Reference {
     }
 
     /// The figures of a group; nothing where it is not defined.
+    ///
+    /// ```
+    /// use tallystick_contract::{config::Config, config::Mode};
+    /// use tallystick_reference::Reference;
+    ///
+    /// let mut twin = Reference::new(Config::default());
+    /// let lines = br#"{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}
+    /// {"id":"2","source":"wms","type":"stock.sold","sku":"LAMP","location":"DC2","quantity":2}
+    /// {"id":"3","source":"erp","type":"group.defined","data":{"group":"north","locations":["DC1","DC2"]}}"#;
+    /// twin.apply_message(lines, 1, 0);
+    /// let figures = twin.group_figures("LAMP", "north", None, Mode::LookAhead).unwrap();
+    /// assert_eq!(figures.available[0], Some(5_000)); // what DC2 is short of hides nothing at DC1
+    /// assert_eq!(figures.signed[0], Some(3_000));
+    /// ```
     pub fn group_figures(&self, sku: &str, group: &str, channel: Option<&str>, mode: Mode) -> Option<GroupFigures> {
         let (lot, owner) = (String::new(), String::new());
         let place = Place::Group { sku: sku.to_owned(), group: group.to_owned(), lot, owner };

@@ -31,6 +31,18 @@ pub(crate) use record::{Record, Standing};
 pub(crate) use replenish::{Replenishing, Signal, Site};
 
 /// What became of one element.
+///
+/// ```
+/// use tallystick_contract::config::Config;
+/// use tallystick_reference::Reference;
+///
+/// let mut twin = Reference::new(Config::default());
+/// let lines = br#"{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}
+/// {"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":6}"#;
+/// let answers = twin.apply_ndjson(lines, 7, None);
+/// assert_eq!((answers[1].sequence, answers[1].outcome.name()), (8, "conflict"));
+/// assert_eq!(answers[1].fields, ["quantity"]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// Place in the log: sequence of the message.
@@ -50,6 +62,17 @@ pub struct Answer {
 }
 
 /// The twin.
+///
+/// ```
+/// use tallystick_contract::{config::Config, outcome::Outcome};
+/// use tallystick_reference::Reference;
+///
+/// let mut twin = Reference::new(Config::default());
+/// let event = br#"{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}"#;
+/// assert_eq!(twin.apply_message(event, 1, 0)[0].outcome, Outcome::Applied);
+/// assert_eq!(twin.apply_message(event, 2, 0)[0].outcome, Outcome::Duplicate);
+/// assert_eq!(twin.balances()[0].atp, 5_000); // 5, and not 10
+/// ```
 #[derive(Debug, Clone)]
 pub struct Reference {
     pub(crate) config: Config,

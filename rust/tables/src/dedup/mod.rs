@@ -27,6 +27,14 @@ pub use table::Vacancy;
 pub struct Fingerprint(pub [u64; 2]);
 
 /// Fingerprint of `(source, id)`.
+///
+/// ```
+/// use tallystick_tables::dedup::fingerprint;
+///
+/// let secret = &[7; 16];
+/// assert_eq!(fingerprint(secret, "wms", "1"), fingerprint(secret, "wms", "1"));
+/// assert_ne!(fingerprint(secret, "wms", "1"), fingerprint(secret, "wms1", "")); // where the source ends counts
+/// ```
 pub fn fingerprint(secret: &[u8; 16], source: &str, id: &str) -> Fingerprint {
     let (source, id) = (source.as_bytes(), id.as_bytes());
     let mut hasher = SipHasher13::new_with_key(secret);
@@ -65,6 +73,21 @@ pub struct DedupBytes {
 }
 
 /// The keys of the window.
+///
+/// ```
+/// use tallystick_contract::outcome::Outcome;
+/// use tallystick_tables::{body::Known, dedup::Dedup, dedup::fingerprint};
+///
+/// let (window_ns, keys_max) = (24_000, 1_000);
+/// let mut keys = Dedup::new(window_ns, keys_max);
+/// let key = fingerprint(&[7; 16], "wms", "1");
+/// keys.advance(0);
+/// keys.remember(key, Known::of(Outcome::Applied));
+/// keys.advance(24_000);
+/// assert_eq!(keys.find(key).unwrap().answer_again(), Outcome::Duplicate); // counted once
+/// keys.advance(25_000); // a whole window, and a part of 24 more
+/// assert_eq!(keys.find(key), None);
+/// ```
 #[derive(Debug)]
 pub struct Dedup {
     table: Table,

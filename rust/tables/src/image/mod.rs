@@ -11,6 +11,21 @@ use crate::wire::{Reader, SnapshotError, Writer};
 pub use std_types::flagged;
 
 /// A value as it stands in a snapshot.
+///
+/// ```
+/// use tallystick_tables::image::{Image, image};
+/// use tallystick_tables::wire::{Reader, Writer};
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Count { quantity: i64, source: String }
+/// image!(Count { quantity, source });
+///
+/// let mut writer = Writer::default();
+/// let count = Count { quantity: 5_000, source: "wms".into() };
+/// count.save(&mut writer);
+/// assert_eq!(Count::load(&mut Reader::open(&writer.finish()).unwrap()), Ok(count));
+/// assert_eq!(Count::LEAST, 16); // the quantity, and how long the source is
+/// ```
 pub trait Image: Sized {
     /// Bytes of the smallest value: what a count of them is bounded by before it is believed.
     const LEAST: usize;
