@@ -5,6 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tallystick_contract::config::Config;
+use tallystick_contract::heap_size::HeapSize;
 use tallystick_engine::Batch;
 use tallystick_engine::Engine;
 use tallystick_tables::body::Known;
@@ -63,7 +64,7 @@ fn the_key_table_says_what_it_holds() {
         if n.is_power_of_two() || n % 250_000 == 1 {
             let bytes = dedup.bytes();
             let counted = OUT.load(Ordering::Relaxed) - before + bytes.mapped;
-            let said = dedup.memory_bytes();
+            let said = dedup.heap_bytes();
             assert!(said.abs_diff(counted) * 50 <= counted, "{said} said, {counted} counted, with {n} keys");
             assert_eq!(said, bytes.table + bytes.directory + bytes.generations);
             checked += 1;
@@ -77,7 +78,7 @@ fn the_key_table_says_what_it_holds() {
     // All outdated, all given back.
     dedup.advance(1_000_000);
     assert!(dedup.is_empty());
-    assert!(dedup.memory_bytes() < 1_000 && OUT.load(Ordering::Relaxed) - before < 1_000);
+    assert!(dedup.heap_bytes() < 1_000 && OUT.load(Ordering::Relaxed) - before < 1_000);
 }
 
 const LOG_TIME_NS: i64 = 1_767_225_600_000_000_000;

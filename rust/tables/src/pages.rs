@@ -6,6 +6,7 @@
 use bytemuck::Pod;
 use memmap2::{MmapMut, MmapOptions};
 use prefetch_index::prefetch_index;
+use tallystick_contract::heap_size::HeapSize;
 
 /// What the ordinary allocator holds at most, and the unit in which maps come to be backed by memory: a huge page.
 const PAGE_BYTES: usize = 2 << 20;
@@ -107,9 +108,11 @@ impl<R: Pod> Pages<R> {
         let last = records % Self::IN_MAP * size_of::<R>();
         records / Self::IN_MAP * MAP_BYTES + last.next_multiple_of(PAGE_BYTES)
     }
+}
 
-    /// Bytes held.
-    pub fn memory_bytes(&self) -> usize {
+/// Of maps counts what memory stands behind; the allocator knows nothing of it.
+impl<R: Pod> HeapSize for Pages<R> {
+    fn heap_bytes(&self) -> usize {
         self.allocated_bytes() + self.mapped_bytes()
     }
 }
@@ -130,10 +133,7 @@ impl<R: Pod> Default for Pages<R> {
 
 impl<R: Pod> std::fmt::Debug for Pages<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pages")
-            .field("len", &self.len)
-            .field("memory_bytes", &self.memory_bytes())
-            .finish_non_exhaustive()
+        f.debug_struct("Pages").field("len", &self.len).field("heap_bytes", &self.heap_bytes()).finish_non_exhaustive()
     }
 }
 
@@ -156,13 +156,13 @@ mod tests {
         [u64; WORDS]: Pod,
     {
         let mut pages = Pages::<[u64; WORDS]>::new();
-        assert_eq!((pages.memory_bytes(), pages.is_empty()), (0, true));
+        assert_eq!((pages.heap_bytes(), pages.is_empty()), (0, true));
         for index in 0..records {
             assert_eq!(pages.grow(), index);
             assert_eq!(*pages.get(index), [0; WORDS], "new records are zero");
             *pages.get_mut(index) = [index as u64; WORDS];
             let used = (index + 1) * WORDS * 8;
-            let bytes = pages.memory_bytes();
+            let bytes = pages.heap_bytes();
             assert!(bytes >= used && bytes <= 2 * used + PAGE_BYTES + 1024, "{bytes} for {used}");
         }
         assert!((0..records).all(|index| *pages.get(index) == [index as u64; WORDS]));

@@ -2,6 +2,7 @@
 //! no gaps in memory.
 
 use bytemuck::{Pod, Zeroable};
+use tallystick_contract::heap_size::heap_size;
 
 use crate::pages::Pages;
 
@@ -25,6 +26,8 @@ pub(super) struct Blocks {
     /// Blocks that were given back.
     free: Vec<u32>,
 }
+
+heap_size!(Blocks { pages, free });
 
 impl Blocks {
     /// A block whose places were never used.
@@ -52,9 +55,5 @@ impl Blocks {
 
     pub(super) fn mapped_bytes(&self) -> usize {
         self.pages.mapped_bytes()
-    }
-
-    pub(super) fn memory_bytes(&self) -> usize {
-        self.pages.memory_bytes() + self.free.capacity() * size_of::<u32>()
     }
 }

@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::hash::Hasher;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
+use tallystick_contract::heap_size::{HeapSize, flat, heap_size};
 use tallystick_contract::limits::{DEDUP_GENERATIONS, ID_BYTES_MAX, SOURCE_BYTES_MAX};
 
 use crate::body::Known;
@@ -25,6 +26,8 @@ pub use table::Vacancy;
 /// The keyed hash of a key. Without the secret nobody can craft two keys that collide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fingerprint(pub [u64; 2]);
+
+flat!(Fingerprint);
 
 /// Fingerprint of `(source, id)`.
 pub fn fingerprint(secret: &[u8; 16], source: &str, id: &str) -> Fingerprint {
@@ -81,6 +84,8 @@ pub struct Dedup {
     /// The oldest generation whose keys are not outdated.
     kept_from: i64,
 }
+
+heap_size!(Dedup { table, generations, len, span_ns, keys_max, floor_ns, current, kept_from });
 
 impl Dedup {
     /// A window of log time and count.
@@ -224,18 +229,13 @@ impl Dedup {
 
     /// Bytes held, by part.
     pub fn bytes(&self) -> DedupBytes {
+        let directory = self.table.directory_bytes();
         DedupBytes {
-            table: self.table.memory_bytes(),
+            table: self.table.heap_bytes() - directory,
             mapped: self.table.mapped_bytes(),
-            directory: self.table.directory_bytes(),
-            generations: self.generations.capacity() * size_of::<(i64, u64)>(),
+            directory,
+            generations: self.generations.heap_bytes(),
         }
-    }
-
-    /// Bytes held.
-    pub fn memory_bytes(&self) -> usize {
-        let bytes = self.bytes();
-        bytes.table + bytes.directory + bytes.generations
     }
 }
 
