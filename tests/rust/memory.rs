@@ -1,10 +1,10 @@
-//! What the key table and the whole engine say they hold is what the allocator gave and what they mapped. Maps do not
-//! go through the allocator, so they are counted beside; on Linux the kernel says what stands behind them.
+//! What the key table and the whole engine say they hold is what the allocator gave.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tallystick_contract::config::Config;
+use tallystick_contract::heap_size::HeapSize;
 use tallystick_engine::Batch;
 use tallystick_engine::Engine;
 use tallystick_tables::body::Known;
@@ -46,10 +46,8 @@ fn key(n: u64) -> Fingerprint {
 /// One test, so that no other allocates at the same time.
 #[test]
 fn memory_is_what_is_held() {
-    // An emulator has such maps of its own, and shows them as if they were ours.
-    let are_maps_ours = resident_maps().is_none();
     the_key_table_says_what_it_holds();
-    the_engine_says_what_it_holds(are_maps_ours);
+    the_engine_says_what_it_holds();
 }
 
 fn the_key_table_says_what_it_holds() {
@@ -62,13 +60,13 @@ fn the_key_table_says_what_it_holds() {
         dedup.remember(key(n), Known::default());
         if n.is_power_of_two() || n % 250_000 == 1 {
             let bytes = dedup.bytes();
-            let counted = OUT.load(Ordering::Relaxed) - before + bytes.mapped;
-            let said = dedup.memory_bytes();
+            let counted = OUT.load(Ordering::Relaxed) - before;
+            let said = dedup.heap_bytes();
             assert!(said.abs_diff(counted) * 50 <= counted, "{said} said, {counted} counted, with {n} keys");
             assert_eq!(said, bytes.table + bytes.directory + bytes.generations);
             checked += 1;
             if n > 2_000_000 {
-                // A huge page more or less, and all that leads to the keys.
+                // A block more or less, and all that leads to the keys.
                 assert!(said as u64 <= 25 * n, "{said} bytes for {n} keys");
             }
         }
@@ -77,12 +75,11 @@ fn the_key_table_says_what_it_holds() {
     // All outdated, all given back.
     dedup.advance(1_000_000);
     assert!(dedup.is_empty());
-    assert!(dedup.memory_bytes() < 1_000 && OUT.load(Ordering::Relaxed) - before < 1_000);
+    assert!(dedup.heap_bytes() < 1_000 && OUT.load(Ordering::Relaxed) - before < 1_000);
 }
 
 const LOG_TIME_NS: i64 = 1_767_225_600_000_000_000;
 const BLOCK_EVENTS: u64 = 2_500;
-const HUGE_PAGE_BYTES: usize = 2 << 20;
 
 /// Blocks of events of every kind: new positions and known ones, lots, counts, late movements, long names, ids to carry
 /// through, layouts, duplicates, and all that makes exceptions.
@@ -118,44 +115,23 @@ fn block(first: u64) -> String {
     (first..first + BLOCK_EVENTS).map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// What the kernel keeps of maps that huge pages were asked for, where it tells.
-fn resident_maps() -> Option<usize> {
-    let maps = std::fs::read_to_string("/proc/self/smaps").ok()?;
-    let (mut all, mut resident) = (0, 0);
-    for line in maps.lines() {
-        if let Some(kib) = line.strip_prefix("Rss:") {
-            resident = kib.trim().strip_suffix(" kB")?.parse::<usize>().ok()? << 10;
-        }
-        if line.strip_prefix("VmFlags:").is_some_and(|flags| flags.split(' ').any(|flag| flag == "hg")) {
-            all += resident;
-        }
-    }
-    (all > 0).then_some(all)
-}
-
-fn check(engine: &Engine, before: usize, when: &str, are_maps_ours: bool) {
+fn check(engine: &Engine, before: usize, when: &str) {
     let parts = engine.memory_bytes();
     let said: usize = parts.iter().map(|(_, bytes)| bytes).sum();
-    let mapped = engine.mapped_bytes();
-    let counted = OUT.load(Ordering::Relaxed) - before + mapped;
+    let counted = OUT.load(Ordering::Relaxed) - before;
     // Empty collections, locks and the like are not counted one by one.
     let small_bytes = 1_024;
     assert!(said.abs_diff(counted) <= counted / 50 + small_bytes, "{when}: {said} said, {counted} counted; {parts:?}");
-    if let Some(resident) = resident_maps().filter(|_| are_maps_ours) {
-        // Where the kernel has no huge page to give, the last one of a kind of records is there in part.
-        let kinds = 16;
-        assert!(resident <= mapped && mapped <= resident + kinds * HUGE_PAGE_BYTES, "{when}: {resident} of {mapped}");
-    }
 }
 
-fn the_engine_says_what_it_holds(are_maps_ours: bool) {
+fn the_engine_says_what_it_holds() {
     let config = "[engine]\nduplicate_suspect = true\n[sources.erp]\nmax_age = \"none\"\n[exceptions.owners]\nmalformed = \"it\"\n\
                   [types.\"stock.in\"]\nalias = \"stock.received\"\n";
     for blocks in [0, 1, 120] {
         let before = OUT.load(Ordering::Relaxed);
         let mut batch = Batch::new();
         let mut engine = Engine::new(Config::parse(config).unwrap(), [3; 16]);
-        check(&engine, before, "empty", are_maps_ours);
+        check(&engine, before, "empty");
         for number in 0..blocks {
             let log_time_ns = LOG_TIME_NS + i64::try_from(number).unwrap() * 60_000_000_000;
             let first = number * BLOCK_EVENTS;
@@ -164,19 +140,19 @@ fn the_engine_says_what_it_holds(are_maps_ours: bool) {
             // The caller's batch is no part of the engine.
             batch = Batch::new();
             if number % 10 == 0 {
-                check(&engine, before, "as it grows", are_maps_ours);
+                check(&engine, before, "as it grows");
             }
         }
-        check(&engine, before, "full", are_maps_ours);
+        check(&engine, before, "full");
         drop(engine.flush("S", 500, 1 << 19));
         engine.notes.insert("stream".to_owned(), "S".to_owned());
-        check(&engine, before, "flushed", are_maps_ours);
+        check(&engine, before, "flushed");
         let restored = {
             let image = engine.snapshot();
             drop(engine);
             Engine::restore(&image, Config::parse(config).unwrap()).unwrap()
         };
-        check(&restored, before, "restored", are_maps_ours);
+        check(&restored, before, "restored");
         assert_eq!(restored.sequence(), blocks * BLOCK_EVENTS);
         drop(restored);
         assert_eq!(OUT.load(Ordering::Relaxed), before, "all was given back");

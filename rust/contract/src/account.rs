@@ -1,6 +1,8 @@
 //! The accounts of a position. Physical accounts and claims are two separate double-entry books: a posting never
 //! crosses them.
 
+use crate::heap_size::flat;
+
 /// An account that a posting can name.
 ///
 /// ```
@@ -36,6 +38,8 @@ pub enum Account {
     /// Outside of the claims: what nobody claims. Always `−reserved − allocated`, so it is derived and never stored.
     Free = 10,
 }
+
+flat!(Account);
 
 /// Accounts that a position stores.
 pub const STORED: usize = 10;

@@ -1,5 +1,7 @@
 //! The states of an exception: where it is on its way from open to done.
 
+use crate::heap_size::flat;
+
 /// Where an item is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ExceptionState {
@@ -12,6 +14,8 @@ pub enum ExceptionState {
     /// Nothing will be done about it.
     Discarded,
 }
+
+flat!(ExceptionState);
 
 impl ExceptionState {
     /// The name in outputs.

@@ -1,6 +1,7 @@
 //! Instants on the effective-time axis: RFC 3339 text to nanoseconds since 1970-01-01T00:00:00Z and back. Knows no
 //! clock.
 
+use crate::heap_size::flat;
 use crate::limits::SECOND_NS;
 
 /// What a text in the place of a time turned out to be.
@@ -37,6 +38,8 @@ pub struct Minute {
     text: [u8; 16],
     start_ns: i64,
 }
+
+flat!(Minute);
 
 impl Minute {
     /// As [`parse`], with less work for a time in UTC within the minute that was read last.

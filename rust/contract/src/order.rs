@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::heap_size::flat;
+
 /// The promise of a source about its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -39,3 +41,5 @@ pub struct Ordering {
     /// How many events are held at most, of the source or of each of its positions.
     pub held_max: usize,
 }
+
+flat!(Ordering);

@@ -1,5 +1,7 @@
 //! Outcomes: the one final answer that every element gets. Numbers are stable and never reused; new ones are appended.
 
+use crate::heap_size::flat;
+
 /// Room for outcome numbers; the largest is 28.
 pub const OUTCOME_NUMBERS: usize = 32;
 
@@ -59,6 +61,8 @@ pub enum Outcome {
     /// Made more hops than a sync without a loop makes.
     Loop = 28,
 }
+
+flat!(Outcome);
 
 /// All outcomes in the order of their numbers.
 pub const ALL: [Outcome; 21] = [

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
 use crate::config_text::time;
-use crate::heap_size;
+use crate::heap_size::{flat, heap_size};
 
 /// What a source is for what an event says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -48,6 +48,8 @@ pub enum Criterion {
     Priority,
 }
 
+flat!(Role, Criterion);
+
 /// A name, or all names with a beginning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
@@ -56,6 +58,8 @@ pub struct Pattern {
     /// Whether more may follow.
     pub is_prefix: bool,
 }
+
+heap_size!(Pattern { text, is_prefix });
 
 impl Pattern {
     /// Whether a name fits.
@@ -84,6 +88,8 @@ pub struct RoleRule {
     /// For survivorship.
     pub priority: i64,
 }
+
+heap_size!(RoleRule { sources, types, accounts, locations, from_ns, until_ns, role, priority });
 
 /// What an event says, as far as ownership asks.
 #[derive(Debug, Clone, Copy)]
@@ -127,6 +133,8 @@ pub struct Policy {
     /// Sources that are people's own; a preset does not take them for strangers.
     pub operators: Vec<String>,
 }
+
+heap_size!(Policy { rules, default, survivorship, has_preset, operators });
 
 impl Policy {
     /// What the source is for what it says.
@@ -172,25 +180,6 @@ impl Policy {
             };
         }
         rank
-    }
-
-    /// Bytes that it takes.
-    pub fn memory_bytes(&self) -> usize {
-        let patterns = |patterns: &Vec<Pattern>| {
-            heap_size::list(patterns) + patterns.iter().map(|pattern| pattern.text.capacity()).sum::<usize>()
-        };
-        let rule = |rule: &RoleRule| {
-            patterns(&rule.sources)
-                + patterns(&rule.types)
-                + heap_size::list(&rule.accounts)
-                + heap_size::list(&rule.locations)
-                + rule.locations.iter().map(String::capacity).sum::<usize>()
-        };
-        heap_size::list(&self.rules)
-            + heap_size::list(&self.survivorship)
-            + heap_size::list(&self.operators)
-            + self.operators.iter().map(String::capacity).sum::<usize>()
-            + self.rules.iter().map(rule).sum::<usize>()
     }
 }
 

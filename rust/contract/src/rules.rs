@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::account::Account;
 use crate::directive_kind::DirectiveKind;
-use crate::heap_size;
+use crate::heap_size::{flat, heap_size};
 use crate::limits::{POSTINGS_MAX, TYPE_BYTES_MAX};
 
 /// The rule table that is built in, as TOML.
@@ -25,6 +25,8 @@ pub enum QuantityRule {
     /// q ≥ 0, and sets `on_hand` as of the event's time.
     Count,
 }
+
+flat!(QuantityRule);
 
 impl QuantityRule {
     /// Whether a quantity in thousandths keeps the rule.
@@ -55,6 +57,8 @@ pub struct StatusRule {
     pub default: Option<Account>,
 }
 
+heap_size!(StatusRule { allowed, default });
+
 /// One end of a posting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
@@ -78,6 +82,8 @@ pub struct Posting {
     /// Whether the taking account stands at `to_location`.
     pub to_remote: bool,
 }
+
+flat!(Posting);
 
 /// Which step of its line an event of stock is (`docs/claims.md` §1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,6 +111,8 @@ pub struct Step {
     /// Whether it is taken back: unreserved, deallocated, unpicked.
     pub is_back: bool,
 }
+
+flat!(Step);
 
 impl Step {
     /// Whether it is about what is to go, and not about what is to come.
@@ -171,19 +179,12 @@ pub struct Rule {
     pub step: Option<Step>,
 }
 
+heap_size!(Rule { name, quantity, from_status, to_status, postings, exception, name_hash, needs_to_location, step });
+
 impl Rule {
     /// Whether a posting of it takes from, or gives to, an account.
     pub fn touches(&self, account: Account) -> bool {
         self.postings.iter().any(|posting| [posting.from, posting.to].contains(&End::Fixed(account)))
-    }
-
-    /// Bytes that it holds beside itself.
-    fn memory_bytes(&self) -> usize {
-        let statuses = [&self.from_status, &self.to_status].into_iter().flatten();
-        self.name.len()
-            + heap_size::text(self.exception.as_deref())
-            + heap_size::list(&self.postings)
-            + statuses.map(|status| heap_size::list(&status.allowed)).sum::<usize>()
     }
 }
 
@@ -204,6 +205,8 @@ pub struct RuleTable {
     /// By name, aliases included.
     names: HashTable<(Box<str>, u16)>,
 }
+
+heap_size!(RuleTable { rules, names });
 
 impl RuleTable {
     /// The built-in table with a user's types and aliases added.
@@ -245,15 +248,6 @@ impl RuleTable {
     /// The number of the rule for a type or alias.
     pub fn find(&self, name: &str) -> Option<u16> {
         self.names.find(hash(name), |(known, _)| **known == *name).map(|(_, rule)| *rule)
-    }
-
-    /// Bytes held.
-    pub fn memory_bytes(&self) -> usize {
-        let names = self.names.iter().map(|(name, _)| name.len()).sum::<usize>();
-        heap_size::list(&self.rules)
-            + self.rules.iter().map(Rule::memory_bytes).sum::<usize>()
-            + self.names.allocation_size()
-            + names
     }
 
     /// A rule by its number.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::heap_size::flat;
+
 /// Who works on an exception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -13,6 +15,8 @@ pub enum Team {
     /// The people who run the integrations.
     It,
 }
+
+flat!(Team);
 
 impl Team {
     /// The name in outputs.

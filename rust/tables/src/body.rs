@@ -5,6 +5,7 @@
 //! own slice collides, at most once in 256 (the members of a directive), 512 (the others), 16,384 (the quantity); a
 //! status is always named.
 
+use tallystick_contract::heap_size::flat;
 use tallystick_contract::outcome::Outcome;
 
 use crate::hash::{GOLDEN, fold, of_name};
@@ -77,6 +78,8 @@ pub struct Known {
     /// What was answered, as [`Self::of`] numbers it.
     pub answer: u8,
 }
+
+flat!(Known);
 
 /// Collects the fields of a body. An absent field adds nothing and costs nothing.
 ///

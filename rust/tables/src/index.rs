@@ -3,6 +3,7 @@
 //! in one walk and never looks at a key.
 
 use prefetch_index::prefetch_index;
+use tallystick_contract::heap_size::heap_size;
 
 /// The top bits of a hash choose the segment, the 32 bits below are its tag.
 const SEGMENT_BITS: u32 = 8;
@@ -33,11 +34,15 @@ pub struct Index {
     segments: Vec<Segment>,
 }
 
+heap_size!(Index { segments });
+
 #[derive(Debug, Clone, Default)]
 struct Segment {
     slots: Vec<Slot>,
     len: usize,
 }
+
+heap_size!(Segment { slots, len });
 
 impl Default for Index {
     fn default() -> Self {
@@ -116,12 +121,6 @@ impl Index {
             begin = end;
         }
         Some(Self { segments })
-    }
-
-    /// Bytes held.
-    pub fn memory_bytes(&self) -> usize {
-        let slots: usize = self.segments.iter().map(|segment| segment.slots.capacity()).sum();
-        slots * size_of::<Slot>() + self.segments.capacity() * size_of::<Segment>()
     }
 
     fn segment(&self, hash: u64) -> &Segment {

@@ -1,6 +1,7 @@
 //! Strings → dense ids. Names are stored once; everything behind the decoder compares and hashes 32-bit ids.
 
 use prefetch_index::prefetch_index;
+use tallystick_contract::heap_size::heap_size;
 use tallystick_contract::limits::STRINGS_MAX;
 
 use crate::hash::{of_name, pack};
@@ -32,6 +33,8 @@ pub struct Interner {
     ids: Index,
     seed: u64,
 }
+
+heap_size!(Interner { records, long, ids, seed });
 
 /// Sixteen bytes: most names are compared by one look at them.
 type Record = [u8; 16];
@@ -149,11 +152,6 @@ impl Interner {
     /// Whether there are none; never true, since the empty name is always known.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
-    }
-
-    /// Bytes held: text and index.
-    pub fn memory_bytes(&self) -> usize {
-        self.long.capacity() + self.records.capacity() * size_of::<Record>() + self.ids.memory_bytes()
     }
 
     fn is_long(&self, id: NameId) -> bool {

@@ -9,6 +9,7 @@
 use bytemuck::Pod;
 use bytemuck::allocation::zeroed_slice_box;
 use prefetch_index::prefetch_index;
+use tallystick_contract::heap_size::HeapSize;
 
 /// Bytes of a block, and of what the vector holds at most. An allocator gets that much zeroed from the system, page by
 /// page as it is touched.
@@ -102,19 +103,14 @@ impl<R: Pod> Pages<R> {
             prefetch_index(bytes, begin + LINE_BYTES);
         }
     }
+}
 
-    /// Bytes held. What of the last block was never touched is held and takes no memory yet.
-    pub fn memory_bytes(&self) -> usize {
+/// By hand, because records are plain bytes that hold nothing. What of the last block was never touched is held, and
+/// takes no memory yet.
+impl<R: Pod> HeapSize for Pages<R> {
+    fn heap_bytes(&self) -> usize {
         let blocks = self.blocks.capacity() * size_of::<Box<[R]>>();
         self.first.capacity() * size_of::<R>() + blocks + self.blocks.len() * Self::IN_BLOCK * size_of::<R>()
-    }
-
-    pub fn allocated_bytes(&self) -> usize {
-        self.memory_bytes()
-    }
-
-    pub fn mapped_bytes(&self) -> usize {
-        0
     }
 }
 
@@ -126,10 +122,7 @@ impl<R: Pod> Default for Pages<R> {
 
 impl<R: Pod> std::fmt::Debug for Pages<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pages")
-            .field("len", &self.len)
-            .field("memory_bytes", &self.memory_bytes())
-            .finish_non_exhaustive()
+        f.debug_struct("Pages").field("len", &self.len).field("heap_bytes", &self.heap_bytes()).finish_non_exhaustive()
     }
 }
 
@@ -143,13 +136,13 @@ mod tests {
         [u64; WORDS]: Pod,
     {
         let mut pages = Pages::<[u64; WORDS]>::new();
-        assert_eq!((pages.memory_bytes(), pages.is_empty()), (0, true));
+        assert_eq!((pages.heap_bytes(), pages.is_empty()), (0, true));
         for index in 0..records {
             assert_eq!(pages.grow(), index);
             assert_eq!(*pages.get(index), [0; WORDS], "new records are zero");
             *pages.get_mut(index) = [index as u64; WORDS];
             let used = (index + 1) * WORDS * 8;
-            let bytes = pages.memory_bytes();
+            let bytes = pages.heap_bytes();
             assert!(bytes >= used && bytes <= 2 * used + BLOCK_BYTES + 1024, "{bytes} for {used}");
         }
         assert!((0..records).all(|index| *pages.get(index) == [index as u64; WORDS]));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config_text::finite;
-use crate::heap_size;
+use crate::heap_size::heap_size;
 use crate::limits::SHIPPING_RULES_MAX;
 
 /// What orders claim, as configured.
@@ -17,6 +17,8 @@ pub struct Claims {
     shipping: Vec<Shipping>,
 }
 
+heap_size!(Claims { remember_ns, flags_unallocated_picks, shipping });
+
 /// Where the goods of a location leave from, as one of its sources tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Shipping {
@@ -25,6 +27,8 @@ struct Shipping {
     is_from_on_hand: bool,
     allocates: bool,
 }
+
+heap_size!(Shipping { locations, sources, is_from_on_hand, allocates });
 
 /// What the configuration says of what a source tells of a location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,12 +55,6 @@ impl Claims {
         let fits = |names: &[String], name: &str| names.is_empty() || names.iter().any(|known| known == name);
         let rule = self.shipping.iter().find(|rule| fits(&rule.locations, location) && fits(&rule.sources, source));
         rule.map_or(Leaving::USUAL, |rule| Leaving { is_from_on_hand: rule.is_from_on_hand, allocates: rule.allocates })
-    }
-
-    pub(super) fn memory_bytes(&self) -> usize {
-        let names = |names: &Vec<String>| heap_size::list(names) + names.iter().map(String::capacity).sum::<usize>();
-        heap_size::list(&self.shipping)
-            + self.shipping.iter().map(|rule| names(&rule.locations) + names(&rule.sources)).sum::<usize>()
     }
 }
 

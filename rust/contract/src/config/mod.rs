@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::codes;
-use crate::heap_size;
+use crate::heap_size::{flat, heap_size};
 use crate::limits::{
     AHEAD_DEFAULT_NS, CONFIG_BYTES_MAX, CORRECTIONS_DEFAULT, CORRECTIONS_MAX, DAY_NS, DEDUP_KEYS_DEFAULT,
     EXCEPTIONS_KEPT_DEFAULT, HISTORY_DEFAULT, HISTORY_MAX, HOPS_DEFAULT, SOURCE_BYTES_MAX,
@@ -50,6 +50,8 @@ pub enum NegativeStock {
     /// Refused.
     Refuse,
 }
+
+flat!(NegativeStock);
 
 /// Validated configuration.
 #[derive(Debug, Clone)]
@@ -106,6 +108,15 @@ pub struct Config {
     /// Whether the log changed it.
     pub is_changed: bool,
     fingerprint: [u8; 32],
+}
+
+heap_size! {
+    Config {
+        negative_stock, dedup_window_ns, dedup_keys_max, history_max, duplicate_suspect, corrections_max, operators,
+        unregistered, rules, ownership, approvals, receipts, transfer_age_ns, master, hops_max, escalate_after_ns,
+        exceptions_max, promise, claims, replenish, default_bounds, sources, has_orders, has_documents, teams, safety,
+        canonical, is_changed, fingerprint,
+    }
 }
 
 impl Default for Config {
@@ -181,27 +192,6 @@ impl Config {
     /// BLAKE3 of everything here that changes results; stands in every snapshot.
     pub const fn fingerprint(&self) -> &[u8; 32] {
         &self.fingerprint
-    }
-
-    /// Bytes held, itself included.
-    pub fn memory_bytes(&self) -> usize {
-        let (sources, teams) = (&self.sources, &self.teams);
-        size_of::<Self>()
-            + self.rules.memory_bytes()
-            + heap_size::tree::<String, Source>(sources.len())
-            + sources.iter().map(|(name, source)| name.capacity() + source.memory_bytes()).sum::<usize>()
-            + heap_size::tree::<String, Team>(teams.len())
-            + teams.keys().map(String::capacity).sum::<usize>()
-            + self.safety.memory_bytes()
-            + self.canonical.len()
-            + heap_size::list(&self.operators)
-            + self.operators.iter().map(String::capacity).sum::<usize>()
-            + self.ownership.as_ref().map_or(0, Policy::memory_bytes)
-            + self.approvals.as_ref().map_or(0, Approvals::memory_bytes)
-            + self.promise.memory_bytes()
-            + self.claims.memory_bytes()
-            + heap_size::list(&self.replenish)
-            + self.replenish.iter().map(Replenish::memory_bytes).sum::<usize>()
     }
 
     /// The bounds of a source's effective times.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::{self, Account};
 use crate::config_text::duration;
-use crate::heap_size;
+use crate::heap_size::{flat, heap_size};
 use crate::limits::{HORIZON_DEFAULT, HORIZON_MAX, NAME_BYTES_MAX, SECOND_NS, TTL_DEFAULT_NS};
 
 /// How long a bucket is.
@@ -91,6 +91,8 @@ pub struct Measure {
     pub pending: i8,
 }
 
+heap_size!(Measure { name, accounts, pending });
+
 /// Fence and window of some positions, in buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reach {
@@ -99,6 +101,8 @@ pub struct Reach {
     /// For so many buckets supply can serve demand.
     pub accumulation_window: Option<u32>,
 }
+
+flat!(Bucket, Mode, PastDue, Reach);
 
 /// What can be promised, as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,6 +136,13 @@ pub struct Promise {
     rules: BTreeMap<(String, String), Reach>,
 }
 
+heap_size! {
+    Promise {
+        bucket, horizon, time_zone, mode, carry_shortage, keeps_past_due_demand, reservation_ttl_ns, answers_max,
+        provisional_after_ns, stale_after_ns, measures, past_due, suppliers, sources, reach, rules,
+    }
+}
+
 impl Promise {
     /// What becomes of past-due supply of a supplier, scheduled by a source.
     pub fn past_due(&self, supplier: Option<&str>, source: &str) -> PastDue {
@@ -161,19 +172,6 @@ impl Promise {
     /// The measure with a name.
     pub fn measure(&self, name: &str) -> Option<&Measure> {
         self.measures.iter().find(|measure| *measure.name == *name)
-    }
-
-    pub(super) fn memory_bytes(&self) -> usize {
-        let names = |policies: &BTreeMap<String, PastDue>| {
-            heap_size::tree::<String, PastDue>(policies.len()) + policies.keys().map(String::capacity).sum::<usize>()
-        };
-        self.time_zone.len()
-            + heap_size::list(&self.measures)
-            + self.measures.iter().map(|measure| measure.name.len()).sum::<usize>()
-            + names(&self.suppliers)
-            + names(&self.sources)
-            + heap_size::tree::<(String, String), Reach>(self.rules.len())
-            + self.rules.keys().map(|(sku, location)| sku.capacity() + location.capacity()).sum::<usize>()
     }
 }
 

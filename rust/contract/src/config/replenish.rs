@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config_text::RawQuantity;
-use crate::heap_size;
+use crate::heap_size::{flat, heap_size};
 use crate::limits::{REPLENISH_DAYS_MAX, REPLENISH_RULES_MAX};
 
 /// A quantity, absolute or by what was sold lately.
@@ -14,6 +14,8 @@ pub enum Level {
     /// So many days of recent demand.
     Days(u32),
 }
+
+flat!(Level);
 
 impl Level {
     /// Thousandths, where `demand` thousandths were sold in the rule's window of days. Rounded up: who asks for seven
@@ -45,6 +47,8 @@ pub struct Replenish {
     pub window_days: u32,
 }
 
+heap_size!(Replenish { skus, locations, point, target, lead_days, window_days });
+
 impl Replenish {
     /// Whether the rule is for a position.
     pub fn fits(&self, sku: &str, location: &str) -> bool {
@@ -55,11 +59,6 @@ impl Replenish {
     /// Whether it asks for what was sold.
     pub const fn asks_for_demand(&self) -> bool {
         matches!((self.point, self.target), (Level::Days(_), _) | (_, Level::Days(_)))
-    }
-
-    pub(super) fn memory_bytes(&self) -> usize {
-        let names = |names: &Vec<String>| heap_size::list(names) + names.iter().map(String::capacity).sum::<usize>();
-        names(&self.skus) + names(&self.locations)
     }
 }
 

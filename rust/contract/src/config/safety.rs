@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::config_text::{RawQuantity, moment};
-use crate::heap_size;
+use crate::heap_size::{flat, heap_size};
 use crate::limits::NAME_BYTES_MAX;
 
 /// How much is kept.
@@ -39,6 +39,8 @@ struct Span {
     amount: Amount,
 }
 
+flat!(Span);
+
 /// SKU, location and group of a rule; an empty name matches everything.
 type Names = (String, String, String);
 
@@ -52,6 +54,8 @@ pub(super) struct SafetyStock {
     /// Whether any rule names a group, begins or ends.
     is_timed: bool,
 }
+
+heap_size!(SafetyStock { default, rules, groups, moments, is_timed });
 
 /// `[safety_stock]` as written.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -124,15 +128,6 @@ impl SafetyStock {
     /// The first time after another at which a rule begins or ends.
     pub(super) fn next_moment(&self, after_ns: i64) -> Option<i64> {
         self.moments.range(after_ns.checked_add(1)?..).next().copied()
-    }
-
-    pub(super) fn memory_bytes(&self) -> usize {
-        let names = |(sku, location, group): &Names| sku.capacity() + location.capacity() + group.capacity();
-        heap_size::tree::<Names, Vec<Span>>(self.rules.len())
-            + self.rules.iter().map(|(rule, spans)| names(rule) + heap_size::list(spans)).sum::<usize>()
-            + heap_size::tree::<String, ()>(self.groups.len())
-            + self.groups.iter().map(String::capacity).sum::<usize>()
-            + heap_size::tree::<i64, ()>(self.moments.len())
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config_text::{duration, finite};
-use crate::heap_size;
+use crate::heap_size::{flat, heap_size};
 use crate::limits::{GAP_WAIT_DEFAULT_NS, HELD_DEFAULT, HELD_MAX, NAME_BYTES_MAX, REGISTRATION_BYTES_MAX};
 use crate::order::{Order, Ordering};
 
@@ -15,6 +15,8 @@ pub struct TimeBounds {
     /// How far ahead, in nanoseconds.
     pub max_ahead_ns: i64,
 }
+
+flat!(TimeBounds);
 
 /// What is configured of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,12 @@ pub struct Source {
     pub documents: Option<String>,
 }
 
+heap_size! {
+    Source {
+        bounds, ordering, team, alert_lag_ns, alert_refusals_percent, replay_procedure, quality_percent, documents,
+    }
+}
+
 /// What becomes of a source that has no table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -49,6 +57,8 @@ pub enum Unregistered {
     /// `not_owner`.
     Refuse,
 }
+
+flat!(Unregistered);
 
 /// A source of which nothing is configured promises nothing.
 pub(super) const ARRIVAL: Ordering =
@@ -79,14 +89,6 @@ pub(super) struct RawSource {
     quality_percent: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     documents: Option<String>,
-}
-
-impl Source {
-    pub(super) fn memory_bytes(&self) -> usize {
-        heap_size::text(self.team.as_deref())
-            + heap_size::text(self.replay_procedure.as_deref())
-            + heap_size::text(self.documents.as_deref())
-    }
 }
 
 impl RawSource {

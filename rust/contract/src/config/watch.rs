@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config_text::{RawQuantity, finite};
-use crate::heap_size;
+use crate::heap_size::{flat, heap_size};
 use crate::limits::{MASS_POSITIONS_DEFAULT, MASS_WINDOW_DEFAULT_NS};
 
 /// `[approvals]`: which variances of counts and adjustments wait for an approval. All limits are exceeded by more, not
@@ -25,6 +25,8 @@ pub struct Approvals {
     pub mass_change: Option<MassChange>,
 }
 
+heap_size!(Approvals { absolute, percent, value, ignore_below, except_sources, mass_change });
+
 /// How much of a location a source may change within a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MassChange {
@@ -36,6 +38,8 @@ pub struct MassChange {
     pub positions_min: u64,
 }
 
+flat!(MassChange);
+
 /// `[receipts]`: how far a receipt may be from what was announced. Either of the two suffices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receipts {
@@ -44,6 +48,8 @@ pub struct Receipts {
     /// In percent of what was announced.
     pub tolerance_percent: u32,
 }
+
+flat!(Receipts);
 
 /// `[master] mode`: what becomes of items and locations that nobody defined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -57,6 +63,8 @@ pub enum MasterMode {
     /// Accepted.
     Off,
 }
+
+flat!(MasterMode);
 
 /// `[approvals]` as written.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -92,12 +100,6 @@ pub(super) struct RawTransfers {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawMaster {
     pub(super) mode: MasterMode,
-}
-
-impl Approvals {
-    pub(super) fn memory_bytes(&self) -> usize {
-        heap_size::list(&self.except_sources) + self.except_sources.iter().map(String::capacity).sum::<usize>()
-    }
 }
 
 impl RawApprovals {

@@ -6,6 +6,7 @@ use std::hint::black_box;
 
 use bumpalo::Bump;
 use serde_json::json;
+use tallystick_contract::heap_size::HeapSize;
 use tallystick_contract::outcome::Outcome;
 use tallystick_engine::read::decode::decode;
 use tallystick_engine::read::event::Event;
@@ -52,7 +53,7 @@ pub(crate) fn dedup_all(input: &Input) -> Result<Done, String> {
     if table.len() != distinct || known + distinct != keys.len() {
         return Err(format!("the table holds {} keys of {distinct}: no figure is valid", table.len()));
     }
-    let more = json!({ "keys": table.len(), "bytes_per_key": table.memory_bytes() as u64 / table.len().max(1) as u64 });
+    let more = json!({ "keys": table.len(), "bytes_per_key": table.heap_bytes() as u64 / table.len().max(1) as u64 });
     Ok(Done { units: "events", count: keys.len(), measured, more })
 }
 

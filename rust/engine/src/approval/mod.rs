@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tallystick_contract::account::Account;
 use tallystick_contract::config::{Approvals, Config, MassChange};
+use tallystick_contract::heap_size::heap_size;
 use tallystick_contract::limits::{PENDING_BYTES_MAX, PENDING_MAX};
 use tallystick_contract::outcome::Outcome;
 use tallystick_contract::quantity;
@@ -40,6 +41,8 @@ pub(crate) struct Pending {
     pub(crate) site: Option<SourceSite>,
 }
 
+heap_size!(Pending { held, position, quantity, rank, flags, loss, site });
+
 /// What a source changed of a location in a window.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct SiteChanges {
@@ -51,6 +54,8 @@ pub(crate) struct SiteChanges {
     /// Whether the guard rests for this window.
     pub(crate) rests: bool,
 }
+
+heap_size!(SiteChanges { window, changed, is_guarded, rests });
 
 /// All that waits for a decision.
 #[derive(Debug, Default)]
@@ -65,6 +70,8 @@ pub(crate) struct Pendings {
     /// Positions at each location, of so many positions of each part of the stock. Found out when it is asked for.
     located: Vec<(usize, BTreeMap<NameId, u64>)>,
 }
+
+heap_size!(Pendings { by_age, by_key, sites, bytes, decided, located });
 
 impl Pendings {
     pub(crate) fn get(&self, key: Fingerprint) -> Option<&Pending> {
@@ -89,37 +96,6 @@ impl Pendings {
 
     pub(crate) fn held(&self) -> impl Iterator<Item = &HeldEvent> + '_ {
         self.by_age.values().map(|pending| &pending.held)
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let place = |place: &PositionNames| place.iter().map(|name| name.len()).sum::<usize>();
-        let site = |(source, location): &SourceSite| source.len() + location.len();
-        let flag = |(code, subject): &(Box<str>, Option<Box<str>>)| {
-            code.len() + tallystick_contract::heap_size::text(subject.as_deref())
-        };
-        let pending = |pending: &Pending| {
-            place(&pending.position)
-                + pending.site.as_ref().map_or(0, site)
-                + tallystick_contract::heap_size::list(&pending.flags)
-                + pending.flags.iter().map(flag).sum::<usize>()
-        };
-        let changes = |changes: &SiteChanges| {
-            tallystick_contract::heap_size::tree::<PositionNames, ()>(changes.changed.len())
-                + changes.changed.iter().map(place).sum::<usize>()
-        };
-        tallystick_contract::heap_size::tree::<u64, Pending>(self.by_age.len())
-            + self.by_age.values().map(pending).sum::<usize>()
-            + tallystick_contract::heap_size::tree::<[u64; 2], u64>(self.by_key.len())
-            + tallystick_contract::heap_size::tree::<SourceSite, SiteChanges>(self.sites.len())
-            + self.sites.iter().map(|(key, value)| site(key) + changes(value)).sum::<usize>()
-            + tallystick_contract::heap_size::list(&self.located)
-            + self
-                .located
-                .iter()
-                .map(|(_, map)| tallystick_contract::heap_size::tree::<NameId, u64>(map.len()))
-                .sum::<usize>()
-            + tallystick_contract::heap_size::tree::<[u64; 2], i64>(self.decided.len())
-            + self.bytes
     }
 }
 

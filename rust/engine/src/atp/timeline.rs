@@ -1,6 +1,8 @@
 //! Timeline: what comes and goes at a position, summed by bucket and kept where there is something, with the look-ahead
 //! minimum of it. Most positions have none, and most of the others a few points.
 
+use tallystick_contract::heap_size::{flat, heap_size};
+
 /// The sums of a bucket, in thousandths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Point {
@@ -12,6 +14,8 @@ pub(crate) struct Point {
     pub demand: i64,
 }
 
+flat!(Point);
+
 /// The part of the horizon that is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
@@ -20,6 +24,8 @@ pub struct Span {
     /// The bucket behind the last one that counts: the end of the horizon, or the fence.
     pub end: i32,
 }
+
+flat!(Span);
 
 /// Projections over a span: by point from bucket 0 on, what has come less what has gone, and the least of that from
 /// there on.
@@ -32,12 +38,16 @@ struct Outlook {
     least: Vec<i64>,
 }
 
+heap_size!(Outlook { span, past, totals, least });
+
 /// Sums by bucket, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Timeline {
     points: Vec<Point>,
     outlook: Outlook,
 }
+
+heap_size!(Timeline { points, outlook });
 
 impl Timeline {
     /// Whether nothing comes and nothing goes.
@@ -106,12 +116,6 @@ impl Timeline {
             demand[place] += point.demand;
         }
         (supply, demand)
-    }
-
-    /// Bytes held.
-    pub fn memory_bytes(&self) -> usize {
-        let sums = self.outlook.totals.capacity() + self.outlook.least.capacity();
-        self.points.capacity() * size_of::<Point>() + sums * size_of::<i64>()
     }
 }
 

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tallystick_contract::config::Bucket;
+use tallystick_contract::heap_size::{flat, heap_size};
 use tallystick_contract::instant;
 use tallystick_contract::limits::{DAY_NS, SECOND_NS};
 
@@ -23,6 +24,8 @@ pub(crate) enum Due {
     LongAgo,
     FarOff,
 }
+
+flat!(Due);
 
 impl Due {
     /// Of a text that was found to be a date or a time.
@@ -61,12 +64,17 @@ struct Zone {
     known: (i32, i64, i64),
 }
 
+// The library does not say what the rules of a zone take.
+heap_size!(Zone { name, known; rules });
+
 /// All zones that are used, by number.
 #[derive(Debug)]
 pub(crate) struct Calendar {
     bucket: Bucket,
     zones: Vec<Zone>,
 }
+
+heap_size!(Calendar { bucket, zones });
 
 impl Calendar {
     /// With the zone of locations that say none as number 0.
@@ -152,10 +160,6 @@ impl Calendar {
             Bucket::Day => instant::format_date(i64::from(bucket)),
             Bucket::Hour => instant::format(i64::from(bucket).saturating_mul(HOUR_NS)),
         }
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        tallystick_contract::heap_size::list(&self.zones) + self.zones.iter().map(|zone| zone.name.len()).sum::<usize>()
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::heap_size;
 
 use crate::stock::PositionNames;
 /// What would be taken away, in thousandths.
 #[derive(Debug, Default)]
 pub(crate) struct Losses(BTreeMap<PositionNames, i64>);
+
+heap_size!(Losses(losses));
 
 impl Losses {
     /// Whether nothing would be taken away anywhere.
@@ -42,10 +44,5 @@ impl Losses {
                 self.0.remove(position);
             }
         }
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let names = |names: &PositionNames| names.iter().map(|name| name.len()).sum::<usize>();
-        heap_size::tree::<PositionNames, i64>(self.0.len()) + self.0.keys().map(names).sum::<usize>()
     }
 }

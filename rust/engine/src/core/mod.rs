@@ -107,11 +107,6 @@ impl Core {
         }
     }
 
-    /// Bytes that the calendar and groups hold.
-    pub(crate) fn days_bytes(&self) -> usize {
-        self.calendar.memory_bytes() + self.groups.memory_bytes()
-    }
-
     /// The log's time; the least number before there is one.
     #[inline]
     pub(crate) fn reached_ns(&self) -> i64 {

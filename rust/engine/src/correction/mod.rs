@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use tallystick_contract::account::Account;
 use tallystick_contract::config::Config;
+use tallystick_contract::heap_size::heap_size;
 use tallystick_contract::outcome::Outcome;
 use tallystick_contract::rules::QuantityRule;
 use tallystick_tables::dedup::Fingerprint;
@@ -33,11 +34,15 @@ pub(crate) struct Amendment {
     pub(crate) at_ns: i64,
 }
 
+heap_size!(Amendment { is_voided, rank, time_ns, at_ns });
+
 tallystick_tables::image::image!(Amendment { is_voided, rank, time_ns, at_ns });
 
 /// All of them, by the key of the target.
 #[derive(Debug, Default)]
 pub(crate) struct Amended(pub(crate) BTreeMap<[u64; 2], Amendment>);
+
+heap_size!(Amended(amended));
 
 /// A revision in its part of the stock.
 pub(crate) type Placed = (usize, Revision);

@@ -3,7 +3,7 @@
 use crate::read::element::Place;
 use tallystick_contract::config::Team;
 use tallystick_contract::exception_state::ExceptionState;
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::heap_size;
 use tallystick_contract::outcome::Outcome;
 
 /// A change of an item's state, as it is told to others.
@@ -24,6 +24,8 @@ pub(crate) struct StateChange {
     /// The log's time there, in nanoseconds since 1970.
     pub log_time_ns: i64,
 }
+
+heap_size!(StateChange { number, code, state, is_escalated, moved_by, place, log_time_ns });
 
 /// One exception.
 ///
@@ -81,15 +83,9 @@ pub struct ExceptionRecord {
     pub event_bytes_total: u64,
 }
 
-impl ExceptionRecord {
-    /// Bytes that it holds beside itself.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let texts =
-            [&self.source, &self.id, &self.correlation_id, &self.causation_id, &self.sku, &self.location].into_iter();
-        self.code.len()
-            + texts.map(|text| heap_size::text(text.as_deref())).sum::<usize>()
-            + self.cause.capacity()
-            + heap_size::list(&self.fields)
-            + self.event.len()
+heap_size! {
+    ExceptionRecord {
+        number, code, outcome, team, sequence, index, log_time_ns, source, id, correlation_id, causation_id, sku,
+        location, cause, cure, fields, missing, event, event_bytes_total,
     }
 }

@@ -1,6 +1,7 @@
 //! The keys: all that is remembered for idempotency, divided by fingerprint into parts with tables of their own.
 //! Independent of how the stock is divided, because a key that is sent again for another SKU must still be found.
 
+use tallystick_contract::heap_size::{HeapSize, heap_size};
 use tallystick_contract::outcome::Outcome;
 use tallystick_tables::body::{Body, Known};
 use tallystick_tables::dedup::{Dedup, Fingerprint, Recent, Vacancy, image};
@@ -24,6 +25,8 @@ pub(crate) struct KeyPart {
     pub(crate) dedup: Dedup,
     pub(crate) recent: Recent,
 }
+
+heap_size!(KeyPart { dedup, recent });
 
 impl KeyPart {
     /// A key that is new. `ordinal` is the number of elements before its event in the log.
@@ -68,6 +71,8 @@ pub(crate) struct Keys {
     /// The log time to which the window was moved last.
     reached_ns: i64,
 }
+
+heap_size!(Keys { parts, count_max, reached_ns });
 
 impl Keys {
     /// No key yet.
@@ -207,15 +212,8 @@ impl Keys {
         self.parts.iter().map(|part| part.dedup.len()).sum()
     }
 
-    /// Bytes held by tables, and by what the latest elements said.
-    pub(crate) fn memory_bytes(&self) -> (usize, usize) {
-        let sum = |bytes: &dyn Fn(&KeyPart) -> usize| self.parts.iter().map(bytes).sum();
-        let parts = self.parts.capacity() * size_of::<KeyPart>();
-        (sum(&|part| part.dedup.memory_bytes()) + parts, sum(&|part| part.recent.memory_bytes()))
-    }
-
-    /// Bytes of the tables that are mapped beside the ordinary allocator.
-    pub(crate) fn mapped_bytes(&self) -> usize {
-        self.parts.iter().map(|part| part.dedup.bytes().mapped).sum()
+    /// Bytes among those held that are of what the latest elements said.
+    pub(crate) fn bodies_bytes(&self) -> usize {
+        self.parts.iter().map(|part| part.recent.heap_bytes()).sum()
     }
 }

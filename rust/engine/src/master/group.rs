@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::heap_size;
 use tallystick_tables::image::Image;
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
@@ -13,6 +13,8 @@ pub(crate) struct Grouping {
     pub(crate) locations: Vec<Box<str>>,
     pub(crate) groups: Vec<Box<str>>,
 }
+
+heap_size!(Grouping { is_retired, locations, groups });
 
 tallystick_tables::image::image!(Grouping { is_retired, locations, groups });
 
@@ -25,6 +27,8 @@ struct GroupVersion {
     said: Grouping,
 }
 
+heap_size!(GroupVersion { time_ns, source, id, said });
+
 tallystick_tables::image::image!(GroupVersion { time_ns, source, id, said });
 
 /// All groups.
@@ -32,6 +36,8 @@ tallystick_tables::image::image!(GroupVersion { time_ns, source, id, said });
 pub(crate) struct Groups {
     groups: BTreeMap<Box<str>, Vec<GroupVersion>>,
 }
+
+heap_size!(Groups { groups });
 
 impl Groups {
     /// The version that holds at a time, unless the group is retired then.
@@ -101,19 +107,6 @@ impl Groups {
     pub(crate) fn next_change(&self, after_ns: i64) -> Option<i64> {
         let begins = self.groups.values().flatten().map(|version| version.time_ns);
         begins.filter(|ns| *ns > after_ns).min()
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let names = |names: &Vec<Box<str>>| heap_size::list(names) + names.iter().map(|name| name.len()).sum::<usize>();
-        let version = |version: &GroupVersion| {
-            version.source.len() + version.id.len() + names(&version.said.locations) + names(&version.said.groups)
-        };
-        heap_size::tree::<Box<str>, Vec<GroupVersion>>(self.groups.len())
-            + self
-                .groups
-                .iter()
-                .map(|(name, all)| name.len() + heap_size::list(all) + all.iter().map(version).sum::<usize>())
-                .sum::<usize>()
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {

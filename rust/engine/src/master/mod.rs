@@ -6,7 +6,7 @@ pub(crate) mod group;
 use std::collections::BTreeSet;
 
 use hashbrown::HashTable;
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::heap_size;
 use tallystick_contract::limits::SCALE;
 use tallystick_tables::hash::of_name;
 use tallystick_tables::image::{Image, OrNegative};
@@ -23,6 +23,8 @@ pub(crate) enum Safety {
     Everywhere(i64),
     At(Vec<(Box<str>, i64)>),
 }
+
+heap_size!(Safety = Unsaid | Everywhere(quantity) | At(locations));
 
 /// What holds of an item or a location from a time on. Versions are ordered by time, then by who said it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -43,6 +45,8 @@ pub(crate) struct Version {
     /// The zone of a location's days.
     pub(crate) time_zone: Option<Box<str>>,
 }
+
+heap_size!(Version { time_ns, source, id, is_retired, unit, units, unit_cost, safety, aliases, time_zone });
 
 /// Why a quantity cannot be turned into base units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +98,8 @@ struct Entry {
     versions: Vec<Version>,
 }
 
+heap_size!(Entry { name, versions });
+
 /// All items, or all locations.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
@@ -109,6 +115,8 @@ pub(crate) struct Catalog {
     /// Versions that begin in the future of the log, with their entry.
     coming: BTreeSet<(i64, u32)>,
 }
+
+heap_size!(Catalog { entries, index, aliases, seed, is_used, told, coming });
 
 impl Catalog {
     pub(crate) fn new(seed: u64) -> Self {
@@ -223,38 +231,6 @@ impl Catalog {
     pub(crate) fn time_zones(&self) -> BTreeSet<Box<str>> {
         let versions = self.entries.iter().flat_map(|entry| &entry.versions);
         versions.filter_map(|version| version.time_zone.clone()).collect()
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let pair = |(source, code): &Alias| source.len() + code.len();
-        let version = |version: &Version| {
-            let safety = match &version.safety {
-                Safety::At(locations) => {
-                    heap_size::list(locations) + locations.iter().map(|(name, _)| name.len()).sum::<usize>()
-                }
-                Safety::Unsaid | Safety::Everywhere(_) => 0,
-            };
-            version.source.len()
-                + version.id.len()
-                + heap_size::text(version.unit.as_deref())
-                + heap_size::text(version.time_zone.as_deref())
-                + heap_size::list(&version.units)
-                + version.units.iter().map(|(name, _)| name.len()).sum::<usize>()
-                + heap_size::list(&version.aliases)
-                + version.aliases.iter().map(pair).sum::<usize>()
-                + safety
-        };
-        let entry = |entry: &Entry| {
-            entry.name.len() + heap_size::list(&entry.versions) + entry.versions.iter().map(version).sum::<usize>()
-        };
-        heap_size::list(&self.entries)
-            + self.entries.iter().map(entry).sum::<usize>()
-            + self.index.allocation_size()
-            + self.aliases.allocation_size()
-            + self.aliases.iter().map(|(alias, entries)| pair(alias) + heap_size::list(entries)).sum::<usize>()
-            + heap_size::tree::<Box<str>, ()>(self.told.len())
-            + self.told.iter().map(|name| name.len()).sum::<usize>()
-            + heap_size::tree::<(i64, u32), ()>(self.coming.len())
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {

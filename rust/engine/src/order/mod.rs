@@ -8,7 +8,7 @@ pub(crate) use rank::Rank;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashTable;
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::heap_size;
 use tallystick_contract::limits::LOST_RANGES_MAX;
 use tallystick_tables::dedup::Fingerprint;
 use tallystick_tables::hash::{fold, of_name};
@@ -39,6 +39,8 @@ pub(crate) struct HeldEvent {
     /// What it was written in, or the JSON event that its row is.
     pub(crate) bytes: Box<[u8]>,
 }
+
+heap_size!(HeldEvent { sequence, index, ordinal, came_ns, time_ns, key, is_late, bytes });
 
 /// Numbers, first and last.
 pub(crate) type Numbers = (u64, u64);
@@ -72,6 +74,8 @@ pub(crate) struct Track {
     deadline_ns: Option<i64>,
 }
 
+heap_size!(Track { source, position, next, held, lost, deadline_ns });
+
 /// All tracks.
 #[derive(Debug, Default)]
 pub(crate) struct SequenceTracker {
@@ -82,6 +86,8 @@ pub(crate) struct SequenceTracker {
     /// The track that the last element moved.
     pub(crate) moved: Option<u32>,
 }
+
+heap_size!(SequenceTracker { all, index, deadlines, held_bytes, moved });
 
 impl Track {
     pub(crate) fn key(&self) -> TrackKey<'_> {
@@ -283,23 +289,6 @@ impl SequenceTracker {
             }
         }
         Ok(())
-    }
-
-    /// Bytes held.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let of = |track: &Track| {
-            let position = track.position.as_ref().map_or(0, |(sku, location)| sku.len() + location.len());
-            let bytes: usize = track.held.values().map(|held| held.bytes.len()).sum();
-            track.source.len()
-                + position
-                + heap_size::list(&track.lost)
-                + heap_size::tree::<(u64, u64), HeldEvent>(track.held.len())
-                + bytes
-        };
-        heap_size::list(&self.all)
-            + self.index.allocation_size()
-            + heap_size::tree::<(i64, u32), ()>(self.deadlines.len())
-            + self.all.iter().map(of).sum::<usize>()
     }
 }
 

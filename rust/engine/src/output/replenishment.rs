@@ -1,5 +1,6 @@
 //! Replenishment: that a position is to be filled up, or not any more, as it goes out.
 
+use tallystick_contract::heap_size::flat;
 use tallystick_contract::instant;
 use tallystick_contract::json_text::write_string;
 
@@ -24,6 +25,8 @@ pub(crate) struct Signal {
     pub(crate) place: Place,
     pub(crate) log_time_ns: i64,
 }
+
+flat!(Signal);
 
 /// Why a signal is open, or closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

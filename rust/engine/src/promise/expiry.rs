@@ -5,6 +5,8 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use tallystick_contract::heap_size::heap_size;
+
 /// When a reservation expires, in nanoseconds, its serial and its slot.
 pub(crate) type Expiry = (i64, u64, u32);
 
@@ -21,6 +23,8 @@ pub(crate) struct Expiries {
     /// How many of them ended before their time.
     stale: usize,
 }
+
+heap_size!(Expiries { queue, sorted, stale });
 
 impl Expiries {
     pub(crate) fn push(&mut self, expiry: Expiry) {
@@ -59,10 +63,6 @@ impl Expiries {
 
     fn len(&self) -> usize {
         self.queue.len() + self.sorted.len()
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        (self.queue.capacity() + self.sorted.capacity()) * size_of::<Expiry>()
     }
 }
 

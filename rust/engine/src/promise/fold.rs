@@ -2,6 +2,7 @@
 //! §1).
 
 use smallvec::{SmallVec, smallvec};
+use tallystick_contract::heap_size::{flat, heap_size};
 
 use crate::promise::record::{End, ReservationPart};
 use crate::schedule::hold::PartNow;
@@ -20,6 +21,8 @@ pub(crate) enum Deed {
     /// Given back whole.
     End,
 }
+
+flat!(Deed);
 
 impl Deed {
     /// All of them, by number.
@@ -41,6 +44,8 @@ pub(crate) struct Op {
     /// Of a change: when the reservation ends from here on, in nanoseconds.
     pub(crate) expires_ns: Option<i64>,
 }
+
+heap_size!(Op { time_ns, deed, quantities, expires_ns });
 
 /// All that was said of a reservation, in the order in which it counts.
 pub(crate) type Ops = SmallVec<[Op; 1]>;

@@ -2,7 +2,7 @@
 //! reservation pays for it: it is found out when it
 //! is asked for first, and from then on what is added since is noted.
 
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::heap_size;
 
 use crate::promise::reservation::Reservations;
 use crate::stock::Spot;
@@ -17,6 +17,8 @@ pub(crate) struct Holders {
     /// Slots that were added since.
     recent: Vec<u32>,
 }
+
+heap_size!(Holders { known, recent });
 
 impl Holders {
     /// Notes that a reservation was added.
@@ -48,10 +50,6 @@ impl Holders {
         slots.sort_unstable();
         slots.dedup();
         Some(slots)
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.known.as_ref().map_or(0, heap_size::list) + heap_size::list(&self.recent)
     }
 }
 

@@ -26,6 +26,8 @@ mod settle;
 
 use std::hint::black_box;
 
+use tallystick_contract::heap_size::heap_size;
+
 pub(crate) use answer::{Told, answer_late, answer_unread, answer_waiting};
 pub(crate) use feeds::Feeds;
 use holders::Holders;
@@ -47,6 +49,8 @@ pub(crate) struct Promises {
     holders: Holders,
     pub(crate) protections: Protections,
 }
+
+heap_size!(Promises { reservations, holders, protections });
 
 impl Promises {
     pub(crate) fn new() -> Self {
@@ -90,9 +94,5 @@ impl Promises {
         let slot = self.reservations.add(record, now_ns);
         self.holders.add(slot);
         slot
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.reservations.memory_bytes() + self.holders.memory_bytes() + self.protections.memory_bytes()
     }
 }

@@ -300,7 +300,8 @@ mod tests {
                     prop_assert_eq!(packed.holds(spot), Some(holds));
                 }
             } else {
-                let names = record.named.len();
+                let named = &record.named;
+                let names = named.source.len() + named.id.len() + named.document().map_or(0, str::len);
                 let is_plain = |part: &ReservationPart| part.protections.is_empty() && part.line == 0;
                 let fits = record.got.len() == 1 && record.parts.len() <= 1 && record.more.is_none() && names <= TEXT_BYTES;
                 prop_assert!(!(fits && record.parts.iter().all(is_plain)), "it would fit");

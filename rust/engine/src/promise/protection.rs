@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::heap_size;
 use tallystick_tables::image::{Image, OrNegative};
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
@@ -19,6 +19,8 @@ pub(crate) struct Protection {
     /// Tells it from what was set before it.
     pub(crate) serial: u64,
 }
+
+heap_size!(Protection { channel, protected, capped, consumed, serial });
 
 impl Protection {
     /// What the channel has not taken yet of what is kept for it, after taking so much more.
@@ -37,6 +39,8 @@ pub(crate) struct Scoped {
     pub(crate) scope: Scope,
     pub(crate) channels: Vec<Protection>,
 }
+
+heap_size!(Scoped { scope, channels });
 
 impl Scoped {
     /// What a channel sees of a total from which it has taken so much already.
@@ -88,6 +92,8 @@ impl Image for Scope {
 pub(crate) struct Protections {
     skus: BTreeMap<Box<str>, Vec<Scoped>>,
 }
+
+heap_size!(Protections { skus });
 
 impl Protections {
     /// The scopes of a SKU that have protections.
@@ -166,24 +172,6 @@ impl Protections {
                 protection.consumed -= quantity;
             }
         }
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let scoped = |scoped: &Scoped| {
-            let scope = match &scoped.scope {
-                Scope::Location(name) | Scope::Group(name) => name.len(),
-                Scope::Everywhere => 0,
-            };
-            scope
-                + heap_size::list(&scoped.channels)
-                + scoped.channels.iter().map(|own| own.channel.len()).sum::<usize>()
-        };
-        heap_size::tree::<Box<str>, Vec<Scoped>>(self.skus.len())
-            + self
-                .skus
-                .iter()
-                .map(|(sku, scopes)| sku.len() + heap_size::list(scopes) + scopes.iter().map(scoped).sum::<usize>())
-                .sum::<usize>()
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {

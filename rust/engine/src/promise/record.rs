@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use smallvec::SmallVec;
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::{flat, heap_size};
 use tallystick_contract::outcome::Outcome;
 use tallystick_tables::body::Known;
 use tallystick_tables::dedup::Fingerprint;
@@ -56,6 +56,8 @@ pub(crate) enum End {
     Expired,
 }
 
+flat!(Status, End);
+
 impl End {
     /// All of them, by number.
     pub(crate) const ALL: [Self; 5] = [Self::Live, Self::Refused, Self::Posted, Self::Voided, Self::Expired];
@@ -87,6 +89,8 @@ pub(crate) struct ReservationPart {
     pub(crate) protections: Box<[u64]>,
 }
 
+heap_size!(ReservationPart { line, spot, due, granted, held, protections });
+
 impl ReservationPart {
     /// Where it holds something.
     pub(crate) const fn place(&self) -> HoldPlace {
@@ -108,6 +112,8 @@ pub(crate) struct Got {
     pub(crate) line: Option<OwnLineNumber>,
     pub(crate) is_group: bool,
 }
+
+heap_size!(Got { asked, granted, available, earliest, line, is_group });
 
 /// A request that was decided.
 #[derive(Debug, Clone)]
@@ -132,6 +138,8 @@ pub(crate) struct Record<'a> {
     pub(crate) more: Option<Box<More>>,
 }
 
+heap_size!(Record<'_> { key, known, serial, sequence, named, expires_ns, status, end, posted, got, parts, more });
+
 /// What is remembered of few requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct More {
@@ -144,15 +152,12 @@ pub(crate) struct More {
     pub(crate) channels: Box<[Box<str>]>,
 }
 
+heap_size!(More { seen, why, answered_end_ns, channels });
+
 impl More {
     /// In a record; nothing where it says nothing.
     pub(crate) fn boxed(self) -> Option<Box<Self>> {
         if self == Self::default() { None } else { Some(Box::new(self)) }
-    }
-
-    fn memory_bytes(&self) -> usize {
-        let channels = self.channels.iter().map(|channel| channel.len() + size_of::<Box<str>>());
-        size_of::<Self>() + heap_size::text(self.why.as_deref()) + channels.sum::<usize>()
     }
 }
 
@@ -164,6 +169,8 @@ pub(crate) struct RecordName<'a> {
     /// Empty for none.
     document: Cow<'a, str>,
 }
+
+heap_size!(RecordName<'_> { source, id, document });
 
 impl<'a> RecordName<'a> {
     /// With an empty document for none.
@@ -177,11 +184,6 @@ impl<'a> RecordName<'a> {
 
     pub(crate) fn document(&self) -> Option<&str> {
         Some(&*self.document).filter(|document| !document.is_empty())
-    }
-
-    /// Bytes of all of them.
-    pub(crate) fn len(&self) -> usize {
-        self.source.len() + self.id.len() + self.document.len()
     }
 }
 
@@ -214,17 +216,6 @@ impl Record<'_> {
     pub(crate) fn granted(&self) -> i64 {
         self.got.iter().map(|got| got.granted).fold(0, i64::saturating_add)
     }
-
-    /// Bytes held, in a box.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let spilled = |parts: usize, bytes: usize| if parts > 1 { parts * bytes } else { 0 };
-        size_of::<Self>()
-            + self.named.len()
-            + self.more.as_ref().map_or(0, |more| more.memory_bytes())
-            + spilled(self.got.capacity(), size_of::<Got>())
-            + spilled(self.parts.capacity(), size_of::<ReservationPart>())
-            + self.parts.iter().map(|part| size_of_val(&*part.protections)).sum::<usize>()
-    }
 }
 
 /// What became of taking or giving back, as it was answered.
@@ -237,3 +228,5 @@ pub(crate) struct Settled {
     pub(crate) sequence: u64,
     pub(crate) why: Option<Box<str>>,
 }
+
+heap_size!(Settled { status, outcome, quantity, sequence, why });

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use bytemuck::Zeroable;
 use hashbrown::HashTable;
 use smallvec::{SmallVec, smallvec};
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::heap_size;
 use tallystick_tables::dedup::Fingerprint;
 use tallystick_tables::hash::{GOLDEN, fold};
 use tallystick_tables::index::Index;
@@ -39,6 +39,8 @@ pub(crate) struct Reservations {
     /// How many hold something.
     pub(crate) live: usize,
 }
+
+heap_size!(Reservations { slots, free, elsewhere, ops, by_key, due, ended, settled, settled_order, live });
 
 impl Reservations {
     pub(crate) fn new() -> Self {
@@ -338,25 +340,6 @@ impl Reservations {
     /// When those that ended did so, by serial, in the order in which they are forgotten.
     pub(crate) fn ended(&self) -> impl Iterator<Item = (i64, u64)> {
         self.ended.iter().map(|(ended_ns, serial, _)| (*ended_ns, *serial))
-    }
-
-    /// Bytes among those held that are mapped beside the ordinary allocator.
-    pub(crate) fn mapped_bytes(&self) -> usize {
-        self.slots.mapped_bytes()
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.slots.memory_bytes()
-            + self.elsewhere.allocation_size()
-            + self.elsewhere.iter().map(|(_, record)| record.memory_bytes()).sum::<usize>()
-            + self.ops.allocation_size()
-            + heap_size::list(&self.free)
-            + self.by_key.memory_bytes()
-            + self.due.memory_bytes()
-            + self.ended.capacity() * size_of::<(i64, u64, u32)>()
-            + self.settled.allocation_size()
-            + self.settled.iter().map(|(_, settled)| heap_size::text(settled.why.as_deref())).sum::<usize>()
-            + self.settled_order.capacity() * size_of::<(i64, Fingerprint)>()
     }
 }
 

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use bumpalo::Bump;
+use tallystick_contract::heap_size::flat;
 use tallystick_contract::limits::EVENT_BYTES_MAX;
 use tallystick_tables::dedup::{Fingerprint, fingerprint};
 use tallystick_tables::hash::of_name;
@@ -29,6 +30,8 @@ pub(crate) struct Place {
     /// Index within the message.
     pub(crate) index: u32,
 }
+
+flat!(Place);
 
 tallystick_tables::image::image!(Place { sequence, index });
 

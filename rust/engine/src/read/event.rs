@@ -1,5 +1,7 @@
 //! One decoded event: its fields, borrowed from the message. Says nothing about types, rules or the ledger.
 
+use tallystick_contract::heap_size::flat;
+
 use crate::read::line_number::LineNumber;
 /// Effective time as sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -148,6 +150,8 @@ pub enum Field {
     /// `reason`
     Reason,
 }
+
+flat!(Field);
 
 impl Field {
     /// The field that an envelope's member is, if we read it. Told apart by length first, so that most names cost one

@@ -1,5 +1,6 @@
 //! Line number: what a line of a document is called. Numbers come before texts, as people list them.
 
+use tallystick_contract::heap_size::heap_size;
 use tallystick_contract::json_text::write_string;
 use tallystick_contract::limits::LINE_BYTES_MAX;
 use tallystick_tables::image::{Absent, Image};
@@ -18,6 +19,8 @@ pub enum LineNumber<T> {
 
 /// A line number with a text of its own.
 pub type OwnLineNumber = LineNumber<Box<str>>;
+
+heap_size!(OwnLineNumber = Number(number) | Text(text));
 
 impl<'a> LineNumber<&'a str> {
     /// Of a JSON string; nothing for an empty one, which is absence.
@@ -63,11 +66,6 @@ impl OwnLineNumber {
             Self::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
             Self::Text(text) => write_string(out, text),
         }
-    }
-
-    /// Bytes that it holds beside itself.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        if let Self::Text(text) = self { text.len() } else { 0 }
     }
 }
 

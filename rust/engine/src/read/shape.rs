@@ -2,7 +2,7 @@
 //! with all care, the next event of that layout is read by comparing what stands between its values. Changes no answer,
 //! only the way to it.
 
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::{flat, heap_size};
 use tallystick_contract::instant::Minute;
 
 use crate::read::event::Field;
@@ -44,6 +44,8 @@ pub struct Value {
     pub end: usize,
 }
 
+flat!(ValueKind, Value);
+
 /// Shapes that are remembered, counted in members; beyond them events are read with all care.
 const NODES_MAX: usize = 512;
 /// Members that may follow one; a look through more would cost more than reading with care.
@@ -71,6 +73,8 @@ struct Node {
     tail: Option<Box<[u8]>>,
 }
 
+heap_size!(Node { lead, kind, field, is_in_data, has_others, child, sibling, tail });
+
 /// All shapes, as a tree of members.
 #[derive(Debug)]
 pub struct Shapes {
@@ -81,6 +85,8 @@ pub struct Shapes {
     /// The minute that was read last: most times lie in the same.
     pub(crate) minute: Minute,
 }
+
+heap_size!(Shapes { nodes, texts, buffer, minute });
 
 impl Default for Shapes {
     fn default() -> Self {
@@ -159,12 +165,6 @@ impl Shapes {
             self.nodes[usize::from(node)].tail = Some(tail.as_bytes().into());
         }
         self.buffer = values;
-    }
-
-    /// Bytes held.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let tails: usize = self.nodes.iter().filter_map(|node| node.tail.as_ref()).map(|tail| tail.len()).sum();
-        heap_size::list(&self.nodes) + heap_size::list(&self.texts) + heap_size::list(&self.buffer) + tails
     }
 
     /// The member behind a node for a value, new or known; nothing if it cannot be remembered.

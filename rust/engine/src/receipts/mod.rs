@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use tallystick_contract::config::{Config, Receipts};
+use tallystick_contract::heap_size::heap_size;
 use tallystick_tables::dedup::Fingerprint;
 use tallystick_tables::image::{Image, OrNegative};
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
@@ -27,6 +28,8 @@ struct Expected {
     touched_ns: i64,
 }
 
+heap_size!(Expected { announced, received, is_closed, is_told, touched_ns });
+
 tallystick_tables::image::image!(Expected { announced as OrNegative, is_closed, is_told, touched_ns, received });
 
 /// All lines that are watched.
@@ -36,6 +39,8 @@ pub(crate) struct ExpectedReceipts {
     /// The line of each receipt.
     by_key: BTreeMap<[u64; 2], ReceiptLine>,
 }
+
+heap_size!(ExpectedReceipts { lines, by_key });
 
 impl ExpectedReceipts {
     /// Forgets what was not touched since a time.
@@ -50,20 +55,6 @@ impl ExpectedReceipts {
             }
             is_kept
         });
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let text = |line: &ReceiptLine| line.document.len() + line.sku.len() + line.location.len();
-        tallystick_contract::heap_size::tree::<ReceiptLine, Expected>(self.lines.len())
-            + tallystick_contract::heap_size::tree::<[u64; 2], ReceiptLine>(self.by_key.len())
-            + self.by_key.values().map(text).sum::<usize>()
-            + self
-                .lines
-                .iter()
-                .map(|(line, expected)| {
-                    text(line) + tallystick_contract::heap_size::tree::<[u64; 2], i64>(expected.received.len())
-                })
-                .sum::<usize>()
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {

@@ -9,7 +9,7 @@ mod sites;
 use std::collections::BTreeMap;
 
 use tallystick_contract::config::{Bucket, Config, Mode, Replenish};
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::heap_size;
 use tallystick_contract::limits::DAY_NS;
 
 use crate::atp::UNLIMITED;
@@ -36,6 +36,8 @@ pub(crate) struct Replenishing {
     /// What was not told yet.
     changes: Vec<(SiteNumber, Signal)>,
 }
+
+heap_size!(Replenishing { sites, open, touched, waiting, turn_ns, changes });
 
 impl Default for Replenishing {
     fn default() -> Self {
@@ -262,14 +264,5 @@ impl Replenishing {
         if self.is_idle(config) && self.open.is_empty() {
             *self = Self::default();
         }
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.sites.memory_bytes()
-            + heap_size::tree::<SiteNumber, Signal>(self.open.len())
-            + heap_size::list(&self.touched)
-            + heap_size::tree::<Box<str>, Vec<SiteNumber>>(self.waiting.len())
-            + self.waiting.iter().map(|(source, sites)| source.len() + heap_size::list(sites)).sum::<usize>()
-            + heap_size::list(&self.changes)
     }
 }

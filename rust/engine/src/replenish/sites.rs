@@ -1,7 +1,7 @@
 //! Sites: a SKU at a location, by number. A site has the rule that fits it, its positions and what was sold of it.
 
 use tallystick_contract::config::{Config, Replenish};
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::heap_size;
 use tallystick_tables::hash::of_words;
 use tallystick_tables::index::Index;
 use tallystick_tables::intern::NameId;
@@ -36,6 +36,8 @@ pub(super) struct Site {
     pub(super) sold: Vec<(i64, i64)>,
 }
 
+heap_size!(Site { key, rule, is_touched, is_waiting, places, sold });
+
 impl Site {
     pub(super) fn spots(&self) -> impl Iterator<Item = Spot> + '_ {
         self.places.iter().map(|place| Spot { part: self.key.0, place: *place })
@@ -54,6 +56,8 @@ pub(super) struct Sites {
     /// The site of each position, by part and place.
     of_place: Vec<Vec<SiteNumber>>,
 }
+
+heap_size!(Sites { all, numbers, of_place });
 
 /// SKU and location of a key.
 pub(super) fn names(core: &Core, (part, [sku, location]): SiteKey) -> [&str; 2] {
@@ -157,14 +161,5 @@ impl Sites {
         for number in self.of_place.iter_mut().flatten().filter(|number| **number == NONE) {
             *number = UNKNOWN;
         }
-    }
-
-    pub(super) fn memory_bytes(&self) -> usize {
-        let within = |site: &Site| heap_size::list(&site.places) + heap_size::list(&site.sold);
-        heap_size::list(&self.all)
-            + self.all.iter().map(within).sum::<usize>()
-            + self.numbers.memory_bytes()
-            + heap_size::list(&self.of_place)
-            + self.of_place.iter().map(heap_size::list).sum::<usize>()
     }
 }

@@ -1,6 +1,6 @@
 //! Entry: what is known of a position beyond its accounts: what comes, what is claimed, what is live.
 
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::heap_size;
 
 use crate::atp::timeline::Timeline;
 use crate::schedule::given::{AT_ONCE, Given, Shown};
@@ -29,6 +29,12 @@ pub(crate) struct Entry {
     pub(crate) is_at_risk: bool,
     /// Whether it is to be looked at once the element is done.
     pub(crate) is_touched: bool,
+}
+
+heap_size! {
+    Entry {
+        spot, zone, timeline, claimed, dated, shown, lines, open, live_now, live_dated, is_at_risk, is_touched,
+    }
 }
 
 impl Entry {
@@ -114,12 +120,5 @@ impl Entry {
     /// All that is claimed, whenever, in thousandths.
     pub(crate) fn claims(&self) -> i64 {
         self.shown_until(i32::MAX).total().saturating_add(self.claimed)
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.timeline.memory_bytes()
-            + heap_size::list(&self.shown)
-            + heap_size::list(&self.lines)
-            + heap_size::list(&self.live_dated)
     }
 }

@@ -1,7 +1,7 @@
 //! Given: what a line has of a position, as far as the schedule counts it.
 
 use smallvec::SmallVec;
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::{flat, heap_size};
 
 use crate::stock::Spot;
 /// Before every bucket: what is claimed at once.
@@ -14,6 +14,8 @@ pub(crate) struct Shown {
     pub(crate) reserved: i64,
     pub(crate) ordered: i64,
 }
+
+flat!(Shown);
 
 impl Shown {
     pub(crate) const fn total(self) -> i64 {
@@ -45,6 +47,8 @@ pub(crate) struct Moved {
     pub(crate) unshipped: i64,
 }
 
+flat!(Moved);
+
 /// What a line has of a position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Given {
@@ -57,6 +61,8 @@ pub(crate) struct Given {
     /// What left the shelf and what did not, by source.
     pub(crate) moved: Vec<Moved>,
 }
+
+heap_size!(Given { spot, steps, live_now, live_dated, moved });
 
 impl Given {
     pub(crate) fn none(spot: Spot) -> Self {
@@ -77,10 +83,5 @@ impl Given {
     pub(crate) fn changes(&self) -> impl Iterator<Item = (i32, Shown)> + '_ {
         let before = std::iter::once(Shown::default()).chain(self.steps.iter().map(|(_, shown)| *shown));
         self.steps.iter().zip(before).map(|((bucket, shown), before)| (*bucket, shown.minus(before)))
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let steps = if self.steps.spilled() { self.steps.capacity() * size_of::<(i32, Shown)>() } else { 0 };
-        steps + heap_size::list(&self.live_dated) + heap_size::list(&self.moved)
     }
 }

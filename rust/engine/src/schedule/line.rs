@@ -1,7 +1,7 @@
 //! Line: one line of a purchase at a position, what has come of it, and where the rest of it counts.
 
 use tallystick_contract::config::PastDue;
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::{flat, heap_size};
 
 use crate::calendar::Due;
 /// Whether a line is open.
@@ -15,6 +15,8 @@ pub(crate) enum SupplyState {
     /// Nothing more comes of it.
     Cancelled,
 }
+
+flat!(SupplyState);
 
 /// A line of supply.
 #[derive(Debug, Clone)]
@@ -47,6 +49,13 @@ pub(crate) struct SupplyLine {
     pub(crate) closed_ns: i64,
 }
 
+heap_size! {
+    SupplyLine {
+        claim, entry, spot, quantity, received, rest, due, bucket, supplier, kind, source, state, counted, is_overdue,
+        is_told, is_dropped, closed_ns,
+    }
+}
+
 impl SupplyLine {
     /// Whether it is not remembered any more.
     pub(crate) fn is_forgotten(&self, now_ns: i64, window_ns: i64) -> bool {
@@ -71,9 +80,5 @@ impl SupplyLine {
                 (today <= last).then_some(self.bucket)
             }
         }
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        heap_size::text(self.supplier.as_deref()) + heap_size::text(self.kind.as_deref()) + self.source.len()
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use hashbrown::HashTable;
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::heap_size;
 use tallystick_tables::hash::{GOLDEN, fold};
 
 use crate::stock::Spot;
@@ -47,6 +47,8 @@ pub(crate) struct Schedule {
     /// Whether anything was said of lines or promises.
     pub(crate) is_used: bool,
 }
+
+heap_size!(Schedule { entries, free, by_spot, lines, touched, overdue, serial, next_bucket_ns, is_used });
 
 impl Default for Schedule {
     fn default() -> Self {
@@ -122,16 +124,6 @@ impl Schedule {
     pub(crate) fn slots(&self) -> Vec<u32> {
         let is_there = |(slot, entry): (u32, &Option<Entry>)| entry.is_some().then_some(slot);
         (0..).zip(&self.entries).filter_map(is_there).collect()
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        heap_size::list(&self.entries)
-            + self.entries.iter().flatten().map(Entry::memory_bytes).sum::<usize>()
-            + heap_size::list(&self.free)
-            + heap_size::list(&self.touched)
-            + self.by_spot.allocation_size()
-            + heap_size::tree::<u64, SupplyLine>(self.lines.len())
-            + self.lines.values().map(SupplyLine::memory_bytes).sum::<usize>()
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::read::element::Place;
 use std::collections::BTreeMap;
 
+use tallystick_contract::heap_size::heap_size;
 use tallystick_contract::ownership::{Policy, Role, Statement};
 use tallystick_tables::image::Image;
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
@@ -24,6 +25,8 @@ pub(crate) struct Row {
     pub(crate) places: Vec<Place>,
 }
 
+heap_size!(Row { count, places });
+
 tallystick_tables::image::image!(Row { count, places });
 
 /// A policy on trial.
@@ -36,6 +39,8 @@ pub(crate) struct Shadow {
     pub(crate) since: u64,
     pub(crate) rows: BTreeMap<RowKey, Row>,
 }
+
+heap_size!(Shadow { policy, tables, since, rows });
 
 impl Shadow {
     pub(crate) const fn new(policy: Policy, tables: String, since: u64) -> Self {
@@ -57,19 +62,6 @@ impl Shadow {
         if row.places.len() < PLACES_MAX {
             row.places.push(place);
         }
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.tables.capacity()
-            + self.policy.memory_bytes()
-            + tallystick_contract::heap_size::tree::<RowKey, Row>(self.rows.len())
-            + self
-                .rows
-                .iter()
-                .map(|((source, kind, ..), row)| {
-                    source.len() + kind.len() + tallystick_contract::heap_size::list(&row.places)
-                })
-                .sum::<usize>()
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use hashbrown::HashTable;
 use tallystick_contract::config::Config;
+use tallystick_contract::heap_size::heap_size;
 use tallystick_contract::instant;
 use tallystick_contract::limits::{REFUSALS_RUN, SOURCES_MAX};
 use tallystick_contract::outcome::{self, Outcome};
@@ -47,6 +48,12 @@ pub(crate) struct Source {
     heard: [u64; HEARD],
 }
 
+heap_size! {
+    Source {
+        name, outcomes, last, watermark_ns, watermark_sequence, run, is_watched, alarms, is_told, locations, heard,
+    }
+}
+
 tallystick_tables::image::image!(Source {
     name,
     outcomes,
@@ -60,14 +67,6 @@ tallystick_tables::image::image!(Source {
     locations;
     heard = [0; HEARD]
 });
-
-impl Source {
-    fn memory_bytes(&self) -> usize {
-        self.name.len()
-            + tallystick_contract::heap_size::tree::<Box<str>, ()>(self.locations.len())
-            + self.locations.iter().map(|location| location.len()).sum::<usize>()
-    }
-}
 
 /// Names that are near.
 const NEAR: usize = 256;
@@ -89,6 +88,8 @@ pub(crate) struct Sources {
     /// When a source may be behind.
     due: BTreeSet<(i64, u32)>,
 }
+
+heap_size!(Sources { all, index, near, seed, others, due });
 
 /// What is noted of an element.
 #[derive(Debug, Clone, Copy)]
@@ -251,14 +252,6 @@ impl Sources {
     /// Looks at all sources anew, since the configuration may ask for something else.
     pub(crate) fn rewatch(&mut self) {
         self.due = (0..).zip(&self.all).map(|(number, _)| (i64::MIN, number)).collect();
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        tallystick_contract::heap_size::list(&self.all)
-            + tallystick_contract::heap_size::list(&self.near)
-            + self.all.iter().map(Source::memory_bytes).sum::<usize>()
-            + self.index.allocation_size()
-            + tallystick_contract::heap_size::tree::<(i64, u32), ()>(self.due.len())
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {

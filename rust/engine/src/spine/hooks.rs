@@ -18,7 +18,6 @@ use crate::claims::{Claims, Stepped};
 use crate::core::Core;
 use crate::core::admitted::Admitted;
 use crate::core::context::Context;
-use crate::correction::Amendment;
 use crate::correction::retract_beside_lines;
 use crate::diagnostics::Diagnostics;
 use crate::diagnostics::exception::ExceptionRecord;
@@ -27,7 +26,6 @@ use crate::read::directive::ReceiptLine;
 use crate::read::element::Place;
 use crate::read::event::Event;
 use crate::read::reading::Posting;
-use crate::read::shape::Shapes;
 use crate::schedule::{Books, Schedule, SupplyState, View};
 use crate::shadow::Shadow;
 use crate::spine::engine::Engine;
@@ -36,7 +34,7 @@ use crate::stock::journal::Posted;
 use crate::stock::post::Checked;
 use std::sync::Arc;
 use tallystick_contract::config::Config;
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::{HeapSize, shared};
 use tallystick_contract::limits::DEDUP_GENERATIONS;
 use tallystick_tables::dedup::Fingerprint;
 use tallystick_tables::image::Image;
@@ -253,49 +251,35 @@ impl Engine {
 
     /// Bytes held, by part.
     pub fn memory_bytes(&self) -> Vec<(&'static str, usize)> {
-        let amendment = |amendment: &Amendment| amendment.rank.1.len() + amendment.rank.2.len();
-        let amended = heap_size::tree::<[u64; 2], Amendment>(self.amended.0.len())
-            + self.amended.0.values().map(amendment).sum::<usize>();
-        let notes = self.notes.iter().map(|(name, value)| name.capacity() + value.capacity()).sum::<usize>();
-        let shapes =
-            self.core.shapes.iter().map(Shapes::memory_bytes).sum::<usize>() + heap_size::list(&self.core.shapes);
-        // What stands for work is counted there.
+        let core = &self.core;
+        // A record that stands for work, too, is counted there.
         let own = self.exceptions.iter().filter(|record| Arc::strong_count(record) == 1);
-        let heads = size_of::<ExceptionRecord>() + 2 * size_of::<usize>();
-        let records = own.map(|record| heads + record.memory_bytes()).sum::<usize>();
-        let (tables, bodies) = self.core.keys.memory_bytes();
+        let records = self.exceptions.capacity() * size_of::<Arc<ExceptionRecord>>();
+        let days = core.calendar.heap_bytes() + core.groups.heap_bytes();
+        let bodies = core.keys.bodies_bytes();
         let mut parts = vec![
-            // Behind the counts of its owners.
-            ("config", self.core.config.memory_bytes() + 2 * size_of::<usize>()),
-            ("notes", heap_size::tree::<String, String>(self.notes.len()) + notes),
-            ("shapes", shapes + heap_size::list(&self.ranges)),
-            ("dedup", tables),
-            ("meanings", self.suspects.meanings.memory_bytes()),
+            ("config", shared(&core.config)),
+            ("notes", self.notes.heap_bytes()),
+            ("shapes", core.shapes.heap_bytes() + self.ranges.heap_bytes()),
+            ("dedup", core.keys.heap_bytes() - bodies),
+            ("meanings", self.suspects.heap_bytes()),
             ("bodies", bodies),
-            ("held", self.tracker.memory_bytes()),
-            ("exceptions", records + heap_size::list(&self.exceptions)),
-            ("work", self.work.memory_bytes()),
-            ("sources", self.sources.memory_bytes()),
-            ("corrections", amended + self.waiting.memory_bytes()),
-            ("approvals", self.pendings.memory_bytes() + self.core.losses.memory_bytes()),
-            ("watched", self.receipts.memory_bytes() + self.in_transit.memory_bytes()),
-            ("master", self.core.items.memory_bytes() + self.core.locations.memory_bytes()),
-            ("promises", self.promises.memory_bytes() + self.schedule.memory_bytes() + self.core.days_bytes()),
-            ("claims", self.claims.memory_bytes()),
+            ("held", self.tracker.heap_bytes()),
+            ("exceptions", records + own.map(shared).sum::<usize>()),
+            ("work", self.work.heap_bytes()),
+            ("sources", self.sources.heap_bytes()),
+            ("corrections", self.amended.heap_bytes() + self.waiting.heap_bytes()),
+            ("approvals", self.pendings.heap_bytes() + core.losses.heap_bytes()),
+            ("watched", self.receipts.heap_bytes() + self.in_transit.heap_bytes()),
+            ("master", core.items.heap_bytes() + core.locations.heap_bytes()),
+            ("promises", self.promises.heap_bytes() + self.schedule.heap_bytes() + days),
+            ("claims", self.claims.heap_bytes()),
             ("documents", self.claims.documents_bytes()),
-            ("replenish", self.replenish.memory_bytes()),
-            ("shadow", self.shadow.as_ref().map_or(0, Shadow::memory_bytes)),
+            ("replenish", self.replenish.heap_bytes()),
+            ("shadow", self.shadow.heap_bytes()),
         ];
-        parts.extend(self.core.stock.memory_bytes());
+        parts.extend(core.stock.memory_bytes());
         parts
-    }
-
-    /// Bytes among them that are mapped beside the ordinary allocator.
-    pub fn mapped_bytes(&self) -> usize {
-        self.core.keys.mapped_bytes()
-            + self.suspects.meanings.bytes().mapped
-            + self.core.stock.mapped_bytes()
-            + self.promises.reservations.mapped_bytes()
     }
 
     /// Writes what is known beyond balances, keys and orders.

@@ -4,7 +4,7 @@
 use hashbrown::HashTable;
 use tallystick_contract::account::STORED;
 use tallystick_contract::balance::Claimed;
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::heap_size;
 use tallystick_tables::hash::{GOLDEN, fold};
 
 use crate::stock::Spot;
@@ -56,9 +56,13 @@ pub(crate) struct Tracing {
     pub causation: Option<Box<str>>,
 }
 
+heap_size!(Tracing { correlation, causation });
+
 /// Ids by position. Only asked for one by one.
 #[derive(Debug, Default)]
 pub(crate) struct Tracings(HashTable<(u32, Tracing)>);
+
+heap_size!(Tracings(tracings));
 
 impl Tracings {
     /// The ids that came with the latest change of a position.
@@ -82,13 +86,6 @@ impl Tracings {
     fn hash(position: u32) -> u64 {
         fold(u64::from(position) ^ GOLDEN, GOLDEN)
     }
-
-    fn memory_bytes(&self) -> usize {
-        let ids = |(_, tracing): &(u32, Tracing)| {
-            heap_size::text(tracing.correlation.as_deref()) + heap_size::text(tracing.causation.as_deref())
-        };
-        self.0.allocation_size() + self.0.iter().map(ids).sum::<usize>()
-    }
 }
 
 /// Changed positions of one part of the stock, in the order in which they first changed.
@@ -102,6 +99,8 @@ pub(crate) struct Changes {
     /// Events that were posted before each first change, where parts have to be put in order.
     ordinals: Option<Vec<u64>>,
 }
+
+heap_size!(Changes { changed, marks, tracings, ordinals });
 
 /// What [`Changes::take`] gives.
 #[derive(Debug, Default)]
@@ -151,13 +150,5 @@ impl Changes {
     /// Whether nothing changed.
     pub(crate) const fn is_empty(&self) -> bool {
         self.changed.is_empty()
-    }
-
-    /// Bytes held.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        heap_size::list(&self.marks)
-            + heap_size::list(&self.changed)
-            + self.ordinals.as_ref().map_or(0, heap_size::list)
-            + self.tracings.memory_bytes()
     }
 }

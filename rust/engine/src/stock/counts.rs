@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 
+use tallystick_contract::heap_size::heap_size;
 use tallystick_contract::limits::COUNTS_KEPT;
 
 /// A count.
@@ -21,6 +22,8 @@ pub(crate) struct Count {
     /// The sum of all movements effective after it, in thousandths.
     pub after: i128,
 }
+
+heap_size!(Count { time_ns, rank, quantity, source, id, after });
 
 /// What decides between counts.
 pub(crate) type Standing = ([i64; 3], Box<str>, Box<str>);
@@ -46,6 +49,8 @@ pub(crate) struct Counts {
     /// The latest of the counts that are not kept.
     pub cut: Option<Standing>,
 }
+
+heap_size!(Counts { kept, uncounted, cut });
 
 impl Counts {
     /// The barrier.
@@ -99,13 +104,5 @@ impl Counts {
     pub(crate) fn is_known(&self) -> bool {
         let latest = self.latest().map(|count| (count.rank, &count.source, &count.id));
         self.cut.as_ref().is_none_or(|(rank, source, id)| latest >= Some((*rank, source, id)))
-    }
-
-    /// Bytes held beside itself.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let names = |count: &Count| count.source.len() + count.id.len();
-        tallystick_contract::heap_size::list(&self.kept)
-            + self.kept.iter().map(names).sum::<usize>()
-            + self.cut.as_ref().map_or(0, |(_, source, id)| source.len() + id.len())
     }
 }

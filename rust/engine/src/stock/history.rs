@@ -2,6 +2,7 @@
 //! positions cost little.
 
 use bytemuck::{Pod, Zeroable};
+use tallystick_contract::heap_size::heap_size;
 use tallystick_contract::limits::HISTORY_MAX;
 use tallystick_tables::pages::Pages;
 
@@ -50,12 +51,16 @@ struct Class {
     free: Vec<u32>,
 }
 
+heap_size!(Class { movements, free });
+
 /// The pool of all positions' movements.
 #[derive(Debug)]
 pub(crate) struct History {
     classes: [Class; CLASSES],
     kept_max: usize,
 }
+
+heap_size!(History { classes, kept_max });
 
 impl History {
     /// A pool that keeps at most `kept_max` movements per position.
@@ -152,16 +157,6 @@ impl History {
     /// The movements of a position, oldest first.
     pub(crate) fn movements(&self, handle: HistoryHandle) -> impl Iterator<Item = Movement> + '_ {
         (0..handle.len()).map(move |place| self.get(handle, place))
-    }
-
-    /// Bytes held.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.classes.iter().map(|class| class.movements.memory_bytes() + class.free.capacity() * size_of::<u32>()).sum()
-    }
-
-    /// Bytes among them that are mapped beside the ordinary allocator.
-    pub(crate) fn mapped_bytes(&self) -> usize {
-        self.classes.iter().map(|class| class.movements.mapped_bytes()).sum()
     }
 
     fn index(handle: HistoryHandle, place: usize) -> usize {

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use bytemuck::{Pod, Zeroable};
 use hashbrown::HashTable;
 use tallystick_contract::account::STORED;
+use tallystick_contract::heap_size::{flat, heap_size};
 use tallystick_contract::limits::{POSTINGS_MAX, QUANTITY_MAX};
 use tallystick_tables::dedup::Fingerprint;
 use tallystick_tables::image::Image;
@@ -41,6 +42,8 @@ struct Record {
     since: u32,
 }
 
+flat!(Record);
+
 /// Records that follow each other.
 #[derive(Debug)]
 struct Block {
@@ -50,6 +53,8 @@ struct Block {
     last: u64,
     records: Vec<Record>,
 }
+
+heap_size!(Block { first, last, records });
 
 /// What an event posted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +126,8 @@ pub(crate) struct Journal {
     /// Up to which block, and up to which of its records.
     indexed: (u64, usize),
 }
+
+heap_size!(Journal { blocks, gone, shapes, latest, first, room, index, indexed });
 
 impl Journal {
     /// Adds what an event posted, and lets go what lies more than `kept_max` elements back.
@@ -283,14 +290,6 @@ impl Journal {
                 Some((record.key, posted))
             })
         })
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let block = |block: &Block| tallystick_contract::heap_size::list(&block.records);
-        self.blocks.capacity() * size_of::<Block>()
-            + self.blocks.iter().map(block).sum::<usize>()
-            + tallystick_contract::heap_size::list(&self.shapes)
-            + self.index.allocation_size()
     }
 }
 

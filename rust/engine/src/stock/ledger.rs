@@ -3,6 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 use tallystick_contract::account::{Account, STORED, physical_sum};
+use tallystick_contract::heap_size::HeapSize;
 use tallystick_contract::limits::CHECKED;
 use tallystick_contract::outcome::Outcome;
 use tallystick_tables::hash;
@@ -391,19 +392,14 @@ impl Ledger {
 
     /// Bytes held, by part.
     pub(crate) fn memory_bytes(&self) -> [(&'static str, usize); 5] {
-        let counts: usize = self.counts.iter().map(Counts::memory_bytes).sum();
+        let Self { positions, promised: _, places, history, counts, sku_newest, sku_before, seed: _ } = self;
         [
-            ("positions", self.positions.memory_bytes()),
-            ("position_index", self.places.memory_bytes()),
-            ("sku_chains", (self.sku_newest.capacity() + self.sku_before.capacity()) * size_of::<u32>()),
-            ("history", self.history.memory_bytes()),
-            ("counts", self.counts.capacity() * size_of::<Counts>() + counts),
+            ("positions", positions.heap_bytes()),
+            ("position_index", places.heap_bytes()),
+            ("sku_chains", sku_newest.heap_bytes() + sku_before.heap_bytes()),
+            ("history", history.heap_bytes()),
+            ("counts", counts.heap_bytes()),
         ]
-    }
-
-    /// Bytes among them that are mapped beside the ordinary allocator.
-    pub(crate) fn mapped_bytes(&self) -> usize {
-        self.positions.mapped_bytes() + self.history.mapped_bytes()
     }
 
     fn is_absorbed(&self, draft: &Draft, time_ns: i64) -> bool {

@@ -15,7 +15,7 @@ pub(crate) mod post;
 pub(crate) mod revision;
 pub(crate) mod shelf;
 
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::{HeapSize, flat};
 use tallystick_contract::limits::POSITIONS_MAX;
 use tallystick_tables::hash::of_name;
 use tallystick_tables::index::scale;
@@ -37,6 +37,8 @@ pub struct Spot {
     /// The position's place in the part's ledger.
     pub(crate) place: u32,
 }
+
+flat!(Spot);
 
 /// The positions of some SKUs.
 #[derive(Debug)]
@@ -69,6 +71,18 @@ impl Part {
             self.promised.push(place);
         }
         self.changes.touch(place, ordinal, tracing);
+    }
+
+    /// Bytes held, by kind.
+    fn memory_bytes(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        let Self { names, ledger, changes, journal, shelves, nets, promised, is_watched: _, births } = self;
+        let own = [
+            ("names", names.heap_bytes()),
+            ("shelves", shelves.heap_bytes() + nets.heap_bytes()),
+            ("journal", journal.heap_bytes()),
+            ("effects", changes.heap_bytes() + promised.heap_bytes() + births.heap_bytes()),
+        ];
+        own.into_iter().chain(ledger.memory_bytes())
     }
 }
 
@@ -212,28 +226,15 @@ impl Stock {
 
     /// Bytes held, by kind.
     pub(crate) fn memory_bytes(&self) -> Vec<(&'static str, usize)> {
-        let names = |part: &Part| part.names.memory_bytes();
-        let orders = |part: &Part| part.births.as_ref().map_or(0, heap_size::list);
-        let mut sums = vec![
-            ("names", self.parts.iter().map(names).sum::<usize>() + heap_size::list(&self.parts)),
-            ("shelves", self.parts.iter().map(|part| part.shelves.memory_bytes() + part.nets.memory_bytes()).sum()),
-            ("journal", self.parts.iter().map(|part| part.journal.memory_bytes()).sum()),
-            ("effects", self.parts.iter().map(|part| part.changes.memory_bytes() + orders(part)).sum()),
-        ];
-        for part in &self.parts {
-            for (kind, bytes) in part.ledger.memory_bytes() {
-                match sums.iter_mut().find(|(known, _)| *known == kind) {
-                    Some((_, sum)) => *sum += bytes,
-                    None => sums.push((kind, bytes)),
-                }
+        let Self { parts, seed: _ } = self;
+        let mut sums = vec![("names", parts.capacity() * size_of::<Part>())];
+        for (kind, bytes) in parts.iter().flat_map(Part::memory_bytes) {
+            match sums.iter_mut().find(|(known, _)| *known == kind) {
+                Some((_, sum)) => *sum += bytes,
+                None => sums.push((kind, bytes)),
             }
         }
         sums
-    }
-
-    /// Bytes among them that are mapped beside the ordinary allocator.
-    pub(crate) fn mapped_bytes(&self) -> usize {
-        self.parts.iter().map(|part| part.ledger.mapped_bytes()).sum()
     }
 }
 

@@ -2,11 +2,14 @@
 //! was claimed is told.
 
 use hashbrown::HashTable;
+use tallystick_contract::heap_size::heap_size;
 use tallystick_tables::hash::{GOLDEN, fold};
 
 /// By place: reserved less unreserved; allocated and posted less deallocated; in thousandths.
 #[derive(Debug, Default)]
 pub(crate) struct Nets(HashTable<(u32, [i64; 2])>);
+
+heap_size!(Nets(nets));
 
 impl Nets {
     /// Adds to a side. Returns, for before and now, whether either side is below zero.
@@ -34,10 +37,6 @@ impl Nets {
         let mut all: Vec<_> = self.0.iter().copied().collect();
         all.sort_unstable();
         all
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.0.allocation_size()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use hashbrown::HashTable;
 use smallvec::SmallVec;
+use tallystick_contract::heap_size::{flat, heap_size};
 use tallystick_tables::hash::{GOLDEN, fold};
 use tallystick_tables::intern::NameId;
 
@@ -19,6 +20,8 @@ pub(crate) struct Moves {
     /// Both of lines that are forgotten.
     pub(crate) forgotten: [i64; 2],
 }
+
+flat!(Moves);
 
 impl Moves {
     /// What is not on the shelf any more although nobody told of a pick.
@@ -37,6 +40,8 @@ impl Moves {
 /// All moves of a part of the stock, by place.
 #[derive(Debug, Default)]
 pub(crate) struct Shelves(HashTable<(u32, SmallVec<[Moves; 1]>)>);
+
+heap_size!(Shelves(shelves));
 
 impl Shelves {
     /// What is not on the shelf of a place any more although nobody told of a pick.
@@ -75,11 +80,6 @@ impl Shelves {
         let mut all: Vec<(u32, &[Moves])> = self.0.iter().map(|(place, moves)| (*place, &**moves)).collect();
         all.sort_unstable_by_key(|(place, _)| *place);
         all
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let spilled = self.0.iter().filter(|(_, moves)| moves.spilled());
-        self.0.allocation_size() + spilled.map(|(_, moves)| moves.capacity() * size_of::<Moves>()).sum::<usize>()
     }
 }
 

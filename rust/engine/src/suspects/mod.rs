@@ -1,6 +1,7 @@
 //! Suspects: events under different keys that say the same.
 
 use tallystick_contract::config::Config;
+use tallystick_contract::heap_size::heap_size;
 use tallystick_contract::outcome::Outcome;
 use tallystick_tables::body::Known;
 use tallystick_tables::dedup::{Dedup, fingerprint};
@@ -14,6 +15,8 @@ use crate::read::reading::Posting;
 pub(crate) struct Suspects {
     pub(crate) meanings: Dedup,
 }
+
+heap_size!(Suspects { meanings });
 
 impl Suspects {
     /// Raises `duplicate_suspect` when an event under another key said the same, where the configuration asks for it.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tallystick_contract::account::Account;
 use tallystick_contract::config::Config;
+use tallystick_contract::heap_size::heap_size;
 use tallystick_tables::dedup::Fingerprint;
 use tallystick_tables::image::Image;
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
@@ -31,6 +32,8 @@ struct Dispatch {
     is_told: bool,
 }
 
+heap_size!(Dispatch { key, name, quantity, at_ns, is_told });
+
 tallystick_tables::image::image!(Dispatch { key, name, quantity, at_ns, is_told });
 
 /// What is on its way to a position.
@@ -42,6 +45,8 @@ struct Lane {
     taken: BTreeMap<[u64; 2], i64>,
 }
 
+heap_size!(Lane { dispatches, taken });
+
 tallystick_tables::image::image!(Lane { dispatches, taken });
 
 /// All lanes.
@@ -52,6 +57,8 @@ pub(crate) struct InTransit {
     /// When a dispatch has been on its way for too long.
     due: BTreeSet<(i64, PositionNames)>,
 }
+
+heap_size!(InTransit { by_place, by_key, due });
 
 impl Lane {
     /// Dispatches that were taken whole.
@@ -102,21 +109,6 @@ impl InTransit {
             }
             is_kept
         });
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let place = |place: &PositionNames| place.iter().map(|name| name.len()).sum::<usize>();
-        let lane = |lane: &Lane| {
-            tallystick_contract::heap_size::list(&lane.dispatches)
-                + lane.dispatches.iter().map(|dispatch| dispatch.name.len()).sum::<usize>()
-                + tallystick_contract::heap_size::tree::<[u64; 2], i64>(lane.taken.len())
-        };
-        tallystick_contract::heap_size::tree::<PositionNames, Lane>(self.by_place.len())
-            + self.by_place.iter().map(|(key, value)| place(key) + lane(value)).sum::<usize>()
-            + tallystick_contract::heap_size::tree::<[u64; 2], PositionNames>(self.by_key.len())
-            + self.by_key.values().map(place).sum::<usize>()
-            + tallystick_contract::heap_size::tree::<(i64, PositionNames), ()>(self.due.len())
-            + self.due.iter().map(|(_, at)| place(at)).sum::<usize>()
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {

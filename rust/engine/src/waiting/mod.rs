@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tallystick_contract::heap_size::heap_size;
 use tallystick_tables::dedup::Fingerprint;
 use tallystick_tables::image::{Form, Image};
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
@@ -15,6 +16,8 @@ pub(crate) struct Waiting {
     by_age: BTreeSet<(u64, [u64; 2])>,
     bytes: usize,
 }
+
+heap_size!(Waiting { by_target, by_age, bytes });
 
 impl Waiting {
     #[inline]
@@ -57,13 +60,6 @@ impl Waiting {
 
     pub(crate) fn held(&self) -> impl Iterator<Item = &HeldEvent> + '_ {
         self.by_target.values().flatten()
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        tallystick_contract::heap_size::tree::<[u64; 2], Vec<HeldEvent>>(self.by_target.len())
-            + self.by_target.values().map(tallystick_contract::heap_size::list).sum::<usize>()
-            + tallystick_contract::heap_size::tree::<(u64, [u64; 2]), ()>(self.by_age.len())
-            + self.bytes
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {

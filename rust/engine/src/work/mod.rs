@@ -10,7 +10,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use tallystick_contract::codes::{self, Settled};
 use tallystick_contract::exception_state::ExceptionState;
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::{HeapSize, heap_size, shared};
 use tallystick_contract::limits::EXCEPTIONS_BYTES_MAX;
 use tallystick_tables::dedup::Fingerprint;
 use tallystick_tables::hash::{fold, of_name};
@@ -37,6 +37,15 @@ pub(crate) struct Item {
     pub(crate) note: Option<Box<str>>,
 }
 
+/// The record is counted here, whoever else has it.
+impl HeapSize for Item {
+    fn heap_bytes(&self) -> usize {
+        let Self { subject, record, key: _, count: _, last_seen_ns: _, state: _, is_escalated: _, moved_by, note } =
+            self;
+        shared(record) + subject.heap_bytes() + moved_by.heap_bytes() + note.heap_bytes()
+    }
+}
+
 /// All items.
 #[derive(Debug)]
 pub(crate) struct Work {
@@ -59,6 +68,8 @@ pub(crate) struct Work {
     /// What was not told yet.
     pub(crate) changes: Vec<StateChange>,
 }
+
+heap_size!(Work { items, open, by_key, done, due, next, bytes, spilled, seed, items_max, escalate_after_ns, changes });
 
 impl Work {
     pub(crate) const fn new(seed: u64, items_max: usize, escalate_after_ns: Option<i64>) -> Self {
@@ -126,7 +137,7 @@ impl Work {
 
     fn put(&mut self, item: Item) {
         let number = item.record.number;
-        self.bytes += bytes_of(&item);
+        self.bytes += item.heap_bytes();
         if item.state.is_done() {
             self.done.insert(number);
         } else {
@@ -170,7 +181,7 @@ impl Work {
             self.done.remove(&number);
             self.close(number);
             if let Some(item) = self.items.remove(&number) {
-                self.bytes -= bytes_of(&item);
+                self.bytes -= item.heap_bytes();
                 self.spilled += 1;
             }
         }
@@ -186,7 +197,7 @@ impl Work {
     ) -> bool {
         let Some(item) = self.items.get_mut(&number).filter(|item| !item.state.is_done()) else { return false };
         self.bytes += by.len() + note.map_or(0, str::len);
-        self.bytes -= heap_size::text(item.moved_by.as_deref()) + heap_size::text(item.note.as_deref());
+        self.bytes -= item.moved_by.heap_bytes() + item.note.heap_bytes();
         (item.state, item.moved_by, item.note) = (state, Some(by.into()), note.map(Into::into));
         self.tell(number, now);
         if state.is_done() {
@@ -273,34 +284,12 @@ impl Work {
         let open = self.items.values().filter(|item| !item.state.is_done());
         open.map(|item| format!("{} {}", item.record.code, item.subject)).collect()
     }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let changes = self.changes.iter().map(|change| change.code.len() + heap_size::text(change.moved_by.as_deref()));
-        self.bytes
-            + heap_size::tree::<u64, Item>(self.items.len())
-            + self.open.allocation_size()
-            + self.by_key.allocation_size()
-            + self.by_key.iter().map(|(_, numbers)| heap_size::list(numbers)).sum::<usize>()
-            + heap_size::tree::<u64, ()>(self.done.len())
-            + heap_size::tree::<(i64, u64), ()>(self.due.len())
-            + heap_size::list(&self.changes)
-            + changes.sum::<usize>()
-    }
 }
 
 /// When an item is escalated that is open until then.
 fn escalates_ns(item: &Item, after_ns: Option<i64>) -> Option<i64> {
     let is_waiting = item.state == ExceptionState::Open && !item.is_escalated;
     after_ns.filter(|_| is_waiting).map(|after_ns| item.record.log_time_ns.saturating_add(after_ns))
-}
-
-fn bytes_of(item: &Item) -> usize {
-    size_of::<ExceptionRecord>()
-        + 2 * size_of::<usize>()
-        + item.record.memory_bytes()
-        + item.subject.len()
-        + heap_size::text(item.moved_by.as_deref())
-        + heap_size::text(item.note.as_deref())
 }
 
 fn hash(seed: u64, code: &str, subject: &str) -> u64 {

@@ -2,6 +2,7 @@
 //! no gaps in memory.
 
 use bytemuck::{Pod, Zeroable};
+use tallystick_contract::heap_size::heap_size;
 
 use crate::pages::Pages;
 
@@ -26,6 +27,8 @@ pub(super) struct Blocks {
     free: Vec<u32>,
 }
 
+heap_size!(Blocks { pages, free });
+
 impl Blocks {
     /// A block whose places were never used.
     pub(super) fn take(&mut self) -> u32 {
@@ -48,13 +51,5 @@ impl Blocks {
     #[inline]
     pub(super) fn get_mut(&mut self, block: u32) -> &mut Block {
         self.pages.get_mut(block as usize)
-    }
-
-    pub(super) fn mapped_bytes(&self) -> usize {
-        self.pages.mapped_bytes()
-    }
-
-    pub(super) fn memory_bytes(&self) -> usize {
-        self.pages.memory_bytes() + self.free.capacity() * size_of::<u32>()
     }
 }

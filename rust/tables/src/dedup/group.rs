@@ -4,6 +4,7 @@
 
 use bytemuck::{Pod, Zeroable};
 use prefetch_index::prefetch_index;
+use tallystick_contract::heap_size::flat;
 use wide::{i8x16, u8x16};
 
 use crate::body::Known;
@@ -29,11 +30,15 @@ pub(super) struct Head {
     states: [u8; PLACES + 1],
 }
 
+flat!(Head);
+
 /// What else belongs to a group: the rest of each fingerprint but for its first byte, which the segment implies, and
 /// the digest of the body.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(transparent)]
 pub(super) struct Rests([[u8; 18]; PLACES]);
+
+flat!(Rests);
 
 /// A key as the table looks for it.
 #[derive(Debug, Clone, Copy)]

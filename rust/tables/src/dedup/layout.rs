@@ -2,6 +2,7 @@
 //! whole is then copied.
 
 use bytemuck::Zeroable;
+use tallystick_contract::heap_size::heap_size;
 
 use super::blocks::Blocks;
 use super::group::{Head, Key, PLACES, Rests};
@@ -18,6 +19,8 @@ pub(super) struct Layout {
     pub(super) used: u32,
     pub(super) strayed_max: u32,
 }
+
+heap_size!(Layout { depth, heads, rests, counts, used, strayed_max });
 
 impl Layout {
     /// Begins a segment without keys.
@@ -58,10 +61,5 @@ impl Layout {
     /// The segment, whose codes count from a generation.
     pub(super) fn finish(&self, base: i64, blocks: &mut Blocks) -> Segment {
         Segment::new(self.depth, base, self, blocks)
-    }
-
-    /// Bytes held.
-    pub(super) fn memory_bytes(&self) -> usize {
-        self.heads.capacity() * size_of::<Head>() + self.rests.capacity() * size_of::<Rests>() + self.counts.capacity()
     }
 }

@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::hash::Hasher;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
+use tallystick_contract::heap_size::{HeapSize, flat, heap_size};
 use tallystick_contract::limits::{DEDUP_GENERATIONS, ID_BYTES_MAX, SOURCE_BYTES_MAX};
 
 use crate::body::Known;
@@ -25,6 +26,8 @@ pub use table::Vacancy;
 /// The keyed hash of a key. Without the secret nobody can craft two keys that collide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fingerprint(pub [u64; 2]);
+
+flat!(Fingerprint);
 
 /// Fingerprint of `(source, id)`.
 ///
@@ -64,8 +67,6 @@ const SEPARATOR: u8 = 0xFF;
 pub struct DedupBytes {
     /// The places of the keys, used or not.
     pub table: usize,
-    /// Of these, what is mapped beside the ordinary allocator.
-    pub mapped: usize,
     /// What leads from a fingerprint to its places.
     pub directory: usize,
     /// The generations' counts.
@@ -104,6 +105,8 @@ pub struct Dedup {
     /// The oldest generation whose keys are not outdated.
     kept_from: i64,
 }
+
+heap_size!(Dedup { table, generations, len, span_ns, keys_max, floor_ns, current, kept_from });
 
 impl Dedup {
     /// A window of log time and count.
@@ -247,18 +250,8 @@ impl Dedup {
 
     /// Bytes held, by part.
     pub fn bytes(&self) -> DedupBytes {
-        DedupBytes {
-            table: self.table.memory_bytes(),
-            mapped: self.table.mapped_bytes(),
-            directory: self.table.directory_bytes(),
-            generations: self.generations.capacity() * size_of::<(i64, u64)>(),
-        }
-    }
-
-    /// Bytes held.
-    pub fn memory_bytes(&self) -> usize {
-        let bytes = self.bytes();
-        bytes.table + bytes.directory + bytes.generations
+        let directory = self.table.directory_bytes();
+        DedupBytes { table: self.table.heap_bytes() - directory, directory, generations: self.generations.heap_bytes() }
     }
 }
 

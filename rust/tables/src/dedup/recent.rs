@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use hashbrown::HashTable;
+use tallystick_contract::heap_size::{flat, heap_size};
 use tallystick_contract::limits::NAMED_ELEMENTS;
 
 use crate::body::Slices;
@@ -19,6 +20,8 @@ struct Said {
     slices: Slices,
 }
 
+flat!(Said);
+
 /// What the latest elements said under keys that were new.
 #[derive(Debug, Default)]
 pub struct Recent {
@@ -30,6 +33,8 @@ pub struct Recent {
     /// The ordinal from which on elements are not in the index.
     indexed_to: u64,
 }
+
+heap_size!(Recent { said, index, indexed_to });
 
 impl Recent {
     /// Remembers what an element said under a key that was new, and forgets what lies too far back to be asked for.
@@ -71,10 +76,5 @@ impl Recent {
     pub fn parts(&self, elements: u64) -> impl ExactSizeIterator<Item = (u64, Fingerprint, Slices)> + '_ {
         let from = self.said.partition_point(|said| elements - said.ordinal > NAMED_ELEMENTS);
         self.said.range(from..).map(|said| (said.ordinal, said.fingerprint, said.slices))
-    }
-
-    /// Bytes held.
-    pub fn memory_bytes(&self) -> usize {
-        self.said.capacity() * size_of::<Said>() + self.index.allocation_size()
     }
 }

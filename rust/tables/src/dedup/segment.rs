@@ -4,6 +4,7 @@
 //! note of it.
 
 use prefetch_index::prefetch_index;
+use tallystick_contract::heap_size::heap_size;
 
 use super::blocks::{BLOCK_GROUPS, Blocks};
 use super::group::{CODES, Head, Key, PLACES, Probe, Rests, are_more, places};
@@ -36,12 +37,16 @@ pub(super) struct Segment {
     apart: Option<Box<Apart>>,
 }
 
+heap_size!(Segment { base, depth, groups, used, strayed_max, blocks, apart });
+
 /// Groups outside of blocks: few, or more than blocks hold because splitting would not part the keys.
 #[derive(Debug)]
 struct Apart {
     heads: Box<[Head]>,
     rests: Box<[Rests]>,
 }
+
+heap_size!(Apart { heads, rests });
 
 impl Segment {
     /// A copy of what was laid out.
@@ -317,13 +322,6 @@ impl Segment {
             }
             Some(apart) => take(&apart.heads, &apart.rests),
         }
-    }
-
-    /// Bytes that the ordinary allocator gave for groups.
-    pub(super) fn apart_bytes(&self) -> usize {
-        self.apart
-            .as_ref()
-            .map_or(0, |apart| size_of::<Apart>() + size_of_val(&*apart.heads) + size_of_val(&*apart.rests))
     }
 }
 

@@ -2,6 +2,7 @@
 //! when it is full and is split when it is large, so that no more than one segment's keys ever move at a time and
 //! nearly all of the memory is used.
 
+use tallystick_contract::heap_size::{HeapSize, heap_size};
 use tallystick_contract::limits::DEDUP_GENERATIONS;
 
 use crate::body::Known;
@@ -35,6 +36,8 @@ pub(super) struct Table {
     /// How often a segment came, or moved its keys.
     layouts: u64,
 }
+
+heap_size!(Table { directory, segments, blocks, layout, layouts });
 
 /// Where a key that is missing would have its place. Holds until keys move.
 #[derive(Debug, Clone, Copy)]
@@ -315,21 +318,9 @@ impl Table {
         self.add(segment, first);
     }
 
-    /// Bytes of the places for keys, maps included.
-    pub(super) fn memory_bytes(&self) -> usize {
-        self.blocks.memory_bytes() + self.segments.iter().map(Segment::apart_bytes).sum::<usize>()
-    }
-
-    /// Bytes of the maps among them, which the ordinary allocator does not know.
-    pub(super) fn mapped_bytes(&self) -> usize {
-        self.blocks.mapped_bytes()
-    }
-
     /// Bytes of the directory and of what it leads to.
     pub(super) fn directory_bytes(&self) -> usize {
-        self.directory.capacity() * size_of::<u32>()
-            + self.segments.capacity() * size_of::<Segment>()
-            + self.layout.memory_bytes()
+        self.directory.heap_bytes() + self.segments.capacity() * size_of::<Segment>() + self.layout.heap_bytes()
     }
 }
 

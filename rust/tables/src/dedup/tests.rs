@@ -265,7 +265,7 @@ fn traffic_that_goes_on_needs_no_more_memory() {
         for n in 0..KEYS {
             dedup.remember(Crowd::Spread.key(generation.cast_unsigned() * KEYS + n), Known::default());
         }
-        bytes.push(dedup.memory_bytes() / dedup.len());
+        bytes.push(dedup.heap_bytes() / dedup.len());
     }
     assert_eq!(dedup.len() as u64, 25 * KEYS);
     println!("{bytes:?}");
@@ -307,7 +307,7 @@ fn no_false_count_makes_room() {
     assert_eq!(restored(&image(&dedup), u64::MAX).unwrap_err(), SnapshotError::Damaged("it counts more than it holds"));
     dedup.generations[0].1 = keys;
     let again = restored(&image(&dedup), u64::MAX).unwrap();
-    let (now, before) = (again.memory_bytes(), dedup.memory_bytes());
+    let (now, before) = (again.heap_bytes(), dedup.heap_bytes());
     assert!(now <= before * 5 / 4, "{now} bytes, {before} before");
 }
 
@@ -338,7 +338,7 @@ fn recent_bodies_are_found_as_far_back_as_promised() {
         }
     }
     assert!(asked > 300, "{asked}");
-    assert!(recent.memory_bytes() < 20_000_000);
+    assert!(recent.heap_bytes() < 20_000_000);
     let elements = 5 * NAMED_ELEMENTS;
     let write = |recent: &Recent| {
         let mut writer = Writer::default();

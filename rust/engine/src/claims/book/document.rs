@@ -1,6 +1,7 @@
 //! Document: when it was closed, and which lines it has.
 
 use smallvec::SmallVec;
+use tallystick_contract::heap_size::{flat, heap_size};
 
 use crate::claims::book::families::Families;
 use crate::read::directive::Side;
@@ -20,6 +21,8 @@ pub(crate) struct Document {
     pub(crate) lines: SmallVec<[u32; 2]>,
 }
 
+heap_size!(Document { names, space_bytes, families, closing, touched_ns, lines });
+
 /// When a document was closed by word.
 #[derive(Debug, Clone)]
 struct Closing {
@@ -28,6 +31,8 @@ struct Closing {
     /// When that was told, by the log.
     told_ns: i64,
 }
+
+flat!(Closing);
 
 impl Document {
     pub(crate) fn new(space: &str, name: &str) -> Self {
@@ -83,11 +88,5 @@ impl Document {
     pub(crate) fn label(&self) -> String {
         let (space, name) = self.names.split_at(self.space_bytes as usize);
         if space.is_empty() { name.to_owned() } else { format!("{space}:{name}") }
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let spilled = if self.lines.spilled() { self.lines.capacity() * size_of::<u32>() } else { 0 };
-        let families = self.families.as_ref().map_or(0, |families| families.memory_bytes());
-        self.names.len() + self.closing.as_ref().map_or(0, |_| size_of::<Closing>()) + families + spilled
     }
 }

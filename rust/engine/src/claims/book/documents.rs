@@ -1,6 +1,6 @@
 //! Documents: those of which anything was said, by number and by name.
 
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::heap_size;
 use tallystick_tables::hash::of_name;
 use tallystick_tables::staggered::Staggered;
 
@@ -13,6 +13,8 @@ pub(crate) struct Documents {
     by_name: Staggered<u32>,
     seed: u64,
 }
+
+heap_size!(Documents { all, free, by_name, seed });
 
 impl Documents {
     pub(crate) fn new(seed: u64) -> Self {
@@ -74,13 +76,6 @@ impl Documents {
             self.all[number as usize] = None;
             self.free.push(number);
         }
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        heap_size::list(&self.all)
-            + self.all.iter().flatten().map(Document::memory_bytes).sum::<usize>()
-            + heap_size::list(&self.free)
-            + self.by_name.memory_bytes()
     }
 }
 

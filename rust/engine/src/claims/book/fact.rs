@@ -2,6 +2,7 @@
 //! §1).
 
 use smallvec::SmallVec;
+use tallystick_contract::heap_size::{flat, heap_size};
 
 use crate::calendar::Due;
 /// What an event of stock, or a word, says.
@@ -89,6 +90,8 @@ pub(crate) struct Fact {
     pub(crate) source: u16,
 }
 
+flat!(Fact);
+
 /// What an order, or a purchase, says: quantity, day, or both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Statement {
@@ -104,12 +107,16 @@ pub(crate) struct Statement {
     pub(crate) terms: Option<Box<SupplyTerms>>,
 }
 
+heap_size!(Statement { time_ns, quantity, due, bucket, place, source, terms });
+
 /// Who supplies a purchase, and how it is called.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SupplyTerms {
     pub(crate) supplier: Option<Box<str>>,
     pub(crate) kind: Option<Box<str>>,
 }
+
+heap_size!(SupplyTerms { supplier, kind });
 
 /// What a reservation has of a position for a line, as the fold of all that became of it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,6 +142,8 @@ pub(crate) struct Hold {
     pub(crate) lapsed: Option<(i64, i64)>,
 }
 
+heap_size!(Hold { serial, part, place, asked_ns, raised_ns, due, bucket, live, posts, given, lapsed });
+
 impl Hold {
     pub(crate) fn posted(&self) -> i64 {
         self.posts.iter().map(|(_, quantity)| *quantity).sum()
@@ -159,11 +168,6 @@ impl Hold {
             self.lapsed.filter(|(time_ns, _)| *time_ns > until_ns).map_or(0, |(_, amount)| amount.into());
         let live = i128::from(self.live) + posted_later + after(&self.given) + lapsed_later;
         (live, i128::from(self.posted()) - posted_later)
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let posts = if self.posts.spilled() { self.posts.capacity() * size_of::<(i64, i64)>() } else { 0 };
-        posts + tallystick_contract::heap_size::list(&self.given)
     }
 
     /// Whether there is nothing to say of it.

@@ -3,6 +3,7 @@
 
 use hashbrown::HashTable;
 use smallvec::SmallVec;
+use tallystick_contract::heap_size::heap_size;
 use tallystick_tables::hash::{GOLDEN, fold};
 use tallystick_tables::intern::NameId;
 
@@ -16,6 +17,8 @@ type Name = (Side, u32, NameId);
 pub(crate) struct Families {
     all: HashTable<(Name, SmallVec<[u32; 2]>)>,
 }
+
+heap_size!(Families { all });
 
 impl Families {
     /// The lines of a family by their numbers in the store, in the order in which they were entered.
@@ -39,11 +42,6 @@ impl Families {
         if lines.is_empty() {
             found.remove();
         }
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let spilled = self.all.iter().map(|(_, lines)| if lines.spilled() { lines.capacity() } else { 0 });
-        size_of::<Self>() + self.all.allocation_size() + spilled.sum::<usize>() * size_of::<u32>()
     }
 }
 

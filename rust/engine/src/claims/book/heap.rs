@@ -2,7 +2,7 @@
 //! What is let go of leaves a hole; when holes are a twelfth of all, the segments that have most of them are moved
 //! together.
 
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::heap_size;
 
 /// Bytes of a segment.
 const SEGMENT: usize = 1 << 16;
@@ -34,12 +34,16 @@ pub(crate) struct Heap {
     holes: usize,
 }
 
+heap_size!(Heap { segments, open, spare, long, free_long, used, holes });
+
 #[derive(Debug)]
 struct Segment {
     bytes: Box<[u8]>,
     used: usize,
     holes: usize,
 }
+
+heap_size!(Segment { bytes, used, holes });
 
 impl Heap {
     /// Stores the bytes of a line. What [`Self::get`] gives begins with them.
@@ -141,15 +145,6 @@ impl Heap {
         self.segments[at] = Segment { bytes, used: 0, holes: 0 };
         self.spare.push(at);
     }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.segments.len() * SEGMENT
-            + heap_size::list(&self.segments)
-            + heap_size::list(&self.spare)
-            + heap_size::list(&self.long)
-            + self.long.iter().map(|bytes| bytes.len()).sum::<usize>()
-            + heap_size::list(&self.free_long)
-    }
 }
 
 /// The length of the line that bytes begin with, in bytes.
@@ -166,6 +161,8 @@ fn word(bytes: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use tallystick_contract::heap_size::HeapSize;
+
     use super::*;
     use crate::random::Random;
 
@@ -196,6 +193,6 @@ mod tests {
             assert!(heap.get(*slot >> 1).starts_with(bytes));
         }
         let stored: usize = known.iter().map(|bytes| HEAD + bytes.len() + UNIT).sum();
-        assert!(heap.memory_bytes() < stored * 12 / 11 + 8 * SEGMENT, "{} for {stored}", heap.memory_bytes());
+        assert!(heap.heap_bytes() < stored * 12 / 11 + 8 * SEGMENT, "{} for {stored}", heap.heap_bytes());
     }
 }

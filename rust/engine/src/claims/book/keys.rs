@@ -1,6 +1,7 @@
 //! Keys: which line an event is a fact of, so that it can be taken back. An entry is half of what the line itself knows
 //! of the event; whoever finds lines asks them. There are none before an event is taken back.
 
+use tallystick_contract::heap_size::heap_size;
 use tallystick_tables::hash::{GOLDEN, fold};
 use tallystick_tables::staggered::Staggered;
 
@@ -10,6 +11,8 @@ pub(crate) struct FactKeys {
     /// Half of an event's key, and the number of the line.
     lines: Staggered<(u32, u32)>,
 }
+
+heap_size!(FactKeys { lines });
 
 impl FactKeys {
     pub(crate) fn add(&mut self, key: u64, line: u32) {
@@ -24,10 +27,6 @@ impl FactKeys {
 
     pub(crate) fn remove(&mut self, key: u64, line: u32) {
         self.lines.remove(hash(half(key)), |known| *known == (half(key), line));
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.lines.memory_bytes()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Line: one line of a document for one SKU, with all that is known of it and what it claims where.
 
 use smallvec::SmallVec;
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::{flat, heap_size};
 use tallystick_tables::intern::NameId;
 
 use crate::calendar::Due;
@@ -19,6 +19,8 @@ pub(crate) struct LinePlace {
     /// Of supply: the schedule line that it has there; zero for none.
     pub(crate) serial: u64,
 }
+
+flat!(LinePlace);
 
 /// An event that was noted, by what tells it from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub(crate) struct Flags {
     pub(crate) is_clashing: bool,
     pub(crate) is_unallocated: bool,
 }
+
+flat!(Flags);
 
 /// A line.
 #[derive(Debug, Clone)]
@@ -68,6 +72,13 @@ pub(crate) struct Line {
     pub(crate) is_touched: bool,
     /// The log's time when something was said of it last.
     pub(crate) touched_ns: i64,
+}
+
+heap_size! {
+    Line {
+        side, document, number, part, sku, places, facts, statements, holds, asked_loosely, covered, given, told,
+        is_touched, touched_ns,
+    }
 }
 
 impl Line {
@@ -184,19 +195,6 @@ impl Line {
     pub(crate) fn sum_at(&self, place: u32, kinds: &[Kind]) -> i128 {
         let of = |fact: &&Fact| fact.place == place && kinds.contains(&fact.kind);
         self.facts.iter().filter(of).map(|fact| i128::from(fact.amount)).sum()
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let spilled = |count: usize, bytes: usize| if count > 1 { count * bytes } else { 0 };
-        size_of::<Self>()
-            + self.number.as_ref().map_or(0, OwnLineNumber::memory_bytes)
-            + heap_size::list(&self.facts)
-            + heap_size::list(&self.statements)
-            + heap_size::list(&self.holds)
-            + spilled(self.places.capacity(), size_of::<LinePlace>())
-            + spilled(self.given.capacity(), size_of::<Given>())
-            + self.given.iter().map(Given::memory_bytes).sum::<usize>()
-            + self.holds.iter().map(Hold::memory_bytes).sum::<usize>()
     }
 }
 

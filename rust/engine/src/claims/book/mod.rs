@@ -26,7 +26,7 @@ mod voices;
 use std::collections::BTreeMap;
 
 use smallvec::{SmallVec, smallvec};
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::{HeapSize, heap_size};
 use tallystick_tables::hash::{GOLDEN, fold, of_name};
 use tallystick_tables::intern::NameId;
 use tallystick_tables::staggered::Staggered;
@@ -87,6 +87,9 @@ pub(crate) struct Claims {
     /// At how many positions a source has shipped what it did not pick, by source and location.
     pub(crate) unpicked: BTreeMap<(Box<str>, Box<str>), u32>,
 }
+
+// Documents are told of by themselves, so that it shows what lines cost.
+heap_size!(Claims { lines, by_name, keys, sources, touched, seed, unpicked; documents });
 
 impl Claims {
     pub(crate) fn new(seed: u64) -> Self {
@@ -401,16 +404,7 @@ impl Claims {
 
     /// Bytes of documents, beside their lines.
     pub(crate) fn documents_bytes(&self) -> usize {
-        self.documents.memory_bytes()
-    }
-
-    /// Bytes of lines, and of what finds them.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.lines.memory_bytes()
-            + self.by_name.memory_bytes()
-            + self.keys.as_ref().map_or(0, FactKeys::memory_bytes)
-            + self.sources.memory_bytes()
-            + heap_size::list(&self.touched)
+        self.documents.heap_bytes()
     }
 }
 

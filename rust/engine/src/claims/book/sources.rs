@@ -1,7 +1,7 @@
 //! Sources: who said something of a line, by number.
 
 use hashbrown::HashTable;
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::heap_size;
 use tallystick_tables::hash::of_name;
 
 /// The sources that were heard of, in the order in which they were.
@@ -11,6 +11,8 @@ pub(crate) struct SourceNames {
     numbers: HashTable<u16>,
     seed: u64,
 }
+
+heap_size!(SourceNames { names, numbers, seed });
 
 /// Stands for all sources beyond those that are told apart.
 const OTHERS: u16 = u16::MAX;
@@ -44,11 +46,5 @@ impl SourceNames {
     /// All names, by number.
     pub(crate) fn names(&self) -> &[Box<str>] {
         &self.names
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        heap_size::list(&self.names)
-            + self.names.iter().map(|name| name.len()).sum::<usize>()
-            + self.numbers.allocation_size()
     }
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Deref;
 
-use tallystick_contract::heap_size;
+use tallystick_contract::heap_size::heap_size;
 
 use crate::claims::book::LineKey;
 use crate::claims::book::heap::{Heap, Unit};
@@ -26,6 +26,8 @@ pub(crate) struct Store {
     awake: Vec<(u32, Box<Line>)>,
     heap: Heap,
 }
+
+heap_size!(Store { slots, free, awake, heap });
 
 /// A line that is looked at.
 #[derive(Debug)]
@@ -139,14 +141,6 @@ impl Store {
     pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
         let is_there = |(number, slot): (u32, &u32)| (*slot != NOTHING).then_some(number);
         (0..).zip(&self.slots).filter_map(is_there)
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        heap_size::list(&self.slots)
-            + heap_size::list(&self.free)
-            + heap_size::list(&self.awake)
-            + self.awake.iter().map(|(_, line)| line.memory_bytes()).sum::<usize>()
-            + self.heap.memory_bytes()
     }
 }
 

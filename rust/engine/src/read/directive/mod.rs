@@ -12,6 +12,7 @@ use serde_json::Value;
 use tallystick_contract::config::Config;
 use tallystick_contract::directive_kind::DirectiveKind;
 use tallystick_contract::exception_state::ExceptionState;
+use tallystick_contract::heap_size::heap_size;
 use tallystick_contract::limits::{ID_BYTES_MAX, SOURCE_BYTES_MAX};
 use tallystick_contract::outcome::Outcome;
 use tallystick_tables::hash::of_name;
@@ -66,6 +67,8 @@ pub(crate) struct ReceiptLine {
     pub(crate) sku: Box<str>,
     pub(crate) location: Box<str>,
 }
+
+heap_size!(ReceiptLine { document, line, sku, location });
 
 tallystick_tables::image::image!(ReceiptLine { document, sku, location, line });
 

@@ -4,6 +4,7 @@
 use serde_json::Value;
 use tallystick_contract::config_text::duration;
 use tallystick_contract::directive_kind::{DirectiveKind, REPLY};
+use tallystick_contract::heap_size::{flat, heap_size};
 use tallystick_contract::limits::{NAME_BYTES_MAX, REPLY_BYTES_MAX, RESERVATION_LINES_MAX};
 use tallystick_contract::outcome::Outcome;
 
@@ -20,6 +21,8 @@ pub(crate) enum Side {
     Supply,
     Demand,
 }
+
+flat!(Side);
 
 /// What a line is known by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +83,8 @@ pub(crate) enum Scope {
     Group(Box<str>),
     Everywhere,
 }
+
+heap_size!(Scope = Location(name) | Group(name) | Everywhere);
 
 /// What is kept for a channel, in thousandths.
 #[derive(Debug, Clone, PartialEq, Eq)]
