@@ -127,7 +127,9 @@ impl ExceptionRecord {
     /// All fields by name.
     fn as_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let fields = PyDict::new(py);
+        fields.set_item("number", self.number())?;
         fields.set_item("code", self.code())?;
+        fields.set_item("severity", self.severity())?;
         fields.set_item("outcome", self.outcome())?;
         fields.set_item("team", self.team())?;
         fields.set_item("sequence", self.sequence())?;

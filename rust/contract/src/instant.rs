@@ -2,7 +2,14 @@
 //! clock.
 
 use crate::heap_size::flat;
+use jiff::Timestamp;
+use jiff::civil::{Date, date};
+use jiff::fmt::temporal::DateTimePrinter;
+
 use crate::limits::SECOND_NS;
+
+const EPOCH: Date = date(1970, 1, 1);
+const PRINTER: DateTimePrinter = DateTimePrinter::new();
 
 /// What a text in the place of a time turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,15 +114,15 @@ fn parse_parts(text: &[u8]) -> Option<i128> {
     Some(i128::from(utc_s) * i128::from(SECOND_NS) + i128::from(fraction_ns))
 }
 
+/// Days since the epoch.
 fn parse_date(text: &[u8]) -> Option<i64> {
     if text[4] != b'-' || text[7] != b'-' {
         return None;
     }
-    let (year, month, day) = (number(&text[..4])?, number(&text[5..7])?, number(&text[8..10])?);
-    if !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
-        return None;
-    }
-    Some(days_from_civil(year, month, day))
+    let [year, month, day] = [&text[..4], &text[5..7], &text[8..10]].map(number);
+    let (month, day) = (i8::try_from(month?).ok()?, i8::try_from(day?).ok()?);
+    let date = Date::new(i16::try_from(year?).ok()?, month, day).ok()?;
+    Some(date.duration_since(EPOCH).as_hours() / 24)
 }
 
 fn number(text: &[u8]) -> Option<i64> {
@@ -150,70 +157,15 @@ fn parse_zone(text: &[u8]) -> Option<i64> {
     }
 }
 
-fn is_leap(year: i64) -> bool {
-    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-}
-
-fn days_in_month(year: i64, month: i64) -> i64 {
-    match month {
-        2 => 28 + i64::from(is_leap(year)),
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days since the epoch of a proleptic Gregorian date, counted in 400-year eras that begin on 1 March, so that the leap
-/// day ends a year.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let shifted = year - i64::from(month <= 2);
-    let era = shifted.div_euclid(400);
-    let year_of_era = shifted.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
-}
-
-/// Year, month and day of a number of days since the epoch; the inverse of [`days_from_civil`].
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12 + 1;
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
-}
-
 /// The instant as RFC 3339 in UTC, with as many fraction digits as it needs.
 pub fn format(ns: i64) -> String {
-    let mut out = Vec::with_capacity(LONGEST.len());
-    write(&mut out, ns);
-    String::from_utf8(out).expect("digits are text")
+    Timestamp::from_nanosecond(ns.into()).expect("64 bits of nanoseconds reach from 1677 to 2262").to_string()
 }
 
-/// What an instant looks like, before its `Z`.
-const LONGEST: [u8; 29] = *b"0000-00-00T00:00:00.000000000";
-
-/// Appends what [`format`] gives: answers carry times by the hundred thousand.
+/// Appends what [`format`] returns: answers carry times by the hundred thousand.
 pub fn write(out: &mut Vec<u8>, ns: i64) {
-    let (seconds, fraction) = (ns.div_euclid(SECOND_NS), ns.rem_euclid(SECOND_NS));
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // 64 bits of nanoseconds reach from 1677 to 2262.
-    let (year, month, day) = civil_from_days(days);
-    let mut text = LONGEST;
-    let fields = [(0, 4, year), (5, 7, month), (8, 10, day), (11, 13, second / 3_600), (14, 16, second / 60 % 60)];
-    for (begin, end, value) in fields.into_iter().chain([(17, 19, second % 60), (20, 29, fraction)]) {
-        let mut rest = value.unsigned_abs();
-        for digit in text[begin..end].iter_mut().rev() {
-            *digit = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
-    }
-    let zeros = text[20..].iter().rev().take_while(|digit| **digit == b'0').count();
-    let end = if fraction == 0 { 19 } else { text.len() - zeros };
-    out.extend_from_slice(&text[..end]);
-    out.push(b'Z');
+    let instant = Timestamp::from_nanosecond(ns.into()).expect("64 bits of nanoseconds reach from 1677 to 2262");
+    PRINTER.print_timestamp(&instant, out).expect("a vector takes all");
 }
 
 /// The instant of any number of nanoseconds that 64-bit seconds can hold. Outside the years 0 to 9999, which RFC 3339
@@ -240,6 +192,20 @@ pub fn format_any(ns: i128) -> String {
 pub fn format_date(days: i64) -> String {
     let (year, month, day) = civil_from_days(days);
     format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// Year, month and day of a number of days since the epoch. Columns have days that no crate's calendar reaches. Counted
+/// in 400-year eras that begin on 1 March, so that the leap day ends a year.
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

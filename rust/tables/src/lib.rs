@@ -1,4 +1,4 @@
-//! Collections in compact memory: idempotency keys, names, hash indexes, records in huge pages; and the bytes of a
+//! Collections in compact memory: idempotency keys, names, hash indexes, records in blocks; and the bytes of a
 //! snapshot, into which they are written.
 //!
 //! Knows the words of the contract, and neither events nor a ledger.

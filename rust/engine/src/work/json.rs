@@ -6,7 +6,7 @@ use tallystick_contract::instant;
 
 use crate::output::effect::{write_members, write_name, write_number, write_text};
 use crate::work::{Item, Work};
-/// Which items are asked for. What is absent fits all.
+/// Which items are asked for, and how many at most. Of the rest, what is absent fits all.
 ///
 /// ```
 /// use tallystick_contract::config::Config;
