@@ -120,6 +120,11 @@ def test_snapshot_and_restore_continue_alike() -> None:
     assert restored.state_hash() == engine.state_hash()
 
 
+def test_the_first_sequence_is_one() -> None:
+    with pytest.raises(SequenceError, match="sequence 0 is none: the first one of a log is 1"):
+        Engine().apply(b"", first_sequence=0)
+
+
 def test_misuse_is_one_class_with_one_line() -> None:
     engine = Engine()
     engine.apply([_event(1)], 5, NOW_NS)
