@@ -31,6 +31,10 @@ _RUST_FUNCTION: Final = re.compile(
 _RUST_TEST_ITEM: Final = re.compile(r"#\[cfg\(test\)\]")
 _RUST_TEST_FILE: Final = re.compile(r"#\[cfg\(test\)\]\s*(?:pub(?:\([^)]*\))?\s+)?mod\s+(\w+)\s*;")
 _RUST_PATH: Final = re.compile(r"\b(crate|super(?:\s*::\s*super)*)\s*::\s*")
+_RUST_BRACE_OR_TYPE: Final = re.compile(
+    r"[{}]|^[ \t]*(?:pub(?:\([^)]*\))?\s+)?(?:unsafe\s+)?(struct|enum|union|trait|type)\s+(\w+)", re.MULTILINE
+)
+_RUST_BLOCK_OF_TYPE: Final = re.compile(r"^[ \t]*(?:pub(?:\([^)]*\))?\s+)?(?:unsafe\s+)?(?:impl|trait)\b", re.MULTILINE)
 _RUST_PUBLIC: Final = re.compile(r"^pub (?:use ([^;]+)|(?:\w+ )+(\w+))", re.MULTILINE)
 
 Module = tuple[str, ...]
@@ -99,6 +103,24 @@ def rust_roots(module: Module, source: str) -> set[str]:
         if path[1] == "crate" or path[1].count("super") >= len(module):
             found.update(_heads(code, path.end()))
     return found
+
+
+def rust_types(source: str) -> list[str]:
+    """The types that a source defines, by their short names. The associated ones of an `impl` or a trait are left out,
+    since they are named by what they belong to, and so are those that only tests compile.
+    """
+    code = rust_code(source)
+    names, blocks, head = [], [False], 0
+    for found in _RUST_BRACE_OR_TYPE.finditer(code):
+        if found[0] == "{":
+            blocks.append(_RUST_BLOCK_OF_TYPE.search(code, head, found.start()) is not None)
+        elif found[0] == "}":
+            blocks.pop()
+        elif found[1] != "type" or not blocks[-1]:
+            names.append(found[2])
+        if found[0] in "{}":
+            head = found.end()
+    return names
 
 
 def rust_front_door(source: str) -> list[str]:

@@ -21,7 +21,7 @@ use tallystick_contract::outcome::Outcome;
 use tallystick_engine::Batch;
 use tallystick_engine::Engine;
 use tallystick_engine::ExceptionRecord;
-use tallystick_engine::read::columns::{self, Refusal};
+use tallystick_engine::read::columns::{self, RowRefusal};
 use tallystick_engine::read::decode::decode;
 use tallystick_engine::read::event::Event;
 use tallystick_engine::read::shape::Shapes;
@@ -183,7 +183,7 @@ fn check_rows(bytes: &[u8]) {
             let (mut event, mut rendered, arena) = (Event::default(), Event::default(), Bump::new());
             let read = rows.read(row, &mut event, &arena);
             let (original, total) = rows.original(row);
-            assert_eq!(read == Err(Refusal::TooLarge), total > EVENT_BYTES_MAX as u64);
+            assert_eq!(read == Err(RowRefusal::TooLarge), total > EVENT_BYTES_MAX as u64);
             if original.len() as u64 == total {
                 let decoded = decode(&original, &mut rendered, &mut Shapes::default(), &arena);
                 assert_eq!(read.is_ok(), decoded.is_ok(), "{}", String::from_utf8_lossy(&original));

@@ -15,7 +15,7 @@ use common::{Ledger, SCENARIOS, assert_books_balance, bytes, total};
 use tallystick_contract::account::{ALL, Account, VISIBLE};
 use tallystick_contract::balance::{Balance, PositionKey};
 use tallystick_contract::config::{Config, Mode};
-use tallystick_contract::instant;
+use tallystick_contract::instant::{self, ParsedInstant};
 use tallystick_contract::outcome::Outcome;
 use tallystick_engine::Engine;
 use tallystick_reference::{Answer, Reference};
@@ -366,7 +366,7 @@ fn thousandths(value: &Value) -> i64 {
 
 fn nanoseconds(time: &str) -> i64 {
     match instant::parse(time.as_bytes()) {
-        instant::Parsed::Exact(ns) => ns,
+        ParsedInstant::Exact(ns) => ns,
         _ => panic!("{time:?} is no time"),
     }
 }

@@ -2,8 +2,10 @@
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +31,9 @@ from tests.sources import (
     python_names,
     rust_code,
     rust_functions,
+    rust_modules,
     rust_surface,
+    rust_types,
 )
 
 FILE_LINES_MAX: Final = 500
@@ -162,6 +166,12 @@ def has_dialect(source: str) -> bool:
     return any(len(comment) > COMMENT_MAX for comment in comments) or any(map(DIALECT.search, comments))
 
 
+def types_twice(sources: Iterable[str]) -> list[str]:
+    """The short names by which the sources of one crate define more than one type."""
+    names = Counter(chain.from_iterable(map(rust_types, sources)))
+    return sorted(name for name, count in names.items() if count > 1)
+
+
 def too_long(source: str) -> bool:
     return source.count("\n") > FILE_LINES_MAX
 
@@ -289,6 +299,14 @@ def test_nothing_reads_beyond_the_checkout() -> None:
     assert [label(path) for path in files(".py", ".rs", ".toml") if outside in path.read_text()] == []
 
 
+def test_no_two_types_of_a_crate_have_one_short_name() -> None:
+    crates = sorted(path.parent for path in (ROOT / "rust").glob("*/src"))
+    assert ENGINE in crates
+    assert {label(crate): types_twice(rust_modules(crate).values()) for crate in crates} == {
+        label(crate): [] for crate in crates
+    }
+
+
 def test_files_are_short() -> None:
     assert breaks(files(".py", ".pyi", ".rs"), too_long) == []
 
@@ -357,6 +375,30 @@ def test_circles_are_found() -> None:
     inside = one_way | {"b.c": "def late():\n    from a import d"}
     assert set(circle(import_graph(inside))) == {"a", "b.c"}
     assert circle(import_graph({"a": "import a"})) == ["a", "a"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "twice"),
+    [
+        ("struct Line(u8);", "pub(crate) struct Line<'a> {\n    of: &'a str,\n}", ["Line"]),
+        ("enum Kind {\n    A,\n}", "type Kind = u16;", ["Kind"]),
+        ("pub trait Form {}", "fn f() {\n    struct Form;\n}", ["Form"]),
+        ("mod a {\n    pub struct A;\n}\nmod b {\n    pub struct A;\n}", "", ["A"]),
+        ("impl A {\n    fn f() {\n        struct B;\n    }\n}\nstruct B;", "", ["B"]),
+        ("struct Line;", "enum Kind {\n    Line(Line),\n}\nuse super::Line;", []),
+        ("struct Target;", "impl Deref for A {\n    type Target = B;\n}", []),
+        (
+            "trait A {\n    type Error;\n}",
+            "unsafe impl<T>\n    A for B<T>\nwhere\n    T: C,\n{\n    type Error = D;\n}",
+            [],
+        ),
+        ("impl A for B {\n    fn f(&self) {}\n    type Error = C;\n}", "struct Error;", []),
+        ("struct Line;", "#[cfg(test)]\nmod tests {\n    struct Line;\n}", []),
+        ("struct Line;", '// struct Line;\nconst TEXT: &str = "\nstruct Line;";', []),
+    ],
+)
+def test_types_of_one_short_name_are_found(first: str, second: str, twice: list[str]) -> None:
+    assert types_twice([first, second]) == twice
 
 
 def test_long_functions_are_found() -> None:

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::{Array, StructArray};
 use arrow_data::ArrayData;
 use arrow_schema::{DataType, TimeUnit};
-use tallystick_engine::read::columns::{Column, Dictionary, Form, Kind, Memory, Rows};
+use tallystick_engine::read::columns::{Column, ColumnKind, Dictionary, Memory, Rows, TextLayout};
 use tallystick_engine::read::decode::Malformed;
 use tallystick_engine::read::event::Field;
 
@@ -34,10 +34,10 @@ fn column(field: Field, data: &ArrayData, rows: usize) -> Result<Column<'_>, Mal
     let DataType::Dictionary(key, _) = data.data_type() else {
         return Column::new(field, kind(data.data_type()), &memory(data));
     };
-    let (Kind::Integer { width, is_signed }, [entries]) = (kind(key), data.child_data()) else {
+    let (ColumnKind::Integer { width, is_signed }, [entries]) = (kind(key), data.child_data()) else {
         return Err(Malformed::of_field(field, "has a dictionary with unknown keys"));
     };
-    let Kind::Text(form) = kind(entries.data_type()) else {
+    let ColumnKind::Text(form) = kind(entries.data_type()) else {
         return Err(Malformed::of_field(
             field,
             "has a dictionary of other values than strings: cast it to a plain column",
@@ -58,13 +58,13 @@ fn memory(data: &ArrayData) -> Memory<'_> {
     }
 }
 
-fn kind(data_type: &DataType) -> Kind {
-    let integer = |width: usize, is_signed: bool| Kind::Integer { width, is_signed };
+fn kind(data_type: &DataType) -> ColumnKind {
+    let integer = |width: usize, is_signed: bool| ColumnKind::Integer { width, is_signed };
     match data_type {
-        DataType::Null => Kind::Null,
-        DataType::Utf8 => Kind::Text(Form::Offsets32),
-        DataType::LargeUtf8 => Kind::Text(Form::Offsets64),
-        DataType::Utf8View => Kind::Text(Form::Views),
+        DataType::Null => ColumnKind::Null,
+        DataType::Utf8 => ColumnKind::Text(TextLayout::Offsets32),
+        DataType::LargeUtf8 => ColumnKind::Text(TextLayout::Offsets64),
+        DataType::Utf8View => ColumnKind::Text(TextLayout::Views),
         DataType::Int8 => integer(1, true),
         DataType::Int16 => integer(2, true),
         DataType::Int32 => integer(4, true),
@@ -73,9 +73,9 @@ fn kind(data_type: &DataType) -> Kind {
         DataType::UInt16 => integer(2, false),
         DataType::UInt32 => integer(4, false),
         DataType::UInt64 => integer(8, false),
-        DataType::Decimal32(_, scale) => Kind::Decimal { width: 4, scale: *scale },
-        DataType::Decimal64(_, scale) => Kind::Decimal { width: 8, scale: *scale },
-        DataType::Decimal128(_, scale) => Kind::Decimal { width: 16, scale: *scale },
+        DataType::Decimal32(_, scale) => ColumnKind::Decimal { width: 4, scale: *scale },
+        DataType::Decimal64(_, scale) => ColumnKind::Decimal { width: 8, scale: *scale },
+        DataType::Decimal128(_, scale) => ColumnKind::Decimal { width: 16, scale: *scale },
         DataType::Timestamp(unit, zone) => {
             let unit_ns = match unit {
                 TimeUnit::Second => 1_000_000_000,
@@ -83,10 +83,10 @@ fn kind(data_type: &DataType) -> Kind {
                 TimeUnit::Microsecond => 1_000,
                 TimeUnit::Nanosecond => 1,
             };
-            Kind::Instant { unit_ns, has_zone: zone.as_deref().is_some_and(|zone| !zone.is_empty()) }
+            ColumnKind::Instant { unit_ns, has_zone: zone.as_deref().is_some_and(|zone| !zone.is_empty()) }
         }
-        DataType::Date32 => Kind::Day,
-        DataType::Float16 | DataType::Float32 | DataType::Float64 => Kind::Float,
-        _ => Kind::Other,
+        DataType::Date32 => ColumnKind::Day,
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => ColumnKind::Float,
+        _ => ColumnKind::Other,
     }
 }

@@ -14,7 +14,7 @@ use tallystick_frames::tap::Tap;
 /// What a chunk came to: messages, their bytes, and the runs of bytes that are somebody else's.
 type Fed<'py> = (usize, usize, Vec<Bound<'py, PyBytes>>);
 
-struct State {
+struct InboxState {
     inbox: core::Inbox,
     tap: Option<Tap>,
 }
@@ -23,7 +23,7 @@ struct State {
 /// its lock.
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct Inbox {
-    state: Mutex<State>,
+    state: Mutex<InboxState>,
 }
 
 impl Inbox {
@@ -32,7 +32,7 @@ impl Inbox {
         self.state().inbox.take_through(last_sequence)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, InboxState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -41,7 +41,7 @@ impl Inbox {
 impl Inbox {
     #[new]
     fn new(expected: u64) -> Self {
-        Self { state: Mutex::new(State { inbox: core::Inbox::new(expected), tap: None }) }
+        Self { state: Mutex::new(InboxState { inbox: core::Inbox::new(expected), tap: None }) }
     }
 
     /// Begins to split a connection's bytes, from a frame's boundary on.
@@ -59,7 +59,7 @@ impl Inbox {
     fn feed<'py>(&self, py: Python<'py>, chunk: &[u8]) -> PyResult<Fed<'py>> {
         let fed = py.detach(|| {
             let mut state = self.state();
-            let State { inbox, tap } = &mut *state;
+            let InboxState { inbox, tap } = &mut *state;
             tap.as_mut().map(|tap| tap.feed(chunk, inbox))
         });
         let fed = fed.ok_or_else(|| PyValueError::new_err("no subscription is tapped; call tap() first"))?;

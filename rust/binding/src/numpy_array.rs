@@ -5,13 +5,13 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::IntoPyDict;
-use tallystick_engine::read::columns::{Form, Kind, Memory};
+use tallystick_engine::read::columns::{ColumnKind, Memory, TextLayout};
 
 use crate::input::Bytes;
 
 /// An array's copy.
 pub(crate) struct Array {
-    pub(crate) kind: Kind,
+    pub(crate) kind: ColumnKind,
     pub(crate) length: usize,
     validity: Option<PyBackedBytes>,
     buffers: Vec<Bytes>,
@@ -27,23 +27,26 @@ impl Array {
         let dtype = array.getattr("dtype")?;
         let width = dtype.getattr("itemsize")?.extract::<usize>()?;
         let length = array.len()?;
-        let plain = |kind: Kind| -> PyResult<Self> {
+        let plain = |kind: ColumnKind| -> PyResult<Self> {
             let native = array.call_method1("astype", (dtype.call_method1("newbyteorder", ("=",))?,))?;
             Ok(Self { kind, length, validity: masked(numpy, value)?, buffers: vec![bytes(&native)?] })
         };
         match dtype.getattr("kind")?.extract::<char>()? {
-            'i' => plain(Kind::Integer { width, is_signed: true }),
-            'u' => plain(Kind::Integer { width, is_signed: false }),
-            'S' => plain(Kind::Text(Form::Padded(width))),
+            'i' => plain(ColumnKind::Integer { width, is_signed: true }),
+            'u' => plain(ColumnKind::Integer { width, is_signed: false }),
+            'S' => plain(ColumnKind::Text(TextLayout::Padded(width))),
             'U' => {
-                let copy = plain(Kind::Other)?;
+                let copy = plain(ColumnKind::Other)?;
                 let buffers = value.py().detach(|| utf8_of(&copy.buffers[0], length));
-                Ok(Self { kind: Kind::Text(Form::Offsets64), buffers, ..copy })
+                Ok(Self { kind: ColumnKind::Text(TextLayout::Offsets64), buffers, ..copy })
             }
             'M' => {
                 let copy = plain(instant_kind(numpy, &dtype)?)?;
-                let copy =
-                    if copy.kind == Kind::Day { Self { buffers: vec![days(numpy, &array)?], ..copy } } else { copy };
+                let copy = if copy.kind == ColumnKind::Day {
+                    Self { buffers: vec![days(numpy, &array)?], ..copy }
+                } else {
+                    copy
+                };
                 let missing = numpy.call_method1("isnat", (&array,))?;
                 let validity = match copy.validity {
                     None => valid(numpy, &numpy.call_method1("logical_not", (missing,))?)?,
@@ -51,18 +54,18 @@ impl Array {
                 };
                 Ok(Self { validity, ..copy })
             }
-            'f' => Ok(Self { kind: Kind::Float, length, validity: None, buffers: Vec::new() }),
+            'f' => Ok(Self { kind: ColumnKind::Float, length, validity: None, buffers: Vec::new() }),
             'O' => Err(PyTypeError::new_err(format!(
                 "column {name:?} holds Python objects: give strings of a fixed width (dtype 'S' or 'U'), (codes, categories), or Arrow columns"
             ))),
-            _ => Ok(Self { kind: Kind::Other, length, validity: None, buffers: Vec::new() }),
+            _ => Ok(Self { kind: ColumnKind::Other, length, validity: None, buffers: Vec::new() }),
         }
     }
 
     /// Copies codes; negative ones name nothing.
     pub(crate) fn read_codes(numpy: &Bound<'_, PyModule>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Self> {
         let codes = Self::read(numpy, name, value)?;
-        if !matches!(codes.kind, Kind::Integer { .. }) {
+        if !matches!(codes.kind, ColumnKind::Integer { .. }) {
             return Err(PyTypeError::new_err(format!("column {name:?}: codes are integers")));
         }
         let validity = match codes.validity {
@@ -77,7 +80,7 @@ impl Array {
         let end = i64::try_from(text.len()).unwrap_or(i64::MAX);
         let offsets = [0_i64, end].iter().flat_map(|offset| offset.to_le_bytes()).collect();
         let buffers = vec![Bytes::Copied(offsets), Bytes::Copied(text.as_bytes().to_vec())];
-        Self { kind: Kind::Text(Form::Offsets64), length: 1, validity: None, buffers }
+        Self { kind: ColumnKind::Text(TextLayout::Offsets64), length: 1, validity: None, buffers }
     }
 
     /// The array's memory.
@@ -116,17 +119,17 @@ fn masked(numpy: &Bound<'_, PyModule>, value: &Bound<'_, PyAny>) -> PyResult<Opt
 }
 
 /// NumPy's instants carry no zone and count in UTC.
-fn instant_kind(numpy: &Bound<'_, PyModule>, dtype: &Bound<'_, PyAny>) -> PyResult<Kind> {
+fn instant_kind(numpy: &Bound<'_, PyModule>, dtype: &Bound<'_, PyAny>) -> PyResult<ColumnKind> {
     let (unit, count) = numpy.call_method1("datetime_data", (dtype,))?.extract::<(String, i64)>()?;
     let unit_ns = match (&*unit, count) {
         ("s", 1) => 1_000_000_000,
         ("ms", 1) => 1_000_000,
         ("us", 1) => 1_000,
         ("ns", 1) => 1,
-        ("D", 1) => return Ok(Kind::Day),
-        _ => return Ok(Kind::Other),
+        ("D", 1) => return Ok(ColumnKind::Day),
+        _ => return Ok(ColumnKind::Other),
     };
-    Ok(Kind::Instant { unit_ns, has_zone: true })
+    Ok(ColumnKind::Instant { unit_ns, has_zone: true })
 }
 
 /// Days of 64 bits as the engine's days of 32; those beyond stay beyond any calendar.

@@ -7,7 +7,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyMapping, PyString, PyTuple};
-use tallystick_engine::read::columns::{Column, Dictionary, Kind, Memory, Rows};
+use tallystick_engine::read::columns::{Column, ColumnKind, Dictionary, Memory, Rows};
 use tallystick_engine::read::decode::Malformed;
 use tallystick_engine::read::event::Field;
 
@@ -61,7 +61,7 @@ impl NumpyTable {
         match source {
             Source::Plain(array) => Column::new(field, array.kind, &array.memory()),
             Source::Encoded(codes, categories) => {
-                let Kind::Integer { width, is_signed } = codes.kind else {
+                let ColumnKind::Integer { width, is_signed } = codes.kind else {
                     return Err(Malformed::of_field(field, "has codes that are no integers"));
                 };
                 Column::encoded(field, (width, is_signed), &codes.memory(), dictionary(field, categories)?)
@@ -75,7 +75,7 @@ impl NumpyTable {
 }
 
 fn dictionary(field: Field, texts: &Array) -> Result<Arc<Dictionary<'_>>, Malformed> {
-    let Kind::Text(form) = texts.kind else {
+    let ColumnKind::Text(form) = texts.kind else {
         return Err(Malformed::of_field(field, "has categories that are no strings"));
     };
     Dictionary::new(form, &texts.memory(), true).map(Arc::new)

@@ -4,9 +4,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
-use crate::instant;
+use crate::instant::{self, ParsedInstant};
 use crate::limits::{DAY_NS, SECOND_NS};
-use crate::quantity;
+use crate::quantity::{self, ParsedQuantity};
 
 /// A quantity as a number, or as a decimal string. It is read by way of a JSON value: numbers that stay exact are no
 /// numbers to serde's choice between several kinds.
@@ -42,7 +42,7 @@ impl RawQuantity {
             Self::Text(text) => text.clone(),
         };
         match quantity::parse(text.as_bytes()) {
-            quantity::Parsed::Exact(value) if value >= 0 => Ok(value),
+            ParsedQuantity::Exact(value) if value >= 0 => Ok(value),
             _ => Err(format!(
                 "{place}: {text:?} is no quantity; give one ≥ 0 with at most 3 fraction digits, such as 12.5"
             )),
@@ -97,7 +97,7 @@ pub fn finite(place: &str, text: &str, example: &str) -> Result<i64, String> {
 /// What is wrong with it, where, and what would be right.
 pub fn time(place: &str, text: &str) -> Result<i64, String> {
     match instant::parse(text.as_bytes()) {
-        instant::Parsed::Exact(ns) => Ok(ns),
+        ParsedInstant::Exact(ns) => Ok(ns),
         _ => Err(format!("{place}: {text:?} is no time; give RFC 3339 with a zone, such as \"2026-01-01T00:00:00Z\"")),
     }
 }
@@ -109,7 +109,7 @@ pub fn time(place: &str, text: &str) -> Result<i64, String> {
 pub fn moment(place: &str, text: &str) -> Result<i64, String> {
     let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
     match instant::parse(whole.as_bytes()) {
-        instant::Parsed::Exact(ns) => Ok(ns),
+        ParsedInstant::Exact(ns) => Ok(ns),
         _ => Err(format!("{place}: {text:?} is no time; give a date such as \"2026-12-01\", or RFC 3339 with a zone")),
     }
 }

@@ -13,7 +13,7 @@ const PRINTER: DateTimePrinter = DateTimePrinter::new();
 
 /// What a text in the place of a time turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Parsed {
+pub enum ParsedInstant {
     /// Nanoseconds since the epoch.
     Exact(i64),
     /// A valid time that 64-bit nanoseconds cannot hold (before 1677 or after 2262).
@@ -26,16 +26,18 @@ pub enum Parsed {
 /// rounded.
 ///
 /// ```
-/// use tallystick_contract::instant::{Parsed, format, parse};
+/// use tallystick_contract::instant::{ParsedInstant, format, parse};
 ///
 /// // The first of March 2026 came 20,513 days after 1970 began; noon in a zone two hours ahead is ten o'clock UTC.
 /// let ten_ns = (20_513 * 24 + 10) * 3_600 * 1_000_000_000;
-/// assert_eq!(parse(b"2026-03-01T12:00:00+02:00"), Parsed::Exact(ten_ns));
+/// assert_eq!(parse(b"2026-03-01T12:00:00+02:00"), ParsedInstant::Exact(ten_ns));
 /// assert_eq!(format(ten_ns), "2026-03-01T10:00:00Z");
-/// assert_eq!(parse(b"2026-03-01T12:00:00"), Parsed::NotATime); // no zone: nobody knows when that was
+/// assert_eq!(parse(b"2026-03-01T12:00:00"), ParsedInstant::NotATime); // no zone: nobody knows when that was
 /// ```
-pub fn parse(text: &[u8]) -> Parsed {
-    parse_parts(text).map_or(Parsed::NotATime, |ns| i64::try_from(ns).map_or(Parsed::BeyondRange, Parsed::Exact))
+pub fn parse(text: &[u8]) -> ParsedInstant {
+    parse_parts(text).map_or(ParsedInstant::NotATime, |ns| {
+        i64::try_from(ns).map_or(ParsedInstant::BeyondRange, ParsedInstant::Exact)
+    })
 }
 
 /// The minute that was read last. The times of a log lie close together, so most are read as seconds of a known minute.
@@ -51,14 +53,14 @@ flat!(Minute);
 impl Minute {
     /// As [`parse`], with less work for a time in UTC within the minute that was read last.
     #[inline]
-    pub fn parse(&mut self, text: &[u8]) -> Parsed {
+    pub fn parse(&mut self, text: &[u8]) -> ParsedInstant {
         if text.first_chunk() == Some(&self.text)
             && let Some(ns) = seconds_ns(&text[16..]).and_then(|ns| self.start_ns.checked_add(ns))
         {
-            return Parsed::Exact(ns);
+            return ParsedInstant::Exact(ns);
         }
         let parsed = parse(text);
-        if let (Parsed::Exact(ns), Some(minute)) = (parsed, text.first_chunk())
+        if let (ParsedInstant::Exact(ns), Some(minute)) = (parsed, text.first_chunk())
             && let Some(start_ns) = seconds_ns(&text[16..]).and_then(|seconds| ns.checked_sub(seconds))
         {
             *self = Self { text: *minute, start_ns };
@@ -232,16 +234,16 @@ mod tests {
     #[test]
     fn instants_and_refusals() {
         for (text, expected) in [
-            ("1970-01-01T00:00:00Z", Parsed::Exact(0)),
-            ("1969-12-31T23:59:59.999999999Z", Parsed::Exact(-1)),
-            ("2026-03-01T12:00:00+02:00", Parsed::Exact(1_772_359_200 * SECOND_NS)),
-            ("2026-03-01 10:00:00z", Parsed::Exact(1_772_359_200 * SECOND_NS)),
-            ("2000-02-29T00:00:00Z", Parsed::Exact(951_782_400 * SECOND_NS)),
-            ("1970-01-01T00:00:00.1234567890000Z", Parsed::Exact(123_456_789)),
-            ("2016-12-31T23:59:60Z", Parsed::Exact(1_483_228_800 * SECOND_NS)),
-            ("2017-01-01T00:59:60+01:00", Parsed::Exact(1_483_228_800 * SECOND_NS)),
-            ("9999-12-31T23:59:59Z", Parsed::BeyondRange),
-            ("0000-01-01T00:00:00Z", Parsed::BeyondRange),
+            ("1970-01-01T00:00:00Z", ParsedInstant::Exact(0)),
+            ("1969-12-31T23:59:59.999999999Z", ParsedInstant::Exact(-1)),
+            ("2026-03-01T12:00:00+02:00", ParsedInstant::Exact(1_772_359_200 * SECOND_NS)),
+            ("2026-03-01 10:00:00z", ParsedInstant::Exact(1_772_359_200 * SECOND_NS)),
+            ("2000-02-29T00:00:00Z", ParsedInstant::Exact(951_782_400 * SECOND_NS)),
+            ("1970-01-01T00:00:00.1234567890000Z", ParsedInstant::Exact(123_456_789)),
+            ("2016-12-31T23:59:60Z", ParsedInstant::Exact(1_483_228_800 * SECOND_NS)),
+            ("2017-01-01T00:59:60+01:00", ParsedInstant::Exact(1_483_228_800 * SECOND_NS)),
+            ("9999-12-31T23:59:59Z", ParsedInstant::BeyondRange),
+            ("0000-01-01T00:00:00Z", ParsedInstant::BeyondRange),
         ] {
             assert_eq!(parse(text.as_bytes()), expected, "{text}");
         }
@@ -266,7 +268,7 @@ mod tests {
             "2026-03-01T12:00:00Zx",
             "+026-03-01T12:00:00Z",
         ] {
-            assert_eq!(parse(text.as_bytes()), Parsed::NotATime, "{text}");
+            assert_eq!(parse(text.as_bytes()), ParsedInstant::NotATime, "{text}");
         }
         assert!(is_date_or_time(b"2026-03-01") && is_date_or_time(b"2026-03-01T00:00:00Z"));
         assert!(!is_date_or_time(b"2026-03-32") && !is_date_or_time(b"tomorrow..") && !is_date_or_time(b""));
@@ -276,7 +278,7 @@ mod tests {
     fn formatting_is_the_inverse_of_parsing() {
         let mut ns = i64::MIN;
         for step in 0..20_000_i64 {
-            assert_eq!(parse(format(ns).as_bytes()), Parsed::Exact(ns));
+            assert_eq!(parse(format(ns).as_bytes()), ParsedInstant::Exact(ns));
             ns = ns.wrapping_add(922_337_203_685_477 * 2 + step * 7);
         }
     }

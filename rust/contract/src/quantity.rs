@@ -4,7 +4,7 @@ use crate::limits::{FRACTION_DIGITS_MAX, QUANTITY_MAX, SCALE};
 
 /// What a decimal number turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Parsed {
+pub enum ParsedQuantity {
     /// Within the limits: thousandths of a unit.
     Exact(i64),
     /// A number, but one with more than three fraction digits or a magnitude above 10¹².
@@ -17,16 +17,16 @@ pub enum Parsed {
 /// same.
 ///
 /// ```
-/// use tallystick_contract::quantity::{Parsed, parse};
+/// use tallystick_contract::quantity::{ParsedQuantity, parse};
 ///
-/// assert_eq!(parse(b"12.5"), Parsed::Exact(12_500));
-/// assert_eq!(parse(b"125e-1"), Parsed::Exact(12_500));
-/// assert_eq!(parse(b"0.0001"), Parsed::Unrepresentable); // finer than a thousandth, and nothing is rounded
-/// assert_eq!(parse(b"1,5"), Parsed::NotANumber);
+/// assert_eq!(parse(b"12.5"), ParsedQuantity::Exact(12_500));
+/// assert_eq!(parse(b"125e-1"), ParsedQuantity::Exact(12_500));
+/// assert_eq!(parse(b"0.0001"), ParsedQuantity::Unrepresentable); // finer than a thousandth, and nothing is rounded
+/// assert_eq!(parse(b"1,5"), ParsedQuantity::NotANumber);
 /// ```
 #[inline]
-pub fn parse(text: &[u8]) -> Parsed {
-    whole(text).map_or_else(|| parse_any(text), |units| Parsed::Exact(units * SCALE))
+pub fn parse(text: &[u8]) -> ParsedQuantity {
+    whole(text).map_or_else(|| parse_any(text), |units| ParsedQuantity::Exact(units * SCALE))
 }
 
 /// A whole number of few digits, as most quantities are.
@@ -38,11 +38,11 @@ fn whole(text: &[u8]) -> Option<i64> {
     text.iter().try_fold(0, |value, byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')))
 }
 
-fn parse_any(text: &[u8]) -> Parsed {
+fn parse_any(text: &[u8]) -> ParsedQuantity {
     let Some(number) = Decimal::scan(text) else {
-        return Parsed::NotANumber;
+        return ParsedQuantity::NotANumber;
     };
-    number.to_thousandths().map_or(Parsed::Unrepresentable, Parsed::Exact)
+    number.to_thousandths().map_or(ParsedQuantity::Unrepresentable, ParsedQuantity::Exact)
 }
 
 /// A fixed-point number `unscaled` × 10^−`scale` in thousandths; nothing if it would have to be rounded or exceeds
@@ -239,31 +239,31 @@ mod tests {
     #[test]
     fn values_are_judged_not_spellings() {
         for (text, expected) in [
-            ("12", Parsed::Exact(12_000)),
-            ("12.0", Parsed::Exact(12_000)),
-            ("1.2e1", Parsed::Exact(12_000)),
-            ("1200e-2", Parsed::Exact(12_000)),
-            ("1.2340", Parsed::Exact(1_234)),
-            ("-0", Parsed::Exact(0)),
-            ("0e999999999999999999999", Parsed::Exact(0)),
-            ("0.001", Parsed::Exact(1)),
-            ("1E-3", Parsed::Exact(1)),
-            ("1000000000000", Parsed::Exact(QUANTITY_MAX)),
-            ("1e12", Parsed::Exact(QUANTITY_MAX)),
-            ("-1e+12", Parsed::Exact(-QUANTITY_MAX)),
-            ("0.0001", Parsed::Unrepresentable),
-            ("1.0005", Parsed::Unrepresentable),
-            ("1000000000000.001", Parsed::Unrepresentable),
-            ("1e13", Parsed::Unrepresentable),
-            ("1e400", Parsed::Unrepresentable),
-            ("1e-400", Parsed::Unrepresentable),
-            ("99999999999999999999999999", Parsed::Unrepresentable),
+            ("12", ParsedQuantity::Exact(12_000)),
+            ("12.0", ParsedQuantity::Exact(12_000)),
+            ("1.2e1", ParsedQuantity::Exact(12_000)),
+            ("1200e-2", ParsedQuantity::Exact(12_000)),
+            ("1.2340", ParsedQuantity::Exact(1_234)),
+            ("-0", ParsedQuantity::Exact(0)),
+            ("0e999999999999999999999", ParsedQuantity::Exact(0)),
+            ("0.001", ParsedQuantity::Exact(1)),
+            ("1E-3", ParsedQuantity::Exact(1)),
+            ("1000000000000", ParsedQuantity::Exact(QUANTITY_MAX)),
+            ("1e12", ParsedQuantity::Exact(QUANTITY_MAX)),
+            ("-1e+12", ParsedQuantity::Exact(-QUANTITY_MAX)),
+            ("0.0001", ParsedQuantity::Unrepresentable),
+            ("1.0005", ParsedQuantity::Unrepresentable),
+            ("1000000000000.001", ParsedQuantity::Unrepresentable),
+            ("1e13", ParsedQuantity::Unrepresentable),
+            ("1e400", ParsedQuantity::Unrepresentable),
+            ("1e-400", ParsedQuantity::Unrepresentable),
+            ("99999999999999999999999999", ParsedQuantity::Unrepresentable),
         ] {
             assert_eq!(parse(text.as_bytes()), expected, "{text}");
         }
         for text in ["", "-", "+1", "01", ".5", "5.", "1e", "1e+", "0x10", "NaN", "Infinity", "1 ", " 1", "1_0", "1,5"]
         {
-            assert_eq!(parse(text.as_bytes()), Parsed::NotANumber, "{text}");
+            assert_eq!(parse(text.as_bytes()), ParsedQuantity::NotANumber, "{text}");
         }
     }
 
@@ -296,9 +296,9 @@ mod tests {
     #[test]
     fn long_runs_of_zeros_lose_nothing() {
         let text = format!("1.{}", "0".repeat(5_000));
-        assert_eq!(parse(text.as_bytes()), Parsed::Exact(1_000));
+        assert_eq!(parse(text.as_bytes()), ParsedQuantity::Exact(1_000));
         let text = format!("1{}e-5000", "0".repeat(5_000));
-        assert_eq!(parse(text.as_bytes()), Parsed::Exact(1_000));
+        assert_eq!(parse(text.as_bytes()), ParsedQuantity::Exact(1_000));
     }
 
     #[test]
@@ -316,7 +316,7 @@ mod tests {
         for thousandths in [0, 1, -1, 10, 100, 1_000, -1_500, 12_345, QUANTITY_MAX, -QUANTITY_MAX, 999, -999_999] {
             let mut text = Vec::new();
             write(&mut text, thousandths);
-            assert_eq!(parse(&text), Parsed::Exact(thousandths));
+            assert_eq!(parse(&text), ParsedQuantity::Exact(thousandths));
         }
         let mut text = Vec::new();
         write(&mut text, -500);

@@ -18,7 +18,7 @@ use hashbrown::HashTable;
 use jiff::Timestamp;
 use serde::Deserialize;
 use tallystick_contract::heap_size::HeapSize;
-use tallystick_contract::instant::{self, Minute, Parsed};
+use tallystick_contract::instant::{self, Minute, ParsedInstant};
 use tallystick_contract::outcome::Outcome;
 use tallystick_engine::read::decode::decode;
 use tallystick_engine::read::event::Event;
@@ -133,8 +133,8 @@ fn times(events: &[Plain<'_>]) {
     let sum = |sum: u64, ns: i64| sum.wrapping_add(ns.cast_unsigned());
     let mut ours = || {
         let read = |text: &&str| match minute.parse(text.as_bytes()) {
-            Parsed::Exact(ns) => Some(ns),
-            Parsed::BeyondRange | Parsed::NotATime => None,
+            ParsedInstant::Exact(ns) => Some(ns),
+            ParsedInstant::BeyondRange | ParsedInstant::NotATime => None,
         };
         texts.iter().filter_map(read).fold(0, sum)
     };

@@ -4,7 +4,7 @@
 
 use bumpalo::Bump;
 use libfuzzer_sys::fuzz_target;
-use tallystick_engine::read::columns::{self, Refusal};
+use tallystick_engine::read::columns::{self, RowRefusal};
 use tallystick_contract::config::Config;
 use tallystick_engine::read::decode::decode;
 use tallystick_engine::{Batch, Engine};
@@ -21,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
                 let (mut event, arena) = (Event::default(), Bump::new());
                 let read = rows.read(row, &mut event, &arena);
                 let (original, total) = rows.original(row);
-                assert_eq!(read == Err(Refusal::TooLarge), total > EVENT_BYTES_MAX as u64);
+                assert_eq!(read == Err(RowRefusal::TooLarge), total > EVENT_BYTES_MAX as u64);
                 // A rendering that was cut is no longer the row.
                 if original.len() as u64 == total {
                     let mut rendered = Event::default();

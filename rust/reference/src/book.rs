@@ -179,7 +179,7 @@ impl Reference {
         if self.config.duplicate_suspect && self.memory.has_same_meaning(&posting.key, said) {
             insert(&mut reply, ("duplicate_suspect".to_owned(), work::of_key(&posting.key)));
         }
-        self.flag(reply, &posting.key, turn.claim.verdict)
+        self.flag(reply, &posting.key, turn.admitted.verdict)
     }
 
     /// Adds what is said of the source of an element that was accepted, or that was only observed because nobody knows

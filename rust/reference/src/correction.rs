@@ -3,7 +3,7 @@
 use tallystick_contract::outcome::Outcome;
 
 use super::body::{Body, Key};
-use super::memory::{Remembered, Said};
+use super::memory::{KeyContent, Remembered};
 use super::turn::{Reply, Turn};
 use super::twin::{Record, Reference, Standing};
 use super::{ownership, work};
@@ -22,7 +22,7 @@ impl Reference {
     pub(super) fn target(&self, key: &Key, ordinal: u64, elements_max: u64) -> Target {
         match self.memory.find(key) {
             Some(known) if known.is_directive() => Target::OutOfReach,
-            None | Some(Remembered { said: Said::Echo, .. } | Remembered { outcome: Outcome::Held, .. }) => {
+            None | Some(Remembered { said: KeyContent::Echo, .. } | Remembered { outcome: Outcome::Held, .. }) => {
                 Target::Unknown
             }
             Some(known) if ordinal.saturating_sub(known.ordinal) > elements_max => Target::OutOfReach,

@@ -79,7 +79,7 @@ pub(super) enum What {
     },
     /// The quantity that a line is to bring; nothing for its end.
     Receipt {
-        line: Line,
+        line: ReceiptLine,
         quantity: Option<i64>,
     },
     /// Something of `docs/promise.md`.
@@ -96,7 +96,7 @@ pub(super) enum About {
 
 /// A line of what is to come.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Line {
+pub(super) struct ReceiptLine {
     /// Whose documents these are; empty until the source is looked at.
     pub(super) names: String,
     pub(super) document: String,
@@ -275,7 +275,7 @@ fn is_ownership_alone(tables: &str) -> bool {
 
 /// A line, and what it is to bring.
 fn receipt(fields: &Fields<'_>, is_announced: bool) -> Result<Result<What, Outcome>, Malformed> {
-    let line = Line {
+    let line = ReceiptLine {
         names: String::new(),
         document: fields.text("document", NAME_BYTES_MAX)?.ok_or(Malformed)?,
         number: fields.line("line")?,

@@ -12,10 +12,10 @@ use super::body::Key;
 use super::directive::{Directive, What};
 use super::event::{Content, Event};
 use super::master::Table;
-use super::memory::Said;
+use super::memory::KeyContent;
 use super::order::Waiting;
 use super::time::Time;
-use super::turn::{Claim, Reply, Turn};
+use super::turn::{Admitted, Reply, Turn};
 use super::twin::{Answer, Record, Reference, Standing};
 use super::{ownership, work};
 
@@ -40,19 +40,19 @@ impl Reference {
         let Some(time_ns) = self.effective_time(event, log_time_ns) else {
             return Reply::new(Outcome::TimeOutOfBounds);
         };
-        let claim = match self.claim(&event.source, content, time_ns) {
+        let admitted = match self.admit(&event.source, content, time_ns) {
             Err(outcome) => return Reply::new(outcome),
-            Ok(claim) => claim,
+            Ok(admitted) => admitted,
         };
         let (event, ordinal, came_ns, text) = (event.clone(), self.elements, log_time_ns, text.to_vec());
-        let turn = Turn { event, claim, ordinal, place, came_ns, text, is_late: false };
+        let turn = Turn { event, admitted, ordinal, place, came_ns, text, is_late: false };
         self.take_turn(turn, ordering, log_time_ns)
     }
 
     /// Acts on an element, or lets it wait for those before it.
     fn take_turn(&mut self, mut turn: Turn, ordering: Ordering, log_time_ns: i64) -> Reply {
         let Ok(content) = turn.event.content.clone() else { unreachable!("what is refused takes no turn") };
-        let (sequence, role) = (turn.place.0, turn.claim.verdict.role);
+        let (sequence, role) = (turn.place.0, turn.admitted.verdict.role);
         let (key, origin, time) = (turn.key(), turn.event.origin.clone(), turn.event.time);
         let reply = match turn.event.sequence.filter(|_| ordering.order != Order::Arrival) {
             None => self.act(turn, sequence),
@@ -72,7 +72,7 @@ impl Reference {
         };
         self.memory.remember(
             key.clone(),
-            Said::Content(Box::new(content), time),
+            KeyContent::Content(Box::new(content), time),
             reply.outcome,
             self.elements,
             log_time_ns,
@@ -80,7 +80,7 @@ impl Reference {
         // What changed nothing does not stand for the event that it was made from.
         let stands = !reply.outcome.is_refusal() && role != Role::Observer;
         if let Some(origin) = origin.filter(|origin| *origin != key && stands) {
-            self.memory.remember(origin, Said::Echo, Outcome::Duplicate, self.elements, log_time_ns);
+            self.memory.remember(origin, KeyContent::Echo, Outcome::Duplicate, self.elements, log_time_ns);
         }
         reply
     }
@@ -126,7 +126,7 @@ impl Reference {
     }
 
     /// What the source may say, in our names and units.
-    pub(super) fn claim(&self, source: &str, content: &Content, time_ns: i64) -> Result<Claim, Outcome> {
+    pub(super) fn admit(&self, source: &str, content: &Content, time_ns: i64) -> Result<Admitted, Outcome> {
         if ownership::is_stranger(&self.config, source) {
             return Err(Outcome::NotOwner);
         }
@@ -138,7 +138,7 @@ impl Reference {
                     return Err(Outcome::NotOwner);
                 }
                 let body = self.master.measured(body, time_ns, self.config.master)?;
-                Ok(Claim { body: Some(body), time_ns, verdict })
+                Ok(Admitted { body: Some(body), time_ns, verdict })
             }
             Content::Directive(directive) => {
                 let location = match &directive.what {
@@ -148,7 +148,7 @@ impl Reference {
                     _ => String::new(),
                 };
                 let verdict = ownership::of_directive(&self.config, source, directive, &location, time_ns)?;
-                Ok(Claim { body: None, time_ns, verdict })
+                Ok(Admitted { body: None, time_ns, verdict })
             }
         }
     }
@@ -156,10 +156,10 @@ impl Reference {
     /// What an element does when its turn has come.
     pub(super) fn act(&mut self, turn: Turn, sequence: u64) -> Reply {
         let Ok(content) = turn.event.content.clone() else { unreachable!("what is refused takes no turn") };
-        let (is_late, is_observed) = (turn.is_late, turn.claim.verdict.role == Role::Observer);
+        let (is_late, is_observed) = (turn.is_late, turn.admitted.verdict.role == Role::Observer);
         let mut reply = match content {
             Content::Stock(_) if is_observed => {
-                self.records.insert(turn.key(), Record::new(Standing::Observed, turn.claim.time_ns));
+                self.records.insert(turn.key(), Record::new(Standing::Observed, turn.admitted.time_ns));
                 Reply::new(Outcome::Observed)
             }
             Content::Directive(Directive { what: What::Promise(Ask::Request(_)), .. }) if is_observed => {
@@ -174,11 +174,11 @@ impl Reference {
                     self.waiting.push(turn);
                     return reply;
                 }
-                self.flag(reply, &turn.key(), turn.claim.verdict)
+                self.flag(reply, &turn.key(), turn.admitted.verdict)
             }
         };
         if is_observed {
-            reply = self.flag(reply, &turn.key(), turn.claim.verdict);
+            reply = self.flag(reply, &turn.key(), turn.admitted.verdict);
         }
         reply.raised.extend(self.look_at_promises());
         reply.late_if(is_late)
@@ -186,10 +186,10 @@ impl Reference {
 
     /// Applies a stock event, keeps it back, or refuses it by the state.
     fn post(&mut self, turn: &Turn, sequence: u64) -> Reply {
-        let claim = turn.claim.clone();
-        let body = claim.body.expect("a stock event has one");
-        let posting = self.posting(turn.key(), body, claim.time_ns, claim.verdict);
-        let mut record = Record::new(Standing::Refused, claim.time_ns);
+        let admitted = turn.admitted.clone();
+        let body = admitted.body.expect("a stock event has one");
+        let posting = self.posting(turn.key(), body, admitted.time_ns, admitted.verdict);
+        let mut record = Record::new(Standing::Refused, admitted.time_ns);
         let reply = match self.plan(None, Some(&posting)) {
             Err(outcome) => Reply::new(outcome),
             Ok(plan) => {

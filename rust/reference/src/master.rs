@@ -40,7 +40,7 @@ enum Safety {
 }
 
 /// Effective time, source and id of a definition: the greatest that has begun holds.
-type Rank = (i64, String, String);
+pub(super) type Rank = (i64, String, String);
 type Versions = BTreeMap<String, Vec<(Rank, Version)>>;
 
 #[derive(Debug, Clone, Default)]

@@ -14,13 +14,13 @@ use super::time::Time;
 
 /// What was said under a key.
 #[derive(Debug, Clone)]
-pub(super) enum Said {
+pub(super) enum KeyContent {
     Content(Box<Content>, Option<Time>),
     /// Nothing yet: an event that was made from this one came before it.
     Echo,
 }
 
-impl Said {
+impl KeyContent {
     /// The names of the fields in which what is said now differs. An echo is never contradicted.
     pub(super) fn differences(&self, content: &Content, time: Option<Time>) -> Vec<&'static str> {
         let Self::Content(known, known_time) = self else { return Vec::new() };
@@ -68,7 +68,7 @@ pub(super) struct Remembered {
     generation: i64,
     /// Elements before the one that was first sent under it.
     pub(super) ordinal: u64,
-    pub(super) said: Said,
+    pub(super) said: KeyContent,
     pub(super) outcome: Outcome,
 }
 
@@ -77,11 +77,11 @@ impl Remembered {
         let is_it = |content: &Content| {
             matches!(content, Content::Directive(Directive { what: What::Promise(Ask::Request(_)), .. }))
         };
-        matches!(&self.said, Said::Content(content, _) if is_it(content))
+        matches!(&self.said, KeyContent::Content(content, _) if is_it(content))
     }
 
     pub(super) fn is_directive(&self) -> bool {
-        matches!(&self.said, Said::Content(content, _) if matches!(**content, Content::Directive(_)))
+        matches!(&self.said, KeyContent::Content(content, _) if matches!(**content, Content::Directive(_)))
     }
 }
 
@@ -133,7 +133,7 @@ impl Memory {
     }
 
     /// Keeps a key with its answer, and makes room for it.
-    pub(super) fn remember(&mut self, key: Key, said: Said, outcome: Outcome, ordinal: u64, log_time_ns: i64) {
+    pub(super) fn remember(&mut self, key: Key, said: KeyContent, outcome: Outcome, ordinal: u64, log_time_ns: i64) {
         let generation = log_time_ns.div_euclid(self.generation_ns);
         self.has_old |= generation < self.generation.saturating_sub(DEDUP_GENERATIONS);
         self.keys.insert(key, Remembered { generation, ordinal, said, outcome });
@@ -162,11 +162,11 @@ impl Memory {
         let was_believed =
             |known: &Remembered| matches!(known.outcome, Outcome::Applied | Outcome::Absorbed | Outcome::Late);
         let is_suspect = |(other, known): (&Key, &Remembered)| match &known.said {
-            Said::Content(said, _) => match &**said {
+            KeyContent::Content(said, _) => match &**said {
                 Content::Stock(said) => was_believed(known) && other != key && meaning(said) == meaning(body),
                 Content::Directive(_) => false,
             },
-            Said::Echo => false,
+            KeyContent::Echo => false,
         };
         !body.document.is_empty() && self.keys.iter().any(is_suspect)
     }

@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use tallystick_contract::balance::PositionKey;
 
 use super::claims::supply::{SupplyFact, SupplySaid};
-use super::directive::Line;
+use super::directive::ReceiptLine;
 use super::document::Order;
 use super::posting::Posting;
 use super::turn::Turn;
 use super::twin::{Dispatch, Expected, Reference, Taken};
 
 /// The line that a posting brings something of.
-fn line_of(posting: &Posting) -> Option<Line> {
+fn line_of(posting: &Posting) -> Option<ReceiptLine> {
     let body = &posting.body;
     let is_receipt = &*body.rule.name == "stock.received" && !body.document.is_empty();
-    is_receipt.then(|| Line {
+    is_receipt.then(|| ReceiptLine {
         names: posting.names.clone(),
         document: body.document.clone(),
         number: body.line.clone(),
@@ -24,7 +24,7 @@ fn line_of(posting: &Posting) -> Option<Line> {
     })
 }
 
-fn subject_of(line: &Line) -> String {
+fn subject_of(line: &ReceiptLine) -> String {
     let order = Order { names: line.names.clone(), document: line.document.clone(), sku: line.sku.clone() };
     format!("{}/{}", order.subject(&line.number), line.location)
 }
@@ -34,7 +34,7 @@ impl Reference {
     pub(super) fn announce(
         &mut self,
         turn: &Turn,
-        line: &Line,
+        line: &ReceiptLine,
         quantity: Option<i64>,
         sequence: u64,
     ) -> Vec<(String, String)> {
@@ -50,14 +50,14 @@ impl Reference {
     }
 
     /// All that should have come of a supply line was received.
-    fn close_receipt(&mut self, turn: &Turn, line: &Line, sequence: u64) {
-        let Line { names, document, number, sku, location } = line.clone();
+    fn close_receipt(&mut self, turn: &Turn, line: &ReceiptLine, sequence: u64) {
+        let ReceiptLine { names, document, number, sku, location } = line.clone();
         let order = Order { names, document, sku: sku.clone() };
         let at = PositionKey { sku, location, lot: String::new(), owner: String::new() };
         let fact = SupplyFact {
             number,
             at: at.clone(),
-            time_ns: turn.claim.time_ns,
+            time_ns: turn.admitted.time_ns,
             key: turn.key(),
             posting: None,
             said: SupplySaid::Closed { is_received: true },
@@ -71,9 +71,9 @@ impl Reference {
     }
 
     /// A line in our names.
-    pub(super) fn line_named(&self, turn: &Turn, line: &Line) -> Line {
-        let (source, time_ns) = (&turn.event.source, turn.claim.time_ns);
-        Line {
+    pub(super) fn line_named(&self, turn: &Turn, line: &ReceiptLine) -> ReceiptLine {
+        let (source, time_ns) = (&turn.event.source, turn.admitted.time_ns);
+        ReceiptLine {
             names: self.config.documents(source).to_owned(),
             sku: self.master.item_name(source, &line.sku, time_ns),
             location: self.master.location_name(source, &line.location, time_ns),
@@ -87,7 +87,7 @@ impl Reference {
             return Vec::new();
         }
         self.forget_lines();
-        let mut changes: Vec<(Line, i128)> = Vec::new();
+        let mut changes: Vec<(ReceiptLine, i128)> = Vec::new();
         for (posting, sign) in undo.map(|undo| (undo, -1)).into_iter().chain(add.map(|add| (add, 1))) {
             let Some(line) = line_of(posting) else { continue };
             // What was forgotten cannot be taken back.
@@ -100,12 +100,12 @@ impl Reference {
                 None => changes.push((line, amount)),
             }
         }
-        let look = |(line, amount): (Line, i128)| self.look_at(&line, |expected| expected.received += amount);
+        let look = |(line, amount): (ReceiptLine, i128)| self.look_at(&line, |expected| expected.received += amount);
         changes.into_iter().filter_map(look).collect()
     }
 
     /// Changes a line and says if it does not fit since.
-    fn look_at(&mut self, line: &Line, change: impl FnOnce(&mut Expected)) -> Option<(String, String)> {
+    fn look_at(&mut self, line: &ReceiptLine, change: impl FnOnce(&mut Expected)) -> Option<(String, String)> {
         let receipts = self.config.receipts?;
         self.forget_lines();
         let is_scheduled = self.is_scheduled(line);

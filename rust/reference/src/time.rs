@@ -94,15 +94,15 @@ fn digits<N: std::str::FromStr>(text: &str, count: usize) -> Option<N> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use tallystick_contract::instant::{self, Parsed};
+    use tallystick_contract::instant::{self, ParsedInstant};
 
     use super::*;
 
     fn other(text: &str) -> Option<Time> {
         match instant::parse(text.as_bytes()) {
-            Parsed::Exact(ns) => Some(Time::Exact(ns)),
-            Parsed::BeyondRange => Some(Time::BeyondRange),
-            Parsed::NotATime => None,
+            ParsedInstant::Exact(ns) => Some(Time::Exact(ns)),
+            ParsedInstant::BeyondRange => Some(Time::BeyondRange),
+            ParsedInstant::NotATime => None,
         }
     }
 

@@ -1,4 +1,5 @@
-//! An element that is acted on, at once or later: what it says, what it was found to claim, and where it came from.
+//! An element that is acted on, at once or later: what it says, what it was admitted with, and where it came
+//! from.
 
 use tallystick_contract::outcome::Outcome;
 use tallystick_contract::ownership::Verdict;
@@ -10,7 +11,7 @@ use super::event::Event;
 #[derive(Debug, Clone)]
 pub(super) struct Turn {
     pub(super) event: Event,
-    pub(super) claim: Claim,
+    pub(super) admitted: Admitted,
     /// Elements before it in the log.
     pub(super) ordinal: u64,
     /// Its place in the log.
@@ -23,9 +24,9 @@ pub(super) struct Turn {
     pub(super) is_late: bool,
 }
 
-/// What an element asks for.
+/// An element that its source may send, in our names and units.
 #[derive(Debug, Clone)]
-pub(super) struct Claim {
+pub(super) struct Admitted {
     /// A stock event's content in our names and units.
     pub(super) body: Option<Body>,
     pub(super) time_ns: i64,
@@ -39,7 +40,7 @@ impl Turn {
 
     /// Its effective time and key, by which corrections and definitions are ordered.
     pub(super) fn rank(&self) -> (i64, String, String) {
-        (self.claim.time_ns, self.event.source.clone(), self.event.id.clone())
+        (self.admitted.time_ns, self.event.source.clone(), self.event.id.clone())
     }
 }
 

@@ -48,8 +48,8 @@ impl Reference {
         if event.hops > self.config.hops_max {
             return Err(Outcome::Loop);
         }
-        let claim = self.claim(&event.source, content, turn.claim.time_ns)?;
-        Ok(Turn { event, claim, ..turn })
+        let admitted = self.admit(&event.source, content, turn.admitted.time_ns)?;
+        Ok(Turn { event, admitted, ..turn })
     }
 
     /// Lets follow, in log order, what waited for an event that is known now.

@@ -31,22 +31,22 @@ type Slot = u64;
 /// ```
 #[derive(Debug)]
 pub struct Index {
-    segments: Vec<Segment>,
+    segments: Vec<IndexSegment>,
 }
 
 heap_size!(Index { segments });
 
 #[derive(Debug, Clone, Default)]
-struct Segment {
+struct IndexSegment {
     slots: Vec<Slot>,
     len: usize,
 }
 
-heap_size!(Segment { slots, len });
+heap_size!(IndexSegment { slots, len });
 
 impl Default for Index {
     fn default() -> Self {
-        Self { segments: vec![Segment::default(); 1 << SEGMENT_BITS] }
+        Self { segments: vec![IndexSegment::default(); 1 << SEGMENT_BITS] }
     }
 }
 
@@ -117,18 +117,18 @@ impl Index {
         let mut segments = Vec::with_capacity(1 << SEGMENT_BITS);
         let mut begin = 0;
         for end in ends {
-            segments.push(Segment::build(&sorted[begin..end], &mut is_same)?);
+            segments.push(IndexSegment::build(&sorted[begin..end], &mut is_same)?);
             begin = end;
         }
         Some(Self { segments })
     }
 
-    fn segment(&self, hash: u64) -> &Segment {
+    fn segment(&self, hash: u64) -> &IndexSegment {
         &self.segments[segment_of(hash)]
     }
 }
 
-impl Segment {
+impl IndexSegment {
     /// A segment of some slots, as full as segments are on the average. Nothing where two of them are the same.
     fn build(slots: &[Slot], mut is_same: impl FnMut(u32, u32) -> bool) -> Option<Self> {
         if slots.is_empty() {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use tallystick_contract::balance::PositionKey;
 use tallystick_contract::config::Mode;
-use tallystick_contract::instant;
+use tallystick_contract::instant::{self, ParsedInstant};
 use tallystick_engine::Batch;
 use tallystick_engine::Engine;
 use tallystick_reference::Reference;
@@ -161,7 +161,7 @@ pub(crate) fn says(found: &Value, expected: &Value) -> bool {
 fn apart(from: &str, to: &str) -> usize {
     let whole = |text: &str| if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
     let ns = |text: &str| match instant::parse(whole(text).as_bytes()) {
-        instant::Parsed::Exact(ns) => ns,
+        ParsedInstant::Exact(ns) => ns,
         _ => panic!("{text:?} is no bucket"),
     };
     let length_ns = if from.len() == 10 { 86_400_000_000_000 } else { 3_600_000_000_000 };

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tallystick_contract::config::Bucket;
 use tallystick_contract::heap_size::{flat, heap_size};
-use tallystick_contract::instant;
+use tallystick_contract::instant::{self, ParsedInstant};
 use tallystick_contract::limits::{DAY_NS, SECOND_NS};
 
 const HOUR_NS: i64 = 3_600 * SECOND_NS;
@@ -36,9 +36,9 @@ impl Due {
             return Some(Self::Date(days_of(date)));
         }
         match instant::parse(text.as_bytes()) {
-            instant::Parsed::Exact(ns) => Some(Self::At(ns)),
-            instant::Parsed::BeyondRange => Some(if text < "2000" { Self::LongAgo } else { Self::FarOff }),
-            instant::Parsed::NotATime => None,
+            ParsedInstant::Exact(ns) => Some(Self::At(ns)),
+            ParsedInstant::BeyondRange => Some(if text < "2000" { Self::LongAgo } else { Self::FarOff }),
+            ParsedInstant::NotATime => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use smallvec::smallvec;
 
-use crate::claims::book::{Claims, Kind, Life, Line};
+use crate::claims::book::{Claims, FactKind, Life, Line};
 use crate::read::directive::Side;
 use crate::schedule::{Books, View};
 
@@ -51,8 +51,8 @@ impl Claims {
         for fact in &line.facts {
             let amount = i128::from(fact.amount);
             match fact.kind {
-                Kind::Picked => left[fact.place as usize] += amount,
-                Kind::Unpicked | Kind::Shipped | Kind::Sold => left[fact.place as usize] -= amount,
+                FactKind::Picked => left[fact.place as usize] += amount,
+                FactKind::Unpicked | FactKind::Shipped | FactKind::Sold => left[fact.place as usize] -= amount,
                 _ => {}
             }
         }

@@ -5,7 +5,7 @@
 use tallystick_tables::image::Image;
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 
-use crate::claims::book::{Claims, Fact, Flags, Hold, Kind, Line, LineKey, LineRef, Statement, SupplyTerms};
+use crate::claims::book::{Claims, Fact, FactKind, Flags, Hold, Line, LineKey, LineRef, Statement, SupplyTerms};
 use crate::core::SPOT_LEAST;
 use crate::diagnostics::Diagnostics;
 use crate::read::directive::Side;
@@ -35,7 +35,7 @@ const DOCUMENT_LEAST: usize =
     <[Box<str>; 2]>::LEAST + <[Option<i64>; 2]>::LEAST + <(i64, i64)>::LEAST + Vec::<u64>::LEAST;
 
 tallystick_tables::image::numbered!(Side, SIDES, "an order line is none");
-tallystick_tables::image::numbered!(Kind, Kind::ALL, "an order line is none");
+tallystick_tables::image::numbered!(FactKind, FactKind::ALL, "an order line is none");
 tallystick_tables::image::image!(Fact { key, time_ns, amount, kind, place, source });
 tallystick_tables::image::image!(Statement { time_ns, quantity, due, bucket, place, source, terms });
 tallystick_tables::image::image!(SupplyTerms { supplier, kind });

@@ -16,7 +16,7 @@ const LIST_MAX: usize = 1_000;
 /// Which lines are asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Filter {
+struct LineFilter {
     document: Option<String>,
     sku: Option<String>,
     location: Option<String>,
@@ -30,7 +30,7 @@ impl Claims {
     /// of `document`, `sku`,
     /// `location` and `limit`; one in another form gives `{"error"}`.
     pub(crate) fn list(&self, view: View<'_>, filter: &str) -> String {
-        let filter: Filter = match serde_json::from_str(filter) {
+        let filter: LineFilter = match serde_json::from_str(filter) {
             Ok(filter) => filter,
             Err(error) => return serde_json::json!({ "error": format!("the filter: {error}") }).to_string(),
         };
@@ -51,7 +51,7 @@ impl Claims {
         String::from_utf8(out).expect("JSON is text")
     }
 
-    fn is_asked_for(&self, view: View<'_>, filter: &Filter, number: u32) -> bool {
+    fn is_asked_for(&self, view: View<'_>, filter: &LineFilter, number: u32) -> bool {
         let line = self.line(number);
         let is = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| value == wanted);
         let is_there = |wanted: &Option<String>| {

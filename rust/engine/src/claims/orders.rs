@@ -4,7 +4,7 @@
 use tallystick_contract::limits::ACCOUNT_MAX;
 use tallystick_contract::outcome::Outcome;
 
-use crate::claims::book::{Claims, Fact, Kind, Statement, SupplyTerms};
+use crate::claims::book::{Claims, Fact, FactKind, Statement, SupplyTerms};
 use crate::core::admitted::Admitted;
 use crate::core::context::Context;
 use crate::read::directive::{LineName, LineSaid, ReceiptLine, Side};
@@ -79,7 +79,7 @@ impl Claims {
         match books.core.position_of(names_of(name, admitted), context.sequence) {
             Ok(spot) => {
                 let line = self.line_named(books, context, name, spot);
-                self.end_line(books, context, (line, spot), Kind::Cancelled);
+                self.end_line(books, context, (line, spot), FactKind::Cancelled);
                 Outcome::Applied
             }
             Err(outcome) => outcome,
@@ -101,11 +101,17 @@ impl Claims {
         let number = receipt.line.as_ref().map(OwnLineNumber::borrow);
         let named = LineNamed { source, document: &receipt.document, number };
         let line = self.enter_line(books, Side::Supply, named, spot);
-        self.end_line(books, context, (line, spot), Kind::Final);
+        self.end_line(books, context, (line, spot), FactKind::Final);
         Outcome::Applied
     }
 
-    fn end_line(&mut self, books: &mut Books<'_>, context: &Context<'_, '_>, (line, spot): (u32, Spot), kind: Kind) {
+    fn end_line(
+        &mut self,
+        books: &mut Books<'_>,
+        context: &Context<'_, '_>,
+        (line, spot): (u32, Spot),
+        kind: FactKind,
+    ) {
         let (place, source) = (self.place_of(books.view(), line, spot), self.number_of_source(context));
         let fact = Fact { key: 0, time_ns: context.time_ns, amount: 0, kind, place, source };
         self.note(line, fact);

@@ -5,7 +5,7 @@ use tallystick_contract::config::Config;
 use tallystick_contract::rules::{End, Flow, Rule, Step};
 use tallystick_tables::dedup::Fingerprint;
 
-use crate::claims::book::{Claims, Fact, Kind, Noted, is_moving};
+use crate::claims::book::{Claims, Fact, FactKind, Noted, is_moving};
 use crate::diagnostics::Diagnostics;
 use crate::read::directive::Side;
 use crate::read::event::Event;
@@ -72,23 +72,23 @@ impl Claims {
         }
         let is_final = event.reason == Some(FINAL) && matches!(step.flow, Flow::Ship | Flow::Receive);
         if is_final {
-            self.note_word(books.view(), line, spot, Kind::Final, stepped);
+            self.note_word(books.view(), line, spot, FactKind::Final, stepped);
         }
         self.touch_line(books.view(), line);
         self.reckon(books, line);
     }
 
-    fn note_fact(&mut self, view: View<'_>, line: u32, spot: Spot, kind: Kind, stepped: &Stepped<'_, '_>) {
+    fn note_fact(&mut self, view: View<'_>, line: u32, spot: Spot, kind: FactKind, stepped: &Stepped<'_, '_>) {
         let fact = self.fact_of(view, line, spot, kind, stepped);
         self.note(line, Fact { amount: stepped.quantity, ..fact });
     }
 
-    fn note_word(&mut self, view: View<'_>, line: u32, spot: Spot, kind: Kind, stepped: &Stepped<'_, '_>) {
+    fn note_word(&mut self, view: View<'_>, line: u32, spot: Spot, kind: FactKind, stepped: &Stepped<'_, '_>) {
         let fact = self.fact_of(view, line, spot, kind, stepped);
         self.note(line, fact);
     }
 
-    fn fact_of(&mut self, view: View<'_>, line: u32, spot: Spot, kind: Kind, stepped: &Stepped<'_, '_>) -> Fact {
+    fn fact_of(&mut self, view: View<'_>, line: u32, spot: Spot, kind: FactKind, stepped: &Stepped<'_, '_>) -> Fact {
         let place = self.place_of(view, line, spot);
         let source = self.sources.number(stepped.event.source);
         Fact { key: stepped.key.0[1], time_ns: stepped.time_ns, amount: 0, kind, place, source }
@@ -107,23 +107,28 @@ impl Claims {
 }
 
 /// What an event says of its line, and on which side.
-pub(crate) fn kind_of(config: &Config, event: &Event<'_>, posting: &Posting<'_>, step: Step) -> Option<(Side, Kind)> {
+pub(crate) fn kind_of(
+    config: &Config,
+    event: &Event<'_>,
+    posting: &Posting<'_>,
+    step: Step,
+) -> Option<(Side, FactKind)> {
     let rule = posting.rule;
     let kind = match (step.flow, step.is_back) {
-        (Flow::Receive, _) => return Some((Side::Supply, Kind::Received)),
-        (Flow::Return, _) => return rule.touches(Account::Supplier).then_some((Side::Supply, Kind::Returned)),
-        (Flow::Reserve, false) => Kind::Reserved,
-        (Flow::Reserve, true) => Kind::Unreserved,
+        (Flow::Receive, _) => return Some((Side::Supply, FactKind::Received)),
+        (Flow::Return, _) => return rule.touches(Account::Supplier).then_some((Side::Supply, FactKind::Returned)),
+        (Flow::Reserve, false) => FactKind::Reserved,
+        (Flow::Reserve, true) => FactKind::Unreserved,
         (Flow::Allocate, false) if posting.statuses.from == Some(Account::Reserved) || converts(rule) => {
-            Kind::Converted
+            FactKind::Converted
         }
-        (Flow::Allocate, false) => Kind::Allocated,
-        (Flow::Allocate, true) => Kind::Deallocated,
-        (Flow::Pick, false) => Kind::Picked,
-        (Flow::Pick, true) => Kind::Unpicked,
+        (Flow::Allocate, false) => FactKind::Allocated,
+        (Flow::Allocate, true) => FactKind::Deallocated,
+        (Flow::Pick, false) => FactKind::Picked,
+        (Flow::Pick, true) => FactKind::Unpicked,
         (Flow::Ship, _) => {
             let is_from_picked = takes_from(rule, Account::Picked) && !Terms::of(config, event, rule).is_from_on_hand;
-            if is_from_picked { Kind::Shipped } else { Kind::Sold }
+            if is_from_picked { FactKind::Shipped } else { FactKind::Sold }
         }
     };
     Some((Side::Demand, kind))

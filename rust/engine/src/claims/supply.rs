@@ -5,7 +5,7 @@ use tallystick_contract::config::Receipts;
 use tallystick_contract::quantity;
 
 use crate::calendar::Due;
-use crate::claims::book::{Claims, Coming, Kind, LinePlace, coming};
+use crate::claims::book::{Claims, Coming, FactKind, LinePlace, coming};
 use crate::claims::is_before;
 use crate::diagnostics::{Diagnostics, Raised};
 use crate::schedule::Books;
@@ -44,7 +44,7 @@ impl Claims {
         let is_dropped = before.as_ref().is_some_and(|line| line.is_dropped && is_same(line));
         let state = match here.closed_by {
             _ if is_dropped => SupplyState::Cancelled,
-            Some(Kind::Final) => SupplyState::Final,
+            Some(FactKind::Final) => SupplyState::Final,
             Some(_) => SupplyState::Cancelled,
             None if here.rest == 0 => SupplyState::Full,
             None => SupplyState::Open,

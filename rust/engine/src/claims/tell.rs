@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use smallvec::SmallVec;
 use tallystick_contract::quantity;
 
-use crate::claims::book::{Claims, Flags, Kind, Life, Line, LineRef, Sums, is_used_after_closing};
+use crate::claims::book::{Claims, FactKind, Flags, Life, Line, LineRef, Sums, is_used_after_closing};
 use crate::core::Core;
 use crate::diagnostics::turn::{NetTurn, ShelfTurn};
 use crate::diagnostics::{Diagnostics, Raised};
@@ -197,7 +197,7 @@ fn is_unallocated(line: &Line, document_ns: Option<i64>) -> bool {
     let (mut picked, mut allocated, mut held) = (0, 0, 0);
     for (place, _) in (0..).zip(&life.standings).filter(|(_, standing)| standing.is_open) {
         let voices = life.voices(line, place);
-        picked += line.sum_at(place, &[Kind::Picked]) - line.sum_at(place, &[Kind::Unpicked]);
+        picked += line.sum_at(place, &[FactKind::Picked]) - line.sum_at(place, &[FactKind::Unpicked]);
         allocated += voices.allocated;
         held += voices.taken(i32::MAX);
     }
@@ -205,13 +205,13 @@ fn is_unallocated(line: &Line, document_ns: Option<i64>) -> bool {
 }
 
 fn cause_of_below_zero(line: &Line) -> String {
-    let amount = |kinds: &[Kind]| quantity::text(i64::try_from(line.sum(kinds)).unwrap_or(i64::MAX));
+    let amount = |kinds: &[FactKind]| quantity::text(i64::try_from(line.sum(kinds)).unwrap_or(i64::MAX));
     format!(
         "{} was unreserved of {} reserved, {} deallocated of {} allocated and {} posted",
-        amount(&[Kind::Unreserved]),
-        amount(&[Kind::Reserved]),
-        amount(&[Kind::Deallocated]),
-        amount(&[Kind::Allocated, Kind::Converted]),
+        amount(&[FactKind::Unreserved]),
+        amount(&[FactKind::Reserved]),
+        amount(&[FactKind::Deallocated]),
+        amount(&[FactKind::Allocated, FactKind::Converted]),
         quantity::text(line.holds.iter().map(crate::claims::book::Hold::posted).fold(0, i64::saturating_add)),
     )
 }

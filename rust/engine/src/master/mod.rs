@@ -93,17 +93,17 @@ impl Version {
 
 /// A name with its versions, oldest first.
 #[derive(Debug)]
-struct Entry {
+struct CatalogEntry {
     name: Box<str>,
     versions: Vec<Version>,
 }
 
-heap_size!(Entry { name, versions });
+heap_size!(CatalogEntry { name, versions });
 
 /// All items, or all locations.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
-    entries: Vec<Entry>,
+    entries: Vec<CatalogEntry>,
     index: HashTable<u32>,
     /// By source and code: the entries that ever had it.
     aliases: HashTable<(Alias, Vec<u32>)>,
@@ -188,7 +188,7 @@ impl Catalog {
 
     fn add(&mut self, name: &str) -> u32 {
         let entry = u32::try_from(self.entries.len()).expect("fewer names than 2^32");
-        self.entries.push(Entry { name: name.into(), versions: Vec::new() });
+        self.entries.push(CatalogEntry { name: name.into(), versions: Vec::new() });
         let (entries, seed) = (&self.entries, self.seed);
         self.index.insert_unique(of_name(seed, name), entry, |entry| of_name(seed, &entries[*entry as usize].name));
         entry
@@ -243,8 +243,8 @@ impl Catalog {
     /// # Errors
     /// When it could not have been written.
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>, log_time_ns: i64) -> Result<(), SnapshotError> {
-        for entry in reader.each::<Entry>()? {
-            let Entry { name, versions } = entry?;
+        for entry in reader.each::<CatalogEntry>()? {
+            let CatalogEntry { name, versions } = entry?;
             if self.find(&name).is_some() {
                 return Err(SnapshotError::Damaged("a name of the master data stands in it twice"));
             }
@@ -257,7 +257,7 @@ impl Catalog {
     }
 }
 
-tallystick_tables::image::image!(Entry { name, versions });
+tallystick_tables::image::image!(CatalogEntry { name, versions });
 
 tallystick_tables::image::image!(Version {
     time_ns,
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_record_takes_as_much_as_it_says() {
-        assert!(is_least::<Entry>());
+        assert!(is_least::<CatalogEntry>());
         assert!(is_least::<Version>());
         assert!(is_least::<Safety>());
     }

@@ -42,8 +42,8 @@ pub(crate) struct HeldEvent {
 
 heap_size!(HeldEvent { sequence, index, ordinal, came_ns, time_ns, key, is_late, bytes });
 
-/// Numbers, first and last.
-pub(crate) type Numbers = (u64, u64);
+/// A range of sequence numbers: the first and the last.
+pub(crate) type SequenceRange = (u64, u64);
 
 /// What a number on a track means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub(crate) struct Track {
     /// By number, then by place in the log: a source may use a number twice.
     pub(crate) held: BTreeMap<(u64, u64), HeldEvent>,
     /// Numbers that were given up and have not come since, ascending, each range with the gap that it was a part of.
-    pub(crate) lost: Vec<(Numbers, Numbers)>,
+    pub(crate) lost: Vec<(SequenceRange, SequenceRange)>,
     /// When the oldest held event has waited long enough.
     deadline_ns: Option<i64>,
 }
@@ -96,7 +96,7 @@ impl Track {
     }
 
     /// The numbers that are missing before the first held event.
-    pub(crate) fn gap(&self) -> Option<Numbers> {
+    pub(crate) fn gap(&self) -> Option<SequenceRange> {
         let ((first, _), _) = self.held.first_key_value()?;
         (*first > self.next).then(|| (self.next, first - 1))
     }
@@ -106,14 +106,14 @@ impl Track {
             std::cmp::Ordering::Equal => Turn::Now,
             std::cmp::Ordering::Greater => Turn::Ahead,
             std::cmp::Ordering::Less => {
-                let is_lost = |((first, last), _): &(Numbers, Numbers)| (*first..=*last).contains(&number);
+                let is_lost = |((first, last), _): &(SequenceRange, SequenceRange)| (*first..=*last).contains(&number);
                 Turn::Behind { was_lost: self.lost.iter().any(is_lost) }
             }
         }
     }
 
     /// Takes a number out of those that were given up. Returns the gap that it closes, if it was the last of it.
-    fn find_lost(&mut self, number: u64) -> Option<Numbers> {
+    fn find_lost(&mut self, number: u64) -> Option<SequenceRange> {
         let place = self.lost.iter().position(|((first, last), _)| (*first..=*last).contains(&number))?;
         let ((first, last), gap) = self.lost.remove(place);
         let rest = [(first, number.wrapping_sub(1)), (number + 1, last)];
@@ -162,7 +162,7 @@ impl SequenceTracker {
     }
 
     /// Notes that a number which was given up has come. Returns the gap that it closes, if it was the last of it.
-    pub(crate) fn find_lost(&mut self, track: u32, number: u64) -> Option<Numbers> {
+    pub(crate) fn find_lost(&mut self, track: u32, number: u64) -> Option<SequenceRange> {
         self.all[track as usize].find_lost(number)
     }
 
@@ -206,7 +206,7 @@ impl SequenceTracker {
     }
 
     /// Gives up what is missing before the first held event. Returns the missing numbers and that event.
-    pub(crate) fn give_up(&mut self, track: u32) -> Option<(Numbers, &HeldEvent)> {
+    pub(crate) fn give_up(&mut self, track: u32) -> Option<(SequenceRange, &HeldEvent)> {
         let of = &mut self.all[track as usize];
         let gap = of.gap()?;
         of.next = gap.1 + 1;
@@ -325,7 +325,7 @@ impl Image for Track {
     const LEAST: usize = Box::<str>::LEAST
         + Option::<(Box<str>, Box<str>)>::LEAST
         + u64::LEAST
-        + Vec::<(Numbers, Numbers)>::LEAST
+        + Vec::<(SequenceRange, SequenceRange)>::LEAST
         + Vec::<(u64, HeldEvent)>::LEAST;
 
     fn save(&self, writer: &mut Writer) {

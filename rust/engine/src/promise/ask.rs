@@ -8,7 +8,7 @@ use tallystick_contract::freshness::Freshness;
 use tallystick_contract::instant;
 use tallystick_contract::json_text::write_string;
 use tallystick_contract::limits::QUESTION_POSITIONS_MAX;
-use tallystick_contract::quantity;
+use tallystick_contract::quantity::{self, ParsedQuantity};
 
 use tallystick_contract::config::Mode;
 
@@ -56,7 +56,7 @@ struct Question {
 }
 
 /// What holds for all positions of a question.
-struct Terms<'a> {
+struct QuestionTerms<'a> {
     when: When,
     quantity: Option<i64>,
     channel: Option<&'a str>,
@@ -66,12 +66,12 @@ struct Terms<'a> {
     explain: bool,
 }
 
-/// What was said so far: the answers, and the sources behind them.
+/// The answers so far, and the sources behind them.
 #[derive(Default)]
-struct Told<'e> {
+struct PromiseAnswers<'e> {
     by_location: BTreeMap<&'e str, (Freshness, Vec<&'e str>)>,
     /// The answers, as JSON.
-    answers: Vec<u8>,
+    json: Vec<u8>,
 }
 
 impl Promises {
@@ -101,11 +101,11 @@ impl Promises {
         let quantity = question.quantity.as_ref().map(|value| {
             let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
             match quantity::parse(text.as_bytes()) {
-                quantity::Parsed::Exact(thousandths) if thousandths > 0 => Ok(thousandths),
+                ParsedQuantity::Exact(thousandths) if thousandths > 0 => Ok(thousandths),
                 _ => Err("quantity: give a number greater than zero, with at most 3 fraction digits"),
             }
         });
-        let terms = Terms {
+        let terms = QuestionTerms {
             when: due.transpose()?.map_or(When::Now, When::Due),
             quantity: quantity.transpose()?,
             channel: question.channel.as_deref(),
@@ -135,17 +135,17 @@ impl Promises {
         orders: &impl OrderLines,
         feeds: &impl Feeds,
         positions: &[Asked],
-        terms: &Terms<'_>,
+        terms: &QuestionTerms<'_>,
     ) -> Result<String, String> {
-        let mut told = Told::default();
-        told.answers.reserve(positions.len() * 64);
+        let mut answers = PromiseAnswers::default();
+        answers.json.reserve(positions.len() * 64);
         let mut worst = Freshness::default();
         for (number, asked) in positions.iter().enumerate() {
             if number > 0 {
-                told.answers.push(b',');
+                answers.json.push(b',');
             }
             let freshness = self
-                .answer_one(view, orders, feeds, asked, terms, &mut told)
+                .answer_one(view, orders, feeds, asked, terms, &mut answers)
                 .map_err(|why| if positions.len() > 1 { format!("positions[{number}].{why}") } else { why })?;
             worst = worst.max(freshness);
         }
@@ -157,10 +157,10 @@ impl Promises {
         write_text(&mut out, "bucket", Some(&view.core.bucket_text(view.core.bucket_in(0, terms.when))));
         write_name(&mut out, "answers");
         out.push(b'[');
-        out.append(&mut told.answers);
+        out.append(&mut answers.json);
         out.push(b']');
         write_name(&mut out, "sources");
-        let spoken: BTreeSet<&str> = told.by_location.values().flat_map(|(_, names)| names).copied().collect();
+        let spoken: BTreeSet<&str> = answers.by_location.values().flat_map(|(_, names)| names).copied().collect();
         for (number, name) in spoken.into_iter().enumerate() {
             out.push(if number > 0 { b',' } else { b'{' });
             write_string(&mut out, name);
@@ -169,7 +169,7 @@ impl Promises {
         }
         out.extend_from_slice(if out.ends_with(b":") { b"{}" } else { b"}" });
         out.extend_from_slice(b",\"feeds\":{");
-        for (number, (location, (_, names))) in told.by_location.iter().enumerate() {
+        for (number, (location, (_, names))) in answers.by_location.iter().enumerate() {
             let mut member = Vec::new();
             write_names(&mut member, location, names.iter().copied());
             out.extend_from_slice(&member[usize::from(number == 0)..]);
@@ -184,8 +184,8 @@ impl Promises {
         orders: &impl OrderLines,
         feeds: &'e impl Feeds,
         asked: &Asked,
-        terms: &Terms<'_>,
-        told: &mut Told<'e>,
+        terms: &QuestionTerms<'_>,
+        answers: &mut PromiseAnswers<'e>,
     ) -> Result<Freshness, String> {
         let spots = match (&asked.location, &asked.group) {
             (Some(location), None) => {
@@ -206,8 +206,8 @@ impl Promises {
         let sites: Vec<Site> = spots.iter().map(|spot| view.schedule.site(view.core, *spot, terms.measure)).collect();
         let is_group = asked.group.is_some();
         let zone = sites.first().map_or(0, |site| site.zone);
-        let freshness = Self::feeds_of(view, feeds, &spots, told);
-        let out = &mut told.answers;
+        let freshness = Self::feeds_of(view, feeds, &spots, answers);
+        let out = &mut answers.json;
         out.extend_from_slice(b"{\"available\":");
         let start = out.len();
         let available = self.available(view, orders, (asked, &spots, &sites), terms, terms.when, is_group);
@@ -251,7 +251,7 @@ impl Promises {
         view: View<'_>,
         orders: &impl OrderLines,
         (asked, spots, sites): (&Asked, &[Spot], &[Site]),
-        terms: &Terms<'_>,
+        terms: &QuestionTerms<'_>,
         is_group: bool,
         out: &mut Vec<u8>,
     ) {
@@ -301,7 +301,7 @@ impl Promises {
         view: View<'_>,
         orders: &impl OrderLines,
         (asked, spots, sites): (&Asked, &[Spot], &[Site]),
-        terms: &Terms<'_>,
+        terms: &QuestionTerms<'_>,
         when: When,
         is_group: bool,
     ) -> i64 {
@@ -330,7 +330,7 @@ impl Promises {
         view: View<'_>,
         orders: &impl OrderLines,
         (asked, spots, sites): (&Asked, &[Spot], &[Site]),
-        terms: &Terms<'_>,
+        terms: &QuestionTerms<'_>,
         quantity: i64,
     ) -> Option<i32> {
         if terms.measure.is_none() && terms.channel.is_some() {
@@ -348,12 +348,17 @@ impl Promises {
     }
 
     /// How fresh the sources of positions are; what they are is noted for the answer.
-    fn feeds_of<'e>(view: View<'e>, feeds: &'e impl Feeds, spots: &[Spot], told: &mut Told<'e>) -> Freshness {
+    fn feeds_of<'e>(
+        view: View<'e>,
+        feeds: &'e impl Feeds,
+        spots: &[Spot],
+        answers: &mut PromiseAnswers<'e>,
+    ) -> Freshness {
         let mut worst = Freshness::default();
         for spot in spots {
             let (part, position) = view.core.stock.at(*spot);
             let location = part.names.name(position.names[1]);
-            let (freshness, _) = told.by_location.entry(location).or_insert_with(|| {
+            let (freshness, _) = answers.by_location.entry(location).or_insert_with(|| {
                 let names = feeds.of_location(location);
                 let freshness = names.iter().map(|name| feeds.freshness(name)).max().unwrap_or_default();
                 (freshness, names)

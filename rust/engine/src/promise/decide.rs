@@ -23,7 +23,7 @@ use crate::schedule::hold::{For, HoldKey, Lifted, PartNow};
 use crate::schedule::{Books, View};
 use crate::stock::Spot;
 /// A line with its names as the ledger has them, and the positions that it can take from.
-struct Line<'a> {
+struct RequestLine<'a> {
     wanted: &'a Wanted<'a>,
     sku: &'a str,
     location: Option<&'a str>,
@@ -35,7 +35,7 @@ struct Line<'a> {
 
 /// What a request takes, line by line.
 #[derive(Debug, Default)]
-struct Taken {
+struct Grant {
     got: SmallVec<[Got; 1]>,
     parts: SmallVec<[ReservationPart; 1]>,
     /// Whether a line got less than it asked for.
@@ -58,17 +58,17 @@ impl Promises {
         let (source, time_ns) = (event.source, context.time_ns);
         let mode = ask.mode.unwrap_or(books.config.promise.mode);
         let serial = books.schedule.next_serial();
-        let mut taken = Taken::default();
+        let mut grant = Grant::default();
         let names: Vec<_> = if books.core.items.has_aliases() || books.core.locations.has_aliases() {
             ask.lines.iter().map(|wanted| books.core.named(source, wanted, time_ns)).collect()
         } else {
             Vec::new()
         };
-        let mut lines: SmallVec<[Line<'_>; 1]> = SmallVec::with_capacity(ask.lines.len());
+        let mut lines: SmallVec<[RequestLine<'_>; 1]> = SmallVec::with_capacity(ask.lines.len());
         for (number, wanted) in ask.lines.iter().enumerate() {
             let (sku, location) =
                 names.get(number).map_or((None, None), |(sku, location)| (sku.as_deref(), location.as_deref()));
-            lines.push(Line {
+            lines.push(RequestLine {
                 wanted,
                 sku: sku.unwrap_or(&wanted.sku),
                 location: location.or(wanted.position.as_ref().map(|[location, ..]| &**location)),
@@ -77,34 +77,34 @@ impl Promises {
                 is_whole: false,
             });
         }
-        let mut outcome = Self::check_lines(books.view(), orders, context, (ask, &mut lines), &mut taken, diagnostics);
+        let mut outcome = Self::check_lines(books.view(), orders, context, (ask, &mut lines), &mut grant, diagnostics);
         books.core.tried = Some(Vec::new());
         if outcome == Outcome::Applied {
             for (number, line) in (0..).zip(&lines) {
-                self.take_line(books, orders, context, (line, number), (mode, ask, serial), &mut taken);
+                self.take_line(books, orders, context, (line, number), (mode, ask, serial), &mut grant);
             }
         }
-        let granted: i64 = taken.got.iter().map(|got| got.granted).fold(0, i64::saturating_add);
+        let granted: i64 = grant.got.iter().map(|got| got.granted).fold(0, i64::saturating_add);
         let status = match outcome {
-            Outcome::Applied if taken.is_short && !ask.is_partial || granted == 0 => Status::Insufficient,
-            Outcome::Applied if taken.is_short => Status::Partly,
+            Outcome::Applied if grant.is_short && !ask.is_partial || granted == 0 => Status::Insufficient,
+            Outcome::Applied if grant.is_short => Status::Partly,
             Outcome::Applied => Status::Granted,
-            Outcome::Insufficient if taken.seen.is_none() => Status::Closed,
+            Outcome::Insufficient if grant.seen.is_none() => Status::Closed,
             Outcome::Insufficient => Status::Changed,
             _ => Status::Refused,
         };
         let is_granted = matches!(status, Status::Granted | Status::Partly);
         if !is_granted {
-            self.put_back(books, orders, (ask, serial), source, &mut taken);
+            self.put_back(books, orders, (ask, serial), source, &mut grant);
         }
         for spot in books.core.tried.take().into_iter().flatten().filter(|_| is_granted) {
             books.core.touch(spot, context.sequence);
         }
         if matches!(status, Status::Insufficient) {
             outcome = Outcome::Insufficient;
-            diagnostics.why = Some(Self::shortage(books.view(), ask, &taken));
+            diagnostics.why = Some(Self::shortage(books.view(), ask, &grant));
         }
-        let record = record_of(books.config, context, (ask, serial, status), books.core.now_ns(), (taken, diagnostics));
+        let record = record_of(books.config, context, (ask, serial, status), books.core.now_ns(), (grant, diagnostics));
         Self::answer_request(books.view(), &record, ask, diagnostics, batch);
         self.remember_request(books, context, record);
         outcome
@@ -115,8 +115,8 @@ impl Promises {
         view: View<'_>,
         orders: &impl OrderLines,
         context: &Context<'_, '_>,
-        (ask, lines): (&Ask, &mut [Line<'_>]),
-        taken: &mut Taken,
+        (ask, lines): (&Ask, &mut [RequestLine<'_>]),
+        grant: &mut Grant,
         diagnostics: &mut Diagnostics,
     ) -> Outcome {
         for line in &mut *lines {
@@ -141,7 +141,7 @@ impl Promises {
             let Some(version) = line.wanted.version else { continue };
             let seen = line.spots.first().map_or(0, |spot| view.core.stock.at(*spot).1.version);
             if seen != version {
-                taken.seen = Some(seen);
+                grant.seen = Some(seen);
                 diagnostics.why = Some(format!("the position reflects log sequence {seen}, not {version}"));
                 return Outcome::Insufficient;
             }
@@ -155,7 +155,7 @@ impl Promises {
         view: View<'_>,
         orders: &impl OrderLines,
         context: &Context<'_, '_>,
-        (ask, line): (&Ask, &mut Line<'_>),
+        (ask, line): (&Ask, &mut RequestLine<'_>),
     ) -> Option<i64> {
         let named = named(context, ask, line)?;
         if !orders.knows_document(view, named) {
@@ -179,9 +179,9 @@ impl Promises {
         books: &mut Books<'_>,
         orders: &mut impl OrderLines,
         context: &Context<'_, '_>,
-        (line, number): (&Line<'_>, u16),
+        (line, number): (&RequestLine<'_>, u16),
         (mode, ask, serial): (Mode, &Ask, u64),
-        taken: &mut Taken,
+        grant: &mut Grant,
     ) {
         let wanted = line.wanted;
         let lifted = Self::lift_wanted(books, orders, context, ask, line);
@@ -201,8 +201,8 @@ impl Promises {
             orders.put_down(books, lifted);
         }
         let is_taken = !is_short || ask.is_partial;
-        taken.is_short |= is_short;
-        taken.got.push(Got {
+        grant.is_short |= is_short;
+        grant.got.push(Got {
             asked: line.quantity,
             granted: if is_taken { offer.total } else { 0 },
             available: offer.total,
@@ -212,12 +212,12 @@ impl Promises {
         });
         if is_taken {
             for &(spot, quantity) in &offer.parts {
-                let at = u16::try_from(taken.parts.len()).expect("a request has few lines and positions");
+                let at = u16::try_from(grant.parts.len()).expect("a request has few lines and positions");
                 let held = HoldKey { serial, part: at, asked_ns: context.time_ns };
                 let of_line = lifted.as_ref().map(|lifted| (lifted.line, held));
                 let part =
                     self.take(books, orders, (of_line, spot), (wanted, number, mode), (quantity, context.sequence));
-                taken.parts.push(part);
+                grant.parts.push(part);
             }
         }
         if let Some(lifted) = &lifted {
@@ -229,7 +229,7 @@ impl Promises {
     fn spots_wanted(
         view: View<'_>,
         context: &Context<'_, '_>,
-        line: &Line<'_>,
+        line: &RequestLine<'_>,
     ) -> Result<(SmallVec<[Spot; 4]>, bool), ()> {
         let event = &context.decoded.event;
         if let Some(place) = context.found.place
@@ -257,7 +257,7 @@ impl Promises {
         orders: &mut impl OrderLines,
         context: &Context<'_, '_>,
         ask: &Ask,
-        line: &Line<'_>,
+        line: &RequestLine<'_>,
     ) -> Option<Lifted> {
         let named = named(context, ask, line)?;
         let first = *line.spots.first()?;
@@ -323,10 +323,10 @@ impl Promises {
         orders: &mut impl OrderLines,
         (ask, serial): (&Ask, u64),
         source: &str,
-        taken: &mut Taken,
+        grant: &mut Grant,
     ) {
-        for (at, part) in (0..).zip(std::mem::take(&mut taken.parts)) {
-            let number = taken.got[usize::from(part.line)].line.as_ref();
+        for (at, part) in (0..).zip(std::mem::take(&mut grant.parts)) {
+            let number = grant.got[usize::from(part.line)].line.as_ref();
             let held = HoldKey { serial, part: at, asked_ns: i64::MIN };
             let whom = For { source, id: "", document: ask.document.as_deref(), number };
             let change = (&PartNow::granted(part.held), &PartNow::granted(0));
@@ -337,7 +337,7 @@ impl Promises {
                 self.protections.give_back(sku, &part.protections, part.held);
             }
         }
-        for got in &mut taken.got {
+        for got in &mut grant.got {
             got.granted = 0;
         }
     }
@@ -352,9 +352,9 @@ impl Promises {
         self.reservations.tidy(i64::MIN, books.config.promise.answers_max);
     }
 
-    fn shortage(view: View<'_>, ask: &Ask, taken: &Taken) -> String {
+    fn shortage(view: View<'_>, ask: &Ask, grant: &Grant) -> String {
         let short =
-            taken.got.iter().zip(&*ask.lines).enumerate().find(|(_, (got, wanted))| got.available < wanted.quantity);
+            grant.got.iter().zip(&*ask.lines).enumerate().find(|(_, (got, wanted))| got.available < wanted.quantity);
         let Some((_, (got, wanted))) = short else { return "nothing can be promised".to_owned() };
         let amount = |thousandths: i64| {
             let mut text = Vec::new();
@@ -379,7 +379,7 @@ impl Promises {
 fn named<'a>(
     context: &Context<'a, '_>,
     ask: &'a Ask<'_>,
-    line: &'a Line<'_>,
+    line: &'a RequestLine<'_>,
 ) -> Option<crate::schedule::hold::LineNamed<'a>> {
     let number = line.wanted.line.as_ref().or(ask.line.as_ref()).map(OwnLineNumber::borrow);
     let source = context.decoded.event.source;
@@ -392,7 +392,7 @@ fn record_of<'a>(
     context: &Context<'a, '_>,
     (ask, serial, status): (&'a Ask<'_>, u64, Status),
     now_ns: i64,
-    (taken, diagnostics): (Taken, &Diagnostics),
+    (grant, diagnostics): (Grant, &Diagnostics),
 ) -> Record<'a> {
     let event = &context.decoded.event;
     let asked_ns = context.came.map_or(now_ns, |(_, came_ns)| came_ns);
@@ -402,7 +402,7 @@ fn record_of<'a>(
     let channels = ask.lines.iter().any(|line| line.channel.is_some());
     let channel = |line: &Wanted<'_>| line.channel.as_deref().unwrap_or_default().into();
     let more = More {
-        seen: taken.seen,
+        seen: grant.seen,
         why: diagnostics.why.as_deref().map(Into::into),
         answered_end_ns: None,
         channels: if channels { ask.lines.iter().map(channel).collect() } else { Box::default() },
@@ -417,8 +417,8 @@ fn record_of<'a>(
         status,
         end: if is_granted { End::Live } else { End::Refused },
         posted: 0,
-        got: taken.got,
-        parts: taken.parts,
+        got: grant.got,
+        parts: grant.parts,
         more: more.boxed(),
     }
 }

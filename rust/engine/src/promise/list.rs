@@ -18,7 +18,7 @@ const LIST_MAX: usize = 1_000;
 /// Which reservations are asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Filter {
+struct ReservationFilter {
     document: Option<String>,
     sku: Option<String>,
     location: Option<String>,
@@ -31,7 +31,7 @@ impl Promises {
     /// object with any of `document`, `sku`, `location`, `leaks` (only those whose document is closed) and `limit`; one
     /// in another form gives `{"error"}`.
     pub(crate) fn list(&self, view: View<'_>, orders: &impl OrderLines, filter: &str) -> String {
-        let filter: Filter = match serde_json::from_str(filter) {
+        let filter: ReservationFilter = match serde_json::from_str(filter) {
             Ok(filter) => filter,
             Err(error) => return serde_json::json!({ "error": format!("the filter: {error}") }).to_string(),
         };
@@ -52,7 +52,7 @@ impl Promises {
         String::from_utf8(out).expect("JSON is text")
     }
 
-    fn matches(view: View<'_>, orders: &impl OrderLines, filter: &Filter, record: &Record<'_>) -> bool {
+    fn matches(view: View<'_>, orders: &impl OrderLines, filter: &ReservationFilter, record: &Record<'_>) -> bool {
         let is =
             |wanted: &Option<String>, value: Option<&str>| wanted.as_deref().is_none_or(|wanted| value == Some(wanted));
         let is_at = |place: usize, wanted: &Option<String>| {

@@ -23,7 +23,7 @@ use crate::schedule::{Books, View};
 const ALLOCATED: usize = tallystick_contract::account::Account::Allocated as usize;
 
 /// A reservation, with all that was said of it.
-struct Known {
+struct ReservationState {
     slot: u32,
     record: Record<'static>,
     ops: Ops,
@@ -87,12 +87,12 @@ impl Promises {
         !is_known || tracker.held().any(|held| held.key == key)
     }
 
-    fn known(&self, slot: u32) -> Known {
+    fn known(&self, slot: u32) -> ReservationState {
         let record = self.reservations.get(slot).into_owned().into_owned();
         let ops = self.reservations.ops(slot).cloned().unwrap_or_default();
         let expired_ns = (record.end == End::Expired).then_some(record.expires_ns);
         let before = fold(&record.parts, record.got.len().max(1), &ops, expired_ns);
-        Known { slot, record, ops, before }
+        ReservationState { slot, record, ops, before }
     }
 
     fn settle_known(
@@ -100,7 +100,7 @@ impl Promises {
         books: &mut Books<'_>,
         orders: &mut impl OrderLines,
         context: &Context<'_, '_>,
-        (settle, mut known): (&Settle, Known),
+        (settle, mut known): (&Settle, ReservationState),
         diagnostics: &mut Diagnostics,
     ) -> (Outcome, Told) {
         let lines = known.record.got.len().max(1);
@@ -166,7 +166,7 @@ impl Promises {
     fn open_with(
         view: View<'_>,
         orders: &impl OrderLines,
-        known: &Known,
+        known: &ReservationState,
         (deed, now): (Settling, &Folded),
     ) -> SmallVec<[bool; 1]> {
         let mut open = Self::open_parts(view, orders, &known.record);
@@ -200,7 +200,7 @@ impl Promises {
         books: &mut Books<'_>,
         orders: &impl OrderLines,
         context: &Context<'_, '_>,
-        known: &Known,
+        known: &ReservationState,
         (deed, now, open): (Settling, &Folded, &[bool]),
     ) -> bool {
         (0..).zip(&known.record.parts).all(|(at, part)| {
@@ -245,8 +245,14 @@ impl Promises {
     }
 
     /// Lets a reservation be what it has come to.
-    fn become_of(&mut self, books: &mut Books<'_>, orders: &mut impl OrderLines, known: &Known, now: &Folded) {
-        let Known { slot, record, .. } = known;
+    fn become_of(
+        &mut self,
+        books: &mut Books<'_>,
+        orders: &mut impl OrderLines,
+        known: &ReservationState,
+        now: &Folded,
+    ) {
+        let ReservationState { slot, record, .. } = known;
         assert!(now.parts.iter().all(|part| part.live >= 0), "nobody holds less than nothing");
         let parts: SmallVec<[ReservationPart; 1]> = record
             .parts

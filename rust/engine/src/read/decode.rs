@@ -5,16 +5,16 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bumpalo::Bump;
-use tallystick_contract::instant;
+use tallystick_contract::instant::{self, ParsedInstant};
 use tallystick_contract::limits::{
     CORRELATION_BYTES_MAX, ID_BYTES_MAX, NAME_BYTES_MAX, SOURCE_BYTES_MAX, TYPE_BYTES_MAX, UNIT_BYTES_MAX,
 };
-use tallystick_contract::quantity;
+use tallystick_contract::quantity::{self, ParsedQuantity};
 
-use crate::read::event::{Event, EventQuantity, EventTime, Field, REQUEST, Rest};
-use crate::read::json::{Cursor, Fault, Kind, Text, plain_bytes};
+use crate::read::event::{Event, EventQuantity, EventTime, Field, REQUEST, RequestTail};
+use crate::read::json::{Cursor, Fault, JsonKind, Text, plain_bytes};
 use crate::read::line_number::LineNumber;
-use crate::read::shape::{Shapes, Value, ValueKind};
+use crate::read::shape::{Shapes, ValueKind, ValueSpan};
 /// Why an element is `malformed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed {
@@ -73,7 +73,7 @@ pub fn decode<'a>(
     *event = Event::default();
     let values = shapes.take_buffer();
     let mut decoder = Decoder { cursor: Cursor::new(text), event, arena, seen: 0, problem: None, values, other: None };
-    if text.is_empty() || decoder.cursor.kind()? != Kind::Object {
+    if text.is_empty() || decoder.cursor.kind()? != JsonKind::Object {
         return Err(Malformed::of_element("an event is a JSON object"));
     }
     decoder.object::<true>()?;
@@ -130,10 +130,10 @@ fn follow<'a>(text: &'a str, event: &mut Event<'a>, shapes: &mut Shapes) -> bool
         let is_read = match (kind, field) {
             (ValueKind::String, _) if bytes.get(end) != Some(&b'"') => false,
             (ValueKind::String, None) => true,
-            (_, None) => quantity::parse(value.as_bytes()) != quantity::Parsed::NotANumber,
+            (_, None) => quantity::parse(value.as_bytes()) != ParsedQuantity::NotANumber,
             (ValueKind::String, Some(Field::Time)) => {
                 event.time = match minute.parse(value.as_bytes()) {
-                    instant::Parsed::Exact(ns) => EventTime::At(ns),
+                    ParsedInstant::Exact(ns) => EventTime::At(ns),
                     _ => return false,
                 };
                 true
@@ -158,7 +158,7 @@ fn follow<'a>(text: &'a str, event: &mut Event<'a>, shapes: &mut Shapes) -> bool
 
 /// Where what is no field begins in an element that was read along a shape. Looked for afterwards, because most events
 /// have no use for it.
-fn rest_along(text: &str, shapes: &Shapes) -> Option<Rest> {
+fn rest_along(text: &str, shapes: &Shapes) -> Option<RequestTail> {
     let bytes = text.as_bytes();
     let (mut node, mut at) = (Shapes::ROOT, 0);
     while let Some((next, behind)) = shapes.step(node, bytes, at) {
@@ -174,9 +174,9 @@ fn rest_along(text: &str, shapes: &Shapes) -> Option<Rest> {
 }
 
 /// Where what is no field begins, from where its first value begins.
-fn rest(text: &str, value: usize, is_in_data: bool) -> Rest {
+fn rest(text: &str, value: usize, is_in_data: bool) -> RequestTail {
     let at = begin_of_name(&text.as_bytes()[..value]).and_then(|at| u32::try_from(at).ok());
-    Rest { at: at.unwrap_or(0), is_in_data }
+    RequestTail { at: at.unwrap_or(0), is_in_data }
 }
 
 /// Where a member's name begins whose value comes next, unless it is written with escapes.
@@ -234,7 +234,7 @@ struct Decoder<'a, 'e> {
     /// The first fault of a field; reading goes on behind it, for the sake of the key.
     problem: Option<Malformed>,
     /// The values so far, for the shape.
-    values: Vec<Value>,
+    values: Vec<ValueSpan>,
     /// Where the first value begins that is of no field, and whether it stands in `data`.
     other: Option<(usize, bool)>,
 }
@@ -270,35 +270,35 @@ impl<'a> Decoder<'a, '_> {
         Ok(())
     }
 
-    fn trace<const ENVELOPE: bool>(&mut self, field: Option<Field>, kind: Kind, start: usize) {
+    fn trace<const ENVELOPE: bool>(&mut self, field: Option<Field>, kind: JsonKind, start: usize) {
         let (kind, end) = (ValueKind::of(kind), self.cursor.offset());
-        self.values.push(Value { field, kind, is_in_data: !ENVELOPE, start, end });
+        self.values.push(ValueSpan { field, kind, is_in_data: !ENVELOPE, start, end });
     }
 
     fn field<const ENVELOPE: bool>(&mut self, field: Field) -> Result<(), Malformed> {
         let kind = self.cursor.kind()?;
         let offset = self.cursor.offset();
-        if field == Field::Data && kind == Kind::Object {
+        if field == Field::Data && kind == JsonKind::Object {
             self.object::<false>()?;
             self.note(field, offset, Ok(()));
             return Ok(());
         }
         let read = match kind {
             // CloudEvents' JSON format: a null is the same as no value.
-            Kind::Null => {
+            JsonKind::Null => {
                 self.cursor.skip_value()?;
                 self.trace::<ENVELOPE>(Some(field), kind, offset);
                 return Ok(());
             }
-            Kind::Number => {
+            JsonKind::Number => {
                 let text = self.cursor.number()?;
                 set_number(self.event, field, text)
             }
-            Kind::String => {
+            JsonKind::String => {
                 let text = self.cursor.string()?;
                 self.text(field, text)
             }
-            Kind::Object | Kind::Array | Kind::Bool => {
+            JsonKind::Object | JsonKind::Array | JsonKind::Bool => {
                 self.cursor.skip_value()?;
                 Err(WRONG_TYPE)
             }
@@ -370,9 +370,9 @@ fn set_number(event: &mut Event<'_>, field: Field, text: &str) -> Result<(), &'s
     match field {
         Field::Quantity => {
             event.quantity = Some(match quantity::parse(text.as_bytes()) {
-                quantity::Parsed::Exact(thousandths) => EventQuantity::Exact(thousandths),
-                quantity::Parsed::Unrepresentable => EventQuantity::Unrepresentable,
-                quantity::Parsed::NotANumber => return Err("is no decimal number"),
+                ParsedQuantity::Exact(thousandths) => EventQuantity::Exact(thousandths),
+                ParsedQuantity::Unrepresentable => EventQuantity::Unrepresentable,
+                ParsedQuantity::NotANumber => return Err("is no decimal number"),
             });
             Ok(())
         }
@@ -416,9 +416,9 @@ fn optional(text: &str, bytes_max: usize) -> Result<Option<&str>, &'static str> 
 
 fn time(text: &str) -> Result<EventTime, &'static str> {
     match instant::parse(text.as_bytes()) {
-        instant::Parsed::Exact(ns) => Ok(EventTime::At(ns)),
-        instant::Parsed::BeyondRange => Ok(EventTime::BeyondRange),
-        instant::Parsed::NotATime => Err(NOT_A_TIME),
+        ParsedInstant::Exact(ns) => Ok(EventTime::At(ns)),
+        ParsedInstant::BeyondRange => Ok(EventTime::BeyondRange),
+        ParsedInstant::NotATime => Err(NOT_A_TIME),
     }
 }
 

@@ -40,12 +40,12 @@ tallystick_tables::image::image!(Place { sequence, index });
 pub(crate) struct Element<'a> {
     pub(crate) place: Place,
     pub(crate) clock: Clock,
-    form: Form<'a>,
+    payload: Payload<'a>,
 }
 
 /// What an element is written in.
 #[derive(Debug, Clone, Copy)]
-enum Form<'a> {
+enum Payload<'a> {
     /// JSON.
     Text(&'a [u8]),
     /// A row of columns.
@@ -56,49 +56,51 @@ enum Form<'a> {
 
 impl<'a> Element<'a> {
     pub(crate) const fn new(bytes: &'a [u8], place: Place, clock: Clock) -> Self {
-        Self { place, clock, form: Form::Text(bytes) }
+        Self { place, clock, payload: Payload::Text(bytes) }
     }
 
     pub(crate) const fn broken(bytes: &'a [u8], place: Place, clock: Clock, why: Malformed) -> Self {
-        Self { place, clock, form: Form::Broken(bytes, why) }
+        Self { place, clock, payload: Payload::Broken(bytes, why) }
     }
 
     pub(crate) const fn row(rows: &'a Rows<'a>, row: usize, place: Place, clock: Clock) -> Self {
-        Self { place, clock, form: Form::Row(rows, row) }
+        Self { place, clock, payload: Payload::Row(rows, row) }
     }
 
     /// Whether another one can be read together with it: texts, or rows that follow each other.
     fn is_before(&self, next: &Self) -> bool {
-        match (self.form, next.form) {
-            (Form::Row(rows, row), Form::Row(next_rows, next)) => std::ptr::eq(rows, next_rows) && row + 1 == next,
-            (Form::Row(..), _) | (_, Form::Row(..)) => false,
+        match (self.payload, next.payload) {
+            (Payload::Row(rows, row), Payload::Row(next_rows, next)) => {
+                std::ptr::eq(rows, next_rows) && row + 1 == next
+            }
+            (Payload::Row(..), _) | (_, Payload::Row(..)) => false,
             _ => true,
         }
     }
 
     /// All that it was written in, where it is not too large, so that it can be read once more.
     pub(crate) fn whole(&self) -> Vec<u8> {
-        match self.form {
-            Form::Text(bytes) | Form::Broken(bytes, _) => bytes.to_vec(),
-            Form::Row(rows, row) => rows.whole(row),
+        match self.payload {
+            Payload::Text(bytes) | Payload::Broken(bytes, _) => bytes.to_vec(),
+            Payload::Row(rows, row) => rows.whole(row),
         }
     }
 
     /// The original, where it lies if it is a text.
     pub(crate) fn text(&self) -> Cow<'a, [u8]> {
-        match self.form {
-            Form::Text(bytes) | Form::Broken(bytes, _) => Cow::Borrowed(bytes),
-            Form::Row(rows, row) => Cow::Owned(rows.whole(row)),
+        match self.payload {
+            Payload::Text(bytes) | Payload::Broken(bytes, _) => Cow::Borrowed(bytes),
+            Payload::Row(rows, row) => Cow::Owned(rows.whole(row)),
         }
     }
 
     /// What an exception keeps of it, with its full length in bytes. A row is given as the JSON event that it is.
     pub(crate) fn original(&self) -> (Cow<'a, [u8]>, u64) {
-        match self.form {
-            Form::Text(bytes) | Form::Broken(bytes, _) => {
+        match self.payload {
+            Payload::Text(bytes) | Payload::Broken(bytes, _) => {
                 (Cow::Borrowed(&bytes[..bytes.len().min(EVENT_BYTES_MAX)]), bytes.len() as u64)
             }
-            Form::Row(rows, row) => {
+            Payload::Row(rows, row) => {
                 let (bytes, total) = rows.original(row);
                 (Cow::Owned(bytes), total)
             }
@@ -166,8 +168,8 @@ pub(crate) fn see<'a>(elements: &[Element<'a>], decoded: &mut [Decoded<'a>], sha
     let mut rest = decoded;
     for run in elements.chunk_by(Element::is_before) {
         let (here, behind) = rest.split_at_mut(run.len());
-        match run[0].form {
-            Form::Row(rows, first) => rows.see(first, here, arena),
+        match run[0].payload {
+            Payload::Row(rows, first) => rows.see(first, here, arena),
             _ => run.iter().zip(here).for_each(|(element, decoded)| see_text(element, decoded, shapes, arena)),
         }
         rest = behind;
@@ -176,13 +178,13 @@ pub(crate) fn see<'a>(elements: &[Element<'a>], decoded: &mut [Decoded<'a>], sha
 
 fn see_text<'a>(element: &Element<'a>, decoded: &mut Decoded<'a>, shapes: &mut Shapes, arena: &'a Bump) {
     decoded.is_too_large = false;
-    decoded.form = match element.form {
-        Form::Text(bytes) if bytes.len() <= EVENT_BYTES_MAX => decode(bytes, &mut decoded.event, shapes, arena),
-        Form::Text(_) | Form::Row(..) => {
+    decoded.form = match element.payload {
+        Payload::Text(bytes) if bytes.len() <= EVENT_BYTES_MAX => decode(bytes, &mut decoded.event, shapes, arena),
+        Payload::Text(_) | Payload::Row(..) => {
             (decoded.event, decoded.is_too_large) = (Event::default(), true);
             Ok(())
         }
-        Form::Broken(_, why) => {
+        Payload::Broken(_, why) => {
             decoded.event = Event::default();
             Err(why)
         }

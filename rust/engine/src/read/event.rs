@@ -30,7 +30,7 @@ pub const REQUEST: &str = "reservation.requested";
 
 /// Where the members of a request for a reservation begin that are no fields: they are read from there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rest {
+pub struct RequestTail {
     /// Bytes before the name of the first of them; zero if it has to be looked for from the beginning.
     pub at: u32,
     /// Whether it stands in `data`.
@@ -95,7 +95,7 @@ pub struct Event<'a> {
     /// Reason code.
     pub reason: Option<&'a str>,
     /// Where what is no field begins, if anything is none; of a request for a reservation only.
-    pub rest: Option<Rest>,
+    pub rest: Option<RequestTail>,
 }
 
 /// A field of the contract.

@@ -17,7 +17,7 @@ pub struct Fault {
 
 /// What kind of value comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum JsonKind {
     /// `{`
     Object,
     /// `[`
@@ -43,7 +43,7 @@ pub struct Text<'a> {
 
 /// What a string was found to have on the way to its closing quote.
 #[derive(Debug, Clone, Copy, Default)]
-struct Found {
+struct StringScan {
     escapes: bool,
     /// DEL or anything beyond ASCII.
     extras: bool,
@@ -87,15 +87,15 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// When no value begins there.
-    pub fn kind(&mut self) -> Result<Kind, Fault> {
+    pub fn kind(&mut self) -> Result<JsonKind, Fault> {
         self.skip_space();
         match self.peek() {
-            Some(b'{') => Ok(Kind::Object),
-            Some(b'[') => Ok(Kind::Array),
-            Some(b'"') => Ok(Kind::String),
-            Some(b'-' | b'0'..=b'9') => Ok(Kind::Number),
-            Some(b't' | b'f') => Ok(Kind::Bool),
-            Some(b'n') => Ok(Kind::Null),
+            Some(b'{') => Ok(JsonKind::Object),
+            Some(b'[') => Ok(JsonKind::Array),
+            Some(b'"') => Ok(JsonKind::String),
+            Some(b'-' | b'0'..=b'9') => Ok(JsonKind::Number),
+            Some(b't' | b'f') => Ok(JsonKind::Bool),
+            Some(b'n') => Ok(JsonKind::Null),
             Some(_) => Err(self.fault("no JSON value begins here")),
             None => Err(self.fault("the JSON ends where a value is expected")),
         }
@@ -179,31 +179,31 @@ impl<'a> Cursor<'a> {
     /// As [`Self::string`].
     pub fn string_behind_quote(&mut self) -> Result<Text<'a>, Fault> {
         let start = self.at;
-        let found = self.scan_string()?;
+        let scan = self.scan_string()?;
         let inner = &self.text[start..self.at - 1];
-        let value = if found.escapes { unescape(inner).map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) };
-        Ok(Text { value, is_plain: !found.escapes && !found.extras })
+        let value = if scan.escapes { unescape(inner).map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) };
+        Ok(Text { value, is_plain: !scan.escapes && !scan.extras })
     }
 
     /// Moves behind the closing quote.
-    fn scan_string(&mut self) -> Result<Found, Fault> {
+    fn scan_string(&mut self) -> Result<StringScan, Fault> {
         let bytes = self.text.as_bytes();
-        let mut found = Found::default();
+        let mut scan = StringScan::default();
         loop {
             self.at += plain_bytes(&bytes[self.at..]);
             match bytes.get(self.at) {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(found);
+                    return Ok(scan);
                 }
                 Some(b'\\') => {
-                    found.escapes = true;
+                    scan.escapes = true;
                     self.at += escape_length(&bytes[self.at + 1..])
                         .ok_or_else(|| self.fault("an escape that JSON does not know"))?;
                 }
                 Some(0..=0x1F) => return Err(self.fault("a raw control character in a string")),
                 Some(byte) => {
-                    found.extras |= *byte >= 0x7F;
+                    scan.extras |= *byte >= 0x7F;
                     self.at += 1;
                 }
                 None => return Err(self.fault("a string that is not terminated")),
@@ -245,7 +245,7 @@ impl<'a> Cursor<'a> {
     /// When it is not JSON or nested too deeply.
     pub fn skip_value(&mut self) -> Result<(), Fault> {
         match self.kind()? {
-            Kind::Object => {
+            JsonKind::Object => {
                 self.enter()?;
                 let mut first = true;
                 while self.next_member(first)?.is_some() {
@@ -254,7 +254,7 @@ impl<'a> Cursor<'a> {
                 }
                 Ok(())
             }
-            Kind::Array => {
+            JsonKind::Array => {
                 self.enter()?;
                 let mut first = true;
                 while self.next_item(first)? {
@@ -263,14 +263,14 @@ impl<'a> Cursor<'a> {
                 }
                 Ok(())
             }
-            Kind::String => {
+            JsonKind::String => {
                 self.at += 1;
                 self.scan_string().map(|_| ())
             }
-            Kind::Number => self.number().map(|_| ()),
-            Kind::Bool if self.peek() == Some(b't') => self.literal("true"),
-            Kind::Bool => self.literal("false"),
-            Kind::Null => self.literal("null"),
+            JsonKind::Number => self.number().map(|_| ()),
+            JsonKind::Bool if self.peek() == Some(b't') => self.literal("true"),
+            JsonKind::Bool => self.literal("false"),
+            JsonKind::Null => self.literal("null"),
         }
     }
 

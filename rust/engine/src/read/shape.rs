@@ -6,7 +6,7 @@ use tallystick_contract::heap_size::{flat, heap_size};
 use tallystick_contract::instant::Minute;
 
 use crate::read::event::Field;
-use crate::read::json::Kind;
+use crate::read::json::JsonKind;
 /// What a value is, as far as shapes care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueKind {
@@ -20,18 +20,18 @@ pub enum ValueKind {
 
 impl ValueKind {
     /// The kind of a JSON value.
-    pub const fn of(kind: Kind) -> Self {
+    pub const fn of(kind: JsonKind) -> Self {
         match kind {
-            Kind::String => Self::String,
-            Kind::Number => Self::Number,
-            Kind::Object | Kind::Array | Kind::Bool | Kind::Null => Self::Other,
+            JsonKind::String => Self::String,
+            JsonKind::Number => Self::Number,
+            JsonKind::Object | JsonKind::Array | JsonKind::Bool | JsonKind::Null => Self::Other,
         }
     }
 }
 
 /// A value that was read with all care.
 #[derive(Debug, Clone, Copy)]
-pub struct Value {
+pub struct ValueSpan {
     /// What it is of; nothing for a member that is skipped.
     pub field: Option<Field>,
     /// What it is.
@@ -44,7 +44,7 @@ pub struct Value {
     pub end: usize,
 }
 
-flat!(ValueKind, Value);
+flat!(ValueKind, ValueSpan);
 
 /// Shapes that are remembered, counted in members; beyond them events are read with all care.
 const NODES_MAX: usize = 512;
@@ -53,8 +53,8 @@ const BRANCHES_MAX: usize = 8;
 /// Longest text between two values that is remembered, in bytes.
 const LEAD_BYTES_MAX: usize = 256;
 
-/// A place among the members; zero is the root, which is never a child.
-type Place = u16;
+/// The index of a node among all; zero is the root, which is never a child.
+type NodeIndex = u16;
 
 /// A member in one or more shapes that begin alike.
 #[derive(Debug)]
@@ -67,8 +67,8 @@ struct Node {
     /// Whether it or one before it is of no field.
     has_others: bool,
     /// The first member that may follow, and the next one that may stand in this one's place.
-    child: Place,
-    sibling: Place,
+    child: NodeIndex,
+    sibling: NodeIndex,
     /// What stands behind the value if it is the last one.
     tail: Option<Box<[u8]>>,
 }
@@ -81,7 +81,7 @@ pub struct Shapes {
     nodes: Vec<Node>,
     /// The leads of all members, so that a walk stays within few lines of cache.
     texts: Vec<u8>,
-    buffer: Vec<Value>,
+    buffer: Vec<ValueSpan>,
     /// The minute that was read last: most times lie in the same.
     pub(crate) minute: Minute,
 }
@@ -99,12 +99,12 @@ impl Default for Shapes {
 
 impl Shapes {
     /// Where every shape begins.
-    pub const ROOT: Place = 0;
+    pub const ROOT: NodeIndex = 0;
 
     /// The member behind a node whose lead stands at a place of an element, and the place behind that lead.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a call for each member would cost as much as the step")]
-    pub fn step(&self, node: Place, element: &[u8], at: usize) -> Option<(Place, usize)> {
+    pub fn step(&self, node: NodeIndex, element: &[u8], at: usize) -> Option<(NodeIndex, usize)> {
         let rest = element.get(at..)?;
         let mut member = self.nodes[usize::from(node)].child;
         while member != 0 {
@@ -120,36 +120,36 @@ impl Shapes {
 
     /// What the value of a member is.
     #[inline]
-    pub fn value(&self, node: Place) -> (ValueKind, Option<Field>) {
+    pub fn value(&self, node: NodeIndex) -> (ValueKind, Option<Field>) {
         let node = &self.nodes[usize::from(node)];
         (node.kind, node.field)
     }
 
     /// Whether the value of a member stands in `data`.
-    pub fn is_in_data(&self, node: Place) -> bool {
+    pub fn is_in_data(&self, node: NodeIndex) -> bool {
         self.nodes[usize::from(node)].is_in_data
     }
 
     /// Whether a member or one before it is of no field.
     #[inline]
-    pub fn has_others(&self, node: Place) -> bool {
+    pub fn has_others(&self, node: NodeIndex) -> bool {
         self.nodes[usize::from(node)].has_others
     }
 
     /// Whether an event may end behind a member with what is left of its text.
-    pub fn is_end(&self, node: Place, rest: &[u8]) -> bool {
+    pub fn is_end(&self, node: NodeIndex, rest: &[u8]) -> bool {
         self.nodes[usize::from(node)].tail.as_deref() == Some(rest)
     }
 
     /// An empty list for the values of an event.
-    pub fn take_buffer(&mut self) -> Vec<Value> {
+    pub fn take_buffer(&mut self) -> Vec<ValueSpan> {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         buffer
     }
 
     /// Remembers the shape of an event that was read with all care and found well-formed.
-    pub fn learn(&mut self, text: &str, values: Vec<Value>) {
+    pub fn learn(&mut self, text: &str, values: Vec<ValueSpan>) {
         let mut node = Self::ROOT;
         let mut end = 0;
         for value in &values {
@@ -168,7 +168,7 @@ impl Shapes {
     }
 
     /// The member behind a node for a value, new or known; nothing if it cannot be remembered.
-    fn grow(&mut self, node: Place, text: &str, end: usize, value: &Value) -> Option<Place> {
+    fn grow(&mut self, node: NodeIndex, text: &str, end: usize, value: &ValueSpan) -> Option<NodeIndex> {
         let behind_quote = usize::from(value.kind == ValueKind::String);
         let lead = text.get(end..value.start + behind_quote)?.as_bytes();
         if value.kind == ValueKind::Other || lead.len() > LEAD_BYTES_MAX {
@@ -188,11 +188,11 @@ impl Shapes {
         if self.nodes.len() >= NODES_MAX || branches >= BRANCHES_MAX {
             return None;
         }
-        let new = Place::try_from(self.nodes.len()).ok()?;
+        let new = NodeIndex::try_from(self.nodes.len()).ok()?;
         let start = u32::try_from(self.texts.len()).ok()?;
         self.texts.extend_from_slice(lead);
         let lead = (start, u32::try_from(self.texts.len()).ok()?);
-        let Value { kind, field, is_in_data, .. } = *value;
+        let ValueSpan { kind, field, is_in_data, .. } = *value;
         let has_others = field.is_none() || self.has_others(node);
         self.nodes.push(Node { lead, kind, field, is_in_data, has_others, child: 0, sibling: 0, tail: None });
         let link = if last == 0 {

@@ -8,7 +8,7 @@ use crate::core::Core;
 use crate::read::event::Event;
 use crate::read::reading::Posting;
 use crate::replenish::Replenishing;
-use crate::replenish::sites::{Site, SiteNumber, key_of};
+use crate::replenish::sites::{ReplenishSite, SiteNumber, key_of};
 use crate::stock::Spot;
 use crate::stock::journal::Posted;
 use crate::stock::legs::{Leg, Legs, Terms};
@@ -80,7 +80,7 @@ impl Replenishing {
     }
 }
 
-impl Site {
+impl ReplenishSite {
     fn add_sold(&mut self, day: i64, sold: i64) {
         match self.sold.binary_search_by_key(&day, |(day, _)| *day) {
             Err(place) => self.sold.insert(place, (day, sold)),

@@ -6,7 +6,7 @@ use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 use crate::core::Core;
 use crate::output::replenishment::{Reason, Signal};
 use crate::replenish::Replenishing;
-use crate::replenish::sites::{Site, SiteNumber, key_of};
+use crate::replenish::sites::{ReplenishSite, SiteNumber, key_of};
 
 /// The first format that has it.
 const SINCE: u32 = 8;
@@ -25,7 +25,7 @@ impl Replenishing {
     pub(crate) fn write(&self, core: &Core, writer: &mut Writer) {
         self.turn_ns.save(writer);
         self.write_sites(core, writer, |_, site| !site.sold.is_empty(), |_, site, writer| site.sold.save(writer));
-        let is_open = |number: SiteNumber, _: &Site| self.open.contains_key(&number);
+        let is_open = |number: SiteNumber, _: &ReplenishSite| self.open.contains_key(&number);
         self.write_sites(core, writer, is_open, |number, _, writer| {
             // The names stand twice.
             write_names(self.sites.names(core, number), writer);
@@ -39,8 +39,8 @@ impl Replenishing {
         &self,
         core: &Core,
         writer: &mut Writer,
-        is_wanted: impl Fn(SiteNumber, &Site) -> bool,
-        write: impl Fn(SiteNumber, &Site, &mut Writer),
+        is_wanted: impl Fn(SiteNumber, &ReplenishSite) -> bool,
+        write: impl Fn(SiteNumber, &ReplenishSite, &mut Writer),
     ) {
         let all = (0..).zip(&self.sites.all).filter(|(number, site)| is_wanted(*number, site));
         let mut wanted: Vec<_> = all.map(|(number, _)| (self.sites.names(core, number), number)).collect();

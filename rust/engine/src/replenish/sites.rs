@@ -22,7 +22,7 @@ pub(super) type SiteKey = (u32, [NameId; 2]);
 
 /// A SKU at a location. Its figure is the sum over the lots that are our own.
 #[derive(Debug)]
-pub(super) struct Site {
+pub(super) struct ReplenishSite {
     pub(super) key: SiteKey,
     /// The rule that fits, by its place among them.
     rule: Option<u16>,
@@ -36,9 +36,9 @@ pub(super) struct Site {
     pub(super) sold: Vec<(i64, i64)>,
 }
 
-heap_size!(Site { key, rule, is_touched, is_waiting, places, sold });
+heap_size!(ReplenishSite { key, rule, is_touched, is_waiting, places, sold });
 
-impl Site {
+impl ReplenishSite {
     pub(super) fn spots(&self) -> impl Iterator<Item = Spot> + '_ {
         self.places.iter().map(|place| Spot { part: self.key.0, place: *place })
     }
@@ -51,7 +51,7 @@ impl Site {
 /// All sites that a rule fits, or did.
 #[derive(Debug, Default)]
 pub(super) struct Sites {
-    pub(super) all: Vec<Site>,
+    pub(super) all: Vec<ReplenishSite>,
     numbers: Index,
     /// The site of each position, by part and place.
     of_place: Vec<Vec<SiteNumber>>,
@@ -85,11 +85,11 @@ fn hash(seed: u64, (part, [sku, location]): SiteKey) -> u64 {
 }
 
 impl Sites {
-    pub(super) fn get(&self, number: SiteNumber) -> &Site {
+    pub(super) fn get(&self, number: SiteNumber) -> &ReplenishSite {
         &self.all[number as usize]
     }
 
-    pub(super) fn get_mut(&mut self, number: SiteNumber) -> &mut Site {
+    pub(super) fn get_mut(&mut self, number: SiteNumber) -> &mut ReplenishSite {
         &mut self.all[number as usize]
     }
 
@@ -149,7 +149,7 @@ impl Sites {
         let number = u32::try_from(self.all.len()).expect("there are no more sites than positions");
         self.numbers.insert(hash(core.seed, key), number);
         let (places, sold) = (Vec::new(), Vec::new());
-        self.all.push(Site { key, rule, is_touched: false, is_waiting: false, places, sold });
+        self.all.push(ReplenishSite { key, rule, is_touched: false, is_waiting: false, places, sold });
         number
     }
 

@@ -26,7 +26,7 @@ pub(crate) struct Count {
 heap_size!(Count { time_ns, rank, quantity, source, id, after });
 
 /// What decides between counts.
-pub(crate) type Standing = ([i64; 3], Box<str>, Box<str>);
+pub(crate) type CountRank = ([i64; 3], Box<str>, Box<str>);
 
 impl Count {
     /// Which of two counts is the later one.
@@ -34,7 +34,7 @@ impl Count {
         (self.rank, &self.source, &self.id).cmp(&(other.rank, &other.source, &other.id))
     }
 
-    fn standing(&self) -> Standing {
+    fn full_rank(&self) -> CountRank {
         (self.rank, self.source.clone(), self.id.clone())
     }
 }
@@ -47,7 +47,7 @@ pub(crate) struct Counts {
     /// What `on_hand` would be without any count, in thousandths.
     pub uncounted: i128,
     /// The latest of the counts that are not kept.
-    pub cut: Option<Standing>,
+    pub cut: Option<CountRank>,
 }
 
 heap_size!(Counts { kept, uncounted, cut });
@@ -90,7 +90,7 @@ impl Counts {
 
     /// Notes that there was a count which is not kept.
     pub(crate) fn leave_out(&mut self, count: &Count) {
-        self.cut = self.cut.take().max(Some(count.standing()));
+        self.cut = self.cut.take().max(Some(count.full_rank()));
     }
 
     /// Takes a count out. An id may have been used again since keys were forgotten, so its time tells, too.

@@ -30,7 +30,7 @@ const SECOND: u64 = u64::MAX - 1;
 /// What an event posted to a position.
 #[derive(Debug, Clone, Copy, Zeroable, Pod)]
 #[repr(C)]
-struct Record {
+struct JournalRecord {
     /// Half of the event's fingerprint; it is keyed, so nobody can craft two that are equal.
     key: u64,
     /// Quantity in thousandths, and the number of the shape.
@@ -42,7 +42,7 @@ struct Record {
     since: u32,
 }
 
-flat!(Record);
+flat!(JournalRecord);
 
 /// Records that follow each other.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ struct Block {
     first: u64,
     /// Before its last one's.
     last: u64,
-    records: Vec<Record>,
+    records: Vec<JournalRecord>,
 }
 
 heap_size!(Block { first, last, records });
@@ -160,7 +160,7 @@ impl Journal {
         block.last = block.last.max(posted.ordinal);
         let since = u32::try_from(posted.ordinal - block.first).expect("a block that is open has room for the ordinal");
         let amount = posted.quantity << SHAPE_BITS | number;
-        block.records.push(Record { key: key.0[1], amount, time_ns: posted.time_ns, place, since });
+        block.records.push(JournalRecord { key: key.0[1], amount, time_ns: posted.time_ns, place, since });
     }
 
     #[cold]
@@ -235,7 +235,7 @@ impl Journal {
         }
     }
 
-    fn shape_of(&self, record: &Record) -> u64 {
+    fn shape_of(&self, record: &JournalRecord) -> u64 {
         let number = record.amount & ((1 << SHAPE_BITS) - 1);
         usize::try_from(number).ok().and_then(|number| self.shapes.get(number)).copied().unwrap_or(SECOND)
     }

@@ -38,21 +38,21 @@ tallystick_tables::image::image!(Dispatch { key, name, quantity, at_ns, is_told 
 
 /// What is on its way to a position.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Lane {
+struct Inbound {
     /// In the order of the log.
     dispatches: Vec<Dispatch>,
     /// What was taken, by the key of who took it, in thousandths.
     taken: BTreeMap<[u64; 2], i64>,
 }
 
-heap_size!(Lane { dispatches, taken });
+heap_size!(Inbound { dispatches, taken });
 
-tallystick_tables::image::image!(Lane { dispatches, taken });
+tallystick_tables::image::image!(Inbound { dispatches, taken });
 
-/// All lanes.
+/// All that is on its way, by where it goes.
 #[derive(Debug, Default)]
 pub(crate) struct InTransit {
-    by_place: BTreeMap<PositionNames, Lane>,
+    by_place: BTreeMap<PositionNames, Inbound>,
     by_key: BTreeMap<[u64; 2], PositionNames>,
     /// When a dispatch has been on its way for too long.
     due: BTreeSet<(i64, PositionNames)>,
@@ -60,7 +60,7 @@ pub(crate) struct InTransit {
 
 heap_size!(InTransit { by_place, by_key, due });
 
-impl Lane {
+impl Inbound {
     /// Dispatches that were taken whole.
     fn arrived(&self) -> usize {
         let mut left: i128 = self.taken.values().map(|quantity| i128::from(*quantity)).sum();
@@ -90,20 +90,20 @@ impl InTransit {
     pub(crate) fn rewatch(&mut self, age_ns: Option<i64>) {
         self.due.clear();
         let Some(age_ns) = age_ns else { return };
-        for (place, lane) in &self.by_place {
-            let open = lane.dispatches[lane.arrived()..].iter().filter(|dispatch| !dispatch.is_told);
+        for (place, inbound) in &self.by_place {
+            let open = inbound.dispatches[inbound.arrived()..].iter().filter(|dispatch| !dispatch.is_told);
             self.due.extend(open.map(|dispatch| (dispatch.at_ns.saturating_add(age_ns), place.clone())));
         }
     }
 
-    /// Forgets lanes on which all has arrived, and nothing moved since a time.
+    /// Forgets positions at which all has arrived, and nothing moved since a time.
     pub(crate) fn forget(&mut self, before_ns: i64) {
         let by_key = &mut self.by_key;
-        self.by_place.retain(|_, lane| {
-            let is_old = lane.dispatches.iter().all(|dispatch| dispatch.at_ns < before_ns);
-            let is_kept = !is_old || lane.arrived() < lane.dispatches.len() || lane.dispatches.is_empty();
+        self.by_place.retain(|_, inbound| {
+            let is_old = inbound.dispatches.iter().all(|dispatch| dispatch.at_ns < before_ns);
+            let is_kept = !is_old || inbound.arrived() < inbound.dispatches.len() || inbound.dispatches.is_empty();
             if !is_kept {
-                for key in lane.dispatches.iter().map(|dispatch| &dispatch.key).chain(lane.taken.keys()) {
+                for key in inbound.dispatches.iter().map(|dispatch| &dispatch.key).chain(inbound.taken.keys()) {
                     by_key.remove(key);
                 }
             }
@@ -120,11 +120,11 @@ impl InTransit {
     /// # Errors
     /// When it could not have been written.
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>, age_ns: Option<i64>) -> Result<(), SnapshotError> {
-        for lane in reader.each::<(PositionNames, Lane)>()? {
-            let (place, lane) = lane?;
-            let keys = lane.dispatches.iter().map(|dispatch| &dispatch.key).chain(lane.taken.keys());
+        for inbound in reader.each::<(PositionNames, Inbound)>()? {
+            let (place, inbound) = inbound?;
+            let keys = inbound.dispatches.iter().map(|dispatch| &dispatch.key).chain(inbound.taken.keys());
             self.by_key.extend(keys.map(|key| (*key, place.clone())));
-            self.by_place.insert(place, lane);
+            self.by_place.insert(place, inbound);
         }
         self.rewatch(age_ns);
         Ok(())
@@ -147,15 +147,15 @@ impl InTransit {
             let location = if leg.remote { event.to_location } else { event.location };
             let place: PositionNames = [event.sku, location, event.lot, event.owner].map(Into::into);
             let at_ns = core.now_ns();
-            let lane = self.by_place.entry(place.clone()).or_default();
+            let inbound = self.by_place.entry(place.clone()).or_default();
             if leg.gives {
-                lane.taken.insert(key.0, quantity);
+                inbound.taken.insert(key.0, quantity);
             } else {
                 let name = format!("{}/{}", event.source, event.id);
-                lane.dispatches.push(Dispatch { key: key.0, name: name.into(), quantity, at_ns, is_told: false });
+                inbound.dispatches.push(Dispatch { key: key.0, name: name.into(), quantity, at_ns, is_told: false });
             }
             self.by_key.insert(key.0, place.clone());
-            self.settle_lane(age_ns, &place, diagnostics);
+            self.settle_inbound(age_ns, &place, diagnostics);
         }
     }
 
@@ -163,25 +163,25 @@ impl InTransit {
     pub(crate) fn retract_transfer(&mut self, config: &Config, key: Fingerprint, diagnostics: &mut Diagnostics) {
         let Some(age_ns) = config.transfer_age_ns else { return };
         let Some(place) = self.by_key.remove(&key.0) else { return };
-        let Some(lane) = self.by_place.get_mut(&place) else { return };
-        lane.taken.remove(&key.0);
-        if let Some(at) = lane.dispatches.iter().position(|dispatch| dispatch.key == key.0) {
-            let gone = lane.dispatches.remove(at);
+        let Some(inbound) = self.by_place.get_mut(&place) else { return };
+        inbound.taken.remove(&key.0);
+        if let Some(at) = inbound.dispatches.iter().position(|dispatch| dispatch.key == key.0) {
+            let gone = inbound.dispatches.remove(at);
             diagnostics.settled.push(("transfer_overdue", subject_of(&place, &gone.name)));
         }
-        self.settle_lane(age_ns, &place, diagnostics);
+        self.settle_inbound(age_ns, &place, diagnostics);
     }
 
     /// Resolves what was told of dispatches that have arrived since.
-    fn settle_lane(&mut self, age_ns: i64, place: &PositionNames, diagnostics: &mut Diagnostics) {
-        let Some(lane) = self.by_place.get(place) else { return };
-        let arrived = lane.arrived();
+    fn settle_inbound(&mut self, age_ns: i64, place: &PositionNames, diagnostics: &mut Diagnostics) {
+        let Some(inbound) = self.by_place.get(place) else { return };
+        let arrived = inbound.arrived();
         // Each is told of once, whatever becomes of what took it.
-        for dispatch in lane.dispatches[..arrived].iter().filter(|dispatch| dispatch.is_told) {
+        for dispatch in inbound.dispatches[..arrived].iter().filter(|dispatch| dispatch.is_told) {
             diagnostics.settled.push(("transfer_overdue", subject_of(place, &dispatch.name)));
         }
         // What had arrived may be on its way again.
-        for dispatch in lane.dispatches[arrived..].iter().filter(|dispatch| !dispatch.is_told) {
+        for dispatch in inbound.dispatches[arrived..].iter().filter(|dispatch| !dispatch.is_told) {
             self.due.insert((dispatch.at_ns.saturating_add(age_ns), place.clone()));
         }
     }
@@ -191,10 +191,10 @@ impl InTransit {
         let (Some(now_ns), Some(age_ns)) = (core.log_time_ns, config.transfer_age_ns) else { return };
         while let Some((due_ns, place)) = self.due.first().filter(|(due_ns, _)| *due_ns <= now_ns).cloned() {
             self.due.remove(&(due_ns, place.clone()));
-            let Some(lane) = self.by_place.get_mut(&place) else { continue };
-            let arrived = lane.arrived();
+            let Some(inbound) = self.by_place.get_mut(&place) else { continue };
+            let arrived = inbound.arrived();
             let mut overdue = Vec::new();
-            for dispatch in &mut lane.dispatches[arrived..] {
+            for dispatch in &mut inbound.dispatches[arrived..] {
                 if !dispatch.is_told && dispatch.at_ns.saturating_add(age_ns) <= due_ns {
                     dispatch.is_told = true;
                     overdue.push(dispatch.name.clone());
@@ -232,6 +232,6 @@ mod tests {
     #[test]
     fn a_record_takes_as_much_as_it_says() {
         assert!(is_least::<Dispatch>());
-        assert!(is_least::<Lane>());
+        assert!(is_least::<Inbound>());
     }
 }

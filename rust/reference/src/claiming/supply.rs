@@ -7,7 +7,7 @@ use tallystick_contract::balance::PositionKey;
 use tallystick_contract::config::PastDue;
 
 use crate::claims::supply::{Places, Supply, SupplyFact, SupplySaid, of_posting, places, supply_subject, words};
-use crate::directive::Line;
+use crate::directive::ReceiptLine;
 use crate::document::{Order, Side};
 use crate::number::Number;
 use crate::posting::Posting;
@@ -229,7 +229,7 @@ impl Reference {
     }
 
     /// Whether a supply line governs what a receipt's line is to bring.
-    pub(crate) fn is_scheduled(&self, line: &Line) -> bool {
+    pub(crate) fn is_scheduled(&self, line: &ReceiptLine) -> bool {
         let order = Order { names: line.names.clone(), document: line.document.clone(), sku: line.sku.clone() };
         let is_it = |fact: &SupplyFact| {
             fact.number == line.number

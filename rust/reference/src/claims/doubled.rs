@@ -10,14 +10,14 @@ use crate::document::Order;
 use crate::number::Number;
 use crate::position::Steps;
 
-use super::facts::{Fact, Said};
+use super::facts::{Fact, FactKind};
 
 /// What is doubled, by line and position.
 pub(crate) type Doubled = BTreeMap<(Order, Number, PositionKey), Steps>;
 
 /// What moves for a fact: picked, shipped from `picked`, and sold from the shelf.
 fn moves(fact: &Fact) -> Option<[i128; 3]> {
-    let Said::Moved(moved) = &fact.said else { return None };
+    let FactKind::Moved(moved) = &fact.said else { return None };
     let amount = i128::from(moved.amount);
     match moved.step.flow {
         Flow::Pick => Some([if moved.step.is_back { -amount } else { amount }, 0, 0]),

@@ -18,11 +18,11 @@ pub(crate) struct Fact {
     pub(crate) source: String,
     /// The posting that brought it, if it was one.
     pub(crate) posting: Option<u64>,
-    pub(crate) said: Said,
+    pub(crate) said: FactKind,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum Said {
+pub(crate) enum FactKind {
     Wanted { quantity: Option<i64>, due: Option<Due> },
     Moved(Move),
     Closed,
@@ -69,18 +69,18 @@ impl Move {
 
 impl Fact {
     pub(super) fn is_step(&self, flow: Flow, is_back: bool) -> bool {
-        matches!(&self.said, Said::Moved(moved) if (moved.step.flow, moved.step.is_back) == (flow, is_back))
+        matches!(&self.said, FactKind::Moved(moved) if (moved.step.flow, moved.step.is_back) == (flow, is_back))
     }
 
     /// What moved or was claimed; nothing of a statement.
     pub(super) fn amount(&self) -> i64 {
-        if let Said::Moved(moved) = &self.said { moved.amount } else { 0 }
+        if let FactKind::Moved(moved) = &self.said { moved.amount } else { 0 }
     }
 
     /// The fact with another amount.
     pub(super) fn with(&self, amount: i64) -> Self {
         let mut fact = self.clone();
-        if let Said::Moved(moved) = &mut fact.said {
+        if let FactKind::Moved(moved) = &mut fact.said {
             moved.amount = amount;
         }
         fact
@@ -89,7 +89,7 @@ impl Fact {
     /// The order in which steps of one kind are shared out: what moved goes source by source, what left from `picked`
     /// first.
     pub(super) fn turn(&self) -> (PositionKey, Option<(bool, String)>, i64, bool, i64) {
-        let Said::Moved(moved) = &self.said else { return (self.at.clone(), None, self.time_ns, false, 0) };
+        let FactKind::Moved(moved) = &self.said else { return (self.at.clone(), None, self.time_ns, false, 0) };
         let is_moving = matches!(moved.step.flow, Flow::Pick | Flow::Ship);
         let mover = is_moving.then(|| (moved.step.flow == Flow::Ship && !moved.is_from_picked, self.source.clone()));
         (self.at.clone(), mover, self.time_ns, moved.is_converted, moved.amount)
@@ -108,9 +108,9 @@ pub(crate) fn of_posting(posting: &Posting) -> Option<(Order, Vec<Fact>)> {
         posting: Some(posting.number),
         said,
     };
-    let mut facts = vec![fact(Said::Moved(moved))];
+    let mut facts = vec![fact(FactKind::Moved(moved))];
     if moved.step.flow == Flow::Ship && body.reason == "final" {
-        facts.push(fact(Said::Closed));
+        facts.push(fact(FactKind::Closed));
     }
     Some((order_of(posting), facts))
 }

@@ -6,7 +6,7 @@ use tallystick_contract::rules::Flow;
 use crate::calendar::Due;
 use crate::number::Number;
 
-use super::facts::{Fact, Move, Said};
+use super::facts::{Fact, FactKind, Move};
 use super::hold::Become;
 use super::sums::{Dated, Sums};
 
@@ -57,12 +57,12 @@ impl Since {
 }
 
 /// What is told of one line at one position, as of some time.
-pub(super) struct Place<'a> {
+pub(super) struct LinePlace<'a> {
     pub(super) facts: Vec<&'a Fact>,
     pub(super) holds: Vec<Hold>,
 }
 
-impl Place<'_> {
+impl LinePlace<'_> {
     /// The facts that are effective at or before a time, without holds.
     fn until(&self, until_ns: i64) -> Self {
         let facts = self.facts.iter().copied().filter(|fact| fact.time_ns <= until_ns).collect();
@@ -100,14 +100,14 @@ impl Place<'_> {
         let mut due = None;
         for fact in &self.facts {
             match &fact.said {
-                Said::Wanted { quantity, due: said } if since.counts_order(fact.time_ns) => {
+                FactKind::Wanted { quantity, due: said } if since.counts_order(fact.time_ns) => {
                     let quantity = quantity.map(|quantity| (fact.time_ns, i128::from(quantity)));
                     // At one time the greater quantity holds, and the earlier day.
                     sums.wanted = sums.wanted.max(quantity);
                     due = later(due, said.map(|said| (fact.time_ns, said)));
                 }
-                Said::Wanted { .. } | Said::Closed => {}
-                Said::Moved(moved) => add(&mut sums, fact, moved, since.counts_step(fact.time_ns)),
+                FactKind::Wanted { .. } | FactKind::Closed => {}
+                FactKind::Moved(moved) => add(&mut sums, fact, moved, since.counts_step(fact.time_ns)),
             }
         }
         sums.due = due.map(|(_, due)| due);
@@ -152,9 +152,9 @@ fn later(known: Option<(i64, Due)>, said: Option<(i64, Due)>) -> Option<(i64, Du
 /// Whether a fact that is effective after a closing opens the line again.
 pub(super) fn opens(fact: &Fact) -> bool {
     match &fact.said {
-        Said::Wanted { quantity, .. } => quantity.is_some_and(|quantity| quantity > 0),
-        Said::Moved(moved) => matches!(moved.step.flow, Flow::Reserve | Flow::Allocate) && moved.takes(),
-        Said::Closed => false,
+        FactKind::Wanted { quantity, .. } => quantity.is_some_and(|quantity| quantity > 0),
+        FactKind::Moved(moved) => matches!(moved.step.flow, Flow::Reserve | Flow::Allocate) && moved.takes(),
+        FactKind::Closed => false,
     }
 }
 

@@ -8,7 +8,7 @@ use tallystick_contract::rules::Flow;
 
 use crate::number::Number;
 
-use super::facts::{Fact, Said};
+use super::facts::{Fact, FactKind};
 use super::hold::Become;
 use super::place::Hold;
 use super::sums::Sums;
@@ -94,7 +94,7 @@ impl Told {
         told.share_steps(Flow::Reserve, (SOFT, &[|taker| taker.rest(SOFT)]), &mut takers);
         told.share_steps(Flow::Allocate, (HARD, &[|taker| taker.rest(HARD)]), &mut takers);
         told.share_holds(&takers);
-        told.facts.retain(|fact| !matches!(&fact.said, Said::Moved(moved) if moved.amount == 0));
+        told.facts.retain(|fact| !matches!(&fact.said, FactKind::Moved(moved) if moved.amount == 0));
         told.look_for_openings();
         told
     }
@@ -220,7 +220,7 @@ impl Told {
             *beyond -= here;
             let less = i64::try_from(here).expect("no more than is ordered");
             for fact in self.facts.iter_mut().filter(|fact| fact.number.is_none() && fact.at == *at) {
-                if let Said::Wanted { quantity: Some(quantity), .. } = &mut fact.said {
+                if let FactKind::Wanted { quantity: Some(quantity), .. } = &mut fact.said {
                     *quantity = (*quantity - less).max(0);
                 }
             }

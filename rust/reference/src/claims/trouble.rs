@@ -9,7 +9,7 @@ use crate::body::Key;
 use crate::document::Order;
 use crate::number::Number;
 
-use super::facts::{Fact, Said};
+use super::facts::{Fact, FactKind};
 use super::place::{Hold, opens};
 use super::sums::Sums;
 use super::view::{Line, Told};
@@ -45,7 +45,7 @@ pub(crate) fn is_below_zero(told: &Told, number: &Number) -> bool {
 fn is_below(told: &Told, is_meant: impl Fn(&Number) -> bool) -> bool {
     let [mut reserved, mut unreserved, mut allocated, mut deallocated] = [0_i128; 4];
     for fact in told.facts.iter().filter(|fact| is_meant(&fact.number)) {
-        let Said::Moved(moved) = &fact.said else { continue };
+        let FactKind::Moved(moved) = &fact.said else { continue };
         let sum = match (moved.step.flow, moved.step.is_back) {
             (Flow::Reserve, false) => &mut reserved,
             (Flow::Reserve, true) => &mut unreserved,
@@ -77,16 +77,16 @@ pub(crate) fn is_seen_after_closing(told: &Told, number: &Number) -> bool {
         told.closed_ns(number, &at.location, i64::MAX).is_some_and(|closed_ns| time_ns > closed_ns)
     };
     let takes = |fact: &Fact| match &fact.said {
-        Said::Wanted { quantity, .. } => quantity.is_some_and(|quantity| quantity > 0),
-        Said::Moved(moved) => moved.takes(),
-        Said::Closed => false,
+        FactKind::Wanted { quantity, .. } => quantity.is_some_and(|quantity| quantity > 0),
+        FactKind::Moved(moved) => moved.takes(),
+        FactKind::Closed => false,
     };
     facts_of(told, number).any(|fact| takes(fact) && is_after(&fact.at, fact.time_ns))
         || told.holds.iter().any(|hold| hold.number == *number && is_after(&hold.at, hold.time_ns))
 }
 
 pub(crate) fn is_said_by_two(told: &Told, number: &Number) -> bool {
-    let orders = facts_of(told, number).filter(|fact| matches!(fact.said, Said::Wanted { .. }));
+    let orders = facts_of(told, number).filter(|fact| matches!(fact.said, FactKind::Wanted { .. }));
     orders.map(|fact| &fact.source).collect::<BTreeSet<_>>().len() > 1
 }
 

@@ -7,8 +7,8 @@ use tallystick_contract::balance::PositionKey;
 
 use crate::number::Number;
 
-use super::facts::{Fact, Said};
-use super::place::{Hold, Place, Since};
+use super::facts::{Fact, FactKind};
+use super::place::{Hold, LinePlace, Since};
 use super::sums::Sums;
 
 /// What is told of an order, from which everything else follows.
@@ -147,11 +147,11 @@ impl Told {
     }
 
     /// What is told of one line at one position.
-    fn place(&self, number: &Number, at: &PositionKey, when: (i64, bool)) -> Place<'_> {
+    fn place(&self, number: &Number, at: &PositionKey, when: (i64, bool)) -> LinePlace<'_> {
         let is_it = |fact: &&Fact| (&fact.number, &fact.at) == (number, at) && fact.time_ns <= when.0;
         let holds = self.holds.iter().filter(|hold| hold.at == *at && is_seen(hold, number, when));
         let then = |hold: &Hold| Hold { became: hold.became.until(when.0), ..hold.clone() };
-        Place { facts: self.facts.iter().filter(is_it).collect(), holds: holds.map(then).collect() }
+        LinePlace { facts: self.facts.iter().filter(is_it).collect(), holds: holds.map(then).collect() }
     }
 
     /// Since when facts of a line at a position count.
@@ -167,8 +167,9 @@ impl Told {
 
     /// When a line was closed by word last, at a location.
     pub(super) fn closed_ns(&self, number: &Number, location: &str, until_ns: i64) -> Option<i64> {
-        let is_it =
-            |fact: &&Fact| matches!(fact.said, Said::Closed) && fact.number == *number && fact.at.location == location;
+        let is_it = |fact: &&Fact| {
+            matches!(fact.said, FactKind::Closed) && fact.number == *number && fact.at.location == location
+        };
         let own = self.facts.iter().filter(is_it).map(|fact| fact.time_ns);
         own.chain(self.closings.iter().copied()).filter(|time_ns| *time_ns <= until_ns).max()
     }

@@ -95,7 +95,7 @@ impl Reference {
             names,
             document,
             number: line.number.or(&request.number),
-            time_ns: turn.claim.time_ns,
+            time_ns: turn.admitted.time_ns,
             raised_ns: None,
         })
     }
@@ -138,7 +138,7 @@ impl Reference {
         for part in lines.iter_mut().flat_map(|line| &mut line.parts) {
             part.number = self.promise.next_number();
         }
-        let (key, time_ns, settled) = (turn.key(), turn.claim.time_ns, Vec::new());
+        let (key, time_ns, settled) = (turn.key(), turn.admitted.time_ns, Vec::new());
         let reservation = Reservation { key, time_ns, lines, expires_ns, is_over: false, settled };
         let orders = self.orders_of_reservation(&reservation);
         let at = self.claims.reservations.len();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tallystick_contract::balance::PositionKey;
 use tallystick_contract::config::Mode;
 
-use crate::claims::facts::{Fact, Said};
+use crate::claims::facts::{Fact, FactKind};
 use crate::claims::hold::{Part, Purpose, Reservation};
 use crate::claims::known::Known;
 use crate::claims::line::{ALL_DAYS, Curve, at as claim_at};
@@ -27,7 +27,7 @@ struct Limit {
 }
 
 /// What is asked for, beside what is taken already.
-struct Ask<'a> {
+struct FitRequest<'a> {
     at: &'a PositionKey,
     purpose: &'a Purpose,
     wanting: Wanting,
@@ -35,10 +35,10 @@ struct Ask<'a> {
     order: Order,
     limits: Vec<Limit>,
     /// What lines claim without it.
-    before: Claims,
+    before: LineClaims,
 }
 
-impl Ask<'_> {
+impl FitRequest<'_> {
     /// Whether it asks for a line; all lines are meant where it has no number.
     fn is_for(&self, number: &Number) -> bool {
         self.purpose.number.is_none() || *number == self.purpose.number
@@ -46,7 +46,7 @@ impl Ask<'_> {
 }
 
 /// What the lines of an order claim.
-type Claims = BTreeMap<(Number, PositionKey), Curve>;
+type LineClaims = BTreeMap<(Number, PositionKey), Curve>;
 
 impl Reference {
     /// The most, up to some amount, that a line could be granted of a position.
@@ -67,7 +67,7 @@ impl Reference {
         let without = if is_shared { &Number::None } else { &purpose.number };
         let limits = self.limits((at, wanting), beside, (&order, without));
         let before = self.claims_of_lines(&self.lines_beside(&order, beside));
-        let ask = Ask { at, purpose, wanting, beside, order, limits, before };
+        let ask = FitRequest { at, purpose, wanting, beside, order, limits, before };
         let fits = |quantity: i64| {
             let known = self.lines_asked(&ask, quantity);
             let claims = self.claims_of_lines(&known);
@@ -105,8 +105,15 @@ impl Reference {
         let is_shared = known.told.has_loose();
         let without = if is_shared { &Number::None } else { &purpose.number };
         let limits = self.limits((&part.at, wanting), &[], (&order, without));
-        let ask =
-            Ask { at: &part.at, purpose, wanting, beside: &[], order, limits, before: self.claims_of_lines(&known) };
+        let ask = FitRequest {
+            at: &part.at,
+            purpose,
+            wanting,
+            beside: &[],
+            order,
+            limits,
+            before: self.claims_of_lines(&known),
+        };
         let orders = self.orders_of_reservation(tried);
         let mut other = tried.clone();
         self.swap_reservation(place, &orders, &mut other);
@@ -119,7 +126,7 @@ impl Reference {
     }
 
     /// What one line wants grows by what it is granted, so the rest of the limits says it.
-    fn grantable_by_rest(&self, ask: &Ask<'_>) -> i64 {
+    fn grantable_by_rest(&self, ask: &FitRequest<'_>) -> i64 {
         let known = self.lines_asked(ask, 1);
         let begin = self.bucket_of(ask.at, ask.wanting.due);
         let mut most = i128::from(EVERYTHING);
@@ -138,7 +145,7 @@ impl Reference {
     pub(crate) fn is_closed_for(&self, purpose: &Purpose, at: &PositionKey) -> bool {
         let order = purpose.order(&at.sku);
         let is_it = |fact: &&Fact| {
-            matches!(fact.said, Said::Closed) && fact.number == purpose.number && fact.at.location == at.location
+            matches!(fact.said, FactKind::Closed) && fact.number == purpose.number && fact.at.location == at.location
         };
         let own = self.facts(&order).iter().filter(is_it).map(|fact| fact.time_ns);
         own.chain(self.closings_of(&order, Side::Demand)).any(|closed_ns| purpose.time_ns <= closed_ns)
@@ -159,12 +166,12 @@ impl Reference {
     }
 
     /// What the order comes to with so much more for the line.
-    fn lines_asked(&self, ask: &Ask<'_>, quantity: i64) -> Arc<Known> {
+    fn lines_asked(&self, ask: &FitRequest<'_>, quantity: i64) -> Arc<Known> {
         let beside: Vec<Part> = ask.beside.iter().cloned().chain([trial(ask, quantity)]).collect();
         self.lines_beside(&ask.order, &beside)
     }
 
-    fn claims_of_lines(&self, known: &Known) -> Claims {
+    fn claims_of_lines(&self, known: &Known) -> LineClaims {
         let of = |(number, line): (&Number, &Line)| {
             self.curves(line).into_iter().map(|(at, curve)| ((number.clone(), at), curve)).collect::<Vec<_>>()
         };
@@ -172,7 +179,7 @@ impl Reference {
     }
 
     /// Whether what the line wants is there, beside what lines that share facts with it claim.
-    fn fits_itself(&self, ask: &Ask<'_>, known: &Known, (claims, is_shared): (&Claims, bool)) -> bool {
+    fn fits_itself(&self, ask: &FitRequest<'_>, known: &Known, (claims, is_shared): (&LineClaims, bool)) -> bool {
         let others =
             if is_shared { claimed(claims, ALL_DAYS, |number, at| at == ask.at && !ask.is_for(number)) } else { 0 };
         let wanted = ask.limits.iter().map(|limit| self.need(ask, known, limit.bucket).max(0));
@@ -185,7 +192,7 @@ impl Reference {
 
     /// What the line's holds and posts, or those of all lines where it has no number, want up to a bucket beyond what
     /// has gone.
-    fn need(&self, ask: &Ask<'_>, known: &Known, bucket: i64) -> i128 {
+    fn need(&self, ask: &FitRequest<'_>, known: &Known, bucket: i64) -> i128 {
         let own = known.lines.iter().filter(|(number, _)| ask.is_for(number));
         let here = own.filter_map(|(_, line)| line.places.get(ask.at));
         let need = |figures: &Figures| {
@@ -197,10 +204,10 @@ impl Reference {
 
     /// Whether nothing of the order claims more than before, and more than is there, by what is granted: neither other
     /// lines, nor its own at another position or by another voice.
-    fn fits_elsewhere(&self, ask: &Ask<'_>, (after, is_shared): (&Claims, bool)) -> bool {
+    fn fits_elsewhere(&self, ask: &FitRequest<'_>, (after, is_shared): (&LineClaims, bool)) -> bool {
         let places: BTreeSet<&PositionKey> = ask.before.keys().chain(after.keys()).map(|(_, at)| at).collect();
         places.into_iter().all(|at| {
-            let all = |claims: &Claims, bucket: i64| {
+            let all = |claims: &LineClaims, bucket: i64| {
                 claimed(claims, bucket, |number, place| place == at && (is_shared || ask.is_for(number)))
             };
             let here = ask.before.iter().chain(after).filter(|((_, place), _)| place == at);
@@ -235,13 +242,13 @@ impl Reference {
 }
 
 /// What some lines claim up to a bucket of some positions.
-fn claimed(claims: &Claims, bucket: i64, is_meant: impl Fn(&Number, &PositionKey) -> bool) -> i128 {
+fn claimed(claims: &LineClaims, bucket: i64, is_meant: impl Fn(&Number, &PositionKey) -> bool) -> i128 {
     let meant = claims.iter().filter(|((number, at), _)| is_meant(number, at));
     meant.map(|(_, curve)| claim_at(curve, bucket).total()).sum()
 }
 
 /// A part that is only tried.
-fn trial(ask: &Ask<'_>, quantity: i64) -> Part {
+fn trial(ask: &FitRequest<'_>, quantity: i64) -> Part {
     Part {
         at: ask.at.clone(),
         channel: None,

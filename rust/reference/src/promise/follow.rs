@@ -6,25 +6,25 @@ use crate::ask::Ask;
 use crate::turn::{Reply, Turn};
 use crate::twin::{ProtectionKey, Reference};
 
-use super::schedule::Statement;
+use super::schedule::LineStatement;
 
 impl Reference {
     /// What a directive about promises does.
     pub(crate) fn promise_what_is_said(&mut self, turn: &Turn, said: &Ask, sequence: u64) -> Reply {
         let source = &turn.event.source;
-        let Ok(said) = self.in_our_names(source, said, turn.claim.time_ns) else {
+        let Ok(said) = self.in_our_names(source, said, turn.admitted.time_ns) else {
             unreachable!("names and units were looked at when it was admitted")
         };
         let mut reply = Reply::new(Outcome::Applied);
         reply.outcome = match said {
             Ask::Schedule { line, due, quantity, supplier } => {
                 let said =
-                    Statement { quantity: Some(quantity.quantity), due: Some(due), supplier, is_scheduled: true };
+                    LineStatement { quantity: Some(quantity.quantity), due: Some(due), supplier, is_scheduled: true };
                 self.state(turn, &line, said, sequence)
             }
             Ask::Reschedule { line, due, quantity } => {
                 let quantity = quantity.map(|quantity| quantity.quantity);
-                self.state(turn, &line, Statement { quantity, due, supplier: None, is_scheduled: false }, sequence)
+                self.state(turn, &line, LineStatement { quantity, due, supplier: None, is_scheduled: false }, sequence)
             }
             Ask::Cancel(line) => self.cancel(turn, &line, sequence),
             Ask::Close { document, side } => self.close(turn, &document, side, sequence),

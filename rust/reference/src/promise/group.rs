@@ -6,7 +6,8 @@ use tallystick_contract::balance::PositionKey;
 use tallystick_contract::outcome::Outcome;
 
 use crate::ask::{Members, Place};
-use crate::twin::{Rank, Reference, Version};
+use crate::master::Rank;
+use crate::twin::{GroupVersion, Reference};
 
 impl Reference {
     /// Adds a version, unless the group would contain itself.
@@ -15,7 +16,7 @@ impl Reference {
         if members.as_ref().is_some_and(contains) {
             return Outcome::UnknownReference;
         }
-        self.promise.groups.push(Version { rank, group: group.to_owned(), members });
+        self.promise.groups.push(GroupVersion { rank, group: group.to_owned(), members });
         Outcome::Applied
     }
 

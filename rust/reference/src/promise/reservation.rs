@@ -8,7 +8,7 @@ use tallystick_contract::outcome::Outcome;
 use crate::ask::{Amounts, Place, Ttl, Wish};
 use crate::body::Key;
 use crate::claims::hold::{Deed, End, Fold, Held, Part, Purpose, Reservation, Settlement, wanted};
-use crate::memory::{Remembered, Said};
+use crate::memory::{KeyContent, Remembered};
 use crate::turn::{Reply, Turn};
 use crate::twin::Reference;
 
@@ -26,7 +26,7 @@ impl Reference {
     /// Whether the request that a directive is about may still come.
     pub(crate) fn is_request_awaited(&self, target: &Key) -> bool {
         match self.memory.find(target) {
-            None | Some(Remembered { said: Said::Echo, .. }) => true,
+            None | Some(Remembered { said: KeyContent::Echo, .. }) => true,
             Some(known) => known.outcome == Outcome::Held && (known.is_request() || !known.is_directive()),
         }
     }
@@ -293,7 +293,7 @@ impl Reference {
                 },
             },
         };
-        Settlement { time_ns: turn.claim.time_ns, key: turn.key(), deed }
+        Settlement { time_ns: turn.admitted.time_ns, key: turn.key(), deed }
     }
 
     /// Adds what was said to what a reservation is made of.

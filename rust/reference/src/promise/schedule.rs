@@ -8,7 +8,7 @@ use tallystick_contract::outcome::Outcome;
 
 use crate::ask::LineKey;
 use crate::calendar::Due;
-use crate::claims::facts::{Fact, Said};
+use crate::claims::facts::{Fact, FactKind};
 use crate::claims::supply::{SupplyFact, SupplySaid};
 use crate::document::{Order, Side};
 use crate::turn::Turn;
@@ -16,7 +16,7 @@ use crate::twin::Reference;
 
 /// What is said of a line.
 #[derive(Debug, Clone)]
-pub(super) struct Statement {
+pub(super) struct LineStatement {
     pub(super) quantity: Option<i64>,
     pub(super) due: Option<Due>,
     pub(super) supplier: Option<String>,
@@ -30,16 +30,16 @@ impl Reference {
     }
 
     /// Adds a statement, unless its side of the position would be too much.
-    pub(super) fn state(&mut self, turn: &Turn, line: &LineKey, said: Statement, sequence: u64) -> Outcome {
+    pub(super) fn state(&mut self, turn: &Turn, line: &LineKey, said: LineStatement, sequence: u64) -> Outcome {
         let order = self.order_of(turn, line);
         match line.side {
             Side::Supply => {
-                let Statement { quantity, due, supplier, is_scheduled } = said;
+                let LineStatement { quantity, due, supplier, is_scheduled } = said;
                 let said = SupplySaid::Due { quantity, due, supplier, is_scheduled };
                 self.say_of_supply(turn, (&order, line), said, sequence)
             }
             Side::Demand => {
-                let said = Said::Wanted { quantity: said.quantity, due: said.due };
+                let said = FactKind::Wanted { quantity: said.quantity, due: said.due };
                 self.say_of_demand(turn, (&order, line), said, sequence)
             }
         }
@@ -51,7 +51,7 @@ impl Reference {
             Side::Supply => {
                 self.say_of_supply(turn, (&order, line), SupplySaid::Closed { is_received: false }, sequence)
             }
-            Side::Demand => self.say_of_demand(turn, (&order, line), Said::Closed, sequence),
+            Side::Demand => self.say_of_demand(turn, (&order, line), FactKind::Closed, sequence),
         }
     }
 
@@ -66,21 +66,27 @@ impl Reference {
         let any = orders.iter().any(touches);
         let reservations: Vec<usize> = if any { (0..self.claims.reservations.len()).collect() } else { Vec::new() };
         self.seeing(&orders, &reservations, sequence, |twin| {
-            twin.close_document((&names, document), side, turn.claim.time_ns);
+            twin.close_document((&names, document), side, turn.admitted.time_ns);
         });
         Outcome::Applied
     }
 
-    fn say_of_demand(&mut self, turn: &Turn, (order, line): (&Order, &LineKey), said: Said, sequence: u64) -> Outcome {
+    fn say_of_demand(
+        &mut self,
+        turn: &Turn,
+        (order, line): (&Order, &LineKey),
+        said: FactKind,
+        sequence: u64,
+    ) -> Outcome {
         let fact = Fact {
             number: line.number.clone(),
             at: line.at.clone(),
-            time_ns: turn.claim.time_ns,
+            time_ns: turn.admitted.time_ns,
             source: turn.event.source.clone(),
             posting: None,
             said,
         };
-        if matches!(fact.said, Said::Wanted { quantity: Some(_), .. }) && self.is_too_much_to_go(order, &fact) {
+        if matches!(fact.said, FactKind::Wanted { quantity: Some(_), .. }) && self.is_too_much_to_go(order, &fact) {
             return Outcome::Overflow;
         }
         self.positions.entry(line.at.clone()).or_default();
@@ -100,7 +106,7 @@ impl Reference {
         let fact = SupplyFact {
             number: line.number.clone(),
             at: line.at.clone(),
-            time_ns: turn.claim.time_ns,
+            time_ns: turn.admitted.time_ns,
             key: turn.key(),
             posting: None,
             said,

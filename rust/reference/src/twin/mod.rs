@@ -14,7 +14,7 @@ use tallystick_contract::outcome::Outcome;
 
 use crate::body::Key;
 use crate::claims::Claims;
-use crate::directive::Line;
+use crate::directive::ReceiptLine;
 use crate::master::Master;
 use crate::memory::Memory;
 use crate::order::Orders;
@@ -26,7 +26,7 @@ pub use promises::Promised;
 
 pub(crate) use expected::{Dispatch, Expected, Taken};
 pub(crate) use pending::{Guard, Pending};
-pub(crate) use promises::{Promise, Protection, ProtectionKey, Rank, Version};
+pub(crate) use promises::{GroupVersion, Promise, Protection, ProtectionKey};
 pub(crate) use record::{Record, Standing};
 pub(crate) use replenish::{Replenishing, Signal, Site};
 
@@ -92,7 +92,7 @@ pub struct Reference {
     pub(crate) pending: Vec<Pending>,
     pub(crate) guards: Vec<Guard>,
     pub(crate) master: Master,
-    pub(crate) lines: BTreeMap<Line, Expected>,
+    pub(crate) lines: BTreeMap<ReceiptLine, Expected>,
     pub(crate) dispatches: Vec<Dispatch>,
     pub(crate) taken: Vec<Taken>,
     pub(crate) work: Work,

@@ -7,6 +7,7 @@ use tallystick_contract::balance::PositionKey;
 
 use crate::ask::{Members, Scope};
 use crate::body::Key;
+use crate::master::Rank;
 
 /// An answer to a request for a promise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub struct Promised {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Promise {
     pub(crate) protections: BTreeMap<ProtectionKey, Protection>,
-    pub(crate) groups: Vec<Version>,
+    pub(crate) groups: Vec<GroupVersion>,
     /// What was answered to a request, by its key.
     pub(crate) told: BTreeMap<Key, Value>,
     /// Positions whose reservations were told of as at risk.
@@ -57,12 +58,9 @@ pub(crate) struct Protection {
     pub(crate) since: u64,
 }
 
-/// Effective time, source and id: the greatest that has begun holds.
-pub(crate) type Rank = (i64, String, String);
-
 /// What a group is from a time on.
 #[derive(Debug, Clone)]
-pub(crate) struct Version {
+pub(crate) struct GroupVersion {
     pub(crate) rank: Rank,
     pub(crate) group: String,
     /// Nothing where it is retired.

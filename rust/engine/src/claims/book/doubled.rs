@@ -3,7 +3,7 @@
 
 use tallystick_contract::limits::ACCOUNT_MAX;
 
-use crate::claims::book::fact::Kind;
+use crate::claims::book::fact::FactKind;
 use crate::claims::book::line::{Line, LinePlace};
 use crate::stock::Spot;
 /// What of a line's sales was picked, too, at a position: by how much that grows at each time, in thousandths.
@@ -15,8 +15,8 @@ pub(crate) struct Doubled {
 }
 
 /// Whether a kind moves stock.
-pub(crate) const fn is_moving(kind: Kind) -> bool {
-    matches!(kind, Kind::Picked | Kind::Unpicked | Kind::Shipped | Kind::Sold)
+pub(crate) const fn is_moving(kind: FactKind) -> bool {
+    matches!(kind, FactKind::Picked | FactKind::Unpicked | FactKind::Shipped | FactKind::Sold)
 }
 
 /// Whether each of some lines that share facts keeps its moves to itself: none is shared out. The first is the one
@@ -29,7 +29,7 @@ pub(crate) fn keeps_its_moves(lines: &[&Line]) -> bool {
 /// What was doubled of a line, by position. By time t it is the lesser of what was sold, and of what was picked and
 /// not put back or shipped from `picked`: so `on_hand` falls by max(picked, shipped), both kinds of shipments together.
 pub(crate) fn doubled(line: &Line) -> Vec<Doubled> {
-    if !line.facts.iter().any(|fact| fact.kind == Kind::Sold) {
+    if !line.facts.iter().any(|fact| fact.kind == FactKind::Sold) {
         return Vec::new();
     }
     let here = |(place, known): (u32, &LinePlace)| Doubled { spot: known.spot, steps: steps(line, place) };
@@ -37,11 +37,11 @@ pub(crate) fn doubled(line: &Line) -> Vec<Doubled> {
 }
 
 fn steps(line: &Line, place: u32) -> Vec<(i64, i64)> {
-    let mut moves: Vec<(i64, Kind, i128)> = Vec::new();
+    let mut moves: Vec<(i64, FactKind, i128)> = Vec::new();
     for fact in line.facts.iter().filter(|fact| fact.place == place && is_moving(fact.kind)) {
         moves.push((fact.time_ns, fact.kind, fact.amount.into()));
     }
-    if !moves.iter().any(|(_, kind, _)| *kind == Kind::Sold) {
+    if !moves.iter().any(|(_, kind, _)| *kind == FactKind::Sold) {
         return Vec::new();
     }
     moves.sort_unstable();
@@ -50,8 +50,8 @@ fn steps(line: &Line, place: u32) -> Vec<(i64, i64)> {
     for of_a_time in moves.chunk_by(|(one, ..), (other, ..)| one == other) {
         for (_, kind, amount) in of_a_time {
             match kind {
-                Kind::Picked => picked += amount,
-                Kind::Sold => sold += amount,
+                FactKind::Picked => picked += amount,
+                FactKind::Sold => sold += amount,
                 _ => picked -= amount,
             }
         }

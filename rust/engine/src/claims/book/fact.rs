@@ -8,7 +8,7 @@ use crate::calendar::Due;
 /// What an event of stock, or a word, says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub(crate) enum Kind {
+pub(crate) enum FactKind {
     Reserved,
     Unreserved,
     Allocated,
@@ -30,7 +30,7 @@ pub(crate) enum Kind {
     Cancelled,
 }
 
-impl Kind {
+impl FactKind {
     /// All of them, by number.
     pub(crate) const ALL: [Self; 13] = [
         Self::Reserved,
@@ -83,7 +83,7 @@ pub(crate) struct Fact {
     pub(crate) time_ns: i64,
     /// Thousandths, above zero; nothing for a word.
     pub(crate) amount: i64,
-    pub(crate) kind: Kind,
+    pub(crate) kind: FactKind,
     /// The place among the line's positions.
     pub(crate) place: u32,
     /// Who said it, by number.

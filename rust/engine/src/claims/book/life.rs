@@ -112,20 +112,20 @@ impl Life {
         stated_ns: i64,
         [reserved, allocated, taken]: [bool; 3],
     ) -> bool {
-        use super::fact::Kind;
+        use super::fact::FactKind;
         let is_later = |time_ns: i64, place: u32| {
             let reach = &self.standings[place as usize].reach;
             time_ns > stated_ns && time_ns <= until_ns && reach.after_ns.is_none_or(|after_ns| time_ns > after_ns)
         };
-        let has = |kinds: &[Kind]| {
+        let has = |kinds: &[FactKind]| {
             line.facts.iter().any(|fact| kinds.contains(&fact.kind) && is_later(fact.time_ns, fact.place))
         };
         let is_asked = |hold: &super::fact::Hold| {
             let reach = Reach { until_ns, asked_before_ns, ..self.standings[hold.place as usize].reach };
             reach.holds(hold) && hold.raised_by(until_ns) > stated_ns
         };
-        reserved && has(&[Kind::Reserved])
-            || allocated && has(&[Kind::Allocated, Kind::Converted])
+        reserved && has(&[FactKind::Reserved])
+            || allocated && has(&[FactKind::Allocated, FactKind::Converted])
             || taken && line.holds.iter().any(is_asked)
     }
 

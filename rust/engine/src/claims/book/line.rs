@@ -5,7 +5,7 @@ use tallystick_contract::heap_size::{flat, heap_size};
 use tallystick_tables::intern::NameId;
 
 use crate::calendar::Due;
-use crate::claims::book::fact::{Fact, Hold, Kind, Statement};
+use crate::claims::book::fact::{Fact, FactKind, Hold, Statement};
 use crate::read::directive::Side;
 use crate::read::line_number::OwnLineNumber;
 use crate::schedule::Given;
@@ -186,13 +186,13 @@ impl Line {
     }
 
     /// The sum of the facts of some kinds at all places.
-    pub(crate) fn sum(&self, kinds: &[Kind]) -> i128 {
+    pub(crate) fn sum(&self, kinds: &[FactKind]) -> i128 {
         let of = |fact: &&Fact| kinds.contains(&fact.kind);
         self.facts.iter().filter(of).map(|fact| i128::from(fact.amount)).sum()
     }
 
     /// The sum of the facts of some kinds at one place.
-    pub(crate) fn sum_at(&self, place: u32, kinds: &[Kind]) -> i128 {
+    pub(crate) fn sum_at(&self, place: u32, kinds: &[FactKind]) -> i128 {
         let of = |fact: &&Fact| fact.place == place && kinds.contains(&fact.kind);
         self.facts.iter().filter(of).map(|fact| i128::from(fact.amount)).sum()
     }

@@ -43,7 +43,7 @@ use crate::schedule::Given;
 use crate::stock::Spot;
 pub(crate) use document::Document;
 pub(crate) use doubled::{Doubled, is_moving};
-pub(crate) use fact::{Fact, Hold, Kind, Statement, SupplyTerms};
+pub(crate) use fact::{Fact, FactKind, Hold, Statement, SupplyTerms};
 pub(crate) use life::{Life, is_used_after_closing};
 pub(crate) use line::{Flags, Line, LinePlace, Noted};
 pub(crate) use sources::SourceNames;

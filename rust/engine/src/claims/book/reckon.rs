@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use smallvec::{SmallVec, smallvec};
 
-use crate::claims::book::fact::Kind;
+use crate::claims::book::fact::FactKind;
 use crate::claims::book::life::Life;
 use crate::claims::book::line::Line;
 use crate::claims::book::sources::SourceNames;
@@ -143,10 +143,10 @@ fn moved(line: &Line, place: u32, sources: &SourceNames, keeps_its_moves: bool) 
     for fact in line.facts.iter().filter(|fact| fact.place == place) {
         let amount = i128::from(fact.amount);
         match fact.kind {
-            Kind::Picked => picked += amount,
-            Kind::Unpicked => picked -= amount,
-            Kind::Shipped => shipped += amount,
-            Kind::Sold => sold += amount,
+            FactKind::Picked => picked += amount,
+            FactKind::Unpicked => picked -= amount,
+            FactKind::Shipped => shipped += amount,
+            FactKind::Sold => sold += amount,
             _ => {}
         }
     }
@@ -166,9 +166,9 @@ fn moved(line: &Line, place: u32, sources: &SourceNames, keeps_its_moves: bool) 
     let mut by_source: BTreeMap<&str, (u16, i128)> = BTreeMap::new();
     for fact in line.facts.iter().filter(|fact| fact.place == place) {
         let amount = match fact.kind {
-            Kind::Shipped if is_unpicked => i128::from(fact.amount),
-            Kind::Picked if !is_unpicked => i128::from(fact.amount),
-            Kind::Unpicked if !is_unpicked => -i128::from(fact.amount),
+            FactKind::Shipped if is_unpicked => i128::from(fact.amount),
+            FactKind::Picked if !is_unpicked => i128::from(fact.amount),
+            FactKind::Unpicked if !is_unpicked => -i128::from(fact.amount),
             _ => continue,
         };
         by_source.entry(sources.name(fact.source)).or_insert((fact.source, 0)).1 += amount;

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use tallystick_tables::intern::NameId;
 
-use crate::claims::book::fact::{Fact, Kind};
+use crate::claims::book::fact::{Fact, FactKind};
 use crate::claims::book::life::{Life, Standing};
 use crate::claims::book::line::Line;
 use crate::claims::book::spread::{CLAIMING, HELD, KINDS, PICKED, RECEIVED, SHIPPED};
@@ -52,7 +52,7 @@ impl Rest {
         let is_meant =
             |fact: &&Fact| line.places[fact.place as usize].location == location && fact.time_ns <= until(fact.place);
         for (own, (adding, taking)) in self.own.iter_mut().zip(KINDS).skip(CLAIMING.len()) {
-            let of = |kinds: &[Kind]| {
+            let of = |kinds: &[FactKind]| {
                 let here = line.facts.iter().filter(is_meant).filter(|fact| kinds.contains(&fact.kind));
                 here.map(|fact| i128::from(fact.amount)).sum::<i128>()
             };

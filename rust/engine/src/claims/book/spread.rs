@@ -4,7 +4,7 @@
 use smallvec::{SmallVec, smallvec};
 use tallystick_tables::intern::NameId;
 
-use crate::claims::book::fact::{Fact, Hold, Kind};
+use crate::claims::book::fact::{Fact, FactKind, Hold};
 use crate::claims::book::life::Life;
 use crate::claims::book::line::Line;
 use crate::claims::book::rest::{Rest, stated_at};
@@ -14,12 +14,12 @@ use crate::read::directive::Side;
 use crate::stock::Spot;
 
 /// The kinds that are spread apart, each by the kinds that add to it and take from it.
-pub(crate) const KINDS: [(&[Kind], &[Kind]); 5] = [
-    (&[Kind::Reserved], &[Kind::Unreserved]),
-    (&[Kind::Allocated, Kind::Converted], &[Kind::Deallocated]),
-    (&[Kind::Picked], &[Kind::Unpicked]),
-    (&[Kind::Shipped, Kind::Sold], &[]),
-    (&[Kind::Received], &[Kind::Returned]),
+pub(crate) const KINDS: [(&[FactKind], &[FactKind]); 5] = [
+    (&[FactKind::Reserved], &[FactKind::Unreserved]),
+    (&[FactKind::Allocated, FactKind::Converted], &[FactKind::Deallocated]),
+    (&[FactKind::Picked], &[FactKind::Unpicked]),
+    (&[FactKind::Shipped, FactKind::Sold], &[]),
+    (&[FactKind::Received], &[FactKind::Returned]),
 ];
 
 /// Where some of them stand, and what is held and posted after them.
@@ -120,8 +120,9 @@ fn spread_facts(
     let (adding, taking) = KINDS[at];
     let is_here = |line: &Line, fact: &Fact| line.places[fact.place as usize].location == location;
     let is_ended = |fact: &Fact| Some(fact.time_ns) <= words[fact.place as usize];
-    let is_meant =
-        |line: &Line, fact: &Fact, kinds: &[Kind]| kinds.contains(&fact.kind) && is_here(line, fact) && !is_ended(fact);
+    let is_meant = |line: &Line, fact: &Fact, kinds: &[FactKind]| {
+        kinds.contains(&fact.kind) && is_here(line, fact) && !is_ended(fact)
+    };
     // Each position gives back what is its own.
     let mut taken: SmallVec<[i128; 2]> = smallvec![0; loose.places.len()];
     for fact in loose.facts.iter().filter(|fact| is_meant(loose, fact, taking)) {
@@ -130,7 +131,7 @@ fn spread_facts(
     let mut order: Vec<usize> =
         (0..loose.facts.len()).filter(|number| is_meant(loose, &loose.facts[*number], adding)).collect();
     // What moves the shelf is told of by source: that is shared out source by source.
-    let is_moved = adding.contains(&Kind::Picked) || adding.contains(&Kind::Shipped);
+    let is_moved = adding.contains(&FactKind::Picked) || adding.contains(&FactKind::Shipped);
     order.sort_by_key(|number| {
         let Fact { time_ns, kind, place, amount, source, .. } = loose.facts[*number];
         let mover = is_moved.then(|| (kind, sources.name(source)));

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use crate::calendar::Due;
-use crate::claims::book::fact::{Kind, Statement};
+use crate::claims::book::fact::{FactKind, Statement};
 use crate::claims::book::line::Line;
 use crate::claims::book::sources::SourceNames;
 use crate::stock::Spot;
@@ -18,7 +18,7 @@ pub(crate) struct Coming {
     /// What is still to come, under the limit for all positions.
     pub(crate) rest: i64,
     /// By which word it was closed, if that holds.
-    pub(crate) closed_by: Option<Kind>,
+    pub(crate) closed_by: Option<FactKind>,
     pub(crate) source: Box<str>,
     pub(crate) supplier: Option<Box<str>>,
     pub(crate) kind: Option<Box<str>>,
@@ -53,11 +53,11 @@ fn covered_at(line: &Line, place: u32) -> i128 {
 
 /// What has come of a line at a place.
 fn received_at(line: &Line, place: u32) -> i128 {
-    let of = |kind: Kind| {
+    let of = |kind: FactKind| {
         let here = line.facts.iter().filter(|fact| fact.place == place && fact.kind == kind);
         here.map(|fact| i128::from(fact.amount)).sum::<i128>()
     };
-    of(Kind::Received) - of(Kind::Returned)
+    of(FactKind::Received) - of(FactKind::Returned)
 }
 
 fn at(
@@ -70,9 +70,9 @@ fn at(
     let closings = line.facts.iter().filter(|fact| fact.kind.is_closing());
     let closings = closings.filter(|fact| line.places[fact.place as usize].location == location);
     let words = closings.map(|fact| (fact.time_ns, fact.kind));
-    let all = words.chain(document_ns.map(|closed_ns| (closed_ns, Kind::Cancelled)));
+    let all = words.chain(document_ns.map(|closed_ns| (closed_ns, FactKind::Cancelled)));
     // At one time, what should have come is missed.
-    let closed = all.max_by_key(|(time_ns, kind)| (*time_ns, *kind == Kind::Final));
+    let closed = all.max_by_key(|(time_ns, kind)| (*time_ns, *kind == FactKind::Final));
     let here = |after_ns: Option<i64>| {
         line.statements.iter().filter(move |statement| {
             statement.place == place && after_ns.is_none_or(|after_ns| statement.time_ns > after_ns)

@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use crate::claims::book::fact::{Fact, Hold, Kind, Statement};
+use crate::claims::book::fact::{Fact, FactKind, Hold, Statement};
 use crate::claims::book::line::Line;
 use crate::schedule::AT_ONCE;
 /// Which facts count.
@@ -55,9 +55,9 @@ pub(crate) fn gone(line: &Line, place: u32, until_ns: i64) -> i128 {
     for fact in line.facts.iter().filter(|fact| fact.place == place && fact.time_ns <= until_ns) {
         let amount = i128::from(fact.amount);
         match fact.kind {
-            Kind::Picked => picked += amount,
-            Kind::Unpicked => picked -= amount,
-            Kind::Shipped | Kind::Sold => shipped += amount,
+            FactKind::Picked => picked += amount,
+            FactKind::Unpicked => picked -= amount,
+            FactKind::Shipped | FactKind::Sold => shipped += amount,
             _ => {}
         }
     }
@@ -67,14 +67,14 @@ pub(crate) fn gone(line: &Line, place: u32, until_ns: i64) -> i128 {
 /// What had gone when what was said before ended, and was not put back before anything else left, as known up to a
 /// time.
 pub(crate) fn base(line: &Line, place: u32, ended_ns: i64, until_ns: i64) -> i128 {
-    let is_put_back = |fact: &&Fact| fact.place == place && fact.kind == Kind::Unpicked && fact.time_ns > ended_ns;
+    let is_put_back = |fact: &&Fact| fact.place == place && fact.kind == FactKind::Unpicked && fact.time_ns > ended_ns;
     let later = line.facts.iter().filter(is_put_back).map(|fact| fact.time_ns).filter(|time_ns| *time_ns <= until_ns);
     later.map(|time_ns| gone(line, place, time_ns)).fold(gone(line, place, ended_ns), i128::min)
 }
 
 /// What was shipped of a line at a place, up to a time.
 pub(crate) fn shipped(line: &Line, place: u32, until_ns: i64) -> i128 {
-    let is_meant = |kind: Kind| matches!(kind, Kind::Shipped | Kind::Sold);
+    let is_meant = |kind: FactKind| matches!(kind, FactKind::Shipped | FactKind::Sold);
     let here = line.facts.iter().filter(|fact| fact.place == place && fact.time_ns <= until_ns && is_meant(fact.kind));
     here.map(|fact| i128::from(fact.amount)).sum()
 }
@@ -241,14 +241,14 @@ impl Sums {
         for fact in line.facts.iter().filter(|fact| fact.place == place && reach.counts(fact.time_ns)) {
             let amount = i128::from(fact.amount);
             match fact.kind {
-                Kind::Reserved => sums.reserved += amount,
-                Kind::Unreserved => sums.unreserved += amount,
-                Kind::Allocated => sums.allocated += amount,
-                Kind::Converted => {
+                FactKind::Reserved => sums.reserved += amount,
+                FactKind::Unreserved => sums.unreserved += amount,
+                FactKind::Allocated => sums.allocated += amount,
+                FactKind::Converted => {
                     sums.allocated += amount;
                     sums.converted += amount;
                 }
-                Kind::Deallocated => sums.deallocated += amount,
+                FactKind::Deallocated => sums.deallocated += amount,
                 _ => {}
             }
         }

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::read::columns::memory::{Bits, Form, Memory, Numbers, Texts};
+use crate::read::columns::memory::{Bits, Memory, Numbers, TextLayout, Texts};
 use crate::read::decode::Malformed;
 use crate::read::event::Field;
 /// What a column's values are, as its type says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ColumnKind {
     /// Nothing: every row is null.
     Null,
     /// Texts.
-    Text(Form),
+    Text(TextLayout),
     /// Whole numbers.
     Integer {
         /// Bytes of each: 1, 2, 4 or 8.
@@ -100,7 +100,7 @@ impl<'a> Dictionary<'a> {
     ///
     /// # Errors
     /// When its memory is shorter than its entries.
-    pub fn new(form: Form, memory: &Memory<'a>, check_all: bool) -> Result<Self, Malformed> {
+    pub fn new(form: TextLayout, memory: &Memory<'a>, check_all: bool) -> Result<Self, Malformed> {
         let texts = Texts::new(form, memory, false)?;
         let mut dictionary = Self { entries: memory.rows, texts, validity: memory.bits()?, checked: None };
         if check_all {
@@ -134,12 +134,12 @@ impl<'a> Dictionary<'a> {
 
 /// The keys of a dictionary-encoded column, with its dictionary.
 #[derive(Debug, Clone)]
-pub struct Keys<'a> {
+pub struct DictionaryKeys<'a> {
     numbers: Numbers<'a>,
     dictionary: Arc<Dictionary<'a>>,
 }
 
-impl<'a> Keys<'a> {
+impl<'a> DictionaryKeys<'a> {
     /// The key of a row, whether it is null or not; nothing if it lies outside the dictionary.
     pub fn key(&self, row: usize) -> Option<usize> {
         self.numbers.place(row).filter(|key| *key < self.dictionary.len())
@@ -155,7 +155,7 @@ impl<'a> Keys<'a> {
 enum Values<'a> {
     Null,
     Texts(Texts<'a>),
-    Keys(Keys<'a>),
+    Keys(DictionaryKeys<'a>),
     Integers(Numbers<'a>),
     Decimals(Numbers<'a>, i8),
     Instants(Numbers<'a>, i64),
@@ -174,17 +174,17 @@ impl<'a> Column<'a> {
     ///
     /// # Errors
     /// When the field cannot be of this kind, or the memory is shorter than the rows.
-    pub fn new(field: Field, kind: Kind, memory: &Memory<'a>) -> Result<Self, Malformed> {
+    pub fn new(field: Field, kind: ColumnKind, memory: &Memory<'a>) -> Result<Self, Malformed> {
         check(field, kind)?;
         let values = match kind {
-            Kind::Null | Kind::Float | Kind::Other => Values::Null,
-            Kind::Text(form) => Values::Texts(Texts::new(form, memory, true)?),
-            Kind::Integer { width, is_signed } => Values::Integers(Numbers::new(memory, width, is_signed)?),
-            Kind::Decimal { width, scale } => Values::Decimals(Numbers::new(memory, width, true)?, scale),
-            Kind::Instant { unit_ns, .. } => Values::Instants(Numbers::new(memory, 8, true)?, unit_ns),
-            Kind::Day => Values::Days(Numbers::new(memory, 4, true)?),
+            ColumnKind::Null | ColumnKind::Float | ColumnKind::Other => Values::Null,
+            ColumnKind::Text(form) => Values::Texts(Texts::new(form, memory, true)?),
+            ColumnKind::Integer { width, is_signed } => Values::Integers(Numbers::new(memory, width, is_signed)?),
+            ColumnKind::Decimal { width, scale } => Values::Decimals(Numbers::new(memory, width, true)?, scale),
+            ColumnKind::Instant { unit_ns, .. } => Values::Instants(Numbers::new(memory, 8, true)?, unit_ns),
+            ColumnKind::Day => Values::Days(Numbers::new(memory, 4, true)?),
         };
-        let validity = if kind == Kind::Null { None } else { memory.bits()? };
+        let validity = if kind == ColumnKind::Null { None } else { memory.bits()? };
         Ok(Self { validity, values })
     }
 
@@ -198,13 +198,13 @@ impl<'a> Column<'a> {
         memory: &Memory<'a>,
         dictionary: Arc<Dictionary<'a>>,
     ) -> Result<Self, Malformed> {
-        check(field, Kind::Text(Form::Views))?;
-        let keys = Keys { numbers: Numbers::new(memory, width, is_signed)?, dictionary };
+        check(field, ColumnKind::Text(TextLayout::Views))?;
+        let keys = DictionaryKeys { numbers: Numbers::new(memory, width, is_signed)?, dictionary };
         Ok(Self { validity: memory.bits()?, values: Values::Keys(keys) })
     }
 
     /// The keys, if the column is dictionary-encoded.
-    pub const fn keys(&self) -> Option<&Keys<'a>> {
+    pub const fn keys(&self) -> Option<&DictionaryKeys<'a>> {
         match &self.values {
             Values::Keys(keys) => Some(keys),
             _ => None,
@@ -287,22 +287,22 @@ fn text<'a>(texts: &Texts<'a>, place: usize) -> Value<'a> {
 }
 
 /// Refuses a field whose column has a type that could only be read by guessing.
-pub(crate) fn check(field: Field, kind: Kind) -> Result<(), Malformed> {
-    let is_text = matches!(kind, Kind::Null | Kind::Text(_));
+pub(crate) fn check(field: Field, kind: ColumnKind) -> Result<(), Malformed> {
+    let is_text = matches!(kind, ColumnKind::Null | ColumnKind::Text(_));
     let what = match field {
         Field::Data => "is no column: give its members as columns of their own",
         _ if is_text => return Ok(()),
-        Field::Quantity if matches!(kind, Kind::Integer { .. } | Kind::Decimal { .. }) => return Ok(()),
-        Field::Quantity if kind == Kind::Float => {
+        Field::Quantity if matches!(kind, ColumnKind::Integer { .. } | ColumnKind::Decimal { .. }) => return Ok(()),
+        Field::Quantity if kind == ColumnKind::Float => {
             "is a column of floats, which are not exact: cast it to decimal128(18, 3) or to integers"
         }
         Field::Quantity => "must be a column of integers, decimals of at most 128 bits, or strings",
-        Field::Sequence | Field::Line | Field::Hops if matches!(kind, Kind::Integer { .. }) => return Ok(()),
+        Field::Sequence | Field::Line | Field::Hops if matches!(kind, ColumnKind::Integer { .. }) => return Ok(()),
         Field::Sequence | Field::Line | Field::Hops => "must be a column of integers or strings",
-        Field::Due if kind == Kind::Day => return Ok(()),
+        Field::Due if kind == ColumnKind::Day => return Ok(()),
         Field::Time | Field::Due => match kind {
-            Kind::Instant { has_zone: true, .. } => return Ok(()),
-            Kind::Instant { .. } => "is a column of timestamps without a zone: name it in the type, such as UTC",
+            ColumnKind::Instant { has_zone: true, .. } => return Ok(()),
+            ColumnKind::Instant { .. } => "is a column of timestamps without a zone: name it in the type, such as UTC",
             _ if field == Field::Time => "must be a column of timestamps with a zone, or of strings",
             _ => "must be a column of dates, of timestamps with a zone, or of strings",
         },

@@ -7,7 +7,7 @@ use crate::read::columns::column::Answer;
 use crate::read::decode::{Malformed, has_control};
 /// How texts lie in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum TextLayout {
     /// Offsets of 32 bits, then all texts in a row.
     Offsets32,
     /// Offsets of 64 bits, then all texts in a row.
@@ -129,9 +129,9 @@ pub(crate) struct Damage<'a> {
 const OUTSIDE: Damage<'static> = Damage { bytes: &[], what: "lies outside its column's memory" };
 const NOT_UTF8: &str = "is not UTF-8";
 
-/// What was found of all texts of a column together.
+/// What one check of all texts of a column together has found.
 #[derive(Debug, Clone, Copy)]
-enum Found<'a> {
+enum Utf8Check<'a> {
     /// Nobody looked: each text is checked by itself.
     Nothing,
     /// All of them are UTF-8, from a place on, and whether none holds a control character.
@@ -141,50 +141,52 @@ enum Found<'a> {
 /// Texts.
 #[derive(Debug, Clone)]
 pub(crate) struct Texts<'a> {
-    form: Form,
+    layout: TextLayout,
     /// Offsets, views, or the padded texts themselves, from the first row on.
     index: &'a [u8],
     buffers: Vec<&'a [u8]>,
-    found: Found<'a>,
+    utf8: Utf8Check<'a>,
 }
 
 impl Default for Texts<'_> {
     /// No texts.
     fn default() -> Self {
-        Self { form: Form::Views, index: &[], buffers: Vec::new(), found: Found::Nothing }
+        Self { layout: TextLayout::Views, index: &[], buffers: Vec::new(), utf8: Utf8Check::Nothing }
     }
 }
 
 impl<'a> Texts<'a> {
     /// The texts of a memory. With `look`, all of them are checked together, which is cheaper where every row is read
     /// once.
-    pub(crate) fn new(form: Form, memory: &Memory<'a>, look: bool) -> Result<Self, Malformed> {
-        let (width, more) = match form {
-            Form::Offsets32 => (4, 1),
-            Form::Offsets64 => (8, 1),
-            Form::Views => (16, 0),
-            Form::Padded(width) => (width, 0),
+    pub(crate) fn new(layout: TextLayout, memory: &Memory<'a>, look: bool) -> Result<Self, Malformed> {
+        let (width, more) = match layout {
+            TextLayout::Offsets32 => (4, 1),
+            TextLayout::Offsets64 => (8, 1),
+            TextLayout::Views => (16, 0),
+            TextLayout::Padded(width) => (width, 0),
         };
         let index = memory.buffer(0, width, more)?;
         let index = index.get(memory.offset * width..).unwrap_or_default();
         let buffers = memory.buffers.get(1..).unwrap_or_default().to_vec();
-        let mut texts = Self { form, index, buffers, found: Found::Nothing };
-        if look && matches!(form, Form::Offsets32 | Form::Offsets64) {
-            texts.found = texts.look(memory.rows);
+        let mut texts = Self { layout, index, buffers, utf8: Utf8Check::Nothing };
+        if look && matches!(layout, TextLayout::Offsets32 | TextLayout::Offsets64) {
+            texts.utf8 = texts.look(memory.rows);
         }
         Ok(texts)
     }
 
-    fn look(&self, rows: usize) -> Found<'a> {
-        let (Some(start), Some(end)) = (self.boundary(0), self.boundary(rows)) else { return Found::Nothing };
-        let Some(bytes) = self.buffers.first().and_then(|bytes| bytes.get(start..end)) else { return Found::Nothing };
-        std::str::from_utf8(bytes).map_or(Found::Nothing, |text| Found::Text(text, start, !has_control(text)))
+    fn look(&self, rows: usize) -> Utf8Check<'a> {
+        let (Some(start), Some(end)) = (self.boundary(0), self.boundary(rows)) else { return Utf8Check::Nothing };
+        let Some(bytes) = self.buffers.first().and_then(|bytes| bytes.get(start..end)) else {
+            return Utf8Check::Nothing;
+        };
+        std::str::from_utf8(bytes).map_or(Utf8Check::Nothing, |text| Utf8Check::Text(text, start, !has_control(text)))
     }
 
     /// The text at a place, and whether it is known to hold no control character.
     #[inline]
     pub(crate) fn get(&self, place: usize) -> Result<(&'a str, bool), Damage<'a>> {
-        let Found::Text(text, from, is_clean) = self.found else { return self.get_unseen(place) };
+        let Utf8Check::Text(text, from, is_clean) = self.utf8 else { return self.get_unseen(place) };
         let (start, end) = (self.boundary(place).ok_or(OUTSIDE)?, self.boundary(place + 1).ok_or(OUTSIDE)?);
         let range = start.checked_sub(from).zip(end.checked_sub(from));
         match range.and_then(|(start, end)| text.get(start..end)) {
@@ -197,7 +199,7 @@ impl<'a> Texts<'a> {
     /// no answer.
     #[inline]
     pub(crate) fn clean_run(&self, first: usize, answers: &mut [Answer<'a>]) -> Option<()> {
-        let Found::Text(text, from, true) = self.found else { return None };
+        let Utf8Check::Text(text, from, true) = self.utf8 else { return None };
         let mut start = self.boundary(first)?.checked_sub(from);
         for (place, answer) in (first + 1..).zip(answers) {
             let end = self.boundary(place).and_then(|end| end.checked_sub(from));
@@ -221,11 +223,11 @@ impl<'a> Texts<'a> {
     }
 
     fn bytes(&self, place: usize) -> Option<&'a [u8]> {
-        match self.form {
-            Form::Offsets32 | Form::Offsets64 => {
+        match self.layout {
+            TextLayout::Offsets32 | TextLayout::Offsets64 => {
                 self.buffers.first()?.get(self.boundary(place)?..self.boundary(place.checked_add(1)?)?)
             }
-            Form::Views => {
+            TextLayout::Views => {
                 let start = place.checked_mul(16)?;
                 let view = self.index.get(start..start.checked_add(16)?)?;
                 let number = |at: usize| usize::try_from(i32::from_le_bytes(*view[at..].first_chunk()?)).ok();
@@ -236,7 +238,7 @@ impl<'a> Texts<'a> {
                 let (buffer, start) = (number(8)?, number(12)?);
                 self.buffers.get(buffer)?.get(start..start.checked_add(length)?)
             }
-            Form::Padded(width) => {
+            TextLayout::Padded(width) => {
                 let start = place.checked_mul(width)?;
                 let padded = self.index.get(start..start.checked_add(width)?)?;
                 let length = padded.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
@@ -248,7 +250,7 @@ impl<'a> Texts<'a> {
     /// Where the text at a place begins in the texts.
     #[inline]
     fn boundary(&self, place: usize) -> Option<usize> {
-        if self.form == Form::Offsets32 {
+        if self.layout == TextLayout::Offsets32 {
             usize::try_from(i32::from_le_bytes(chunk(self.index, place)?)).ok()
         } else {
             usize::try_from(i64::from_le_bytes(chunk(self.index, place)?)).ok()

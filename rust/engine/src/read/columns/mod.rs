@@ -14,7 +14,7 @@ mod run;
 mod schema;
 mod stream;
 
-pub use column::{Column, Dictionary, Keys, Kind, Value};
-pub use memory::{Form, Memory};
-pub use rows::{Refusal, Rows};
+pub use column::{Column, ColumnKind, Dictionary, DictionaryKeys, Value};
+pub use memory::{Memory, TextLayout};
+pub use rows::{RowRefusal, Rows};
 pub use stream::{is_stream, read};

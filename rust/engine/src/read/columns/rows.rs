@@ -16,7 +16,7 @@ pub(crate) const SHORT_BYTES: usize = 512;
 
 /// Why a row is no event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum RowRefusal {
     /// Rendered, it is larger than an event may be.
     TooLarge,
     /// It breaks the contract.
@@ -75,7 +75,7 @@ impl<'a> Rows<'a> {
     ///
     /// # Errors
     /// Why the row is no event: of several faults the first field's.
-    pub fn read(&self, row: usize, event: &mut Event<'a>, arena: &'a Bump) -> Result<(), Refusal> {
+    pub fn read(&self, row: usize, event: &mut Event<'a>, arena: &'a Bump) -> Result<(), RowRefusal> {
         *event = Event::default();
         let mut problem = None;
         let mut is_small = false;
@@ -84,7 +84,7 @@ impl<'a> Rows<'a> {
             if !is_small && value.text_bytes() > SHORT_BYTES {
                 if self.is_too_large(row) {
                     *event = Event::default();
-                    return Err(Refusal::TooLarge);
+                    return Err(RowRefusal::TooLarge);
                 }
                 is_small = true;
             }
@@ -92,7 +92,7 @@ impl<'a> Rows<'a> {
                 problem.get_or_insert(Malformed::of_field(*field, what));
             }
         }
-        problem.map_or_else(|| require_envelope(event), Err).map_err(Refusal::Malformed)
+        problem.map_or_else(|| require_envelope(event), Err).map_err(RowRefusal::Malformed)
     }
 }
 

@@ -8,7 +8,7 @@ use tallystick_contract::limits::{
 };
 
 use crate::read::columns::column::{Answer, Column};
-use crate::read::columns::rows::{Refusal, Rows, SHORT_BYTES, set};
+use crate::read::columns::rows::{RowRefusal, Rows, SHORT_BYTES, set};
 use crate::read::element::Decoded;
 use crate::read::event::{Event, EventQuantity, EventTime, Field};
 /// Rows that are read together.
@@ -51,8 +51,8 @@ impl<'a> Rows<'a> {
             }
             match self.read(first + place, &mut decoded.event, arena) {
                 Ok(()) => {}
-                Err(Refusal::TooLarge) => decoded.is_too_large = true,
-                Err(Refusal::Malformed(malformed)) => decoded.form = Err(malformed),
+                Err(RowRefusal::TooLarge) => decoded.is_too_large = true,
+                Err(RowRefusal::Malformed(malformed)) => decoded.form = Err(malformed),
             }
         }
     }

@@ -4,25 +4,25 @@
 use arrow_ipc as ipc;
 use tallystick_contract::limits::SECOND_NS;
 
-use crate::read::columns::column::{Kind, check};
-use crate::read::columns::memory::Form;
+use crate::read::columns::column::{ColumnKind, check};
+use crate::read::columns::memory::TextLayout;
 use crate::read::decode::Malformed;
 use crate::read::event::Field;
 /// A column of the schema, in the schema's order.
 #[derive(Debug)]
 pub(crate) enum Slot {
     /// Of the contract.
-    Known(Known),
+    Known(ContractColumn),
     /// Not of the contract: its part of the memory is stepped over.
     Skipped(Extent),
 }
 
 /// A column of the contract.
 #[derive(Debug)]
-pub(crate) struct Known {
+pub(crate) struct ContractColumn {
     pub(crate) field: Field,
     /// Of its values; of its dictionary's where it has one.
-    pub(crate) kind: Kind,
+    pub(crate) kind: ColumnKind,
     /// Width and sign of its keys, and the number of its dictionary.
     pub(crate) encoding: Option<(usize, bool, i64)>,
 }
@@ -67,13 +67,13 @@ fn slot(column: ipc::Field<'_>, has_old_unions: bool) -> Result<Slot, Malformed>
         None => None,
     };
     check(field, kind)?;
-    if encoding.is_some() && !matches!(kind, Kind::Text(_)) {
+    if encoding.is_some() && !matches!(kind, ColumnKind::Text(_)) {
         return Err(Malformed::of_field(
             field,
             "has a dictionary of other values than strings: cast it to a plain column",
         ));
     }
-    Ok(Slot::Known(Known { field, kind, encoding }))
+    Ok(Slot::Known(ContractColumn { field, kind, encoding }))
 }
 
 fn key(encoding: ipc::DictionaryEncoding<'_>) -> Option<(usize, bool, i64)> {
@@ -90,29 +90,31 @@ fn key(encoding: ipc::DictionaryEncoding<'_>) -> Option<(usize, bool, i64)> {
 }
 
 /// The kind of a column's values.
-fn kind(column: ipc::Field<'_>) -> Kind {
+fn kind(column: ipc::Field<'_>) -> ColumnKind {
     let kind = match column.type_type() {
-        ipc::Type::Null => Some(Kind::Null),
-        ipc::Type::Utf8 => Some(Kind::Text(Form::Offsets32)),
-        ipc::Type::LargeUtf8 => Some(Kind::Text(Form::Offsets64)),
-        ipc::Type::Utf8View => Some(Kind::Text(Form::Views)),
+        ipc::Type::Null => Some(ColumnKind::Null),
+        ipc::Type::Utf8 => Some(ColumnKind::Text(TextLayout::Offsets32)),
+        ipc::Type::LargeUtf8 => Some(ColumnKind::Text(TextLayout::Offsets64)),
+        ipc::Type::Utf8View => Some(ColumnKind::Text(TextLayout::Views)),
         ipc::Type::Int => column.type_as_int().and_then(|int| {
             let width = bytes(int.bitWidth()).filter(|width| *width <= 8)?;
-            Some(Kind::Integer { width, is_signed: int.is_signed() })
+            Some(ColumnKind::Integer { width, is_signed: int.is_signed() })
         }),
         ipc::Type::Decimal => column.type_as_decimal().and_then(|decimal| {
             let width = bytes(decimal.bitWidth()).filter(|width| (4..=16).contains(width))?;
-            Some(Kind::Decimal { width, scale: i8::try_from(decimal.scale()).ok()? })
+            Some(ColumnKind::Decimal { width, scale: i8::try_from(decimal.scale()).ok()? })
         }),
         ipc::Type::Timestamp => column.type_as_timestamp().and_then(|timestamp| {
             let has_zone = timestamp.timezone().is_some_and(|zone| !zone.is_empty());
-            Some(Kind::Instant { unit_ns: unit_ns(timestamp.unit())?, has_zone })
+            Some(ColumnKind::Instant { unit_ns: unit_ns(timestamp.unit())?, has_zone })
         }),
-        ipc::Type::Date => column.type_as_date().filter(|date| date.unit() == ipc::DateUnit::DAY).map(|_| Kind::Day),
-        ipc::Type::FloatingPoint => Some(Kind::Float),
+        ipc::Type::Date => {
+            column.type_as_date().filter(|date| date.unit() == ipc::DateUnit::DAY).map(|_| ColumnKind::Day)
+        }
+        ipc::Type::FloatingPoint => Some(ColumnKind::Float),
         _ => None,
     };
-    kind.unwrap_or(Kind::Other)
+    kind.unwrap_or(ColumnKind::Other)
 }
 
 fn bytes(bits: i32) -> Option<usize> {

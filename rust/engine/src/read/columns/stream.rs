@@ -11,10 +11,10 @@ use arrow_ipc as ipc;
 use flatbuffers::VerifierOptions;
 use tallystick_contract::limits::{ROW_BYTES_MAX, ROW_BYTES_MIN, ROW_COLUMN_BYTES_MIN};
 
-use crate::read::columns::column::{Column, Dictionary, Kind};
+use crate::read::columns::column::{Column, ColumnKind, Dictionary};
 use crate::read::columns::memory::Memory;
 use crate::read::columns::rows::Rows;
-use crate::read::columns::schema::{Extent, Known, Slot, slots};
+use crate::read::columns::schema::{ContractColumn, Extent, Slot, slots};
 use crate::read::decode::Malformed;
 
 /// What a stream's messages begin with.
@@ -197,7 +197,7 @@ impl<'a> Reader<'a> {
 
 fn column<'a>(
     parts: &mut Parts<'a>,
-    known: &Known,
+    known: &ContractColumn,
     rows: usize,
     dictionaries: &BTreeMap<i64, Arc<Dictionary<'a>>>,
 ) -> Result<Column<'a>, Malformed> {
@@ -220,7 +220,7 @@ fn read_dictionary<'a>(
     slots: &[Slot],
 ) -> Result<Option<Dictionary<'a>>, Malformed> {
     let mut forms = slots.iter().filter_map(|slot| match slot {
-        Slot::Known(Known { kind: Kind::Text(form), encoding: Some((_, _, number)), .. }) => {
+        Slot::Known(ContractColumn { kind: ColumnKind::Text(form), encoding: Some((_, _, number)), .. }) => {
             (*number == dictionary.id()).then_some(*form)
         }
         _ => None,
@@ -233,7 +233,7 @@ fn read_dictionary<'a>(
         return Err(DELTA);
     }
     let mut parts = Parts::new(dictionary.data().ok_or(DAMAGED)?, body)?;
-    let memory = parts.memory(Some(Kind::Text(form)))?;
+    let memory = parts.memory(Some(ColumnKind::Text(form)))?;
     Dictionary::new(form, &memory, true).map(Some)
 }
 
@@ -259,15 +259,15 @@ impl<'a> Parts<'a> {
     }
 
     /// The memory of a column of this kind, or of keys.
-    fn memory(&mut self, kind: Option<Kind>) -> Result<Memory<'a>, Malformed> {
-        use super::memory::Form::Views;
+    fn memory(&mut self, kind: Option<ColumnKind>) -> Result<Memory<'a>, Malformed> {
+        use super::memory::TextLayout::Views;
         let node = self.nodes.next().ok_or(DAMAGED)?;
         let rows = usize::try_from(node.length()).map_err(|_| DAMAGED)?;
         let mut memory = Memory { rows, offset: 0, validity: None, buffers: Vec::new() };
         let buffers = match kind {
-            Some(Kind::Null) => return Ok(memory),
-            Some(Kind::Text(Views)) => 1 + self.view_count()?,
-            Some(Kind::Text(_)) => 2,
+            Some(ColumnKind::Null) => return Ok(memory),
+            Some(ColumnKind::Text(Views)) => 1 + self.view_count()?,
+            Some(ColumnKind::Text(_)) => 2,
             _ => 1,
         };
         let validity = self.buffer()?;

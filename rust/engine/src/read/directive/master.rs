@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use tallystick_contract::limits::{NAME_BYTES_MAX, SOURCE_BYTES_MAX, UNIT_BYTES_MAX};
-use tallystick_contract::quantity;
+use tallystick_contract::quantity::{self, ParsedQuantity};
 
 use crate::master::{Alias, Safety, Version};
 use crate::read::directive::members::{Members, text};
@@ -102,7 +102,7 @@ pub(crate) fn amount(value: &Value) -> Option<i64> {
         _ => return None,
     };
     match quantity::parse(text.as_bytes()) {
-        quantity::Parsed::Exact(thousandths) => Some(thousandths).filter(|amount| *amount >= 0),
+        ParsedQuantity::Exact(thousandths) => Some(thousandths).filter(|amount| *amount >= 0),
         _ => None,
     }
 }

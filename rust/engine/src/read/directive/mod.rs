@@ -21,7 +21,7 @@ use members::{Members, text};
 
 use crate::master::Version;
 use crate::master::group::Grouping;
-use crate::read::event::{Event, EventQuantity, EventTime, Rest, given};
+use crate::read::event::{Event, EventQuantity, EventTime, RequestTail, given};
 use crate::read::form::{check_form, check_quantity};
 use crate::read::line_number::{LineNumber, OwnLineNumber};
 pub(crate) use promise::{LineName, LineSaid, Moving, Protecting, Quantities, Scope, Settle, Settling, Side};
@@ -136,7 +136,7 @@ impl<'a> Directive<'a> {
                 Cow::Borrowed(text) => reserve::read(event, event.rest, text)?,
                 // What was written from a row lives no longer than this.
                 Cow::Owned(text) => {
-                    let all = Rest { at: 0, is_in_data: false };
+                    let all = RequestTail { at: 0, is_in_data: false };
                     let (ask, said) = reserve::read(event, Some(all), &text)?;
                     (Box::new(ask.into_owned()), said)
                 }

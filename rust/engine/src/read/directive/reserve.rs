@@ -6,29 +6,29 @@ use tallystick_contract::config_text::duration;
 use tallystick_contract::instant;
 use tallystick_contract::limits::{NAME_BYTES_MAX, REPLY_BYTES_MAX, RESERVATION_LINES_MAX};
 use tallystick_contract::outcome::Outcome;
-use tallystick_contract::quantity;
+use tallystick_contract::quantity::{self, ParsedQuantity};
 
 use crate::calendar::Due;
 use crate::read::decode::has_control;
 use crate::read::directive::promise::{above_zero, not_above_zero};
 use crate::read::directive::{Refused, malformed, required};
-use crate::read::event::{Event, Rest, given};
-use crate::read::json::{Cursor, Fault, Kind};
+use crate::read::event::{Event, RequestTail, given};
+use crate::read::json::{Cursor, Fault, JsonKind};
 use crate::read::line_number::{LineNumber, OwnLineNumber};
 /// Text of a request, or its own where it was written with escapes.
-pub(crate) type Text<'a> = std::borrow::Cow<'a, str>;
+pub(crate) type RequestText<'a> = std::borrow::Cow<'a, str>;
 
 /// A line of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Wanted<'a> {
-    pub(crate) sku: Text<'a>,
+    pub(crate) sku: RequestText<'a>,
     /// Location, lot and owner; nothing where a group is named.
-    pub(crate) position: Option<[Text<'a>; 3]>,
-    pub(crate) group: Option<Text<'a>>,
+    pub(crate) position: Option<[RequestText<'a>; 3]>,
+    pub(crate) group: Option<RequestText<'a>>,
     /// Thousandths.
     pub(crate) quantity: i64,
     pub(crate) due: Option<Due>,
-    pub(crate) channel: Option<Text<'a>>,
+    pub(crate) channel: Option<RequestText<'a>>,
     /// The log sequence that the position must reflect.
     pub(crate) version: Option<u64>,
     pub(crate) line: Option<OwnLineNumber>,
@@ -66,21 +66,21 @@ pub(crate) struct Ask<'a> {
     pub(crate) ttl_ns: Option<i64>,
     pub(crate) is_partial: bool,
     pub(crate) mode: Option<Mode>,
-    pub(crate) document: Option<Text<'a>>,
+    pub(crate) document: Option<RequestText<'a>>,
     pub(crate) line: Option<OwnLineNumber>,
-    pub(crate) reply: Option<Text<'a>>,
+    pub(crate) reply: Option<RequestText<'a>>,
 }
 
 /// Members that stand beside those that every event has.
 #[derive(Debug, Default)]
 struct Extras<'a> {
-    group: Option<Text<'a>>,
-    ttl: Option<Text<'a>>,
-    policy: Option<Text<'a>>,
-    mode: Option<Text<'a>>,
-    channel: Option<Text<'a>>,
+    group: Option<RequestText<'a>>,
+    ttl: Option<RequestText<'a>>,
+    policy: Option<RequestText<'a>>,
+    mode: Option<RequestText<'a>>,
+    channel: Option<RequestText<'a>>,
     version: Option<u64>,
-    reply: Option<Text<'a>>,
+    reply: Option<RequestText<'a>>,
     lines: Option<Vec<Wanted<'a>>>,
 }
 
@@ -88,7 +88,7 @@ struct Extras<'a> {
 /// `rest` on.
 pub(crate) fn read<'a>(
     event: &Event<'a>,
-    rest: Option<Rest>,
+    rest: Option<RequestTail>,
     bytes: &'a [u8],
 ) -> Result<(Box<Ask<'a>>, String), Refused> {
     let mut extras = Extras::default();
@@ -129,7 +129,7 @@ pub(crate) fn read<'a>(
         Some("partial") => true,
         Some(_) => return Err(malformed("policy", "is \"all\" or \"partial\"")),
     };
-    let known = |name: Text<'_>| Mode::from_name(&name).ok_or_else(|| malformed("mode", "is none of the modes"));
+    let known = |name: RequestText<'_>| Mode::from_name(&name).ok_or_else(|| malformed("mode", "is none of the modes"));
     let mode = mode.map(known).transpose()?;
     let document = event.document.map(Into::into);
     (ask.ttl_ns, ask.is_partial, ask.mode) = (ttl_ns, is_partial, mode);
@@ -147,8 +147,8 @@ pub(crate) fn reply_of(bytes: &[u8]) -> Option<String> {
 
 fn single<'a>(
     event: &Event<'a>,
-    group: Option<Text<'a>>,
-    channel: Option<Text<'a>>,
+    group: Option<RequestText<'a>>,
+    channel: Option<RequestText<'a>>,
     version: Option<u64>,
 ) -> Result<Wanted<'a>, Refused> {
     let position = given(event.location).map(|location| [location.into(), event.lot.into(), event.owner.into()]);
@@ -169,7 +169,7 @@ fn single<'a>(
 
 impl Wanted<'_> {
     fn into_owned(self) -> Wanted<'static> {
-        let own = |text: Text<'_>| Text::Owned(text.into_owned());
+        let own = |text: RequestText<'_>| RequestText::Owned(text.into_owned());
         let [group, channel] = [self.group, self.channel].map(owned);
         Wanted { sku: own(self.sku), position: self.position.map(|names| names.map(own)), group, channel, ..self }
     }
@@ -273,8 +273,8 @@ fn say_line(out: &mut Vec<u8>, line: &OwnLineNumber) {
     }
 }
 
-fn owned(text: Option<Text<'_>>) -> Option<Text<'static>> {
-    text.map(|text| Text::Owned(text.into_owned()))
+fn owned(text: Option<RequestText<'_>>) -> Option<RequestText<'static>> {
+    text.map(|text| RequestText::Owned(text.into_owned()))
 }
 
 fn broken(fault: Fault) -> Refused {
@@ -283,7 +283,7 @@ fn broken(fault: Fault) -> Refused {
 
 impl<'a> Extras<'a> {
     /// Reads the members from a place of the event on.
-    fn read_rest(&mut self, rest: Rest, bytes: &'a [u8]) -> Result<(), Refused> {
+    fn read_rest(&mut self, rest: RequestTail, bytes: &'a [u8]) -> Result<(), Refused> {
         let text = bytes.get(rest.at as usize..).and_then(|bytes| std::str::from_utf8(bytes).ok());
         let text = text.ok_or_else(|| malformed("data", "cannot be read"))?;
         if rest.at == 0 {
@@ -298,7 +298,7 @@ impl<'a> Extras<'a> {
 
     /// Reads an object: the event, or what stands in its `data`.
     fn object(&mut self, cursor: &mut Cursor<'a>, is_envelope: bool) -> Result<(), Refused> {
-        if cursor.kind().map_err(broken)? != Kind::Object {
+        if cursor.kind().map_err(broken)? != JsonKind::Object {
             return cursor.skip_value().map_err(broken);
         }
         cursor.enter().map_err(broken)?;
@@ -312,7 +312,7 @@ impl<'a> Extras<'a> {
             let kind = cursor.kind().map_err(broken)?;
             match name.value.as_deref().unwrap_or_default() {
                 "data" if is_envelope => self.object(cursor, false)?,
-                _ if kind == Kind::Null => cursor.skip_value().map_err(broken)?,
+                _ if kind == JsonKind::Null => cursor.skip_value().map_err(broken)?,
                 "group" => put("group", &mut self.group, cursor, NAME_BYTES_MAX)?,
                 "ttl" => put("ttl", &mut self.ttl, cursor, NAME_BYTES_MAX)?,
                 "policy" => put("policy", &mut self.policy, cursor, NAME_BYTES_MAX)?,
@@ -335,23 +335,28 @@ fn once<T>(name: &str, place: &mut Option<T>, value: T) -> Result<(), Refused> {
     }
 }
 
-fn put<'a>(name: &str, place: &mut Option<Text<'a>>, cursor: &mut Cursor<'a>, bytes_max: usize) -> Result<(), Refused> {
+fn put<'a>(
+    name: &str,
+    place: &mut Option<RequestText<'a>>,
+    cursor: &mut Cursor<'a>,
+    bytes_max: usize,
+) -> Result<(), Refused> {
     once(name, place, text(name, cursor, bytes_max)?)
 }
 
-fn text<'a>(name: &str, cursor: &mut Cursor<'a>, bytes_max: usize) -> Result<Text<'a>, Refused> {
-    if cursor.kind().map_err(broken)? != Kind::String {
+fn text<'a>(name: &str, cursor: &mut Cursor<'a>, bytes_max: usize) -> Result<RequestText<'a>, Refused> {
+    if cursor.kind().map_err(broken)? != JsonKind::String {
         return Err(malformed(name, "is a text"));
     }
     let text = cursor.string().map_err(broken)?;
-    let is_clean = |value: &Text<'_>| text.is_plain || !has_control(value);
+    let is_clean = |value: &RequestText<'_>| text.is_plain || !has_control(value);
     let value = text.value.filter(|value| (1..=bytes_max).contains(&value.len()) && is_clean(value));
     value.ok_or_else(|| malformed(name, "is empty, too long, or has a control character"))
 }
 
 fn version(cursor: &mut Cursor<'_>) -> Result<u64, Refused> {
     let wrong = || malformed("version", "is the log sequence that a position reflects");
-    if cursor.kind().map_err(broken)? != Kind::Number {
+    if cursor.kind().map_err(broken)? != JsonKind::Number {
         return Err(wrong());
     }
     cursor.number().map_err(broken)?.parse().map_err(|_| wrong())
@@ -359,13 +364,13 @@ fn version(cursor: &mut Cursor<'_>) -> Result<u64, Refused> {
 
 fn lines<'a>(cursor: &mut Cursor<'a>) -> Result<Vec<Wanted<'a>>, Refused> {
     let wrong = || malformed("lines", "is a list of 1 to 100 objects");
-    if cursor.kind().map_err(broken)? != Kind::Array {
+    if cursor.kind().map_err(broken)? != JsonKind::Array {
         return Err(wrong());
     }
     cursor.enter().map_err(broken)?;
     let mut lines = Vec::new();
     while cursor.next_item(lines.is_empty()).map_err(broken)? {
-        if lines.len() == RESERVATION_LINES_MAX || cursor.kind().map_err(broken)? != Kind::Object {
+        if lines.len() == RESERVATION_LINES_MAX || cursor.kind().map_err(broken)? != JsonKind::Object {
             return Err(wrong());
         }
         lines.push(line(cursor)?);
@@ -382,7 +387,7 @@ fn line<'a>(cursor: &mut Cursor<'a>) -> Result<Wanted<'a>, Refused> {
         first = false;
         let kind = cursor.kind().map_err(broken)?;
         match name.value.as_deref().unwrap_or_default() {
-            _ if kind == Kind::Null => cursor.skip_value().map_err(broken)?,
+            _ if kind == JsonKind::Null => cursor.skip_value().map_err(broken)?,
             "sku" => put("sku", &mut sku, cursor, NAME_BYTES_MAX)?,
             "location" => put("location", &mut location, cursor, NAME_BYTES_MAX)?,
             "lot" => put("lot", &mut lot, cursor, NAME_BYTES_MAX)?,
@@ -392,12 +397,12 @@ fn line<'a>(cursor: &mut Cursor<'a>) -> Result<Wanted<'a>, Refused> {
             "channel" => put("channel", &mut channel, cursor, NAME_BYTES_MAX)?,
             "quantity" => once("quantity", &mut amount, thousandths(cursor, kind)?)?,
             "version" => once("version", &mut seen, version(cursor)?)?,
-            "line" if kind == Kind::Number => {
+            "line" if kind == JsonKind::Number => {
                 let text = cursor.number().map_err(broken)?;
                 let line = text.parse().map_err(|_| malformed("line", "is a whole number, or a text"))?;
                 once("line", &mut number, Some(LineNumber::Number(line)))?;
             }
-            "line" if kind == Kind::String => {
+            "line" if kind == JsonKind::String => {
                 let text = cursor.string().map_err(broken)?;
                 let text = text.value.ok_or_else(|| malformed("line", "has an unpaired surrogate"))?;
                 let line = LineNumber::of(&text).map_err(|what| malformed("line", what))?;
@@ -411,7 +416,7 @@ fn line<'a>(cursor: &mut Cursor<'a>) -> Result<Wanted<'a>, Refused> {
     if quantity <= 0 {
         return Err(not_above_zero());
     }
-    let due = due.map(|due: Text<'_>| {
+    let due = due.map(|due: RequestText<'_>| {
         let due = Some(due).filter(|due| instant::is_date_or_time(due.as_bytes()));
         due.and_then(|due| Due::of(&due)).ok_or_else(|| malformed("due", "is neither a date nor a time"))
     });
@@ -430,16 +435,16 @@ fn line<'a>(cursor: &mut Cursor<'a>) -> Result<Wanted<'a>, Refused> {
     Ok(wanted)
 }
 
-fn thousandths(cursor: &mut Cursor<'_>, kind: Kind) -> Result<i64, Refused> {
+fn thousandths(cursor: &mut Cursor<'_>, kind: JsonKind) -> Result<i64, Refused> {
     let parsed = match kind {
-        Kind::Number => quantity::parse(cursor.number().map_err(broken)?.as_bytes()),
-        Kind::String => quantity::parse(text("quantity", cursor, NAME_BYTES_MAX)?.as_bytes()),
-        _ => quantity::Parsed::NotANumber,
+        JsonKind::Number => quantity::parse(cursor.number().map_err(broken)?.as_bytes()),
+        JsonKind::String => quantity::parse(text("quantity", cursor, NAME_BYTES_MAX)?.as_bytes()),
+        _ => ParsedQuantity::NotANumber,
     };
     match parsed {
-        quantity::Parsed::Exact(thousandths) => Ok(thousandths),
-        quantity::Parsed::Unrepresentable => Err(not_above_zero()),
-        quantity::Parsed::NotANumber => Err(malformed("quantity", "is a decimal number")),
+        ParsedQuantity::Exact(thousandths) => Ok(thousandths),
+        ParsedQuantity::Unrepresentable => Err(not_above_zero()),
+        ParsedQuantity::NotANumber => Err(malformed("quantity", "is a decimal number")),
     }
 }
 
@@ -452,7 +457,7 @@ mod tests {
     fn a_cause_names_its_member_once() {
         let quantity = Some(EventQuantity::Exact(1_000));
         let event = Event { sku: "A", location: "L", quantity, ..Event::default() };
-        let rest = Some(Rest { at: 0, is_in_data: false });
+        let rest = Some(RequestTail { at: 0, is_in_data: false });
         for (text, cause) in [
             (
                 r#"{"ttl":"soon"}"#,

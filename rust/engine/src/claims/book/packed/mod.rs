@@ -75,7 +75,7 @@ mod tests {
 
     use super::*;
     use crate::calendar::Due;
-    use crate::claims::book::fact::{Fact, Hold, Kind, Statement, SupplyTerms};
+    use crate::claims::book::fact::{Fact, FactKind, Hold, Statement, SupplyTerms};
     use crate::claims::book::line::{Flags, Line, LinePlace};
     use crate::read::directive::Side;
     use crate::read::line_number::LineNumber;
@@ -110,8 +110,8 @@ mod tests {
 
     prop_compose! {
         fn fact()(key in prop_oneof![Just(0), any::<u64>()], time_ns in time(), amount in any::<i64>(),
-            kind in 0..Kind::ALL.len(), place in 0..3_u32, source in any::<u16>()) -> Fact {
-            Fact { key, time_ns, amount, kind: Kind::ALL[kind], place, source }
+            kind in 0..FactKind::ALL.len(), place in 0..3_u32, source in any::<u16>()) -> Fact {
+            Fact { key, time_ns, amount, kind: FactKind::ALL[kind], place, source }
         }
     }
 

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use crate::calendar::Due;
 use crate::claims::book::LineKey;
-use crate::claims::book::fact::{Fact, Hold, Kind, Statement, SupplyTerms};
+use crate::claims::book::fact::{Fact, FactKind, Hold, Statement, SupplyTerms};
 use crate::claims::book::line::{Flags, Line, LinePlace};
 use crate::claims::book::packed::{
     AT, DATE, DATE_OF_BUCKET, DAY, FAR_OFF, HAS_FACTS, HAS_GIVEN, HAS_GIVEN_BACK, HAS_HOLDS, HAS_KEY, HAS_LAPSED,
@@ -182,7 +182,7 @@ impl<'b> Unpack<'b> {
             key.copy_from_slice(self.run(8));
         }
         let (time_ns, amount) = (self.time(), self.amount());
-        let kind = Kind::ALL[usize::from(has & KIND)];
+        let kind = FactKind::ALL[usize::from(has & KIND)];
         Fact { key: u64::from_le_bytes(key), time_ns, amount, kind, place, source: self.number() }
     }
 
