@@ -11,8 +11,8 @@ use bytemuck::allocation::zeroed_slice_box;
 use prefetch_index::prefetch_index;
 use tallystick_contract::heap_size::HeapSize;
 
-/// Bytes of a block, and of what the vector holds at most. An allocator gets that much zeroed from the system, page by
-/// page as it is touched.
+/// What a block, and the vector, have at most. An allocator gets that much zeroed from the system, page by page as it
+/// is touched.
 const BLOCK_BYTES: usize = 2 << 20;
 /// What memory comes in.
 const LINE_BYTES: usize = 64;
@@ -36,8 +36,8 @@ pub struct Pages<R> {
 }
 
 impl<R: Pod> Pages<R> {
-    /// Records in a block.
-    const IN_BLOCK: usize = BLOCK_BYTES / size_of::<R>();
+    /// Records in a block: a power of two, so that where a record is takes no division.
+    const IN_BLOCK: usize = 1 << (BLOCK_BYTES / size_of::<R>()).ilog2();
 
     /// No record and no memory yet.
     pub const fn new() -> Self {
