@@ -4,6 +4,7 @@ Every message is one line that names the place and the cure. Refused events are 
 
 | exit status | class | what it means |
 |---|---|---|
+| 0 | `StoppedAtStart` | it was told to stop before it had begun |
 | 1 | `OperationError`, `PublishError` | anything else |
 | 2 | `UsageError`, `ConfigurationError` | bad usage or configuration |
 | 3 | `BusError` | no server, no connection, or the server lacks what is needed |
@@ -22,6 +23,12 @@ class OperationError(Exception):
     """A failure that ends the command. The message is one line for people."""
 
     exit_code: ClassVar[int] = 1
+
+
+class StoppedAtStart(OperationError):
+    """The daemon was told to stop before it had begun: nothing was read, and nothing is to be saved."""
+
+    exit_code = 0
 
 
 class PublishError(OperationError):

@@ -1,6 +1,7 @@
 """Quantities for people: the engine's whole thousandths as decimal numbers. It does no arithmetic on stock."""
 
 from decimal import Decimal, InvalidOperation
+from operator import index
 from typing import Final
 
 _PLACES: Final = 3
@@ -11,18 +12,24 @@ def to_decimal(thousandths: int) -> Decimal:
 
     >>> to_decimal(12500), to_decimal(12000), to_decimal(-1)
     (Decimal('12.5'), Decimal('12'), Decimal('-0.001'))
+
+    Raises TypeError for what is no whole number: 12.5 is a quantity in units already.
     """
-    units, rest = divmod(abs(int(thousandths)), 10**_PLACES)
+    if isinstance(thousandths, float):
+        raise TypeError(f"{thousandths!r} is a float; give whole thousandths, as the engine does")
+    units, rest = divmod(abs(index(thousandths)), 10**_PLACES)
     digits = f"{units}.{rest:0{_PLACES}d}".rstrip("0").rstrip(".")
     return Decimal(digits if thousandths >= 0 else f"-{digits}")
 
 
 def to_thousandths(quantity: Decimal | int | str) -> int:
-    """Converts a quantity in units to thousandths. Raises ValueError if that is not exact.
+    """Converts a quantity in units to thousandths. Raises ValueError if that is not exact, TypeError for a float.
 
     >>> to_thousandths("12.5"), to_thousandths(-1)
     (12500, -1000)
     """
+    if isinstance(quantity, float):
+        raise TypeError(f"{quantity!r} is a float, and seldom what it looks like; give an int, a Decimal or a text")
     try:
         scaled = Decimal(quantity).scaleb(_PLACES)
     except InvalidOperation:

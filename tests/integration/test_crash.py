@@ -183,6 +183,19 @@ async def test_a_signal_ends_it_in_time_although_the_server_is_away(
     await prove(bus, (config := load(path, {})), await run_to_end(config))
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it_while_it_waits_for_its_first_connection(
+    tmp_path: Path, server: EmbeddedServer, number: signal.Signals
+) -> None:
+    server.stop()
+    daemon = start(write_config(tmp_path, server.url, {"nats": {"connect_timeout_s": 300}}))
+    await asyncio.sleep(1.5)
+    assert daemon.poll() is None, said(tmp_path, daemon)
+    daemon.send_signal(number)
+    assert daemon.wait(5) == 0, said(tmp_path, daemon)
+    assert "stopped before it had begun" in said(tmp_path, daemon)
+
+
 async def test_with_a_server_of_its_own_both_end_together(tmp_path: Path, server: EmbeddedServer) -> None:
     url = server.url
     server.stop()

@@ -1,6 +1,8 @@
 """The command line: what it prints, its exit statuses, and that no failure is ever a traceback."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -165,6 +167,26 @@ def test_a_typo_in_the_configuration_names_file_and_line(tmp_path: Path, capsys:
     path.write_text("[snapshots]\n\nintervall_s = 5\n")
     assert execute(["config", "check", "--config", str(path)]) == 2
     assert f'{path}:3: [snapshots] has no key "intervall_s"; did you mean "interval_s"?' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["-h"], ["atp", "-h"], ["exceptions", "list", "-h"]])
+def test_help_has_a_short_name(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(command) == 0
+    short = capsys.readouterr().out
+    assert execute([*command[:-1], "--help"]) == 0
+    assert capsys.readouterr().out == short
+
+
+def test_the_version_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["--version"]) == 0
+    assert re.fullmatch(r"tallystick \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
+
+
+def test_shells_complete_commands() -> None:
+    asked = {"_TALLYSTICK_COMPLETE": "complete_bash", "COMP_WORDS": "tallystick rep", "COMP_CWORD": "1"}
+    command = [str(Path(sys.executable).with_name("tallystick"))]
+    done = subprocess.run(command, env={**os.environ, **asked}, capture_output=True, text=True, check=False)
+    assert {"replay", "replenish"} <= set(done.stdout.split()), done.stderr
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from tallystick import _engine, client
 # They are data; the docstring of the package shows them.
 CONSTANTS: Final = {"OUTCOMES", "SCALE"}
 # It tells of a fault of the engine itself, which no example can bring about.
-UNSHOWN: Final = {"EngineFault"}
+UNSHOWN: Final = {"EngineFault", "ForkError"}
 
 
 def modules() -> Iterator[ModuleType]:

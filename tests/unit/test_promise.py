@@ -5,6 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tallystick import Engine, atp_figures, promise
@@ -121,6 +122,16 @@ def test_quantities_are_thousandths(quantity: Decimal | int | str, thousandths: 
 def test_what_is_no_quantity_is_refused(quantity: str) -> None:
     with pytest.raises(ValueError, match=r"quantity|fraction digits"):
         to_thousandths(quantity)
+
+
+def test_a_float_is_no_quantity_of_either_kind() -> None:
+    # 12.5 read as thousandths would be 0.012 units: a thousand times too little, and nobody would see it.
+    for number in (12.5, 12.0, float("nan"), np.float64(5.1)):
+        with pytest.raises(TypeError, match="is a float; give whole thousandths"):
+            to_decimal(number)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="give an int, a Decimal or a text"):
+            to_thousandths(number)  # type: ignore[arg-type]
+    assert to_decimal(np.int64(12_500)) == Decimal("12.5")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,9 @@ async def connect(settings: Nats) -> "Client":
             ),
             settings.connect_timeout_s,
         )
+    except asyncio.CancelledError:
+        await client.close()
+        raise
     except TimeoutError as error:
         await client.close()
         reason = f": {last_error[0]}" if last_error else ""

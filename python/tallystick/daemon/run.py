@@ -14,7 +14,7 @@ from tallystick.config import Config
 from tallystick.daemon.pipeline import Pipeline
 from tallystick.daemon.progress import Progress, RunReport, report_progress
 from tallystick.daemon.snapshots import SnapshotFolder
-from tallystick.errors import ConfigurationError
+from tallystick.errors import ConfigurationError, StoppedAtStart
 from tallystick.event_loop import run_loop
 
 
@@ -53,9 +53,10 @@ async def run(
     async with contextlib.AsyncExitStack() as stack:
         folder = stack.enter_context(SnapshotFolder(config.snapshots.folder, keep=config.snapshots.keep))
         server = stack.enter_context(_embedded_server(config)) if embedded else None
-        pipeline = Pipeline(config, folder, server, stop or asyncio.Event())
+        stop = stop or asyncio.Event()
+        pipeline = Pipeline(config, folder, server, stop)
         stack.push_async_callback(pipeline.close)
-        await pipeline.open()
+        await _open(pipeline, stop)
         if on_progress is not None:
             reporter = asyncio.create_task(report_progress(pipeline.progress, on_progress))
             stack.callback(reporter.cancel)
@@ -67,6 +68,24 @@ async def run(
         if on_progress is not None:
             on_progress(pipeline.progress())
         return report
+
+
+async def _open(pipeline: Pipeline, stop: asyncio.Event) -> None:
+    """Opens the pipeline, unless it is told to stop first: a server that is away may keep it for a minute.
+
+    Raises StoppedAtStart then.
+    """
+    opening = asyncio.ensure_future(pipeline.open())
+    told = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((opening, told), return_when=asyncio.FIRST_COMPLETED)
+        if not opening.done():
+            raise StoppedAtStart("stopped before it had begun; nothing was read, and nothing changed")
+        opening.result()
+    finally:
+        for task in (opening, told):
+            task.cancel()
+        await asyncio.gather(opening, told, return_exceptions=True)
 
 
 def _embedded_server(config: Config) -> EmbeddedServer:

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use tallystick_engine::{Batch, Engine, Spot};
 
 use crate::errors::EngineFault;
+use crate::fork::Birthplace;
 
 /// The engine, with the order of its positions once somebody asked for sorted lines.
 pub(crate) struct State {
@@ -23,21 +24,34 @@ pub(crate) struct State {
 
 /// One state behind one lock.
 pub(crate) struct Door {
-    state: Mutex<State>,
+    /// Always there until it is dropped.
+    state: Option<Mutex<State>>,
+    birthplace: Birthplace,
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        // A child of a fork does not wait for threads that it does not have. Its copy goes with the process.
+        if !self.birthplace.is_here() {
+            std::mem::forget(self.state.take());
+        }
+    }
 }
 
 impl Door {
     pub(crate) fn before(engine: Engine) -> Self {
         let (sorted, by_birth, batch) = (Vec::new(), Vec::new(), Batch::new());
-        Self { state: Mutex::new(State { engine, sorted_at: 0, sorted, by_birth, batch }) }
+        let state = Mutex::new(State { engine, sorted_at: 0, sorted, by_birth, batch });
+        Self { state: Some(state), birthplace: Birthplace::here() }
     }
 
     /// The only way in: without the GIL, under the lock. A panic poisons the lock, so that a broken engine gives no
     /// further answers.
     pub(crate) fn enter<R: Send>(&self, py: Python<'_>, f: impl FnOnce(&mut State) -> R + Send) -> PyResult<R> {
-        let entered = py.detach(|| {
-            catch_unwind(AssertUnwindSafe(|| self.state.lock().map(|mut state| f(&mut state)).map_err(|_| ())))
-        });
+        self.birthplace.check()?;
+        let state = self.state.as_ref().expect("it is there until it is dropped");
+        let entered = py
+            .detach(|| catch_unwind(AssertUnwindSafe(|| state.lock().map(|mut state| f(&mut state)).map_err(|_| ()))));
         match entered {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(())) => {

@@ -36,7 +36,7 @@ pyo3::create_exception!(
     >>> from tallystick import Engine
     >>> Engine().apply(b"", first_sequence=0)
     Traceback (most recent call last):
-    tallystick._engine.SequenceError: sequence 0 does not follow 0, the last one that the ledger reflects"#
+    tallystick._engine.SequenceError: sequence 0 is none: the first one of a log is 1"#
 );
 pyo3::create_exception!(
     tallystick._engine,
@@ -54,6 +54,12 @@ pyo3::create_exception!(
     EngineFault,
     TallystickError,
     "The engine broke one of its own rules and cannot be used further. Restore a new one from the last snapshot."
+);
+pyo3::create_exception!(
+    tallystick._engine,
+    ForkError,
+    TallystickError,
+    "The engine was made before `os.fork()`, and this is the child. Make it in the child."
 );
 
 /// A snapshot's error.

@@ -1,7 +1,7 @@
 //! `tallystick._engine`: the engine as a Python extension. The only crate that knows PyO3 and NumPy; it converts and
 //! releases the GIL, nothing else.
 //!
-//! Bottom to top: errors, input; tables, inbox; door; record, columns; batch; applied; engine, and its twin.
+//! Bottom to top: errors, fork, input; tables, inbox; door; record, columns; batch; applied; engine, and its twin.
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
 mod applied;
@@ -12,6 +12,7 @@ mod columns;
 mod door;
 mod engine;
 mod errors;
+mod fork;
 mod inbox;
 mod input;
 mod numpy_array;
@@ -42,7 +43,7 @@ mod _engine {
     #[pymodule_export]
     use crate::engine::Engine;
     #[pymodule_export]
-    use crate::errors::{ConfigError, EngineFault, SequenceError, SnapshotError, TallystickError};
+    use crate::errors::{ConfigError, EngineFault, ForkError, SequenceError, SnapshotError, TallystickError};
     #[pymodule_export]
     use crate::inbox::{Inbox, InboxBatch};
     use crate::input::Bytes;
@@ -116,6 +117,7 @@ mod _engine {
         for outcome in outcome::ALL {
             outcomes.set_item(outcome.name(), outcome.number())?;
         }
-        module.add("OUTCOMES", outcomes)
+        module.add("OUTCOMES", outcomes)?;
+        crate::fork::watch(module)
     }
 }
