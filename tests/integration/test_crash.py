@@ -196,6 +196,24 @@ async def test_a_signal_ends_it_while_it_waits_for_its_first_connection(
     assert "stopped before it had begun" in said(tmp_path, daemon)
 
 
+async def test_a_clean_stop_while_the_server_is_away(
+    tmp_path: Path, server: EmbeddedServer, bus: JetStream, rng: random.Random
+) -> None:
+    path = write_config(tmp_path, server.url)
+    await publish(bus, random_messages(rng, 50))
+    daemon = start(path)
+    await until(partial(has_reached, bus.client, 50))
+    await asyncio.sleep(1)  # All is published.
+    server.stop()
+    await asyncio.sleep(1)
+    daemon.terminate()
+    assert daemon.wait(20) == 0, said(tmp_path, daemon)
+    assert "stopped cleanly at log sequence 50" in said(tmp_path, daemon)
+    assert "unexpected" not in said(tmp_path, daemon)
+    server.start()
+    await prove(bus, (config := load(path, {})), await run_to_end(config))
+
+
 async def test_with_a_server_of_its_own_both_end_together(tmp_path: Path, server: EmbeddedServer) -> None:
     url = server.url
     server.stop()
