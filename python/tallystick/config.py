@@ -68,10 +68,12 @@ def _subjects(value: tuple[str, ...]) -> str | None:
     return None
 
 
-def _server_url(value: str) -> str | None:
-    parts = urlsplit(value)
-    good = parts.scheme in ("nats", "tls", "ws", "wss") and parts.hostname
-    return None if good else "give an address such as nats://127.0.0.1:4222"
+def _server_urls(value: str) -> str | None:
+    for address in value.split(","):
+        parts = urlsplit(address.strip())
+        if parts.scheme not in ("nats", "tls", "ws", "wss") or not parts.hostname:
+            return "give an address such as nats://127.0.0.1:4222, or several with commas between them"
+    return None
 
 
 def _duration(value: str) -> str | None:
@@ -92,7 +94,9 @@ def duration_s(text: str) -> int | None:
 class Nats:
     """`[nats]`: the server, and how to be let in."""
 
-    url: str = _option("nats://127.0.0.1:4222", "address of the server", check=_server_url)
+    url: str = _option(
+        "nats://127.0.0.1:4222", "address of the server, or of several with commas between them", check=_server_urls
+    )
     name: str = _option("tallystick", "name of this client in the server's lists", check=_stream_name)
     user: str | None = _option(None, "user name")
     password: str | None = _option(None, "password of the user", secret=True)
@@ -106,6 +110,16 @@ class Nats:
     embedded_sync: str = _option(
         "always", "when an embedded server makes its files durable: always, or an interval such as 10s"
     )
+
+    @property
+    def servers(self) -> list[str]:
+        """The addresses in `url`, in their order."""
+        return [address.strip() for address in self.url.split(",")]
+
+    @property
+    def shown(self) -> str:
+        """The addresses in `url`, without what lets in."""
+        return ", ".join(address.rpartition("@")[2] for address in self.servers)
 
 
 @dataclass(frozen=True, slots=True)

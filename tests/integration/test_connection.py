@@ -12,6 +12,7 @@ from nats.errors import Error
 from tallystick.bus.connection import connect
 from tallystick.bus.embedded import EmbeddedServer
 from tallystick.config import Nats
+from tallystick.errors import BusError
 
 
 @asynccontextmanager
@@ -90,5 +91,19 @@ def test_a_socket_that_closes_while_it_reconnects_is_tried_again(server: Embedde
             await is_back.wait()
             assert len(begun) == 2
             await client.flush(5)
+
+    uvloop.run(asyncio.wait_for(work(), 30))
+
+
+def test_of_several_servers_one_that_is_there_is_enough(server: EmbeddedServer) -> None:
+    async def work() -> None:
+        for url in (f"nats://127.0.0.1:1,{server.url}", f"{server.url}, nats://127.0.0.1:1"):
+            client = await connect(Nats(url=url))
+            await client.flush(5)
+            await client.close()
+        with pytest.raises(BusError, match=r"no connection to 127\.0\.0\.1:1, 127\.0\.0\.1:2 within"):
+            await connect(
+                Nats(url="nats://joe:hunter2@127.0.0.1:1,nats://joe:hunter2@127.0.0.1:2", connect_timeout_s=1)
+            )
 
     uvloop.run(asyncio.wait_for(work(), 30))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tallystick.config import ENGINE_LISTS, ENGINE_TABLES, Config, duration_s, load
+from tallystick.config import ENGINE_LISTS, ENGINE_TABLES, Config, Nats, duration_s, load
 from tallystick.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
@@ -162,6 +162,12 @@ target = "99.5"
         assert f"replenish[0].{key}: give" in said
 
 
+def test_servers_are_several_addresses() -> None:
+    nats = Nats(url="nats://joe:hunter2@a:4222, tls://b:4223")
+    assert nats.servers == ["nats://joe:hunter2@a:4222", "tls://b:4223"]
+    assert nats.shown == "a:4222, tls://b:4223"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -172,6 +178,8 @@ target = "99.5"
         ("[nats]\nurl = 'x", "tallystick.toml:2:"),
         ("[nats]\nurl = 4222", "tallystick.toml:2: nats.url = 4222 does not do; give a text in quotes"),
         ("[nats]\nurl = 'bus:4222'", "give an address such as nats://127.0.0.1:4222"),
+        ("[nats]\nurl = 'nats://a:4222,b:4222'", "or several with commas between them"),
+        ("[nats]\nurl = 'nats://a:4222,'", "or several with commas between them"),
         ("[input]\n\nreplicas = 9", "tallystick.toml:3: input.replicas = 9 does not do; give a value from 1 to 5"),
         ("[input]\nreplicas = '3'", "give a whole number"),
         ("[input]\nreplicas = true", "give a whole number"),

@@ -40,15 +40,15 @@ async def connect(settings: Nats) -> "Client":
 
     async def note_disconnect() -> None:
         if not client.is_closed:
-            _log.warning("connection to %s lost; reconnecting", settings.url.rpartition("@")[2])
+            _log.warning("connection to %s lost; reconnecting", settings.shown)
 
     async def note_reconnect() -> None:
-        _log.info("connected again to %s", settings.url.rpartition("@")[2])
+        _log.info("connected again to %s", settings.shown)
 
     try:
         await asyncio.wait_for(
             client.connect(
-                settings.url,
+                settings.servers,
                 **_ways_in(settings),
                 name=settings.name,
                 error_cb=note_error,
@@ -70,8 +70,9 @@ async def connect(settings: Nats) -> "Client":
         cure = "start a nats-server there, set nats.url, or use --embedded"
         if "authorization" in reason.lower():
             cure = "set user and password, token or credentials in [nats]"
-        server = settings.url.rpartition("@")[2]
-        raise BusError(f"no connection to {server} within {settings.connect_timeout_s:g} s{reason}; {cure}") from error
+        raise BusError(
+            f"no connection to {settings.shown} within {settings.connect_timeout_s:g} s{reason}; {cure}"
+        ) from error
     _check_version(client)
     return client
 

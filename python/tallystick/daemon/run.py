@@ -89,6 +89,8 @@ async def _open(pipeline: Pipeline, stop: asyncio.Event) -> None:
 
 
 def _embedded_server(config: Config) -> EmbeddedServer:
+    if len(config.nats.servers) > 1:
+        raise ConfigurationError("--embedded is one server, and nats.url has several; give one of 127.0.0.1")
     address = urlsplit(config.nats.url)
     if address.hostname not in ("127.0.0.1", "localhost"):
         raise ConfigurationError(
