@@ -279,3 +279,20 @@ async def test_a_run_can_end_at_a_sequence(tmp_path: Path, server: EmbeddedServe
     assert saved_when_published == [0]
     assert list(config.snapshots.folder.glob("*.tally"))
     assert (await run_to_end(config)).events_total == 20
+
+
+async def test_what_is_held_comes_in_silence(tmp_path: Path, server: EmbeddedServer, bus: JetStream) -> None:
+    """Its gap is given up when its time is over, though nobody speaks any more."""
+    tables = {"sources.wms": {"order": "source", "gap_wait": "2s"}}
+    event = {"id": "2", "source": "wms", "type": "stock.received", "sku": "A", "location": "L", "quantity": 5}
+    await publish(bus, [json.dumps(event | {"sequence": 2}).encode()])
+    stop = asyncio.Event()
+
+    def look(progress: Progress) -> None:
+        if progress.outcomes.get("applied"):
+            stop.set()
+
+    config = configure(tmp_path, server, tables)
+    report = await asyncio.wait_for(run(config, on_progress=look, stop=stop), 20)
+    assert report.outcomes["applied"] == 1
+    assert report.sequence > 1, "a tick brought the time"

@@ -222,6 +222,11 @@ impl SequenceTracker {
         self.deadlines.first().filter(|(deadline_ns, _)| *deadline_ns <= now_ns).map(|(_, track)| *track)
     }
 
+    /// When the first that waits for its gap has waited long enough, in nanoseconds since 1970.
+    pub(crate) fn next_due_ns(&self) -> Option<i64> {
+        self.deadlines.first().map(|(deadline_ns, _)| *deadline_ns)
+    }
+
     /// Whether nothing is held.
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {

@@ -249,6 +249,11 @@ impl Sources {
         self.due.first().is_some_and(|(due_ns, _)| *due_ns <= log_time_ns)
     }
 
+    /// When a source may be behind next, in nanoseconds since 1970.
+    pub(crate) fn next_due_ns(&self) -> Option<i64> {
+        self.due.first().map(|(due_ns, _)| *due_ns)
+    }
+
     /// Looks at all sources anew, since the configuration may ask for something else.
     pub(crate) fn rewatch(&mut self) {
         self.due = (0..).zip(&self.all).map(|(number, _)| (i64::MIN, number)).collect();

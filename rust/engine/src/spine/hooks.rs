@@ -232,7 +232,14 @@ impl Engine {
         let begins = [self.core.items.next_begin_ns(), self.core.locations.next_begin_ns()].into_iter().flatten().min();
         let safety = self.core.log_time_ns.and_then(|now_ns| self.core.config.next_safety_ns(now_ns));
         let day = self.replenish.next_due_ns(&self.core.config);
-        [expiry, bucket, begins, safety, day, self.in_transit.next_due_ns()].into_iter().flatten().min()
+        let promises = [expiry, bucket, begins, safety, day, self.in_transit.next_due_ns()];
+        // What is held or open waits for nobody to speak: its time is over in silence, too.
+        let window_ns = self.core.config.dedup_window_ns;
+        let held = [self.tracker.next_due_ns(), self.waiting.next_due_ns(window_ns)];
+        // What is overdue already is looked at with the next element.
+        let is_ahead = |due_ns: &i64| *due_ns > self.core.reached_ns();
+        let watched = [self.work.next_due_ns(), self.sources.next_due_ns()].map(|due_ns| due_ns.filter(is_ahead));
+        promises.into_iter().chain(held).chain(watched).flatten().min()
     }
 
     /// Forgets what is kept for as long as keys are.

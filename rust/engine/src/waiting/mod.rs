@@ -54,6 +54,12 @@ impl Waiting {
         self.take(target)
     }
 
+    /// When the one that has waited longest has waited so long, in nanoseconds since 1970.
+    pub(crate) fn next_due_ns(&self, window_ns: i64) -> Option<i64> {
+        let (_, target) = self.by_age.first()?;
+        Some(self.by_target.get(target)?.first()?.came_ns.saturating_add(window_ns))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.by_age.len()
     }

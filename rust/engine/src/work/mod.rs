@@ -256,6 +256,11 @@ impl Work {
         self.due.first().is_some_and(|(due_ns, _)| *due_ns <= log_time_ns)
     }
 
+    /// When the next item has been open for too long, in nanoseconds since 1970.
+    pub(crate) fn next_due_ns(&self) -> Option<i64> {
+        self.due.first().map(|(due_ns, _)| *due_ns)
+    }
+
     /// Escalates what has been open for too long.
     pub(crate) fn escalate(&mut self, now: Now) {
         while let Some((due_ns, number)) = self.due.first().copied().filter(|(due_ns, _)| *due_ns <= now.log_time_ns) {
