@@ -20,7 +20,7 @@ CARGO := $(ALONE) cargo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast fast-rust fast-python test-long test-rust test-python lint audit bench fuzz sanitize
+.PHONY: help demo test test-fast fast-rust fast-python test-long test-rust test-units test-bus test-python lint audit bench fuzz sanitize
 .PHONY: wheels wheel-pgo builds test-arm clean
 
 help: ## show this list
@@ -29,7 +29,11 @@ help: ## show this list
 demo: .venv/stamps/package ## a year of real sales through a real server, proven (DEMO_ARGS=--small: seconds)
 	$(BIN)/tallystick demo $(DEMO_ARGS)
 
-test: test-rust test-python ## the engine's tests (Rust), then everything else (Python, real nats-server)
+# No core is idle: what keeps one core busy runs beside the rest. The tests of the benchmarks ask cargo for a program, and
+# would wait for its lock: they come last.
+test: .venv/stamps/package ## the engine's tests (Rust) and everything else (Python, real nats-server)
+	$(CARGO) test --locked --no-run
+	$(MAKE) --jobs=2 --output-sync=target test-rust test-units test-bus
 
 test-fast: .venv/stamps/package ## what shows most mistakes: at most 90 s from a built tree
 	$(MAKE) --jobs=2 --output-sync=target fast-rust fast-python
@@ -48,6 +52,12 @@ test-long: .venv/stamps/package ## random orders, logs and promises under other 
 
 test-rust: .venv/stamps/package ## the engine's tests alone
 	$(CARGO) test --locked
+
+test-units: .venv/stamps/package
+	$(ALONE) $(BIN)/python -m pytest tests/unit --ignore=tests/unit/test_benches.py benches/surface
+
+test-bus: .venv/stamps/package
+	$(ALONE) $(BIN)/python -m pytest tests/integration tests/unit/test_benches.py
 
 test-python: .venv/stamps/package ## the tests in Python alone (PYTEST_ARGS=…: some of them)
 	$(ALONE) $(BIN)/python -m pytest $(PYTEST_ARGS)
