@@ -24,6 +24,7 @@ __all__ = [
     "EngineFault",
     "ExceptionRecord",
     "Flush",
+    "ForkError",
     "Inbox",
     "InboxBatch",
     "Position",
