@@ -45,4 +45,7 @@ def test_what_waits_in_silence_has_its_time(tables: str, said: bytes, due_s: int
     assert code not in {record.code for record in engine.apply([tick(1)], 2, due_ns - 1).exceptions}
     assert engine.next_due_ns == due_ns
     assert code in {record.code for record in engine.apply([tick(2)], 3, due_ns).exceptions}
-    assert engine.next_due_ns is None, "it rings once"
+    # It rings once; then it is work, which escalates after a day.
+    assert engine.next_due_ns == due_ns + 86_400 * SECOND_NS
+    engine.apply([tick(3)], 4, due_ns + 86_400 * SECOND_NS)
+    assert engine.next_due_ns is None
