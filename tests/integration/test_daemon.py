@@ -294,4 +294,4 @@ async def test_what_is_held_comes_in_silence(tmp_path: Path, server: EmbeddedSer
 
     config = configure(tmp_path, server, tables)
     report = await asyncio.wait_for(run(config, on_progress=look, stop=stop), 20)
-    assert report.outcomes == {"applied": 2}, "the event, and the tick that brought the time"
+    assert report.outcomes == {"held": 0, "applied": 2}, "the event, and the tick that brought the time"
