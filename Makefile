@@ -20,7 +20,8 @@ CARGO := $(ALONE) cargo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast fast-rust fast-python test-long test-rust test-units test-bus test-python lint audit bench fuzz sanitize
+.PHONY: help demo test test-fast fast-rust fast-python test-long test-rust test-units test-bus test-python
+.PHONY: lint audit bench fuzz sanitize
 .PHONY: wheels wheel-pgo builds test-arm clean
 
 help: ## show this list
@@ -29,8 +30,8 @@ help: ## show this list
 demo: .venv/stamps/package ## a year of real sales through a real server, proven (DEMO_ARGS=--small: seconds)
 	$(BIN)/tallystick demo $(DEMO_ARGS)
 
-# No core is idle: what keeps one core busy runs beside the rest. The tests of the benchmarks ask cargo for a program, and
-# would wait for its lock: they come last.
+# No core is idle: what keeps one core busy runs beside the rest. The tests of the benchmarks ask cargo for a program,
+# and would wait for its lock: they come last.
 test: .venv/stamps/package ## the engine's tests (Rust) and everything else (Python, real nats-server)
 	$(CARGO) test --locked --no-run
 	$(MAKE) --jobs=2 --output-sync=target test-rust test-units test-bus

@@ -31,7 +31,7 @@ impl<T: HeapSize, const N: usize> HeapSize for [T; N] {
     }
 }
 
-/// One behind the other.
+/// One after the other.
 macro_rules! tuples {
     ($(($($part:ident $number:tt),+)),+) => {$(
         impl<$($part: HeapSize),+> HeapSize for ($($part,)+) {

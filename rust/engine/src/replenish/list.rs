@@ -12,16 +12,22 @@ impl Replenishing {
             |names: [&str; 2]| asked.iter().zip(names).all(|(asked, name)| asked.is_none_or(|asked| asked == name));
         let all = self.open.iter().map(|(number, signal)| (self.sites.names(core, *number), signal));
         let mut found: Vec<([&str; 2], &Signal)> = all.filter(|(names, _)| fits(*names)).collect();
+        let total = found.len();
+        let shown = limit.unwrap_or(total).min(total);
+        if shown < total {
+            // Of many only those that are shown are put in order.
+            found.select_nth_unstable_by(shown, |(one, _), (other, _)| one.cmp(other));
+            found.truncate(shown);
+        }
         found.sort_unstable_by_key(|(names, _)| *names);
-        let shown = limit.unwrap_or(usize::MAX).min(found.len());
         let mut out = b"[".to_vec();
-        for (number, (names, signal)) in found[..shown].iter().enumerate() {
+        for (number, (names, signal)) in found.iter().enumerate() {
             if number > 0 {
                 out.push(b',');
             }
             signal.write(*names, &mut out);
         }
         out.push(b']');
-        (found.len(), String::from_utf8(out).expect("JSON is text"))
+        (total, String::from_utf8(out).expect("JSON is text"))
     }
 }

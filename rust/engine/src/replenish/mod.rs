@@ -258,7 +258,7 @@ impl Replenishing {
         self.changes.is_empty()
     }
 
-    /// Notes that all was told. What stands without a rule or a signal is forgotten then.
+    /// Notes that all was told. Without a rule and an open signal nothing is kept.
     pub(crate) fn note_told(&mut self, config: &Config) {
         self.changes.clear();
         if self.is_idle(config) && self.open.is_empty() {

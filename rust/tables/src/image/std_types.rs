@@ -119,7 +119,7 @@ impl<T: Image, const N: usize> Image for [T; N] {
     }
 }
 
-/// One behind the other.
+/// One after the other.
 macro_rules! tuples {
     ($(($($part:ident $number:tt),+)),+) => {$(
         impl<$($part: Image),+> Image for ($($part,)+) {
