@@ -17,8 +17,8 @@ from tallystick.bus.questions import STATES
 from tallystick.client.client import Client
 from tallystick.client.work import items
 from tallystick.config import load
+from tallystick.daemon.output_stream import OutputStream
 from tallystick.daemon.outputs import OutputMessage
-from tallystick.daemon.publish import OutputStream
 from tallystick.daemon.run import run
 from tallystick.errors import OperationError
 from tests.integration.daemon import (
