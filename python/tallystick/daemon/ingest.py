@@ -42,7 +42,7 @@ _CONSUMER_INACTIVE_S: Final = 30
 _NANOSECONDS: Final = 1_000_000_000
 _REPAIR_MESSAGES_MAX: Final = 10_000
 _REPAIR_TRIES: Final = 3
-_STOP_WAIT_S: Final = 2.0
+_STOP_WAIT_S: Final = 0.5
 _log: Final = logging.getLogger(__name__)
 
 

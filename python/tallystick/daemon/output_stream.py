@@ -12,9 +12,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from tallystick.bus.connection import closed_for_good
-from tallystick.bus.jetstream import ApiError, JetStream
+from tallystick.bus.jetstream import ApiError, JetStream, StreamInfo
 from tallystick.daemon.blockages import Blockages
-from tallystick.daemon.outputs import NOTHING_STORED, Beginning, Origin, OutputMessage, begin, read_stored
+from tallystick.daemon.outputs import (
+    NOTHING_STORED,
+    Beginning,
+    Found,
+    Noted,
+    Origin,
+    OutputMessage,
+    begin,
+    read_stored,
+)
 from tallystick.errors import BusError, OutputCut, OutputFenced, PublishError
 
 if TYPE_CHECKING:
@@ -29,6 +38,8 @@ _RETRY_LEAST_S: Final = 0.2
 _RETRY_MOST_S: Final = 5.0
 _HEADER_BYTES: Final = 1_024
 """Room for a message's headers, which the server counts too."""
+_NANOSECONDS: Final = 1_000_000_000
+_MEANWHILE: Final = "meanwhile the ledger goes on and answers, and what is to be told waits"
 _WRONG_LAST_SEQUENCE: Final = 10071
 _FINAL: Final = {10054, 10109}
 """A message larger than the stream takes; a sealed stream. Trying again cures neither."""
@@ -63,6 +74,9 @@ class OutputStream:
         self._resend = resend
         self._blockages = blockages or Blockages()
         self._epoch = 0
+        self._seen = 0
+        """The last message at the last look, and when it was new."""
+        self._seen_at = 0.0
         self._base = 0
         """Stream sequence before the first message that is being sent."""
         self._reconnects = 0
@@ -90,9 +104,9 @@ class OutputStream:
         """Whether something is being sent and nothing gets through."""
         return self._heard_at > 0 and time.monotonic() - self._heard_at > STALLED_S
 
-    async def open(self, *, restored: int = 0, noted: tuple[str, int] | None = None) -> Self:
+    async def open(self, *, restored: int = 0, noted: Noted | None = None) -> Self:
         """Reads how far the stream is. `restored` is the log sequence of the snapshot, 0 without one; `noted` is what
-        it knew of this stream: when it was made, and its last sequence.
+        it knew of this stream.
 
         Raises OutputFenced if somebody else wrote its last message.
         """
@@ -100,11 +114,10 @@ class OutputStream:
         if info is None:
             raise BusError(f"stream {self.stream} is gone; start again to create it")
         self.created, self.last_sequence = info.created, info.last_sequence
-        last = await self._bus.message(self.stream, info.last_sequence) if info.last_sequence else None
-        stored = read_stored(self.stream, last.headers, self._origin) if last is not None else None
-        known = noted[1] if noted is not None and noted[0] == info.created else None
-        fingerprint = self._origin.fingerprint
-        begins = begin(stored, info.last_sequence, fingerprint, restored=restored, noted=known, resend=self._resend)
+        message = await self._bus.message(self.stream, info.last_sequence) if info.last_sequence else None
+        last = read_stored(self.stream, message.headers, self._origin) if message is not None else None
+        found = Found(info.created, info.last_sequence, _lost_through(info), last)
+        begins = begin(found, self._origin.fingerprint, restored=restored, noted=noted, resend=self._resend)
         self._begin(begins)
         if begins.is_cut:
             _log.warning("%s: some of what was sent is not there; all that stands now is told once more", self.what)
@@ -120,10 +133,23 @@ class OutputStream:
         if info is None:
             raise BusError(f"stream {self.stream} is gone; start again to create it")
         self.created, self.last_sequence = info.created, info.last_sequence
-        self._begin(Beginning(NOTHING_STORED, info.last_sequence, is_cut=True))
+        self._begin(Beginning(NOTHING_STORED, max(1, info.last_sequence), is_cut=True))
 
     def _begin(self, begins: Beginning) -> None:
         self.position, self._epoch, self.is_cut = begins.position, begins.epoch, begins.is_cut
+        self._seen, self._seen_at = self.last_sequence, time.monotonic()
+
+    async def check_kept(self) -> None:
+        """Looks whether the stream still holds what it held at the last look. Raises OutputCut if it was purged."""
+        info = await self._bus.stream(self.stream)
+        if info is None or info.created != self.created:
+            raise OutputCut(self.stream)
+        age_s = int(info.config.get("max_age", 0)) / _NANOSECONDS
+        may_have_expired = age_s and time.monotonic() - self._seen_at > age_s / 2
+        if self._seen and not may_have_expired and _lost_through(info) >= self._seen:
+            raise OutputCut(self.stream)
+        if self.last_sequence > self._seen:
+            self._seen, self._seen_at = self.last_sequence, time.monotonic()
 
     async def close(self) -> None:
         """Ends the subscription to acks."""
@@ -242,7 +268,7 @@ class OutputStream:
         refusals: dict[str, str] = getattr(client, "refusals", {})
         refusals.pop(self.subject, None)  # If it still holds, the next attempt hears it again.
         if self._failures or reason is not None:
-            self._blockages.block(self.what, reason or "no answer to what was sent", _CURE)
+            self._blockages.block(self.what, *self._told(reason))
         # What is on its way may still be stored, and must be counted.
         await asyncio.sleep(min(_RETRY_LEAST_S * 2.0**self._failures, _RETRY_MOST_S))
         self._failures = min(self._failures + 1, 16)
@@ -251,11 +277,19 @@ class OutputStream:
         except (ApiError, BusError) as error:
             if client.is_closed:
                 raise
-            self._blockages.block(self.what, str(error).partition(";")[0], _CURE)
+            self._blockages.block(self.what, *self._told(str(error).partition(";")[0]))
             stored = self._acked
         if stored > self._acked:
             self._failures = 0
         self._begin_attempt(stored)
+
+    def _told(self, reason: str | None) -> tuple[str, str]:
+        """The reason and its cure, in words."""
+        if reason is None:
+            return "no answer to what was sent", f"check that the server has a leader for the stream; {_MEANWHILE}"
+        if "permissions violation" in reason.lower():
+            return reason, f"let the daemon's user publish to {self.subject}; {_MEANWHILE}"
+        return reason, f"give the stream room, or change its limits; {_MEANWHILE}"
 
     def _reason(self) -> str | None:
         if (refusal := self._refusal()) is not None:
@@ -297,6 +331,7 @@ class OutputStream:
         return stored
 
 
-_CURE: Final = (
-    "the ledger goes on and answers, and what is to be told waits; give the stream room, or the daemon its permission"
-)
+def _lost_through(info: StreamInfo) -> int:
+    """The last message that is gone though no limit of the stream lets it go; its age is not looked at."""
+    limits = ("max_msgs", "max_bytes", "max_msgs_per_subject")
+    return 0 if any(int(info.config.get(limit, 0)) > 0 for limit in limits) else info.first_sequence - 1

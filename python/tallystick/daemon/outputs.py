@@ -152,29 +152,63 @@ class Beginning:
     """Whether the stream lost what a restored ledger cannot make again: then all that stands is told once more."""
 
 
-def begin(
-    stored: Stored | None, last_sequence: int, fingerprint: str, *, restored: int, noted: int | None, resend: bool
-) -> Beginning:
-    """Returns where to begin on a stream whose last message is `stored` (None: there is none, or it is gone).
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What a snapshot knew of an output stream of some name."""
+
+    created: str
+    last_sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an output stream is found to be at the start."""
+
+    created: str
+    last_sequence: int
+    lost_through: int
+    """The last message that is gone though no limit let it go; 0: none."""
+    last: Stored | None
+    """Of its last message; None: there is none, or it is gone."""
+
+
+def begin(found: Found, fingerprint: str, *, restored: int, noted: Noted | None, resend: bool) -> Beginning:
+    """Returns where to begin on an output stream.
 
     `restored` is the log sequence of the snapshot, 0 without one; then all output is made again from the log's
-    beginning. `noted` is the stream's last sequence when that snapshot was taken, None if it knew of no such stream.
-    After a change of the configuration a rebuilt ledger differs; with `resend` all of it is sent once more.
+    beginning. After a change of the configuration a rebuilt ledger differs; with `resend` all of it is sent once more.
     """
-    anew = Beginning(NOTHING_STORED, last_sequence)
-    cut = Beginning(NOTHING_STORED, last_sequence, is_cut=True)
-    if restored and (noted is None or last_sequence < noted or (stored is None and last_sequence > 0)):
+    last = found.last
+    is_ours = last is not None and last.fingerprint == fingerprint
+    anew = Beginning(NOTHING_STORED, found.last_sequence)
+    cut = Beginning(NOTHING_STORED, max(1, found.last_sequence), is_cut=True)
+    if restored and not (last is not None and is_ours and _is_mended(last, found, noted)) and _is_cut(found, noted):
         return cut
-    if stored is None:
+    if last is None:
         return anew
-    position = stored.position
-    if position.is_retold and not position.complete and position.through != restored:
-        return cut if restored else anew
-    if stored.fingerprint == fingerprint:
-        # A retelling that was broken off is gone on with from the same state, and so with the same messages.
-        return Beginning(position, stored.epoch, is_cut=position.is_retold and not position.complete)
+    position = last.position
+    if position.is_retold and not position.complete:
+        # From the same state it is gone on with, because the messages are the same.
+        same = is_ours and position.through == restored
+        return Beginning(position, last.epoch, is_cut=True) if same else cut if restored else anew
+    if is_ours:
+        return Beginning(position, last.epoch)
     if resend:
         return cut if restored else anew
-    return Beginning(
-        position if position.complete else OutputPosition(position.start, position.through, -1, -1), last_sequence
-    )
+    unknown = OutputPosition(position.start, position.through, -1, -1)
+    return Beginning(position if position.complete else unknown, found.last_sequence)
+
+
+def _is_cut(found: Found, noted: Noted | None) -> bool:
+    """Whether the stream is not the one that the snapshot knew, or lacks what it held then."""
+    if noted is None or noted.created != found.created or found.last_sequence < noted.last_sequence:
+        return True
+    is_empty = found.last is None and found.last_sequence > 0
+    return is_empty or 0 < noted.last_sequence <= found.lost_through
+
+
+def _is_mended(last: Stored, found: Found, noted: Noted | None) -> bool:
+    """Whether what the stream lost after the snapshot was told once more already."""
+    if noted is None:
+        return False
+    return last.epoch >= max(1, noted.last_sequence if noted.created == found.created else 1)

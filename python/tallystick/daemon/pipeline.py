@@ -23,9 +23,9 @@ from tallystick.daemon.blockages import Blockages
 from tallystick.daemon.ingest import PullLimits, PullSource
 from tallystick.daemon.intake import Intake
 from tallystick.daemon.output_stream import OutputStream
-from tallystick.daemon.outputs import Origin
+from tallystick.daemon.outputs import Noted, Origin
 from tallystick.daemon.progress import Progress, RunReport
-from tallystick.daemon.publish import Noted, Publisher
+from tallystick.daemon.publish import Publisher
 from tallystick.daemon.replies import Replies
 from tallystick.daemon.rivals import refuse_rivals
 from tallystick.daemon.saving import WHAT as SNAPSHOTS
@@ -38,6 +38,7 @@ from tallystick.daemon.ticker import Ticker
 from tallystick.daemon.worker import Worker
 from tallystick.errors import (
     BusError,
+    OutputCut,
     SnapshotUnfit,
     SnapshotWriteError,
     StoppedUnpublished,
@@ -55,6 +56,8 @@ WAIT_UNPUBLISHED_S: Final = 0.005
 """How long it waits while there is something to publish."""
 MESSAGE_BYTES_MAX: Final = 1_000_000
 """Room for the largest output message: an exception that carries an event of 64 KiB, escaped."""
+_ASK_S: Final = 1.0
+"""How long a snapshot waits for what the streams say of themselves."""
 _DRAIN_S: Final = 1.0
 """How long a snapshot waits for answers that are on their way."""
 _BLOCKED_STOP_S: Final = 0.3
@@ -81,6 +84,7 @@ class Pipeline:
         self._replies: Replies
         self._ticker: Ticker
         self._origin: Origin
+        self._rivals: asyncio.Task[None]
         self._bus: JetStream
         self._blockages = Blockages()
         self._saver = Saver(folder, config.snapshots.interval_s, self._blockages)
@@ -150,7 +154,8 @@ class Pipeline:
         service = await serve(client, self._engine, self._status, settings, intake)
         self._closing.push_async_callback(_stop_service, service, client)
         # Once more: two that started at the same time did not see each other.
-        await refuse_rivals(client, settings, service.id)
+        self._rivals = asyncio.create_task(refuse_rivals(client, settings, service.id))
+        self._closing.callback(self._rivals.cancel)
 
     def _restore(self, info: StreamInfo) -> LogPosition:
         """Makes the engine, from the newest snapshot if there is one, and returns where its log goes on."""
@@ -218,11 +223,11 @@ class Pipeline:
         )
         await self._telling.retell_if_cut()
 
-    def _noted(self) -> Noted:
+    def _noted(self) -> dict[str, Noted]:
         """What the snapshot knew of output streams."""
         notes = self._engine.notes
         known = json.loads(notes["outputs"]) if "outputs" in notes else {}
-        return {name: (created, last_sequence) for name, (created, last_sequence) in known.items()}
+        return {name: Noted(created, last_sequence) for name, (created, last_sequence) in known.items()}
 
     def _status(self) -> dict[str, Any]:
         saver, source = self._saver, self._source
@@ -291,6 +296,8 @@ class Pipeline:
                 await self._apply(until_sequence)
             elif self._ticker.is_time_to_look() and self._source.last_sequence <= self._sequence:
                 await self._ticker.tick_if_overdue(*await self._worker.call(self._due))
+            if self._rivals.done():
+                self._rivals.result()
             await self._telling.look_after()
             await self._telling.flush_if_due(self._source.last_sequence)
             await self._save_if_due()
@@ -333,10 +340,16 @@ class Pipeline:
         # Outputs first: a snapshot that knew of unpublished output would have to publish it after a restart.
         if any(self._blockages.of(stream.what) for stream in self._publisher.streams):
             return False
-        if not await self._publisher.settle():
-            return False
-        await self._telling.flush()
-        if not await self._publisher.settle():
+        try:
+            if not await self._publisher.settle():
+                return False
+            await self._telling.flush()
+            if not await self._publisher.settle():
+                return False
+            if self._bus.client.is_connected:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._publisher.check_kept(), _ASK_S)
+        except OutputCut:  # It is seen to when the outputs are looked after next.
             return False
         try:  # A restart from it would not make the answers to what came before again.
             await asyncio.wait_for(self._replies.drain(), _DRAIN_S)
@@ -384,7 +397,12 @@ class Pipeline:
         blocked = [found for stream in self._publisher.streams if (found := self._blockages.of(stream.what))]
         is_away = not self._bus.client.is_connected
         until = loop.time() + _BLOCKED_STOP_S if blocked or is_away else self._stop_by
-        if not await self._publisher.settle(until):
+        try:
+            is_published = await self._publisher.settle(until)
+        except OutputCut as error:
+            self._unpublished = str(error).partition(";")[0]
+            return
+        if not is_published:
             reason = f"{blocked[0].what}: {blocked[0].reason}" if blocked else "it was not confirmed in time"
             self._unpublished = "the server is away" if is_away else reason
         with contextlib.suppress(TimeoutError):

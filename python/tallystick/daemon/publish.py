@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from tallystick.daemon.output_stream import OutputStream
-from tallystick.daemon.outputs import OutputMessage, OutputPosition
+from tallystick.daemon.outputs import Noted, OutputMessage, OutputPosition
 from tallystick.errors import OutputCut
 
 if TYPE_CHECKING:
     from tallystick._engine import Flush
 
-Noted = Mapping[str, tuple[str, int]]
-"""What a snapshot knew of output streams: when each was made, and its last sequence."""
+    start: int
+    through: int
+    messages: Sequence[tuple[str, bytes]]
+    is_retelling: bool = False
+
+
 _LOOK_S: Final = 0.05
 
 
@@ -42,6 +46,7 @@ class Lane:
         self._jobs: deque[_Job] = deque()
         self.task: asyncio.Task[None] | None = None
         """Writes what waits."""
+        self.failure: OutputCut | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -59,20 +64,26 @@ class Lane:
             return
         self._jobs.append(_Job(start, through, messages, is_retelling))
         self.waiting_bytes += sum(len(payload) for _, payload in messages)
-        if self.task is None or self.task.done():
-            self.check()
+        has_failed = self.task is not None and self.task.done() and self.task.exception() is not None
+        if self.task is None or (self.task.done() and not has_failed):  # A failure is raised by `check`.
             self.task = asyncio.create_task(self._work())
         if is_retelling:
             self.stream.is_cut = False
 
     def check(self) -> None:
         """Raises what the writing failed with."""
+        if self.failure is not None:
+            raise self.failure
         if self.task is not None and self.task.done():
             self.task.result()
 
+    def fail(self, error: OutputCut) -> None:
+        """Notes that the stream is cut, though nothing was being written."""
+        self.failure = error
+
     async def restart(self) -> None:
         """Forgets what waits, after the stream was cut: a retelling will have all of it."""
-        self.task = None
+        self.task = self.failure = None
         self._jobs.clear()
         self.waiting_bytes = 0
         await self.stream.reopen()
@@ -116,8 +127,8 @@ class Publisher:
         self._lanes = (self.availability, self.exceptions)
         self._boundaries: list[int] = []
 
-    async def open(self, *, restored: int = 0, noted: Noted | None = None) -> Self:
-        """Reads how far both streams are; see `OutputStream.open`."""
+    async def open(self, *, restored: int = 0, noted: Mapping[str, Noted] | None = None) -> Self:
+        """Reads how far both streams are; see `OutputStream.open`. `noted` is by the stream's name."""
         known = noted or {}
         await asyncio.gather(
             *(lane.stream.open(restored=restored, noted=known.get(lane.stream.stream)) for lane in self._lanes)
@@ -178,6 +189,15 @@ class Publisher:
         """Raises what the writing failed with."""
         for lane in self._lanes:
             lane.check()
+
+    async def check_kept(self) -> None:
+        """Looks whether the streams still hold what they were sent. Raises OutputCut for one that does not."""
+        for lane in self._lanes:
+            try:
+                await lane.stream.check_kept()
+            except OutputCut as error:
+                lane.fail(error)
+        self.check()
 
     async def restart_cut(self) -> None:
         """Begins anew on the streams that lost messages: they are cut then. Raises what else failed."""
