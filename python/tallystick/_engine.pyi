@@ -5,7 +5,7 @@ integers in nanoseconds since 1970-01-01T00:00:00Z, sequences are log sequences.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol, final
+from typing import Any, ClassVar, Final, Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ __all__ = [
     "Applied",
     "Batch",
     "ConfigError",
+    "Delays",
     "Engine",
     "EngineFault",
     "ExceptionRecord",
@@ -259,6 +260,22 @@ class Applied:
     def last_message(self) -> bytes | None: ...
 
 @final
+class Delays:
+    """Histograms of delays, filled by `Engine.apply_inbox`: counts by bucket, and the sum of all in nanoseconds."""
+
+    BOUNDS_NS: ClassVar[list[int]]
+    """The delays below which the buckets end; the last bucket has no such bound."""
+
+    def __new__(cls) -> Delays: ...
+    @property
+    def effective_to_log(self) -> tuple[list[int], int]:
+        """Of applied events with a time: the log's time minus theirs."""
+
+    @property
+    def log_to_applied(self) -> tuple[list[int], int]:
+        """Of messages: this host's time when they were applied minus the time at which the log took them."""
+
+@final
 class InboxBatch:
     """Messages that follow each other in the stream, at least one."""
 
@@ -350,9 +367,17 @@ class Engine:
         string for all rows. Raises ValueError for columns that cannot be understood; nothing was changed then.
         """
 
-    def apply_inbox(self, inbox: Inbox, last_sequence: int | None = None, *, events_max: int = 65536) -> Applied:
+    def apply_inbox(
+        self,
+        inbox: Inbox,
+        last_sequence: int | None = None,
+        *,
+        events_max: int = 65536,
+        delays: Delays | None = None,
+    ) -> Applied:
         """Takes messages out of the inbox and applies them, what arrives meanwhile too, up to and including
         `last_sequence` or until `events_max` elements or more are applied. Output is held until the next flush.
+        `delays` counts how old they were.
         """
 
     def release_held(self, *, hold_output: bool = False) -> Batch:

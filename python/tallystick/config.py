@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, get_type_hints
 from urllib.parse import urlsplit, urlunsplit
 
-from tallystick import config_text
+from tallystick import config_text, listen
 from tallystick.config_text import SourceText, did_you_mean, render, render_key
 from tallystick.errors import ConfigurationError
 
@@ -41,6 +41,8 @@ ENGINE_LISTS: Final = frozenset({"shipping", "replenish"})
 HIDDEN: Final = "***"
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+TOKEN: Final = re.compile(r"[!-~]{16,256}")
+"""What a token of `[http]` may be."""
 _SUBJECT: Final = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")
 _FILTER: Final = re.compile(r"([^\s.*>]+|\*)(\.([^\s.*>]+|\*))*(\.>)?|>")
 
@@ -74,6 +76,10 @@ def _server_urls(value: str) -> str | None:
         if parts.scheme not in ("nats", "tls", "ws", "wss") or not parts.hostname:
             return "give an address such as nats://127.0.0.1:4222, or several with commas between them"
     return None
+
+
+def _secret(value: str) -> str | None:
+    return None if TOKEN.fullmatch(value) else "give 16 to 256 visible characters without spaces"
 
 
 def _duration(value: str) -> str | None:
@@ -201,6 +207,32 @@ class Process:
     log_level: str = _option(
         "info", "debug, info, warning or error", check=_one_of("debug", "info", "warning", "error")
     )
+    log_format: str = _option(
+        "auto",
+        "text, json (a line is an object), or auto: text on a terminal and json elsewhere; times in UTC",
+        check=_one_of("auto", "text", "json"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """`[http]`: probes and metrics over HTTP. Needs the extra `http`."""
+
+    listen: str | None = _option(
+        None,
+        "address of /livez, /readyz and /metrics, such as 127.0.0.1:8222; without one: no HTTP",
+        check=listen.fault,
+    )
+    token: str | None = _option(None, "bearer token that every request must bring", check=_secret, secret=True)
+    token_file: Path | None = _option(None, "file that holds the token")
+    tls_certificate: Path | None = _option(None, "certificate to show, with its chain")
+    tls_key: Path | None = _option(None, "key of the certificate")
+    tls_client_ca: Path | None = _option(None, "certificate authority that must have signed each client's certificate")
+
+    @property
+    def has_token(self) -> bool:
+        """Whether requests must bring a token."""
+        return self.token is not None or self.token_file is not None
 
 
 PROCESS_TABLES: Final[Mapping[str, type[Any]]] = {
@@ -209,6 +241,7 @@ PROCESS_TABLES: Final[Mapping[str, type[Any]]] = {
     "output": Output,
     "snapshots": Snapshots,
     "process": Process,
+    "http": Http,
 }
 
 
@@ -236,6 +269,7 @@ class Config:
     output: Output
     snapshots: Snapshots
     process: Process
+    http: Http
     engine_json: str
     """The settings that change results, as JSON text for `Engine(config)`."""
     fingerprint: str
@@ -290,6 +324,24 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     config = Config(path, **tables, engine_json=engine_json, fingerprint=fingerprint, settings=tuple(settings))
     _check_together(config, source)
     return config
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceManager:
+    """Who started the daemon and wants to be told how it is, as systemd does for Type=notify."""
+
+    address: str
+    watchdog_s: float
+    """How often it must be told that the daemon is alive; 0: never."""
+
+
+def service_manager(environment: Mapping[str, str] | None = None) -> ServiceManager | None:
+    """Returns what the environment says of a service manager that listens; None without one."""
+    variables = os.environ if environment is None else environment
+    address, microseconds = variables.get("NOTIFY_SOCKET", ""), variables.get("WATCHDOG_USEC", "")
+    if not address.startswith(("/", "@")):
+        return None
+    return ServiceManager(address, int(microseconds) / 1e6 if microseconds.isdecimal() else 0.0)
 
 
 def _process_table(
@@ -410,4 +462,21 @@ def _check_together(config: Config, source: SourceText) -> None:
     if re.fullmatch(r"always|\d{1,6}(ms|s|m)", nats.embedded_sync) is None:
         raise ConfigurationError(
             f'{source.place("nats", "embedded_sync")}: nats.embedded_sync: give "always" or an interval such as "10s"'
+        )
+    _check_http(config.http, source)
+
+
+def _check_http(http: Http, source: SourceText) -> None:
+    place = source.place("http")
+    if (http.tls_certificate is None) != (http.tls_key is None):
+        raise ConfigurationError(f"{place}: http.tls_certificate and http.tls_key go together")
+    if http.tls_client_ca is not None and http.tls_certificate is None:
+        raise ConfigurationError(f"{place}: http.tls_client_ca needs http.tls_certificate and http.tls_key")
+    if http.token is not None and http.token_file is not None:
+        raise ConfigurationError(f"{place}: give one of http.token, http.token_file")
+    is_open = not http.has_token and http.tls_certificate is None
+    if http.listen is not None and is_open and not listen.Address.parse(http.listen).is_loopback:
+        raise ConfigurationError(
+            f"{source.place('http', 'listen')}: http.listen = {render(http.listen)} can be reached from elsewhere; "
+            "set http.token_file, or http.tls_certificate and http.tls_key, or listen at 127.0.0.1"
         )

@@ -4,6 +4,7 @@ It also checks that the event stream is still the log that was read before. It m
 """
 
 import hashlib
+import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -162,6 +163,17 @@ async def _create(bus: JetStream, config: Mapping[str, Any]) -> StreamInfo:
         ) from error
     _log.info("stream %s created", info.name)
     return info
+
+
+def faults(info: StreamInfo, *, is_input: bool) -> list[str]:
+    """Returns every setting of a stream that could lose something, in words."""
+    rules = _INPUT_RULES if is_input else _OUTPUT_RULES
+    found = ((setting, info.config.get(setting, left_out), is_good, must) for setting, is_good, must, left_out in rules)
+    return [
+        f"{name} is {json.dumps(value)} and must be {must}"
+        for name, value, is_good, must in found
+        if not is_good(value)
+    ]
 
 
 def _check(info: StreamInfo, rules: Iterable[Rule]) -> None:

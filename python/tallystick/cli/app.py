@@ -12,6 +12,7 @@ from tallystick.cli import (
     claims,
     config,
     demo,
+    doctor,
     exceptions,
     policy,
     publish,
@@ -21,6 +22,7 @@ from tallystick.cli import (
     reserve,
     run,
     sources,
+    status,
     trace,
     trail,
     version,
@@ -41,6 +43,8 @@ EPILOG = """
 8 the engine found a fault in itself · 9 there is not enough · 10 stopped with output that waits ·
 130 interrupted.
 """
+
+_HTTP = {"starlette", "uvicorn", "h11", "anyio", "prometheus_client"}
 
 app = typer.Typer(
     name="tallystick",
@@ -64,6 +68,8 @@ def _whole(
 
 app.command("demo")(demo.demo)
 app.command("run")(run.run)
+app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
 app.command("replay")(replay.replay)
 app.command("publish")(publish.publish)
 app.command("atp")(atp.atp)
@@ -104,7 +110,7 @@ def execute(arguments: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         if error.name == "tallystick._engine":
             return _failed("the compiled engine is missing; build it with: pip install .", 2)
-        extra = "demo" if "demo" in arguments else "cli"
+        extra = "http" if error.name in _HTTP else "demo" if "demo" in arguments else "cli"
         return _failed(f"the package {error.name} is not installed; pip install 'tallystick[{extra}]'", 2)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""

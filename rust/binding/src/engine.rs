@@ -14,14 +14,12 @@ use tallystick_contract::config::Config;
 use tallystick_contract::exception_state::ExceptionState;
 use tallystick_contract::limits::SHARDS_MAX;
 use tallystick_contract::outcome::Outcome;
-use tallystick_engine as core;
-use tallystick_engine::ChangedPosition;
-use tallystick_engine::Filter;
-use tallystick_engine::shards::Shards;
+use tallystick_engine::{self as core, ChangedPosition, Filter, shards::Shards};
 
 use crate::applied::Applied;
 use crate::batch::{Batch, Flush};
 use crate::columns::{Position, Positions};
+use crate::delays::Delays;
 use crate::door::{Door, State};
 use crate::errors::{ConfigError, EngineFault, of_sequence, of_snapshot};
 use crate::inbox::Inbox;
@@ -193,17 +191,19 @@ impl Engine {
         Batch::new(py, batch, changed.map(|rows| self.rows(rows)))
     }
 
-    #[pyo3(signature = (inbox, last_sequence = None, *, events_max = 65_536))]
+    #[pyo3(signature = (inbox, last_sequence = None, *, events_max = 65_536, delays = None))]
     fn apply_inbox(
         &self,
         py: Python<'_>,
         inbox: &Inbox,
         last_sequence: Option<u64>,
         events_max: usize,
+        delays: Option<&Delays>,
     ) -> PyResult<Applied> {
         let last_sequence = last_sequence.unwrap_or(u64::MAX);
         let applied = self.enter(py, |state| {
             let State { engine, batch, .. } = state;
+            batch.delays = delays.map(|_| Default::default());
             let mut applied = Applied::default();
             while applied.events < events_max
                 && let Some(messages) = inbox.take_through(last_sequence)
@@ -211,6 +211,7 @@ impl Engine {
                 batch.clear();
                 engine.apply_messages(messages.iter(), batch)?;
                 engine.hold_exceptions(batch);
+                delays.inspect(|delays| delays.add(batch, &messages));
                 applied.add(&mut *batch, messages);
             }
             applied.note(engine);

@@ -1,7 +1,7 @@
 //! `tallystick._engine`: the engine as a Python extension. The only crate that knows PyO3 and NumPy; it converts and
 //! releases the GIL, nothing else.
 //!
-//! Bottom to top: errors, fork, input; tables, inbox; door; record, columns; batch; applied; engine, and its twin.
+//! Bottom to top: errors, fork, input; tables, inbox; door; record, columns; batch; applied, delays; engine, and its twin.
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
 mod applied;
@@ -9,6 +9,7 @@ mod arrow_ffi;
 mod arrow_table;
 mod batch;
 mod columns;
+mod delays;
 mod door;
 mod engine;
 mod errors;
@@ -40,6 +41,8 @@ mod _engine {
     use crate::batch::{Batch, Flush};
     #[pymodule_export]
     use crate::columns::{Position, Positions};
+    #[pymodule_export]
+    use crate::delays::Delays;
     #[pymodule_export]
     use crate::engine::Engine;
     #[pymodule_export]

@@ -52,6 +52,9 @@ impl Engine {
             Clock::Message(ns) => self.core.log_time_ns.unwrap_or(ns).max(ns),
             Clock::Event => self.core.now_ns(),
         };
+        if let (Some(delays), EventTime::At(time_ns), Outcome::Applied) = (&mut batch.delays, event.time, outcome) {
+            delays.count(log_time_ns.saturating_sub(time_ns));
+        }
         if !(diagnostics.turns.is_empty()
             && diagnostics.nets.is_empty()
             && self.core.turns.is_empty()

@@ -1,0 +1,81 @@
+"""`tallystick status`: how the daemon is, in one sentence and its figures."""
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from tallystick.cli import options, tables
+from tallystick.cli.bus import Reach
+
+NOT_READY = 3
+"""Exit status where a daemon answers and is not ready; the same as where none answers."""
+
+
+def status(
+    config: options.Config = None,
+    server: options.Server = None,
+    timeout_s: options.Timeout = 3.0,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch", envvar="TALLYSTICK_WATCH", show_default="off", help="Ask again every two seconds, until Ctrl-C."
+        ),
+    ] = False,
+    as_json: options.Json = False,
+) -> int:
+    """Tells how the daemon is: one sentence, and its figures.
+
+    Exit status 0: it is ready; 3: it is not, or none answers.
+
+    Examples:
+
+        tallystick status
+
+        tallystick status --json
+
+        tallystick status --watch
+    """
+    from tallystick import exact_json
+    from tallystick.bus import questions
+
+    async def ask(client: Any) -> int:
+        import asyncio
+
+        while True:
+            told = exact_json.loads(await client.ask(questions.STATUS_SUBJECT, {}))
+            if as_json:
+                typer.echo(exact_json.dumps(told).decode())
+            elif watch:
+                typer.echo(f"{time.strftime('%H:%M:%SZ', time.gmtime())} {tables.printable(told['headline'])}")
+            else:
+                typer.echo(describe(told))
+            if not watch:
+                return 0 if told["ready"] else NOT_READY
+            await asyncio.sleep(2)
+
+    return Reach(config, server, timeout_s).run(ask)
+
+
+def describe(told: dict[str, Any]) -> str:
+    """What a status says, for people: a sentence, what is blocked, and the figures."""
+    lines = [tables.printable(told["headline"])]
+    lines += [f"  not ready: {tables.printable(reason)}" for reason in told["not_ready"]]
+    lines += [f"  {one['what']}: {one['reason']}; {one['cure']} (since {one['since']})" for one in told["blocked"]]
+    snapshot, outcomes = told["snapshot"], told["outcomes"]
+    saved = f"reflects {snapshot['sequence']:,}" if snapshot["sequence"] else "none yet"
+    if snapshot["at"]:
+        saved += f", {snapshot['age_s']:,} s old, {snapshot['bytes']:,} bytes in {snapshot['took_s']} s"
+    counted = ", ".join(f"{count:,} {name}" for name, count in outcomes.items() if count)
+    figures = {
+        "log": f"{told['sequence']:,} of {told['stream_end']:,} messages applied, {told['lag_s']} s behind",
+        "outputs": f"published through {told['published_sequence']:,}, {told['unpublished_bytes']:,} bytes wait",
+        "snapshot": saved,
+        "ledger": f"{told['events']:,} events, {told['positions']:,} positions",
+        "outcomes": counted or "none",
+        "requests": f"{told['requests_pending']:,} pending, {told['answers']:,} answered",
+        "failed": f"{told['answers_failed']:,} answers",
+        "connection": f"{told['reconnects']:,} reconnects, {told['ticks']:,} ticks sent",
+    }
+    lines += [f"{name:<11} {text}" for name, text in figures.items()]
+    return "\n".join(lines)
