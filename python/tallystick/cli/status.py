@@ -59,23 +59,24 @@ def status(
 
 def describe(told: dict[str, Any]) -> str:
     """What a status says, for people: a sentence, what is blocked, and the figures."""
-    lines = [tables.printable(told["headline"])]
-    lines += [f"  not ready: {tables.printable(reason)}" for reason in told["not_ready"]]
-    lines += [f"  {one['what']}: {one['reason']}; {one['cure']} (since {one['since']})" for one in told["blocked"]]
+    lines = [told["headline"]]
+    # The headline has the first of what is blocked in full.
+    lines += [f"  {one['what']} since {one['since']}: {one['reason']}; {one['cure']}" for one in told["blocked"][1:]]
+    lines += [f"  not ready: {reason}" for reason in told["not_ready"][len(told["blocked"]) :]]
     snapshot, outcomes = told["snapshot"], told["outcomes"]
     saved = f"reflects {snapshot['sequence']:,}" if snapshot["sequence"] else "none yet"
     if snapshot["at"]:
         saved += f", {snapshot['age_s']:,} s old, {snapshot['bytes']:,} bytes in {snapshot['took_s']} s"
     counted = ", ".join(f"{count:,} {name}" for name, count in outcomes.items() if count)
+    requests = f"{told['requests_pending']:,} pending, {told['answers']:,} answered, {told['answers_failed']:,} failed"
     figures = {
         "log": f"{told['sequence']:,} of {told['stream_end']:,} messages applied, {told['lag_s']} s behind",
         "outputs": f"published through {told['published_sequence']:,}, {told['unpublished_bytes']:,} bytes wait",
         "snapshot": saved,
         "ledger": f"{told['events']:,} events, {told['positions']:,} positions",
         "outcomes": counted or "none",
-        "requests": f"{told['requests_pending']:,} pending, {told['answers']:,} answered",
-        "failed": f"{told['answers_failed']:,} answers",
+        "requests": requests,
         "connection": f"{told['reconnects']:,} reconnects, {told['ticks']:,} ticks sent",
     }
     lines += [f"{name:<11} {text}" for name, text in figures.items()]
-    return "\n".join(lines)
+    return "\n".join(map(tables.printable, lines))

@@ -8,7 +8,6 @@ from typing import Any, Final
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-HEADER_BYTES_MAX: Final = 16 << 10
 CONNECTIONS_MAX: Final = 32
 """Connections at the same time; those beyond are answered with 503, and beyond twice as many not at all."""
 REQUEST_S: Final = 5.0

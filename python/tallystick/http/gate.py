@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Awaitable, Callable, MutableMapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +12,8 @@ from tallystick.errors import ConfigurationError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+HEADER_BYTES_MAX: Final = 16 << 10
+"""Of all headers of a request, with its path."""
 _HEADERS: Final = [
     (b"cache-control", b"no-store"),
     (b"content-type", b"text/plain; charset=utf-8"),
@@ -49,7 +52,11 @@ class Gate:
         if scope["type"] != "http":  # There are no websockets here, and uvicorn asks for nothing else.
             return
         headers: dict[bytes, bytes] = {name.lower(): value for name, value in scope["headers"]}
-        if self._token is not None and not _is_same(headers.get(b"authorization", b""), self._token):
+        size = len(scope["raw_path"]) + len(scope["query_string"]) + sum(map(len, chain(*scope["headers"])))
+        # What comes in one piece is read whole by uvicorn, however long it is.
+        if size > HEADER_BYTES_MAX:
+            await _refuse(send, 431, b"too many bytes of headers\n", (b"connection", b"close"))
+        elif self._token is not None and not _is_same(headers.get(b"authorization", b""), self._token):
             await _refuse(send, 401, b"a bearer token is needed\n", (b"www-authenticate", b"Bearer"))
         elif b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0":
             await _refuse(send, 413, b"no body is read here\n", (b"connection", b"close"))

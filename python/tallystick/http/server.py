@@ -91,7 +91,8 @@ def _listen(address: Address) -> socket.socket:
 def _make_server(settings: Http, app: "ASGIApp") -> "uvicorn.Server":
     import uvicorn
 
-    from tallystick.http.bounded import CONNECTIONS_MAX, HEADER_BYTES_MAX, REQUEST_S, Bounded, Unsignalled
+    from tallystick.http.bounded import CONNECTIONS_MAX, REQUEST_S, Bounded, Unsignalled
+    from tallystick.http.gate import HEADER_BYTES_MAX
 
     config = uvicorn.Config(
         app,
