@@ -1,6 +1,4 @@
-"""`tallystick status` and `tallystick doctor` as an operator runs them: with a daemon, without one, with all that may be
-wrong.
-"""
+"""`tallystick status` and `tallystick doctor` as an operator runs them: with a daemon, without one, with faults."""
 
 import asyncio
 import json

@@ -1,6 +1,6 @@
 """Metrics: the table, its documentation, and what a scrape makes of an engine."""
 
-import datetime as dates
+import datetime as dt
 import random
 from dataclasses import dataclass, field
 from typing import Any
@@ -150,7 +150,7 @@ def test_delays_are_those_of_a_plain_count() -> None:
         log_ns = 2_000_000 * DAY_NS // 100 + sequence
         stamp_ns = log_ns - age_ns
         whole, rest = divmod(stamp_ns, 10**9)
-        text = f"{dates.datetime.fromtimestamp(whole, dates.UTC):%Y-%m-%dT%H:%M:%S}.{rest:09}Z"
+        text = f"{dt.datetime.fromtimestamp(whole, dt.UTC):%Y-%m-%dT%H:%M:%S}.{rest:09}Z"
         inbox.push(sequence, log_ns, event(sequence, time=text))
         bucket = sum(age_ns >= bound for bound in Delays.BOUNDS_NS)
         wanted[bucket] += 1
