@@ -63,7 +63,7 @@ async def test_every_panel_and_every_rule_is_answered(
     tmp_path: Path, server: EmbeddedServer, bus: JetStream, rng: random.Random
 ) -> None:
     port = probes.free_port()
-    tables = {"snapshots": {"interval_s": 0.3}, "http": {"listen": f"127.0.0.1:{port}"}}
+    tables: dict[str, dict[str, Any]] = {"snapshots": {"interval_s": 0.3}, "http": {"listen": f"127.0.0.1:{port}"}}
     with started(write_config(tmp_path, server.url, tables)), prometheus(tmp_path, port) as at:
         await probes.until_ready(port)
         await publish(bus, random_messages(rng, 200))

@@ -1,6 +1,5 @@
 """`tallystick doctor`: examines an installation and says what to mend."""
 
-import asyncio
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -25,6 +24,8 @@ def doctor(config: options.Config = None, server: options.Server = None, as_json
 
         tallystick doctor --json
     """
+    import asyncio
+
     from tallystick.doctor.examine import examine
 
     async def look() -> list["Finding"]:
