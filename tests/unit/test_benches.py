@@ -292,3 +292,13 @@ def test_targets_are_judged_by_what_was_measured() -> None:
     one_point = {"keys-5": {"events_per_s": 1, "bytes_per_key": 30, "restore_bytes_per_s": 1}}
     judged = targets.judge("growth", one_point)
     assert [(row["target"], row["found"], row["met"]) for row in judged] == [(24, 30, False), (1, 0.0, False)]
+
+
+def test_blocked_output_keeps_no_reservation_waiting(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benches", "--tiny", "blocked", "--results", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (path,) = tmp_path.glob("*.json")
+    row = json.loads(path.read_text())["figures"]["blocked"]
+    assert row["unpublished_messages"] > 0
+    assert row["p100_ms"] is not None, "each request was answered"
