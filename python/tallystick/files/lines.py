@@ -1,6 +1,6 @@
 """Lines: NDJSON files of any size, read in large blocks that end where a line ends. It parses no JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
@@ -18,6 +18,12 @@ class Block:
     """Number of the first line in its file, from 1."""
     end_offset: int
     """Bytes of the file that were read when this block was complete."""
+    places: Sequence[int] | None = None
+    """Where in the file each line begins, if lines do not follow one another there: a line number, or that of a row."""
+
+    def place(self, index: int) -> int:
+        """Returns the line, or the row, of the file from which a line of this block comes (index from 0)."""
+        return self.first_line + index if self.places is None else self.places[index]
 
     @property
     def line_ends(self) -> int:
