@@ -13,7 +13,7 @@ _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DIGITS: Final = 60
 
 
-class RowFault(ValueError):  # noqa: N818 (a row has one)
+class RowFault(ValueError):
     """A value that does not fit."""
 
     def __init__(self, column: str, value: str, cure: str) -> None:
@@ -83,7 +83,8 @@ class Number:
                 written = "-" + written[:-1].rstrip()
         if not _PLAIN.fullmatch(written):
             raise ValueError(f'is no number with "{self.decimal}" before its fraction; see decimal and thousands')
-        with localcontext(prec=_DIGITS, traps=[Inexact]):
+        with localcontext(prec=_DIGITS) as context:
+            context.traps[Inexact] = True
             try:
                 number = Decimal(written) * (self.factor or 1)
             except Inexact as error:
@@ -130,11 +131,10 @@ class Time:
             if _DAY.fullmatch(written):
                 return self._day(date.fromisoformat(written))
             try:
-                return self._instant(datetime.fromisoformat(written))
+                found = datetime.fromisoformat(written)
             except ValueError as error:
-                if str(error).startswith("is "):
-                    raise
                 raise ValueError("is no time as ISO 8601 writes it; say with `format` how it is written") from error
+            return self._instant(found)
         try:
             found = datetime.strptime(written, self.format)  # noqa: DTZ007 (the zone follows)
         except ValueError as error:
@@ -145,7 +145,7 @@ class Time:
 
     def _day(self, day: date) -> str:
         if not self.is_day_allowed:
-            raise ValueError("is a day without a time; name a column with the time too, as in \"{Date} {Time}\"")
+            raise ValueError('is a day without a time; name a column with the time too, as in "{Date} {Time}"')
         return day.isoformat()
 
     def _instant(self, time: datetime) -> str:
@@ -161,7 +161,8 @@ class Time:
             raise ValueError(f"is a time that {self.zone} skipped when its clocks went forward")
         if self.repeated_hour is None:
             raise ValueError(
-                f'came twice in {self.zone}, when its clocks went back; say which with repeated_hour = "first" or "second"'
+                f"came twice in {self.zone}, when its clocks went back; "
+                'say which with repeated_hour = "first" or "second"'
             )
         return _rfc_3339((first, second)[self.repeated_hour])
 

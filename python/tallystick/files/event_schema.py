@@ -19,7 +19,8 @@ UNKNOWABLE: Final = (
     "A whole number written with a fraction (`1.0`) is malformed; a schema takes it for 1.",
     "A number has at most three digits after its point; a schema counts them in texts only.",
     "An event has at most 64 KiB, and 16 levels of nesting.",
-    "Names must exist where they are names: of a time zone, and what stands in `config`; and a group cannot hold itself.",
+    "A time zone must exist, `config` must be one, and a group cannot hold itself.",
+    "`from` and `to` of a moved protection are two channels.",
     "What depends on the source's order (`sequence`), on its sync (`hops`), on keys, time and stock.",
 )
 """Where what the schema accepts may be refused all the same."""
@@ -52,13 +53,17 @@ def event_schema(config: str = "") -> Schema:
 
 
 def field_names(config: str = "") -> list[str]:
-    """Returns the names of all attributes, fields and members that are texts or numbers."""
+    """Returns the names of what one value can say: attributes, fields, and members of directives."""
     known = _known(config)
     members = {member for names in known["directives"].values() for member in names} | {*DIRECTIVES_MEMBERS}
-    structured = {"target", "event", "config", "units", "aliases", "quantities", "lines", "locations", "groups"}
-    return sorted({*_attributes(known)["properties"], *_fields(known)["properties"], *members} - structured - {"data"})
+    texts = {name for name in members if name not in _NO_TEXTS}
+    return sorted({*_attributes(known)["properties"], *_fields(known)["properties"], *texts})
 
 
+_NO_TEXTS: Final = frozenset(
+    {"target", "event", "config", "units", "aliases", "quantities", "lines", "locations", "groups"}
+    | {"exception", "version"}
+)
 DIRECTIVES_MEMBERS: Final = tuple(dict.fromkeys(name for asked in DIRECTIVES.values() for name in asked.members))
 """Members of requests, which the directive table leaves to their reader."""
 
@@ -66,7 +71,8 @@ DIRECTIVES_MEMBERS: Final = tuple(dict.fromkeys(name for asked in DIRECTIVES.val
 def _known(config: str) -> Values[str, Any]:
     from tallystick._engine import event_types
 
-    return event_types(config)
+    known: Values[str, Any] = event_types(config)
+    return known
 
 
 def _attributes(known: Values[str, Any]) -> Schema:
@@ -88,8 +94,10 @@ def _attributes(known: Values[str, Any]) -> Schema:
             "hops": forms.nullable(forms.ref("counted")),
         },
         "anyOf": [
-            {"properties": {"originsource": {"not": {"type": "null"}}, "originid": {"not": {"type": "null"}}},
-             "required": ["originsource", "originid"]},
+            {
+                "properties": {"originsource": {"not": {"type": "null"}}, "originid": {"not": {"type": "null"}}},
+                "required": ["originsource", "originid"],
+            },
             {"properties": {"originsource": {"type": "null"}, "originid": {"type": "null"}}},
         ],
     }
@@ -117,7 +125,7 @@ def _fields(known: Values[str, Any]) -> Schema:
 
 def _of_stock(rule: Values[str, Any]) -> Schema:
     required = ["sku", "location", "quantity", *(["to_location"] if rule["needs_to_location"] else [])]
-    properties: Schema = {name: forms.GIVEN for name in required}
+    properties: Schema = dict.fromkeys(required, forms.GIVEN)
     properties["quantity"] = forms.ref(f"quantity_{rule['quantity']}")
     for name in ("from_status", "to_status"):
         status = rule[name]

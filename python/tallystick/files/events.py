@@ -20,6 +20,7 @@ from tallystick.files.tables import arrow_blocks, csv_blocks
 from tallystick.files.unpack import look, unpacked
 
 STDIN: Final = "-"
+_BUFFER_BYTES: Final = 1 << 20
 
 
 @dataclass(slots=True)
@@ -39,23 +40,33 @@ class EventFile:
         by_row = self.form.is_table and self.form is not Form.CSV
         return f"{self.name}, row {number}" if by_row else f"{self.name}:{number}"
 
-    def blocks(self) -> Iterator[Block]:
-        """Yields its events as lines, with the bytes of the file itself that were read. Raises UsageError."""
-        for block in self._blocks():
+    def blocks(self, *, at_once: bool = False) -> Iterator[Block]:
+        """Yields its events as lines, with the bytes of the file itself that were read. Raises UsageError.
+
+        `at_once` is for a pipe in which lines come now and then: none waits for others to fill a block.
+        """
+        for block in self._blocks(at_once=at_once):
             yield Block(block.data, block.first_line, self.bytes_read(), block.places)
 
-    def _blocks(self) -> Iterator[Block]:
+    def _blocks(self, *, at_once: bool) -> Iterator[Block]:
         match self.form:
             case Form.EMPTY:
                 return iter(())
             case Form.NDJSON:
-                return line_blocks(self.stream)
+                return line_blocks(_Arriving(self.stream) if at_once else self.stream)
             case Form.JSON:
                 return json_blocks(self.stream)
             case Form.CSV:
                 return csv_blocks(self.name, self.stream, self.mapping)
             case _:
                 return arrow_blocks(self.name, self.stream, self.form, self.mapping, fields())
+
+
+class _Arriving:
+    """A stream of which each read returns what is there."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        self.read = stream.read1
 
 
 def fields() -> list[str]:
@@ -91,7 +102,7 @@ def opened(name: str | Path, mapping: Mapping | None = None) -> Iterator[EventFi
 def _open(path: Path) -> io.BufferedReader:
     try:
         # Far more than a pipe gives at once, so that a look sees enough.
-        return path.open("rb", buffering=1 << 20)
+        return io.BufferedReader(io.FileIO(path), _BUFFER_BYTES)
     except OSError as error:
         raise UsageError(
             f"{path}: {error.strerror}; give a readable file of events (NDJSON, JSON, CSV, Parquet, Arrow)"

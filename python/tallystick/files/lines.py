@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import Final, Protocol
 
 BLOCK_BYTES: Final = 8 << 20
 LINE_BYTES_MAX: Final = 1 << 20
@@ -31,7 +31,14 @@ class Block:
         return self.data.count(b"\n")
 
 
-def line_blocks(stream: BinaryIO, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+class Readable(Protocol):
+    """Something to read bytes from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Returns at most so many bytes; none at the end."""
+
+
+def line_blocks(stream: Readable, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
     """Yields the stream's lines, many at a time, in memory that the length of a line does not govern.
 
     A line that does not end within a block is kept only by its beginning, `LINE_BYTES_MAX` bytes: far more than

@@ -171,8 +171,8 @@ def _mapping(found: dict[str, Any], path: str, known: Sequence[str]) -> Mapping:
     shared = {key: file.pop(key) for key in ("decimal", "thousands", "zone") if key in file}
     for name in fields:
         if name not in known:
-            near = get_close_matches(name, known, 1)
-            raise ValueError(f"[fields] {name}: is no field of an event" + (f"; did you mean {near[0]}?" if near else ""))
+            near = "".join(f"; did you mean {like}?" for like in get_close_matches(name, known, 1))
+            raise ValueError(f"[fields] {name}: is no field of an event{near}")
     if missing := [name for name in ("id", "source", "type") if name not in fields]:
         raise ValueError(f"[fields] {missing[0]}: is missing; every event has one")
     for key, kind in (("delimiter", str), ("encoding", str), ("quote", str), ("skip_lines", int)):
@@ -187,7 +187,7 @@ def _field(name: str, said: Any, shared: Values[str, Any] | None = None) -> Fiel
     place = f"[fields] {name}"
     said = {"from": said} if isinstance(said, str | int | float) and not isinstance(said, bool) else said
     if not isinstance(said, dict):
-        raise ValueError(f'{place}: is a text such as "{{Column}}", or a table with `from`')
+        raise ValueError(f'{place}: is a text such as "{{Column}}", or a table with `from`')  # noqa: TRY004
     _check_keys(place, said, (*_OTHER_KEYS, *_NUMBER_KEYS, *_TIME_KEYS))
     try:
         template = Template.parse(str(said["from"]))

@@ -120,7 +120,8 @@ def arrow_blocks(
         mapping.check_columns(name, columns)
         rows, place = Rows(name, mapping, "row"), 0
         for batch in batches:
-            values = [_values(name, column, batch.column(batch.schema.names.index(column))) for column in mapping.columns]
+            places = [batch.schema.names.index(column) for column in mapping.columns]
+            values = [_values(name, batch.schema.names[place], batch.column(place)) for place in places]
             for row in zip(*values, strict=True):
                 place += 1
                 rows.add(dict(zip(mapping.columns, row, strict=True)), place)
