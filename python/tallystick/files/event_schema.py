@@ -147,7 +147,8 @@ def _of_directive(name: str, members: list[str]) -> Schema:
     known = {member: forms.MEMBERS[member] for member in names if member in forms.MEMBERS}
     properties: Schema = {member: forms.nullable(form) for member, form in known.items()}
     for member in asked.required:
-        properties[member] = {"allOf": [properties[member], forms.GIVEN]} if member in properties else forms.GIVEN
+        given = forms.NAMED if member == "document" else forms.GIVEN  # an empty one is none
+        properties[member] = {"allOf": [properties[member], given]} if member in properties else given
     if asked.quantity is not None:
         properties["quantity"] = asked.quantity
     schema: Schema = {"allOf": [forms.ref("fields"), *asked.also], "properties": properties}

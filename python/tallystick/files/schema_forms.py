@@ -17,6 +17,7 @@ _ZERO: Final = r"-?0(\.0+)?"
 WITH_CONTROLS: Final[Schema] = {"pattern": "[\\u0000-\\u001f\\u007f-\\u009f]"}
 GIVEN: Final[Schema] = {"not": {"type": "null"}}
 """There, and not null, which is absence."""
+NAMED: Final[Schema] = {"type": "string", "minLength": 1}
 
 
 def ref(name: str) -> Schema:
@@ -105,7 +106,8 @@ PLACED: Final[Schema] = {
             "required": ["group"],
             "properties": {
                 "group": GIVEN,
-                **{name: {"type": "null"} for name in ("location", "lot", "owner", "version")},
+                **{name: {"type": "null"} for name in ("location", "version")},
+                **{name: {"enum": [None, ""]} for name in ("lot", "owner")},
             },
         },
     ]
