@@ -265,7 +265,7 @@ def test_csv_through_a_map(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 ROWS = {
-    "number": ("3;2.5", 'stock.csv:4: column Menge: \'2.5\': is no number with "," before its fraction'),
+    "number": ("3;2.5", "stock.csv:4: column Menge: '2.5': is no number with \",\" before its fraction"),
     "letters": ("3;viel", "stock.csv:4: column Menge: 'viel': is no number"),
     "too many columns": ("3;2,5;x", "stock.csv:4: has 3 columns, the header has 2"),
     "too few": ("3", "stock.csv:4: has 1 columns, the header has 2"),
@@ -291,7 +291,10 @@ def test_a_row_that_makes_no_good_event_is_named(capsys: pytest.CaptureFixture[s
 
 
 MAPS = {
-    "typo of a field": ("quantiti = 'x'", "stock.toml: [fields] quantiti: is no field of an event; did you mean quantity?"),
+    "typo of a field": (
+        "quantiti = 'x'",
+        "stock.toml: [fields] quantiti: is no field of an event; did you mean quantity?",
+    ),
     "typo of a column": ("document = '{Meng}'", 'stock.toml: "Meng" is no column of stock.csv; did you mean "Menge"?'),
     "typo of a key": ("reason = {form = '{Nr}'}", "[fields] reason: form means nothing here"),
     "no from": ("reason = {default = 'x'}", "[fields] reason: `from` is missing"),
@@ -375,13 +378,13 @@ HEAD = "[fields]\nid = '1'\nsource = 's'\ntype = 't'\n"
 def test_times_are_read_or_named(options: str, value: str, expected: str) -> None:
     comma = ", " if options else ""
     sheet = f"{HEAD}time = {{ from = '{{T}}'{comma}{options} }}\n"
-    try:
-        [event] = _mapped(sheet, f"T\n{value}\n".encode())
-    except UsageError as error:
-        assert str(error).startswith(f"t.csv:2: column T: {value!r}: ")
-        assert expected in str(error)
-    else:
-        assert event["time"] == expected
+    if expected.startswith("20"):
+        assert _mapped(sheet, f"T\n{value}\n".encode())[0]["time"] == expected
+        return
+    with pytest.raises(UsageError) as refused:
+        _mapped(sheet, f"T\n{value}\n".encode())
+    assert str(refused.value).startswith(f"t.csv:2: column T: {value!r}: ")
+    assert expected in str(refused.value)
 
 
 def test_parquet_keeps_its_types() -> None:
@@ -426,7 +429,7 @@ def test_parquet_keeps_its_types() -> None:
     [
         ("", "1e3", "1000"),
         ("", "-0.50", "-0.5"),
-        ("thousands = \"'\"", "1'234.5", "1234.5"),
+        ('thousands = "\'"', "1'234.5", "1234.5"),
         ("decimal = ','", "1.5", None),
         ("factor = '-1'", "5", "-5"),
         ("factor = 12", "0.25", "3"),
