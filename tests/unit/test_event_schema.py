@@ -36,7 +36,7 @@ NOT_KNOWN = re.compile(
     r"`time_zone`: |`config`: |`groups`: a group cannot contain itself|`to`: is the same channel"
     r"|is longer than the contract allows|too long|`time` is centuries away|hops between systems"
 )
-POOL = [
+POOL: list[Any] = [
     *(None, True, 0, 1, -1, 7, 1.5, -0.25, 10**13, [], {}, [1], ["A"], ["A", "B"], [0], [0, 2], {"id": "1"}),
     *({"source": "a"}, {"id": "1", "source": "a"}, {"A": 1}, {"A": "x"}, {"A": ["x"]}, {"A": -1}, [{}]),
     *([{"sku": "A", "location": "L", "quantity": 1}], [{"sku": "A", "group": "G", "quantity": 0}]),

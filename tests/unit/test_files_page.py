@@ -54,6 +54,6 @@ def test_example_of_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_map_that_explains_all_keys_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sheet, table = tmp_path / "m.toml", tmp_path / "t.csv"
     sheet.write_text(_section("The map", "toml"))
-    table.write_bytes(b"Report\nMarch\nOrder;Line;Kind;Item;Site;Qty;Day;Hour\n7;1;GI;LAMP;;-1500,5;01.03.2026;10:00\n")
+    table.write_bytes(b"Report\nMarch\nOrder;Line;Kind;Item;Site;Qty;Day;Hour\n7;1;GI;LAMP;;-1500;01.03.2026;10:00\n")
     assert execute(["check", str(table), "--map", str(sheet)]) == 0
     assert "1  stock.sold  erp" in capsys.readouterr().out

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from tallystick import exact_json
 from tallystick.errors import UsageError
+from tallystick.files import arrow
 from tallystick.files.events import EventFile, opened
 from tallystick.files.formats import Form
 from tallystick.files.lines import Block
@@ -128,22 +129,14 @@ def _blocks(
             except ValueError as error:
                 if "is compressed" not in str(error):  # as Feather is, unless told otherwise
                     raise
-                return engine.apply_columns(_decompressed(data, file), first_sequence, log_time_ns, keys=keys)
+                return engine.apply_columns(
+                    arrow.table(file.name, data, file.form), first_sequence, log_time_ns, keys=keys
+                )
         except ValueError as error:
             raise UsageError(f"{file.name}: {error}") from error
 
     data = file.stream.read()
     yield Block(data, 1, file.bytes_read(), _EVERY_ROW), apply
-
-
-def _decompressed(data: bytes, file: EventFile) -> Any:
-    """The table, read by pyarrow: the engine takes it from there without a copy."""
-    try:
-        import pyarrow as pa
-    except ModuleNotFoundError as error:
-        raise ValueError("is compressed, which needs pyarrow: pip install 'tallystick[arrow]'") from error
-    is_file = file.form is Form.ARROW_FILE
-    return (pa.ipc.open_file(data) if is_file else pa.ipc.open_stream(data)).read_all()
 
 
 def _broken(file: EventFile, block: Block, batch: "Batch") -> list[str]:

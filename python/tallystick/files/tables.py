@@ -1,7 +1,7 @@
 """Tables: rows of CSV, Parquet and Arrow become lines of NDJSON by a mapping, many at a time and in bounded memory.
 
 CSV is read with the standard library: it streams, and leaves every value as it was written, so that leading zeros and
-decimal commas survive. Parquet and Arrow are read with pyarrow, which is loaded for them alone.
+decimal commas survive.
 """
 
 import csv
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from tallystick.errors import UsageError
+from tallystick.files import arrow
 from tallystick.files.cells import RowFault
 from tallystick.files.formats import Form, delimiter_of
 from tallystick.files.lines import Block
@@ -113,7 +114,7 @@ def arrow_blocks(
     Without a mapping the columns must be the fields themselves.
     """
     with _told(name, f"cannot be read as {form.value}"):
-        batches, columns = _batches(name, stream, form)
+        batches, columns = arrow.batches(name, stream, form)
         mapping = mapping or identity(columns, known)
         if mapping is None:
             raise needs_map(name, form, columns)
@@ -121,47 +122,13 @@ def arrow_blocks(
         rows, place = Rows(name, mapping, "row"), 0
         for batch in batches:
             places = [batch.schema.names.index(column) for column in mapping.columns]
-            values = [_values(name, batch.schema.names[place], batch.column(place)) for place in places]
+            values = [arrow.values(name, batch.schema.names[place], batch.column(place)) for place in places]
             for row in zip(*values, strict=True):
                 place += 1
                 rows.add(dict(zip(mapping.columns, row, strict=True)), place)
                 if rows.is_full():
                     yield from rows.block()
         yield from rows.block()
-
-
-def _batches(name: str, stream: io.BufferedReader, form: Form) -> tuple[Iterator[Any], list[str]]:
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ModuleNotFoundError as error:
-        raise UsageError(f"{name} is {form.value}, which needs pyarrow: pip install 'tallystick[arrow]'") from error
-    if form is Form.ARROW_STREAM:
-        reader = pa.ipc.open_stream(stream)
-        return iter(reader), reader.schema.names
-    if not stream.seekable():
-        raise UsageError(f"{name} is {form.value}, which has its table of contents at the end; give it as a file")
-    if form is Form.PARQUET:
-        file = parquet.ParquetFile(stream)
-        return file.iter_batches(batch_size=_ROWS_TOGETHER), file.schema_arrow.names
-    reader = pa.ipc.open_file(stream)
-    return (reader.get_batch(number) for number in range(reader.num_record_batches)), reader.schema.names
-
-
-def _values(name: str, column: str, values: Any) -> list[Any]:
-    import pyarrow as pa
-
-    if pa.types.is_nested(values.type):
-        raise UsageError(f'{name}: column "{column}" is {values.type}, no single value; flatten it first')
-    if pa.types.is_timestamp(values.type) and values.type.unit == "ns":
-        try:
-            values = values.cast(pa.timestamp("us", values.type.tz))
-        except pa.ArrowInvalid as error:
-            raise UsageError(
-                f'{name}: column "{column}" has times finer than microseconds; write it as timestamp[us]'
-            ) from error
-    found: list[Any] = values.to_pylist()
-    return found
 
 
 @contextmanager

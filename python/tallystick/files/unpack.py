@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tallystick.errors import UsageError
+from tallystick.files import arrow
 from tallystick.files.formats import LOOK_BYTES, Packing, packing
 
 _PIECE: Final = 1 << 20
@@ -56,7 +57,8 @@ def unpacked(name: str, stream: io.BufferedReader) -> io.BufferedReader:
                 file = gzip.GzipFile(fileobj=stream)
                 stream = io.BufferedReader(Plain(name, "gzip", _reader(file)), _PIECE)
             case Packing.ZSTD:
-                stream = _from_zstd(name, stream)
+                file = arrow.unpacked_zstd(name, stream)
+                stream = io.BufferedReader(Plain(name, "zstd", _reader(file)), _PIECE)
     raise UsageError(f"{name}: is packed more than {_LAYERS_MAX} times; unpack it")
 
 
@@ -84,14 +86,3 @@ def _from_utf_16(name: str, stream: io.BufferedReader) -> io.BufferedReader:
         return decoder.decode(b"", final=True).encode()
 
     return io.BufferedReader(Plain(name, "UTF-16", read_piece), _PIECE)
-
-
-def _from_zstd(name: str, stream: io.BufferedReader) -> io.BufferedReader:
-    try:
-        import pyarrow as pa
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"{name}: is packed with zstd; unpack it (zstd -d), or pip install 'tallystick[arrow]'"
-        ) from error
-    file = pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), "zstd")
-    return io.BufferedReader(Plain(name, "zstd", _reader(file)), _PIECE)

@@ -26,7 +26,7 @@ pub(crate) struct Checker {
 
 /// What a look at lines found.
 #[pyclass(frozen, module = "tallystick._engine")]
-pub(crate) struct Checked(core::Checked);
+pub(crate) struct Checked(core::LineChecks);
 
 #[pymethods]
 impl Checker {

@@ -1,7 +1,8 @@
 //! `tallystick._engine`: the engine as a Python extension. The only crate that knows PyO3 and NumPy; it converts and
 //! releases the GIL, nothing else.
 //!
-//! Bottom to top: errors, fork, input; tables, inbox; door; record, columns; batch; applied; checker; engine, and its twin.
+//! Bottom to top: errors, fork, input; tables, inbox; door; record, columns; batch; applied; checker; engine, and its
+//! twin.
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
 mod applied;

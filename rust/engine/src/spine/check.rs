@@ -18,18 +18,18 @@ use crate::stock::lookup::WAVE_EVENTS;
 
 /// What a look at lines found.
 #[derive(Debug, Default)]
-pub struct Checked {
+pub struct LineChecks {
     /// Lines that are not blank.
     pub events: u64,
     /// How many are fit to be applied, by type and source.
     pub fit: BTreeMap<Box<str>, BTreeMap<Box<str>, u64>>,
     /// The others, in their order.
-    pub refused: Vec<Refusal>,
+    pub refused: Vec<RefusedLine>,
 }
 
 /// A line that would be refused.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct RefusedLine {
     /// Lines before it.
     pub line: usize,
     /// What would become of it.
@@ -58,16 +58,17 @@ impl Engine {
     /// assert_eq!(checked.refused[0].cause, "`sku`: is required by this type");
     /// assert_eq!(checked.refused[1].line, 1);
     /// ```
-    pub fn check_lines(&self, buffer: &[u8]) -> Checked {
+    pub fn check_lines(&self, buffer: &[u8]) -> LineChecks {
         let mut ranges = Vec::new();
         split_lines(buffer, &mut ranges);
-        let (mut checked, mut shapes) = (Checked::default(), Shapes::default());
+        let (mut checked, mut shapes) = (LineChecks::default(), Shapes::default());
         checked.events = ranges.len() as u64;
         let (mut line, mut line_found_at) = (0, 0);
         for ranges in ranges.chunks(WAVE_EVENTS) {
             let arena = Bump::new();
             let clock = Clock::Message(0);
-            let element = |range: &std::ops::Range<usize>| Element::new(&buffer[range.clone()], Place::default(), clock);
+            let element =
+                |range: &std::ops::Range<usize>| Element::new(&buffer[range.clone()], Place::default(), clock);
             let elements: Vec<_> = ranges.iter().map(element).collect();
             let mut decoded: Vec<_> = elements.iter().map(|_| Decoded::default()).collect();
             see(&elements, &mut decoded, &mut shapes, &arena);
@@ -80,7 +81,7 @@ impl Engine {
         checked
     }
 
-    fn check_one(&self, element: &Element<'_>, decoded: &Decoded<'_>, line: usize, checked: &mut Checked) {
+    fn check_one(&self, element: &Element<'_>, decoded: &Decoded<'_>, line: usize, checked: &mut LineChecks) {
         let (config, event, mut diagnostics) = (&*self.core.config, &decoded.event, Diagnostics::default());
         match self.core.read(config, element, decoded, &mut diagnostics) {
             Ok(_) => {
@@ -96,12 +97,11 @@ impl Engine {
             Err(outcome) => {
                 let (_, bytes) = element.original();
                 let cause = diagnostics.why.take();
-                let cause =
-                    cause.unwrap_or_else(|| cause_of_outcome(outcome, event, &diagnostics, config, 0, bytes));
+                let cause = cause.unwrap_or_else(|| cause_of_outcome(outcome, event, &diagnostics, config, 0, bytes));
                 let cure = codes::find(outcome.name()).cure;
                 let [source, id, kind] =
                     [event.source, event.id, event.kind].map(|text| given(text).map(Box::<str>::from));
-                checked.refused.push(Refusal { line, outcome, cause, cure, source, id, kind });
+                checked.refused.push(RefusedLine { line, outcome, cause, cure, source, id, kind });
             }
         }
     }
