@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import random
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -447,3 +448,20 @@ def test_numbers_are_exact_or_named(options: str, value: str, expected: str | No
             _mapped(sheet, f"Q\n{value}\n".encode())
     else:
         assert _mapped(sheet, f"Q\n{value}\n".encode())[0]["quantity"] == expected
+
+
+def test_what_is_packed_too_often_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    data = NDJSON
+    for _ in range(4):
+        data = gzip.compress(data)
+    assert execute(["check", _file(data)]) == 2
+    assert "is packed more than 3 times" in capsys.readouterr().err
+
+
+def test_without_pyarrow_the_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    for kind in ("Parquet", "zstd"):
+        assert execute(["check", _file(READ[kind])]) == 2
+        assert "pip install 'tallystick[arrow]'" in capsys.readouterr().err

@@ -100,16 +100,16 @@ def publish(  # noqa: PLR0913, PLR0917 (an option each)
     """
     from tallystick import config as configuration
     from tallystick.event_loop import run_loop
-    from tallystick.files.check import Stamp, is_read_once
+    from tallystick.files.check import is_read_once
 
     settings, columns = configuration.load(config), load_map(mapping)
-    stamp = None if is_read_once(file) else Stamp.of(file)
-    if dry_run or (stamp is not None and not force):
+    if dry_run or not (force or is_read_once(file)):
         report = _checked(file, settings, columns, from_line)
         if dry_run:
             return _show_dry_run(report, force=force, as_json=as_json)
         _refuse_broken(file, report)
-    checker = None if force or stamp is not None else _checker(settings)
+    # Looked at once more as it is sent: it may be another file by then.
+    checker = None if force else _checker(settings)
     started = time.monotonic()
     subject = subject or settings.input.subject
     sending = _publish(
@@ -126,8 +126,6 @@ def publish(  # noqa: PLR0913, PLR0917 (an option each)
         },
     )
     published = run_loop(sending)
-    if stamp is not None:
-        stamp.check()
     _show(file, published, time.monotonic() - started, as_json=as_json)
     return 0
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tallystick.errors import UsageError
 from tallystick.files.events import STDIN, EventFile, opened
 from tallystick.files.lines import Block
 from tallystick.files.mapping import Mapping
@@ -130,26 +129,3 @@ def check(
 def is_read_once(path: Path) -> bool:
     """Whether it can be read but once, so that what it holds cannot be checked before it is sent."""
     return str(path) == STDIN or path.is_fifo()
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What tells that a file is still the one that was checked."""
-
-    path: Path
-    size: int
-    changed_ns: int
-
-    @classmethod
-    def of(cls, path: Path) -> "Stamp":
-        """Returns it. Raises UsageError if there is no such file."""
-        try:
-            found = path.stat()
-        except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}; give a readable file of events") from error
-        return cls(path, found.st_size, found.st_mtime_ns)
-
-    def check(self) -> None:
-        """Raises UsageError if the file is another by now."""
-        if Stamp.of(self.path) != self:
-            raise UsageError(f"{self.path}: was written to while it was checked; send it when it is complete")
