@@ -11,8 +11,9 @@ from typing import BinaryIO, Final
 from tallystick.files.lines import LINE_BYTES_MAX, Block
 
 _PIECE: Final = 1 << 20
-_TOKEN: Final = re.compile(rb'["\[\]{}]')
-_TOKEN_OR_COMMA: Final = re.compile(rb'["\[\]{},]')
+# One step for all up to the next bracket, whole texts within it included: an event takes few steps.
+_TO_BRACKET: Final = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+_TO_BRACKET_OR_COMMA: Final = re.compile(rb'(?:[^"\[\]{},]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 _IN_STRING: Final = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
 _BLANKS: Final = b" \t\r\n"
 
@@ -61,16 +62,16 @@ class _Splitter:
         start = at = 0
         while at < len(buffer):
             if self._in_string:
-                at = _end_of_text(buffer, at)
+                at = _end_of(_IN_STRING, buffer, at)
                 if buffer[at : at + 1] != b'"':
                     break  # It ends in a later piece, or a backslash is the last that there is of this one.
                 self._in_string = False
                 at += 1
                 continue
-            tokens = _TOKEN_OR_COMMA if self._depth == self._base else _TOKEN
-            found = tokens.search(buffer, at)
-            at = found.end() if found else len(buffer)
-            if found:
+            is_between = self._depth == self._base
+            at = _end_of(_TO_BRACKET_OR_COMMA if is_between else _TO_BRACKET, buffer, at)
+            if at < len(buffer):
+                at += 1
                 start = self._token(buffer, start, at)
         self._keep(buffer[start:at])
         self._buffer = buffer[at:]
@@ -124,6 +125,6 @@ class _Splitter:
             self._element, self._lines_cut = self._element[:LINE_BYTES_MAX], self._lines_cut + cut.count(b"\n")
 
 
-def _end_of_text(buffer: bytes, at: int) -> int:
-    found = _IN_STRING.match(buffer, at)
+def _end_of(pattern: re.Pattern[bytes], buffer: bytes, at: int) -> int:
+    found = pattern.match(buffer, at)
     return found.end() if found else at
