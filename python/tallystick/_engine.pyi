@@ -19,6 +19,8 @@ __all__ = [
     "VERSION",
     "Applied",
     "Batch",
+    "Checked",
+    "Checker",
     "ConfigError",
     "Engine",
     "EngineFault",
@@ -36,6 +38,7 @@ __all__ = [
     "atp_figures",
     "check_config",
     "default_rules",
+    "event_types",
     "verify_snapshot",
 ]
 
@@ -217,6 +220,30 @@ class Batch:
 
     def outcome_lines(self, first_n: int) -> bytes: ...
     def __len__(self) -> int: ...
+
+@final
+class Checked:
+    """What a look at lines found."""
+
+    @property
+    def events(self) -> int:
+        """Lines that are not blank."""
+
+    @property
+    def fit(self) -> list[tuple[str, str, int]]:
+        """How many are fit to be applied, by type and source."""
+
+    @property
+    def refused(self) -> list[dict[str, Any]]:
+        """The others: `line` (from 0), `outcome`, `cause`, `cure`, `source`, `id` and `type`."""
+
+@final
+class Checker:
+    """Judges events by form and rules alone, in the words of the exceptions that they would become."""
+
+    def __new__(cls, config: str = "") -> Checker: ...
+    def check(self, lines: Buffer) -> Checked:
+        """Judges lines of NDJSON."""
 
 @final
 class Flush:
@@ -463,4 +490,7 @@ def atp_figures(
 ) -> list[int | None]: ...
 def check_config(config: str) -> str: ...
 def default_rules() -> str: ...
+def event_types(config: str = "") -> dict[str, Any]:
+    """What a producer may say: types of the rule table in force, directives with their members, limits."""
+
 def verify_snapshot(snapshot: Buffer) -> dict[str, Any]: ...

@@ -16,7 +16,21 @@ EVENT = (
     '"quantity":5,"time":"2026-01-05T08:00:00Z"}\n'
 )
 COMMANDS = (
-    *("demo", "run", "replay", "publish", "atp", "reserve", "post", "void", "reservations", "exceptions", "trace"),
+    *(
+        "demo",
+        "run",
+        "replay",
+        "publish",
+        "check",
+        "schema",
+        "atp",
+        "reserve",
+        "post",
+        "void",
+        "reservations",
+        "exceptions",
+        "trace",
+    ),
     *("trail", "sources", "replenish", "policy", "config", "version"),
 )
 GROUPS = {
@@ -72,7 +86,10 @@ def test_every_option_shows_its_variable_and_default(
         (["replay", "missing.ndjson"], 2, "missing.ndjson: No such file or directory"),
         (["replay", "missing.ndjson", "--config", "missing.toml"], 2, "missing.toml: No such file"),
         (["publish", "x", "--window", "0"], 2, "--window"),
-        (["publish", "x", "--server", "nats://127.0.0.1:1"], 3, "127.0.0.1:1"),
+        (["publish", "x", "--server", "nats://127.0.0.1:1"], 2, "x: No such file or directory"),
+        (["publish", "-", "--server", "nats://127.0.0.1:1"], 3, "127.0.0.1:1"),
+        (["check", "x"], 2, "x: No such file or directory"),
+        (["schema", "--format", "xml"], 2, "--format"),
         (["atp", "A", "--server", "nats://127.0.0.1:1"], 3, "127.0.0.1:1"),
         (["atp", "A", "L", "--group", "G"], 2, "give a LOCATION or --group, not both"),
         (["atp", "A", "--quantity", "many"], 2, "'many' is no quantity"),

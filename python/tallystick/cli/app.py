@@ -9,6 +9,7 @@ import typer
 
 from tallystick.cli import (
     atp,
+    check,
     claims,
     config,
     demo,
@@ -20,6 +21,7 @@ from tallystick.cli import (
     reservations,
     reserve,
     run,
+    schema,
     sources,
     trace,
     trail,
@@ -66,6 +68,8 @@ app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("replay")(replay.replay)
 app.command("publish")(publish.publish)
+app.command("check")(check.check)
+app.command("schema")(schema.schema)
 app.command("atp")(atp.atp)
 app.command("reserve")(reserve.reserve)
 app.command("post")(reserve.post)

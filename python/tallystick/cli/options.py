@@ -45,6 +45,16 @@ Note = Annotated[
 Json = Annotated[
     bool, typer.Option("--json", envvar="TALLYSTICK_JSON", show_default="off", help="Answer in JSON, for programs.")
 ]
+Map = Annotated[
+    Path | None,
+    typer.Option(
+        "--map",
+        envvar="TALLYSTICK_MAP",
+        metavar="FILE",
+        show_default="none: the file holds events",
+        help="Says which column of CSV, Parquet or Arrow is which field (TOML, docs/files.md).",
+    ),
+]
 Server = Annotated[
     str | None,
     typer.Option(

@@ -1,13 +1,15 @@
 //! `tallystick._engine`: the engine as a Python extension. The only crate that knows PyO3 and NumPy; it converts and
 //! releases the GIL, nothing else.
 //!
-//! Bottom to top: errors, fork, input; tables, inbox; door; record, columns; batch; applied; engine, and its twin.
+//! Bottom to top: errors, fork, input; tables, inbox; door; record, columns; batch; applied; checker; engine, and its
+//! twin.
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
 mod applied;
 mod arrow_ffi;
 mod arrow_table;
 mod batch;
+mod checker;
 mod columns;
 mod door;
 mod engine;
@@ -39,6 +41,8 @@ mod _engine {
     #[pymodule_export]
     use crate::batch::{Batch, Flush};
     #[pymodule_export]
+    use crate::checker::{Checked, Checker};
+    #[pymodule_export]
     use crate::columns::{Position, Positions};
     #[pymodule_export]
     use crate::engine::Engine;
@@ -63,6 +67,13 @@ mod _engine {
     #[pyfunction]
     fn default_rules() -> &'static str {
         rules::DEFAULT_RULES
+    }
+
+    /// What a producer may say: types of the rule table in force, directives with their members, limits.
+    #[pyfunction]
+    #[pyo3(signature = (config = ""))]
+    fn event_types<'py>(py: Python<'py>, config: &str) -> PyResult<Bound<'py, PyDict>> {
+        crate::checker::event_types(py, config)
     }
 
     /// What can be promised by bucket, in thousandths; nothing where supply is unlimited.

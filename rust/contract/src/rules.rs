@@ -250,6 +250,11 @@ impl RuleTable {
         self.names.find(hash(name), |(known, _)| **known == *name).map(|(_, rule)| *rule)
     }
 
+    /// Every name with its rule, aliases included, by name.
+    pub fn by_name(&self) -> BTreeMap<&str, &Rule> {
+        self.names.iter().map(|(name, number)| (&**name, self.rule(*number))).collect()
+    }
+
     /// A rule by its number.
     pub fn rule(&self, number: u16) -> &Rule {
         &self.rules[usize::from(number)]
