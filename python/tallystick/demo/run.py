@@ -244,7 +244,7 @@ def _judge(options: Options, workload: Workload, display: Display, seconds: floa
     checks = (
         *prove(workload, ledger, outcomes),
         Check("state hash of a replay of the file", replayed.engine.state_hash(), state_hash),
-        Check("accounts out of balance", 0, sum(engine.trial_balance().values())),
+        Check("accounts out of balance", 0, sum(engine.trial_balance_thousandths().values())),
         *((order_check(engine, order_of(options.seed), config.engine_json),) if options.faults else ()),
     )
     print_checks(console, checks)

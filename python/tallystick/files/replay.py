@@ -78,7 +78,7 @@ def replay(
             with _opened(name) as stream:
                 bytes_before = bytes_read
                 for data, end_offset, apply in _blocks(engine, name, stream, with_reference=reference):
-                    batch = apply(data, events + 1, None, keys=outcome_file is not None)
+                    batch = apply(data, events + 1, event_times=True, keys=outcome_file is not None)
                     if lines is not None:
                         lines.add(batch, events + 1)
                     if twin is not None:
@@ -112,9 +112,9 @@ def _blocks(
     if with_reference:
         raise UsageError(f"{name}: holds columns, which the reference does not read; give it NDJSON")
 
-    def apply(data: bytes, first_sequence: int, log_time_ns: int | None, *, keys: bool) -> "Batch":
+    def apply(data: bytes, first_sequence: int, *, event_times: bool, keys: bool) -> "Batch":
         try:
-            return engine.apply_columns(data, first_sequence, log_time_ns, keys=keys)
+            return engine.apply_columns(data, first_sequence, event_times=event_times, keys=keys)
         except ValueError as error:
             raise UsageError(f"{name}: {error}") from error
 
@@ -133,7 +133,7 @@ def balance_lines(engine: "Engine") -> Iterator[bytes]:
 def exception_lines(engine: "Engine") -> Iterator[bytes]:
     """Yields the exceptions as NDJSON in the order of their numbers, those that are resolved too."""
     after = 0
-    while found := exact_json.loads(engine.exceptions(after=after, limit=_EXCEPTIONS_TOGETHER)):
+    while found := engine.exceptions(after=after, limit=_EXCEPTIONS_TOGETHER):
         yield b"".join(exact_json.dumps(item) + b"\n" for item in found)
         after = found[-1]["number"]
 
@@ -179,7 +179,7 @@ class _Twin:
 
         from tallystick._engine import OUTCOMES
 
-        names = self._reference.apply(data, first_sequence, None)
+        names = self._reference.apply(data, first_sequence, event_times=True)
         expected = np.array([OUTCOMES[name] for name in names], dtype=np.uint8)
         if self._difference is None and not np.array_equal(expected, batch.outcomes):
             self._difference = f"outcomes differ among events {first_sequence} to {first_sequence + len(names) - 1}"
