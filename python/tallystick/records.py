@@ -1,6 +1,7 @@
-"""Records: what the engine answers, as typed dicts. Quantities are in units and exact: int, or `Decimal`, never a float.
+"""Records: what the engine answers, as typed dicts.
 
-Times are RFC 3339 in UTC. What stands under `NotRequired` is absent where there is nothing to say. They have no code.
+Quantities are in units and exact: int, or `Decimal`, never a float. Times are RFC 3339 in UTC. What stands under
+`NotRequired` is absent where there is nothing to say. They have no code.
 
 >>> from tallystick import Engine
 >>> stats: ExceptionStats = Engine().exception_stats()

@@ -177,7 +177,9 @@ def test_numbers_of_every_width(numbers: type[np.integer[Any]]) -> None:
             {**same, "sku": (quantity - 1, np.array([b"A", b"B", b"C", b"D", b"E", b"F"])), "quantity": values}, 1, 0
         )
         found = {
-            position.sku: position.on_hand_thousandths for position in (engine.position(sku, "DC1") for sku in "ABCDEF") if position
+            position.sku: position.on_hand_thousandths
+            for position in (engine.position(sku, "DC1") for sku in "ABCDEF")
+            if position
         }
         assert found == {sku: 1_000 * (at + 1) for at, sku in enumerate("ABCDEF")}
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic_core import to_json
 
 from tallystick import (
     OUTCOMES,
@@ -20,6 +21,7 @@ from tallystick import (
     SequenceError,
     SnapshotError,
     TallystickError,
+    exact_json,
     to_decimal,
 )
 
@@ -82,7 +84,9 @@ def test_positions_one_many_all_and_by_sku() -> None:
     )
     position = engine.position("A", "DC1")
     assert position is not None
-    assert (position.on_hand, position.safety_stock, position.atp, position.version) == (Decimal("2.5"), 1, Decimal("1.5"), 1)
+    figures = (position.on_hand, position.safety_stock, position.atp, position.on_hand_thousandths, position.version)
+    assert figures == (Decimal("2.5"), Decimal(1), Decimal("1.5"), 2_500, 1)
+    assert {type(figure) for figure in figures} == {Decimal, int}
     found = engine.positions([("A", "DC1"), ("A", "DC2", "L", None), ("A", "DC2"), ("Z", "DC1")])
     assert [one.on_hand if one else None for one in found] == [Decimal("2.5"), 7, None, None]
     assert {one.location for one in engine.positions_of("A")} == {"DC1", "DC2"}
@@ -91,6 +95,22 @@ def test_positions_one_many_all_and_by_sku() -> None:
     assert columns.on_hand_thousandths.dtype == np.int64
     assert columns.on_hand_thousandths.sum() == 10_500
     assert engine.columns(1, 2).sku == columns.sku[1:2]
+
+
+def test_a_position_is_fit_for_an_answer_of_a_web_service() -> None:
+    engine = Engine('[safety_stock]\ndefault = "1"\n')
+    engine.apply([_event(1, quantity="5.1", lot="L")])
+    [position] = engine.positions_of("A")
+    fields = position.as_dict()
+    assert (fields["on_hand"], fields["atp"], fields["lot"]) == (Decimal("5.1"), Decimal("5.1"), "L")
+    assert "owner" not in fields
+    assert exact_json.loads(exact_json.dumps(fields)) == fields
+    # As FastAPI writes it: pydantic's encoder, which its answers go through.
+    assert json.loads(to_json(fields)) == json.loads(json.dumps(fields, default=str))
+    for name, value in fields.items():
+        raw = getattr(position, f"{name}_thousandths", None)
+        assert raw is None or (type(value) is Decimal and value * SCALE == raw), name
+    assert sum(isinstance(value, Decimal) for value in fields.values()) == 13
 
 
 def test_double_entry_sums_to_zero() -> None:
@@ -161,10 +181,10 @@ def test_threads_may_read_while_one_applies() -> None:
 
     def read() -> None:
         try:
-            seen = 0
+            seen = Decimal(0)
             while not done.is_set():
                 position = engine.position("A", "DC1")
-                on_hand = position.on_hand if position else 0
+                on_hand = position.on_hand if position else Decimal(0)
                 # A batch is seen whole or not at all, and never taken back.
                 assert on_hand % 50 == 0
                 assert on_hand >= seen
@@ -217,4 +237,4 @@ def test_writers_in_several_threads_lose_nothing() -> None:
         assert mine == sorted(mine), "neither the sequence nor the log's time goes back"
     position = engine.position("A", "DC1")
     assert position is not None
-    assert (position.on_hand, engine.sequence) == (events, events)
+    assert position.on_hand == engine.sequence == events

@@ -1,6 +1,5 @@
 """Repair: what of an event may be edited, and what it is known by, which may not."""
 
-import json
 from typing import Any
 
 import pytest

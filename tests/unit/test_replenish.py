@@ -42,7 +42,9 @@ def test_the_example_is_what_happens() -> None:
         reference.apply([sent], sequence, nanoseconds(instant))
         due = f"2026-03-{int(time[3:5]) + 3:02}"
         question = {"sku": "LAMP", "location": "DC1", "due": due, "mode": "look_ahead"}
-        assert json.loads(engine.promise_json(json.dumps(question).encode()))["answers"][0]["available"] == int(available)
+        assert json.loads(engine.promise_json(json.dumps(question).encode()))["answers"][0]["available"] == int(
+            available
+        )
         # Of no signal there is no figure to compare: the page's own arithmetic has to hold.
         assert (int(point) * 10, int(target) * 10) == (int(demand) * 5, int(demand) * 20)
         stands = engine.replenishment()

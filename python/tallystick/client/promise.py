@@ -176,7 +176,7 @@ def promise(engine: "Engine", positions: Sequence[Place], **asked: Unpack[Asked]
 
 
 def question(positions: Sequence[Place], **asked: Unpack[Asked]) -> dict[str, Any]:
-    """Returns the question as `Engine.promise_json` and the daemon take it: members that are None or False are left out.
+    """Returns the question as `Engine.promise_json` and the daemon take it, without members that are None or False.
 
     >>> question([{"sku": "LAMP", "location": "DC1"}], due="2026-03-01", channel=None)
     {'positions': [{'sku': 'LAMP', 'location': 'DC1'}], 'due': '2026-03-01'}

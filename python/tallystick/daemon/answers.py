@@ -4,7 +4,7 @@ A question that is not understood is a ValueError that names what is wrong. It k
 `service` brings the two together.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from tallystick import exact_json
@@ -127,7 +127,8 @@ def _list(engine: "Engine", question: Mapping[str, Any], bytes_max: int) -> byte
         raise ValueError("events is true or false")  # noqa: TRY004 (a wrong value to whoever asks)
     # One more than is wanted tells whether there are more.
     found = engine.exceptions(state=None if state == "all" else state, after=after, limit=limit + 1, **filters)
-    items, more = found[:limit], len(found) > limit
+    items: Sequence[Mapping[str, Any]] = found[:limit]
+    more = len(found) > limit
     if not with_events:
         items = [{name: value for name, value in item.items() if name not in _EVENT} for item in items]
     parts = _fitting(items, bytes_max)
@@ -193,7 +194,9 @@ def _reservations(engine: "Engine", question: Mapping[str, Any], _bytes_max: int
     if not isinstance(leaks, bool):
         raise ValueError("leaks is true or false")  # noqa: TRY004 (a wrong value to whoever asks)
     asked |= {"leaks": leaks or None, "limit": _number(question, "limit", 1, RESERVATIONS_MAX, _LIMIT)}
-    return engine.reservations_json(exact_json.dumps({name: value for name, value in asked.items() if value is not None}))
+    return engine.reservations_json(
+        exact_json.dumps({name: value for name, value in asked.items() if value is not None})
+    )
 
 
 def _claims(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:

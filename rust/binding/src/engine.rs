@@ -24,7 +24,7 @@ use crate::threads::Threads;
 
 /// The ledger of one log. Safe to share between threads: each call has it to itself, without the GIL.
 ///
-/// `config` is TOML or JSON (`docs/configuration.md`). `key` is the 16 bytes that all hashes are keyed with, random ones
+/// `config` is TOML or JSON (`docs/daemon.md`). `key` is the 16 bytes that all hashes are keyed with, random ones
 /// if it is not given. `shards` is the number of parts that the state has, for more cores. Raises `ConfigError` for a
 /// configuration that is not valid, `ValueError` for a key of another length. After `os.fork()` each call in the child
 /// raises `ForkError`; after a fault of the engine itself each raises `EngineFault`.

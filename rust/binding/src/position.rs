@@ -130,7 +130,7 @@ impl Position {
     }
 
     /// All fields by name, for an answer of a web service: quantities in units, as `Decimal`; lot and owner only where
-    /// there are some. FastAPI writes them as numbers; `json.dumps(…, default=str)` as texts.
+    /// there are some. FastAPI and pydantic write such a dict; `json.dumps` does with `default=str`.
     ///
     ///     >>> from tallystick import Engine
     ///     >>> engine = Engine()
