@@ -65,9 +65,7 @@ class ConfigError(TallystickError): ...
 class SequenceError(TallystickError): ...
 class SnapshotError(TallystickError): ...
 class EngineFault(TallystickError): ...
-
-class ForkError(TallystickError):
-    """The engine was made before `os.fork()`, and this is the child. Make it in the child."""
+class ForkError(TallystickError): ...
 
 class _ArrowStream(Protocol):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
@@ -191,8 +189,7 @@ class Position:
 @final
 class ExceptionRecord:
     @property
-    def number(self) -> int:
-        """Of the item of work that it opened, or adds to."""
+    def number(self) -> int: ...
     @property
     def severity(self) -> str: ...
     @property
@@ -246,27 +243,16 @@ class Batch:
     @property
     def counts(self) -> dict[str, int]: ...
     @property
-    def released(self) -> list[tuple[int, int, int]]:
-        """Sequence, index and final outcome of elements that were held, in the order in which they were applied."""
-
+    def released(self) -> list[tuple[int, int, int]]: ...
     @property
-    def held(self) -> int:
-        """Elements of this batch that are held, as far as `settle` knows."""
-
-    def settle(self, later: Batch) -> int:
-        """Takes over the final outcomes of this batch's elements that a batch released, this one or a later one.
-
-        `counts` and `outcome_lines` have them then, `outcomes` stays. Returns how many elements are still held.
-        """
-
+    def held(self) -> int: ...
+    def settle(self, later: Batch) -> int: ...
     @property
     def availability(self) -> Positions | None: ...
     @property
     def exceptions(self) -> list[ExceptionRecord]: ...
     @property
-    def answers(self) -> list[tuple[str, bytes]]:
-        """Answers to requests that asked for one: subject and JSON, in log order."""
-
+    def answers(self) -> list[tuple[str, bytes]]: ...
     def outcome_lines(self, first_n: int) -> bytes: ...
     def __len__(self) -> int: ...
 
@@ -285,8 +271,6 @@ class Flush:
 
 @final
 class Applied:
-    """What came of messages that were applied from an inbox, in sum."""
-
     @property
     def events(self) -> int: ...
     @property
@@ -294,9 +278,7 @@ class Applied:
     @property
     def counts(self) -> dict[str, int]: ...
     @property
-    def answers(self) -> list[tuple[str, bytes]]:
-        """Answers to requests that asked for one: subject and JSON, in log order."""
-
+    def answers(self) -> list[tuple[str, bytes]]: ...
     @property
     def last_sequence(self) -> int | None: ...
     @property
@@ -304,8 +286,6 @@ class Applied:
 
 @final
 class InboxBatch:
-    """Messages that follow each other in the stream, at least one."""
-
     @property
     def first_sequence(self) -> int: ...
     @property
@@ -317,25 +297,17 @@ class InboxBatch:
 
 @final
 class Inbox:
-    """Messages of one stream in order, every one once: what has arrived and was not taken yet."""
-
     def __new__(cls, expected: int) -> Inbox: ...
     def tap(self, sid: int) -> None: ...
     def untap(self) -> bytes: ...
-    def feed(self, chunk: bytes) -> tuple[int, int, list[bytes]]:
-        """Messages taken from the connection's bytes, bytes of their payloads, and all other bytes in runs."""
-
-    def feed_buffer(self, buffer: NDArray[np.uint8], chunk_bytes: int) -> tuple[int, int, list[bytes]]:
-        """As `feed`, for a chunk at the beginning of a buffer, which nobody may write to meanwhile."""
-
+    def feed(self, chunk: bytes) -> tuple[int, int, list[bytes]]: ...
+    def feed_buffer(self, buffer: NDArray[np.uint8], chunk_bytes: int) -> tuple[int, int, list[bytes]]: ...
     @property
     def malformed(self) -> bool: ...
     def follow(self, consumer: str) -> None: ...
     def deliver(self, reply: str, payload: bytes) -> bool: ...
     def push(self, sequence: int, time_ns: int, payload: bytes) -> bool: ...
-    def take(self, last_sequence: int | None = None) -> InboxBatch | None:
-        """The oldest messages, at most those up to and including `last_sequence`."""
-
+    def take(self, last_sequence: int | None = None) -> InboxBatch | None: ...
     @property
     def expected(self) -> int: ...
     @property
@@ -391,14 +363,8 @@ class Engine:
         hold_output: bool = False,
         keys: bool = False,
     ) -> Batch: ...
-    def apply_inbox(self, inbox: Inbox, last_sequence: int | None = None, *, events_max: int = 65536) -> Applied:
-        """Takes messages out of the inbox and applies them, what arrives meanwhile too, up to and including
-        `last_sequence` or until `events_max` elements or more are applied. Output is held until the next flush.
-        """
-
-    def release_held(self, *, hold_output: bool = False) -> Batch:
-        """Applies what is held as after its wait, as at the end of a replay. The batch has no elements."""
-
+    def apply_inbox(self, inbox: Inbox, last_sequence: int | None = None, *, events_max: int = 65536) -> Applied: ...
+    def release_held(self, *, hold_output: bool = False) -> Batch: ...
     def flush(self, stream: str, *, positions_per_message: int = 500, bytes_per_message: int = 524288) -> Flush: ...
     def position(
         self, sku: str, location: str, lot: str | None = None, owner: str | None = None
@@ -471,15 +437,11 @@ class Engine:
     def trial_balance_thousandths(self) -> dict[str, int]: ...
     def memory(self) -> dict[str, int]: ...
     def snapshot(self) -> bytes: ...
-    def snapshot_array(self) -> NDArray[np.uint8]:
-        """As `snapshot`, without a copy: shape (bytes,)."""
-
+    def snapshot_array(self) -> NDArray[np.uint8]: ...
     def __len__(self) -> int: ...
 
 @final
 class Reference:
-    """The slow, obvious twin, for proofs: same contract, no speed."""
-
     def __new__(cls, config: str = "") -> Reference: ...
     def apply(
         self,

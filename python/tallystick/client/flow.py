@@ -105,13 +105,14 @@ class Flow:
 
     def add_exceptions(self, message: StoredMessage) -> None:
         """Takes in a message of the exception stream."""
-        for found in self._envelopes(message, *(b'"exception":%d' % number for number in self._numbers)):
+        wanted = (b'"%s":%d' % (name, number) for number in self._numbers for name in (b"number", b"exception"))
+        for found in self._envelopes(message, *wanted):
             data = found.get("data")
             if not isinstance(data, dict):
                 continue
             kind = found.get("type")
             if kind == CHANGED:
-                if (known := self._numbers.get(data.get("exception", 0))) is not None:
+                if (known := self._numbers.get(_number(data) or 0)) is not None:
                     self._add(_change_step(message, known, data))
             # The stream carries signals about positions, too (docs/replenish.md). They follow from no single event.
             elif kind == RAISED and found.get("correlationid") == self._correlation:
@@ -219,7 +220,6 @@ def _event_step(message: StoredMessage, index: int, fields: Mapping[str, Any]) -
 
 
 def _exception_step(message: StoredMessage, data: Mapping[str, Any]) -> Step:
-    number = data.get("exception")
     return Step(
         "exception",
         message.time_ns,
@@ -232,8 +232,14 @@ def _exception_step(message: StoredMessage, data: Mapping[str, Any]) -> Step:
         location=_text(data.get("location")),
         outcome=_text(data.get("outcome")),
         about=_text(data.get("cause")),
-        number=number if isinstance(number, int) else None,
+        number=_number(data),
     )
+
+
+def _number(data: Mapping[str, Any]) -> int | None:
+    # Streams are kept: in older messages the number is called `exception`.
+    number = data.get("number", data.get("exception"))
+    return number if isinstance(number, int) else None
 
 
 def _change_step(message: StoredMessage, known: Step, data: Mapping[str, Any]) -> Step:

@@ -22,20 +22,22 @@ impl Engine {
     /// `messages` is a list, each message an event or a list of events: bytes of JSON, a text, or a dict (or another
     /// mapping, or a dataclass). Or it is NDJSON, bytes or a text, each line one event.
     ///
-    /// `first_sequence` is the log's sequence of the first message, the others follow it; None is the next one. The time
-    /// of the log is `log_time_ns` (nanoseconds since 1970) or `log_time` (a `datetime` with a zone), one for all
+    /// `first_sequence` is the log's sequence of the first message, the others follow it; None is the next one. The
+    /// time of the log is `log_time_ns` (nanoseconds since 1970) or `log_time` (a `datetime` with a zone), one for all
     /// messages or one for each. None is now, and never before the last. With `event_times=True`, each event of NDJSON
     /// has its own, as in a replay. What None stands for is found out when no other call can come between: any number
     /// of threads may apply at once. To apply a log again to the same result, give what it had.
     ///
-    /// In a dict, quantities are int, `Decimal` or text: a float is a TypeError, and so is a `datetime` without a zone.
-    /// `hold_output=True` keeps changes and exceptions for `flush`. `keys=True` is needed for `Batch.outcome_lines`.
+    /// In a dict, quantities are int, `Decimal` or text: a float is a TypeError, and so is a `datetime` without a
+    /// zone. `hold_output=True` keeps changes and exceptions for `flush`. `keys=True` is needed for
+    /// `Batch.outcome_lines`.
     ///
     /// An event that cannot be counted is an outcome and no error. Raises SequenceError where the sequence does not
     /// follow, TypeError and ValueError for arguments that cannot be understood; nothing was changed then.
     ///
     ///     >>> engine = Engine()
-    ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": 5}
+    ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}
+    ///     >>> came |= {"location": "DC1", "quantity": 5}
     ///     >>> engine.apply([came, came])
     ///     Batch(events=2, sequences=1..2, applied=1, duplicate=1)
     ///     >>> from datetime import UTC, datetime
@@ -78,11 +80,11 @@ impl Engine {
     /// Applies events whose fields are columns, named as in the contract, each row with a sequence of its own.
     ///
     /// `columns` is an Arrow table or record batch of any library (without a copy), bytes of an Arrow IPC stream or
-    /// file, or a mapping of NumPy columns: integers, `S` and `U` strings, `datetime64` (UTC), `(codes, categories)`, or
-    /// one string for all rows. Quantities are whole or decimal numbers, or texts; floats are none.
+    /// file, or a mapping of NumPy columns: integers, `S` and `U` strings, `datetime64` (UTC), `(codes, categories)`,
+    /// or one string for all rows. Quantities are whole or decimal numbers, or texts; floats are none.
     ///
-    /// The other arguments are those of `apply`: the next sequence and now, unless they say otherwise. Raises ValueError
-    /// for columns that cannot be understood, SequenceError as `apply` does; nothing was changed then.
+    /// The other arguments are those of `apply`: the next sequence and now, unless they say otherwise. Raises
+    /// ValueError for columns that cannot be understood, SequenceError as `apply` does; nothing was changed then.
     ///
     ///     >>> import numpy as np
     ///     >>> engine = Engine()
@@ -116,8 +118,9 @@ impl Engine {
         Batch::new(py, batch, changed.map(|rows| self.rows(rows)))
     }
 
-    /// Takes messages out of an inbox and applies them, what arrives meanwhile too: up to and including `last_sequence`,
-    /// or until `events_max` elements or more are applied. Returns their sums. Output is held until the next flush.
+    /// Takes messages out of an inbox and applies them, what arrives meanwhile too: up to and including
+    /// `last_sequence`, or until `events_max` elements or more are applied. Returns their sums. Output is held until the next
+    /// flush.
     ///
     /// Raises SequenceError where the inbox does not follow the engine.
     ///
@@ -168,8 +171,8 @@ impl Engine {
         Batch::new(py, batch, changed.map(|rows| self.rows(rows)))
     }
 
-    /// Takes everything that changed since the last flush, encoded for the bus, in messages of at most so many positions
-    /// and bytes. `stream` is the name of the log, which their ids begin with.
+    /// Takes everything that changed since the last flush, encoded for the bus, in messages of at most so many
+    /// positions and bytes. `stream` is the name of the log, which their ids begin with.
     ///
     ///     >>> Engine().flush("EVENTS")
     ///     Flush(from_sequence=0, through=0, positions=0, messages=0)

@@ -20,7 +20,8 @@ use crate::record::ExceptionRecord;
 /// `sequences`, `indices` and `outcomes` are columns of that length; `outcome_names` says the same in words.
 ///
 ///     >>> from tallystick import Engine, Outcome
-///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": "12.5"}
+///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}
+///     >>> came |= {"location": "DC1", "quantity": "12.5"}
 ///     >>> batch = Engine().apply([came, came])
 ///     >>> batch
 ///     Batch(events=2, sequences=1..2, applied=1, duplicate=1)
@@ -174,8 +175,8 @@ impl Batch {
         held_among(&self.numbers())
     }
 
-    /// Takes over the final outcomes of this batch's elements that a batch released, this one or a later one. Returns how
-    /// many elements are still held.
+    /// Takes over the final outcomes of this batch's elements that a batch released, this one or a later one. Returns
+    /// how many elements are still held.
     ///
     /// `counts`, `outcome_names` and `outcome_lines` have them then; `outcomes` stays.
     ///

@@ -16,14 +16,16 @@ use crate::position::optional;
 
 /// Positions as columns of one length, as they were when they were asked for: shape (positions,).
 ///
-/// Quantities are int64 in thousandths of a unit, and their names say so; versions are uint64. Each is gathered when it
-/// is asked for, into memory that NumPy takes over. The whole is an Arrow table for polars, pandas, pyarrow and DuckDB:
-/// `pl.DataFrame(positions)`, `pa.table(positions)`.
+/// Quantities are int64 in thousandths of a unit, and their names say so; versions are uint64. Each is gathered when
+/// it is asked for, into memory that NumPy takes over. The whole is an Arrow table for polars, pandas, pyarrow and
+/// DuckDB: `pl.DataFrame(positions)`, `pa.table(positions)`.
 ///
 ///     >>> from tallystick import Engine
 ///     >>> engine = Engine()
-///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": "12.5"}
-///     >>> sold = {"id": "2", "source": "shop", "type": "stock.sold", "sku": "DESK", "location": "DC1", "quantity": 2}
+///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}
+///     >>> came |= {"location": "DC1", "quantity": "12.5"}
+///     >>> sold = {"id": "2", "source": "shop", "type": "stock.sold", "sku": "DESK"}
+///     >>> sold |= {"location": "DC1", "quantity": 2}
 ///     >>> batch = engine.apply([came, sold])
 ///     >>> positions = engine.columns()
 ///     >>> positions
@@ -43,7 +45,7 @@ type Amount = fn(&ChangedPosition, &Kept) -> i64;
 
 /// Where a column comes from.
 #[derive(Clone, Copy)]
-enum Source {
+enum Origin {
     Rows,
     Engine,
 }
@@ -78,10 +80,10 @@ impl Positions {
     }
 
     /// A column of numbers. Most stand in the rows; the engine is asked where one does not.
-    fn column<'py>(&self, py: Python<'py>, source: Source, of: Amount) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    fn column<'py>(&self, py: Python<'py>, source: Origin, of: Amount) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let column: Vec<_> = match source {
-            Source::Rows => self.rows.iter().map(|row| of(row, &Kept::default())).collect(),
-            Source::Engine => self.rows.iter().zip(&self.kept(py)?).map(|(row, kept)| of(row, kept)).collect(),
+            Origin::Rows => self.rows.iter().map(|row| of(row, &Kept::default())).collect(),
+            Origin::Engine => self.rows.iter().zip(&self.kept(py)?).map(|(row, kept)| of(row, kept)).collect(),
         };
         Ok(column.into_pyarray(py))
     }
@@ -115,7 +117,7 @@ macro_rules! quantities {
                 /// In thousandths of a unit: int64, shape (positions,).
                 #[getter]
                 fn $name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
-                    self.column(py, Source::$source, $of)
+                    self.column(py, Origin::$source, $of)
                 }
             )*
         }
@@ -192,7 +194,8 @@ impl Positions {
     ///     >>> import pyarrow as pa
     ///     >>> from tallystick import Engine
     ///     >>> engine = Engine()
-    ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": 5}
+    ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}
+    ///     >>> came |= {"location": "DC1", "quantity": 5}
     ///     >>> batch = engine.apply([came])
     ///     >>> pa.table(engine.columns()).select(["sku", "atp_thousandths", "lot"]).to_pylist()
     ///     [{'sku': 'LAMP', 'atp_thousandths': 5000, 'lot': None}]

@@ -1,5 +1,5 @@
-//! The engine as Python sees it: how it comes into being, what it is, and how it is kept. What it is told is `apply`'s,
-//! what it is asked is `look` and `questions`.
+//! The engine as Python sees it: how it comes into being, what it is, and how it is kept. What it is told is
+//! `apply`'s, what it is asked is `look` and `questions`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,7 +31,8 @@ use crate::threads::Threads;
 ///
 ///     >>> from decimal import Decimal
 ///     >>> engine = Engine()
-///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": Decimal("12.5")}
+///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}
+///     >>> came |= {"location": "DC1", "quantity": Decimal("12.5")}
 ///     >>> sold = b'{"id":"2","source":"shop","type":"stock.sold","sku":"LAMP","location":"DC1","quantity":2}'
 ///     >>> engine.apply([came, sold, sold]).counts
 ///     {'applied': 2, 'duplicate': 1}
@@ -88,7 +89,8 @@ impl Engine {
         Ok(Self::around(core::Engine::with_shards(config, secret, shards)))
     }
 
-    /// Returns the engine of a snapshot (`bytes`, or any buffer), which must have been made under the same configuration.
+    /// Returns the engine of a snapshot (`bytes`, or any buffer), which must have been made under the same
+    /// configuration.
     ///
     /// Raises `SnapshotError` for bytes that are none or damaged, `ConfigError` for another configuration.
     ///
@@ -176,7 +178,8 @@ impl Engine {
     /// are zero: what stands in one account was taken from another.
     ///
     ///     >>> engine = Engine()
-    ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": 5}
+    ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}
+    ///     >>> came |= {"location": "DC1", "quantity": 5}
     ///     >>> batch = engine.apply([came])
     ///     >>> sums = engine.trial_balance_thousandths()
     ///     >>> sums["on_hand"], sums["supplier"], sum(sums.values())

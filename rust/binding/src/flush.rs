@@ -9,7 +9,8 @@ use tallystick_engine::Message;
 ///     >>> import json
 ///     >>> from tallystick import Engine
 ///     >>> engine = Engine()
-///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": "12.5"}
+///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}
+///     >>> came |= {"location": "DC1", "quantity": "12.5"}
 ///     >>> batch = engine.apply([came], hold_output=True)
 ///     >>> flush = engine.flush("EVENTS")
 ///     >>> flush

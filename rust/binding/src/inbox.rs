@@ -51,7 +51,8 @@ impl Inbox {
         Self { state: Mutex::new(InboxState { inbox: core::Inbox::new(expected), tap: None }) }
     }
 
-    /// Begins to split a connection's bytes, from a frame's boundary on: what comes for the subscription `sid` is taken.
+    /// Begins to split a connection's bytes, from a frame's boundary on: what comes for the subscription `sid` is
+    /// taken.
     ///
     ///     >>> inbox = Inbox(1)
     ///     >>> inbox.tap(3)
@@ -70,8 +71,8 @@ impl Inbox {
         PyBytes::new(py, &tap.map(|mut tap| tap.reset()).unwrap_or_default())
     }
 
-    /// Takes messages from a chunk of the connection's bytes. Returns how many, the bytes of their payloads, and all other
-    /// bytes in runs. Raises ValueError unless a subscription is tapped.
+    /// Takes messages from a chunk of the connection's bytes. Returns how many, the bytes of their payloads, and all
+    /// other bytes in runs. Raises ValueError unless a subscription is tapped.
     ///
     ///     >>> inbox = Inbox(1)
     ///     >>> inbox.tap(3)
@@ -128,8 +129,8 @@ impl Inbox {
         true
     }
 
-    /// Takes a message by its sequence and time in nanoseconds since 1970. Returns False, and keeps nothing, unless it is
-    /// the one that is expected.
+    /// Takes a message by its sequence and time in nanoseconds since 1970. Returns False, and keeps nothing, unless it
+    /// is the one that is expected.
     ///
     ///     >>> inbox = Inbox(1)
     ///     >>> inbox.push(1, 0, b"{}"), inbox.push(1, 0, b"{}")

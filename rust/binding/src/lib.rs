@@ -85,8 +85,8 @@ mod _engine {
         rules::DEFAULT_RULES
     }
 
-    /// Returns what can be promised by bucket, None where supply is unlimited. All quantities are thousandths of a unit;
-    /// `tallystick.atp_figures` says the same in units.
+    /// Returns what can be promised by bucket, None where supply is unlimited. All quantities are thousandths of a
+    /// unit; `tallystick.atp_figures` says the same in units.
     ///
     /// Raises ValueError for lengths that differ, a mode that is none, and what is beyond the limits.
     ///

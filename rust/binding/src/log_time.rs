@@ -1,5 +1,5 @@
-//! The log's time of what callers hand in: nanoseconds or moments with a zone, one or many, the clock's, or the events'
-//! own.
+//! The log's time of what callers hand in: nanoseconds or moments with a zone, one or many, the clock's, or the
+//! events' own.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -15,7 +15,8 @@ impl Engine {
     /// Returns one position by its names, or None if nothing was ever said of it.
     ///
     ///     >>> engine = Engine()
-    ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": 5}
+    ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}
+    ///     >>> came |= {"location": "DC1", "quantity": 5}
     ///     >>> batch = engine.apply([came])
     ///     >>> engine.position("LAMP", "DC1").on_hand
     ///     Decimal('5')

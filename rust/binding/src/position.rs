@@ -26,7 +26,8 @@ pub(crate) fn units(py: Python<'_>, thousandths: i64) -> PyResult<Bound<'_, PyAn
 ///
 ///     >>> from tallystick import Engine
 ///     >>> engine = Engine()
-///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": "12.5"}
+///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}
+///     >>> came |= {"location": "DC1", "quantity": "12.5"}
 ///     >>> batch = engine.apply([came])
 ///     >>> position = engine.position("LAMP", "DC1")
 ///     >>> position
@@ -134,7 +135,8 @@ impl Position {
     ///
     ///     >>> from tallystick import Engine
     ///     >>> engine = Engine()
-    ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": 5}
+    ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}
+    ///     >>> came |= {"location": "DC1", "quantity": 5}
     ///     >>> batch = engine.apply([came])
     ///     >>> engine.position("LAMP", "DC1").as_dict()["on_hand"]
     ///     Decimal('5')

@@ -1,5 +1,5 @@
-//! Questions whose answers are records: parsed for people, or as the JSON that the engine wrote for those who send it on
-//! (`…_json`).
+//! Questions whose answers are records: parsed for people, or as the JSON that the engine wrote for those who send it
+//! on (`…_json`).
 
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
@@ -108,14 +108,16 @@ impl Engine {
         self.ask(py, |engine| engine.open_exceptions().into_iter().collect())
     }
 
-    /// Returns what can be promised of positions (`docs/promise.md` §7): a `Promise`, with one answer for each of them.
+    /// Returns what can be promised of positions (`docs/promise.md` §7): a `Promise`, with one answer for each of
+    /// them.
     ///
-    /// `positions` is a list of dicts with `sku`, and `location` or `group`. `asked` is what is asked about all of them:
-    /// `quantity`, `due` (an ISO date), `channel`, `mode`, `measure`, `horizon`, `explain`. Quantities are in units,
-    /// exact. Raises ValueError, which names the member, for a question that cannot be answered.
+    /// `positions` is a list of dicts with `sku`, and `location` or `group`. `asked` is what is asked about all of
+    /// them: `quantity`, `due` (an ISO date), `channel`, `mode`, `measure`, `horizon`, `explain`. Quantities are in
+    /// units, exact. Raises ValueError, which names the member, for a question that cannot be answered.
     ///
     ///     >>> engine = Engine()
-    ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": 5}
+    ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}
+    ///     >>> came |= {"location": "DC1", "quantity": 5}
     ///     >>> batch = engine.apply([came])
     ///     >>> [answer] = engine.promise([{"sku": "LAMP", "location": "DC1"}], quantity=6)["answers"]
     ///     >>> answer["available"], answer["enough"]
@@ -131,7 +133,8 @@ impl Engine {
         module.getattr(intern!(slf.py(), "promise"))?.call((slf, positions), asked)
     }
 
-    /// Returns the answer to a question, JSON for JSON, as it goes over the bus. One in another form gives `{"error"}`.
+    /// Returns the answer to a question, JSON for JSON, as it goes over the bus. One in another form gives
+    /// `{"error"}`.
     ///
     ///     >>> Engine().promise_json(b'{"skew":"LAMP"}')[:10]
     ///     b'{"error":"'
@@ -144,7 +147,8 @@ impl Engine {
     ///
     ///     >>> from tallystick.promise import reserve
     ///     >>> engine = Engine()
-    ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": 5}
+    ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}
+    ///     >>> came |= {"location": "DC1", "quantity": 5}
     ///     >>> hold = reserve([{"sku": "LAMP", "location": "DC1", "quantity": 2}], source="shop", directive_id="r1")
     ///     >>> batch = engine.apply([came, hold])
     ///     >>> [found] = engine.reservations(sku="LAMP")["reservations"]
@@ -223,8 +227,8 @@ impl Engine {
         Ok(PyBytes::new(py, &self.ask(py, tallystick_engine::Engine::sources_json)?))
     }
 
-    /// Returns replenishment signals that stand, by SKU and location (`docs/replenish.md`): a list of `Signal`, at most
-    /// `limit` of them. Quantities are in units, exact.
+    /// Returns replenishment signals that stand, by SKU and location (`docs/replenish.md`): a list of `Signal`, at
+    /// most `limit` of them. Quantities are in units, exact.
     ///
     ///     >>> Engine().replenishment(sku="LAMP")
     ///     []
@@ -280,11 +284,12 @@ impl Engine {
         Ok(PyBytes::new(py, &self.ask(py, tallystick_engine::Engine::shadow_json)?))
     }
 
-    /// Returns the recent movements and counts of a position, oldest first: a `Trail`, or None if nothing was ever said
-    /// of it. Quantities are in units, exact.
+    /// Returns the recent movements and counts of a position, oldest first: a `Trail`, or None if nothing was ever
+    /// said of it. Quantities are in units, exact.
     ///
     ///     >>> engine = Engine()
-    ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": "12.5"}
+    ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}
+    ///     >>> came |= {"location": "DC1", "quantity": "12.5"}
     ///     >>> batch = engine.apply([came])
     ///     >>> [movement["quantity"] for movement in engine.trail("LAMP", "DC1")["movements"]]
     ///     [Decimal('12.5')]
@@ -323,7 +328,8 @@ impl Engine {
     /// `messages` is a list, as `apply` takes it.
     ///
     ///     >>> engine = Engine()
-    ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": 5}
+    ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}
+    ///     >>> came |= {"location": "DC1", "quantity": 5}
     ///     >>> engine.what_if([came])["positions"][0]["after"]["on_hand"], len(engine)
     ///     (5, 0)
     fn what_if<'py>(&self, py: Python<'py>, messages: List) -> PyResult<Bound<'py, PyAny>> {
@@ -341,7 +347,8 @@ impl Engine {
     /// Returns the outcomes that are remembered of keys, each a pair of source and id: names, None where nothing is.
     ///
     ///     >>> engine = Engine()
-    ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": 5}
+    ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}
+    ///     >>> came |= {"location": "DC1", "quantity": 5}
     ///     >>> batch = engine.apply([came])
     ///     >>> engine.answers([("wms", "1"), ("wms", "2")])
     ///     ['applied', None]

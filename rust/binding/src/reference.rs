@@ -43,8 +43,8 @@ impl Reference {
         Ok(Self { state: Mutex::new(core::Reference::new(config)) })
     }
 
-    /// Applies messages as the engine does, and returns the names of their outcomes. It has no clock: give it the times
-    /// that the engine had, or `event_times=True`. Raises ValueError for neither.
+    /// Applies messages as the engine does, and returns the names of their outcomes. It has no clock: give it the
+    /// times that the engine had, or `event_times=True`. Raises ValueError for neither.
     ///
     ///     >>> Reference().apply([b"{}"], 1, 0)
     ///     ['malformed']

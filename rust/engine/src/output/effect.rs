@@ -95,7 +95,7 @@ fn write_exception(out: &mut Vec<u8>, stream: &str, record: &ExceptionRecord, nt
     for (name, value) in [("correlationid", &record.correlation_id), ("causationid", &record.causation_id)] {
         write_text(out, name, value.as_deref());
     }
-    out.extend_from_slice(b",\"data\":{\"exception\":");
+    out.extend_from_slice(b",\"data\":{\"number\":");
     write_digits(out, record.number);
     write_members(out, record);
     out.extend_from_slice(b"}}");
@@ -107,7 +107,7 @@ fn write_change(out: &mut Vec<u8>, covers: Covers<'_>, change: &StateChange, nth
     let Place { sequence, index } = change.place;
     let id = format!("{}:{}:changes:{nth}", covers.stream, covers.through);
     write_envelope(out, &id, "tallystick.exception.changed", covers.stream, change.log_time_ns);
-    out.extend_from_slice(b",\"data\":{\"exception\":");
+    out.extend_from_slice(b",\"data\":{\"number\":");
     write_digits(out, change.number);
     write_text(out, "code", Some(&change.code));
     write_text(out, "state", Some(change.state.name()));
