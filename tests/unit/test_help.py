@@ -74,7 +74,7 @@ def test_help_shows_signature_and_words() -> None:
         "(self, /, messages, first_sequence=None, log_time_ns=None, *, log_time=None, event_times=False, "
         "hold_output=False, keys=False)"
     )
-    assert "Raises SequenceError" in (Engine.apply.__doc__ or "")
+    assert "Raises `SequenceError`" in (Engine.apply.__doc__ or "")
 
 
 def test_each_object_says_what_it_is() -> None:

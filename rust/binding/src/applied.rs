@@ -75,6 +75,8 @@ impl Applied {
 
     fn __repr__(&self) -> String {
         let last = self.last_sequence().map_or_else(|| "None".to_owned(), |last| last.to_string());
-        format!("Applied(events={}, last_sequence={last}{})", self.events, self.totals.words())
+        let mut members = vec![format!("events={}", self.events), format!("last_sequence={last}")];
+        members.append(&mut self.totals.words());
+        format!("Applied({})", members.join(", "))
     }
 }

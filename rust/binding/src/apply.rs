@@ -28,12 +28,12 @@ impl Engine {
     /// has its own, as in a replay. What None stands for is found out when no other call can come between: any number
     /// of threads may apply at once. To apply a log again to the same result, give what it had.
     ///
-    /// In a dict, quantities are int, `Decimal` or text: a float is a TypeError, and so is a `datetime` without a
+    /// In a dict, quantities are int, `Decimal` or text: a float is a `TypeError`, and so is a `datetime` without a
     /// zone. `hold_output=True` keeps changes and exceptions for `flush`. `keys=True` is needed for
     /// `Batch.outcome_lines`.
     ///
-    /// An event that cannot be counted is an outcome and no error. Raises SequenceError where the sequence does not
-    /// follow, TypeError and ValueError for arguments that cannot be understood; nothing was changed then.
+    /// An event that cannot be counted is an outcome and no error. Raises `SequenceError` where the sequence does not
+    /// follow, `TypeError` and `ValueError` for arguments that cannot be understood; nothing was changed then.
     ///
     ///     >>> engine = Engine()
     ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}
@@ -42,7 +42,8 @@ impl Engine {
     ///     Batch(events=2, sequences=1..2, applied=1, duplicate=1)
     ///     >>> from datetime import UTC, datetime
     ///     >>> sold = b'{"id":"2","source":"shop","type":"stock.sold","sku":"LAMP","location":"DC1","quantity":2}'
-    ///     >>> engine.apply([sold], first_sequence=3, log_time=datetime.now(UTC)).availability.atp_thousandths.tolist()
+    ///     >>> batch = engine.apply([sold], first_sequence=3, log_time=datetime.now(UTC))
+    ///     >>> batch.availability.atp_thousandths.tolist()
     ///     [3000]
     #[pyo3(signature = (messages, first_sequence = None, log_time_ns = None, *, log_time = None, event_times = false, hold_output = false, keys = false))]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword of the call")]
@@ -84,7 +85,7 @@ impl Engine {
     /// or one string for all rows. Quantities are whole or decimal numbers, or texts; floats are none.
     ///
     /// The other arguments are those of `apply`: the next sequence and now, unless they say otherwise. Raises
-    /// ValueError for columns that cannot be understood, SequenceError as `apply` does; nothing was changed then.
+    /// `ValueError` for columns that cannot be understood, `SequenceError` as `apply` does; nothing was changed then.
     ///
     ///     >>> import numpy as np
     ///     >>> engine = Engine()
@@ -119,10 +120,10 @@ impl Engine {
     }
 
     /// Takes messages out of an inbox and applies them, what arrives meanwhile too: up to and including
-    /// `last_sequence`, or until `events_max` elements or more are applied. Returns their sums. Output is held until the next
-    /// flush.
+    /// `last_sequence`, or until `events_max` elements or more are applied. Returns their sums. Output is held until
+    /// the next flush.
     ///
-    /// Raises SequenceError where the inbox does not follow the engine.
+    /// Raises `SequenceError` where the inbox does not follow the engine.
     ///
     ///     >>> from tallystick._engine import Inbox
     ///     >>> inbox = Inbox(1)

@@ -25,7 +25,7 @@ pub(crate) fn table(
     for (place, (name, is_nullable)) in NAMES.into_iter().enumerate() {
         fields.push(Field::new(name, DataType::LargeUtf8, is_nullable));
         let texts = names.iter().map(|row| if is_nullable { optional(&row[place]) } else { Some(&*row[place]) });
-        columns.push(Arc::new(LargeStringArray::from_iter(texts)));
+        columns.push(Arc::new(texts.collect::<LargeStringArray>()));
     }
     for (name, column) in amounts {
         fields.push(Field::new(name, DataType::Int64, false));

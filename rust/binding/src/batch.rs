@@ -109,10 +109,10 @@ impl Totals {
         self.count(number);
     }
 
-    /// Those other than zero, as the end of a `repr`.
-    pub(crate) fn words(&self) -> String {
+    /// Those other than zero, as members of a `repr`.
+    pub(crate) fn words(&self) -> Vec<String> {
         let counted = outcome::ALL.iter().map(|outcome| (outcome.name(), self.0[usize::from(outcome.number())]));
-        counted.filter(|(_, total)| *total != 0).map(|(name, total)| format!(", {name}={total}")).collect()
+        counted.filter(|(_, total)| *total != 0).map(|(name, total)| format!("{name}={total}")).collect()
     }
 
     /// Those other than zero, by the outcome's name.
@@ -215,7 +215,7 @@ impl Batch {
 
     /// Returns the lines of the outcomes file (`docs/events.md` §10), numbered from `first_n`: NDJSON.
     ///
-    /// Raises ValueError unless the call that made the batch was given `keys=True`.
+    /// Raises `ValueError` unless the call that made the batch was given `keys=True`.
     ///
     ///     >>> from tallystick import Engine
     ///     >>> Engine().apply([{"id": "1", "source": "wms"}], keys=True).outcome_lines(1)
@@ -249,15 +249,16 @@ impl Batch {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let mut text = format!("Batch(events={}", self.numbers().len());
+        let mut members = vec![format!("events={}", self.numbers().len())];
         let sequences = self.sequences.bind(py).try_readonly()?;
         let sequences = sequences.as_array();
         if let (Some(first), Some(last)) = (sequences.first(), sequences.last()) {
-            text += &format!(", sequences={first}..{last}");
+            members.push(format!("sequences={first}..{last}"));
         }
         let mut totals = Totals::default();
         self.numbers().iter().for_each(|number| totals.count(*number));
-        Ok(text + &totals.words() + ")")
+        members.append(&mut totals.words());
+        Ok(format!("Batch({})", members.join(", ")))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::position::optional;
 ///
 /// Quantities are int64 in thousandths of a unit, and their names say so; versions are uint64. Each is gathered when
 /// it is asked for, into memory that NumPy takes over. The whole is an Arrow table for polars, pandas, pyarrow and
-/// DuckDB: `pl.DataFrame(positions)`, `pa.table(positions)`.
+/// `DuckDB`: `pl.DataFrame(positions)`, `pa.table(positions)`.
 ///
 ///     >>> from tallystick import Engine
 ///     >>> engine = Engine()
@@ -185,7 +185,7 @@ impl Positions {
         self.rows.iter().map(|row| row.version).collect::<Vec<_>>().into_pyarray(py)
     }
 
-    /// The positions as a stream of one Arrow record batch, for libraries that speak the PyCapsule protocol.
+    /// The positions as a stream of one Arrow record batch, for libraries that speak the `PyCapsule` protocol.
     ///
     /// Columns are named as the properties: four of text (lot and owner null where there is none), then int64, then
     /// uint64. Nobody copies the numbers: asked twice, it hands out the same memory, which lives as long as anybody

@@ -213,7 +213,7 @@ impl Engine {
         })
     }
 
-    /// Returns everything in one value, for `restore`. Raises ValueError while output is held that it would lose.
+    /// Returns everything in one value, for `restore`. Raises `ValueError` while output is held that it would lose.
     ///
     ///     >>> from tallystick import Engine
     ///     >>> type(Engine().snapshot())

@@ -44,13 +44,13 @@ impl Flush {
         self.0.positions
     }
 
-    /// Messages of what changed: a list of id (`str`) and JSON (`bytes`), each a CloudEvent with many positions.
+    /// Messages of what changed: a list of id (`str`) and JSON (`bytes`), each a `CloudEvent` with many positions.
     #[getter]
     fn availability<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         messages(py, &self.0.availability)
     }
 
-    /// Messages of what a person has to look at, in the same form, each a batch of CloudEvents.
+    /// Messages of what a person has to look at, in the same form, each a batch of `CloudEvents`.
     #[getter]
     fn exceptions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         messages(py, &self.0.exceptions)

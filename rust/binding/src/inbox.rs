@@ -72,7 +72,7 @@ impl Inbox {
     }
 
     /// Takes messages from a chunk of the connection's bytes. Returns how many, the bytes of their payloads, and all
-    /// other bytes in runs. Raises ValueError unless a subscription is tapped.
+    /// other bytes in runs. Raises `ValueError` unless a subscription is tapped.
     ///
     ///     >>> inbox = Inbox(1)
     ///     >>> inbox.tap(3)
@@ -89,7 +89,7 @@ impl Inbox {
     }
 
     /// Does what `feed` does for a chunk at the beginning of a buffer (uint8), without a copy; nobody may write to it
-    /// meanwhile. Raises ValueError for a chunk that is longer than its buffer.
+    /// meanwhile. Raises `ValueError` for a chunk that is longer than its buffer.
     ///
     ///     >>> import numpy as np
     ///     >>> inbox = Inbox(1)

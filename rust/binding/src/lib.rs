@@ -88,7 +88,7 @@ mod _engine {
     /// Returns what can be promised by bucket, None where supply is unlimited. All quantities are thousandths of a
     /// unit; `tallystick.atp_figures` says the same in units.
     ///
-    /// Raises ValueError for lengths that differ, a mode that is none, and what is beyond the limits.
+    /// Raises `ValueError` for lengths that differ, a mode that is none, and what is beyond the limits.
     ///
     ///     >>> atp_figures_thousandths(10_000, [0, 5_000], [0, 12_500], [0, 0], "look_ahead", None, None, True)
     ///     [2500, 2500]

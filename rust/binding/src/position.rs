@@ -131,7 +131,7 @@ impl Position {
     }
 
     /// All fields by name, for an answer of a web service: quantities in units, as `Decimal`; lot and owner only where
-    /// there are some. FastAPI and pydantic write such a dict; `json.dumps` does with `default=str`.
+    /// there are some. `FastAPI` and pydantic write such a dict; `json.dumps` does with `default=str`.
     ///
     ///     >>> from tallystick import Engine
     ///     >>> engine = Engine()
@@ -158,14 +158,16 @@ impl Position {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let key = &self.0.key;
-        let mut text = format!("Position(sku={}, location={}", quoted(py, &key.sku)?, quoted(py, &key.location)?);
-        for (name, value) in [("lot", self.lot()), ("owner", self.owner())] {
-            if let Some(value) = value {
-                text += &format!(", {name}={}", quoted(py, value)?);
+        let mut members = Vec::new();
+        for (name, value) in [("sku", &key.sku), ("location", &key.location), ("lot", &key.lot), ("owner", &key.owner)]
+        {
+            if !value.is_empty() {
+                members.push(format!("{name}={}", quoted(py, value)?));
             }
         }
         let [atp, on_hand] = [self.0.atp, self.0.account(Account::OnHand)].map(quantity::text);
-        Ok(format!("{text}, atp={atp}, on_hand={on_hand}, version={})", self.0.version))
+        members.push(format!("atp={atp}, on_hand={on_hand}, version={}", self.0.version));
+        Ok(format!("Position({})", members.join(", ")))
     }
 }
 

@@ -19,7 +19,7 @@ impl Engine {
     /// Returns exceptions as items of work (`docs/truth.md` §7), by their numbers: a list of `ExceptionItem`.
     ///
     /// What is given must fit; `state` is open, acknowledged, resolved, discarded, or `unresolved` for the first two.
-    /// `after` is a number, for the next `limit` of them. Raises ValueError for a state that is none.
+    /// `after` is a number, for the next `limit` of them. Raises `ValueError` for a state that is none.
     ///
     ///     >>> engine = Engine()
     ///     >>> batch = engine.apply([{"id": "1", "source": "wms"}])
@@ -113,7 +113,7 @@ impl Engine {
     ///
     /// `positions` is a list of dicts with `sku`, and `location` or `group`. `asked` is what is asked about all of
     /// them: `quantity`, `due` (an ISO date), `channel`, `mode`, `measure`, `horizon`, `explain`. Quantities are in
-    /// units, exact. Raises ValueError, which names the member, for a question that cannot be answered.
+    /// units, exact. Raises `ValueError`, which names the member, for a question that cannot be answered.
     ///
     ///     >>> engine = Engine()
     ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}

@@ -44,7 +44,7 @@ impl Reference {
     }
 
     /// Applies messages as the engine does, and returns the names of their outcomes. It has no clock: give it the
-    /// times that the engine had, or `event_times=True`. Raises ValueError for neither.
+    /// times that the engine had, or `event_times=True`. Raises `ValueError` for neither.
     ///
     ///     >>> Reference().apply([b"{}"], 1, 0)
     ///     ['malformed']
