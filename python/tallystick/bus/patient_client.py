@@ -42,10 +42,6 @@ class _Transport(TcpTransport):
     def __bool__(self) -> bool:
         return True  # nats-py would put its own in the place of one that is not connected yet.
 
-    def close(self) -> None:
-        with contextlib.suppress(AttributeError):  # nats-py before 2.15 closes one that was never connected, too.
-            super().close()  # type: ignore[no-untyped-call]
-
     def write(self, payload: bytes) -> None:
         with _lost():
             super().write(payload)  # type: ignore[no-untyped-call]
