@@ -51,6 +51,15 @@ def without_words(message: bytes) -> bytes:
     return json.dumps(stripped(json.loads(message))).encode()
 
 
+def as_it_was_named(message: bytes) -> bytes:
+    """A message of exceptions under the name that an item's number had when the digests were taken."""
+    told = json.loads(message)
+    for event in told:
+        if event["type"].startswith("tallystick.exception"):
+            event["data"] = {"exception" if name == "number" else name: each for name, each in event["data"].items()}
+    return json.dumps(told).encode()
+
+
 def told_in(scenario: Scenario) -> Iterator[bytes]:
     """All that a scenario lets out: answers, availability and exceptions, step by step."""
     engine = Engine(scenario.config, key=KEY)
@@ -63,7 +72,7 @@ def told_in(scenario: Scenario) -> Iterator[bytes]:
         for name, body in flush.availability:
             yield name.encode() + body
         for name, body in flush.exceptions:
-            yield name.encode() + without_words(body)
+            yield name.encode() + without_words(as_it_was_named(body))
     yield engine.state_hash().encode()
 
 
