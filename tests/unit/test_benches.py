@@ -265,7 +265,7 @@ def test_rows_know_their_balances_whatever_the_block() -> None:
     rows, engine = Rows(positions=7_000, seed=3), Engine(CONFIG)
     for events in (30_000, 1, 12_345):
         for block in rows.blocks(events):
-            engine.apply(block, engine.sequence + 1, None)
+            engine.apply(block, engine.sequence + 1, event_times=True)
     assert rows.duplicates > 0
     check_totals(engine, rows)
     rows.on_hand += 1

@@ -54,7 +54,8 @@ def demo(
     """Sends a year of real sales through a real server and daemon, and proves the ledger right.
 
     1,469,307 sales lines with 3 % duplicates, shuffled, become balances of 631,479 positions, each compared with a
-    group-by of the raw data. Exit status 1 if a single one differs. Leaves a picture, demo.png, in the folder.
+    group-by of the raw data. Exit status 1 if a single one differs. With the extra `picture`
+    it leaves a picture, demo.png, in the folder.
 
     Examples:
 

@@ -26,7 +26,7 @@ def void(target_source: str, target_id: str, *, source: str, directive_id: str |
     >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}'
     >>> batch = engine.apply([came, void("wms", "1", source="wms")], first_sequence=1, log_time_ns=0)
     >>> engine.position("LAMP", "DC1").on_hand
-    0
+    Decimal('0')
     """
     return directive("event.voided", source, directive_id, more, target=_target(target_source, target_id))
 
@@ -48,7 +48,7 @@ def correct(
     >>> event = {"type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": 6}
     >>> batch = engine.apply([came, correct("wms", "1", event, source="wms")], first_sequence=1, log_time_ns=0)
     >>> engine.position("LAMP", "DC1").on_hand
-    6000
+    Decimal('6')
     """
     target = _target(target_source, target_id)
     return directive("event.corrected", source, directive_id, more, target=target, event=dict(event))
@@ -77,11 +77,10 @@ def deny(exception: int, *, source: str = OPERATOR, directive_id: str | None = N
 def acknowledge(exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str) -> bytes:
     """Marks an exception as one that somebody works on.
 
-    >>> import json
     >>> from tallystick import Engine
     >>> engine = Engine()
-    >>> batch = engine.apply([b"{}", acknowledge(1)], first_sequence=1, log_time_ns=0)
-    >>> json.loads(engine.exception(1))["state"]
+    >>> batch = engine.apply([b"{}", acknowledge(1)])
+    >>> engine.exception(1)["state"]
     'acknowledged'
     """
     return move_on("acknowledged", exception, source=source, directive_id=directive_id, **more)
@@ -138,7 +137,7 @@ def configure(
     >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}'
     >>> batch = engine.apply([came, configure({"safety_stock": {"default": 2}})], first_sequence=1, log_time_ns=0)
     >>> engine.position("LAMP", "DC1").atp
-    3000
+    Decimal('3')
     """
     members = {} if config is None else {"config": config if isinstance(config, str) else dict(config)}
     return directive("configuration.changed", source, directive_id, more, **members, mode=mode)

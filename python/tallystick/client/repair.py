@@ -46,7 +46,7 @@ def edited(item: WorkItem, changes: Iterable[str]) -> bytes:
     >>> [item] = items(engine.exceptions())
     >>> batch = engine.apply([edited(item, ["type=stock.received"])], first_sequence=2, log_time_ns=0)
     >>> engine.position("LAMP", "DC1").on_hand, engine.open_exceptions()
-    (5000, [])
+    (Decimal('5'), [])
     """
     before = _original(item)
     after = dict(before)

@@ -1,10 +1,9 @@
 """Work: exceptions as items that people work on (docs/truth.md §7), read from what the engine says of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Self
 
-from tallystick import exact_json
 from tallystick.bus.questions import UNRESOLVED
 
 _REASONS: Final = {
@@ -109,6 +108,6 @@ class WorkItem:
         return self.state in UNRESOLVED
 
 
-def items(answer: bytes | str) -> list[WorkItem]:
-    """Returns the items of `Engine.exceptions()`. Raises ValueError for what is no JSON."""
-    return [WorkItem.of(found) for found in exact_json.loads(answer)]
+def items(answer: Iterable[Mapping[str, Any]]) -> list[WorkItem]:
+    """Returns what `Engine.exceptions` lists as items of work."""
+    return [WorkItem.of(found) for found in answer]

@@ -4,7 +4,7 @@ A question that is not understood is a ValueError that names what is wrong. It k
 `service` brings the two together.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from tallystick import exact_json
@@ -30,7 +30,6 @@ from tallystick.bus.questions import (
     WHAT_IF,
     Question,
 )
-from tallystick.quantity import to_decimal
 
 if TYPE_CHECKING:
     from tallystick._engine import Engine, Position
@@ -99,7 +98,7 @@ def _as_json(position: "Position") -> dict[str, Any]:
 
     names = {"sku": position.sku, "location": position.location, "lot": position.lot, "owner": position.owner}
     # A fragment is a JSON number with all its digits; a float would not be exact.
-    numbers = {name: orjson.Fragment(str(to_decimal(getattr(position, name)))) for name in QUANTITIES}
+    numbers = {name: orjson.Fragment(str(getattr(position, name))) for name in QUANTITIES}
     return {name: value for name, value in names.items() if value is not None} | numbers | {"version": position.version}
 
 
@@ -127,9 +126,9 @@ def _list(engine: "Engine", question: Mapping[str, Any], bytes_max: int) -> byte
     if not isinstance(with_events, bool):
         raise ValueError("events is true or false")  # noqa: TRY004 (a wrong value to whoever asks)
     # One more than is wanted tells whether there are more.
-    text = engine.exceptions(state=None if state == "all" else state, after=after, limit=limit + 1, **filters)
-    found = exact_json.loads(text)
-    items, more = found[:limit], len(found) > limit
+    found = engine.exceptions(state=None if state == "all" else state, after=after, limit=limit + 1, **filters)
+    items: Sequence[Mapping[str, Any]] = found[:limit]
+    more = len(found) > limit
     if not with_events:
         items = [{name: value for name, value in item.items() if name not in _EVENT} for item in items]
     parts = _fitting(items, bytes_max)
@@ -152,8 +151,7 @@ def _fitting(items: Iterable[Mapping[str, Any]], bytes_max: int) -> list[bytes]:
 
 def _one(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
     number = _number(question, "number", 1, None, None)
-    found = engine.exception(number)
-    return (found if found is not None else "null").encode()
+    return engine.exception_json(number) or b"null"
 
 
 def _trail(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
@@ -161,8 +159,7 @@ def _trail(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> by
     sku, location, lot, owner = names
     if sku is None or location is None:
         raise ValueError("sku and location are needed")
-    found = engine.trail(sku, location, lot, owner)
-    return (found if found is not None else "null").encode()
+    return engine.trail_json(sku, location, lot, owner) or b"null"
 
 
 def _what_if(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
@@ -171,7 +168,7 @@ def _what_if(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> 
         raise ValueError(f"events is a list of 1 to {EVENTS_MAX} events")
     if not all(isinstance(event, dict) for event in events):
         raise ValueError("each event is a JSON object")
-    return engine.what_if([exact_json.dumps(event) for event in events]).encode()
+    return engine.what_if_json([exact_json.dumps(event) for event in events])
 
 
 def _answers(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
@@ -185,10 +182,10 @@ def _answers(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> 
 
 
 def _sources(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
-    source, text = _text(question, "source"), engine.sources()
+    source = _text(question, "source")
     if source is None:
-        return text.encode()
-    return exact_json.dumps([found for found in exact_json.loads(text) if found["source"] == source])
+        return engine.sources_json()
+    return exact_json.dumps([found for found in engine.sources() if found["source"] == source])
 
 
 def _reservations(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
@@ -197,20 +194,22 @@ def _reservations(engine: "Engine", question: Mapping[str, Any], _bytes_max: int
     if not isinstance(leaks, bool):
         raise ValueError("leaks is true or false")  # noqa: TRY004 (a wrong value to whoever asks)
     asked |= {"leaks": leaks or None, "limit": _number(question, "limit", 1, RESERVATIONS_MAX, _LIMIT)}
-    return engine.reservations(exact_json.dumps({name: value for name, value in asked.items() if value is not None}))
+    return engine.reservations_json(
+        exact_json.dumps({name: value for name, value in asked.items() if value is not None})
+    )
 
 
 def _claims(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
     asked: dict[str, Any] = {name: _text(question, name) for name in ("document", "sku", "location")}
     asked["limit"] = _number(question, "limit", 1, CLAIMS_MAX, _LIMIT)
-    return engine.claims(exact_json.dumps({name: value for name, value in asked.items() if value is not None}))
+    return engine.claims_json(exact_json.dumps({name: value for name, value in asked.items() if value is not None}))
 
 
 def _replenish(engine: "Engine", question: Mapping[str, Any], bytes_max: int) -> bytes:
     sku, location = (_text(question, name) for name in ("sku", "location"))
     limit = _number(question, "limit", 1, SIGNALS_MAX, _LIMIT)
     total = engine.replenishment_total(sku, location)
-    signals = exact_json.loads(engine.replenishment(sku, location, limit))
+    signals = engine.replenishment(sku, location, limit)
     head = exact_json.dumps({"sequence": engine.sequence, "total": total})[:-1]
     return b'%s,"signals":[%s]}' % (head, b",".join(_fitting(signals, bytes_max)))
 
@@ -236,9 +235,9 @@ def _number(question: Mapping[str, Any], name: str, least: int, most: int | None
 _ANSWER_TO: Final[Mapping[Question, Answer]] = {
     LIST: _list,
     ONE: _one,
-    STATS: lambda engine, _members, _bytes_max: engine.exception_stats().encode(),
+    STATS: lambda engine, _members, _bytes_max: engine.exception_stats_json(),
     SOURCES: _sources,
-    SHADOW: lambda engine, _members, _bytes_max: engine.shadow_report().encode(),
+    SHADOW: lambda engine, _members, _bytes_max: engine.shadow_report_json(),
     TRAIL: _trail,
     WHAT_IF: _what_if,
     ANSWERS: _answers,

@@ -84,7 +84,7 @@ def replay(  # noqa: PLR0913 (all but the files are by name)
             with opened(name, mapping) as file:
                 bytes_before = bytes_read
                 for block, apply in _blocks(engine, file, with_reference=reference):
-                    batch = apply(block.data, events + 1, None, keys=outcome_file is not None)
+                    batch = apply(block.data, events + 1, event_times=True, keys=outcome_file is not None)
                     if lines is not None:
                         lines.add(batch, events + 1)
                     if twin is not None:
@@ -122,16 +122,15 @@ def _blocks(
     if with_reference:
         raise UsageError(f"{file.name}: holds columns, which the reference does not read; give it NDJSON")
 
-    def apply(data: bytes, first_sequence: int, log_time_ns: int | None, *, keys: bool) -> "Batch":
+    def apply(data: bytes, first_sequence: int, *, event_times: bool, keys: bool) -> "Batch":
         try:
             try:
-                return engine.apply_columns(data, first_sequence, log_time_ns, keys=keys)
+                return engine.apply_columns(data, first_sequence, event_times=event_times, keys=keys)
             except ValueError as error:
                 if "is compressed" not in str(error):  # as Feather is, unless told otherwise
                     raise
-                return engine.apply_columns(
-                    arrow.table(file.name, data, file.form), first_sequence, log_time_ns, keys=keys
-                )
+                rows = arrow.table(file.name, data, file.form)
+                return engine.apply_columns(rows, first_sequence, event_times=event_times, keys=keys)
         except ValueError as error:
             raise UsageError(f"{file.name}: {error}") from error
 
@@ -166,7 +165,7 @@ def balance_lines(engine: "Engine") -> Iterator[bytes]:
 def exception_lines(engine: "Engine") -> Iterator[bytes]:
     """Yields the exceptions as NDJSON in the order of their numbers, those that are resolved too."""
     after = 0
-    while found := exact_json.loads(engine.exceptions(after=after, limit=_EXCEPTIONS_TOGETHER)):
+    while found := engine.exceptions(after=after, limit=_EXCEPTIONS_TOGETHER):
         yield b"".join(exact_json.dumps(item) + b"\n" for item in found)
         after = found[-1]["number"]
 
@@ -212,7 +211,7 @@ class _Twin:
 
         from tallystick._engine import OUTCOMES
 
-        names = self._reference.apply(data, first_sequence, None)
+        names = self._reference.apply(data, first_sequence, event_times=True)
         expected = np.array([OUTCOMES[name] for name in names], dtype=np.uint8)
         if self._difference is None and not np.array_equal(expected, batch.outcomes):
             self._difference = f"outcomes differ among events {first_sequence} to {first_sequence + len(names) - 1}"

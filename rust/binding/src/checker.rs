@@ -25,6 +25,12 @@ pub(crate) struct Checker {
 }
 
 /// What a look at lines found.
+///
+///     >>> checked = Checker().check(b"[1]")
+///     >>> checked
+///     Checked(events=1, refused=1)
+///     >>> checked.events, checked.fit, [refusal["outcome"] for refusal in checked.refused]
+///     (1, [], ['malformed'])
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct Checked(core::LineChecks);
 
@@ -37,7 +43,10 @@ impl Checker {
         Ok(Self { engine: core::Engine::new(config, [0; 16]) })
     }
 
-    /// Judges lines of NDJSON.
+    /// Judges lines of NDJSON, `bytes` or whatever has a buffer of them.
+    ///
+    ///     >>> Checker().check(b"").events
+    ///     0
     fn check(&self, py: Python<'_>, lines: Bytes) -> Checked {
         Checked(py.detach(|| self.engine.check_lines(&lines)))
     }
@@ -45,13 +54,17 @@ impl Checker {
 
 #[pymethods]
 impl Checked {
-    /// Lines that are not blank.
+    fn __repr__(&self) -> String {
+        format!("Checked(events={}, refused={})", self.0.events, self.0.refused.len())
+    }
+
+    /// Lines that are not blank: `int`.
     #[getter]
     fn events(&self) -> u64 {
         self.0.events
     }
 
-    /// How many are fit to be applied, by type and source.
+    /// How many are fit to be applied, as tuples of type, source and count.
     #[getter]
     fn fit(&self) -> Vec<(&str, &str, u64)> {
         let rows = self.0.fit.iter().flat_map(|(kind, sources)| sources.iter().map(move |row| (kind, row)));
