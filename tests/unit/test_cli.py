@@ -154,7 +154,7 @@ def test_config_check_and_show(tmp_path: Path, capsys: pytest.CaptureFixture[str
     path = tmp_path / "tallystick.toml"
     path.write_text('[nats]\ntoken = "s3cret"\n\n[engine]\nnegative_stock = "refuse"\n')
     assert execute(["config", "check", "--config", str(path)]) == 0
-    assert "good, fingerprint" in capsys.readouterr().out
+    assert capsys.readouterr().out == f"{path} is valid.\n"
     for arguments in (["config", "show"], ["config", "show", "--json"]):
         assert execute([*arguments, "--config", str(path)]) == 0
         shown = capsys.readouterr().out

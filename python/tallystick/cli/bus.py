@@ -23,8 +23,28 @@ class Reach:
     server: str | None
     timeout_s: float
 
+    def ask(self, work: "Callable[[Client], Awaitable[Result]]") -> Result:
+        """As `run`, for what only asks: all of it has `timeout_s`. Raises BusError when that is over."""
+        import asyncio
+        import time
+
+        from tallystick.errors import BusError
+
+        async def bounded_work(client: "Client") -> Result:
+            try:
+                async with asyncio.timeout(max(until - time.monotonic(), 0)):
+                    return await work(client)
+            except TimeoutError as error:
+                raise BusError(f"no answer within {self.timeout_s:g} s; give it more with --timeout-s") from error
+
+        until = time.monotonic() + self.timeout_s
+        return self.run(bounded_work)
+
     def run(self, work: "Callable[[Client], Awaitable[Result]]") -> Result:
-        """Runs `work` with a client, in an event loop and on a connection of its own, and returns its result."""
+        """Runs `work` with a client, in an event loop and on a connection of its own, and returns its result.
+
+        The connection, and each answer, has `timeout_s`. Raises BusError.
+        """
         from tallystick import config as configuration
         from tallystick.client.client import Client
         from tallystick.event_loop import run_loop
@@ -32,18 +52,21 @@ class Reach:
         settings = configuration.load(self.config)
 
         async def connected_work() -> Result:
-            async with connected(settings.nats, self.server) as connection:
+            async with connected(settings.nats, self.server, self.timeout_s) as connection:
                 return await work(Client(connection, settings.input.subject, timeout_s=self.timeout_s))
 
         return run_loop(connected_work())
 
 
 @asynccontextmanager
-async def connected(settings: "Nats", server: str | None) -> AsyncIterator["Connection"]:
-    """A connection to `server`, or to the configured one. Raises BusError."""
+async def connected(
+    settings: "Nats", server: str | None, timeout_s: float | None = None
+) -> AsyncIterator["Connection"]:
+    """A connection to `server`, or to the configured one; within `timeout_s` where that is less. Raises BusError."""
     from tallystick.bus.connection import connect
 
-    connection = await connect(replace(settings, url=server) if server else settings)
+    wait_s = min(settings.connect_timeout_s, timeout_s or settings.connect_timeout_s)
+    connection = await connect(replace(settings, url=server or settings.url, connect_timeout_s=wait_s))
     try:
         yield connection
     finally:

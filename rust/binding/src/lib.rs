@@ -59,6 +59,12 @@ mod _engine {
         Ok(crate::engine::hex(config.fingerprint()))
     }
 
+    /// Every table and key of the configuration that changes results, as a JSON array.
+    #[pyfunction]
+    fn config_schema() -> String {
+        Config::schema()
+    }
+
     /// The built-in rule table, as TOML.
     #[pyfunction]
     fn default_rules() -> &'static str {
