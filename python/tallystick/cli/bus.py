@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from nats.aio.client import Client as Connection
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tallystick.config import Nats
 
 Result = TypeVar("Result")
+_GRACE_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +27,26 @@ class Reach:
     def ask(self, work: "Callable[[Client], Awaitable[Result]]") -> Result:
         """As `run`, for what only asks: all of it has `timeout_s`. Raises BusError when that is over."""
         import asyncio
-        import time
 
         from tallystick.errors import BusError
 
         async def bounded_work(client: "Client") -> Result:
             try:
-                async with asyncio.timeout(max(until - time.monotonic(), 0)):
+                # A question that is out of time says more than this does, so it has the first word.
+                async with asyncio.timeout(client.timeout_s + _GRACE_S):
                     return await work(client)
             except TimeoutError as error:
                 raise BusError(f"no answer within {self.timeout_s:g} s; give it more with --timeout-s") from error
 
-        until = time.monotonic() + self.timeout_s
         return self.run(bounded_work)
 
     def run(self, work: "Callable[[Client], Awaitable[Result]]") -> Result:
         """Runs `work` with a client, in an event loop and on a connection of its own, and returns its result.
 
-        The connection, and each answer, has `timeout_s`. Raises BusError.
+        Each answer has what the connection left of `timeout_s`. Raises BusError.
         """
+        import time
+
         from tallystick import config as configuration
         from tallystick.client.client import Client
         from tallystick.event_loop import run_loop
@@ -52,8 +54,10 @@ class Reach:
         settings = configuration.load(self.config)
 
         async def connected_work() -> Result:
+            until = time.monotonic() + self.timeout_s
             async with connected(settings.nats, self.server, self.timeout_s) as connection:
-                return await work(Client(connection, settings.input.subject, timeout_s=self.timeout_s))
+                left_s = max(until - time.monotonic(), _GRACE_S)
+                return await work(Client(connection, settings.input.subject, timeout_s=left_s))
 
         return run_loop(connected_work())
 

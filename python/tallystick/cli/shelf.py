@@ -34,8 +34,8 @@ def row(position: Mapping[str, Any], binds: str | None = None) -> dict[str, Any]
     return {
         **position,
         # Claims without a document that stand below zero count as zero, so what they would give has to go again.
-        "below_zero": position["on_hand"] - less - position["on_hand_atp"],
-        "later": position["atp"] - position["on_hand_atp"],
+        "below_zero": _exact(position["on_hand"] - less - position["on_hand_atp"]),
+        "later": _exact(position["atp"] - position["on_hand_atp"]),
         "binds": binds,
     }
 
@@ -46,9 +46,9 @@ def show(sku: str, location: str | None, sequence: int, rows: Sequence[Mapping[s
     if not rows:
         typer.echo(f"{name}: no stock was ever seen (log {sequence})")
         return
-    promised = sum(max(one["atp"], 0) for one in rows)
-    where = f" at {tables.counted(len(rows), 'place')}" if len(rows) > 1 else ""
-    typer.echo(f"{name}: {promised:,} can be promised today{where} (log {sequence:,})\n")
+    promised = _exact(sum(max(one["atp"], 0) for one in rows))
+    where = f" at {tables.counted(len(rows), 'position')}" if len(rows) > 1 else ""
+    typer.echo(f"{name}: {promised:,} can be promised today{where} (log {sequence:,})")
     tables.show(table(rows))
     for line in notes(rows):
         typer.echo(line)
@@ -59,7 +59,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Any:
     less, beside = _shown(LESS, rows), _shown(BESIDE, rows)
     later = ["later"] if any(one["later"] for one in rows) else []
     figures = ["atp", "on_hand", *less, *later, *beside]
-    signs = {"atp": "", "on_hand": "= ", "later": "+ "} | dict.fromkeys(less, "− ")
+    signs = {"on_hand": "=\n", "later": "+\n"} | dict.fromkeys(less, "−\n")
     headings = ["ATP" if name == "atp" else signs.get(name, "") + name.replace("_", "\n") for name in figures]
     named = [name for name in ("lot", "owner") if any(one.get(name) for one in rows)]
     binds = ["binds"] if any(one["binds"] for one in rows) else []
@@ -81,7 +81,9 @@ def notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if has_later:
         said.append("later: what comes and goes until the day that binds; see it with --explain.")
     if "below zero" in less:
-        said.append("below zero: claims without a document that were taken back more often than made; they add nothing.")
+        said.append(
+            "below zero: claims without a document that were taken back more often than made; they add nothing."
+        )
     short = [one for one in rows if one["atp"] < 0]
     said += [f"{tables.printable(one['location'])} is {-one['atp']:,} short." for one in short]
     if short and len(rows) > 1:
@@ -94,5 +96,10 @@ def _shown(names: Iterable[str], rows: Sequence[Mapping[str, Any]]) -> list[str]
     return [name for name in names if name in _ALWAYS or any(one.get(name, 0) for one in rows)]
 
 
+def _exact(amount: Amount) -> Amount:
+    """The same without zeros behind the point."""
+    return int(amount) if amount == int(amount) else amount.normalize() if isinstance(amount, Decimal) else amount
+
+
 def _figure(amount: Amount) -> str:
-    return f"{amount:,}"
+    return f"{_exact(amount):,}"

@@ -14,6 +14,8 @@ from typing import Any, Final
 NARROW: Final = ("#", "code", "log time", "total\nstep", "outcome", "oldest")
 """Columns that are read at a glance, and so never broken."""
 _UNLIMITED: Final = 100_000
+_WORD_MAX: Final = 24
+"""A longer word is broken before a table is given up."""
 
 
 def table(*columns: str, numbers: Iterable[str] = (), title: str | None = None, whole: Iterable[str] = ()) -> Any:
@@ -48,10 +50,23 @@ def show(*what: Any) -> None:
     for one in what:
         text = io.StringIO()
         console = Console(file=text, width=width(), color_system=None, highlight=False)
-        is_wide = isinstance(one, Table) and console.measure(one).minimum > console.width
+        is_wide = isinstance(one, Table) and _least(one) > console.width
         console.print(_records(one) if is_wide else one, soft_wrap=is_wide)
         for line in text.getvalue().splitlines():
             print(line.rstrip())
+
+
+def _least(made: Any) -> int:
+    """How many columns a table needs in which nothing is broken that is read as a whole."""
+    from rich.cells import cell_len
+
+    needed = len(made.columns)  # a blank before each, and between them
+    for column in made.columns:
+        texts = [str(text) for cell in (column.header, *column.cells) for text in str(cell).splitlines()]
+        if not column.no_wrap:
+            texts = [word[:_WORD_MAX] for text in texts for word in text.split()]
+        needed += 1 + max(map(cell_len, texts), default=0)
+    return needed - 1
 
 
 def _records(wide: Any) -> str:
@@ -61,11 +76,13 @@ def _records(wide: Any) -> str:
     rows = zip(*(column.cells for column in wide.columns), strict=True)
     paragraphs = [
         "\n".join(
-            f"{name:<{margin}}  {str(cell).replace(chr(10), ', ')}" for name, cell in zip(names, row, strict=True) if cell
+            f"{name:<{margin}}  {str(cell).replace(chr(10), ', ')}"
+            for name, cell in zip(names, row, strict=True)
+            if cell
         )
         for row in rows
     ]
-    return "\n\n".join([*([str(wide.title)] if wide.title else []), *paragraphs])
+    return "\n\n".join([str(wide.title or ""), *paragraphs, ""]).removeprefix("\n")
 
 
 def plain(text: object) -> str:

@@ -33,7 +33,7 @@ class Client:
     def __init__(self, connection: "Connection", subject: str, *, timeout_s: float = TIMEOUT_S) -> None:
         self._connection = connection
         self._subject = subject
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
 
     async def ask(self, subject: str, question: Mapping[str, Any]) -> bytes:
         """Returns the daemon's answer, as it sent it.
@@ -44,7 +44,7 @@ class Client:
         from nats.errors import TimeoutError as NatsTimeoutError
 
         try:
-            reply = await self._connection.request(subject, exact_json.dumps(dict(question)), self._timeout_s)
+            reply = await self._connection.request(subject, exact_json.dumps(dict(question)), self.timeout_s)
         except (NoRespondersError, NatsTimeoutError) as error:
             raise BusError(f"no daemon answers at {self._server}; start one with: tallystick run") from error
         if reply.headers and (problem := reply.headers.get("Nats-Service-Error")):
@@ -108,7 +108,7 @@ class Client:
         headers = {"Nats-Msg-Id": str(uuid.uuid4())}
         for _ in range(_PUBLISH_TRIES):
             try:
-                reply = await self._connection.request(self._subject, event, self._timeout_s, headers=headers)
+                reply = await self._connection.request(self._subject, event, self.timeout_s, headers=headers)
             except NoRespondersError as error:
                 raise StreamError(
                     f"no stream at {self._server} listens to {self._subject}; give the daemon's configuration"
@@ -134,7 +134,7 @@ class Client:
 
     async def until_applied(self, sequence: int) -> None:
         """Waits until the daemon has applied a log sequence. Raises BusError if that takes too long."""
-        deadline = time.monotonic() + self._timeout_s
+        deadline = time.monotonic() + self.timeout_s
         reached = -1
         while reached < sequence:
             reached = int(exact_json.loads(await self.ask(questions.STATUS_SUBJECT, {}))["sequence"])
@@ -142,7 +142,7 @@ class Client:
                 return
             if time.monotonic() > deadline:
                 raise BusError(
-                    f"stored as message {sequence}, but the daemon is at {reached} after {self._timeout_s:g} s; "
+                    f"stored as message {sequence}, but the daemon is at {reached} after {self.timeout_s:g} s; "
                     "it will get there, ask again later"
                 )
             await asyncio.sleep(_LOOK_EVERY_S)
