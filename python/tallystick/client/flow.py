@@ -73,7 +73,7 @@ class Flow:
         self.truncated = False
         """Whether there were more steps than are kept."""
         self._correlation = correlation
-        self._needles = _needles(correlation)
+        self._needles = needles_of(correlation)
         self._steps: list[Step] = []
         self._bodies: dict[tuple[int, int], bytes] = {}
         self._numbers: dict[int, Step] = {}
@@ -185,8 +185,8 @@ class Flow:
             yield replace(step, outcome=outcome)
 
 
-def _needles(correlation: str) -> tuple[bytes, ...]:
-    """Returns the id in all forms that its bytes can have in JSON and in columns."""
+def needles_of(correlation: str) -> tuple[bytes, ...]:
+    """Returns a text in all forms that its bytes can have in JSON and in columns."""
     escaped = json.dumps(correlation)[1:-1]
     plain = json.dumps(correlation, ensure_ascii=False)[1:-1]
     # Producers differ in what they escape, and in the case of the digits.
