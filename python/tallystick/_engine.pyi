@@ -406,7 +406,7 @@ class Engine:
         """What the messages would do, tried on a copy; nothing changes."""
 
     def answers(self, keys: Sequence[tuple[str, str]]) -> list[str | None]:
-        """The outcomes that are remembered of keys (source, id)."""
+        """The outcomes that are remembered of keys (source, id); `observed` of all that posted nothing, as directives."""
 
     def state_hash(self) -> str: ...
     def outcome_totals(self) -> dict[str, int]: ...
