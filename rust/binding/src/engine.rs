@@ -305,7 +305,7 @@ impl Engine {
             None => None,
             Some(name) => Some(ExceptionState::from_name(name).ok_or_else(|| {
                 PyValueError::new_err(format!(
-                    "state {name:?} is none; give open, acknowledged, resolved, discarded or unresolved"
+                    "there is no state {name:?}; give open, acknowledged, resolved, discarded or unresolved"
                 ))
             })?),
         };

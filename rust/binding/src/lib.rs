@@ -84,7 +84,7 @@ mod _engine {
         fence: Option<usize>,
         carry_shortage: bool,
     ) -> PyResult<Vec<Option<i64>>> {
-        let mode = Mode::from_name(mode).ok_or_else(|| PyValueError::new_err(format!("mode {mode:?} is none")))?;
+        let mode = Mode::from_name(mode).ok_or_else(|| PyValueError::new_err(format!("there is no mode {mode:?}")))?;
         if supply.len() != demand.len() || supply.len() != safety.len() {
             return Err(PyValueError::new_err("supply, demand and safety stock have one amount for each bucket"));
         }
