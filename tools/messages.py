@@ -164,7 +164,9 @@ def _is_sentence(text: str) -> bool:
     """Whether a text is for people: some words, and neither a path, a pattern, a table of names nor a whole page."""
     words = re.findall(r"(?<![\w-])[A-Za-z]?[a-z']+(?![\w-])", text)
     is_code = re.search(r"\(\?|\[\\w|\\[dswb]|^\s*[\[{]\w*\"|^send \{|task\.fields", text)
-    is_page = text.count("\n") > 2 or "\n\n" in text or re.search(r"^\[\w+\]", text, re.MULTILINE) or "2026 snapshot" in text
+    is_page = (
+        text.count("\n") > 1 or "\n\n" in text or re.search(r"^\[\w+\]", text, re.MULTILINE) or "2026 snapshot" in text
+    )
     return len(words) >= 2 and len(text.split()) >= 3 and not is_page and not is_code
 
 

@@ -406,7 +406,10 @@ class Engine:
         """What the messages would do, tried on a copy; nothing changes."""
 
     def answers(self, keys: Sequence[tuple[str, str]]) -> list[str | None]:
-        """The outcomes that are remembered of keys (source, id); `observed` of all that posted nothing, as directives."""
+        """The outcomes that are remembered of keys (source, id).
+
+        `observed` stands for all that was taken and posted nothing, directives included.
+        """
 
     def state_hash(self) -> str: ...
     def outcome_totals(self) -> dict[str, int]: ...

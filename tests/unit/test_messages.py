@@ -45,7 +45,9 @@ def advised(message: Message) -> list[str]:
     """What a message advises that does not exist."""
     wrong = []
     own = re.search(r"/cli/(\w+)\.py$", message.path)
-    defined = [one for one in COMMANDS.values() if own and one.callback and one.callback.__module__.endswith(f".{own[1]}")]
+    defined = [
+        one for one in COMMANDS.values() if own and one.callback and one.callback.__module__.endswith(f".{own[1]}")
+    ]
     text = re.sub(r"(?:pip install|nats stream)[^;,]*", "", message.text)
     for words, rest in mentioned(text):
         if words not in COMMANDS:

@@ -13,7 +13,6 @@ from tallystick.cli import (
     config,
     demo,
     exceptions,
-    help,
     policy,
     publish,
     replay,
@@ -26,6 +25,7 @@ from tallystick.cli import (
     trail,
     version,
 )
+from tallystick.cli.help import teach
 from tallystick.errors import OperationError
 
 DESCRIPTION = """
@@ -86,7 +86,7 @@ app.command("version")(version.version)
 def execute(arguments: Sequence[str]) -> int:
     """Runs one command and returns its exit status. Every failure is one line on standard error, never a traceback."""
     try:
-        status = help.teach(typer.main.get_command(app))(
+        status = teach(typer.main.get_command(app))(
             args=list(arguments), prog_name="tallystick", standalone_mode=False
         )
         sys.stdout.flush()

@@ -31,8 +31,8 @@ def check(config: options.Config = None, as_json: options.Json = False) -> None:
 def show(config: options.Config = None, as_json: options.Json = False) -> None:
     """Prints every setting with its value and its origin: default, file and line, or environment; secrets are hidden.
 
-    What is printed can be used as a file. Settings of the engine that are not given stand in it as comments: results
-    change with what is given, and so does the fingerprint. Changes through the log, by policy apply, are not known here.
+    What is printed can be used as a file. Settings of the engine that are not given stand in it as comments, because
+    the fingerprint changes with what is given. Changes through the log, by policy apply, are not known here.
 
     Example:
 

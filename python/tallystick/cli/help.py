@@ -1,4 +1,4 @@
-"""Help: how `--help` is laid out: examples as they are typed, names of variables whole, at any width, without colours."""
+"""Help: how `--help` is laid out: examples as they are typed, names of variables whole, at any width, no colours."""
 
 import inspect
 import re
@@ -26,7 +26,7 @@ def teach(command: Any) -> Any:
 def example_lines(text: str) -> list[str]:
     """The examples of a help text, as they are typed.
 
-    >>> example_lines("Does it.\\n\\nExample:\\n\\n    tallystick run --embedded\\n")
+    >>> example_lines(chr(10).join(["Does it.", "", "    tallystick run --embedded"]))
     ['tallystick run --embedded']
     """
     return [line.strip() for line in text.splitlines() if line.startswith("    ") and line.strip()]
@@ -48,7 +48,9 @@ def _lines(command: Any, context: Any, width: int) -> Iterator[str]:
     yield f"Usage: {' '.join(piece for piece in pieces if piece)}"
     yield ""
     yield from _text(inspect.cleandoc(command.help or ""), width)
-    yield from _section("Arguments", ((one.metavar or one.name.upper(), _about(one, context)) for one in arguments), width)
+    yield from _section(
+        "Arguments", ((one.metavar or one.name.upper(), _about(one, context)) for one in arguments), width
+    )
     yield from _section("Options", ((_name(one, context), _about(one, context)) for one in options), width)
     yield from _section("Commands", ((name, _first_sentence(one.help)) for name, one in commands.items()), width)
     if command.epilog:

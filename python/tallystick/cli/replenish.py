@@ -44,7 +44,7 @@ def replenish(
     asked: dict[str, Any] = {"sku": sku, "location": location, "limit": limit}
     found = Reach(config, server, timeout_s).ask(lambda client: client.answer_to(questions.REPLENISH, asked))
     if as_json:
-        records.show({"sequence": found["sequence"], **one} for one in found["signals"])
+        records.show(found["signals"])
     elif not found["signals"]:
         typer.echo(NOTHING)
     else:

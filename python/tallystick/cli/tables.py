@@ -5,9 +5,7 @@ a record is one line. They have no colours, so what is piped is what is seen.
 """
 
 import io
-import os
 import shutil
-import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -37,9 +35,7 @@ def table(*columns: str, numbers: Iterable[str] = (), title: str | None = None, 
 
 def width() -> int:
     """How many columns there are."""
-    if os.environ.get("COLUMNS", "").isdigit() or sys.stdout.isatty():
-        return shutil.get_terminal_size().columns
-    return _UNLIMITED
+    return shutil.get_terminal_size((_UNLIMITED, 0)).columns
 
 
 def show(*what: Any) -> None:

@@ -165,8 +165,10 @@ def _words(step: "Step") -> tuple[str, str, str]:
     quantity = f"{step.quantity} of {position}" if step.quantity and position else position
     effective = f"as of {step.effective}" if step.effective else None
     target = f"about {step.about}" if step.about else None
-    return step.source or "?", f"{step.type or '?'} {step.id or ''}".rstrip(), _joined(
-        target, quantity, step.document, origin, effective
+    return (
+        step.source or "?",
+        f"{step.type or '?'} {step.id or ''}".rstrip(),
+        _joined(target, quantity, step.document, origin, effective),
     )
 
 

@@ -6,7 +6,7 @@ together. It looks at a bounded part of the stream, and says which movements it 
 
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -217,8 +217,8 @@ def _rows(
     counts = {(one["source"], one["id"]): one for one in found["counts"]}
     for key, one in counts.items():
         row = next((row for row in told if row.key == key), None) or Row(one["time"], 0, "count", 0, None, None, *key)
-        at = {"time": one["time"], "time_ns": time_ns(one["time"]), "quantity": one["quantity"]}
-        rows.append(replace(row, kind="count", is_barrier=one["is_barrier"], **at))
+        found_then = replace(row, time=one["time"], time_ns=time_ns(one["time"]), quantity=one["quantity"])
+        rows.append(replace(found_then, kind="count", is_barrier=one["is_barrier"]))
     movements = [Row(one["time"], time_ns(one["time"]), "movement", one["quantity"]) for one in found["movements"]]
     left = [row for row in told if row.key not in counts and row.kind == "movement"]
     return rows + _matched(movements, left)
@@ -227,26 +227,34 @@ def _rows(
 def _matched(movements: Sequence[Row], events: Iterable[Row]) -> list[Row]:
     """The engine's movements with the events that made them: those of the same time and amount first."""
     left = list(events)
-    matched: dict[int, Row] = {}
-    same: Sequence[Any] = (
-        lambda a, b: a.time_ns == b.time_ns and a.quantity == b.quantity,
-        lambda a, b: a.time_ns == b.time_ns,
-        lambda a, b: a.quantity == b.quantity,  # The log's time is not always that of its message.
+    found: list[Row | None] = [None] * len(movements)
+    # The log's time is not always that of its message, and a unit makes another amount of what was sent.
+    same: Sequence[Callable[[Row], object]] = (
+        lambda row: (row.time_ns, row.quantity),
+        lambda row: row.time_ns,
+        lambda row: (row.time_ns // (_AHEAD_S * _SECOND), row.quantity),
     )
-    for is_same in same:
+    for key in same:
+        waiting: dict[object, list[Row]] = defaultdict(list)
+        for event in reversed(left):
+            waiting[key(event)].append(event)
         for number, movement in enumerate(movements):
-            event = None if number in matched else next((one for one in left if is_same(movement, one)), None)
-            if event is not None:
-                left.remove(event)
-                at = {"time": movement.time, "time_ns": movement.time_ns, "quantity": movement.quantity}
-                matched[number] = replace(event, **at)
-    return [matched.get(number, movement) for number, movement in enumerate(movements)]
+            if found[number] is None and waiting[key(movement)]:
+                found[number] = waiting[key(movement)].pop()
+        taken = {row.key for row in found if row is not None}
+        left = [event for event in left if event.key not in taken]
+    pairs = zip(movements, found, strict=True)
+    return [_as_moved(movement, event) if event is not None else movement for movement, event in pairs]
+
+
+def _as_moved(movement: Row, event: Row) -> Row:
+    return replace(event, time=movement.time, time_ns=movement.time_ns, quantity=movement.quantity)
 
 
 def _with_balances(rows: Iterable[Row], found: Mapping[str, Any], on_hand: Decimal | int) -> list[Row]:
     """The rows by their effective times, each with what was on hand after it."""
     # At the same time a count comes after the movements that it contains.
-    ordered = sorted(rows, key=lambda row: (row.time_ns, row.kind == "movement" and 0 or 1, row.sequence or 0))
+    ordered = sorted(rows, key=lambda row: (row.time_ns, row.kind == "count", row.sequence or 0))
     balance: Decimal | int | None = on_hand - sum(one["quantity"] for one in found["movements"])
     if found["counts"]:
         balance = None if found.get("dropped_through") else 0

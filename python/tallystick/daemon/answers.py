@@ -194,7 +194,10 @@ def _sources(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> 
 
 def _reservations(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
     asked: dict[str, Any] = {name: _text(question, name) for name in ("document", "sku", "location")}
-    asked |= {"leaks": _flag(question, "leaks") or None, "limit": _number(question, "limit", 1, RESERVATIONS_MAX, _LIMIT)}
+    asked |= {
+        "leaks": _flag(question, "leaks") or None,
+        "limit": _number(question, "limit", 1, RESERVATIONS_MAX, _LIMIT),
+    }
     return engine.reservations(exact_json.dumps({name: value for name, value in asked.items() if value is not None}))
 
 

@@ -36,7 +36,7 @@ pyo3::create_exception!(
     >>> from tallystick import Engine
     >>> Engine().apply(b"", first_sequence=0)
     Traceback (most recent call last):
-    tallystick._engine.SequenceError: sequence 0 is none: the first one of a log is 1"#
+    tallystick._engine.SequenceError: there is no sequence 0: the first one of a log is 1"#
 );
 pyo3::create_exception!(
     tallystick._engine,

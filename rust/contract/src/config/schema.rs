@@ -1,6 +1,5 @@
-//! The schema: every table and key of the configuration with its form, its default and what it is for. What has another
-//! form is refused here, by name and with the cure, before anything is made of it. What values mean together, `validate`
-//! decides.
+//! The schema: every table and key of the configuration with its form, its default and what it is for. What has
+//! another form is refused here, by name and with the cure. What values mean together, `validate` decides.
 
 use serde_json::{Map, Value, json};
 
@@ -24,7 +23,7 @@ pub(super) enum Form {
     Duration,
     /// A number, or a text with one.
     Quantity,
-    /// The same, or days of demand such as `"7d"`.
+    /// A quantity, or days of demand such as `"7d"`.
     Level,
     /// One of some words.
     OneOf(&'static [&'static str]),

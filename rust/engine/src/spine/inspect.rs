@@ -92,7 +92,8 @@ impl Engine {
         Some(out)
     }
 
-    /// What is remembered of keys (source and id): the outcome that a repetition would repeat, `observed`, or `applied`.
+    /// What is remembered of keys (source and id): the outcome that a repetition would repeat, `observed` of what was
+    /// taken and posted nothing, directives included, else `applied`.
     pub fn answers(&mut self, keys: &[(String, String)]) -> Vec<Option<&'static str>> {
         let now_ns = self.core.now_ns();
         let answer = |(source, id): &(String, String)| {
