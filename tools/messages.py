@@ -5,7 +5,6 @@ sentences by where they stand in the code, and judges none of them.
 """
 
 import ast
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -191,7 +190,6 @@ def _rust(path: Path) -> Iterator[Message]:
 def main() -> None:
     """Writes the page."""
     PAGE.write_text(page(collect()), "utf-8")
-    print(json.dumps({"messages": len(collect()), "page": str(PAGE.relative_to(ROOT))}))
 
 
 if __name__ == "__main__":

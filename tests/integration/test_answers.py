@@ -1,4 +1,4 @@
-"""What the command line tells of a running daemon: in JSON by its fields, for people at any width, from the trail on."""
+"""What the command line tells of a running daemon: in JSON by its fields, and for people at any width."""
 
 import asyncio
 import json

@@ -86,9 +86,7 @@ app.command("version")(version.version)
 def execute(arguments: Sequence[str]) -> int:
     """Runs one command and returns its exit status. Every failure is one line on standard error, never a traceback."""
     try:
-        status = teach(typer.main.get_command(app))(
-            args=list(arguments), prog_name="tallystick", standalone_mode=False
-        )
+        status = teach(typer.main.get_command(app))(args=list(arguments), prog_name="tallystick", standalone_mode=False)
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except OperationError as error:

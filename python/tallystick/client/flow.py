@@ -1,4 +1,4 @@
-"""Flow: everything under one correlation id, document or event, brought into the order of the log's time, each step with its latencies.
+"""Flow: everything under one correlation id, document or event, in the order of the log's time, with latencies.
 
 It reads no stream; `trace` does. What it keeps is bounded, however long the streams are.
 """
