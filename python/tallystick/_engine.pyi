@@ -52,6 +52,7 @@ __all__ = [
     "TallystickError",
     "atp_figures_thousandths",
     "check_config",
+    "config_schema",
     "default_rules",
     "event_types",
     "verify_snapshot",
@@ -510,6 +511,7 @@ def atp_figures_thousandths(
     carry_shortage: bool,
 ) -> list[int | None]: ...
 def check_config(config: str) -> str: ...
+def config_schema() -> str: ...
 def default_rules() -> str: ...
 def event_types(config: str = "") -> dict[str, Any]:
     """What a producer may say: types of the rule table in force, directives with their members, limits."""

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Final, get_type_hints
 from urllib.parse import urlsplit, urlunsplit
 
-from tallystick import config_text
+from tallystick import config_engine, config_text
+from tallystick.config_engine import DEFAULT, Setting
 from tallystick.config_text import SourceText, did_you_mean, render, render_key
 from tallystick.errors import ConfigurationError
 
@@ -213,20 +214,6 @@ PROCESS_TABLES: Final[Mapping[str, type[Any]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting for people: its value as TOML (secrets hidden) and where it comes from."""
-
-    table: str
-    """Of several with one name, the name and a number: `shipping 1`."""
-    key: str
-    value: str | None
-    """None: not set."""
-    origin: str
-    """`default`, `file:line`, or the environment variable."""
-    about: str
-
-
-@dataclass(frozen=True, slots=True)
 class Config:
     """All settings, validated."""
 
@@ -246,6 +233,12 @@ class Config:
         """Every setting with its value and its origin, secrets hidden."""
         return self.settings
 
+    def value_of(self, setting: Setting) -> Any:
+        """The value of one of the settings as JSON has it; None where it is not set."""
+        if setting.value is None or setting.value == HIDDEN:
+            return setting.value
+        return config_text.toml_value(setting.value)
+
     def as_toml_text(self) -> str:
         """The configuration in force as TOML, each line with its origin; secrets hidden."""
         lines: list[str] = []
@@ -254,8 +247,12 @@ class Config:
             if setting.table != table:
                 table = setting.table
                 name, _, number = table.partition(" ")
-                lines += ["", f"[[{name}]]" if number else f"[{name}]"]
-            text = f"{render_key(setting.key)} = {setting.value}" if setting.value is not None else f"# {setting.key} ="
+                header = f"[[{name}]]" if number.isdigit() else f"[{table}]"
+                lines += ["", header if setting.is_in_table else f"# {header}"]
+            # A default of the engine that stands in a file would make another fingerprint.
+            is_left_out = setting.changes_results and setting.origin == DEFAULT
+            value = "" if setting.value is None else f" {setting.value}"
+            text = f"{'# ' if is_left_out or not value else ''}{render_key(setting.key)} ={value}"
             lines.append(f"{text}  # {setting.origin}")
         return "\n".join(lines[1:]) + "\n"
 
@@ -309,14 +306,14 @@ def _process_table(
             )
     values: dict[str, Any] = {}
     for item in fields(kind):
-        value, origin = item.default, "default"
+        value, origin = item.default, DEFAULT
         assert value is not MISSING, "every setting has a default"
-        variable = f"{config_text.ENVIRONMENT_PREFIX}{name}_{item.name}".upper()
+        variable = config_engine.variable(name, item.name)
         if item.name in overrides:
             origin, value = variable, _from_text(hints[item.name], overrides[item.name])
         elif item.name in content:
             origin, value = source.place(name, item.name), content[item.name]
-        if origin != "default":
+        if origin != DEFAULT:
             value, mistake = _typed(hints[item.name], value)
             if mistake is None and item.metadata["check"] is not None and value is not None:
                 mistake = item.metadata["check"](value)
@@ -366,32 +363,20 @@ def _engine_tables(
     from tallystick._engine import ConfigError, check_config
 
     tables: dict[str, Any] = {name: copy(source.tables[name]) for name in ENGINE_TABLES if name in source.tables}
-    settings += (
-        Setting(f"{table} {number}", key, render(value), source.place(table), "changes results")
-        for table in sorted(ENGINE_LISTS & tables.keys())
-        for number, entry in enumerate(tables[table], 1)
-        for key, value in entry.items()
-    )
     for table in (name for name in ENGINE_TABLES if name not in ENGINE_LISTS):
         for key, text in overrides.get(table, {}).items():
             tables.setdefault(table, {})[key] = config_text.toml_value(text)
-        for key, value in tables.get(table, {}).items():
-            variable = f"{config_text.ENVIRONMENT_PREFIX}{table}_{key}".upper()
-            origin = variable if key in overrides.get(table, {}) else source.place(table, key)
-            settings.append(Setting(table, key, render(value), origin, "changes results"))
     try:
-        text = json.dumps(tables, allow_nan=False)
-        return text, check_config(text)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(
-            f"{source.place('engine')}: {error}; give texts, whole numbers and true or false"
-        ) from error
+        # A date without quotes means what it means in quotes.
+        text = json.dumps(tables, allow_nan=False, default=lambda value: value.isoformat())
+    except ValueError as error:
+        raise ConfigurationError(f"{source.place('engine')}: inf and nan are no numbers here") from error
+    try:
+        fingerprint = check_config(text)
     except ConfigError as error:
-        # The engine saw JSON made from the file, so its own line numbers would mislead.
-        message = re.sub(r" at line \d+ column \d+$", "", str(error))
-        word = re.search(r"`([^`]+)`|^(?:[\w\".-]+\.)?(\w+)(?:\[\d+\])?:", message)
-        place = source.place_of_word((word[1] or word[2]) if word else "")
-        raise ConfigurationError(f"{place}: {message}") from error
+        raise config_engine.mistake(str(error), source, overrides) from error
+    settings += config_engine.settings(tables, source, overrides)
+    return text, fingerprint
 
 
 def _check_together(config: Config, source: SourceText) -> None:

@@ -33,15 +33,6 @@ COMMANDS = (
     ),
     *("trail", "sources", "replenish", "policy", "config", "version"),
 )
-GROUPS = {
-    "exceptions": ("list", "show", "stats", "ack", "resolve", "discard", "approve", "deny", "repair"),
-    "policy": ("apply", "end-shadow", "report"),
-    "config": ("check", "show"),
-}
-TAUGHT = [
-    *((name,) for name in COMMANDS if name not in GROUPS and name != "version"),
-    *((group, name) for group, names in GROUPS.items() for name in names),
-]
 
 
 @pytest.fixture
@@ -62,19 +53,6 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     assert all(command in shown for command in COMMANDS)
     assert "Exit status" in shown
-
-
-@pytest.mark.parametrize("command", TAUGHT, ids=" ".join)
-def test_every_option_shows_its_variable_and_default(
-    command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert execute([*command, "--help"]) == 0
-    shown = capsys.readouterr().out
-    _, _, table = shown.partition("─ Options")
-    options = [line for line in table.splitlines() if line.strip("│ ").startswith("--") and "--help" not in line]
-    assert options
-    assert table.count("[env var:") == table.count("[default:") == len(options)
-    assert "Example" in shown
 
 
 @pytest.mark.parametrize(
@@ -171,7 +149,7 @@ def test_config_check_and_show(tmp_path: Path, capsys: pytest.CaptureFixture[str
     path = tmp_path / "tallystick.toml"
     path.write_text('[nats]\ntoken = "s3cret"\n\n[engine]\nnegative_stock = "refuse"\n')
     assert execute(["config", "check", "--config", str(path)]) == 0
-    assert "good, fingerprint" in capsys.readouterr().out
+    assert capsys.readouterr().out == f"{path} is valid.\n"
     for arguments in (["config", "show"], ["config", "show", "--json"]):
         assert execute([*arguments, "--config", str(path)]) == 0
         shown = capsys.readouterr().out

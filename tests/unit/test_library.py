@@ -140,7 +140,7 @@ def test_snapshot_and_restore_continue_alike() -> None:
 
 
 def test_the_first_sequence_is_one() -> None:
-    with pytest.raises(SequenceError, match="sequence 0 is none: the first one of a log is 1"):
+    with pytest.raises(SequenceError, match="there is no sequence 0: the first one of a log is 1"):
         Engine().apply(b"", first_sequence=0)
 
 

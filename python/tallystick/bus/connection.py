@@ -67,7 +67,7 @@ async def connect(settings: Nats) -> "Client":
     except TimeoutError as error:
         await client.close()
         reason = f": {last_error[0]}" if last_error else ""
-        cure = "start a nats-server there, set nats.url, or use --embedded"
+        cure = "start a nats-server there, or set nats.url; with a server of its own: tallystick run --embedded"
         if "authorization" in reason.lower():
             cure = "set user and password, token or credentials in [nats]"
         raise BusError(

@@ -70,7 +70,9 @@ TRAIL: Final = Question(
     'send {"sku": "…", "location": "…"}, and lot and owner if the position has them',
 )
 WHAT_IF: Final = Question("tallystick.whatif", ("events",), 'send {"events": [{"id": "…", …}]}')
-ANSWERS: Final = Question("tallystick.answers", ("keys",), 'send {"keys": [["source", "id"]]}')
+ANSWERS: Final = Question(
+    "tallystick.answers", ("keys", "unposted"), 'send {"keys": [["source", "id"]]}, and "unposted": true if it counts'
+)
 RESERVATIONS: Final = Question(
     "tallystick.reservations",
     ("document", "sku", "location", "leaks", "limit"),

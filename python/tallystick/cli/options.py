@@ -66,3 +66,24 @@ Server = Annotated[
         metavar="URL",
     ),
 ]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        envvar="TALLYSTICK_SINCE",
+        metavar="DURATION",
+        show_default="the beginning",
+        help="How far back to look, such as 90m, 12h or 7d.",
+    ),
+]
+
+
+def since_s(since: str | None) -> int | None:
+    """The seconds of `--since`; None where it is not given. Raises UsageError."""
+    from tallystick import config
+    from tallystick.errors import UsageError
+
+    seconds = None if since is None else config.duration_s(since)
+    if since is not None and not seconds:
+        raise UsageError(f"--since {since} is no duration; give a whole number with s, m, h or d, such as 12h")
+    return seconds

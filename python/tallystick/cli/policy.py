@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tallystick.cli import options, tables
+from tallystick.cli import options, records, tables
 from tallystick.cli.bus import Reach
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def apply(
     config: options.Config = None,
     server: options.Server = None,
     timeout_s: options.Timeout = TIMEOUT_S,
+    as_json: options.Json = False,
 ) -> None:
     """Replaces tables of the daemon's configuration, each as a whole, for all events from now on.
 
@@ -51,12 +52,15 @@ def apply(
     """
     from tallystick.client import directives, policy
 
-    tables = policy.changes(file, shadow=shadow)
+    changed = policy.changes(file, shadow=shadow)
     event = directives.configure(
-        tables, "shadow" if shadow else "act", source=operator, **({} if note is None else {"reason": note})
+        changed, "shadow" if shadow else "act", source=operator, **({} if note is None else {"reason": note})
     )
-    sequence = Reach(config, server, timeout_s).run(lambda client: _publish(client, event))
-    names = ", ".join(f"[{name}]" for name in tables)
+    sequence = Reach(config, server, timeout_s).ask(lambda client: _publish(client, event))
+    if as_json:
+        records.show([{"sequence": sequence, "mode": "shadow" if shadow else "act", "tables": list(changed)}])
+        return
+    names = ", ".join(f"[{name}]" for name in changed)
     if shadow:
         typer.echo(f"{names} is watched from message {sequence} on; see: tallystick policy report")
     else:
@@ -70,6 +74,7 @@ def end_shadow(
     config: options.Config = None,
     server: options.Server = None,
     timeout_s: options.Timeout = TIMEOUT_S,
+    as_json: options.Json = False,
 ) -> None:
     """Ends the trial of a policy; nothing else changes.
 
@@ -80,7 +85,10 @@ def end_shadow(
     from tallystick.client import directives
 
     event = directives.configure(None, "end_shadow", source=operator, **({} if note is None else {"reason": note}))
-    sequence = Reach(config, server, timeout_s).run(lambda client: _publish(client, event))
+    sequence = Reach(config, server, timeout_s).ask(lambda client: _publish(client, event))
+    if as_json:
+        records.show([{"sequence": sequence, "mode": "end_shadow", "tables": []}])
+        return
     typer.echo(f"the trial ended at message {sequence}")
 
 
@@ -97,12 +105,12 @@ def report(
 
         tallystick policy report
     """
-    from tallystick import exact_json
     from tallystick.bus import questions
 
-    found = Reach(config, server, timeout_s).run(lambda client: client.answer_to(questions.SHADOW, {}))
+    found = Reach(config, server, timeout_s).ask(lambda client: client.answer_to(questions.SHADOW, {}))
     if as_json:
-        typer.echo(exact_json.dumps(found).decode())
+        since = {"since_sequence": found["since_sequence"]} if found["active"] else {}
+        records.show({**since, **row} for row in found["rows"])
     elif not found["active"]:
         typer.echo("No policy is on trial; begin with: tallystick policy apply FILE --shadow")
     elif not found["rows"]:

@@ -5,12 +5,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tallystick.cli import options
+from tallystick.cli import options, records
 
 if TYPE_CHECKING:
     from tallystick.daemon.progress import Progress
@@ -39,6 +39,7 @@ def run(
             help="Time between two progress lines, where there is no terminal.",
         ),
     ] = 10.0,
+    as_json: options.Json = False,
 ) -> None:
     """Runs the daemon: events on the bus become balances, availability and exceptions.
 
@@ -64,6 +65,9 @@ def run(
     )
     with _progress(report_every_s) as on_progress:
         report = run_until_signal(settings, embedded=embedded, on_progress=on_progress)
+    if as_json:
+        records.show([asdict(report)])
+        return
     typer.echo(
         f"stopped cleanly at log sequence {report.sequence:,}: {report.events_total:,} events, "
         f"{report.positions:,} positions, state hash {report.state_hash}"

@@ -122,9 +122,7 @@ def _list(engine: "Engine", question: Mapping[str, Any], bytes_max: int) -> byte
     filters = {name: _text(question, name) for name in FILTERS}
     after = _number(question, "after", 0, None, 0)
     limit = _number(question, "limit", 1, LIMIT_MAX, _LIMIT)
-    with_events = question.get("events", False)
-    if not isinstance(with_events, bool):
-        raise ValueError("events is true or false")  # noqa: TRY004 (a wrong value to whoever asks)
+    with_events = _flag(question, "events")
     # One more than is wanted tells whether there are more.
     found = engine.exceptions(state=None if state == "all" else state, after=after, limit=limit + 1, **filters)
     items: Sequence[Mapping[str, Any]] = found[:limit]
@@ -178,7 +176,10 @@ def _answers(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> 
     pairs = [tuple(key) for key in keys if isinstance(key, list) and len(key) == 2]
     if len(pairs) < len(keys) or not all(isinstance(part, str) for pair in pairs for part in pair):
         raise ValueError("each key is a source and an id")
-    return exact_json.dumps({"sequence": engine.sequence, "answers": engine.answers(pairs)})
+    found = engine.answers(pairs)
+    if not _flag(question, "unposted"):  # A directive posts nothing: to whoever sent it, it was applied.
+        found = ["applied" if outcome == "observed" else outcome for outcome in found]
+    return exact_json.dumps({"sequence": engine.sequence, "answers": found})
 
 
 def _sources(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
@@ -190,13 +191,12 @@ def _sources(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> 
 
 def _reservations(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
     asked: dict[str, Any] = {name: _text(question, name) for name in ("document", "sku", "location")}
-    leaks = question.get("leaks", False)
-    if not isinstance(leaks, bool):
-        raise ValueError("leaks is true or false")  # noqa: TRY004 (a wrong value to whoever asks)
-    asked |= {"leaks": leaks or None, "limit": _number(question, "limit", 1, RESERVATIONS_MAX, _LIMIT)}
-    return engine.reservations_json(
-        exact_json.dumps({name: value for name, value in asked.items() if value is not None})
-    )
+    asked |= {
+        "leaks": _flag(question, "leaks") or None,
+        "limit": _number(question, "limit", 1, RESERVATIONS_MAX, _LIMIT),
+    }
+    members = {name: value for name, value in asked.items() if value is not None}
+    return engine.reservations_json(exact_json.dumps(members))
 
 
 def _claims(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
@@ -220,6 +220,13 @@ def _text(question: Mapping[str, Any], name: str) -> str | None:
         return None
     if not isinstance(value, str) or not 0 < len(value.encode("utf-8", "surrogatepass")) <= _TEXT_BYTES_MAX:
         raise ValueError(f"{name} must be a text of 1 to {_TEXT_BYTES_MAX} bytes")
+    return value
+
+
+def _flag(question: Mapping[str, Any], name: str) -> bool:
+    value = question.get(name, False)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is true or false")  # noqa: TRY004 (a wrong value to whoever asks)
     return value
 
 

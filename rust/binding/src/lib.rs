@@ -79,6 +79,16 @@ mod _engine {
         Ok(crate::engine::hex(config.fingerprint()))
     }
 
+    /// Returns every table and key of the configuration that changes results, as a JSON array.
+    ///
+    ///     >>> import json
+    ///     >>> {"engine", "promise"} <= {table["name"] for table in json.loads(config_schema())}
+    ///     True
+    #[pyfunction]
+    fn config_schema() -> String {
+        Config::schema()
+    }
+
     /// Returns the built-in rule table, as TOML.
     ///
     ///     >>> "stock.received" in default_rules()
@@ -118,7 +128,7 @@ mod _engine {
         fence: Option<usize>,
         carry_shortage: bool,
     ) -> PyResult<Vec<Option<i64>>> {
-        let mode = Mode::from_name(mode).ok_or_else(|| PyValueError::new_err(format!("mode {mode:?} is none")))?;
+        let mode = Mode::from_name(mode).ok_or_else(|| PyValueError::new_err(format!("there is no mode {mode:?}")))?;
         if supply.len() != demand.len() || supply.len() != safety.len() {
             return Err(PyValueError::new_err("supply, demand and safety stock have one amount for each bucket"));
         }

@@ -345,6 +345,7 @@ impl Engine {
     }
 
     /// Returns the outcomes that are remembered of keys, each a pair of source and id: names, None where nothing is.
+    /// `observed` stands for all that was taken and posted nothing, directives included.
     ///
     ///     >>> engine = Engine()
     ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}
@@ -364,7 +365,7 @@ impl Engine {
             None => None,
             Some(name) => Some(ExceptionState::from_name(name).ok_or_else(|| {
                 PyValueError::new_err(format!(
-                    "state {name:?} is none; give open, acknowledged, resolved, discarded or unresolved"
+                    "there is no state {name:?}; give open, acknowledged, resolved, discarded or unresolved"
                 ))
             })?),
         };

@@ -92,7 +92,7 @@ impl Promises {
                 .config
                 .promise
                 .measure(name)
-                .ok_or_else(|| format!("measure: {name:?} stands not in [promise.measures]"))
+                .ok_or_else(|| format!("measure: {name:?} does not stand in [promise.measures]"))
         });
         let mode = question.mode.as_deref().map(|name| {
             let names: Vec<&str> = MODES.iter().map(|(_, name)| *name).collect();

@@ -92,7 +92,8 @@ impl Engine {
         Some(out)
     }
 
-    /// What is remembered of keys (source and id): the outcome that a repetition would repeat, or `applied`.
+    /// What is remembered of keys (source and id): the outcome that a repetition would repeat, `observed` of what was
+    /// taken and posted nothing, directives included, else `applied`.
     pub fn answers(&mut self, keys: &[(String, String)]) -> Vec<Option<&'static str>> {
         let now_ns = self.core.now_ns();
         let answer = |(source, id): &(String, String)| {
@@ -103,9 +104,16 @@ impl Engine {
             if self.tracker.held().chain(self.waiting.held()).any(|held| held.key == key) {
                 return Some(Outcome::Held.name());
             }
-            self.core.keys.find(key, now_ns).map(|known| match known.answer_again() {
-                Outcome::Duplicate => Outcome::Applied.name(),
-                refusal => refusal.name(),
+            self.core.keys.find(key, now_ns).filter(|known| !known.is_echoed()).map(|known| {
+                match known.answer_again() {
+                    // What was denied stays what it was.
+                    Outcome::Duplicate if known.is_unposted() && self.pendings.decided.contains_key(&key.0) => {
+                        Outcome::PendingApproval.name()
+                    }
+                    Outcome::Duplicate if known.is_unposted() => Outcome::Observed.name(),
+                    Outcome::Duplicate => Outcome::Applied.name(),
+                    refusal => refusal.name(),
+                }
             })
         };
         keys.iter().map(answer).collect()

@@ -8,7 +8,7 @@ use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 use crate::diagnostics::exception::ExceptionRecord;
 use crate::work::{Item, Work};
 
-const DAMAGED: SnapshotError = SnapshotError::Damaged("an exception is none");
+const DAMAGED: SnapshotError = SnapshotError::Damaged("an exception cannot be read");
 
 tallystick_tables::image::image!(Item {
     record,
