@@ -152,7 +152,9 @@ class Input:
     )
     replicas: int = _option(1, "its replicas, when it is created", check=_within(1, 5))
     start_sequence: int = _option(
-        1, "the ledger's first message, to adopt a stream whose beginning is gone or not wanted", check=_within(1, 1 << 62)
+        1,
+        "the ledger's first message, to adopt a stream whose beginning is gone or not wanted",
+        check=_within(1, 1 << 62),
     )
     tick_after_s: float = _option(
         1.0,

@@ -65,7 +65,7 @@ class PatientClient(Client):
             if self._transport is None:
                 self._transport = _Transport()  # type: ignore[no-untyped-call]  # nats-py gives it no types
             else:
-                self._transport.close()  # Of an attempt that failed after the socket was open.
+                self._transport.close()  # type: ignore[no-untyped-call]  # of an attempt that failed later on
         await super()._connect_to_server(s)
 
     async def _process_connect_init(self) -> None:

@@ -269,7 +269,7 @@ class PullSource:
             self._asked_until = time.monotonic() + REQUEST_EXPIRES_S + _REQUEST_GRACE_S
             try:
                 await client.publish(
-                    f"$JS.API.CONSUMER.MSG.NEXT.{self._position.stream}.{self._consumer}",
+                    self._bus.subject(f"CONSUMER.MSG.NEXT.{self._position.stream}.{self._consumer}"),
                     orjson.dumps(body),
                     reply=f"{self._subject}.{self._generation}",
                 )
@@ -281,7 +281,7 @@ class PullSource:
         """Finds out, while nothing arrives, whether there is nothing or nothing gets through."""
         now = time.monotonic()
         if self._bus.client.is_closed:
-            raise closed_for_good()
+            raise closed_for_good(self._bus.client)
         if not self._bus.client.is_connected:
             return
         if self._reconnects != self._bus.client.stats["reconnects"]:
