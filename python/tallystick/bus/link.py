@@ -82,7 +82,7 @@ class Link:
             self._attempts, self.wait_s = 0, WAIT_LEAST_S
         self._enter("reconnecting")
         self.reason = text_of(error)
-        self._told[self.reason] = time.monotonic()
+        self._remember(self.reason, time.monotonic())
         _log.warning("connection to %s lost: %s; reconnecting", self._address, self.reason)
 
     def note_failure(self, error: Exception) -> None:
@@ -120,13 +120,13 @@ class Link:
         if len(self.denied) < _DENIED_MAX:
             self.denied[subject] = text
         now = time.monotonic()
-        if now - self._told.get(text, -_AGAIN_AFTER_S) >= _AGAIN_AFTER_S:
+        if now - self._told.get(text.lower(), -_AGAIN_AFTER_S) >= _AGAIN_AFTER_S:
             self._remember(text, now)
             _log.warning("%s: %s; docs/security.md has the permissions that are needed", self._address, text)
 
     def _tell(self, text: str, level: int) -> None:
         now = time.monotonic()
-        if now - self._told.get(text, -_AGAIN_AFTER_S) < _AGAIN_AFTER_S:
+        if now - self._told.get(text.lower(), -_AGAIN_AFTER_S) < _AGAIN_AFTER_S:
             _log.debug("no connection to %s: %s", self._address, text)
             return
         self._remember(text, now)
@@ -135,7 +135,7 @@ class Link:
     def _remember(self, text: str, now: float) -> None:
         if len(self._told) >= _REASONS_MAX:
             self._told.pop(next(iter(self._told)))
-        self._told[text] = now
+        self._told[text.lower()] = now  # nats-py changes the case of some.
 
 
 def text_of(error: Exception | str) -> str:

@@ -7,6 +7,7 @@ a connection that is lost: whatever call writes just then failed, and a client t
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,7 +77,11 @@ class PatientClient(Client):
             await super()._process_connect_init()
         except WayInError as error:
             raise Error(str(error)) from error  # A kind that nats-py knows.
-        except (OSError, Error, TimeoutError):
+        except OSError as error:  # TimeoutError is one too
+            if isinstance(self._transport, _Transport) and (words := self._transport.last_words()):
+                raise Error(words) from error
+            raise
+        except Error:
             raise
         except Exception as error:  # Of nkeys, of ssl's inside: nats-py would never try again.
             raise Error(f"{type(error).__name__} while connecting") from error
@@ -118,6 +123,12 @@ class _Transport(TcpTransport):
         if not line:  # nats-py would take a connection that ends here for one that has begun.
             raise ConnectionResetError("the server ended the connection without a word")
         return line
+
+    def last_words(self) -> str:
+        """Returns why the server ended the connection, where it said so and we wrote before we read it."""
+        told = bytes(getattr(self._io_reader, "_buffer", b""))  # The reader hands out nothing more once it failed.
+        found = re.search(rb"-ERR '([^']*)'", told)
+        return found[1].decode("utf-8", "replace") if found else ""
 
     async def wait_closed(self) -> None:
         # How an old connection ends is nothing to know, and a peer that hangs must not hold up the next one.

@@ -34,7 +34,6 @@ from tallystick.daemon.ticker import Ticker
 from tallystick.errors import BusError, EngineFailed, SnapshotUnfit, StreamError
 
 if TYPE_CHECKING:
-
     from tallystick._engine import Engine
 
 WAIT_S: Final = 0.1
