@@ -17,6 +17,7 @@ import trustme
 from tallystick.bus import connection, link
 from tallystick.bus.connection import closed_for_good, connect
 from tallystick.bus.patient_client import PatientClient
+from tallystick.bus.ways_in import WaysIn
 from tallystick.config import Nats, load
 from tallystick.errors import BusError
 from tests.integration.servers import ConfiguredServer, claims, credentials, key_pair
@@ -331,7 +332,7 @@ def test_waits_grow_with_jitter_and_begin_anew(rng: Any) -> None:
 
 def test_files_that_others_can_read_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     held = secret(tmp_path, "password", PASSWORD)
-    ways = connection.WaysIn(Nats(user="daemon", password_file=held))
+    ways = WaysIn(Nats(user="daemon", password_file=held))
     assert ways.options()["password"] == PASSWORD
     assert caplog.text == ""
     held.chmod(0o644)

@@ -106,7 +106,7 @@ async def test_all_faults_are_named_at_once_and_the_edit_that_is_shown_mends_the
         await ensure_input(bus, replace(EVENTS, start_sequence=32), is_first=True)
     for setting in ("deny_delete", "deny_purge"):
         with pytest.raises(ApiError):
-            await bus.request("STREAM.UPDATE.EVENTS", (await stream(bus)).config | {setting: False})
+            await bus.request("STREAM.UPDATE.EVENTS", dict((await stream(bus)).config) | {setting: False})
 
 
 async def test_what_no_edit_changes_comes_first(bus: JetStream) -> None:
@@ -114,7 +114,7 @@ async def test_what_no_edit_changes_comes_first(bus: JetStream) -> None:
     with pytest.raises(StreamError, match=r'^stream EVENTS: storage is "memory".*; max_age is 7200 s .*max-age=0s -f$'):
         await ensure_input(bus, EVENTS)
     with pytest.raises(ApiError):
-        await bus.request("STREAM.UPDATE.EVENTS", (await stream(bus)).config | {"storage": "file"})
+        await bus.request("STREAM.UPDATE.EVENTS", dict((await stream(bus)).config) | {"storage": "file"})
 
 
 async def stream(bus: JetStream) -> StreamInfo:

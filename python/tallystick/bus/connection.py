@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tallystick.bus.patient_client import PatientClient
 
 PING_INTERVAL_S: Final = 5
+_CANCEL_AGAIN_S: Final = 0.5
 
 
 async def connect(settings: Nats) -> "PatientClient":
@@ -32,28 +33,30 @@ async def connect(settings: Nats) -> "PatientClient":
 
     link, ways_in = Link(settings.shown), WaysIn(settings)
     client = PatientClient(link, ways_in, settings.jetstream_domain)
-    try:
-        await asyncio.wait_for(
-            client.connect(
-                settings.servers,
-                **ways_in.options(),
-                name=settings.name,
-                inbox_prefix=settings.inbox_prefix,
-                error_cb=client.note_error,
-                reconnected_cb=client.note_reconnect,
-                connect_timeout=max(1, int(settings.connect_timeout_s)),  # nats-py asks for an int.
-                ping_interval=PING_INTERVAL_S,
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=WAIT_LEAST_S,  # type: ignore[arg-type]  # any number of seconds does
-            ),
-            settings.connect_timeout_s,
+    connecting = asyncio.ensure_future(
+        client.connect(
+            settings.servers,
+            **ways_in.options(),
+            name=settings.name,
+            inbox_prefix=settings.inbox_prefix,
+            error_cb=client.note_error,
+            reconnected_cb=client.note_reconnect,
+            connect_timeout=max(1, int(settings.connect_timeout_s)),  # nats-py asks for an int.
+            ping_interval=PING_INTERVAL_S,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=WAIT_LEAST_S,  # type: ignore[arg-type]  # any number of seconds does
         )
+    )
+    try:
+        await asyncio.wait((connecting,), timeout=settings.connect_timeout_s)
+    finally:
+        if not connecting.done():
+            await _end(connecting)
+            await client.close()
+    try:
+        connecting.result()
     except asyncio.CancelledError:
-        await client.close()
-        raise
-    except TimeoutError as error:
-        await client.close()
-        raise _not_reached(settings, link) from error
+        raise _not_reached(settings, link) from None
     except (Error, ValueError, ImportError) as error:  # Of an address, or of websockets without their package.
         await client.close()
         raise BusError(f"no connection to {settings.shown}: {text_of(error)}; set nats.url") from None
@@ -75,9 +78,16 @@ def closed_for_good(client: "Client | None" = None) -> BusError:
 def denial(client: "Client", subject: str) -> str | None:
     """Returns a line about a permission that the server denied on this connection; None if it did not."""
     link: Link | None = getattr(client, "link", None)
-    if link is None or subject not in link.denied:
+    if link is None or subject.lower() not in link.denied:
         return None
     return f"the server denies this user {subject}; permit it there (docs/security.md), or change the user in [nats]"
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    """Cancels a task until it is done: Python 3.11 forgets a cancellation that comes together with an answer."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait((task,), timeout=_CANCEL_AGAIN_S)
 
 
 def _not_reached(settings: Nats, link: Link) -> BusError:

@@ -45,7 +45,7 @@ class Link:
         self.wait_s = WAIT_LEAST_S
         """How long to wait before the next attempt."""
         self.denied: dict[str, str] = {}
-        """What the server denies on this connection: subject → its words."""
+        """What the server denies on this connection: subject → its words, in small letters, as nats-py has them."""
         self._address = address
         self._since_ns = time.time_ns()
         self._connected_at = 0.0
@@ -118,7 +118,7 @@ class Link:
     def _note_denial(self, subject: str, text: str) -> None:
         # Permissions do not heal by themselves, and nats-py goes on without them as if nothing was.
         if len(self.denied) < _DENIED_MAX:
-            self.denied[subject] = text
+            self.denied[subject.lower()] = text
         now = time.monotonic()
         if now - self._told.get(text.lower(), -_AGAIN_AFTER_S) >= _AGAIN_AFTER_S:
             self._remember(text, now)

@@ -101,7 +101,7 @@ class WaysIn:
 
 def _need_nkeys(setting: str) -> None:
     try:
-        import nkeys  # type: ignore[import-untyped,unused-ignore]  # noqa: F401
+        import nkeys  # noqa: F401
     except ImportError as error:
         raise WayInError(f"nats.{setting} needs the package nkeys; pip install 'tallystick[nkeys]'") from error
 
