@@ -100,7 +100,8 @@ def test_no_secret_is_ever_said(tmp_path: Path, way: str) -> None:
         wait_for(tmp_path / "snapshots", "*.tally")
         runner.run("atp", "A", "--config", config, status=0)
         # The way in is closed while it runs, and a connection is not to be had any more.
-        server.reload(authorization={"user": "other", "password": "another"})
+        closed = {"users": [{"nkey": key_pair(nkeys.PREFIX_BYTE_USER).public_key.decode()}]}
+        server.reload(authorization=closed)
         time.sleep(2)  # for some attempts to be refused, and said
         daemon.send_signal(signal.SIGTERM)
         runner.end(daemon, 0)
