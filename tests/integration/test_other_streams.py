@@ -223,6 +223,14 @@ async def test_an_old_log_is_trimmed_behind_the_oldest_snapshot_as_the_documenta
         report = await run_to_end(config)
         assert report.sequence == 40
         assert "restored no more" not in caplog.text
+        # It may be done while the daemon runs, too.
+        async with running(config) as daemon:
+            await until(lambda: has_reached(bus.client, 40))
+            await edit(bus, discard="old", max_msgs=10)
+            await edit(bus, discard="new", max_msgs=-1)
+            await bus.client.request(SUBJECT, received(1), 5)  # a duplicate
+            await until(lambda: has_reached(bus.client, 41))
+            assert not daemon.done()
         newest, old = sorted(config.snapshots.folder.glob("*.tally"), reverse=True)
         newest.unlink()  # The oldest snapshot still goes on.
         assert (await run_to_end(config)).state_hash == report.state_hash

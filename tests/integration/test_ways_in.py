@@ -16,10 +16,14 @@ import trustme
 
 from tallystick.bus import connection, link
 from tallystick.bus.connection import closed_for_good, connect
+from tallystick.bus.jetstream import JetStream
 from tallystick.bus.patient_client import PatientClient
 from tallystick.bus.ways_in import WaysIn
 from tallystick.config import Nats, load
+from tallystick.daemon.run import run
 from tallystick.errors import BusError
+from tests.integration.daemon import ask, has_reached, publish, write_config
+from tests.integration.daemon import until as until_true
 from tests.integration.servers import ConfiguredServer, claims, credentials, key_pair
 
 PASSWORD, TOKEN = "canary-password", "canary-token"
@@ -310,6 +314,36 @@ async def test_who_stays_refused_is_given_up_with_the_reason(tmp_path: Path, mon
                 "the server has refused this client for 1 s: Authorization Violation; set user and password, token, "
                 "credentials or TLS files in [nats], then start again: nothing is lost"
             )
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+async def test_a_daemon_outlives_a_rotated_password_or_ends_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comes_back: bool
+) -> None:
+    if not comes_back:
+        for module in (link, connection):
+            monkeypatch.setattr(module, "REFUSED_FOR_S", 1.0)
+    held = secret(tmp_path, "password", PASSWORD)
+    with ConfiguredServer(tmp_path / "nats", {"authorization": {"user": "daemon", "password": PASSWORD}}) as server:
+        way = {"user": "daemon", "password_file": str(held)}
+        config = load(write_config(tmp_path, server.url, {"nats": way}), {})
+        stop = asyncio.Event()
+        daemon = asyncio.create_task(run(config, stop=stop))
+        async with connected(config.nats) as client:
+            await until_true(lambda: has_reached(client, 0))
+        server.reload(authorization={"user": "daemon", "password": "canary-new"})
+        if not comes_back:
+            with pytest.raises(BusError, match=r"the server has refused this client for 1 s: Authorization Violation"):
+                await asyncio.wait_for(daemon, 60)
+            return
+        await asyncio.sleep(1)  # so that it is refused for a while
+        secret(tmp_path, "password", "canary-new")
+        async with connected(config.nats) as client:
+            await publish(JetStream(client), [b'{"id":"1"}'])
+            await until_true(lambda: has_reached(client, 1))
+            assert (await ask(client, {}, "status"))["connection"]["state"] == "connected"
+        stop.set()
+        assert (await asyncio.wait_for(daemon, 60)).sequence == 1
 
 
 def test_waits_grow_with_jitter_and_begin_anew(rng: Any) -> None:
