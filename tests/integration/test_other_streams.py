@@ -223,14 +223,6 @@ async def test_an_old_log_is_trimmed_behind_the_oldest_snapshot_as_the_documenta
         report = await run_to_end(config)
         assert report.sequence == 40
         assert "restored no more" not in caplog.text
-        # It may be done while the daemon runs, too.
-        async with running(config) as daemon:
-            await until(lambda: has_reached(bus.client, 40))
-            await edit(bus, discard="old", max_msgs=10)
-            await edit(bus, discard="new", max_msgs=-1)
-            await bus.client.request(SUBJECT, received(1), 5)  # a duplicate
-            await until(lambda: has_reached(bus.client, 41))
-            assert not daemon.done()
         newest, old = sorted(config.snapshots.folder.glob("*.tally"), reverse=True)
         newest.unlink()  # The oldest snapshot still goes on.
         assert (await run_to_end(config)).state_hash == report.state_hash
@@ -243,6 +235,21 @@ async def test_an_old_log_is_trimmed_behind_the_oldest_snapshot_as_the_documenta
             path.unlink()
         with pytest.raises(LogGap, match="messages 31 to 35 missing"):
             await run_to_end(config)
+
+
+async def test_a_log_is_trimmed_while_the_daemon_runs(server: EmbeddedServer, tmp_path: Path) -> None:
+    config = configure(tmp_path, server)
+    async with bus_of(server) as bus:
+        await publish(bus, [received(number) for number in range(40)])
+        async with running(config) as daemon:
+            await until(lambda: has_reached(bus.client, 40))
+            await edit(bus, discard="old", max_msgs=10)
+            await edit(bus, discard="new", max_msgs=-1)
+            await publish(bus, [received(40)])
+            await until(lambda: has_reached(bus.client, 41))
+            assert await first(bus) == 31
+            assert not daemon.done()
+        assert (await run_to_end(config)).events_total == 41
 
 
 async def test_a_log_without_its_beginning_is_adopted_from_where_it_is_told(
