@@ -246,6 +246,14 @@ class Applied:
         """Answers to requests that asked for one: subject and JSON, in log order."""
 
     @property
+    def held_output_bytes(self) -> int:
+        """Bytes of exceptions that wait for the next flush, about."""
+
+    @property
+    def log_time_ns(self) -> int:
+        """The log's time afterwards, in nanoseconds since 1970."""
+
+    @property
     def last_sequence(self) -> int | None: ...
     @property
     def last_message(self) -> bytes | None: ...
@@ -351,6 +359,12 @@ class Engine:
         """Applies what is held as after its wait, as at the end of a replay. The batch has no elements."""
 
     def flush(self, stream: str, *, positions_per_message: int = 500, bytes_per_message: int = 524288) -> Flush: ...
+    def retell(self, stream: str, *, positions_per_message: int = 500, bytes_per_message: int = 524288) -> Flush:
+        """All positions and all unsettled exceptions as they stand, encoded for an output stream that lost them.
+
+        Nothing is taken from what waits for the next flush.
+        """
+
     def position(
         self, sku: str, location: str, lot: str | None = None, owner: str | None = None
     ) -> Position | None: ...

@@ -189,6 +189,11 @@ class Output:
     )
     positions_per_message: int = _option(2_000, "most positions in one message", check=_within(1, 5_000))
     window_messages: int = _option(64, "most messages of a stream that wait for their ack", check=_within(1, 1_000))
+    held_bytes: int = _option(
+        256 << 20,
+        "output that may wait while a stream takes none; beyond it, applying waits",
+        check=_within(1 << 20, 64 << 30),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +219,9 @@ class Process:
         1, "parts of the state that as many threads work on, if there are cores for them", check=_within(1, 64)
     )
     stop_timeout_s: float = _option(
-        30.0, "how long a clean stop may take to publish what is left", check=_within(0.1, 600)
+        3.0,
+        "how long a clean stop may take to apply what has arrived and to publish what is left",
+        check=_within(0.1, 600),
     )
     log_level: str = _option(
         "info", "debug, info, warning or error", check=_one_of("debug", "info", "warning", "error")

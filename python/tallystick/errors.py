@@ -14,6 +14,7 @@ Every message is one line that names the place and the cure. Refused events are 
 | 7 | `OutputFenced` | somebody else writes to an output stream |
 | 8 | `EngineFailed` | the engine found a fault in itself |
 | 9 | `NotGranted` | there is not enough: a promise was not given, or not in full |
+| 10 | `StoppedUnpublished` | it stopped as it was told, and some output still waits; the next start publishes it |
 """
 
 from typing import ClassVar
@@ -33,6 +34,14 @@ class StoppedAtStart(OperationError):
 
 class PublishError(OperationError):
     """Something could not be put onto a stream."""
+
+
+class OutputCut(PublishError):
+    """An output stream lost messages that it had acknowledged: deleted, made anew, or restored from a backup."""
+
+    def __init__(self, stream: str) -> None:
+        self.stream = stream
+        super().__init__(f"stream {stream} lost messages that it had acknowledged; start again to tell them once more")
 
 
 class UsageError(OperationError):
@@ -64,9 +73,16 @@ class SnapshotUnfit(OperationError):
 
 
 class SnapshotWriteError(OperationError):
-    """A snapshot could not be made durable. What the disk holds is unknown, so it is never tried again."""
+    """A snapshot could not be made durable.
+
+    `is_final`: what the disk holds is unknown, so it is never tried again. Else there was no room, or no permission.
+    """
 
     exit_code = 5
+
+    def __init__(self, message: str, *, is_final: bool = True) -> None:
+        self.is_final = is_final
+        super().__init__(message)
 
 
 class LogGap(OperationError):
@@ -103,3 +119,9 @@ class NotGranted(OperationError):
     """There is not enough for what was asked. Nothing went wrong: it is an answer that scripts can tell from others."""
 
     exit_code = 9
+
+
+class StoppedUnpublished(OperationError):
+    """A stop as it was asked for, with output that still waits. Nothing is lost: the next start publishes it."""
+
+    exit_code = 10

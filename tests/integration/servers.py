@@ -31,9 +31,9 @@ class ConfiguredServer(EmbeddedServer):
         self.settings = dict(settings or {})
         self.store = "jetstream"
 
-    def reload(self, **settings: Any) -> None:
-        """Changes settings, and has the running server read them; None takes one away."""
-        self.settings = {name: value for name, value in {**self.settings, **settings}.items() if value is not None}
+    def reload(self, changed: Mapping[str, Any] | None = None, /, **settings: Any) -> None:
+        """Puts settings in place of those of the same name, and has the running server read them."""
+        self.settings |= {**(changed or {}), **settings}
         self._write()
         assert self.pid is not None
         os.kill(self.pid, signal.SIGHUP)

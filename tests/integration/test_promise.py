@@ -251,7 +251,7 @@ async def test_a_request_that_no_stream_takes_is_told_so(server: EmbeddedServer)
     own = await connect(Nats(url=server.url))
     intake = Intake(own, SUBJECT)
     await intake.open()
-    service = await serve(own, Engine(), dict, intake)
+    service = await serve(own, Engine(), dict, intake=intake)
     # Over the same connection, so that the server knows of the service before it is asked.
     reply = await own.request("tallystick.reserve", json.dumps(request(1)).encode(), 5)
     assert reply.headers is not None

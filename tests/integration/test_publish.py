@@ -9,8 +9,8 @@ from tallystick.bus.embedded import EmbeddedServer
 from tallystick.bus.jetstream import JetStream
 from tallystick.bus.streams import ensure_outputs
 from tallystick.config import Output
+from tallystick.daemon.output_stream import OutputStream
 from tallystick.daemon.outputs import NOTHING_STORED, Origin, OutputMessage, OutputPosition
-from tallystick.daemon.publish import OutputStream
 from tallystick.errors import OutputFenced, PublishError, StreamError
 
 ORIGIN = Origin("EVENTS", "2026-01-01T00:00:00Z", "fingerprint")

@@ -1,6 +1,6 @@
 """The daemon's decisions that need no server."""
 
-from tallystick.daemon.pipeline import CATCH_UP_MS, flush_is_due
+from tallystick.daemon.telling import CATCH_UP_MS, flush_is_due
 
 
 def test_who_has_caught_up_publishes_at_once() -> None:

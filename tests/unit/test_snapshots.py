@@ -93,7 +93,7 @@ def test_a_disk_that_fails_ends_it_and_the_one_before_stays(
         data = snapshot(2)
         with monkeypatch.context() as patch:
             patch.setattr(os, call, fail)
-            with pytest.raises(SnapshotWriteError, match="No space left on device; repair the disk or make room"):
+            with pytest.raises(SnapshotWriteError, match="No space left on device; make room there"):
                 folder.write(data, 2)
         found = folder.newest()
         assert found is not None

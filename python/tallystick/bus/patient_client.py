@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tallystick.bus.ways_in import WaysIn
 
 _GOODBYE_S: Final = 1.0
+_REFUSED: Final = re.compile(r'permissions violation for publish to "([^"]+)"', re.IGNORECASE)
+_REFUSALS_MAX: Final = 1_000
 
 
 class PatientClient(Client):
@@ -33,6 +35,8 @@ class PatientClient(Client):
         self.link = link
         self.jetstream_domain = domain
         """JetStream domain whose streams are meant; None: that of the server."""
+        self.refusals: dict[str, str] = {}
+        """Why the server lets nothing be published, by subject; whoever publishes there takes it out."""
         self._ways_in = ways_in
 
     @property
@@ -95,10 +99,14 @@ class PatientClient(Client):
         return super()._connect_command()
 
     async def _process_err(self, err_msg: str) -> None:
-        if "permissions violation" in err_msg.lower():
-            await super()._process_err(err_msg)
+        if "permissions violation" not in err_msg.lower():
+            # Among them a largest payload that was lowered: with the next connection the server tells the new one.
+            await self._process_op_err(Error(err_msg))
             return
-        await self._process_op_err(Error(err_msg))
+        refused = _REFUSED.search(err_msg)
+        if refused is not None and len(self.refusals) < _REFUSALS_MAX:
+            self.refusals[refused[1]] = f"the server lets nobody of our name publish there ({err_msg.strip(chr(39))})"
+        await super()._process_err(err_msg)
 
     async def _process_op_err(self, e: Exception) -> None:
         if not self.is_closed and not self.is_reconnecting:

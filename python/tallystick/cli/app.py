@@ -38,7 +38,8 @@ EPILOG = """
 **Exit status:** 0 all went well · 1 anything not listed here · 2 bad usage or configuration ·
 3 no usable server · 4 a stream cannot keep the promises · 5 snapshots do not fit or cannot be written ·
 6 messages of the event stream are missing · 7 somebody else writes to an output stream ·
-8 the engine found a fault in itself · 9 there is not enough · 130 interrupted.
+8 the engine found a fault in itself · 9 there is not enough · 10 stopped with output that waits ·
+130 interrupted.
 """
 
 app = typer.Typer(

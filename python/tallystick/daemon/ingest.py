@@ -42,7 +42,7 @@ _CONSUMER_INACTIVE_S: Final = 30
 _NANOSECONDS: Final = 1_000_000_000
 _REPAIR_MESSAGES_MAX: Final = 10_000
 _REPAIR_TRIES: Final = 3
-_STOP_WAIT_S: Final = 2.0
+_STOP_WAIT_S: Final = 0.5
 _log: Final = logging.getLogger(__name__)
 
 
@@ -64,7 +64,7 @@ class PullSource:
 
         self._bus = bus
         self._position = position
-        """As of the start; `_log_position()` says how far it is now."""
+        """As of the start; `log_position()` says how far it is now."""
         self._limits = limits
         self._inbox = Inbox(position.sequence + 1)
         self._wanted = 1
@@ -329,7 +329,7 @@ class PullSource:
         self._asked = 0
         if reason not in ("start", "reconnect"):
             _log.info("reading stream %s anew from message %d: %s", self._position.stream, self._inbox.expected, reason)
-        await check_position(self._bus, self._log_position())
+        await check_position(self._bus, self.log_position())
         if self._hole_end:
             await self._fill_hole(min(self._hole_end, self._inbox.expected + _REPAIR_MESSAGES_MAX - 1))
             self._hole_end = 0
@@ -375,7 +375,8 @@ class PullSource:
             with contextlib.suppress(ApiError):
                 await self._bus.request(f"CONSUMER.DELETE.{self._position.stream}.{name}")
 
-    def _log_position(self) -> LogPosition:
+    def log_position(self) -> LogPosition:
+        """How far the stream has come in."""
         last = self._inbox.last_message
         if last is None:
             return self._position

@@ -3,13 +3,14 @@
 It restores nothing and reads no messages; `pipeline` does.
 """
 
+import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from tallystick.bus.jetstream import JetStream, StreamInfo
-from tallystick.bus.streams import LogPosition, covers, ensure_input, ensure_outputs
-from tallystick.config import Config
+from tallystick.bus.streams import LogPosition, check_position, covers, ensure_input, ensure_outputs
+from tallystick.config import Config, Output
 from tallystick.daemon.snapshots import Snapshot, SnapshotFolder, check_belongs
 from tallystick.errors import SnapshotUnfit, StreamError
 
@@ -39,6 +40,15 @@ async def find_streams(
     if closed is not None:
         _log.warning("%s: there are no ticks, and requests are refused", closed)
     return info, closed
+
+
+async def remake_outputs(bus: JetStream, settings: Output, position: Callable[[], LogPosition]) -> None:
+    """Makes output streams again that were deleted, while the event stream is the one that is read.
+
+    Raises StreamError if it is not: then the server has another store, and is to be given nothing.
+    """
+    await check_position(bus, position())
+    await ensure_outputs(bus, settings)
 
 
 def first_position(config: Config, info: StreamInfo) -> LogPosition:
@@ -80,7 +90,7 @@ async def _check_known(bus: JetStream, config: Config, folder: SnapshotFolder, s
     notes: Mapping[str, str] = snapshot.facts["notes"]
     missing = [f"{config.input.stream} (made at {notes['input.created']}, read up to message {snapshot.sequence})"]
     for stream in (config.output.availability_stream, config.output.exceptions_stream):
-        was_there = any(note.startswith(f"output.{stream}.") for note in notes)
+        was_there = stream in json.loads(notes.get("outputs", "{}"))
         if was_there and await bus.stream(stream) is None:
             missing.append(stream)
     raise StreamError(f"{snapshot.path} knows of streams that this server lacks: {', '.join(missing)}; {cure}")

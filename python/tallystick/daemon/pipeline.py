@@ -7,13 +7,12 @@ process; `cli` does.
 
 import asyncio
 import contextlib
+import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from tallystick.bus.connection import connect
 from tallystick.bus.embedded import EmbeddedServer
@@ -21,17 +20,32 @@ from tallystick.bus.jetstream import JetStream, StreamInfo
 from tallystick.bus.link import Link
 from tallystick.bus.streams import LogPosition, message_digest
 from tallystick.config import Config
+from tallystick.daemon.blockages import Blockages
 from tallystick.daemon.ingest import PullLimits, PullSource
 from tallystick.daemon.intake import Intake
-from tallystick.daemon.opening import START_NOTE, find_streams, first_position
-from tallystick.daemon.outputs import Origin
+from tallystick.daemon.opening import START_NOTE, find_streams, first_position, remake_outputs
+from tallystick.daemon.output_stream import OutputStream
+from tallystick.daemon.outputs import Noted, Origin
 from tallystick.daemon.progress import Progress, RunReport
-from tallystick.daemon.publish import OutputStream, Publisher
+from tallystick.daemon.publish import Publisher
 from tallystick.daemon.replies import Replies
+from tallystick.daemon.rivals import refuse_rivals
+from tallystick.daemon.saving import WHAT as SNAPSHOTS
+from tallystick.daemon.saving import Saver
 from tallystick.daemon.service import serve
 from tallystick.daemon.snapshots import Snapshot, SnapshotFolder
+from tallystick.daemon.status import Status, Taken
+from tallystick.daemon.telling import Telling
 from tallystick.daemon.ticker import Ticker
-from tallystick.errors import BusError, EngineFailed, SnapshotUnfit, StreamError
+from tallystick.daemon.worker import Worker
+from tallystick.errors import (
+    BusError,
+    OutputCut,
+    SnapshotUnfit,
+    SnapshotWriteError,
+    StoppedUnpublished,
+    StreamError,
+)
 
 if TYPE_CHECKING:
     from tallystick._engine import Engine
@@ -42,12 +56,13 @@ WAIT_UNPUBLISHED_S: Final = 0.005
 """How long it waits while there is something to publish."""
 MESSAGE_BYTES_MAX: Final = 1_000_000
 """Room for the largest output message: an exception that carries an event of 64 KiB, escaped."""
-CATCH_UP_MS: Final = 1_000
-"""Longest time between two flushes, however far ahead the log's end is."""
-HELD_EVENTS_MAX: Final = 500_000
-"""Events whose output may wait for the flush before; then applying waits too."""
+_ASK_S: Final = 1.0
+"""How long a snapshot waits for what the streams say of themselves."""
+_DRAIN_S: Final = 1.0
+"""How long a snapshot waits for answers that are on their way."""
+_BLOCKED_STOP_S: Final = 0.3
+"""How long a stop waits for output that is blocked anyway."""
 _log: Final = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 
 class Pipeline:
@@ -60,33 +75,35 @@ class Pipeline:
         self._folder = folder
         self._server = server
         self._stop = stop
-        # One thread: calls reach the engine in the order in which they are made, as the log demands.
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="engine")
+        self._worker = Worker()
         self._closing = contextlib.AsyncExitStack()
         self._engine: Engine
         self._source: PullSource
         self._publisher: Publisher
+        self._telling: Telling
         self._replies: Replies
         self._ticker: Ticker
         self._origin: Origin
         self._link: Link
         self._intake_closed: str | None = None
         """Why nothing can be put into the log."""
+        self._rivals: asyncio.Task[None]
+        self._bus: JetStream
+        self._blockages = Blockages()
+        self._saver = Saver(folder, config.snapshots.interval_s, self._blockages)
         self._outcomes: Counter[str] = Counter()
         self._positions = 0
         self._sequence = 0
+        self._log_time_ns = 0
         self._digest = ""
         """Of the last message before the start."""
         self._last_message: bytes | None = None
-        self._held_events = 0
-        self._dirty = False
-        """Whether something was applied since the last flush."""
-        self._flushed_at = time.monotonic()
-        self._flushed_sequence = 0
-        self._publishing: asyncio.Task[None] | None = None
-        self._saving: asyncio.Task[Any] | None = None
-        self._saved_at = time.monotonic()
-        self._saved_sequence = 0
+        self._replay_from = 0
+        """The log sequence after which a replay would begin, if there is no snapshot yet."""
+        self._stop_by = 0.0
+        """When a stop must have come to an end, on the loop's clock."""
+        self._unpublished: str | None = None
+        """Why output still waits after the stop."""
 
     @property
     def events_total(self) -> int:
@@ -103,7 +120,9 @@ class Pipeline:
             dict(self._outcomes),
             self._positions,
             self._publisher.messages_total,
-            self._saved_sequence,
+            self._saver.saved_sequence,
+            self._telling.published_sequence,
+            tuple(blockage.what for blockage in self._blockages.current()),
         )
 
     # Start
@@ -115,7 +134,8 @@ class Pipeline:
         self._closing.push_async_callback(client.close)
         if client.max_payload < MESSAGE_BYTES_MAX:
             raise BusError(f"the server takes messages of {client.max_payload:,} bytes at most; set max_payload to 1MB")
-        bus = JetStream(client)
+        bus = self._bus = JetStream(client)
+        await refuse_rivals(client, self._config.output)
         snapshot = await asyncio.to_thread(self._folder.newest)
         info, closed = await find_streams(bus, self._config, self._folder, snapshot)
         position = await asyncio.to_thread(self._restore, snapshot, info)
@@ -140,8 +160,11 @@ class Pipeline:
         intake = Intake(client, events.subject, closed)
         self._closing.push_async_callback(intake.close)
         await intake.open()
-        service = await serve(client, self._engine, self._status, intake)
+        service = await serve(client, self._engine, self._status, settings, intake)
         self._closing.push_async_callback(_stop_service, service, client)
+        # Once more: two that started at the same time did not see each other.
+        self._rivals = asyncio.create_task(refuse_rivals(client, settings, service.id))
+        self._closing.callback(self._rivals.cancel)
 
     def _restore(self, snapshot: Snapshot | None, info: StreamInfo) -> LogPosition:
         """Makes the engine, from the newest snapshot if there is one, and returns where its log goes on."""
@@ -158,7 +181,8 @@ class Pipeline:
             self._engine = Engine.restore(snapshot.data, self._config.engine_json, shards=shards)
         except SnapshotError as error:
             raise SnapshotUnfit(f"{snapshot.path}: {error}; move it away to use the one before") from error
-        self._sequence = self._saved_sequence = self._flushed_sequence = self._engine.sequence
+        self._sequence = self._saver.saved_sequence = self._worker.sequence = self._engine.sequence
+        self._log_time_ns = self._engine.log_time_ns or 0
         self._outcomes.update(self._engine.outcome_totals())
         self._positions = len(self._engine)
         notes = self._engine.notes
@@ -170,14 +194,22 @@ class Pipeline:
         settings = self._config.process
         limits = PullLimits(settings.pull_messages, settings.pull_bytes, settings.queue_messages, settings.queue_bytes)
         source = PullSource(bus, position, limits)
-        self._source = source
+        self._source, self._replay_from = source, position.sequence
         self._closing.push_async_callback(source.close)
         await source.start()
 
     async def _open_publisher(self, bus: JetStream, info: StreamInfo) -> None:
         settings = self._config.output
         streams = [
-            OutputStream(bus, self._origin, stream, subject, window_messages=settings.window_messages, resend=resend)
+            OutputStream(
+                bus,
+                self._origin,
+                stream,
+                subject,
+                window_messages=settings.window_messages,
+                resend=resend,
+                blockages=self._blockages,
+            )
             for stream, subject, resend in (
                 (settings.availability_stream, settings.availability_subject, True),
                 (settings.exceptions_stream, settings.exceptions_subject, False),
@@ -185,57 +217,65 @@ class Pipeline:
         ]
         self._publisher = Publisher(*streams)
         self._closing.push_async_callback(self._publisher.close)
-        await self._publisher.open()
-        # Outputs may tell only of what the log still holds, and hold at least what the snapshot knew of.
+        await self._publisher.open(restored=self._sequence, noted=await self._worker.call(self._noted))
+        # Outputs may tell only of what the log still holds.
         for stream in streams:
             if stream.position.through > info.last_sequence:
                 raise StreamError(
                     f"stream {info.name} ends at message {info.last_sequence}, but {stream.stream} tells of message "
                     f"{stream.position.through}; the server lost what it had acknowledged; restore the stream"
                 )
-            noted = int(self._engine.notes.get(f"output.{stream.stream}.{stream.created}", 0))
-            if stream.last_sequence < noted:
-                _log.warning(
-                    "stream %s lost its messages %d to %d; what they told is sent again with its next change",
-                    stream.stream,
-                    stream.last_sequence + 1,
-                    noted,
-                )
+        make_streams = partial(remake_outputs, bus, settings, self._source.log_position)
+        self._telling = Telling(
+            self._engine, self._worker, self._publisher, info.name, settings, self._blockages, make_streams
+        )
+        await self._telling.retell_if_cut()
+
+    def _noted(self) -> dict[str, Noted]:
+        """What the snapshot knew of output streams."""
+        notes = self._engine.notes
+        known = json.loads(notes["outputs"]) if "outputs" in notes else {}
+        return {name: Noted(created, last_sequence) for name, (created, last_sequence) in known.items()}
 
     def _status(self) -> dict[str, Any]:
-        progress = self.progress()
-        return {
-            "sequence": progress.sequence,
-            "lag": progress.lag,
-            "events": progress.events_total,
-            "outcomes": progress.outcomes,
-            "positions": progress.positions,
-            "snapshot_sequence": progress.snapshot_sequence,
-            "answers": self._replies.sent_total,
-            "answers_failed": self._replies.failed_total,
-            "ticks": self._ticker.ticks_total,
-            "config_fingerprint": self._config.fingerprint,
-            "connection": self._link.facts(),
-            "intake_closed": self._intake_closed,
-        }
+        saver, source = self._saver, self._source
+        return Status(
+            sequence=self._sequence,
+            stream_end=max(source.last_sequence, self._sequence),
+            log_time_ns=self._log_time_ns,
+            published_sequence=self._telling.published_sequence,
+            events=self.events_total,
+            outcomes=dict(self._outcomes),
+            positions=self._positions,
+            snapshot=Taken(saver.saved_sequence, saver.saved_at, saver.took_s, saver.bytes_total),
+            blocked=tuple(self._blockages.current()),
+            answers=self._replies.sent_total,
+            answers_failed=self._replies.failed_total,
+            ticks=self._ticker.ticks_total,
+            is_stopping=self._stop.is_set(),
+            config_fingerprint=self._config.fingerprint,
+            connection=self._link.facts(),
+            intake_closed=self._intake_closed,
+        ).as_dict(time.time())
 
     # Work
 
     async def work(self, until_sequence: int | None = None, *, until_idle: bool = False) -> None:
         """Reads, applies, publishes and saves until it is told to stop.
 
-        Raises OperationError; among them BusError if what has arrived by then takes longer than
-        `process.stop_timeout_s`, as it does when the server is away.
+        Raises OperationError; among them StoppedUnpublished if it cannot come to an end within
+        `process.stop_timeout_s`.
         """
         work = asyncio.ensure_future(self._work(until_sequence, until_idle=until_idle))
         told = asyncio.ensure_future(self._stop.wait())
         try:
             await asyncio.wait((work, told), return_when=asyncio.FIRST_COMPLETED)
+            self._begin_to_stop()
             limit_s = self._config.process.stop_timeout_s
             if not (await asyncio.wait((work,), timeout=limit_s))[0]:
-                raise BusError(
-                    f"what had arrived could not be applied and published within {limit_s:g} s, so no snapshot was "
-                    "taken; the next start does it from the last one"
+                raise StoppedUnpublished(
+                    f"stopped, though what had arrived could not be applied within {limit_s:g} s; "
+                    "the next start goes on from the last snapshot, and nothing is lost"
                 )
             work.result()
         finally:
@@ -243,8 +283,11 @@ class Pipeline:
             work.cancel()
             await asyncio.gather(work, told, return_exceptions=True)
 
+    def _begin_to_stop(self) -> None:
+        self._stop_by = asyncio.get_running_loop().time() + self._config.process.stop_timeout_s
+
     async def _work(self, until_sequence: int | None, *, until_idle: bool) -> None:
-        stopping = False
+        loop, stopping = asyncio.get_running_loop(), False
         while until_sequence is None or self._sequence < until_sequence:
             if self._server is not None:
                 self._server.check()
@@ -252,17 +295,22 @@ class Pipeline:
                 stopping = True
                 _log.info("stopping: what has arrived is still applied")
                 await self._source.stop_pulling()
-            if stopping and not self._source.waiting:
+            # Half of the time is for publishing. What is not applied now, the next start reads again.
+            late = self._stop_by - self._config.process.stop_timeout_s / 2
+            if stopping and (not self._source.waiting or (self._stop_by and loop.time() >= late)):
                 return
-            has_messages = await self._source.wait(WAIT_UNPUBLISHED_S if self._dirty else WAIT_S)
-            if has_messages:
+            has_messages = await self._source.wait(WAIT_UNPUBLISHED_S if self._telling.is_dirty else WAIT_S)
+            if has_messages and not self._telling.has_room():
+                await asyncio.sleep(WAIT_S)
+            elif has_messages:
                 await self._apply(until_sequence)
             elif self._ticker.is_time_to_look() and self._source.last_sequence <= self._sequence:
-                await self._ticker.tick_if_overdue(*await self._in_worker(self._due))
-            self._look_after_tasks()
-            await self._flush_if_due()
-            if time.monotonic() - self._saved_at >= self._config.snapshots.interval_s:
-                await self._save()
+                await self._ticker.tick_if_overdue(*await self._worker.call(self._due))
+            if self._rivals.done():
+                self._rivals.result()
+            await self._telling.look_after()
+            await self._telling.flush_if_due(self._source.last_sequence)
+            await self._save_if_due()
             if until_idle and not has_messages and await self._source.at_end():
                 return
 
@@ -271,151 +319,131 @@ class Pipeline:
         await self._replies.have_room()
         boundary = self._publisher.next_boundary(self._sequence)
         ends = [end for end in (boundary, until_sequence) if end is not None]
-        applied = await self._in_worker(partial(self._engine.apply_inbox, self._source.inbox, *sorted(ends)[:1]))
+        applied = await self._worker.call(partial(self._engine.apply_inbox, self._source.inbox, *sorted(ends)[:1]))
         self._replies.send(applied.answers)
         if applied.last_sequence is None:
             return
         self._sequence, self._last_message = applied.last_sequence, applied.last_message
+        self._worker.sequence = self._sequence
         self._outcomes.update(applied.counts)
-        self._positions = applied.positions
-        self._held_events += applied.events
-        self._dirty = True
+        self._positions, self._log_time_ns = applied.positions, applied.log_time_ns
+        self._telling.note_applied(self._sequence, applied.held_output_bytes)
         if self._sequence == boundary:
-            await self._flush()
+            await self._telling.flush()
 
     def _due(self) -> tuple[int | None, int | None]:
         return self._engine.next_due_ns, self._engine.log_time_ns
 
-    async def _flush_if_due(self) -> None:
-        if not self._dirty or not self._publisher.may_flush(self._sequence):
-            return
-        crowded = self._held_events >= HELD_EVENTS_MAX
-        if self._publishing is not None and not self._publishing.done() and not crowded:
-            return
-        waited_ms = (time.monotonic() - self._flushed_at) * 1_000
-        lag = self._source.last_sequence - self._sequence
-        interval_ms = self._config.output.publish_interval_ms
-        if crowded or flush_is_due(waited_ms, interval_ms, self._sequence - self._flushed_sequence, lag):
-            await self._flush()
+    # Snapshots
 
-    async def _flush(self) -> None:
-        """Takes what changed since the last flush out of the engine, and begins to publish it."""
-        await self._published()
-        settings = self._config.output
-        flush = await self._in_worker(
-            partial(self._engine.flush, self._origin.stream, positions_per_message=settings.positions_per_message)
-        )
-        self._dirty, self._held_events, self._flushed_at = False, 0, time.monotonic()
-        self._flushed_sequence = self._sequence
-        self._publishing = asyncio.create_task(self._publisher.publish(flush))
-
-    async def _published(self) -> None:
-        """Waits until everything that was flushed is stored."""
-        if self._publishing is not None:
-            await self._publishing
-            self._publishing = None
-
-    async def _save(self) -> None:
-        """Takes a snapshot, if there is something new and what was flushed fits to it, and begins to write it."""
-        self._saved_at = time.monotonic()
-        if self._sequence == self._saved_sequence or not self._publisher.may_flush(self._sequence):
+    async def _save_if_due(self) -> None:
+        """Takes a snapshot, if there is something new and everything is published, and begins to write it."""
+        if not self._saver.check():
+            await self._check_replayable()
+        if not self._saver.is_due(self._sequence) or self._saver.is_busy:
             return
-        await self._saved()
-        await self._flush()
+        if not self._telling.may_flush or not await self._save():
+            self._saver.put_off()
+
+    async def _save(self) -> bool:
+        """Returns whether the state was fit to be saved."""
         # Outputs first: a snapshot that knew of unpublished output would have to publish it after a restart.
-        await self._published()
-        await self._replies.drain()  # A restart from it would not make the answers to what came before again.
-        notes = {"input.stream": self._origin.stream, "input.created": self._origin.created}
-        notes["input.digest"] = message_digest(self._last_message) if self._last_message is not None else self._digest
-        for stream in (self._publisher.availability, self._publisher.exceptions):
-            notes[f"output.{stream.stream}.{stream.created}"] = str(stream.last_sequence)
+        if any(self._blockages.of(stream.what) for stream in self._publisher.streams):
+            return False
+        try:
+            if not await self._publisher.settle():
+                return False
+            await self._telling.flush()
+            if not await self._publisher.settle():
+                return False
+            if self._bus.client.is_connected:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._publisher.check_kept(), _ASK_S)
+        except OutputCut:  # It is seen to when the outputs are looked after next.
+            return False
+        try:  # A restart from it would not make the answers to what came before again.
+            await asyncio.wait_for(self._replies.drain(), _DRAIN_S)
+        except TimeoutError:
+            return False
+        taken_at = time.monotonic()
         sequence = self._sequence
-        data = await self._in_worker(partial(self._snapshot, notes))
-        # Counted from its end: where a snapshot takes longer than the interval, there would be time for nothing else.
-        self._saved_at = time.monotonic()
-        self._saving = asyncio.create_task(self._write(data, sequence))
+        data = await self._worker.call(partial(self._snapshot, self._notes()))
+        self._saver.begin(data, sequence, taken_at)
+        return True
+
+    def _notes(self) -> dict[str, str]:
+        digest = message_digest(self._last_message) if self._last_message is not None else self._digest
+        outputs = {stream.stream: [stream.created, stream.last_sequence] for stream in self._publisher.streams}
+        return {
+            "input.stream": self._origin.stream,
+            "input.created": self._origin.created,
+            "input.digest": digest,
+            "outputs": json.dumps(outputs),
+        }
 
     def _snapshot(self, notes: dict[str, str]) -> memoryview:
         for name, value in notes.items():
             self._engine.set_note(name, value)
         return self._engine.snapshot_array().data
 
-    async def _write(self, data: memoryview, sequence: int) -> None:
-        path = await asyncio.to_thread(self._folder.write, data, sequence)
-        self._saved_sequence = sequence
-        _log.info("saved %s: %d bytes", path, len(data))
-
-    async def _saved(self) -> None:
-        if self._saving is not None:
-            await self._saving
-            self._saving = None
-
-    def _look_after_tasks(self) -> None:
-        """Raises what a task in the background failed with."""
-        for task in (self._publishing, self._saving):
-            if task is not None and task.done():
-                task.result()
-
-    async def _in_worker(self, work: Callable[[], _T]) -> _T:
-        """Calls the engine outside the event loop, which goes on meanwhile: the engine releases the GIL."""
-        from tallystick._engine import TallystickError
-
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._worker, work)
-        except TallystickError as error:
-            raise EngineFailed(
-                f"engine stopped after log sequence {self._sequence}: {error}; "
-                "start again from the last snapshot, and report it if it comes back"
-            ) from error
+    async def _check_replayable(self) -> None:
+        """Raises SnapshotWriteError if no snapshot can be written and the log no longer holds what a replay needs."""
+        info = await self._bus.stream(self._origin.stream)
+        needed = (self._saver.saved_sequence or self._replay_from) + 1
+        if info is not None and info.first_sequence > needed:
+            raise SnapshotWriteError(
+                f"{self._folder.folder}: no snapshot can be written, and stream {info.name} no longer holds message "
+                f"{needed}, from which a restart would replay; make room there and bring the stream back"
+            )
 
     # End
 
     async def publish_rest(self) -> None:
-        """Publishes what is left. Raises BusError if that takes longer than `process.stop_timeout_s`."""
-        limit_s = self._config.process.stop_timeout_s
+        """Publishes what is left, as far as that gets through by the end of `process.stop_timeout_s`."""
+        await self._source.stop_pulling()
+        if self._telling.may_flush:
+            await self._telling.flush()
+        loop = asyncio.get_running_loop()
+        blocked = [found for stream in self._publisher.streams if (found := self._blockages.of(stream.what))]
+        is_away = not self._bus.client.is_connected
+        until = loop.time() + _BLOCKED_STOP_S if blocked or is_away else self._stop_by
         try:
-            await asyncio.wait_for(self._publish_rest(), limit_s)
-        except TimeoutError as error:
-            raise BusError(
-                f"what was applied could not be published within {limit_s:g} s, so no snapshot was taken; "
-                "the next start does it from the last one"
-            ) from error
+            is_published = await self._publisher.settle(until)
+        except OutputCut as error:
+            self._unpublished = str(error).partition(";")[0]
+            return
+        if not is_published:
+            reason = f"{blocked[0].what}: {blocked[0].reason}" if blocked else "it was not confirmed in time"
+            self._unpublished = "the server is away" if is_away else reason
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._replies.drain(), _BLOCKED_STOP_S if self._unpublished else _DRAIN_S)
 
     async def finish(self) -> RunReport:
-        """Saves what was published, and returns what the run came to."""
-        await self._saved()
-        await self._save()
-        state_hash = await self._in_worker(self._engine.state_hash)  # While the disk takes the snapshot.
-        await self._saved()
+        """Saves what was published, and returns what the run came to.
+
+        Raises StoppedUnpublished if not all of it was.
+        """
+        await self._saver.finish()
+        if self._unpublished is not None:
+            through = self._telling.published_sequence
+            raise StoppedUnpublished(
+                f"stopped at log sequence {self._sequence:,}; what came after {through:,} is not published yet "
+                f"({self._unpublished}); the next start publishes it, and nothing is lost"
+            )
+        if self._sequence != self._saver.saved_sequence and self._telling.may_flush:
+            await self._save()
+        state_hash = await self._worker.call(self._engine.state_hash)  # While the disk takes the snapshot.
+        await self._saver.finish()
+        if (blockage := self._blockages.of(SNAPSHOTS)) is not None:
+            raise SnapshotWriteError(f"{blockage.reason}; {blockage.cure}")
         _log.info("stopped at log sequence %d, state %s", self._sequence, state_hash)
         return RunReport(self._sequence, self.events_total, dict(self._outcomes), self._positions, state_hash)
 
-    async def _publish_rest(self) -> None:
-        await self._source.stop_pulling()
-        if self._publisher.may_flush(self._sequence):
-            await self._flush()
-        await self._published()
-        await self._replies.drain()
-
     async def close(self) -> None:
         """Releases everything, after success and failure alike."""
-        tasks = [task for task in (self._publishing, self._saving) if task is not None]
-        if self._publishing is not None:
-            self._publishing.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._saver.close()
         await self._closing.aclose()
-        self._worker.shutdown()
-
-
-def flush_is_due(waited_ms: float, interval_ms: float, applied: int, lag: int) -> bool:
-    """Whether to publish now: `applied` messages since the last flush, while the log's end is `lag` messages ahead.
-
-    While it catches up, it publishes less often, at intervals that halve the way: what is sent before is soon out of
-    date, and sending it would make the way longer.
-    """
-    if lag <= 0:
-        return True
-    return waited_ms >= interval_ms and (applied >= lag or waited_ms >= CATCH_UP_MS)
+        self._worker.close()
 
 
 async def _stop_service(service: Any, client: Any) -> None:

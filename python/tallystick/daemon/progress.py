@@ -27,6 +27,10 @@ class Progress:
     """By this process."""
     snapshot_sequence: int
     """Log sequence of the newest snapshot; 0: none."""
+    published_sequence: int
+    """Log sequence through which everything is stored in the output streams."""
+    blocked: tuple[str, ...]
+    """What cannot be done just now, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from tallystick import exact_json
 from tallystick.bus.questions import ATP_SUBJECT, PROMISE_SUBJECT, QUESTIONS, STATUS_SUBJECT, Question
 from tallystick.bus.requests import REQUEST_KINDS, RequestKind
 from tallystick.bus.tap import reply_subject
-from tallystick.daemon import answers
+from tallystick.config import Output
+from tallystick.daemon import answers, rivals
 from tallystick.daemon.intake import Intake, Refused
 
 if TYPE_CHECKING:
@@ -25,17 +26,22 @@ if TYPE_CHECKING:
 
     from tallystick._engine import Engine
 
-NAME: Final = "tallystick"
+NAME: Final = rivals.SERVICE
 _CURE: Final = 'send {"sku": "…"} or {"sku": "…", "location": "…"}'
 _PROMISE_CURE: Final = 'send {"positions": [{"sku": "…", "location": "…"}], "due": "…", "quantity": 1}'
 
 
 async def serve(
-    client: "Client", engine: "Engine", status: Callable[[], dict[str, Any]], intake: Intake | None = None
+    client: "Client",
+    engine: "Engine",
+    status: Callable[[], dict[str, Any]],
+    settings: Output | None = None,
+    intake: Intake | None = None,
 ) -> "Service":
     """Starts the service and returns it; `stop()` ends it.
 
-    `status` returns what the pipeline knows: sequence, lag and so on. Without an intake, nothing can be reserved.
+    `status` returns what the pipeline knows: sequence, lag and so on. With `settings`, it tells which streams it
+    writes, so that no other daemon does. Without an intake, nothing can be reserved.
     """
     from nats.errors import FlushTimeoutError
     from nats.micro.request import ServiceError
@@ -63,7 +69,8 @@ async def serve(
 
     version = _semantic_version()
     description = "What can be promised, and how fresh that is"
-    service = Service(client, ServiceConfig(NAME, version, description))
+    told = rivals.metadata(settings) if settings is not None else None
+    service = Service(client, ServiceConfig(NAME, version, description, told))
     # Its subscriptions are made again with every connection; what times out is the wait for a server that is away.
     with contextlib.suppress(FlushTimeoutError):
         await service.start()

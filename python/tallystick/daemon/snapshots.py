@@ -4,6 +4,7 @@ What is inside a snapshot is the engine's business; here it is bytes that the en
 """
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -22,6 +23,19 @@ _KEY_BYTES: Final = 16
 _MODE: Final = 0o600
 """A snapshot holds the secret key of the idempotency table, too."""
 _READ_BYTES: Final = 1 << 20
+_MAY_PASS: Final = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EMFILE,
+    errno.ENFILE,
+}
+"""Failures after which another file may be written: no room, or no permission. After EIO nothing is known any more."""
 _log: Final = logging.getLogger(__name__)
 
 
@@ -120,16 +134,21 @@ class SnapshotFolder:
         try:
             self._place(path, memoryview(data))
         except OSError as error:
-            raise SnapshotWriteError(
-                f"{path}: {error.strerror}; repair the disk or make room, then start again: nothing is lost"
-            ) from error
+            is_final = error.errno not in _MAY_PASS
+            cure = "repair the disk, then start again" if is_final else "make room there"
+            raise SnapshotWriteError(f"{path}: {error.strerror}; {cure}: nothing is lost", is_final=is_final) from error
         self._remove_old()
         return path
 
     def _place(self, path: Path, data: memoryview) -> None:
         """Puts a file into the folder, whole or not at all, and durably."""
         temporary = path.with_suffix(_TEMPORARY_SUFFIX)
-        _write_durably(temporary, data)
+        try:
+            _write_durably(temporary, data)
+        except OSError:
+            with contextlib.suppress(OSError):  # It takes the room that is missing.
+                temporary.unlink()
+            raise
         # Through the page cache this proves what was handed over, not the platters; a later start verifies the seal.
         if not _holds(temporary, data):
             raise SnapshotWriteError(f"{path} was not read back as written; check the disk")

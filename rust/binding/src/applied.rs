@@ -3,7 +3,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
-use tallystick_engine::{Batch, Reply};
+use tallystick_engine::{Batch, Engine, Reply};
 use tallystick_frames::segment::Messages;
 
 use crate::batch::{Totals, replies};
@@ -13,7 +13,9 @@ use crate::batch::{Totals, replies};
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct Applied {
     pub(crate) events: usize,
-    pub(crate) positions: usize,
+    positions: usize,
+    held_output_bytes: usize,
+    log_time_ns: i64,
     totals: Totals,
     last: Option<Messages>,
     answers: Vec<Reply>,
@@ -30,6 +32,15 @@ impl Applied {
     }
 }
 
+impl Applied {
+    /// Notes how the ledger is afterwards.
+    pub(crate) fn note(&mut self, engine: &Engine) {
+        self.positions = engine.len();
+        self.held_output_bytes = engine.held_output_bytes();
+        self.log_time_ns = engine.log_time_ns().unwrap_or_default();
+    }
+}
+
 #[pymethods]
 impl Applied {
     /// Elements with an outcome.
@@ -42,6 +53,18 @@ impl Applied {
     #[getter]
     fn positions(&self) -> usize {
         self.positions
+    }
+
+    /// Bytes of exceptions that wait for the next flush, about.
+    #[getter]
+    fn held_output_bytes(&self) -> usize {
+        self.held_output_bytes
+    }
+
+    /// The log's time afterwards, in nanoseconds since 1970.
+    #[getter]
+    fn log_time_ns(&self) -> i64 {
+        self.log_time_ns
     }
 
     /// By how much the count of each outcome changed: what was released is no longer held.

@@ -213,7 +213,7 @@ impl Engine {
                 engine.hold_exceptions(batch);
                 applied.add(&mut *batch, messages);
             }
-            applied.positions = engine.len();
+            applied.note(engine);
             Ok(applied)
         })?;
         applied.map_err(of_sequence)
@@ -229,6 +229,18 @@ impl Engine {
         bytes_per_message: usize,
     ) -> PyResult<Flush> {
         self.enter(py, |state| state.engine.flush(stream, positions_per_message, bytes_per_message)).map(Flush)
+    }
+
+    /// All that stands, for an output stream that lost it.
+    #[pyo3(signature = (stream, *, positions_per_message = 500, bytes_per_message = 524_288))]
+    fn retell(
+        &self,
+        py: Python<'_>,
+        stream: &str,
+        positions_per_message: usize,
+        bytes_per_message: usize,
+    ) -> PyResult<Flush> {
+        self.enter(py, |state| state.engine.retell(stream, positions_per_message, bytes_per_message)).map(Flush)
     }
 
     /// One position by its names; None if nothing was ever said of it.

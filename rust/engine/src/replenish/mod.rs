@@ -249,6 +249,11 @@ impl Replenishing {
         })
     }
 
+    /// The signals that are given now.
+    pub(crate) fn given<'a>(&self, core: &'a Core) -> Vec<([&'a str; 2], Signal)> {
+        self.open.iter().map(|(number, signal)| (self.sites.names(core, *number), *signal)).collect()
+    }
+
     /// What was not told yet, with the names of its sites: SKU and location.
     pub(crate) fn untold<'a>(&self, core: &'a Core) -> Vec<([&'a str; 2], Signal)> {
         self.changes.iter().map(|(number, signal)| (self.sites.names(core, *number), *signal)).collect()

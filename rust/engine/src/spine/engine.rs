@@ -120,6 +120,8 @@ pub struct Engine {
     pub(crate) work: Work,
     /// Exceptions for the next flush.
     pub(crate) exceptions: Vec<Arc<ExceptionRecord>>,
+    /// Their bytes, about.
+    pub(crate) held_output_bytes: usize,
     /// The key of the last element, if something may wait for it.
     pub(crate) posted: Option<Fingerprint>,
     /// Whether the configuration was changed since somebody looked.
@@ -164,6 +166,7 @@ impl Engine {
             shadow: None,
             work: Work::new(seed, exceptions_max, escalate_after_ns),
             exceptions: Vec::new(),
+            held_output_bytes: 0,
             posted: None,
             is_reconfigured: false,
             tidy_ns: i64::MIN,
@@ -339,6 +342,8 @@ impl Engine {
 
     /// Keeps a batch's exceptions for the next flush.
     pub fn hold_exceptions(&mut self, batch: &mut Batch) {
+        let bytes = batch.exceptions.iter().map(|record| size_of::<ExceptionRecord>() + record.event.len());
+        self.held_output_bytes += bytes.sum::<usize>();
         self.exceptions.append(&mut batch.exceptions);
     }
 
@@ -366,6 +371,7 @@ impl Engine {
     pub fn flush(&mut self, stream: &str, positions_max: usize, bytes_max: usize) -> Flush {
         let (changed, tracings) = self.core.stock.take_changed();
         let records = std::mem::take(&mut self.exceptions);
+        self.held_output_bytes = 0;
         let (from, through) = (self.flushed, self.core.sequence);
         let covers = Covers { stream, from, through, log_time_ns: self.core.now_ns() };
         let tracing = |spot: Spot| tracings[spot.part as usize].get(spot.place);

@@ -17,6 +17,7 @@ mod inspect;
 mod lines;
 mod query;
 mod raise;
+mod retell;
 mod review;
 mod round;
 pub mod snapshot;

@@ -279,6 +279,11 @@ impl Work {
         self.next - 1
     }
 
+    /// All items, by their numbers.
+    pub(crate) fn items(&self) -> impl Iterator<Item = &Item> {
+        self.items.values()
+    }
+
     /// An item by its number.
     pub(crate) fn get(&self, number: u64) -> Option<&Item> {
         self.items.get(&number)
