@@ -111,6 +111,7 @@ async def test_daemon_producer_and_operator_live_under_it(
         (0, "trace order-1"),
         (0, "sources"),
         (0, "policy report"),
+        (0, "reserve LAMP DC1 1 --ttl 1s --id hold-3 --source shop"),  # The last message: only a tick ends it.
     ]
     for commands in (life, life[:2]):  # The second life begins with a snapshot, and streams that are there.
         stop = asyncio.Event()
