@@ -13,7 +13,7 @@ from copy import copy
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, get_type_hints
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from tallystick import config_engine, config_text
 from tallystick.config_engine import DEFAULT, Setting
@@ -47,7 +47,8 @@ _FILTER: Final = re.compile(r"([^\s.*>]+|\*)(\.([^\s.*>]+|\*))*(\.>)?|>")
 
 
 def _option(default: Any, about: str, *, check: Callable[[Any], str | None] | None = None, secret: bool = False) -> Any:
-    return field(default=default, metadata={"about": about, "check": check, "secret": secret})
+    # What lets in is in no repr either: those end in logs and tracebacks.
+    return field(default=default, repr=not secret, metadata={"about": about, "check": check, "secret": secret})
 
 
 def _within(least: float, most: float) -> Callable[[Any], str | None]:
@@ -71,8 +72,12 @@ def _subjects(value: tuple[str, ...]) -> str | None:
 
 def _server_urls(value: str) -> str | None:
     for address in value.split(","):
-        parts = urlsplit(address.strip())
-        if parts.scheme not in ("nats", "tls", "ws", "wss") or not parts.hostname:
+        try:
+            parts = urlsplit(address.strip())
+            good = parts.scheme in ("nats", "tls", "ws", "wss") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # of the port, or of brackets
+            good = False
+        if not good:
             return "give an address such as nats://127.0.0.1:4222, or several with commas between them"
     return None
 
@@ -95,17 +100,32 @@ def duration_s(text: str) -> int | None:
 class Nats:
     """`[nats]`: the server, and how to be let in."""
 
-    url: str = _option(
-        "nats://127.0.0.1:4222", "address of the server, or of several with commas between them", check=_server_urls
+    url: str = field(
+        default="nats://127.0.0.1:4222",
+        repr=False,  # It may hold a password; `config show` prints it without.
+        metadata={
+            "about": "address of the server, or of several with commas between them",
+            "check": _server_urls,
+            "secret": False,
+        },
     )
     name: str = _option("tallystick", "name of this client in the server's lists", check=_stream_name)
     user: str | None = _option(None, "user name")
     password: str | None = _option(None, "password of the user", secret=True)
+    password_file: Path | None = _option(None, "file that holds the password; read anew at every attempt to connect")
     token: str | None = _option(None, "token", secret=True)
-    credentials: Path | None = _option(None, "credentials file (JWT and key)")
+    token_file: Path | None = _option(None, "file that holds the token; read anew at every attempt to connect")
+    credentials: Path | None = _option(None, "credentials file (JWT and key); read anew at every attempt to connect")
+    nkey_seed_file: Path | None = _option(None, "file that holds an nkey's seed; read anew at every attempt to connect")
     tls_ca: Path | None = _option(None, "certificate authority that signed the server's certificate")
     tls_certificate: Path | None = _option(None, "certificate of this client")
     tls_key: Path | None = _option(None, "key of the client's certificate")
+    inbox_prefix: str = _option(
+        "_INBOX", "beginning of the subjects that answers come back to, so that they can be permitted", check=_subject
+    )
+    jetstream_domain: str | None = _option(
+        None, "JetStream domain that has the streams, as on a leaf node", check=_stream_name
+    )
     connect_timeout_s: float = _option(5.0, "how long the first connection may take", check=_within(0.1, 600))
     embedded_folder: Path = _option(Path("tallystick-data/nats"), "where an embedded server keeps its streams")
     embedded_sync: str = _option(
@@ -132,6 +152,11 @@ class Input:
         ("tallystick.events", "tallystick.events.>"), "its subjects, when it is created", check=_subjects
     )
     replicas: int = _option(1, "its replicas, when it is created", check=_within(1, 5))
+    start_sequence: int = _option(
+        1,
+        "the ledger's first message, to adopt a stream whose beginning is gone or not wanted",
+        check=_within(1, 1 << 62),
+    )
     tick_after_s: float = _option(
         1.0,
         "a tick bridges the silence when something is due for longer than this and nobody speaks; 0: never",
@@ -331,9 +356,7 @@ def _process_table(
 
 def _shown(key: str, value: Any) -> str:
     if key == "url" and isinstance(value, str):
-        parts = urlsplit(value)
-        if "@" in parts.netloc:
-            value = urlunsplit(parts._replace(netloc=f"{HIDDEN}@{parts.netloc.rpartition('@')[2]}"))
+        value = ",".join(re.sub(r"^([^/]*//)?.*@", rf"\g<1>{HIDDEN}@", address) for address in value.split(","))
     return render(value)
 
 
@@ -386,12 +409,18 @@ def _check_together(config: Config, source: SourceText) -> None:
         raise ConfigurationError(
             f"{source.place('output')}: input, availability and exceptions need three different streams, not {names}"
         )
-    if nats.password is not None and nats.user is None:
-        raise ConfigurationError(f"{source.place('nats', 'password')}: nats.password needs nats.user")
+    if nats.user is None and (nats.password is not None or nats.password_file is not None):
+        key = "password" if nats.password is not None else "password_file"
+        raise ConfigurationError(f"{source.place('nats', key)}: nats.{key} needs nats.user")
     if (nats.tls_certificate is None) != (nats.tls_key is None):
         raise ConfigurationError(f"{source.place('nats')}: nats.tls_certificate and nats.tls_key go together")
-    if sum(way is not None for way in (nats.user, nats.token, nats.credentials)) > 1:
-        raise ConfigurationError(f"{source.place('nats')}: give one of nats.user, nats.token, nats.credentials")
+    for ways in (
+        ("user", "token", "token_file", "credentials", "nkey_seed_file"),
+        ("password", "password_file"),
+    ):
+        if sum(getattr(nats, way) is not None for way in ways) > 1:
+            names_text = ", ".join(f"nats.{way}" for way in ways)
+            raise ConfigurationError(f"{source.place('nats')}: give one of {names_text}")
     if re.fullmatch(r"always|\d{1,6}(ms|s|m)", nats.embedded_sync) is None:
         raise ConfigurationError(
             f'{source.place("nats", "embedded_sync")}: nats.embedded_sync: give "always" or an interval such as "10s"'

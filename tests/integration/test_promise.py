@@ -169,7 +169,7 @@ async def test_several_daemons_send_one_tick(server: EmbeddedServer, bus: JetStr
     assert due_ns is not None
     assert noon_ns < due_ns <= noon_ns + 86_400 * 10**9, "the next day begins within one"
     other = await connect(Nats(url=server.url))
-    tickers = [Ticker(client, SUBJECT, 1.0) for client in (bus.client, other)]
+    tickers = [Ticker(client, SUBJECT, 1.0, bus.server_time_ns) for client in (bus.client, other)]
     for ticker in tickers * 2:
         await ticker.tick_if_overdue(due_ns, noon_ns)
         await ticker.tick_if_overdue(due_ns, due_ns)

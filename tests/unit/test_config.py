@@ -99,6 +99,11 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
     assert "nats://***@bus:4222" in text
     assert "hunter2" not in mistake(tmp_path, '[nats]\nurl = "http://joe:hunter2@bus"')
     assert "hunter2" not in mistake(tmp_path, "[nats]\npassword = ['hunter2']")
+    several = load(None, {"TALLYSTICK_NATS_URL": "nats://joe:hunter1@bus:4222, tls://hunter2@other:4222/"})
+    assert "hunter" not in shown(several) + repr(several)
+    assert "nats://***@bus:4222, tls://***@other:4222" in shown(several)
+    environment = {f"TALLYSTICK_NATS_{name}": "hunter2" for name in ("USER", "PASSWORD")}
+    assert "hunter2" not in repr(load(None, environment)).replace("user='hunter2'", "")
 
 
 def test_what_is_shown_can_be_read_again(tmp_path: Path) -> None:
@@ -216,6 +221,14 @@ def test_servers_are_several_addresses() -> None:
         ("[output]\nexceptions_stream = 'TALLYSTICK_EVENTS'", "three different streams"),
         ("[process]\nlog_level = 'loud'", "debug, info, warning, error"),
         ("[nats]\npassword = 'x'", "nats.password needs nats.user"),
+        ("[nats]\npassword_file = 'x'", "nats.password_file needs nats.user"),
+        ("[nats]\nuser = 'a'\npassword = 'x'\npassword_file = 'y'", "give one of nats.password, nats.password_file"),
+        ("[nats]\ntoken = 'x'\nnkey_seed_file = 'y'", "give one of nats.user, nats.token, nats.token_file"),
+        ("[nats]\ninbox_prefix = 'a.>'", "without wildcards"),
+        ("[nats]\njetstream_domain = 'a.b'", "give 1 to 64 letters"),
+        ("[nats]\nurl = 'nats://a:99999'", "give an address such as"),
+        ("[nats]\nurl = 'nats://[::1'", "give an address such as"),
+        ("[input]\nstart_sequence = 0", "give a value from 1 to"),
         ("[nats]\ntls_key = 'x'", "go together"),
         ("[nats]\ntoken = 'x'\nuser = 'y'", "give one of"),
         ("[nats]\nembedded_sync = 'often'", "embedded_sync"),

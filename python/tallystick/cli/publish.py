@@ -208,13 +208,13 @@ async def _publish(
     file: Path, settings: "Config", server: str | None, subject: str, options: dict[str, Any]
 ) -> "Published":
     from tallystick.bus.jetstream import JetStream
-    from tallystick.bus.streams import covers, ensure_input
+    from tallystick.bus.streams import covers, find_input
     from tallystick.client.producer import publish_file
     from tallystick.errors import UsageError
 
     async with connected(settings.nats, server) as connection:
-        stream = await ensure_input(JetStream(connection), settings.input)
-        if not any(covers(pattern, subject) for pattern in stream.config["subjects"]):
+        stream = await find_input(JetStream(connection), settings.input)
+        if not any(covers(pattern, subject) for pattern in stream.subjects):
             raise UsageError(
                 f"stream {stream.name} does not listen to {subject}; give one of its subjects with --subject"
             )

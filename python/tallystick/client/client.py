@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tallystick import exact_json
 from tallystick.bus import questions
+from tallystick.bus.connection import denial
 from tallystick.client.work import WorkItem
 from tallystick.errors import BusError, OperationError, PublishError, StreamError, UsageError
 
@@ -46,6 +47,8 @@ class Client:
         try:
             reply = await self.connection.request(subject, exact_json.dumps(dict(question)), self.timeout_s)
         except (NoRespondersError, NatsTimeoutError) as error:
+            if (denied := denial(self._connection, subject)) is not None:
+                raise BusError(denied) from error
             raise BusError(f"no daemon answers at {self._server}; start one with: tallystick run") from error
         if reply.headers and (problem := reply.headers.get("Nats-Service-Error")):
             if reply.headers.get("Nats-Service-Error-Code") == "400":
@@ -117,7 +120,9 @@ class Client:
                 raise StreamError(
                     f"no stream at {self._server} listens to {self._subject}; give the daemon's configuration"
                 ) from error
-            except NatsTimeoutError:
+            except NatsTimeoutError as error:
+                if (denied := denial(self._connection, self._subject)) is not None:
+                    raise BusError(denied) from error
                 continue  # The message id stays the same, so the stream stores the event once.
             answer = orjson.loads(reply.data)
             if refusal := answer.get("error"):

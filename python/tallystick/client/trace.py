@@ -36,8 +36,9 @@ async def trace(
     `since_s` (seconds) and `last` (messages of the event stream) bound how far back it looks. Raises OperationError.
     """
     flow = Flow(correlation)
-    since_ns = time.time_ns() - since_s * _SECOND if since_s else None
     events = await _stream(bus, config.input.stream)
+    now_ns = bus.server_time_ns() or time.time_ns()  # The clock that the messages are stamped with.
+    since_ns = now_ns - since_s * _SECOND if since_s else None
     first = await _first_sequence(bus, events, since_ns)
     if last is not None:  # Both bounds hold, so the later one decides.
         first = max(first, events.last_sequence - last + 1)

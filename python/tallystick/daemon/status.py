@@ -48,6 +48,10 @@ class Status:
     ticks: int
     is_stopping: bool
     config_fingerprint: str
+    connection: Mapping[str, Any]
+    """State, since when, and why it was not there."""
+    intake_closed: str | None
+    """Why nothing can be put into the log; None: it can."""
 
     @property
     def lag(self) -> int:
@@ -108,6 +112,8 @@ class Status:
             "answers_failed": self.answers_failed,
             "ticks": self.ticks,
             "config_fingerprint": self.config_fingerprint,
+            "connection": dict(self.connection),
+            "intake_closed": self.intake_closed,
         }
 
 
