@@ -369,6 +369,10 @@ class Engine:
         owner: str | None = None,
         correlation: str | None = None,
         sku: str | None = None,
+        location: str | None = None,
+        document: str | None = None,
+        severity: str | None = None,
+        since_ns: int | None = None,
         after: int = 0,
         limit: int = 100,
     ) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-NARROW: Final = ("#", "code", "log time", "total\nstep", "outcome", "oldest")
+NARROW: Final = ("#", "code", "severity", "log time", "total\nstep", "outcome", "oldest", "time")
 """Columns that are read at a glance, and so never broken."""
 
 
@@ -31,6 +31,25 @@ def show(*what: Any) -> None:
     console = Console(highlight=False)
     for one in what:
         console.print(one)
+
+
+def width() -> int:
+    """How many signs fit into a line of this terminal."""
+    from rich.console import Console
+
+    return Console().width
+
+
+def wrapped(line: str, width: int, indent: str) -> list[str]:
+    """A line over as many as it takes, those that follow set in; words stay whole, unless one is longer than a line.
+
+    >>> wrapped("17  fell to -5", 10, "  ")
+    ['17  fell', '  to -5']
+    """
+    import textwrap
+
+    made = textwrap.wrap(line, width, subsequent_indent=indent, break_on_hyphens=False, drop_whitespace=True)
+    return made or [line]
 
 
 def plain(text: object) -> str:

@@ -126,8 +126,11 @@ def _list(engine: "Engine", question: Mapping[str, Any], bytes_max: int) -> byte
     with_events = question.get("events", False)
     if not isinstance(with_events, bool):
         raise ValueError("events is true or false")  # noqa: TRY004 (a wrong value to whoever asks)
+    since_ns = _time_ns(question, "since")
     # One more than is wanted tells whether there are more.
-    text = engine.exceptions(state=None if state == "all" else state, after=after, limit=limit + 1, **filters)
+    text = engine.exceptions(
+        state=None if state == "all" else state, since_ns=since_ns, after=after, limit=limit + 1, **filters
+    )
     found = exact_json.loads(text)
     items, more = found[:limit], len(found) > limit
     if not with_events:
@@ -169,9 +172,13 @@ def _what_if(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> 
     events = question.get("events")
     if not isinstance(events, list) or not 0 < len(events) <= EVENTS_MAX:
         raise ValueError(f"events is a list of 1 to {EVENTS_MAX} events")
-    if not all(isinstance(event, dict) for event in events):
-        raise ValueError("each event is a JSON object")
-    return engine.what_if([exact_json.dumps(event) for event in events]).encode()
+    if not all(isinstance(event, (dict, str)) for event in events):
+        raise ValueError("each event is a JSON object, or the text of one")
+    texts = [
+        event.encode("utf-8", "surrogatepass") if isinstance(event, str) else exact_json.dumps(event)
+        for event in events
+    ]
+    return engine.what_if(texts).encode()
 
 
 def _answers(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
@@ -192,7 +199,7 @@ def _sources(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> 
 
 
 def _reservations(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
-    asked: dict[str, Any] = {name: _text(question, name) for name in ("document", "sku", "location")}
+    asked: dict[str, Any] = {name: _text(question, name) for name in ("document", "sku", "location", "source", "id")}
     leaks = question.get("leaks", False)
     if not isinstance(leaks, bool):
         raise ValueError("leaks is true or false")  # noqa: TRY004 (a wrong value to whoever asks)
@@ -222,6 +229,21 @@ def _text(question: Mapping[str, Any], name: str) -> str | None:
     if not isinstance(value, str) or not 0 < len(value.encode("utf-8", "surrogatepass")) <= _TEXT_BYTES_MAX:
         raise ValueError(f"{name} must be a text of 1 to {_TEXT_BYTES_MAX} bytes")
     return value
+
+
+def _time_ns(question: Mapping[str, Any], name: str) -> int | None:
+    """Nanoseconds since 1970 of a time with a zone."""
+    from datetime import UTC, datetime, timedelta
+
+    text = _text(question, name)
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        # Without a zone it is not known which time is meant.
+        return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1_000
+    except (ValueError, TypeError):
+        raise ValueError(f"{name} is a time such as 2026-12-01T00:00:00Z") from None
 
 
 def _number(question: Mapping[str, Any], name: str, least: int, most: int | None, default: int | None) -> int:

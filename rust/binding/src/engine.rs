@@ -286,7 +286,7 @@ impl Engine {
         Ok(PyBytes::new(py, &lines))
     }
 
-    #[pyo3(signature = (*, state = None, code = None, source = None, owner = None, correlation = None, sku = None, after = 0, limit = 100))]
+    #[pyo3(signature = (*, state = None, code = None, source = None, owner = None, correlation = None, sku = None, location = None, document = None, severity = None, since_ns = None, after = 0, limit = 100))]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword of the question")]
     fn exceptions(
         &self,
@@ -297,6 +297,10 @@ impl Engine {
         owner: Option<&str>,
         correlation: Option<&str>,
         sku: Option<&str>,
+        location: Option<&str>,
+        document: Option<&str>,
+        severity: Option<&str>,
+        since_ns: Option<i64>,
         after: u64,
         limit: usize,
     ) -> PyResult<String> {
@@ -309,7 +313,8 @@ impl Engine {
                 ))
             })?),
         };
-        let filter = Filter { is_unresolved, state, code, source, owner, correlation, sku, after, limit };
+        let of = Filter { code, source, owner, correlation, sku, location, document, severity, ..Filter::default() };
+        let filter = Filter { is_unresolved, state, since_ns, after, limit, ..of };
         self.ask(py, |engine| text(engine.exceptions_json(&filter)))
     }
 

@@ -16,7 +16,7 @@ use tallystick_engine::ExceptionRecord as Record;
 ///     >>> exception.code, exception.outcome, exception.team, exception.event == sold
 ///     ('negative_stock', 'applied', 'operations', True)
 ///     >>> exception.cause
-///     'stock fell to -2 (0 was there)'
+///     'stock fell to -2 (sold 2, had 0)'
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct ExceptionRecord(pub(crate) Arc<Record>);
 
@@ -44,8 +44,8 @@ impl ExceptionRecord {
     }
 
     #[getter]
-    fn team(&self) -> &'static str {
-        self.0.team.name()
+    fn team(&self) -> &str {
+        &self.0.team
     }
 
     #[getter]

@@ -1,12 +1,10 @@
-//! Team: who works on an exception (`docs/truth.md`).
-
-use serde::{Deserialize, Serialize};
+//! Team: who works on an exception (`docs/truth.md`). These are the teams that codes begin with; the configuration names
+//! further ones.
 
 use crate::heap_size::flat;
 
-/// Who works on an exception.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// Who works on an exception, unless the configuration says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Team {
     /// The people who move the goods.
     Operations,
@@ -28,3 +26,6 @@ impl Team {
         }
     }
 }
+
+/// All of them.
+pub const ALL: [Team; 3] = [Team::Operations, Team::Finance, Team::It];
