@@ -36,7 +36,17 @@ if TYPE_CHECKING:
         SnapshotError,
         TallystickError,
     )
-    from tallystick.client.directives import acknowledge, approve, configure, correct, deny, discard, resolve, void
+    from tallystick.client.directives import (
+        acknowledge,
+        approve,
+        assign,
+        configure,
+        correct,
+        deny,
+        discard,
+        resolve,
+        void,
+    )
     from tallystick.client.promise import atp_figures
     from tallystick.client.work import WorkItem
     from tallystick.quantity import to_decimal
@@ -62,6 +72,7 @@ __all__ = [
     "WorkItem",
     "acknowledge",
     "approve",
+    "assign",
     "atp_figures",
     "configure",
     "correct",
@@ -72,7 +83,7 @@ __all__ = [
     "void",
 ]
 
-_DIRECTIVES = ("acknowledge", "approve", "configure", "correct", "deny", "discard", "resolve", "void")
+_DIRECTIVES = ("acknowledge", "approve", "assign", "configure", "correct", "deny", "discard", "resolve", "void")
 _HOMES = (
     dict.fromkeys(__all__, "tallystick._engine")
     | dict.fromkeys(_DIRECTIVES, "tallystick.client.directives")

@@ -95,8 +95,8 @@ def ended(deed: str, end: str) -> tuple[str, bool] | None:
     >>> ended("posted", "voided")
     ('was voided already; nothing changed', False)
     """
-    # What was posted is a fact, and may come behind its time.
-    if end == "live" or (deed == "posted" and end == "expired"):
+    # What was posted is a fact, and may come behind its time; a change may ask for more than was posted.
+    if end == "live" or deed == "changed" or (deed == "posted" and end == "expired"):
         return None
     is_so = deed == end or (deed == "voided" and end == "expired")
     return f"was {end} already; nothing changed" if end != "expired" else "has expired; nothing is held", is_so

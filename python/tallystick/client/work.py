@@ -141,7 +141,9 @@ class WorkItem:
             "LOCATION": self.location,
             "DOCUMENT": self.document,
         }
-        return sentence(_PLACE.sub(lambda found: known[found[0]] or found[0], self.cure))
+        text = _PLACE.sub(lambda found: known[found[0]] or found[0], self.cure)
+        # Many end with a command, which a full stop would spoil.
+        return text[:1].upper() + text[1:]
 
     @property
     def place(self) -> str:

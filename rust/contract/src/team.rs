@@ -1,5 +1,4 @@
-//! Team: who works on an exception (`docs/truth.md`). These are the teams that codes begin with; the configuration names
-//! further ones.
+//! Team: who works on an exception (`docs/truth.md`): those that codes begin with. A configuration may name others.
 
 use crate::heap_size::flat;
 

@@ -127,7 +127,6 @@ impl Engine {
         let is_named = !event.source.is_empty() && !event.id.is_empty();
         let subject = if is_named { format!("{}/{}", event.source, event.id) } else { format!("@{sequence}:{index}") };
         let key = is_named.then_some(decoded.key);
-        let sent = if let Some(EventQuantity::Exact(thousandths)) = event.quantity { Some(thousandths) } else { None };
         let record = |code: &str, location: Option<Box<str>>, cause: String, stock| ExceptionRecord {
             number: 0,
             code: code.into(),
@@ -147,20 +146,19 @@ impl Engine {
             fields: Vec::new(),
             missing: None,
             document: event.document.map(Into::into),
-            quantity: sent,
+            quantity: quantity_of(event),
             stock,
             versions: Vec::new(),
             event: (*original).into(),
             event_bytes_total,
         };
         if !is_silent {
-            let is_conflict = outcome == Outcome::Conflict;
-            let known = diagnostics.fields.as_deref().filter(|_| is_conflict);
-            let versions = known.map_or_else(Vec::new, |fields| self.versions(config, decoded, fields));
-            let differs = known.filter(|_| !versions.is_empty());
-            let differs = differs.map(|fields| cause_of_versions(event.id, fields, &versions));
-            let cause = diagnostics.why.take().or(differs).unwrap_or_else(|| {
-                cause_of_outcome(outcome, event, diagnostics, config, log_time_ns, event_bytes_total)
+            let versions = self.versions(config, outcome, decoded, diagnostics.fields.as_deref());
+            let cause = diagnostics.why.take().unwrap_or_else(|| {
+                if versions.is_empty() {
+                    return cause_of_outcome(outcome, event, diagnostics, config, log_time_ns, event_bytes_total);
+                }
+                cause_of_versions(event.id, diagnostics.fields.as_deref().unwrap_or_default(), &versions)
             });
             let fields = diagnostics.fields.take().unwrap_or_default();
             let raised = record(outcome.name(), None, cause, diagnostics.stock.take());
@@ -176,7 +174,14 @@ impl Engine {
     }
 
     /// What was posted under a key, beside what is sent under it now; nothing of what is not known any more.
-    fn versions(&mut self, config: &Config, decoded: &Decoded<'_>, fields: &[&str]) -> Vec<Difference> {
+    fn versions(
+        &mut self,
+        config: &Config,
+        outcome: Outcome,
+        decoded: &Decoded<'_>,
+        fields: Option<&[&str]>,
+    ) -> Vec<Difference> {
+        let Some(fields) = fields.filter(|_| outcome == Outcome::Conflict) else { return Vec::new() };
         let Some((part, first)) = posted(&mut self.core, config, decoded.key) else { return Vec::new() };
         let (event, stock) = (&decoded.event, &self.core.stock.parts[part]);
         let position = stock.ledger.position(first.places.0);
@@ -197,5 +202,13 @@ impl Engine {
             Some(Difference { field: (*field).into(), was: was.into(), is: is.into() })
         };
         fields.iter().filter_map(version).collect()
+    }
+}
+
+/// The quantity as it was sent, in thousandths, if it is one.
+fn quantity_of(event: &Event<'_>) -> Option<i64> {
+    match event.quantity {
+        Some(EventQuantity::Exact(thousandths)) => Some(thousandths),
+        _ => None,
     }
 }
