@@ -96,7 +96,7 @@ def list_(  # noqa: PLR0913, PLR0917 (an option each)
         for one in triage.groups(found) if summary else shown:
             typer.echo(_json(one))
     elif not found:
-        which = "" if state is State.all else f" are {state.value}" if not choice.is_given else f" {state.value}"
+        which = " are there" if state is State.all else f" are {state.value}"
         typer.echo(f"No exceptions{which}{choice.in_words()}.")
     else:
         if len(found) > 1 or summary:

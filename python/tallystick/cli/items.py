@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from tallystick.cli import tables
+from tallystick.client.work import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,74 +21,77 @@ _FACTS: Final = ("severity", "owner", "subject", "outcome", "source", "id", "doc
 
 
 def print_groups(found: "Sequence[WorkItem]", shown_max: int = GROUPS_SHOWN) -> None:
-    """A table of what the exceptions come to by code and cause, what matters most first."""
+    """What the exceptions come to by code and cause, what matters most first."""
     from tallystick.client import triage
-    from tallystick.client.work import sentence
 
     groups = triage.groups(found)
     stake = "value" if any(group.value is not None for group in groups) else "units"
-    table = tables.table("count", "code", "severity", "oldest", stake, "owner", "cause", numbers=["count", stake])
+    rows = [("count", "code", "severity", "oldest", stake, "owner", "cause")]
     for group in groups[:shown_max]:
-        names = [tables.plain(text) for text in (group.code, group.severity)]
-        more = f" ({group.escalated} escalated)" if group.escalated else ""
-        figures = f"{group.count:,}", _stake(group, stake)
-        said = tables.plain(sentence(group.cause) if group.count == 1 else f"{sentence(group.cause)[:-1]}, and alike.")
-        owner = tables.plain(group.owner)
-        table.add_row(figures[0], *names, f"{age(group.oldest)}{more}", figures[1], owner, said)
-    tables.show(table)
+        late = f", {group.escalated:,} escalated" if group.escalated else ""
+        figures = _stake(group, is_money=stake == "value")
+        said = sentence(group.cause)
+        words = said if not group.is_mixed else f"{said.removesuffix('.')}, and alike."
+        rows.append(
+            (f"{group.count:,}", group.code, group.severity, age(group.oldest) + late, figures, group.owner, words)
+        )
+    _print_rows(rows, right=(0, 4))
+    typer.echo()
     if len(groups) > shown_max:
         rest = sum(group.count for group in groups[shown_max:])
-        typer.echo(f"{len(groups) - shown_max:,} more kinds with {tables.counted(rest, 'exception')}.")
+        typer.echo(f"{len(groups) - shown_max:,} more kinds with {tables.counted(rest, 'exception')}.\n")
 
 
-def _stake(group: "Group", stake: str) -> str:
-    if stake == "value" and group.value is not None:
-        return figure(group.value)
-    # Money and units must not be read as each other.
-    return "" if group.at_stake is None else f"{figure(group.at_stake)}{' units' if stake == 'value' else ''}"
+def _stake(about: "Group | WorkItem", *, is_money: bool) -> str:
+    """Money where it is known, else units, which must not be read as money."""
+    if about.value is not None:
+        return figure(about.value)
+    if about.at_stake is None:
+        return ""
+    return figure(about.at_stake) + (" units" if is_money else "")
 
 
 def print_items(found: "Sequence[WorkItem]") -> None:
     """Exceptions in one or two lines each, as wide as the terminal is."""
-    from tallystick.client.work import sentence
-
-    rows = [_columns(item) for item in found]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    width = tables.width()
-    for item, row in zip(found, rows, strict=True):
-        number, *rest, about = row
-        # A column of which nothing is said takes no room.
-        cells = [cell.ljust(room) for cell, room in zip(rest, widths[1:], strict=False) if room]
-        head = "  ".join([number.rjust(widths[0]), *cells])
-        cause = tables.printable(sentence(item.cause))
-        whole = f"{head}  {about}".rstrip()
-        indent = " " * (widths[0] + 2)
-        if len(whole) + 2 + len(cause) <= width:
-            typer.echo(f"{whole}  {cause}")
-            continue
-        for line in (*tables.wrapped(whole, width, indent), *tables.wrapped(indent + cause, width, indent)):
-            typer.echo(line)
+    _print_rows([_row(item) for item in found], right=(0, 4))
 
 
-def _columns(item: "WorkItem") -> list[str]:
+def _row(item: "WorkItem") -> tuple[str, ...]:
     about = f"{item.source}/{item.id}" if item.id is not None else item.subject or item.place
     spot = "@".join(name for name in (item.sku, item.location) if name is not None)
-    stake = figure(item.value) if item.value is not None else ""
-    if not stake and item.at_stake is not None:
-        stake = f"{figure(item.at_stake)} units"
     state = "escalated" if item.escalated else "" if item.state == "open" else item.state
-    state = f"{state}, {item.person}" if state and item.person is not None else state
+    state = f"{state} by {item.person}" if state and item.person is not None else state
     seen = f"{age(item.first_seen)}{f' ×{item.count:,}' if item.count > 1 else ''}"
-    cells = [item.code, item.severity, seen, state, stake, ", ".join(part for part in (about, spot) if part)]
-    return [str(item.number), *map(tables.printable, cells)]
+    what = ", ".join(part for part in (about, spot, state) if part)
+    stake = _stake(item, is_money=True)
+    return str(item.number), item.code, item.severity, seen, stake, what, sentence(item.cause)
+
+
+def _print_rows(rows: "Sequence[Sequence[str]]", right: tuple[int, ...]) -> None:
+    """Cells in columns. The last one is words: it stands behind the others where there is room, else below them."""
+    width = tables.width()
+    cells = [[tables.printable(cell) for cell in row] for row in rows]
+    rooms = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        *some, words = row
+        # A column of which nothing is said takes no room.
+        placed = [
+            cell.rjust(room) if place in right else cell.ljust(room)
+            for place, (cell, room) in enumerate(zip(some, rooms, strict=False))
+            if room
+        ]
+        head, indent = "  ".join(placed).rstrip(), " " * (rooms[0] + 2)
+        if sum(rooms[:-1]) + 2 * len(rooms) + len(words) <= width:
+            typer.echo("  ".join([*placed, words]))
+        else:
+            for line in (*tables.wrapped(head, width, indent), *tables.wrapped(indent + words, width, indent)):
+                typer.echo(line)
 
 
 def print_item(item: "WorkItem") -> None:
     """All of one: what happened in numbers, what to do about it, and the event as it was sent."""
     from rich.console import Console
     from rich.table import Table
-
-    from tallystick.client.work import sentence
 
     console = Console(highlight=False)
     mover = f", {item.mover}" if item.mover else ""

@@ -36,6 +36,8 @@ class Group:
     value: Decimal | int | None
     """What these cost, where the items have a unit cost."""
     escalated: int
+    is_mixed: bool
+    """Whether the causes of the others have other numbers."""
     numbers: tuple[int, ...]
 
 
@@ -73,6 +75,7 @@ def _group(items: Sequence[WorkItem]) -> Group:
         at_stake=_sum(item.at_stake for item in items),
         value=_sum(item.value for item in items),
         escalated=sum(item.escalated for item in items),
+        is_mixed=any(item.cause != first.cause for item in items),
         numbers=tuple(item.number for item in items),
     )
 

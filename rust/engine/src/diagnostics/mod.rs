@@ -132,9 +132,14 @@ pub(crate) fn cause_of_outcome(
         Outcome::UnknownType => format!("unknown event type {kind:?}: it stands in no rule table and is no alias"),
         Outcome::QuantityInvalid => {
             let rule = config.rules.find(kind).map_or("", |number| config.rules.rule(number).quantity.in_words());
-            format!(
-                "`quantity` of {kind} must be {rule}, with at most 3 fraction digits and a magnitude of at most 10^12"
-            )
+            match event.quantity {
+                Some(EventQuantity::Exact(sent)) => {
+                    format!("quantity {} of {kind} must be {rule}", quantity::text(sent))
+                }
+                _ => format!(
+                    "`quantity` of {kind} must be {rule}, with at most 3 fraction digits and a magnitude of at most 10^12"
+                ),
+            }
         }
         Outcome::Conflict => cause_of_conflict(diagnostics.fields.as_deref()),
         Outcome::TimeOutOfBounds => out_of_bounds(event, config.bounds(event.source), log_time_ns),
