@@ -149,7 +149,8 @@ def print_history(number: int, deeds: "Sequence[Deed]") -> None:
         team = f" to {deed.team}" if deed.what == "assigned" else ""
         who = f"{deed.who} ({deed.operator})" if deed.who and deed.operator else deed.who or deed.operator or deed.why
         place = f"{deed.sequence}:{deed.index}"
-        said = deed.note or (deed.why if deed.who or deed.operator else None) or ""
+        note = sentence(deed.note) if deed.note and deed.what == "raised" else deed.note
+        said = note or (deed.why if deed.who or deed.operator else None) or ""
         cells = [clock_text(deed.time), f"{deed.what}{team}{times}", who or "", said]
         table.add_row(*map(tables.plain, cells), place)
     typer.echo(f"Exception {number}:")

@@ -160,9 +160,8 @@ impl Engine {
                 }
                 cause_of_versions(event.id, diagnostics.fields.as_deref().unwrap_or_default(), &versions)
             });
-            let fields = diagnostics.fields.take().unwrap_or_default();
-            let raised = record(outcome.name(), None, cause, diagnostics.stock.take());
-            let raised = ExceptionRecord { fields, versions, ..raised };
+            let (fields, stock) = (diagnostics.fields.take().unwrap_or_default(), diagnostics.stock.take());
+            let raised = ExceptionRecord { fields, versions, ..record(outcome.name(), None, cause, stock) };
             batch.exceptions.push(self.work.raise(raised, &subject, key));
         }
         for Raised { code, location, subject: own, key: of, cause, stock } in std::mem::take(&mut diagnostics.raised) {
