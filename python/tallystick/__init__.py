@@ -35,7 +35,17 @@ if TYPE_CHECKING:
         SnapshotError,
         TallystickError,
     )
-    from tallystick.client.directives import acknowledge, approve, configure, correct, deny, discard, resolve, void
+    from tallystick.client.directives import (
+        acknowledge,
+        approve,
+        assign,
+        configure,
+        correct,
+        deny,
+        discard,
+        resolve,
+        void,
+    )
     from tallystick.client.promise import atp_figures
     from tallystick.client.work import WorkItem
     from tallystick.outcome import Outcome
@@ -63,6 +73,7 @@ __all__ = [
     "WorkItem",
     "acknowledge",
     "approve",
+    "assign",
     "atp_figures",
     "configure",
     "correct",
@@ -74,7 +85,7 @@ __all__ = [
     "void",
 ]
 
-_DIRECTIVES = ("acknowledge", "approve", "configure", "correct", "deny", "discard", "resolve", "void")
+_DIRECTIVES = ("acknowledge", "approve", "assign", "configure", "correct", "deny", "discard", "resolve", "void")
 _HOMES = (
     dict.fromkeys(__all__, "tallystick._engine")
     | dict.fromkeys(_DIRECTIVES, "tallystick.client.directives")

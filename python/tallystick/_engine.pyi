@@ -262,27 +262,17 @@ class Batch:
 
 @final
 class Checked:
-    """What a look at lines found."""
-
     @property
-    def events(self) -> int:
-        """Lines that are not blank."""
-
+    def events(self) -> int: ...
     @property
-    def fit(self) -> list[tuple[str, str, int]]:
-        """How many are fit to be applied, by type and source."""
-
+    def fit(self) -> list[tuple[str, str, int]]: ...
     @property
-    def refused(self) -> list[dict[str, Any]]:
-        """The others: `line` (from 0), `outcome`, `cause`, `cure`, `source`, `id` and `type`."""
+    def refused(self) -> list[dict[str, Any]]: ...
 
 @final
 class Checker:
-    """Judges events by form and rules alone, in the words of the exceptions that they would become."""
-
     def __new__(cls, config: str = "") -> Checker: ...
-    def check(self, lines: Buffer) -> Checked:
-        """Judges lines of NDJSON."""
+    def check(self, lines: Buffer) -> Checked: ...
 
 @final
 class Flush:
@@ -308,13 +298,9 @@ class Applied:
     @property
     def answers(self) -> list[tuple[str, bytes]]: ...
     @property
-    def held_output_bytes(self) -> int:
-        """Bytes of exceptions that wait for the next flush, about."""
-
+    def held_output_bytes(self) -> int: ...
     @property
-    def log_time_ns(self) -> int:
-        """The log's time afterwards, in nanoseconds since 1970."""
-
+    def log_time_ns(self) -> int: ...
     @property
     def last_sequence(self) -> int | None: ...
     @property
@@ -402,12 +388,7 @@ class Engine:
     def apply_inbox(self, inbox: Inbox, last_sequence: int | None = None, *, events_max: int = 65536) -> Applied: ...
     def release_held(self, *, hold_output: bool = False) -> Batch: ...
     def flush(self, stream: str, *, positions_per_message: int = 500, bytes_per_message: int = 524288) -> Flush: ...
-    def retell(self, stream: str, *, positions_per_message: int = 500, bytes_per_message: int = 524288) -> Flush:
-        """All positions and all unsettled exceptions as they stand, encoded for an output stream that lost them.
-
-        Nothing is taken from what waits for the next flush.
-        """
-
+    def retell(self, stream: str, *, positions_per_message: int = 500, bytes_per_message: int = 524288) -> Flush: ...
     def position(
         self, sku: str, location: str, lot: str | None = None, owner: str | None = None
     ) -> Position | None: ...
@@ -426,6 +407,10 @@ class Engine:
         owner: str | None = None,
         correlation: str | None = None,
         sku: str | None = None,
+        location: str | None = None,
+        document: str | None = None,
+        severity: str | None = None,
+        since_ns: int | None = None,
         after: int = 0,
         limit: int = 100,
     ) -> list[ExceptionItem]: ...
@@ -438,6 +423,10 @@ class Engine:
         owner: str | None = None,
         correlation: str | None = None,
         sku: str | None = None,
+        location: str | None = None,
+        document: str | None = None,
+        severity: str | None = None,
+        since_ns: int | None = None,
         after: int = 0,
         limit: int = 100,
     ) -> bytes: ...
@@ -513,7 +502,5 @@ def atp_figures_thousandths(
 def check_config(config: str) -> str: ...
 def config_schema() -> str: ...
 def default_rules() -> str: ...
-def event_types(config: str = "") -> dict[str, Any]:
-    """What a producer may say: types of the rule table in force, directives with their members, limits."""
-
+def event_types(config: str = "") -> dict[str, Any]: ...
 def verify_snapshot(snapshot: Buffer) -> dict[str, Any]: ...

@@ -90,7 +90,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
         (["exceptions", "repair"], 2, "give the NUMBER of an exception, or --code"),
         (["exceptions", "repair", "1", "--code", "loop"], 2, "give the NUMBER of an exception, or --code"),
         (["exceptions", "repair", "--code", "loop", "--set", "a=b"], 2, "--set and --file are for one"),
-        (["exceptions", "repair", "1", "--type", "x"], 2, "--source and --type go with --code"),
+        (["exceptions", "repair", "1", "--type", "x"], 2, "--source, --type and the like go with --code"),
         (["trace", "c", "--since", "soon"], 2, "--since soon is no duration"),
         (["trail", "A"], 2, "LOCATION"),
         (["policy", "apply", "missing.toml"], 2, "missing.toml"),

@@ -91,7 +91,10 @@ async def _end(task: "asyncio.Task[None]") -> None:
 
 
 def _not_reached(settings: Nats, link: Link) -> BusError:
-    reason, cure = link.reason or "", "start a nats-server there, set nats.url, or use --embedded"
+    reason, cure = (
+        link.reason or "",
+        "start a nats-server there, or set nats.url; with a server of its own: tallystick run --embedded",
+    )
     text = reason.lower()
     if "authoriz" in text or "authentic" in text:
         cure = "set user and password, token, nkey seed or credentials in [nats]"

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 if TYPE_CHECKING:
     from nats.aio.client import Client as Connection
 
+    from tallystick.bus.jetstream import JetStream
     from tallystick.client.client import Client
-    from tallystick.config import Nats
+    from tallystick.config import Config, Nats
 
 Result = TypeVar("Result")
 _GRACE_S: Final = 0.05
@@ -58,6 +59,22 @@ class Reach:
             async with connected(settings.nats, self.server, self.timeout_s) as connection:
                 left_s = max(until - time.monotonic(), _GRACE_S)
                 return await work(Client(connection, settings.input.subject, timeout_s=left_s))
+
+        return run_loop(connected_work())
+
+    def look_back(self, work: "Callable[[Client, JetStream, Config], Awaitable[Result]]") -> Result:
+        """Runs `work` with a client, the server's streams, and the configuration that names them."""
+        from tallystick import config as configuration
+        from tallystick.bus.jetstream import JetStream
+        from tallystick.client.client import Client
+        from tallystick.event_loop import run_loop
+
+        settings = configuration.load(self.config)
+
+        async def connected_work() -> Result:
+            async with connected(settings.nats, self.server) as connection:
+                client = Client(connection, settings.input.subject, timeout_s=self.timeout_s)
+                return await work(client, JetStream(connection), settings)
 
         return run_loop(connected_work())
 

@@ -32,6 +32,16 @@ Operator = Annotated[
         "--operator", envvar="TALLYSTICK_OPERATOR", metavar="SOURCE", help="Who says so: one of engine.operators."
     ),
 ]
+Person = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        envvar="TALLYSTICK_USER",
+        metavar="NAME",
+        show_default="your login name",
+        help="Your own name, in at most 64 bytes; it stands with what you decide.",
+    ),
+]
 Note = Annotated[
     str | None,
     typer.Option(

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterable
 from typing import Any, Final
 
-NARROW: Final = ("#", "code", "log time", "total\nstep", "outcome", "oldest")
+NARROW: Final = ("#", "code", "severity", "log time", "total\nstep", "outcome", "oldest", "time")
 """Columns that are read at a glance, and so never broken."""
 _UNLIMITED: Final = 100_000
 _WORD_MAX: Final = 24
@@ -79,6 +79,18 @@ def _records(wide: Any) -> str:
         for row in rows
     ]
     return "\n\n".join([str(wide.title or ""), *paragraphs, ""]).removeprefix("\n")
+
+
+def wrapped(line: str, width: int, indent: str) -> list[str]:
+    """A line over as many as it takes, those that follow set in; words stay whole, unless one is longer than a line.
+
+    >>> wrapped("17  fell to -5", 10, "  ")
+    ['17  fell', '  to -5']
+    """
+    import textwrap
+
+    made = textwrap.wrap(line, width, subsequent_indent=indent, break_on_hyphens=False, drop_whitespace=True)
+    return made or [line]
 
 
 def plain(text: object) -> str:

@@ -47,7 +47,7 @@ class Client:
         try:
             reply = await self.connection.request(subject, exact_json.dumps(dict(question)), self.timeout_s)
         except (NoRespondersError, NatsTimeoutError) as error:
-            if (denied := denial(self._connection, subject)) is not None:
+            if (denied := denial(self.connection, subject)) is not None:
                 raise BusError(denied) from error
             raise BusError(f"no daemon answers at {self._server}; start one with: tallystick run") from error
         if reply.headers and (problem := reply.headers.get("Nats-Service-Error")):
@@ -121,7 +121,7 @@ class Client:
                     f"no stream at {self._server} listens to {self._subject}; give the daemon's configuration"
                 ) from error
             except NatsTimeoutError as error:
-                if (denied := denial(self._connection, self._subject)) is not None:
+                if (denied := denial(self.connection, self._subject)) is not None:
                     raise BusError(denied) from error
                 continue  # The message id stays the same, so the stream stores the event once.
             answer = orjson.loads(reply.data)

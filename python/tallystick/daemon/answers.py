@@ -123,8 +123,11 @@ def _list(engine: "Engine", question: Mapping[str, Any], bytes_max: int) -> byte
     after = _number(question, "after", 0, None, 0)
     limit = _number(question, "limit", 1, LIMIT_MAX, _LIMIT)
     with_events = _flag(question, "events")
+    since_ns = _time_ns(question, "since")
     # One more than is wanted tells whether there are more.
-    found = engine.exceptions(state=None if state == "all" else state, after=after, limit=limit + 1, **filters)
+    found = engine.exceptions(
+        state=None if state == "all" else state, since_ns=since_ns, after=after, limit=limit + 1, **filters
+    )
     items: Sequence[Mapping[str, Any]] = found[:limit]
     more = len(found) > limit
     if not with_events:
@@ -164,9 +167,13 @@ def _what_if(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> 
     events = question.get("events")
     if not isinstance(events, list) or not 0 < len(events) <= EVENTS_MAX:
         raise ValueError(f"events is a list of 1 to {EVENTS_MAX} events")
-    if not all(isinstance(event, dict) for event in events):
-        raise ValueError("each event is a JSON object")
-    return engine.what_if_json([exact_json.dumps(event) for event in events])
+    if not all(isinstance(event, (dict, str)) for event in events):
+        raise ValueError("each event is a JSON object, or the text of one")
+    texts = [
+        event.encode("utf-8", "surrogatepass") if isinstance(event, str) else exact_json.dumps(event)
+        for event in events
+    ]
+    return engine.what_if_json(texts)
 
 
 def _answers(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
@@ -190,7 +197,7 @@ def _sources(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> 
 
 
 def _reservations(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
-    asked: dict[str, Any] = {name: _text(question, name) for name in ("document", "sku", "location")}
+    asked: dict[str, Any] = {name: _text(question, name) for name in ("document", "sku", "location", "source", "id")}
     asked |= {
         "leaks": _flag(question, "leaks") or None,
         "limit": _number(question, "limit", 1, RESERVATIONS_MAX, _LIMIT),
@@ -228,6 +235,21 @@ def _flag(question: Mapping[str, Any], name: str) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"{name} is true or false")  # noqa: TRY004 (a wrong value to whoever asks)
     return value
+
+
+def _time_ns(question: Mapping[str, Any], name: str) -> int | None:
+    """Nanoseconds since 1970 of a time with a zone."""
+    from datetime import UTC, datetime, timedelta
+
+    text = _text(question, name)
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        # Without a zone it is not known which time is meant.
+        return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1_000
+    except (ValueError, TypeError):
+        raise ValueError(f"{name} is a time such as 2026-12-01T00:00:00Z") from None
 
 
 def _number(question: Mapping[str, Any], name: str, least: int, most: int | None, default: int | None) -> int:

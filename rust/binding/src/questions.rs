@@ -19,14 +19,14 @@ impl Engine {
     /// Returns exceptions as items of work (`docs/truth.md` §7), by their numbers: a list of `ExceptionItem`.
     ///
     /// What is given must fit; `state` is open, acknowledged, resolved, discarded, or `unresolved` for the first two.
-    /// `after` is a number, for the next `limit` of them. Raises `ValueError` for a state that is none.
+    /// `since_ns` is in nanoseconds since 1970, `after` is a number, for the next `limit` of them. Raises `ValueError` for a state that is none.
     ///
     ///     >>> engine = Engine()
     ///     >>> batch = engine.apply([{"id": "1", "source": "wms"}])
     ///     >>> [item] = engine.exceptions(state="unresolved", source="wms")
     ///     >>> item["number"], item["code"], item["owner"]
     ///     (1, 'malformed', 'it')
-    #[pyo3(signature = (*, state = None, code = None, source = None, owner = None, correlation = None, sku = None, after = 0, limit = 100))]
+    #[pyo3(signature = (*, state = None, code = None, source = None, owner = None, correlation = None, sku = None, location = None, document = None, severity = None, since_ns = None, after = 0, limit = 100))]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword of the question")]
     fn exceptions<'py>(
         &self,
@@ -37,10 +37,15 @@ impl Engine {
         owner: Option<&str>,
         correlation: Option<&str>,
         sku: Option<&str>,
+        location: Option<&str>,
+        document: Option<&str>,
+        severity: Option<&str>,
+        since_ns: Option<i64>,
         after: u64,
         limit: usize,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let filter = Filter { code, source, owner, correlation, sku, after, limit, ..Filter::default() };
+        let of = Filter { code, source, owner, correlation, sku, location, document, severity, ..Filter::default() };
+        let filter = Filter { since_ns, after, limit, ..of };
         parsed(py, &self.listed(py, filter, state)?)
     }
 
@@ -48,7 +53,7 @@ impl Engine {
     ///
     ///     >>> Engine().exceptions_json()
     ///     b'[]'
-    #[pyo3(signature = (*, state = None, code = None, source = None, owner = None, correlation = None, sku = None, after = 0, limit = 100))]
+    #[pyo3(signature = (*, state = None, code = None, source = None, owner = None, correlation = None, sku = None, location = None, document = None, severity = None, since_ns = None, after = 0, limit = 100))]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword of the question")]
     fn exceptions_json<'py>(
         &self,
@@ -59,10 +64,15 @@ impl Engine {
         owner: Option<&str>,
         correlation: Option<&str>,
         sku: Option<&str>,
+        location: Option<&str>,
+        document: Option<&str>,
+        severity: Option<&str>,
+        since_ns: Option<i64>,
         after: u64,
         limit: usize,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let filter = Filter { code, source, owner, correlation, sku, after, limit, ..Filter::default() };
+        let of = Filter { code, source, owner, correlation, sku, location, document, severity, ..Filter::default() };
+        let filter = Filter { since_ns, after, limit, ..of };
         Ok(PyBytes::new(py, &self.listed(py, filter, state)?))
     }
 

@@ -19,7 +19,7 @@ use crate::position::quoted;
 ///     >>> exception.code, exception.outcome, exception.owner, exception.event == sold
 ///     ('negative_stock', 'applied', 'operations', True)
 ///     >>> exception.cause
-///     'stock fell to -2 (0 was there)'
+///     'stock fell to -2 (sold 2, had 0)'
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct ExceptionRecord(pub(crate) Arc<Record>);
 
@@ -51,8 +51,8 @@ impl ExceptionRecord {
 
     /// The team that works on it, as `operations`: `str`.
     #[getter]
-    fn owner(&self) -> &'static str {
-        self.0.team.name()
+    fn owner(&self) -> &str {
+        &self.0.team
     }
 
     /// The log sequence of the event's message: `int`.

@@ -7,6 +7,7 @@ mod replenish;
 mod safety;
 mod schema;
 mod source;
+mod teams;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::codes;
 use crate::heap_size::{flat, heap_size};
 use crate::limits::{
     AHEAD_DEFAULT_NS, CONFIG_BYTES_MAX, CORRECTIONS_DEFAULT, DAY_NS, DEDUP_KEYS_DEFAULT, EXCEPTIONS_KEPT_DEFAULT,
@@ -25,7 +25,6 @@ use crate::ownership::{Policy, RawOwnership};
 use crate::rules::{RawType, RuleTable};
 
 use crate::config_text::{duration, finite};
-pub use crate::team::Team;
 pub use claims::{Claims, Leaving};
 use claims::{RawClaims, RawShipping};
 use promise::RawPromise;
@@ -36,6 +35,7 @@ pub use safety::Amount;
 use safety::{RawSafety, SafetyStock};
 use source::{ARRIVAL, RawSource, bounds};
 pub use source::{Source, TimeBounds, Unregistered};
+use teams::{RawExceptions, Teams};
 pub use watch::{Approvals, MassChange, MasterMode, Receipts};
 use watch::{RawApprovals, RawMaster, RawReceipts, RawTransfers};
 
@@ -102,7 +102,7 @@ pub struct Config {
     sources: BTreeMap<String, Source>,
     has_orders: bool,
     has_documents: bool,
-    teams: BTreeMap<String, Team>,
+    teams: Teams,
     safety: SafetyStock,
     /// All of it as JSON.
     canonical: Box<str>,
@@ -261,8 +261,13 @@ impl Config {
     }
 
     /// Who works on an exception with this code.
-    pub fn team(&self, code: &str) -> Team {
-        self.teams.get(code).copied().unwrap_or_else(|| codes::find(code).owner)
+    pub fn team(&self, code: &str) -> &str {
+        self.teams.of(code)
+    }
+
+    /// All teams: those that are built in, then those that the configuration names.
+    pub fn teams(&self) -> impl Iterator<Item = &str> {
+        self.teams.names()
     }
 
     /// Safety stock of a position at a time. `is_in` tells whether its location is in a group then. Sub-positions (lot,
@@ -407,16 +412,6 @@ impl Default for RawEngine {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct RawExceptions {
-    owners: BTreeMap<String, Team>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    escalate_after: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kept_max: Option<usize>,
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
 struct RawEcho {
     hops_max: Option<u64>,
 }
@@ -441,6 +436,7 @@ impl Raw {
         }
         let corrections_max = self.engine.corrections_max.unwrap_or(CORRECTIONS_DEFAULT);
         let exceptions_max = self.exceptions.kept_max.unwrap_or(EXCEPTIONS_KEPT_DEFAULT);
+        let teams = self.exceptions.teams()?;
         let canonical = serde_json::to_string(&self).map_err(|error| error.to_string())?;
         let operators = self.engine.operators.unwrap_or_else(|| vec!["operator".to_owned()]);
         Ok(Config {
@@ -473,7 +469,7 @@ impl Raw {
             promise: self.promise.unwrap_or_default().validate()?,
             claims: self.claims.unwrap_or_default().validate(&self.shipping, dedup_window_ns)?,
             replenish: replenish::validate(&self.replenish)?,
-            teams: self.exceptions.owners,
+            teams,
             fingerprint: blake3::derive_key("tallystick 2026 configuration v1", canonical.as_bytes()),
             canonical: canonical.into(),
             is_changed: false,

@@ -69,7 +69,8 @@ const PERCENT: Form = Whole(0, 100);
 const SHARE: Form = Whole(0, u32::MAX as i64);
 const BUCKETS: Form = Whole(1, HORIZON_MAX as i64);
 const BUCKETS_OR_NONE: Form = Whole(0, HORIZON_MAX as i64);
-const TEAM: Form = OneOf(&["operations", "finance", "it"]);
+/// Which there are is looked at afterwards: the configuration may name further ones.
+const TEAM: Form = Text;
 const ROLE: Form = OneOf(&["owner", "contributor", "observer", "refused"]);
 const PAST_DUE: Form = OneOf(&["exception", "drop", "slide", "keep"]);
 const MODE: Form = OneOf(&[
@@ -263,6 +264,7 @@ pub(super) const TABLES: [Key; 15] = [
         "exceptions",
         Table(&[
             key("owners", Named(&TEAM), "{}", "who works on which code"),
+            key("teams", Texts, "[]", "teams beside operations, finance and it"),
             key("escalate_after", Duration, "\"24h\"", "after which time an open exception is escalated"),
             key(
                 "kept_max",

@@ -20,21 +20,26 @@ impl Engine {
     /// The items of work that fit, as a JSON array, by their numbers.
     pub fn exceptions_json(&self, filter: &Filter<'_>) -> Vec<u8> {
         let mut out = Vec::new();
-        self.work.write_items(filter, &mut out);
+        self.work.write_items(filter, |sku| self.unit_cost(sku), &mut out);
         out
     }
 
     /// One item of work as JSON.
     pub fn exception_json(&self, number: u64) -> Option<Vec<u8>> {
         let mut out = Vec::new();
-        write_item(self.work.get(number)?, &mut out);
+        write_item(self.work.get(number)?, &|sku: &str| self.unit_cost(sku), &mut out);
         Some(out)
+    }
+
+    /// What a unit of a SKU costs now, in thousandths.
+    fn unit_cost(&self, sku: &str) -> Option<i64> {
+        self.core.items.at(sku, self.core.now_ns()).and_then(|item| item.unit_cost)
     }
 
     /// How many items of work there are, by state and by code, as JSON.
     pub fn exception_stats_json(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        self.work.write_stats(&mut out);
+        self.work.write_stats(&self.core.config, &mut out);
         out
     }
 
@@ -154,6 +159,9 @@ impl Engine {
             let (source, id) = &keys[at];
             write_text(out, "source", source.as_deref());
             write_text(out, "id", id.as_deref());
+            let mut raised = batch.exceptions.iter().filter(|record| (record.sequence, record.index) == place);
+            let refused = raised.find(|record| *record.code == *outcome.name());
+            write_text(out, "cause", refused.map(|record| &*record.cause));
             out.push(b'}');
         });
         let (changed, _) = copy.core.stock.take_changed();
@@ -175,7 +183,7 @@ impl Engine {
         });
         write_name(&mut out, "exceptions");
         let opened = Filter { after: opened_after, limit: usize::MAX, ..Filter::default() };
-        copy.work.write_items(&opened, &mut out);
+        copy.work.write_items(&opened, |sku| copy.unit_cost(sku), &mut out);
         let resolved = copy.work.changes.iter().filter(|change| change.state.is_done());
         write_list(&mut out, "resolved", resolved, |out, change| quantity::write_digits(out, change.number));
         out.push(b'}');

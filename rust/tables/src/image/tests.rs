@@ -2,7 +2,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use tallystick_contract::config::Team;
 use tallystick_contract::exception_state::ExceptionState;
 use tallystick_contract::outcome::Outcome;
 use tallystick_contract::ownership::Role;
@@ -79,7 +78,6 @@ fn the_least_is_what_the_smallest_value_takes() {
     check(&None, &Some((text(""), text("b"))));
     check(&None, &Some(text("a")));
     check(&Role::Owner, &Role::Refused);
-    check(&Team::Operations, &Team::It);
     check(&ExceptionState::Open, &ExceptionState::Discarded);
     check(&Outcome::Applied, &Outcome::Held);
     check(&None, &Some(Outcome::Held));
