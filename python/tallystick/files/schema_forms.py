@@ -139,6 +139,7 @@ _BY_NAME: Final = {"type": "object", "additionalProperties": ref("quantity_count
 MEMBERS: Final[dict[str, Schema]] = {
     "target": ref("target"),
     "exception": {"type": "integer", "minimum": 1, "maximum": (1 << 63) - 1},
+    "team": {"type": "string"},
     "event": ref("event_of_stock"),
     "config": {"type": ["string", "object"]},
     "mode": ref("mode"),
