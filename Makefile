@@ -21,6 +21,7 @@ CARGO := $(ALONE) cargo
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-fast fast-rust fast-python test-long test-rust test-units test-bus test-python
+.PHONY: test-oldest
 .PHONY: lint audit bench fuzz sanitize
 .PHONY: wheels wheel-pgo builds test-arm clean
 
@@ -62,6 +63,15 @@ test-bus: .venv/stamps/package
 
 test-python: .venv/stamps/package ## the tests in Python alone (PYTEST_ARGS=…: some of them)
 	$(ALONE) $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Without a fast way in that it knows, the daemon reads message by message: by nats-py as it is at the lower end.
+NATS_PY_OLDEST := $(shell sed -n 's/.*"nats-py>=\([0-9.]*\),.*/\1/p' pyproject.toml)
+
+OLDEST_TESTS := tests/unit/test_tap.py $(addprefix tests/integration/test_,ingest.py connection.py daemon.py)
+
+test-oldest: .venv/stamps/package ## the way in, and a daemon, with the oldest nats-py that is allowed
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .venv/oldest nats-py==$(NATS_PY_OLDEST)
+	PYTHONPATH=.venv/oldest $(ALONE) $(BIN)/python -m pytest $(OLDEST_TESTS)
 
 lint: .venv/stamps/package .venv/stamps/components ## formatters, clippy, ruff, mypy --strict, stubtest
 	$(CARGO) fmt --all --check

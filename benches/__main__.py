@@ -22,11 +22,12 @@ SUITES: Final = {
     "bus": "benches.bus",
     "latency": "benches.latency",
     "promise": "benches.promise",
+    "blocked": "benches.blocked",
     "peers": "benches.peers.suite",
     "builds": "benches.builds",
 }
-WHEN_NAMED: Final = {"builds"}
-"""They need what only another `make` target builds."""
+WHEN_NAMED: Final = {"builds", "blocked"}
+"""They need what only another `make` target builds, or twelve minutes."""
 
 
 def main() -> None:
@@ -69,7 +70,9 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benches", description=__doc__)
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"some of: {', '.join(SUITES)} (all but builds)")
+    parser.add_argument(
+        "suites", nargs="*", metavar="SUITE", help=f"some of: {', '.join(SUITES)} (all but builds and blocked)"
+    )
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--tiny", action="store_true", help="a few thousand events, one run each: for tests")
     size.add_argument("--full", action="store_true", help="up to 10 M positions and 100 M keys: memory and patience")

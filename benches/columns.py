@@ -38,12 +38,13 @@ def measure(path: str, config: str, expected: str, shards: int) -> Row:
     from benches.in_process import check_balances
 
     batches = _read(path)
-    Engine(config).apply_columns(batches[0], 1)  # The first call of a process imports NumPy; that is no work on events.
+    # The first call of a process imports NumPy; that is no work on events.
+    Engine(config).apply_columns(batches[0], 1, event_times=True)
     engine = Engine(config, shards=shards)
     events = 0
     with Meter() as meter:
         for batch in batches:
-            events += len(engine.apply_columns(batch, events + 1))
+            events += len(engine.apply_columns(batch, events + 1, event_times=True))
     row = meter.figures(events)
     check_balances(engine, expected)
     return {

@@ -103,7 +103,7 @@ def _fill(engine: Engine, rows: Rows, events: int, progress: Progress) -> float:
     applied_s = 0.0
     for block in _one_ahead(rows.blocks(events)):
         before = time.perf_counter()
-        engine.apply(block, engine.sequence + 1, None)
+        engine.apply(block, engine.sequence + 1, event_times=True)
         applied_s += time.perf_counter() - before
         progress.at(engine.sequence)
     return applied_s
@@ -123,7 +123,7 @@ def _apply(engine: Engine, rows: Rows, events: int) -> Row:
     blocks = list(rows.blocks(events))
     with Meter() as meter:
         for block in blocks:
-            engine.apply(block, engine.sequence + 1, None)
+            engine.apply(block, engine.sequence + 1, event_times=True)
     return dict(meter.figures(events))
 
 
@@ -131,15 +131,15 @@ def check_prefix(positions: int, events: int, seed: int) -> None:
     """Runs engine and reference over the first events. Raises ValueError if they differ."""
     block = b"".join(Rows(positions, seed).blocks(events))
     engine, reference = Engine(CONFIG), Reference(CONFIG)
-    engine.apply(block, 1, None)
-    reference.apply(block, 1, None)
+    engine.apply(block, 1, event_times=True)
+    reference.apply(block, 1, event_times=True)
     if engine.state_hash() != reference.state_hash():
         raise ValueError(f"engine and reference disagree after {events:,} events: no figure is valid")
 
 
 def check_totals(engine: Engine, rows: Rows) -> None:
     """Raises ValueError unless outcomes, positions and the sums of all accounts are those of the drawn numbers."""
-    totals, outcomes = engine.trial_balance(), engine.outcome_totals()
+    totals, outcomes = engine.trial_balance_thousandths(), engine.outcome_totals()
     found = (totals["on_hand"], totals["reserved"], outcomes["applied"], outcomes.get("duplicate", 0), len(engine))
     fresh = rows.events - rows.duplicates
     expected = (rows.on_hand * 1_000, rows.reserved * 1_000, fresh, rows.duplicates, min(rows.positions, rows.events))

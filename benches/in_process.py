@@ -49,12 +49,13 @@ def measure(path: str, config: str, expected: str, checked_events: int, shards: 
     """
     with Path(path).open("rb") as file:
         blocks = [block.data for block in line_blocks(file, BLOCK_BYTES)]
-    Engine(config).apply(blocks[0], 1, None)  # The first call of a process imports NumPy; that is no work on events.
+    # The first call of a process imports NumPy; that is no work on events.
+    Engine(config).apply(blocks[0], 1, event_times=True)
     engine = Engine(config, shards=shards)
     events = 0
     with Meter() as meter:
         for block in blocks:
-            events += len(engine.apply(block, events + 1, None))
+            events += len(engine.apply(block, events + 1, event_times=True))
     row = meter.figures(events)
     check_balances(engine, expected)
     return {
@@ -71,8 +72,8 @@ def check_prefix(path: Path, config: str, events: int) -> Row:
     with path.open("rb") as file:
         lines = b"".join(line for line, _ in zip(file, range(events), strict=False))
     engine, reference = Engine(config), Reference(config)
-    engine.apply(lines, 1, None)
-    checked = len(reference.apply(lines, 1, None))
+    engine.apply(lines, 1, event_times=True)
+    checked = len(reference.apply(lines, 1, event_times=True))
     if engine.state_hash() != reference.state_hash():
         raise ValueError(f"engine and reference disagree after {checked:,} events of {path.name}: no figure is valid")
     return {"checked_events": checked, "checked_state_hash": reference.state_hash()}

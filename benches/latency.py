@@ -103,11 +103,11 @@ def with_effect(payloads: list[bytes], engine_config: str) -> list[bytes]:
     """
     begin = max(0, len(payloads) - _TAIL_MESSAGES)
     engine = Engine(engine_config)
-    engine.apply(b"".join(payloads[:begin]), 1, None)
+    engine.apply(b"".join(payloads[:begin]), 1, event_times=True)
     engine.flush("S")
     visible = begin
     for at in range(begin, len(payloads)):
-        engine.apply(payloads[at], engine.sequence + 1, None, hold_output=True)
+        engine.apply(payloads[at], engine.sequence + 1, event_times=True, hold_output=True)
         if engine.flush("S").positions:
             visible = at + 1
     assert visible > begin, "repetitions come within 5,000 events, which are 50 messages"
@@ -223,7 +223,7 @@ def _check_state(settings: Config, payloads: list[bytes], engine_config: str) ->
     restored = Engine.restore(snapshot.data, settings.engine_json)
     engine = Engine(engine_config)
     # A daemon that did not keep up was stopped on the way.
-    engine.apply(b"".join(payloads[: restored.sequence]), 1, None)
+    engine.apply(b"".join(payloads[: restored.sequence]), 1, event_times=True)
     if restored.state_hash() != engine.state_hash():
         raise ValueError(
             f"the daemon's state at message {restored.sequence:,} is not that of the events: no figure is valid"

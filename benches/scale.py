@@ -38,6 +38,9 @@ class Scale:
     promise_seconds: float = field(default=10.0, kw_only=True)
     promise_requests: int = field(default=200_000, kw_only=True)
     """As fast as the bus takes them."""
+    blocked_rate: int = field(default=5_000, kw_only=True)
+    """Events per second while the output is blocked."""
+    blocked_seconds: float = field(default=600.0, kw_only=True)
     seed: int = field(default=1, kw_only=True)
     repeat: int = field(default=3, kw_only=True)
     """Runs of each case; the fastest counts, all are kept."""
@@ -48,7 +51,7 @@ class Scale:
 TINY: Final = Scale(
     4_000, 500, "small", (1_000,), (5_000,), 2_000, (2_000,), 2_000, 0.3, 2_000, 2_000, (1, 256), repeat=1,
     counted_events=500, surface_seconds=0.001, promise_rate=200, promise_seconds=0.5, promise_requests=2_000,
-    cargo_profile="dev",
+    cargo_profile="dev", blocked_rate=500, blocked_seconds=5.0,
 )  # fmt: skip
 MODEST: Final = Scale(
     1_000_000, 2_000, "small", (10_000, 100_000, 1_000_000), (1_000_000, 5_000_000), 500_000,

@@ -13,13 +13,14 @@ def measure(path: str, config: str, batch_events: int) -> Row:
     """Takes in the whole file's lines, from memory, `batch_events` per call."""
     lines = Path(path).read_bytes().splitlines(keepends=True)
     blocks = [b"".join(batch) for batch in batches(lines, batch_events)]
-    Engine(config).apply(blocks[0], 1, None)  # The first call of a process imports NumPy; that is no work on events.
+    # The first call of a process imports NumPy; that is no work on events.
+    Engine(config).apply(blocks[0], 1, event_times=True)
     engine, events = Engine(config), 0
     with Meter() as meter:
         for block in blocks:
-            events += len(engine.apply(block, events + 1, None))
+            events += len(engine.apply(block, events + 1, event_times=True))
     columns = engine.columns()
-    accounts = [(getattr(columns, name) // SCALE).tolist() for name in ACCOUNTS]
+    accounts = [(getattr(columns, f"{name}_thousandths") // SCALE).tolist() for name in ACCOUNTS]
     balances = zip(columns.sku, columns.location, *accounts, strict=True)
     return {
         **meter.figures(events),

@@ -28,7 +28,7 @@ def filled() -> Engine:
     """A ledger of 20,000 positions. Nobody changes it."""
     engine = Engine(CONFIG)
     for block in Rows(POSITIONS, SEED).blocks(FILLED_EVENTS):
-        engine.apply(block, engine.sequence + 1, None)
+        engine.apply(block, engine.sequence + 1, event_times=True)
     return engine
 
 
@@ -36,7 +36,7 @@ def filled() -> Engine:
 def image(filled: Engine) -> bytes:
     engine = Engine(CONFIG)
     for block in Rows(POSITIONS, SEED).blocks(FILLED_EVENTS):
-        engine.apply(block, engine.sequence + 1, None)
+        engine.apply(block, engine.sequence + 1, event_times=True)
     engine.flush("S")
     assert engine.state_hash() == filled.state_hash()
     return engine.snapshot()
@@ -76,7 +76,7 @@ def test_apply(benchmark: BenchmarkFixture, events: int) -> None:
         return (engines[-1],), {}
 
     def apply(engine: Engine) -> int:
-        return len(engine.apply(block, 1, None))
+        return len(engine.apply(block, 1, event_times=True))
 
     rounds = max(20, 2_000 // events) if benchmark.enabled else 1
     assert benchmark.pedantic(apply, setup=fresh, rounds=rounds, warmup_rounds=min(rounds, 3)) == events
@@ -109,7 +109,7 @@ def test_flush(benchmark: BenchmarkFixture) -> None:
 
     def changed() -> tuple[tuple[Any, ...], dict[str, Any]]:
         engine = Engine(CONFIG)
-        engine.apply(block, 1, None, hold_output=True)
+        engine.apply(block, 1, event_times=True, hold_output=True)
         return (engine,), {}
 
     def flush(engine: Engine) -> int:

@@ -1,15 +1,14 @@
 """Tallystick: one ledger of stock that can be trusted, from the inventory events of many systems.
 
->>> from tallystick import OUTCOMES, SCALE, Engine, to_decimal
+>>> from tallystick import OUTCOMES, SCALE, Engine
 >>> engine = Engine()
->>> event = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":12.5}'
->>> batch = engine.apply([event, event], first_sequence=1, log_time_ns=1_700_000_000_000_000_000)
+>>> event = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": "12.5"}
+>>> batch = engine.apply([event, event])
 >>> batch.outcomes.tolist() == [OUTCOMES["applied"], OUTCOMES["duplicate"]]
 True
->>> engine.position("LAMP", "DC1").on_hand, SCALE
-(12500, 1000)
->>> to_decimal(12500)
-Decimal('12.5')
+>>> position = engine.position("LAMP", "DC1")
+>>> position.on_hand, position.on_hand_thousandths, SCALE
+(Decimal('12.5'), 12500, 1000)
 
 This module only names what the package offers. Everything is imported on first use, so that `import tallystick`
 costs nothing and pulls in neither NumPy nor a NATS client.
@@ -36,10 +35,21 @@ if TYPE_CHECKING:
         SnapshotError,
         TallystickError,
     )
-    from tallystick.client.directives import acknowledge, approve, configure, correct, deny, discard, resolve, void
+    from tallystick.client.directives import (
+        acknowledge,
+        approve,
+        assign,
+        configure,
+        correct,
+        deny,
+        discard,
+        resolve,
+        void,
+    )
     from tallystick.client.promise import atp_figures
     from tallystick.client.work import WorkItem
-    from tallystick.quantity import to_decimal
+    from tallystick.outcome import Outcome
+    from tallystick.quantity import to_decimal, to_thousandths
 
     __version__: str
 
@@ -53,6 +63,7 @@ __all__ = [
     "ExceptionRecord",
     "Flush",
     "ForkError",
+    "Outcome",
     "Position",
     "Positions",
     "Reference",
@@ -62,6 +73,7 @@ __all__ = [
     "WorkItem",
     "acknowledge",
     "approve",
+    "assign",
     "atp_figures",
     "configure",
     "correct",
@@ -69,17 +81,20 @@ __all__ = [
     "discard",
     "resolve",
     "to_decimal",
+    "to_thousandths",
     "void",
 ]
 
-_DIRECTIVES = ("acknowledge", "approve", "configure", "correct", "deny", "discard", "resolve", "void")
+_DIRECTIVES = ("acknowledge", "approve", "assign", "configure", "correct", "deny", "discard", "resolve", "void")
 _HOMES = (
     dict.fromkeys(__all__, "tallystick._engine")
     | dict.fromkeys(_DIRECTIVES, "tallystick.client.directives")
     | {
+        "Outcome": "tallystick.outcome",
         "WorkItem": "tallystick.client.work",
         "atp_figures": "tallystick.client.promise",
         "to_decimal": "tallystick.quantity",
+        "to_thousandths": "tallystick.quantity",
     }
 )
 

@@ -13,9 +13,10 @@ from copy import copy
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, get_type_hints
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
-from tallystick import config_text, listen
+from tallystick import config_engine, config_text, listen
+from tallystick.config_engine import DEFAULT, Setting
 from tallystick.config_text import SourceText, did_you_mean, render, render_key
 from tallystick.errors import ConfigurationError
 
@@ -48,7 +49,8 @@ _FILTER: Final = re.compile(r"([^\s.*>]+|\*)(\.([^\s.*>]+|\*))*(\.>)?|>")
 
 
 def _option(default: Any, about: str, *, check: Callable[[Any], str | None] | None = None, secret: bool = False) -> Any:
-    return field(default=default, metadata={"about": about, "check": check, "secret": secret})
+    # What lets in is in no repr either: those end in logs and tracebacks.
+    return field(default=default, repr=not secret, metadata={"about": about, "check": check, "secret": secret})
 
 
 def _within(least: float, most: float) -> Callable[[Any], str | None]:
@@ -72,8 +74,12 @@ def _subjects(value: tuple[str, ...]) -> str | None:
 
 def _server_urls(value: str) -> str | None:
     for address in value.split(","):
-        parts = urlsplit(address.strip())
-        if parts.scheme not in ("nats", "tls", "ws", "wss") or not parts.hostname:
+        try:
+            parts = urlsplit(address.strip())
+            good = parts.scheme in ("nats", "tls", "ws", "wss") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # of the port, or of brackets
+            good = False
+        if not good:
             return "give an address such as nats://127.0.0.1:4222, or several with commas between them"
     return None
 
@@ -100,17 +106,32 @@ def duration_s(text: str) -> int | None:
 class Nats:
     """`[nats]`: the server, and how to be let in."""
 
-    url: str = _option(
-        "nats://127.0.0.1:4222", "address of the server, or of several with commas between them", check=_server_urls
+    url: str = field(
+        default="nats://127.0.0.1:4222",
+        repr=False,  # It may hold a password; `config show` prints it without.
+        metadata={
+            "about": "address of the server, or of several with commas between them",
+            "check": _server_urls,
+            "secret": False,
+        },
     )
     name: str = _option("tallystick", "name of this client in the server's lists", check=_stream_name)
     user: str | None = _option(None, "user name")
     password: str | None = _option(None, "password of the user", secret=True)
+    password_file: Path | None = _option(None, "file that holds the password; read anew at every attempt to connect")
     token: str | None = _option(None, "token", secret=True)
-    credentials: Path | None = _option(None, "credentials file (JWT and key)")
+    token_file: Path | None = _option(None, "file that holds the token; read anew at every attempt to connect")
+    credentials: Path | None = _option(None, "credentials file (JWT and key); read anew at every attempt to connect")
+    nkey_seed_file: Path | None = _option(None, "file that holds an nkey's seed; read anew at every attempt to connect")
     tls_ca: Path | None = _option(None, "certificate authority that signed the server's certificate")
     tls_certificate: Path | None = _option(None, "certificate of this client")
     tls_key: Path | None = _option(None, "key of the client's certificate")
+    inbox_prefix: str = _option(
+        "_INBOX", "beginning of the subjects that answers come back to, so that they can be permitted", check=_subject
+    )
+    jetstream_domain: str | None = _option(
+        None, "JetStream domain that has the streams, as on a leaf node", check=_stream_name
+    )
     connect_timeout_s: float = _option(5.0, "how long the first connection may take", check=_within(0.1, 600))
     embedded_folder: Path = _option(Path("tallystick-data/nats"), "where an embedded server keeps its streams")
     embedded_sync: str = _option(
@@ -137,6 +158,11 @@ class Input:
         ("tallystick.events", "tallystick.events.>"), "its subjects, when it is created", check=_subjects
     )
     replicas: int = _option(1, "its replicas, when it is created", check=_within(1, 5))
+    start_sequence: int = _option(
+        1,
+        "the ledger's first message, to adopt a stream whose beginning is gone or not wanted",
+        check=_within(1, 1 << 62),
+    )
     tick_after_s: float = _option(
         1.0,
         "a tick bridges the silence when something is due for longer than this and nobody speaks; 0: never",
@@ -246,20 +272,6 @@ PROCESS_TABLES: Final[Mapping[str, type[Any]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting for people: its value as TOML (secrets hidden) and where it comes from."""
-
-    table: str
-    """Of several with one name, the name and a number: `shipping 1`."""
-    key: str
-    value: str | None
-    """None: not set."""
-    origin: str
-    """`default`, `file:line`, or the environment variable."""
-    about: str
-
-
-@dataclass(frozen=True, slots=True)
 class Config:
     """All settings, validated."""
 
@@ -280,6 +292,12 @@ class Config:
         """Every setting with its value and its origin, secrets hidden."""
         return self.settings
 
+    def value_of(self, setting: Setting) -> Any:
+        """The value of one of the settings as JSON has it; None where it is not set."""
+        if setting.value is None or setting.value == HIDDEN:
+            return setting.value
+        return config_text.toml_value(setting.value)
+
     def as_toml_text(self) -> str:
         """The configuration in force as TOML, each line with its origin; secrets hidden."""
         lines: list[str] = []
@@ -288,8 +306,12 @@ class Config:
             if setting.table != table:
                 table = setting.table
                 name, _, number = table.partition(" ")
-                lines += ["", f"[[{name}]]" if number else f"[{name}]"]
-            text = f"{render_key(setting.key)} = {setting.value}" if setting.value is not None else f"# {setting.key} ="
+                header = f"[[{name}]]" if number.isdigit() else f"[{table}]"
+                lines += ["", header if setting.is_in_table else f"# {header}"]
+            # A default of the engine that stands in a file would make another fingerprint.
+            is_left_out = setting.changes_results and setting.origin == DEFAULT
+            value = "" if setting.value is None else f" {setting.value}"
+            text = f"{'# ' if is_left_out or not value else ''}{render_key(setting.key)} ={value}"
             lines.append(f"{text}  # {setting.origin}")
         return "\n".join(lines[1:]) + "\n"
 
@@ -361,14 +383,14 @@ def _process_table(
             )
     values: dict[str, Any] = {}
     for item in fields(kind):
-        value, origin = item.default, "default"
+        value, origin = item.default, DEFAULT
         assert value is not MISSING, "every setting has a default"
-        variable = f"{config_text.ENVIRONMENT_PREFIX}{name}_{item.name}".upper()
+        variable = config_engine.variable(name, item.name)
         if item.name in overrides:
             origin, value = variable, _from_text(hints[item.name], overrides[item.name])
         elif item.name in content:
             origin, value = source.place(name, item.name), content[item.name]
-        if origin != "default":
+        if origin != DEFAULT:
             value, mistake = _typed(hints[item.name], value)
             if mistake is None and item.metadata["check"] is not None and value is not None:
                 mistake = item.metadata["check"](value)
@@ -386,9 +408,7 @@ def _process_table(
 
 def _shown(key: str, value: Any) -> str:
     if key == "url" and isinstance(value, str):
-        parts = urlsplit(value)
-        if "@" in parts.netloc:
-            value = urlunsplit(parts._replace(netloc=f"{HIDDEN}@{parts.netloc.rpartition('@')[2]}"))
+        value = ",".join(re.sub(r"^([^/]*//)?.*@", rf"\g<1>{HIDDEN}@", address) for address in value.split(","))
     return render(value)
 
 
@@ -418,32 +438,20 @@ def _engine_tables(
     from tallystick._engine import ConfigError, check_config
 
     tables: dict[str, Any] = {name: copy(source.tables[name]) for name in ENGINE_TABLES if name in source.tables}
-    settings += (
-        Setting(f"{table} {number}", key, render(value), source.place(table), "changes results")
-        for table in sorted(ENGINE_LISTS & tables.keys())
-        for number, entry in enumerate(tables[table], 1)
-        for key, value in entry.items()
-    )
     for table in (name for name in ENGINE_TABLES if name not in ENGINE_LISTS):
         for key, text in overrides.get(table, {}).items():
             tables.setdefault(table, {})[key] = config_text.toml_value(text)
-        for key, value in tables.get(table, {}).items():
-            variable = f"{config_text.ENVIRONMENT_PREFIX}{table}_{key}".upper()
-            origin = variable if key in overrides.get(table, {}) else source.place(table, key)
-            settings.append(Setting(table, key, render(value), origin, "changes results"))
     try:
-        text = json.dumps(tables, allow_nan=False)
-        return text, check_config(text)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(
-            f"{source.place('engine')}: {error}; give texts, whole numbers and true or false"
-        ) from error
+        # A date without quotes means what it means in quotes.
+        text = json.dumps(tables, allow_nan=False, default=lambda value: value.isoformat())
+    except ValueError as error:
+        raise ConfigurationError(f"{source.place('engine')}: inf and nan are no numbers here") from error
+    try:
+        fingerprint = check_config(text)
     except ConfigError as error:
-        # The engine saw JSON made from the file, so its own line numbers would mislead.
-        message = re.sub(r" at line \d+ column \d+$", "", str(error))
-        word = re.search(r"`([^`]+)`|^(?:[\w\".-]+\.)?(\w+)(?:\[\d+\])?:", message)
-        place = source.place_of_word((word[1] or word[2]) if word else "")
-        raise ConfigurationError(f"{place}: {message}") from error
+        raise config_engine.mistake(str(error), source, overrides) from error
+    settings += config_engine.settings(tables, source, overrides)
+    return text, fingerprint
 
 
 def _check_together(config: Config, source: SourceText) -> None:
@@ -453,12 +461,18 @@ def _check_together(config: Config, source: SourceText) -> None:
         raise ConfigurationError(
             f"{source.place('output')}: input, availability and exceptions need three different streams, not {names}"
         )
-    if nats.password is not None and nats.user is None:
-        raise ConfigurationError(f"{source.place('nats', 'password')}: nats.password needs nats.user")
+    if nats.user is None and (nats.password is not None or nats.password_file is not None):
+        key = "password" if nats.password is not None else "password_file"
+        raise ConfigurationError(f"{source.place('nats', key)}: nats.{key} needs nats.user")
     if (nats.tls_certificate is None) != (nats.tls_key is None):
         raise ConfigurationError(f"{source.place('nats')}: nats.tls_certificate and nats.tls_key go together")
-    if sum(way is not None for way in (nats.user, nats.token, nats.credentials)) > 1:
-        raise ConfigurationError(f"{source.place('nats')}: give one of nats.user, nats.token, nats.credentials")
+    for ways in (
+        ("user", "token", "token_file", "credentials", "nkey_seed_file"),
+        ("password", "password_file"),
+    ):
+        if sum(getattr(nats, way) is not None for way in ways) > 1:
+            names_text = ", ".join(f"nats.{way}" for way in ways)
+            raise ConfigurationError(f"{source.place('nats')}: give one of {names_text}")
     if re.fullmatch(r"always|\d{1,6}(ms|s|m)", nats.embedded_sync) is None:
         raise ConfigurationError(
             f'{source.place("nats", "embedded_sync")}: nats.embedded_sync: give "always" or an interval such as "10s"'

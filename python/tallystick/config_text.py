@@ -16,6 +16,7 @@ from tallystick.errors import ConfigurationError
 
 ENVIRONMENT_PREFIX: Final = "TALLYSTICK_"
 _TABLE_LINE: Final = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
+_PART: Final = re.compile(r'(?:("(?:[^"\\]|\\.)*")|([\w-]+))(?:\[(\d+)\])?')
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -30,6 +31,18 @@ class SourceText:
     def place(self, table: str, key: str | None = None) -> str:
         """Returns where a table or key is, as `file:line`; the file alone if it cannot be found."""
         return self._place(_line_of(self.text, table, key))
+
+    def place_of_path(self, path: str) -> str:
+        """Returns where a path such as `replenish[0].point` is, as `file:line`: its key, or the table that has it."""
+        parts = [(quoted or name, number) for quoted, name, number in _PART.findall(path)]
+        names = [json.loads(name) if name.startswith('"') else name for name, _ in parts]
+        heads = [_header(names[:end]) for end in range(len(parts) + 1)]
+        numbers = [None, *(int(number) if number else None for _, number in parts)]
+        for end in range(len(parts) - 1, -1, -1):
+            if line := _line_of(self.text, heads[end], names[end], numbers[end], exact=True):
+                return self._place(line)
+        found = (_line_of(self.text, heads[end], None, numbers[end]) for end in range(len(parts), 0, -1))
+        return self._place(next((line for line in found if line), None))
 
     def place_of_word(self, word: str) -> str:
         """Returns where a word first is as a whole, as `file:line`."""
@@ -59,18 +72,28 @@ def read(path: Path | None) -> SourceText:
         raise ConfigurationError(f"{place}: {message}; the file must be TOML") from error
 
 
-def _line_of(text: str, table: str, key: str | None) -> int | None:
-    """The line of `key` within `[table]`, or of the table's header. Good for messages; it is no TOML parser."""
-    inside, header = not table, None
+def _header(names: Iterable[str]) -> str:
+    """The name of a table as headers are compared."""
+    return ".".join(names).replace('"', "").replace("'", "").replace(" ", "")
+
+
+def _line_of(text: str, table: str, key: str | None, number: int | None = None, *, exact: bool = False) -> int | None:
+    """The line of `key` within `[table]`, or of the table's header, unless it must be `exact`.
+
+    Of several tables with that name it is the one with this number, from 0 on. Good for messages; it is no TOML parser.
+    """
+    inside, header, seen = not table, None, 0
     key_line = re.compile(rf'^\s*["\']?{re.escape(key)}["\']?\s*(=|\.)') if key else None
-    for number, line in enumerate(text.splitlines(), 1):
+    for place, line in enumerate(text.splitlines(), 1):
         if found := _TABLE_LINE.match(line):
-            name = found[1].replace('"', "").replace("'", "").replace(" ", "")
-            inside = name == table
-            header = header or (number if inside or name.startswith(f"{table}.") else None)
+            name = _header([found[1]])
+            inside = name == table and number in (None, seen)
+            seen += name == table
+            is_header = inside or (number is None and name.startswith(f"{table}."))
+            header = header or (place if is_header else None)
         elif inside and key_line is not None and key_line.match(line):
-            return number
-    return header
+            return place
+    return None if exact else header
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -52,5 +52,7 @@ def _number(value: object) -> Any:
     import orjson
 
     if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise ValueError(f"{value} is no number in JSON")
         return orjson.Fragment(str(value))
     raise TypeError(f"{type(value).__name__} is no value in JSON")

@@ -31,7 +31,7 @@ from tests.integration.daemon import (
     until,
     write_config,
 )
-from tests.integration.servers import SettableServer
+from tests.integration.servers import ConfiguredServer
 
 OPERATOR: Mapping[str, Any] = {"user": "operator", "password": "all"}
 USERS: Mapping[str, Any] = {"user": "daemon", "password": "secret"}
@@ -90,7 +90,7 @@ def is_blocked(bus: JetStream, what: str, reason: str) -> Callable[[], Any]:
 async def test_a_permission_that_is_revoked_blocks_the_output_alone(
     tmp_path: Path, rng: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with SettableServer(tmp_path / "nats", users()) as server:
+    with ConfiguredServer(tmp_path / "nats", users()) as server:
         config = load(write_config(tmp_path, server.url, {**QUICK, "nats": USERS}), {})
         operator = await connect(Nats(url=server.url, **OPERATOR))
         bus = JetStream(operator)
@@ -122,7 +122,7 @@ async def test_a_permission_that_is_revoked_blocks_the_output_alone(
 
 
 async def test_a_stop_while_the_output_is_blocked_is_quick_and_says_so(tmp_path: Path, rng: Any) -> None:
-    with SettableServer(tmp_path / "nats", users("tallystick.availability")) as server:
+    with ConfiguredServer(tmp_path / "nats", users("tallystick.availability")) as server:
         config = load(write_config(tmp_path, server.url, {**QUICK, "nats": USERS}), {})
         operator = await connect(Nats(url=server.url, **OPERATOR))
         bus = JetStream(operator)
@@ -141,7 +141,7 @@ async def test_a_stop_while_the_output_is_blocked_is_quick_and_says_so(tmp_path:
 
 
 async def test_a_store_that_is_full_blocks_until_there_is_room(tmp_path: Path, rng: Any) -> None:
-    with SettableServer(tmp_path / "nats", {"jetstream": {"max_file_store": 4 << 20}}) as server:
+    with ConfiguredServer(tmp_path / "nats", {"jetstream": {"max_file_store": 4 << 20}}) as server:
         config = load(write_config(tmp_path, server.url, QUICK), {})
         operator = await connect(Nats(url=server.url))
         bus = JetStream(operator)
@@ -168,7 +168,7 @@ async def test_a_store_that_is_full_blocks_until_there_is_room(tmp_path: Path, r
 
 
 async def test_a_message_that_can_never_fit_is_named(tmp_path: Path, rng: Any) -> None:
-    with SettableServer(tmp_path / "nats") as server:
+    with ConfiguredServer(tmp_path / "nats") as server:
         config = load(write_config(tmp_path, server.url, QUICK), {})
         operator = await connect(Nats(url=server.url))
         bus = JetStream(operator)
@@ -187,7 +187,7 @@ async def test_a_message_that_can_never_fit_is_named(tmp_path: Path, rng: Any) -
 
 
 async def test_exceptions_that_are_blocked_keep_no_availability_waiting(tmp_path: Path, rng: Any) -> None:
-    with SettableServer(tmp_path / "nats", users("tallystick.exceptions")) as server:
+    with ConfiguredServer(tmp_path / "nats", users("tallystick.exceptions")) as server:
         config = load(write_config(tmp_path, server.url, {**QUICK, "nats": USERS}), {})
         operator = await connect(Nats(url=server.url, **OPERATOR))
         bus = JetStream(operator)
@@ -212,7 +212,7 @@ async def test_exceptions_that_are_blocked_keep_no_availability_waiting(tmp_path
 
 
 async def test_too_much_output_that_waits_stops_applying_and_says_so(tmp_path: Path) -> None:
-    with SettableServer(tmp_path / "nats", users("tallystick.exceptions")) as server:
+    with ConfiguredServer(tmp_path / "nats", users("tallystick.exceptions")) as server:
         tables = {"nats": USERS, "output": {"held_bytes": 1 << 20}, "process": {"pull_messages": 100}}
         config = load(write_config(tmp_path, server.url, tables), {})
         operator = await connect(Nats(url=server.url, **OPERATOR))

@@ -55,7 +55,7 @@ async def test_outputs_and_state_equal_a_plain_replay(
     assert len(believed) == len(columns)
     for row in range(len(columns)):
         told = believed[columns.sku[row], columns.location[row]]
-        assert Decimal(str(told["atp"])) * 1_000 == int(columns.atp[row])
+        assert Decimal(str(told["atp"])) * 1_000 == int(columns.atp_thousandths[row])
 
 
 async def test_a_restart_goes_on_and_repeats_nothing(

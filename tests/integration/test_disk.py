@@ -26,7 +26,7 @@ LITTLE: int = 64 << 10
 def small_disk(folder: Path) -> Iterator[None]:
     """A file system of 256 KiB; skips the test where nobody may mount one."""
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", folder]
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(folder)]
     if subprocess.run(command, check=False, capture_output=True).returncode:
         pytest.skip("only root mounts a small file system")
     try:

@@ -11,10 +11,23 @@ from typing import Any
 
 import pytest
 
+from tallystick.bus.connection import connect
 from tallystick.bus.embedded import EmbeddedServer
 from tallystick.bus.jetstream import JetStream
-from tests.integration.daemon import has_reached, publish, random_messages, run_to_end, until, write_config
-from tests.integration.servers import SettableServer
+from tallystick.config import Nats, load
+from tallystick.doctor.permissions import needed
+from tests.integration.daemon import (
+    AVAILABILITY,
+    EVENTS,
+    EXCEPTIONS,
+    has_reached,
+    publish,
+    random_messages,
+    run_to_end,
+    until,
+    write_config,
+)
+from tests.integration.servers import ConfiguredServer
 from tests.integration.test_disk import started
 
 
@@ -66,12 +79,9 @@ async def test_status_names_what_is_blocked_and_its_cure(tmp_path: Path, rng: ra
         {"user": "daemon", "password": "secret", "permissions": {
             "publish": {"allow": [">"], "deny": ["tallystick.availability"]}, "subscribe": ">"}},
     ]  # fmt: skip
-    with SettableServer(tmp_path / "nats", {"authorization": {"users": users}}) as server:
-        from tallystick.bus.connection import connect
-        from tallystick.config import Nats
-
+    with ConfiguredServer(tmp_path / "nats", {"authorization": {"users": users}}) as server:
         path = write_config(tmp_path, server.url, {"nats": {"user": "daemon", "password": "secret"}})
-        operator = await connect(Nats(url=server.url, user="operator", password="all"))  # noqa: S106 (of this server)
+        operator = await connect(Nats(url=server.url, user="operator", password="all"))
         await publish(JetStream(operator), random_messages(rng, 20))
         with started(path):
 
@@ -146,8 +156,6 @@ async def test_the_doctor_names_every_fault_of_the_streams_at_once(
 async def test_the_doctor_looks_at_files_and_snapshots(
     tmp_path: Path, server: EmbeddedServer, bus: JetStream, rng: random.Random
 ) -> None:
-    from tallystick.config import load
-
     tables = {"nats": {"password": "of-nobody", "user": "nobody"}}
     path = write_config(tmp_path, server.url, tables)
     path.chmod(0o644)
@@ -176,8 +184,6 @@ async def test_the_doctor_looks_at_files_and_snapshots(
 async def test_the_doctor_sees_another_log_and_a_gap(
     tmp_path: Path, server: EmbeddedServer, bus: JetStream, rng: random.Random
 ) -> None:
-    from tallystick.config import load
-
     path = write_config(tmp_path, server.url)
     config = load(path, {})
     await publish(bus, random_messages(rng, 30))
@@ -191,6 +197,22 @@ async def test_the_doctor_sees_another_log_and_a_gap(
     assert status == 1
     assert states(found, "log") == ["fail"]
     assert "was created at" in text_of(found, "log")
+
+
+async def test_the_doctor_needs_no_more_permissions_than_the_daemon(tmp_path: Path, rng: random.Random) -> None:
+    config = load(None, {})
+    publishes, subscribes = needed(config)
+    created = [f"$JS.API.STREAM.CREATE.{name}" for name in (EVENTS, AVAILABILITY, EXCEPTIONS)]
+    daemon = {"user": "daemon", "password": "secret", "permissions": {
+        "publish": [subject.replace(".x", ".*") for subject in publishes] + created,
+        "subscribe": [subject.replace(".x", ".*") for subject in subscribes] + ["$SRV.>"]}}  # fmt: skip
+    with ConfiguredServer(tmp_path / "nats", {"authorization": {"users": [daemon]}}) as server:
+        path = write_config(tmp_path, server.url, {"nats": {"user": "daemon", "password": "secret"}})
+        path.chmod(0o600)
+        await run_to_end(load(path, {}))
+        status, found = await asyncio.to_thread(findings, path)
+        assert (status, {one["state"] for one in found}) == (0, {"ok"}), found
+        assert "not told" in text_of(found, "credentials")
 
 
 @pytest.mark.parametrize(

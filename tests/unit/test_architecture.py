@@ -261,7 +261,8 @@ def test_tap_alone_knows_nats_py_inside() -> None:
 
 
 def test_core_needs_no_extra() -> None:
-    assert breaks(package_modules(outside=("cli", "demo", "http")), needs_an_extra) == []
+    # One module reads what pyarrow alone can read, and loads it when such a file comes.
+    assert breaks(package_modules(outside=("cli", "demo", "http", "files/arrow.py")), needs_an_extra) == []
 
 
 def test_modules_import_each_other_in_no_circle() -> None:

@@ -265,7 +265,7 @@ def test_rows_know_their_balances_whatever_the_block() -> None:
     rows, engine = Rows(positions=7_000, seed=3), Engine(CONFIG)
     for events in (30_000, 1, 12_345):
         for block in rows.blocks(events):
-            engine.apply(block, engine.sequence + 1, None)
+            engine.apply(block, engine.sequence + 1, event_times=True)
     assert rows.duplicates > 0
     check_totals(engine, rows)
     rows.on_hand += 1
@@ -292,3 +292,13 @@ def test_targets_are_judged_by_what_was_measured() -> None:
     one_point = {"keys-5": {"events_per_s": 1, "bytes_per_key": 30, "restore_bytes_per_s": 1}}
     judged = targets.judge("growth", one_point)
     assert [(row["target"], row["found"], row["met"]) for row in judged] == [(24, 30, False), (1, 0.0, False)]
+
+
+def test_blocked_output_keeps_no_reservation_waiting(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benches", "--tiny", "blocked", "--results", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (path,) = tmp_path.glob("*.json")
+    row = json.loads(path.read_text())["figures"]["blocked"]
+    assert row["unpublished_messages"] > 0
+    assert row["p100_ms"] is not None, "each request was answered"

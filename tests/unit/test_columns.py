@@ -177,7 +177,9 @@ def test_numbers_of_every_width(numbers: type[np.integer[Any]]) -> None:
             {**same, "sku": (quantity - 1, np.array([b"A", b"B", b"C", b"D", b"E", b"F"])), "quantity": values}, 1, 0
         )
         found = {
-            position.sku: position.on_hand for position in (engine.position(sku, "DC1") for sku in "ABCDEF") if position
+            position.sku: position.on_hand_thousandths
+            for position in (engine.position(sku, "DC1") for sku in "ABCDEF")
+            if position
         }
         assert found == {sku: 1_000 * (at + 1) for at, sku in enumerate("ABCDEF")}
 
@@ -302,4 +304,4 @@ def test_rows_that_were_held_are_applied_whole() -> None:
     assert [outcome for _, _, outcome in released] == [OUTCOMES["applied"]] * count
     position = engine.position(name, name, name, name)
     assert position is not None
-    assert position.on_hand == 1_000 * count
+    assert position.on_hand_thousandths == 1_000 * count

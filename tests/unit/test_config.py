@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tallystick import config_engine
 from tallystick.config import ENGINE_LISTS, ENGINE_TABLES, Config, Nats, duration_s, load
 from tallystick.errors import ConfigurationError
 
@@ -98,6 +99,11 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
     assert "nats://***@bus:4222" in text
     assert "hunter2" not in mistake(tmp_path, '[nats]\nurl = "http://joe:hunter2@bus"')
     assert "hunter2" not in mistake(tmp_path, "[nats]\npassword = ['hunter2']")
+    several = load(None, {"TALLYSTICK_NATS_URL": "nats://joe:hunter1@bus:4222, tls://hunter2@other:4222/"})
+    assert "hunter" not in shown(several) + repr(several)
+    assert "nats://***@bus:4222, tls://***@other:4222" in shown(several)
+    environment = {f"TALLYSTICK_NATS_{name}": "hunter2" for name in ("USER", "PASSWORD")}
+    assert "hunter2" not in repr(load(None, environment)).replace("user='hunter2'", "")
 
 
 def test_what_is_shown_can_be_read_again(tmp_path: Path) -> None:
@@ -162,6 +168,31 @@ target = "99.5"
         assert f"replenish[0].{key}: give" in said
 
 
+def test_a_date_needs_no_quotes(tmp_path: Path) -> None:
+    text = "[[safety_stock.rules]]\nsku = 'A'\nquantity = 1\nfrom = 2026-12-01\nuntil = 2026-12-24T00:00:00Z\n"
+    quoted = text.replace("2026-12-01", "'2026-12-01'")
+    assert load(write(tmp_path, text), {}).fingerprint == load(write(tmp_path, quoted), {}).fingerprint
+
+
+def test_every_setting_is_shown_with_its_origin(tmp_path: Path) -> None:
+    assert {table["name"] for table in config_engine.schema()} == set(ENGINE_TABLES)
+    path = write(tmp_path, "[safety_stock]\ndefault = 0.5\n[receipts]\n[[replenish]]\npoint = 1\ntarget = 2\n")
+    config = load(path, {"TALLYSTICK_ENGINE_HISTORY_MAX": "9"})
+    found = {(one.table, one.key): (one.value, one.origin) for one in config.describe()}
+    assert found["safety_stock", "default"] == ("0.5", f"{path}:2")
+    assert found["engine", "history_max"] == ("9", "TALLYSTICK_ENGINE_HISTORY_MAX")
+    assert found["engine", "dedup_window"] == ('"24h"', "default")
+    assert found["promise", "horizon"] == ("90", "default")
+    assert found["claims", "unallocated_pick"] == ('"allow"', "default")
+    assert found["replenish 1", "point"] == ("1", f"{path}:5")
+    assert found["replenish 1", "window"] == ('"28d"', "default")
+    assert found["shipping 1", "from"] == ('"picked"', "default")
+    assert found['sources."…"', "order"] == ('"arrival"', "default")
+    shown = config.as_toml_text()
+    assert {"[receipts]", "# [approvals]", "# horizon = 90  # default"} <= set(shown.splitlines())
+    assert all(one.about for one in config.describe())
+
+
 def test_servers_are_several_addresses() -> None:
     nats = Nats(url="nats://joe:hunter2@a:4222, tls://b:4223")
     assert nats.servers == ["nats://joe:hunter2@a:4222", "tls://b:4223"]
@@ -190,6 +221,14 @@ def test_servers_are_several_addresses() -> None:
         ("[output]\nexceptions_stream = 'TALLYSTICK_EVENTS'", "three different streams"),
         ("[process]\nlog_level = 'loud'", "debug, info, warning, error"),
         ("[nats]\npassword = 'x'", "nats.password needs nats.user"),
+        ("[nats]\npassword_file = 'x'", "nats.password_file needs nats.user"),
+        ("[nats]\nuser = 'a'\npassword = 'x'\npassword_file = 'y'", "give one of nats.password, nats.password_file"),
+        ("[nats]\ntoken = 'x'\nnkey_seed_file = 'y'", "give one of nats.user, nats.token, nats.token_file"),
+        ("[nats]\ninbox_prefix = 'a.>'", "without wildcards"),
+        ("[nats]\njetstream_domain = 'a.b'", "give 1 to 64 letters"),
+        ("[nats]\nurl = 'nats://a:99999'", "give an address such as"),
+        ("[nats]\nurl = 'nats://[::1'", "give an address such as"),
+        ("[input]\nstart_sequence = 0", "give a value from 1 to"),
         ("[nats]\ntls_key = 'x'", "go together"),
         ("[nats]\ntoken = 'x'\nuser = 'y'", "give one of"),
         ("[nats]\nembedded_sync = 'often'", "embedded_sync"),
@@ -198,7 +237,19 @@ def test_servers_are_several_addresses() -> None:
         ("[engine]\nhistory_max = 0", "tallystick.toml:2: engine.history_max"),
         ("[sources.erp]\nmax_age = 'soon'", "max_age"),
         ("[types.x]\nalias = 'stock.sould'", "stock.sould"),
-        ("[engine]\nmax_age = 2026-01-01", "give texts, whole numbers and true or false"),
+        ("[engine]\nmax_age = 2026-01-01", 'tallystick.toml:2: engine.max_age: "2026-01-01" is no duration'),
+        ("[safety_stock]\ndefault = nan", "inf and nan are no numbers here"),
+        (
+            "[safety_stock]\n\ndefault = true",
+            "tallystick.toml:3: safety_stock.default: true does not do; give a number",
+        ),
+        ("[safety_stock]\nrules = [{ sku = 1 }]", "tallystick.toml:2: safety_stock.rules[0].sku: 1 does not do"),
+        ("# history_max\nengine.history_max = 'x'", 'tallystick.toml:2: engine.history_max: "x" does not do; give a'),
+        ("[sources.'a.b']\norder = 3", 'tallystick.toml:2: sources."a.b".order: 3 does not do; give one of "arrival"'),
+        ("[[replenish]]\npoint = 1\ntarget = 2\n[[replenish]]\npoint = []", "tallystick.toml:5: replenish[1].point"),
+        ("[[replenish]]\npoint = 1", "tallystick.toml:1: replenish[0].target: is missing; give a number"),
+        ("[promise.suppliers.acme]\n\nslid = 1", 'tallystick.toml:3: promise.suppliers."acme".slid: there is no such'),
+        ("[promise]\nhorizn = 1", 'tallystick.toml:2: promise.horizn: there is no such key; did you mean "horizon"?'),
     ],
 )
 def test_a_mistake_is_named_with_its_line_and_its_cure(tmp_path: Path, text: str, expected: str) -> None:
@@ -211,7 +262,7 @@ def test_a_mistake_is_named_with_its_line_and_its_cure(tmp_path: Path, text: str
         ("TALLYSTICK_NATS_URI", "x", 'TALLYSTICK_NATS_URI: [nats] has no key "uri"; did you mean "url"?'),
         ("TALLYSTICK_INPUT_REPLICAS", "many", "environment: TALLYSTICK_INPUT_REPLICAS: input.replicas"),
         ("TALLYSTICK_SNAPSHOTS_KEEP", "0", "from 1 to 100"),
-        ("TALLYSTICK_ENGINE_HISTORY_MAX", "0", "engine.history_max"),
+        ("TALLYSTICK_ENGINE_HISTORY_MAX", "0", "environment: TALLYSTICK_ENGINE_HISTORY_MAX: engine.history_max: 0"),
     ],
 )
 def test_a_mistake_in_the_environment_names_the_variable(

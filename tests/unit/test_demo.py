@@ -128,6 +128,7 @@ def test_the_whole_demo_holds_when_the_daemon_is_killed(tmp_path: Path) -> None:
     options = Options(tmp_path / "demo", small=True, kills=20, seed=7)
     outcome = run_demo(options, Console(quiet=True))
     assert [check for check in outcome.checks if not check.holds] == []
+    assert outcome.picture is not None
     assert outcome.picture.read_bytes().startswith(b"\x89PNG")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tallystick import acknowledge, approve, configure, correct, deny, discard, resolve, void
+from tallystick import acknowledge, approve, assign, configure, correct, deny, discard, resolve, void
 from tallystick.cli import decide, policy
 from tallystick.client import directives
 
@@ -25,6 +25,7 @@ from tallystick.client import directives
         (acknowledge(7), "exception.acknowledged", {"exception": 7}),
         (resolve(7), "exception.resolved", {"exception": 7}),
         (discard(7), "exception.discarded", {"exception": 7}),
+        (assign(7, "finance"), "exception.assigned", {"exception": 7, "team": "finance"}),
         (configure({"approvals": {}}), "configuration.changed", {"config": {"approvals": {}}, "mode": "act"}),
         (configure(None, "end_shadow"), "configuration.changed", {"mode": "end_shadow"}),
     ],

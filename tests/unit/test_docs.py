@@ -158,8 +158,10 @@ def test_every_room_of_the_package_has_its_own_table() -> None:
 
 @pytest.mark.parametrize("document", [README, LIBRARY], ids=["README", "library"])
 def test_library_example_runs(document: str) -> None:
-    (example,) = blocks(document, "python")
-    exec(compile(example, "example", "exec"), {})  # noqa: S102 (our own example)
+    examples = blocks(document, "python")
+    assert examples
+    for example in examples:  # each by itself: a reader copies one
+        exec(compile(example, "example", "exec"), {"__name__": "__main__"})  # noqa: S102 (our own example)
 
 
 def test_readme_is_short() -> None:

@@ -11,14 +11,16 @@ EXAMPLES = ROOT / "examples"
 def test_the_library_example() -> None:
     done = subprocess.run([sys.executable, EXAMPLES / "library.py"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[2:] == [
+    assert done.stdout.splitlines() == [
+        "outcomes: ['applied', 'applied', 'applied', 'duplicate', 'negative_stock']",
+        "refused: 1",
+        "exception: negative_stock for wms/e4: send the receipt that is missing, or count the position and send "
+        "stock.counted; tallystick trail SKU LOCATION shows what moved it. It settles itself",
         "ATP at SHOP-7: 5 of 10 on hand",
         "on hand in all: 130.5",
-        "from four threads: [Decimal('120.5'), Decimal('5'), None]",
-        "restored equals original: True at sequence 5",
+        "from four threads: ['160.5', '5', None]",
+        "restored equals original: True at sequence 45",
     ]
-    assert "'applied': 3, 'duplicate': 1, 'negative_stock': 1" in done.stdout
-    assert "exception: negative_stock for wms/e4" in done.stdout
 
 
 def test_the_horizon_is_that_of_the_readme(tmp_path: Path) -> None:

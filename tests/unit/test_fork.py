@@ -33,7 +33,7 @@ for _ in range(8):
         del engine, positions  # waits for nobody
         own = tallystick.Engine()
         own.apply([event % 1], 1, 0)
-        os._exit(0 if own.position("A", "L").on_hand == 1000 else 2)
+        os._exit(0 if own.position("A", "L").on_hand == 1 else 2)
     assert os.waitpid(child, 0)[1] == 0
 print("all", engine.position("A", "L").on_hand > 0)
 os._exit(0)

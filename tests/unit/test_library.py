@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic_core import to_json
 
 from tallystick import (
     OUTCOMES,
@@ -20,6 +21,7 @@ from tallystick import (
     SequenceError,
     SnapshotError,
     TallystickError,
+    exact_json,
     to_decimal,
 )
 
@@ -49,7 +51,7 @@ def test_a_batch_tells_places_outcomes_and_changes() -> None:
         "malformed": 1,
     }
     assert batch.availability is not None
-    assert (batch.availability.sku, batch.availability.atp.tolist()) == (["A"], [5 * SCALE])
+    assert (batch.availability.sku, batch.availability.atp_thousandths.tolist()) == (["A"], [5 * SCALE])
     (exception,) = batch.exceptions
     assert (exception.code, exception.sequence, exception.index, exception.event) == ("malformed", 11, 1, b"{}")
     assert exception.cure
@@ -82,16 +84,33 @@ def test_positions_one_many_all_and_by_sku() -> None:
     )
     position = engine.position("A", "DC1")
     assert position is not None
-    assert (position.on_hand, position.safety_stock, position.atp, position.version) == (2_500, 1_000, 1_500, 1)
-    assert position.as_dict()["on_hand"] == 2_500
+    figures = (position.on_hand, position.safety_stock, position.atp, position.on_hand_thousandths, position.version)
+    assert figures == (Decimal("2.5"), Decimal(1), Decimal("1.5"), 2_500, 1)
+    assert {type(figure) for figure in figures} == {Decimal, int}
     found = engine.positions([("A", "DC1"), ("A", "DC2", "L", None), ("A", "DC2"), ("Z", "DC1")])
-    assert [one.on_hand if one else None for one in found] == [2_500, 7_000, None, None]
+    assert [one.on_hand if one else None for one in found] == [Decimal("2.5"), 7, None, None]
     assert {one.location for one in engine.positions_of("A")} == {"DC1", "DC2"}
     columns = engine.columns()
     assert len(columns) == len(engine) == 3
-    assert columns.on_hand.dtype == np.int64
-    assert columns.on_hand.sum() == 10_500
+    assert columns.on_hand_thousandths.dtype == np.int64
+    assert columns.on_hand_thousandths.sum() == 10_500
     assert engine.columns(1, 2).sku == columns.sku[1:2]
+
+
+def test_a_position_is_fit_for_an_answer_of_a_web_service() -> None:
+    engine = Engine('[safety_stock]\ndefault = "1"\n')
+    engine.apply([_event(1, quantity="5.1", lot="L")])
+    [position] = engine.positions_of("A")
+    fields = position.as_dict()
+    assert (fields["on_hand"], fields["atp"], fields["lot"]) == (Decimal("5.1"), Decimal("5.1"), "L")
+    assert "owner" not in fields
+    assert exact_json.loads(exact_json.dumps(fields)) == fields
+    # As FastAPI writes it: pydantic's encoder, which its answers go through.
+    assert json.loads(to_json(fields)) == json.loads(json.dumps(fields, default=str))
+    for name, value in fields.items():
+        raw = getattr(position, f"{name}_thousandths", None)
+        assert raw is None or (type(value) is Decimal and value * SCALE == raw), name
+    assert sum(isinstance(value, Decimal) for value in fields.values()) == 13
 
 
 def test_double_entry_sums_to_zero() -> None:
@@ -104,7 +123,7 @@ def test_double_entry_sums_to_zero() -> None:
         ("stock.counted", 4),
     ]
     engine.apply([_event(number, kind, quantity) for number, (kind, quantity) in enumerate(kinds)], 1, NOW_NS)
-    trial = engine.trial_balance()
+    trial = engine.trial_balance_thousandths()
     assert trial["on_hand"] == 4_000
     assert sum(trial.values()) == 0
 
@@ -121,7 +140,7 @@ def test_snapshot_and_restore_continue_alike() -> None:
 
 
 def test_the_first_sequence_is_one() -> None:
-    with pytest.raises(SequenceError, match="sequence 0 is none: the first one of a log is 1"):
+    with pytest.raises(SequenceError, match="there is no sequence 0: the first one of a log is 1"):
         Engine().apply(b"", first_sequence=0)
 
 
@@ -138,7 +157,7 @@ def test_misuse_is_one_class_with_one_line() -> None:
         assert issubclass(kind, TallystickError)
     position = engine.position("A", "DC1")
     assert position is not None
-    assert position.on_hand == SCALE, "misuse leaves the engine as it was"
+    assert position.on_hand == 1, "misuse leaves the engine as it was"
 
 
 def test_engine_and_reference_agree(rng: random.Random) -> None:
@@ -162,12 +181,12 @@ def test_threads_may_read_while_one_applies() -> None:
 
     def read() -> None:
         try:
-            seen = 0
+            seen = Decimal(0)
             while not done.is_set():
                 position = engine.position("A", "DC1")
-                on_hand = position.on_hand if position else 0
+                on_hand = position.on_hand if position else Decimal(0)
                 # A batch is seen whole or not at all, and never taken back.
-                assert on_hand % (50 * SCALE) == 0
+                assert on_hand % 50 == 0
                 assert on_hand >= seen
                 seen = on_hand
                 assert len(engine.columns()) <= 1
@@ -186,22 +205,36 @@ def test_threads_may_read_while_one_applies() -> None:
     assert failures == []
     position = engine.position("A", "DC1")
     assert position is not None
-    assert position.on_hand == batches * 50 * SCALE
+    assert position.on_hand == batches * 50
 
 
 def test_writers_in_several_threads_lose_nothing() -> None:
     engine = Engine()
-    turn = threading.Lock()
+    threads, calls, together = 8, 60, 5
+    seen: list[list[tuple[int, int]]] = []
 
     def write(first: int) -> None:
-        for number in range(first, first + 200):
-            with turn:  # the log has one order; who writes it agrees on the next sequence
-                engine.apply([_event(number)], engine.sequence + 1, NOW_NS)
+        mine = []
+        for number in range(first, first + calls * together, together):
+            batch = engine.apply([_event(one) for one in range(number, number + together)])
+            now_ns = engine.log_time_ns
+            assert now_ns is not None
+            assert batch.counts == {"applied": together}
+            mine += [(sequence, now_ns) for sequence in batch.sequences.tolist()]
+        seen.append(mine)
 
-    writers = [threading.Thread(target=write, args=(first,)) for first in (0, 1_000, 2_000)]
+    writers = [threading.Thread(target=write, args=(1_000 * place,)) for place in range(threads)]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
-    assert engine.outcome_totals()["applied"] == 600
-    assert engine.sequence == 600
+    events = threads * calls * together
+    assert len(seen) == threads, "no thread was refused"
+    assert engine.outcome_totals() == {"applied": events}
+    sequences = [sequence for mine in seen for sequence, _ in mine]
+    assert sorted(sequences) == list(range(1, events + 1)), "each sequence belongs to one message"
+    for mine in seen:
+        assert mine == sorted(mine), "neither the sequence nor the log's time goes back"
+    position = engine.position("A", "DC1")
+    assert position is not None
+    assert position.on_hand == engine.sequence == events

@@ -60,7 +60,7 @@ def test_memory_does_not_follow_the_length_of_a_line() -> None:
     block_bytes = 1 << 20
     tracemalloc.start()
     try:
-        (block,) = line_blocks(_LongLine(100 << 20), block_bytes)  # type: ignore[arg-type]
+        (block,) = line_blocks(_LongLine(100 << 20), block_bytes)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

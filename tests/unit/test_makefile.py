@@ -15,7 +15,7 @@ from tests.sources import ROOT
 
 TARGETS: Final = {
     "help", "demo", "test", "test-fast", "test-long", "test-rust", "test-python", "lint", "audit", "bench", "fuzz",
-    "sanitize", "wheels", "wheel-pgo", "builds", "test-arm", "clean",
+    "test-oldest", "sanitize", "wheels", "wheel-pgo", "builds", "test-arm", "clean",
 }  # fmt: skip
 TOOLS: Final = ("awk", "env", "find", "mkdir", "sh", "touch")
 
@@ -81,6 +81,7 @@ def test_ci_runs_lint_tests_and_demo() -> None:
     assert commands == [
         "make .venv/stamps/package",
         "make --jobs=2 --output-sync=target test lint demo DEMO_ARGS=--small",
+        "make test-oldest",
     ]
 
 
@@ -92,6 +93,7 @@ def test_all_tests_are_run() -> None:
         f"tests/unit --ignore={late} benches/surface",
         f"tests/integration {late}",
         "$(PYTEST_ARGS)",
+        "$(OLDEST_TESTS)",
     ]
     # Its parts are all that there is.
     folders = {path.relative_to(ROOT).parts[:2] for path in (ROOT / "tests").rglob("test_*.py")}

@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from tallystick import Engine
-from tallystick._engine import Delays, Inbox
+from tallystick._engine import Inbox
 from tallystick.daemon.blockages import Blockage
 from tallystick.daemon.measures import WAITING_MAX, Measures
 from tallystick.daemon.status import Status, Taken
@@ -34,6 +34,7 @@ def a_status(**changes: Any) -> Status:
         "snapshot": Taken(70, 1_000.0, 0.5, 4_096), "blocked": (), "answers": 3, "answers_failed": 1,
         "requests_pending": 2, "ticks": 4, "reconnects": 6, "is_connected": True, "waiting_messages": 8,
         "unpublished_bytes": 9, "published_messages": 10, "is_stopping": False, "config_fingerprint": "f",
+        "connection": {"state": "connected", "since": "", "reason": None}, "intake_closed": None,
     }  # fmt: skip
     return Status(**(figures | changes))
 
@@ -112,6 +113,18 @@ def test_sources_beyond_the_bound_are_together() -> None:
     assert by_source[OTHER] == 30
 
 
+def test_a_source_keeps_its_label_whoever_comes_later() -> None:
+    engine = Engine('[sources."silent"]\norder = "source"\n')
+    engine.apply([event(number, f"m-{number:04}") for number in range(SOURCES_MAX)], 1, DAY_NS)
+    metrics = Metrics(Looked(engine))
+    before = {line.split(b" ")[0] for line in metrics.text("")[0].splitlines() if b"source_events_total{" in line}
+    engine.apply([event(number, f"a-{number:04}") for number in range(50)], SOURCES_MAX + 1, DAY_NS)
+    text = metrics.text("")[0]
+    after = {line.split(b" ")[0] for line in text.splitlines() if b"source_events_total{" in line}
+    assert before <= after
+    assert not any(b'source="a-' in line for line in after)
+
+
 def test_counters_begin_with_the_process_and_leave_out_what_is_not_final() -> None:
     measures = Measures()
     engine = Engine()
@@ -142,48 +155,54 @@ def test_a_daemon_that_begins_or_whose_engine_is_broken_tells_what_is_known() ->
 
 def test_delays_are_those_of_a_plain_count() -> None:
     rng = random.Random(7)
-    engine, delays, inbox = Engine('[engine]\nmax_age = "none"\n'), Delays(), Inbox(1)
-    wanted = [0] * (len(Delays.BOUNDS_NS) + 1)
+    engine, inbox = Engine('[engine]\nmax_age = "none"\n'), Inbox(1)
+    inbox.measure()
+    bounds_ns, *_ = inbox.delays()["effective_to_log"]
+    wanted = [0] * (len(bounds_ns) + 1)
     total_ns = 0
     for sequence in range(1, 500):
         age_ns = rng.choice([0, rng.randrange(10**7), rng.randrange(10**10), rng.randrange(10**14)])
         log_ns = 2_000_000 * DAY_NS // 100 + sequence
-        stamp_ns = log_ns - age_ns
-        whole, rest = divmod(stamp_ns, 10**9)
+        whole, rest = divmod(log_ns - age_ns, 10**9)
         text = f"{dt.datetime.fromtimestamp(whole, dt.UTC):%Y-%m-%dT%H:%M:%S}.{rest:09}Z"
         inbox.push(sequence, log_ns, event(sequence, time=text))
-        bucket = sum(age_ns >= bound for bound in Delays.BOUNDS_NS)
-        wanted[bucket] += 1
+        wanted[sum(age_ns >= bound for bound in bounds_ns)] += 1
         total_ns += age_ns
-    engine.apply_inbox(inbox, delays=delays)
-    counts, sum_ns = delays.effective_to_log
+    engine.apply_inbox(inbox)
+    _, counts, sum_ns = inbox.delays()["effective_to_log"]
     assert counts == wanted
     assert total_ns - 500 * (1 << 20) <= sum_ns <= total_ns
-    assert sum(delays.log_to_applied[0]) == 499
+    assert sum(inbox.delays()["log_to_applied"][1]) == 499
 
 
 def test_events_that_were_refused_or_came_again_have_no_delay() -> None:
-    engine, delays, inbox = Engine(), Delays(), Inbox(1)
+    engine, inbox = Engine(), Inbox(1)
+    inbox.measure()
+
+    def counted() -> int:
+        return sum(inbox.delays()["effective_to_log"][1])
+
     for sequence, data in enumerate([event(1), event(1), b"broken", event(2, quantity="x")], 1):
         inbox.push(sequence, DAY_NS, data)
-    engine.apply_inbox(inbox, delays=delays)
-    assert sum(delays.effective_to_log[0]) == 0  # none has a time of its own
+    engine.apply_inbox(inbox)
+    assert counted() == 0  # none has a time of its own
     inbox.push(5, DAY_NS, event(3, time="1970-01-01T23:59:59Z"))
     inbox.push(6, DAY_NS, event(3, time="1970-01-01T23:59:59Z"))
-    engine.apply_inbox(inbox, delays=delays)
-    assert sum(delays.effective_to_log[0]) == 1
-    inbox.push(7, DAY_NS, event(4, time="1970-01-01T23:59:59Z"))
-    engine.apply_inbox(inbox)  # nobody looks
-    assert sum(delays.effective_to_log[0]) == 1
+    engine.apply_inbox(inbox)
+    assert counted() == 1
+    assert sum(inbox.delays()["log_to_applied"][1]) == 6
 
 
 def test_counting_delays_changes_nothing() -> None:
     states = set()
-    for delays in (None, Delays()):
+    for is_measured in (False, True):
         engine, inbox = Engine(key=bytes(16)), Inbox(1)
+        if is_measured:
+            inbox.measure()
         for sequence in range(1, 40):
             inbox.push(sequence, DAY_NS, event(sequence, time="1970-01-01T23:59:59Z"))
-        engine.apply_inbox(inbox, delays=delays)
+        engine.apply_inbox(inbox)
+        assert bool(inbox.delays()) is is_measured
         engine.flush("S")
         states.add((engine.state_hash(), engine.snapshot()))
     assert len(states) == 1

@@ -109,7 +109,9 @@ def balance(engine: Engine, location: str) -> dict[str, Any]:
 
 def promised(engine: Engine, location: str, due: str) -> Any:
     question = {"positions": [{"sku": "LAMP", "location": location}], "due": due}
-    return json.loads(engine.promise(json.dumps(question).encode()), parse_float=Decimal)["answers"][0]["available"]
+    return json.loads(engine.promise_json(json.dumps(question).encode()), parse_float=Decimal)["answers"][0][
+        "available"
+    ]
 
 
 def found_figures(engine: Engine, row: Row) -> dict[str, Any]:

@@ -217,7 +217,7 @@ def test_an_engine_is_asked() -> None:
     assert (here["available"], here["enough"], here["earliest"]) == (Decimal("7.5"), False, "2026-11-25")
     assert here["horizon"] == [["2026-11-21", Decimal("7.5")], ["2026-11-25", Decimal("27.75")]]
     assert (nowhere["available"], nowhere["known"]) == (0, False)
-    live = json.loads(engine.reservations(b"{}"))
+    live = engine.reservations()
     assert [(one["source"], one["id"]) for one in live["reservations"]] == [("shop", "c1")]
     assert engine.next_due_ns == noon_ns + 15 * 60 * 10**9
 

@@ -105,9 +105,9 @@ def test_every_outcome_and_balance_is_the_models(events: list[dict[str, Any]]) -
     expected = [model.apply(event) for event in events]
     lines = b"\n".join(json.dumps(event).encode() for event in events)
     engine, reference = Engine(), Reference()
-    outcomes = engine.apply(lines, 1).outcomes.tolist()
+    outcomes = engine.apply(lines, 1, event_times=True).outcomes.tolist()
     assert [NAMES[outcome] for outcome in outcomes] == expected
-    assert reference.apply(lines, 1) == expected
+    assert reference.apply(lines, 1, event_times=True) == expected
     assert _balances(engine.balance_lines()) == model.balances()
     assert (reference.balances(), reference.state_hash()) == (engine.balance_lines(), engine.state_hash())
 
@@ -141,7 +141,7 @@ def test_the_command_line_answers_as_the_library_and_the_model(tmp_path: Path, r
     done = subprocess.run(command, capture_output=True, check=True)
     summary = json.loads(done.stdout)
     engine = Engine()
-    engine.apply(log.read_bytes(), 1)
+    engine.apply(log.read_bytes(), 1, event_times=True)
     assert summary["events"] == len(events)
     assert summary["outcomes"] == {name: expected.count(name) for name in set(expected)}
     assert summary["positions"] == len(model.balances())
@@ -163,8 +163,8 @@ def test_fifty_orders_with_repeats_leave_one_state(rng: random.Random) -> None:
         rng.shuffle(order)
         lines = b"\n".join(json.dumps(event).encode() for event in order)
         engine, reference = Engine(), Reference()
-        engine.apply(lines, 1)
-        reference.apply(lines, 1)
+        engine.apply(lines, 1, event_times=True)
+        reference.apply(lines, 1, event_times=True)
         states |= {(engine.state_hash(), engine.balance_lines()), (reference.state_hash(), reference.balances())}
     assert len(states) == 1
 

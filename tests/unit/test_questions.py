@@ -57,7 +57,7 @@ def engine() -> Engine:
         (ONE, b'{"number": 1.0}', "number must be"),
         (TRAIL, b'{"sku": "A"}', "sku and location are needed"),
         (WHAT_IF, b'{"events": []}', "list of 1 to 500"),
-        (WHAT_IF, b'{"events": ["x"]}', "each event is a JSON object"),
+        (WHAT_IF, b'{"events": [5]}', "each event is a JSON object"),
         (WHAT_IF, b'{"events": [{"quantity": NaN}]}', "NaN is no number"),
         (ANSWERS, b'{"keys": [["a"]]}', "each key is a source and an id"),
         (ANSWERS, b'{"keys": [["a", 5]]}', "each key is a source and an id"),

@@ -1,6 +1,5 @@
 """Repair: what of an event may be edited, and what it is known by, which may not."""
 
-import json
 from typing import Any
 
 import pytest
@@ -115,7 +114,7 @@ def test_items_are_read_as_the_engine_writes_them() -> None:
         "index": 0,
     }
     answer |= {"cause": "c", "cure": "d", "fields": ["sku"], "event_bytes_total": 3, "new_member": 1}
-    (found,) = items(json.dumps([answer]))
+    (found,) = items([answer])
     assert (found.fields, found.place, found.is_unresolved, found.original) == (("sku",), "1:0", True, None)
     assert not found.is_whole
     assert found.subject == "wms/e1"

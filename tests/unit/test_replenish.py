@@ -42,11 +42,13 @@ def test_the_example_is_what_happens() -> None:
         reference.apply([sent], sequence, nanoseconds(instant))
         due = f"2026-03-{int(time[3:5]) + 3:02}"
         question = {"sku": "LAMP", "location": "DC1", "due": due, "mode": "look_ahead"}
-        assert json.loads(engine.promise(json.dumps(question).encode()))["answers"][0]["available"] == int(available)
+        assert json.loads(engine.promise_json(json.dumps(question).encode()))["answers"][0]["available"] == int(
+            available
+        )
         # Of no signal there is no figure to compare: the page's own arithmetic has to hold.
         assert (int(point) * 10, int(target) * 10) == (int(demand) * 5, int(demand) * 20)
-        stands = json.loads(engine.replenishment())
-        assert stands == json.loads(reference.replenishment())
+        stands = engine.replenishment()
+        assert stands == reference.replenishment()
         state, _, quantity = signal.partition(": ")
         assert [found["quantity"] for found in stands] == ([int(quantity)] if state == "open" else [])
         for entry in told(engine):
@@ -77,7 +79,7 @@ def test_an_answer_has_what_was_asked_for_and_fits_into_a_message() -> None:
     engine.apply([received("B", "M", "guest")], 203, NOW_NS)
     whole = ask(engine, {"limit": 1_000})
     assert (whole["sequence"], whole["total"], len(whole["signals"])) == (203, 202, 202)
-    assert whole["signals"] == json.loads(engine.replenishment())
+    assert whole["signals"] == engine.replenishment()
     found = ask(engine, {"sku": "B"})
     assert [(signal["location"], signal["quantity"]) for signal in found["signals"]] == [("K", 37.5), ("L", 37.5)]
     assert ask(engine, {"sku": "B", "location": "M"}) == {"sequence": 203, "total": 0, "signals": []}

@@ -33,7 +33,7 @@ def applied(scenario: Scenario, engine: Engine) -> Iterator[list[Batch]]:
         log_time_ns = nanoseconds(step["log_time"]) if "log_time" in step else log_time_ns
         sent = messages(scenario, step, number)
         if step.get("replay"):
-            yield [engine.apply(sent[0], engine.sequence + 1), engine.release_held()]
+            yield [engine.apply(sent[0], event_times=True), engine.release_held()]
         else:
             yield [engine.apply(sent, engine.sequence + 1, log_time_ns)]
 
@@ -104,9 +104,9 @@ class Twins:
 
     def replay(self, lines: bytes, count: int) -> list[Batch]:
         """The lines of a file, and its end."""
-        batch = self.engine.apply(lines, self._sequence)
+        batch = self.engine.apply(lines, self._sequence, event_times=True)
         if self.reference is not None:
-            assert self.reference.apply(lines, self._sequence) == _names(batch)
+            assert self.reference.apply(lines, self._sequence, event_times=True) == _names(batch)
             self.reference.release_held(self._sequence + count - 1)
         self._sequence += count
         return [batch, self.engine.release_held()]
@@ -121,7 +121,7 @@ class Twins:
         """Replenishment signals that stand, where a table says them."""
         for ledger in (self.engine, self.reference):
             if expected is not None and ledger is not None:
-                found = _decoded(ledger.replenishment())
+                found = ledger.replenishment()
                 assert _says(found, expected), f"{place}: {type(ledger).__name__}: {found}"
 
 
@@ -215,7 +215,7 @@ def _check_promises(scenario: Scenario, step: dict[str, Any], engine: Engine, ba
         about = {name: row[name] for name in ("channel", "measure") if name in row}
         mode = row.get("mode", "look_ahead")
         question = {"positions": [position], "horizon": True, "mode": mode} | about
-        answer = _decoded(engine.promise(json.dumps(question).encode()))["answers"][0]
+        answer = _decoded(engine.promise_json(json.dumps(question).encode()))["answers"][0]
         assert _figures(answer, len(row["are"])) == row["are"], f"{place}: {question}"
         assert "from" not in row or answer["horizon"][0][0] == row["from"], place
         assert "signed" not in row or answer["signed"] == row["signed"], place
@@ -224,7 +224,7 @@ def _check_promises(scenario: Scenario, step: dict[str, Any], engine: Engine, ba
 def _check_end(scenario: Scenario, twins: Twins) -> None:
     engine, reference = twins.engine, twins.reference
     _check_balances(_rows(engine.balance_lines()), scenario)
-    totals = engine.trial_balance()
+    totals = engine.trial_balance_thousandths()
     if scenario.books is not None:
         books = {name: int(scenario.books.get(name, 0) * 1_000) for name in OUTSIDE}
         assert {name: totals[name] for name in OUTSIDE} == books

@@ -79,7 +79,7 @@ def _by_inbox(engine: Engine, rows: list[dict[str, Any]]) -> list[Any]:
 def _seen(engine: Engine) -> list[Any]:
     columns = engine.columns()
     positions = list(
-        zip(columns.sku, columns.location, columns.on_hand.tolist(), columns.version.tolist(), strict=True)
+        zip(columns.sku, columns.location, columns.on_hand_thousandths.tolist(), columns.version.tolist(), strict=True)
     )
     counts = engine.memory()["keys_count"]
     return [positions, engine.balance_lines(), engine.state_hash(), engine.outcome_totals(), counts, len(engine)]
@@ -105,7 +105,7 @@ def test_number_of_shards_changes_nothing(rows: list[dict[str, Any]], apply: Cal
         engine = Engine(CONFIG, key=bytes(16), shards=shards)
         assert engine.shards == shards
         assert (_plain(apply(engine, rows)), _seen(engine)) == expected, f"{shards} shards"
-        assert sum(engine.trial_balance().values()) == 0
+        assert sum(engine.trial_balance_thousandths().values()) == 0
 
 
 def test_snapshot_is_restored_under_any_number_of_shards(rows: list[dict[str, Any]]) -> None:

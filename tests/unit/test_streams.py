@@ -5,8 +5,16 @@ from typing import Any
 
 import pytest
 
-from tallystick.bus.jetstream import ApiError, JetStream, time_ns
-from tallystick.bus.streams import LogPosition, check_position, covers, ensure_input, ensure_outputs, message_digest
+from tallystick.bus.jetstream import ApiError, JetStream, StreamInfo, time_ns
+from tallystick.bus.streams import (
+    LogPosition,
+    check_position,
+    covers,
+    ensure_input,
+    ensure_outputs,
+    find_input,
+    message_digest,
+)
 from tallystick.config import Input, Output
 from tallystick.errors import LogGap, StreamError
 
@@ -54,8 +62,75 @@ async def test_an_event_stream_that_cannot_keep_the_promises_is_refused(
     bus: JetStream, setting: str, value: Any
 ) -> None:
     await bus.create_stream(FIT | {setting: value})
-    with pytest.raises(StreamError, match=rf"stream EVENTS: {setting} is .* must be .*; change it"):
+    cure = r"(no edit changes it: name another stream\)|; change it with: nats stream edit EVENTS --[a-z=0-9-]+ -f)"
+    with pytest.raises(StreamError, match=rf"^stream EVENTS: {setting} is .* must be .*{cure}"):
         await ensure_input(bus, EVENTS)
+
+
+EDITS: dict[str, tuple[str, Any]] = {
+    "--max-age=0s": ("max_age", 0),
+    "--max-msgs=-1": ("max_msgs", -1),
+    "--max-bytes=-1": ("max_bytes", -1),
+    "--max-msgs-per-subject=-1": ("max_msgs_per_subject", -1),
+    "--allow-direct": ("allow_direct", True),
+    "--no-allow-rollup": ("allow_rollup_hdrs", False),
+    "--ack": ("no_ack", False),
+    "--deny-delete": ("deny_delete", True),
+    "--deny-purge": ("deny_purge", True),
+}
+"""What the options of `nats stream edit` change (its source has the list)."""
+
+
+async def test_all_faults_are_named_at_once_and_the_edit_that_is_shown_mends_them(bus: JetStream) -> None:
+    made = {"name": "EVENTS", "subjects": ["events"], "storage": "file", "allow_direct": False}
+    bad = {"max_age": 3_600_000_000_000, "max_msgs": 50, "max_bytes": 99_999, "max_msgs_per_subject": 20}
+    await bus.create_stream(made | bad | {"no_ack": True, "allow_rollup_hdrs": True})
+    for number in range(30):
+        await bus.client.publish("events", b"%d" % number)
+    await bus.client.flush()
+    with pytest.raises(StreamError) as raised:
+        await ensure_input(bus, EVENTS, is_first=True)
+    text = str(raised.value)
+    assert text.startswith("stream EVENTS: it begins at message 11, and the ledger at 1 (set input.start_sequence = 11")
+    assert text.endswith("; this can never be taken back: deny_delete, deny_purge")
+    assert "\n" not in text
+    edit = text.partition("nats stream edit EVENTS ")[2].partition(" -f")[0].split()
+    assert sorted(edit) == sorted(EDITS)
+    config = dict((await stream(bus)).config)
+    await bus.request("STREAM.UPDATE.EVENTS", config | dict(EDITS[option] for option in edit))
+    with pytest.raises(StreamError, match=r"^stream EVENTS: it begins at message 11, and the ledger at 1 \([^;]*\)$"):
+        await ensure_input(bus, EVENTS, is_first=True)
+    assert (await ensure_input(bus, replace(EVENTS, start_sequence=11), is_first=True)).first_sequence == 11
+    assert (await ensure_input(bus, replace(EVENTS, start_sequence=31), is_first=True)).first_sequence == 11
+    with pytest.raises(StreamError, match=r"ends at message 30, and the ledger begins at 32"):
+        await ensure_input(bus, replace(EVENTS, start_sequence=32), is_first=True)
+    for setting in ("deny_delete", "deny_purge"):
+        with pytest.raises(ApiError):
+            await bus.request("STREAM.UPDATE.EVENTS", dict((await stream(bus)).config) | {setting: False})
+
+
+async def test_what_no_edit_changes_comes_first(bus: JetStream) -> None:
+    await bus.create_stream(FIT | {"max_age": 7_200_000_000_000, "storage": "memory"})
+    with pytest.raises(StreamError, match=r'^stream EVENTS: storage is "memory".*; max_age is 7200 s .*max-age=0s -f$'):
+        await ensure_input(bus, EVENTS)
+    with pytest.raises(ApiError):
+        await bus.request("STREAM.UPDATE.EVENTS", dict((await stream(bus)).config) | {"storage": "file"})
+
+
+async def stream(bus: JetStream) -> StreamInfo:
+    info = await bus.stream("EVENTS")
+    assert info is not None
+    return info
+
+
+async def test_those_who_only_write_make_no_stream(bus: JetStream) -> None:
+    with pytest.raises(StreamError, match=r"^there is no stream EVENTS, and nothing was sent"):
+        await find_input(bus, EVENTS)
+    with pytest.raises(StreamError, match=r"^there is no stream EVENTS to begin with message 5 of"):
+        await ensure_input(bus, replace(EVENTS, start_sequence=5), is_first=True)
+    assert await bus.stream("EVENTS") is None
+    made = await ensure_input(bus, EVENTS)
+    assert await find_input(bus, EVENTS) == made
 
 
 async def test_a_fit_stream_of_other_making_is_taken(bus: JetStream) -> None:
@@ -108,7 +183,7 @@ async def test_a_position_holds_only_for_the_log_that_was_read(bus: JetStream) -
         await check_position(bus, replace(read, created="2020-01-01T00:00:00Z"))
     with pytest.raises(StreamError, match="ends at message 5, but message 6 was read"):
         await check_position(bus, replace(read, sequence=6))
-    with pytest.raises(StreamError, match="was deleted"):
+    with pytest.raises(StreamError, match="is not there any more"):
         await check_position(bus, replace(read, stream="GONE"))
 
     await bus.request("STREAM.PURGE.EVENTS", {"seq": 4})

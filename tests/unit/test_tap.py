@@ -11,12 +11,13 @@ from typing import Any, Final
 from urllib.parse import urlparse
 
 import pytest
-from nats.aio.client import Client
+from nats.aio.client import Client, __version__
 from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 from nats.protocol.parser import Parser
 
 from tallystick._engine import Engine, Inbox
+from tallystick.bus import tap as tap_module
 from tallystick.bus.tap import Tap, attach
 from tallystick.event_loop import run_loop
 
@@ -381,7 +382,11 @@ async def test_bytes_that_cannot_be_split_are_told_once(rng: random.Random, capl
     assert receiver.got == ["ping", "ping"]
 
 
-def test_a_parser_that_is_not_known_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_parser_that_is_not_known_is_left_alone(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tap_module, "KNOWN_VERSION", __version__)
+
     class OtherParser(Parser):
         pass
 

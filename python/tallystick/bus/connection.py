@@ -4,82 +4,108 @@ It knows nothing of streams; see `jetstream`.
 """
 
 import asyncio
-import logging
-import ssl
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tallystick.bus.embedded import VERSION_LEAST, version_text
+from tallystick.bus.link import REFUSED_FOR_S, WAIT_LEAST_S, Link, text_of
+from tallystick.bus.ways_in import WaysIn
 from tallystick.config import Nats
 from tallystick.errors import BusError
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
-PING_INTERVAL_S: Final = 5
-RECONNECT_WAIT_S: Final = 0.25
-_log: Final = logging.getLogger(__name__)
-
-
-async def connect(settings: Nats) -> "Client":
-    """Returns a connected client, which from then on reconnects without limit by itself.
-
-    It is closed for good only when the server refuses us from now on, as with credentials that expired. Raises BusError
-    when there is no connection within `connect_timeout_s`, or the server is too old.
-    """
     from tallystick.bus.patient_client import PatientClient
 
-    client = PatientClient()
-    last_error: list[str] = []
+PING_INTERVAL_S: Final = 5
+_CANCEL_AGAIN_S: Final = 0.5
 
-    async def note_error(error: Exception) -> None:
-        text = str(error) or type(error).__name__
-        if last_error[-1:] != [text]:
-            # Permissions do not heal by themselves, and the client goes on without them as if nothing was.
-            _log.log(logging.WARNING if "permissions violation" in text else logging.DEBUG, "%s", text)
-        last_error[:] = [text]
 
-    async def note_disconnect() -> None:
-        if not client.is_closed:
-            _log.warning("connection to %s lost; reconnecting", settings.shown)
+async def connect(settings: Nats) -> "PatientClient":
+    """Returns a connected client, which from then on reconnects by itself.
 
-    async def note_reconnect() -> None:
-        _log.info("connected again to %s", settings.shown)
+    Without limit, but where the server refuses who we are: after `REFUSED_FOR_S` of that it is closed for good. Raises
+    BusError when there is no connection within `connect_timeout_s`, or the server is too old.
+    """
+    from nats.errors import Error
 
-    try:
-        await asyncio.wait_for(
-            client.connect(
-                settings.servers,
-                **_ways_in(settings),
-                name=settings.name,
-                error_cb=note_error,
-                disconnected_cb=note_disconnect,
-                reconnected_cb=note_reconnect,
-                connect_timeout=max(1, int(settings.connect_timeout_s)),  # nats-py asks for an int.
-                ping_interval=PING_INTERVAL_S,
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # any number of seconds does
-            ),
-            settings.connect_timeout_s,
+    from tallystick.bus.patient_client import PatientClient
+
+    link, ways_in = Link(settings.shown), WaysIn(settings)
+    client = PatientClient(link, ways_in, settings.jetstream_domain)
+    connecting = asyncio.ensure_future(
+        client.connect(
+            settings.servers,
+            **ways_in.options(),
+            name=settings.name,
+            inbox_prefix=settings.inbox_prefix,
+            error_cb=client.note_error,
+            reconnected_cb=client.note_reconnect,
+            connect_timeout=max(1, int(settings.connect_timeout_s)),  # nats-py asks for an int.
+            ping_interval=PING_INTERVAL_S,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=WAIT_LEAST_S,  # type: ignore[arg-type]  # any number of seconds does
         )
+    )
+    try:
+        await asyncio.wait((connecting,), timeout=settings.connect_timeout_s)
+    finally:
+        if not connecting.done():
+            await _end(connecting)
+            await client.close()
+    try:
+        connecting.result()
     except asyncio.CancelledError:
+        raise _not_reached(settings, link) from None
+    except (Error, ValueError, ImportError) as error:  # Of an address, or of websockets without their package.
         await client.close()
-        raise
-    except TimeoutError as error:
-        await client.close()
-        reason = f": {last_error[0]}" if last_error else ""
-        cure = "start a nats-server there, set nats.url, or use --embedded"
-        if "authorization" in reason.lower():
-            cure = "set user and password, token or credentials in [nats]"
-        raise BusError(
-            f"no connection to {settings.shown} within {settings.connect_timeout_s:g} s{reason}; {cure}"
-        ) from error
+        raise BusError(f"no connection to {settings.shown}: {text_of(error)}; set nats.url") from None
     _check_version(client)
     return client
 
 
-def closed_for_good() -> BusError:
+def closed_for_good(client: "Client | None" = None) -> BusError:
     """Returns what to raise when the client is closed though nobody asked for it."""
-    return BusError("the server closed the connection for good; check its log and the ways in of [nats]")
+    link: Link | None = getattr(client, "link", None)
+    if link is None or not link.is_given_up:
+        return BusError("the server closed the connection for good; check its log and the ways in of [nats]")
+    return BusError(
+        f"the server has refused this client for {REFUSED_FOR_S:g} s: {link.reason}; "
+        "set user and password, token, credentials or TLS files in [nats], then start again: nothing is lost"
+    )
+
+
+def denial(client: "Client", subject: str) -> str | None:
+    """Returns a line about a permission that the server denied on this connection; None if it did not."""
+    link: Link | None = getattr(client, "link", None)
+    if link is None or subject.lower() not in link.denied:
+        return None
+    return f"the server denies this user {subject}; permit it there (docs/security.md), or change the user in [nats]"
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    """Cancels a task until it is done: Python 3.11 forgets a cancellation that comes together with an answer."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait((task,), timeout=_CANCEL_AGAIN_S)
+
+
+def _not_reached(settings: Nats, link: Link) -> BusError:
+    reason, cure = (
+        link.reason or "",
+        "start a nats-server there, or set nats.url; with a server of its own: tallystick run --embedded",
+    )
+    text = reason.lower()
+    if "authoriz" in text or "authentic" in text:
+        cure = "set user and password, token, nkey seed or credentials in [nats]"
+    elif "certificate" in text or "tls" in text:
+        cure = "check tls_ca, tls_certificate, tls_key and the name in nats.url"
+    elif "maximum" in text:
+        cure = "raise max_connections of the server or of the account"
+    return BusError(
+        f"no connection to {settings.shown} within {settings.connect_timeout_s:g} s"
+        f"{f': {reason}' if reason else ''}; {cure}"
+    )
 
 
 def _check_version(client: "Client") -> None:
@@ -90,25 +116,3 @@ def _check_version(client: "Client") -> None:
             f"nats-server {version_text(version)} is too old to keep what it acknowledges; "
             f"upgrade it to {version_text(VERSION_LEAST)} or newer"
         )
-
-
-def _ways_in(settings: Nats) -> dict[str, Any]:
-    """The options of `Client.connect` for authentication and encryption."""
-    options: dict[str, Any] = {"user": settings.user, "password": settings.password, "token": settings.token}
-    if settings.credentials is not None:
-        try:
-            import nkeys  # type: ignore[import-not-found,unused-ignore]  # noqa: F401
-        except ImportError as error:
-            raise BusError("nats.credentials needs the package nkeys; pip install 'nats-py[nkeys]'") from error
-        if not settings.credentials.is_file():
-            raise BusError(f"{settings.credentials}: no such file; set nats.credentials")
-        options["user_credentials"] = str(settings.credentials)
-    if settings.tls_ca is not None or settings.tls_certificate is not None:
-        try:
-            context = ssl.create_default_context(cafile=settings.tls_ca)
-            if settings.tls_certificate is not None:
-                context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-        except OSError as error:  # ssl.SSLError is one too
-            raise BusError(f"TLS files of [nats] cannot be used: {error}; check tls_ca and tls_certificate") from error
-        options["tls"] = context
-    return {name: value for name, value in options.items() if value is not None}

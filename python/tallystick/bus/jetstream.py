@@ -8,10 +8,10 @@ import asyncio
 import calendar
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from tallystick.bus.connection import closed_for_good
+from tallystick.bus.connection import closed_for_good, denial
 from tallystick.errors import BusError, StreamError
 
 if TYPE_CHECKING:
@@ -60,26 +60,51 @@ class StreamInfo:
     """One more than `last_sequence` if the stream is empty."""
     last_sequence: int
     config: Mapping[str, Any]
+    asked_ns: int = field(default=0, compare=False)
+    """When the server answered, by its own clock, which is the one that stamps messages."""
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """What it listens to; nothing if it only mirrors or gathers other streams."""
+        return tuple(self.config.get("subjects") or ())
 
 
 class JetStream:
-    """The requests that the daemon needs.
+    """The requests that the daemon needs, to the JetStream domain that the connection is for.
 
-    Each raises BusError when a server that is there does not answer within `patience_s`.
+    Each raises BusError when a server that is there does not answer within `patience_s`, or denies it.
     """
 
     def __init__(self, client: "Client", *, patience_s: float = PATIENCE_S) -> None:
         self.client = client
+        self.domain: str | None = getattr(client, "jetstream_domain", None)
+        self._prefix = f"$JS.{self.domain}.API" if self.domain else "$JS.API"
         self._patience_s = patience_s
+        self._ahead_ns: int | None = None
+        """How far the server's clock is ahead of this host's monotonic one."""
+
+    @property
+    def server_domain(self) -> str | None:
+        """The JetStream domain of the server at hand; it answers where no domain is asked for."""
+        domain: str | None = getattr(self.client, "server_domain", None)
+        return domain
+
+    def subject(self, operation: str) -> str:
+        """Returns the subject of an operation of the API, in the domain."""
+        return f"{self._prefix}.{operation}"
+
+    def server_time_ns(self) -> int | None:
+        """The server's time now, in ns since 1970, as far as it has told; this host's clock may say what it likes."""
+        return None if self._ahead_ns is None else self._ahead_ns + time.monotonic_ns()
 
     async def request(self, operation: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Sends a request below `$JS.API.` and returns the answer. Raises ApiError, or BusError without JetStream."""
+        """Sends a request of JetStream's API and returns the answer. Raises ApiError, or BusError without JetStream."""
         import orjson
 
         payload = orjson.dumps(body) if body is not None else b""
         deadline = time.monotonic() + self._patience_s
         while True:
-            message = await self._ask(f"$JS.API.{operation}", payload, deadline)
+            message = await self._ask(self.subject(operation), payload, deadline)
             answer: dict[str, Any] = orjson.loads(message.data)
             if (error := answer.get("error")) is None:
                 return answer
@@ -98,7 +123,10 @@ class JetStream:
             if error.err_code == _STREAM_NOT_FOUND:
                 return None
             raise
-        return _stream_info(answer)
+        info = _stream_info(answer)
+        if info.asked_ns:
+            self._ahead_ns = info.asked_ns - time.monotonic_ns()
+        return info
 
     async def create_stream(self, config: Mapping[str, Any]) -> StreamInfo:
         """Creates a stream. Raises ApiError."""
@@ -126,7 +154,7 @@ class JetStream:
 
         deadline = time.monotonic() + self._patience_s
         body = {"seq": sequence, "next_by_subj": ">"} if or_next else {"seq": sequence}
-        answer = await self._ask(f"$JS.API.DIRECT.GET.{stream}", orjson.dumps(body), deadline)
+        answer = await self._ask(self.subject(f"DIRECT.GET.{stream}"), orjson.dumps(body), deadline)
         headers = answer.headers or {}
         if "Nats-Sequence" not in headers:
             return None
@@ -139,15 +167,19 @@ class JetStream:
             try:
                 return await self._ask_once(subject, payload)
             except ConnectionClosedError as error:
-                raise closed_for_good() from error
+                raise closed_for_good(self.client) from error
             except Error as error:  # No answer, nobody there, no connection right now: all may pass.
+                if (denied := denial(self.client, subject)) is not None:
+                    raise BusError(denied) from None
                 if not self.client.is_connected:
                     # The client reconnects without limit, so this waits without limit too.
                     deadline = time.monotonic() + self._patience_s
                 elif time.monotonic() > deadline:
+                    cure = "check that the server has JetStream enabled and a leader for the stream"
+                    if self.domain is not None:
+                        cure = f"check that {self.domain} is the domain that is meant, and reached from this server"
                     raise BusError(
-                        f"JetStream does not answer {subject}: {str(error) or type(error).__name__}; "
-                        "check that the server has JetStream enabled and a leader for the stream"
+                        f"JetStream does not answer {subject}: {str(error) or type(error).__name__}; {cure}"
                     ) from error
             await asyncio.sleep(_RETRY_WAIT_S)
 
@@ -158,8 +190,8 @@ class JetStream:
         answer = asyncio.ensure_future(self.client.request(subject, payload, REQUEST_TIMEOUT_S))
         try:
             while not (await asyncio.wait([answer], timeout=_RETRY_WAIT_S))[0]:
-                if self.client.stats["reconnects"] != reconnects:
-                    # The answer went down with the connection that it was asked on.
+                if self.client.stats["reconnects"] != reconnects or denial(self.client, subject) is not None:
+                    # The answer went down with the connection that it was asked on, or nobody got the question.
                     raise NatsTimeoutError
             return answer.result()
         finally:
@@ -177,7 +209,8 @@ def _stream_info(answer: Mapping[str, Any]) -> StreamInfo:
     last = int(state["last_seq"])
     # An empty stream that never held a message says that its first sequence is 0.
     first = int(state["first_seq"]) or last + 1
-    return StreamInfo(config["name"], answer["created"], first, last, config)
+    asked_ns = time_ns(answer["ts"]) if "ts" in answer else 0
+    return StreamInfo(config["name"], answer["created"], first, last, config, asked_ns)
 
 
 def _headers(block: bytes) -> dict[str, str]:

@@ -15,7 +15,7 @@ PROMISE_SUBJECT: Final = "tallystick.promise"
 UNRESOLVED: Final = ("open", "acknowledged")
 """States of an exception in which somebody still has to do something."""
 STATES: Final = (*UNRESOLVED, "resolved", "discarded")
-FILTERS: Final = ("code", "source", "owner", "correlation", "sku")
+FILTERS: Final = ("code", "source", "owner", "correlation", "sku", "location", "document", "severity")
 LIMIT_MAX: Final = 500
 """Most exceptions in one answer."""
 KEYS_MAX: Final = 1_000
@@ -56,8 +56,9 @@ class Question:
 # Not `tallystick.exceptions`: the exception stream listens to that, and would take a question for a foreign writer.
 LIST: Final = Question(
     "tallystick.exceptions.list",
-    ("state", *FILTERS, "after", "limit", "events"),
+    ("state", *FILTERS, "since", "after", "limit", "events"),
     'send {} or {"state": "unresolved", "code": "…", "source": "…", "owner": "…", "correlation": "…", "sku": "…", '
+    '"location": "…", "document": "…", "severity": "…", "since": "2026-12-01T00:00:00Z", '
     '"after": 0, "limit": 100, "events": true}',
 )
 ONE: Final = Question("tallystick.exception", ("number",), 'send {"number": 1}')
@@ -70,11 +71,14 @@ TRAIL: Final = Question(
     'send {"sku": "…", "location": "…"}, and lot and owner if the position has them',
 )
 WHAT_IF: Final = Question("tallystick.whatif", ("events",), 'send {"events": [{"id": "…", …}]}')
-ANSWERS: Final = Question("tallystick.answers", ("keys",), 'send {"keys": [["source", "id"]]}')
+ANSWERS: Final = Question(
+    "tallystick.answers", ("keys", "unposted"), 'send {"keys": [["source", "id"]]}, and "unposted": true if it counts'
+)
 RESERVATIONS: Final = Question(
     "tallystick.reservations",
-    ("document", "sku", "location", "leaks", "limit"),
-    'send {} or {"document": "…", "sku": "…", "location": "…", "leaks": true, "limit": 100}',
+    ("document", "sku", "location", "leaks", "source", "id", "limit"),
+    'send {} or {"document": "…", "sku": "…", "location": "…", "leaks": true, "limit": 100}, or '
+    '{"source": "…", "id": "…"} for one, live or not',
 )
 CLAIMS: Final = Question(
     "tallystick.claims",

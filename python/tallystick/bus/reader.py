@@ -64,7 +64,7 @@ async def _ask(bus: JetStream, stream: str, body: dict[str, Any]) -> tuple[list[
         # The answer is bounded by what is asked for; none of it may be dropped as from a slow consumer.
         answers = await client.subscribe(inbox, pending_msgs_limit=0, pending_bytes_limit=0)
         try:
-            await client.publish(f"$JS.API.DIRECT.GET.{stream}", orjson.dumps(body), inbox)
+            await client.publish(bus.subject(f"DIRECT.GET.{stream}"), orjson.dumps(body), inbox)
             while True:
                 answer = await answers.next_msg(_ANSWER_TIMEOUT_S)
                 headers = answer.headers or {}
@@ -82,6 +82,6 @@ async def _ask(bus: JetStream, stream: str, body: dict[str, Any]) -> tuple[list[
             with contextlib.suppress(Error):
                 await answers.unsubscribe()
     except ConnectionClosedError as error:
-        raise closed_for_good() from error
+        raise closed_for_good(client) from error
     except Error:  # No answer, or the connection broke: the next request goes on after what came.
         return found, False

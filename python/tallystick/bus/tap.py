@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tallystick._engine import Inbox
 
 KNOWN_VERSION: Final = "2.16."
-"""Versions of nats-py whose parser is known to be used as here. Another one takes the plain path."""
+"""Versions of nats-py whose parser is known to be used as here. All others take the plain path, message by message."""
 READ_BYTES: Final = 512 * 1024
 """Most bytes that are read at once: many, because Python works per read, and no more than stay in the cache until they
 are split."""

@@ -13,8 +13,10 @@ Usage: tallystick COMMAND [OPTIONS]
 
   demo       a year of real sales through bus, daemon and proof
   run        the daemon: events on the bus become balances and ATP
-  replay     the same engine over NDJSON files
-  publish    puts an NDJSON file onto the event stream
+  replay     the same engine over files of events
+  publish    puts a file of events onto the event stream
+  check      says what of a file would be refused
+  schema     prints what producers may send
   atp        asks the daemon what can be promised, and when
   reserve    asks for a promise that holds
   post       takes what reservations hold

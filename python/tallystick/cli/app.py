@@ -9,6 +9,7 @@ import typer
 
 from tallystick.cli import (
     atp,
+    check,
     claims,
     config,
     demo,
@@ -21,12 +22,14 @@ from tallystick.cli import (
     reservations,
     reserve,
     run,
+    schema,
     sources,
     status,
     trace,
     trail,
     version,
 )
+from tallystick.cli.help import teach
 from tallystick.errors import OperationError
 
 DESCRIPTION = """
@@ -72,6 +75,8 @@ app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.command("replay")(replay.replay)
 app.command("publish")(publish.publish)
+app.command("check")(check.check)
+app.command("schema")(schema.schema)
 app.command("atp")(atp.atp)
 app.command("reserve")(reserve.reserve)
 app.command("post")(reserve.post)
@@ -92,14 +97,17 @@ app.command("version")(version.version)
 def execute(arguments: Sequence[str]) -> int:
     """Runs one command and returns its exit status. Every failure is one line on standard error, never a traceback."""
     try:
-        status = app(args=list(arguments), prog_name="tallystick", standalone_mode=False)
+        status = teach(typer.main.get_command(app))(args=list(arguments), prog_name="tallystick", standalone_mode=False)
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except OperationError as error:
         return _failed(str(error), error.exit_code)
     except typer.TyperException as error:
-        # `no_args_is_help` arrives here too, with its help already printed and no message.
-        message = error.format_message().rstrip(".")
+        message = error.format_message()
+        if message.startswith("Usage: "):  # `no_args_is_help` arrives here, too.
+            print(message.rstrip())
+            return error.exit_code
+        message = message.rstrip(".")
         return _failed(f"{message}; see --help" if message else "", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _failed("interrupted", 130)

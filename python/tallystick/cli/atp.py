@@ -1,22 +1,19 @@
-"""`tallystick atp`: asks the daemon what can be promised."""
+"""`tallystick atp`: asks the daemon what can be promised, today with all that makes it up, or on days to come."""
 
-import json
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tallystick.cli import options, tables
+from tallystick.cli import options, records, shelf
 from tallystick.cli.bus import Reach
 
 if TYPE_CHECKING:
     from tallystick.client.client import Client
     from tallystick.client.promise import Place
 
-_LESS = ("unpicked", "reserved", "allocated", "ordered", "safety_stock", "pending")
-"""What is taken from on hand; the rest is claimed by nobody (docs/claims.md §6)."""
-_BESIDE = ("picked", "in_transit", "quarantine", "damaged")
-_ASKED_FOR = ("on_hand", "reserved")
+_TRIES: Final = 3
+"""How often both questions are asked until they are answered at the same place of the log."""
 
 
 def _option(name: str, *names: str, metavar: str | None = None, default: str = "none", about: str) -> Any:
@@ -63,16 +60,14 @@ def atp(  # noqa: PLR0913, PLR0917 (an option each)
     horizon: Horizon = False,
     config: options.Config = None,
     server: options.Server = None,
-    timeout_s: Annotated[
-        float, typer.Option(envvar="TALLYSTICK_ATP_TIMEOUT_S", min=0.1, help="How long to wait for the daemon.")
-    ] = 2.0,
+    timeout_s: options.Timeout = 2.0,
     as_json: options.Json = False,
 ) -> None:
-    """Asks the running daemon for the ATP of a SKU, at one location, in a group, or at all.
+    """Asks the running daemon what can be promised of a SKU today, at one location, in a group, or at all.
 
-    ATP is what can be promised today. Beside it stands what is on the shelf and unclaimed, with all that makes it up:
-    on hand − unpicked − reserved − allocated − ordered − safety stock − pending. The two differ where a day to come
-    binds, or promise.mode looks elsewhere. An unknown SKU has no positions; that is no failure.
+    Each row adds up: on hand, less what is reserved, allocated, ordered and kept as safety stock, and later, which is
+    what comes and goes until the day that binds. An unknown SKU has no positions; that is no failure. Stock that is
+    protected for a channel counts here; --channel says what one channel can have.
 
     With any of the options that look ahead, it answers what can be promised then: scheduled supply and demand,
     reservations, protections and safety stock of the days to come are counted. Figures below zero are shortages.
@@ -93,14 +88,12 @@ def atp(  # noqa: PLR0913, PLR0917 (an option each)
     if group is not None or any(asked.values()):
         _promised(reach, sku, location, group, asked, as_json=as_json)
         return
-    from tallystick.bus.questions import ATP_SUBJECT
-
-    question = {"sku": sku} if location is None else {"sku": sku, "location": location}
-    answer = reach.run(lambda client: client.ask(ATP_SUBJECT, question))
+    sequence, positions, days = reach.ask(lambda client: _shelf(client, sku, location))
+    rows = [shelf.row(position, days.get(shelf.key(position))) for position in positions]
     if as_json:
-        typer.echo(answer)
+        records.show({"sequence": sequence, **row} for row in rows)
     else:
-        _print_table(sku, location, answer)
+        shelf.show(sku, location, sequence, rows)
 
 
 def _promised(
@@ -114,34 +107,78 @@ def _promised(
         raise UsageError("give a LOCATION or --group, not both")
     if asked["quantity"] is not None:
         asked["quantity"] = _number(asked["quantity"])
-    places, answer = reach.run(lambda client: _ask(client, sku, location, group, asked))
+    places, answer = reach.ask(lambda client: _ask(client, sku, location, group, asked))
+    found = exact_json.loads(answer) if places else {"answers": []}
     if as_json:
-        typer.echo(answer)
+        told = {name: found[name] for name in ("sequence", "log_time", "mode") if name in found}
+        for place, one in zip(places, found["answers"], strict=True):
+            usual = {"bucket": found["bucket"], "freshness": "firm"}
+            records.show([{**told, **place, **usual, **one}])
     elif not places:
         typer.echo(f"{sku}: no stock was ever seen")
     else:
-        promised.show(places, exact_json.loads(answer))
+        promised.show(places, found)
 
 
 async def _ask(
     client: "Client", sku: str, location: str | None, group: str | None, asked: dict[str, Any]
 ) -> "tuple[list[Place], bytes]":
     """Where was asked, and the answer. Without a place, all positions that the ledger has are asked about."""
-    from tallystick import exact_json
-    from tallystick.bus.questions import ATP_SUBJECT, PROMISE_SUBJECT
+    from tallystick.bus.questions import PROMISE_SUBJECT
     from tallystick.client.promise import question
 
     places: list[Place] = [{"sku": sku, "group": group}] if group is not None else []
     if group is None:
-        where = {"sku": sku} if location is None else {"sku": sku, "location": location}
-        found = exact_json.loads(await client.ask(ATP_SUBJECT, where))["positions"]
-        names = ("sku", "location", "lot", "owner")
-        places = [{name: one[name] for name in names if one.get(name) is not None} for one in found]  # type: ignore[misc]
+        places = [_place(position) for position in (await _positions(client, sku, location))["positions"]]
         if not places and location is not None:
             places = [{"sku": sku, "location": location}]
-        if not places:
-            return [], b'{"answers":[]}'
+    if not places:
+        return [], b""
     return places, await client.ask(PROMISE_SUBJECT, question(places, **asked))
+
+
+async def _positions(client: "Client", sku: str, location: str | None) -> dict[str, Any]:
+    from tallystick import exact_json
+    from tallystick.bus.questions import ATP_SUBJECT
+
+    asked = {"sku": sku} if location is None else {"sku": sku, "location": location}
+    found: dict[str, Any] = exact_json.loads(await client.ask(ATP_SUBJECT, asked))
+    return found
+
+
+async def _shelf(
+    client: "Client", sku: str, location: str | None
+) -> tuple[int, list[dict[str, Any]], dict[shelf.Names, str]]:
+    """The log sequence, the positions, and of those that days to come lessen or increase, the day that binds."""
+    from tallystick import exact_json
+    from tallystick.bus.questions import PROMISE_SUBJECT
+    from tallystick.client.promise import question
+
+    for _ in range(_TRIES):
+        found = await _positions(client, sku, location)
+        ahead = [one for one in found["positions"] if one["atp"] != one["on_hand_atp"]]
+        if not ahead:
+            return found["sequence"], found["positions"], {}
+        asked = question([_place(one) for one in ahead], explain=True)
+        told = exact_json.loads(await client.ask(PROMISE_SUBJECT, asked))
+        if told["sequence"] == found["sequence"]:
+            break
+    else:  # The log never stands still: the figures are right, only which day binds is not known.
+        return found["sequence"], found["positions"], {}
+    if told["mode"] != "look_ahead":  # Only there one day binds.
+        return found["sequence"], found["positions"], {}
+    days = [one.get("explain", {}).get("bucket") for one in told["answers"]]
+    known = {shelf.key(one): day for one, day in zip(ahead, days, strict=True) if day is not None}
+    return found["sequence"], found["positions"], known
+
+
+def _place(position: dict[str, Any]) -> "Place":
+    place: Place = {"sku": position["sku"], "location": position["location"]}
+    if "lot" in position:
+        place["lot"] = position["lot"]
+    if "owner" in position:
+        place["owner"] = position["owner"]
+    return place
 
 
 def _number(text: str) -> Decimal:
@@ -153,32 +190,3 @@ def _number(text: str) -> Decimal:
     except ValueError as error:
         raise UsageError(f"--quantity: {error}") from error
     return Decimal(text)
-
-
-def _print_table(sku: str, location: str | None, reply: bytes) -> None:
-    # Quantities are exact decimal numbers, which a float is not.
-    answer: dict[str, Any] = json.loads(reply, parse_float=Decimal)
-    positions = answer["positions"]
-    if not positions:
-        typer.echo(f"{sku}{f' at {location}' if location else ''}: no stock was ever seen (log {answer['sequence']})")
-        return
-    dimensions = [name for name in ("lot", "owner") if any(position.get(name) for position in positions)]
-    less = _shown(_LESS, positions)
-    columns = ("atp", "on_hand", *less, "on_hand_atp", *_shown(_BESIDE, positions))
-    headings = ["= un-\nclaimed" if name == "on_hand_atp" else name.replace("_", "\n") for name in columns]
-    title = tables.plain(f"{sku} as of log sequence {answer['sequence']:,}")
-    table = tables.table("location", *dimensions, *headings, numbers=headings, title=title)
-    for position in positions:
-        numbers = [f"{position[name]:,}" for name in columns]
-        names = [tables.plain(position.get(name) or "") for name in ("location", *dimensions)]
-        table.add_row(*names, *numbers)
-    tables.show(table)
-    typer.echo(" − ".join(name.replace("_", " ") for name in ("on_hand", *less)) + " = unclaimed")
-    sums = [position["on_hand"] - sum(position[name] for name in less) for position in positions]
-    if sums != [position["on_hand_atp"] for position in positions]:
-        typer.echo("Claims without a document that stand below zero count as zero.")
-
-
-def _shown(names: tuple[str, ...], positions: list[dict[str, Any]]) -> list[str]:
-    """What is nowhere but zero would only take the place of what is not; on hand and reserved are always asked for."""
-    return [name for name in names if name in _ASKED_FOR or any(position[name] for position in positions)]

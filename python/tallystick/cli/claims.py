@@ -5,9 +5,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from tallystick.cli import options, promised, tables
+from tallystick.cli import options, promised, records, tables
 from tallystick.cli.bus import Reach
 
+CURE: Final = "see more with --limit, or fewer with --document"
 VOICES: Final = ("ordered", "reserved", "allocated", "held", "posted", "gone")
 """What is said of a line, and what has left for it (docs/claims.md §2)."""
 
@@ -40,20 +41,17 @@ def claims(
 
         tallystick claims --sku 4711 --location DC1 --json
     """
-    from tallystick import exact_json
     from tallystick.bus import questions
 
     asked: dict[str, Any] = {"document": document, "sku": sku, "location": location, "limit": limit}
-    found = Reach(config, server, timeout_s).run(lambda client: client.answer_to(questions.CLAIMS, asked))
+    found = Reach(config, server, timeout_s).ask(lambda client: client.answer_to(questions.CLAIMS, asked))
     if as_json:
-        typer.echo(exact_json.dumps(found).decode())
+        records.show({"sequence": found["sequence"], **one} for one in found["lines"])
     elif not found["lines"]:
         typer.echo("No order line is known that fits.")
     else:
         tables.show(table(rows(found["lines"])))
-        shown = len(found["lines"])
-        if found["total"] > shown:
-            typer.echo(f"{shown:,} of {found['total']:,} lines; see more with --limit, or fewer with --document")
+    records.left_out(len(found["lines"]), found["total"], "by document", CURE, as_json=as_json)
 
 
 def rows(lines: Iterable[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:

@@ -2,7 +2,7 @@
 
 import typer
 
-from tallystick.cli import options
+from tallystick.cli import options, records
 
 app = typer.Typer(
     help="Checks or shows a configuration.", no_args_is_help=True, rich_markup_mode="markdown", add_completion=False
@@ -10,8 +10,8 @@ app = typer.Typer(
 
 
 @app.command("check")
-def check(config: options.Config = None) -> None:
-    """Says whether the configuration can be used; if not, names file, line and cure (exit status 2).
+def check(config: options.Config = None, as_json: options.Json = False) -> None:
+    """Says whether the configuration can be used; if not, names file, line, key and cure (exit status 2).
 
     Example:
 
@@ -20,12 +20,19 @@ def check(config: options.Config = None) -> None:
     from tallystick import config as configuration
 
     settings = configuration.load(config)
-    typer.echo(f"{config or 'built-in defaults'}: good, fingerprint {settings.fingerprint}")
+    if as_json:
+        name = None if config is None else str(config)
+        records.show([{"config": name, "is_valid": True, "fingerprint": settings.fingerprint}])
+    else:
+        typer.echo(f"{config} is valid." if config else "The built-in configuration is valid.")
 
 
 @app.command("show")
 def show(config: options.Config = None, as_json: options.Json = False) -> None:
-    """Prints the configuration in force, each setting with its origin; secrets are hidden.
+    """Prints every setting with its value and its origin: default, file and line, or environment; secrets are hidden.
+
+    What is printed can be used as a file. Settings of the engine that are not given stand in it as comments, because
+    the fingerprint changes with what is given. Changes through the log, by policy apply, are not known here.
 
     Example:
 
@@ -35,12 +42,16 @@ def show(config: options.Config = None, as_json: options.Json = False) -> None:
 
     settings = configuration.load(config)
     if not as_json:
-        typer.echo(settings.as_toml_text(), nl=False)
+        typer.echo(f"# fingerprint {settings.fingerprint}\n{settings.as_toml_text()}", nl=False)
         return
-    import orjson
-
-    rows = [
-        {"table": row.table, "key": row.key, "value": row.value, "origin": row.origin, "about": row.about}
+    records.show(
+        {
+            "table": row.table,
+            "key": row.key,
+            "value": settings.value_of(row),
+            "origin": row.origin,
+            "about": row.about,
+            "changes_results": row.changes_results,
+        }
         for row in settings.describe()
-    ]
-    typer.echo(orjson.dumps({"fingerprint": settings.fingerprint, "settings": rows}, option=orjson.OPT_INDENT_2))
+    )

@@ -1,35 +1,85 @@
-"""`tallystick exceptions ack, resolve, discard, approve, deny`: one directive for each exception that is named.
+"""`tallystick exceptions ack, resolve, discard, approve, deny, assign`: one directive for each exception that is meant.
 
 What is said goes through the log, so it is part of every replay; the commands wait until the daemon has applied it.
+Nothing is sent that is so already, or could only be refused.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from tallystick.cli import options
+from tallystick.cli import items, options
 from tallystick.cli.bus import Reach
-from tallystick.cli.repair import is_refusal
+from tallystick.cli.choice import Choice, Yes, choosing, confirm, facts, numbered
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tallystick.client.client import Client
+    from tallystick.client.verbs import Told
     from tallystick.client.work import WorkItem
 
-Numbers = Annotated[list[int], typer.Argument(metavar="NUMBER…", help="Which exceptions.", show_default=False, min=1)]
+Numbers = Annotated[
+    list[int] | None,
+    typer.Argument(metavar="[NUMBER…]", help="Which exceptions.", show_default="those that the options say", min=1),
+]
 NeededNote = Annotated[
     str | None,
     typer.Option("--note", envvar="TALLYSTICK_NOTE", metavar="TEXT", show_default="none; it is needed", help="Why."),
 ]
 TIMEOUT_S: Final = 10.0
+SAID_BYTES_MAX: Final = 64
 OPERATOR: Final = "operator"
 """Said here once more, so that --help need not import what makes directives; a test holds the two together."""
 
 
-def acknowledge(
-    numbers: Numbers,
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who says it, and why."""
+
+    operator: str
+    person: str | None
+    note: str | None
+
+    @classmethod
+    def of(cls, operator: str, person: str | None, note: str | None) -> "Speaker":
+        """The speaker as the options say, under the login name where no other is given. Raises UsageError."""
+        from tallystick.errors import UsageError
+
+        for option, text in (("--note", note), ("--as", person)):
+            if text is not None and len(text.encode()) > SAID_BYTES_MAX:
+                raise UsageError(f"{option} has more than {SAID_BYTES_MAX} bytes; say it shorter")
+            if text is not None and not text.isprintable():
+                raise UsageError(f"{option} has signs that cannot be printed; leave them out")
+        return cls(operator, person or _login_name(), note)
+
+    @property
+    def members(self) -> dict[str, str]:
+        """What stands in each directive."""
+        given = {"reason": self.note, "person": self.person}
+        return {name: text for name, text in given.items() if text is not None}
+
+
+def _login_name() -> str | None:
+    import getpass
+
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # Nobody, as in a container without users.
+        return None
+    return name if name.isprintable() and 0 < len(name.encode()) <= SAID_BYTES_MAX else None
+
+
+@choosing("DECIDE")
+def acknowledge(  # noqa: PLR0913, PLR0917 (an option each)
+    choice: Choice,
+    numbers: Numbers = None,
     note: options.Note = None,
+    person: options.Person = None,
     operator: options.Operator = OPERATOR,
+    yes: Yes = False,
     config: options.Config = None,
     server: options.Server = None,
     timeout_s: options.Timeout = TIMEOUT_S,
@@ -37,17 +87,24 @@ def acknowledge(
 ) -> None:
     """Says that you work on these exceptions. They stay unresolved, and are not escalated any more.
 
-    Example:
+    Examples:
 
         tallystick exceptions ack 17 18 --note "asked the carrier"
+
+        tallystick exceptions ack --code late --source wms-east --yes
     """
-    _say("acknowledge", numbers, note, operator, Reach(config, server, timeout_s), as_json=as_json)
+    speaker = Speaker.of(operator, person, note)
+    _say("acknowledge", numbers, choice, speaker, Reach(config, server, timeout_s), yes=yes, as_json=as_json)
 
 
-def resolve(
-    numbers: Numbers,
+@choosing("DECIDE")
+def resolve(  # noqa: PLR0913, PLR0917 (an option each)
+    choice: Choice,
+    numbers: Numbers = None,
     note: options.Note = None,
+    person: options.Person = None,
     operator: options.Operator = OPERATOR,
+    yes: Yes = False,
     config: options.Config = None,
     server: options.Server = None,
     timeout_s: options.Timeout = TIMEOUT_S,
@@ -55,17 +112,24 @@ def resolve(
 ) -> None:
     """Says that the reason of these exceptions is gone. Most resolve themselves as soon as it is.
 
-    Example:
+    Examples:
 
         tallystick exceptions resolve 17
+
+        tallystick exceptions resolve --code short_pick --location DC1 --yes
     """
-    _say("resolve", numbers, note, operator, Reach(config, server, timeout_s), as_json=as_json)
+    speaker = Speaker.of(operator, person, note)
+    _say("resolve", numbers, choice, speaker, Reach(config, server, timeout_s), yes=yes, as_json=as_json)
 
 
-def discard(
-    numbers: Numbers,
+@choosing("DECIDE")
+def discard(  # noqa: PLR0913, PLR0917 (an option each)
+    choice: Choice,
+    numbers: Numbers = None,
     note: NeededNote = None,
+    person: options.Person = None,
     operator: options.Operator = OPERATOR,
+    yes: Yes = False,
     config: options.Config = None,
     server: options.Server = None,
     timeout_s: options.Timeout = TIMEOUT_S,
@@ -73,21 +137,28 @@ def discard(
 ) -> None:
     """Says that nothing will be done about these exceptions, and why.
 
-    Example:
+    Examples:
 
         tallystick exceptions discard 17 --note "test data of the new scanner"
+
+        tallystick exceptions discard --code malformed --source test --note "test data" --yes
     """
     if not note:
         from tallystick.errors import UsageError
 
         raise UsageError("an exception is not discarded without a reason; give it with --note")
-    _say("discard", numbers, note, operator, Reach(config, server, timeout_s), as_json=as_json)
+    speaker = Speaker.of(operator, person, note)
+    _say("discard", numbers, choice, speaker, Reach(config, server, timeout_s), yes=yes, as_json=as_json)
 
 
-def approve(
-    numbers: Numbers,
+@choosing("DECIDE")
+def approve(  # noqa: PLR0913, PLR0917 (an option each)
+    choice: Choice,
+    numbers: Numbers = None,
     note: options.Note = None,
+    person: options.Person = None,
     operator: options.Operator = OPERATOR,
+    yes: Yes = False,
     config: options.Config = None,
     server: options.Server = None,
     timeout_s: options.Timeout = TIMEOUT_S,
@@ -95,17 +166,24 @@ def approve(
 ) -> None:
     """Lets what waits for approval be posted, at its own effective time.
 
-    Example:
+    Examples:
 
         tallystick exceptions approve 21 --note "counted twice"
+
+        tallystick exceptions approve --code pending_approval --location DC1 --yes
     """
-    _say("approve", numbers, note, operator, Reach(config, server, timeout_s), as_json=as_json)
+    speaker = Speaker.of(operator, person, note)
+    _say("approve", numbers, choice, speaker, Reach(config, server, timeout_s), yes=yes, as_json=as_json)
 
 
-def deny(
-    numbers: Numbers,
+@choosing("DECIDE")
+def deny(  # noqa: PLR0913, PLR0917 (an option each)
+    choice: Choice,
+    numbers: Numbers = None,
     note: options.Note = None,
+    person: options.Person = None,
     operator: options.Operator = OPERATOR,
+    yes: Yes = False,
     config: options.Config = None,
     server: options.Server = None,
     timeout_s: options.Timeout = TIMEOUT_S,
@@ -117,72 +195,137 @@ def deny(
 
         tallystick exceptions deny 21 --note "typed a zero too many"
     """
-    _say("deny", numbers, note, operator, Reach(config, server, timeout_s), as_json=as_json)
+    speaker = Speaker.of(operator, person, note)
+    _say("deny", numbers, choice, speaker, Reach(config, server, timeout_s), yes=yes, as_json=as_json)
 
 
-_DECIDABLE: Final = ("pending_approval", "mass_change")
+def assign(  # noqa: PLR0913, PLR0917 (an option each)
+    number: Annotated[int, typer.Argument(metavar="NUMBER", help="Which exception.", show_default=False, min=1)],
+    team: Annotated[str, typer.Argument(metavar="TEAM", help="Who works on it from now on.", show_default=False)],
+    note: options.Note = None,
+    person: options.Person = None,
+    operator: options.Operator = OPERATOR,
+    config: options.Config = None,
+    server: options.Server = None,
+    timeout_s: options.Timeout = TIMEOUT_S,
+    as_json: options.Json = False,
+) -> None:
+    """Passes an exception on to another team: operations, finance, it, or one of `teams` in [exceptions].
+
+    Example:
+
+        tallystick exceptions assign 17 finance --note "the price is wrong"
+    """
+    speaker = Speaker.of(operator, person, note)
+    reach = Reach(config, server, timeout_s)
+    _say("assign", [number], Choice(), speaker, reach, team=team, yes=True, as_json=as_json)
+
+
 COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "ack": acknowledge,
     "resolve": resolve,
     "discard": discard,
     "approve": approve,
     "deny": deny,
+    "assign": assign,
 }
 
 
-def _say(what: str, numbers: list[int], note: str | None, operator: str, reach: Reach, *, as_json: bool) -> None:
+def _say(
+    what: str,
+    numbers: list[int] | None,
+    choice: Choice,
+    speaker: Speaker,
+    reach: Reach,
+    *,
+    team: str | None = None,
+    yes: bool,
+    as_json: bool,
+) -> None:
     from tallystick import exact_json
     from tallystick.errors import OperationError, UsageError
 
-    if note is not None and len(note.encode()) > 64:
-        raise UsageError("--note has more than 64 bytes; say it shorter")
-    said = reach.run(lambda client: _publish(client, what, numbers, note, operator))
-    for number, (outcome, item, _) in zip(numbers, said, strict=True):
-        state = item.state if item is not None else None
+    if bool(numbers) == choice.is_given:
+        raise UsageError("give the numbers of exceptions, or options such as --code that say which; see --help")
+
+    async def decide(client: "Client") -> "list[tuple[int, str | None, WorkItem | None, Told]]":
+        await check_operator(client, speaker, team)
+        meant = await _meant(client, what, numbers, choice, yes=yes, as_json=as_json)
+        return await _publish(client, what, meant, speaker, team)
+
+    said = reach.run(decide)
+    for number, outcome, item, told in said:
         if as_json:
-            typer.echo(exact_json.dumps({"number": number, "outcome": outcome, "state": state}).decode())
+            state = item.state if item is not None else None
+            answer = {"number": number, "outcome": outcome, "state": state, "holds": told.holds, "message": told.words}
+            typer.echo(exact_json.dumps(answer).decode())
         else:
-            about = f" ({item.code})" if item is not None else ""
-            typer.echo(f"exception {number}{about}: {outcome or 'refused'}; it is {state or 'not there'} now")
-    if refused := [cause or "the daemon does not say why" for outcome, _, cause in said if is_refusal(outcome)]:
-        reasons = "; ".join(dict.fromkeys(refused))
-        raise OperationError(f"{len(refused)} of {len(numbers)} refused: {reasons}")
+            typer.echo(told.words)
+    if failed := [number for number, _, _, told in said if not told.holds]:
+        listed = ", ".join(map(str, failed[:10])) + (f" and {len(failed) - 10} more" if len(failed) > 10 else "")
+        raise OperationError(f"{len(failed)} of {len(said)} not done: exception {listed}")
+
+
+async def check_operator(client: "Client", speaker: Speaker, team: str | None = None) -> None:
+    """Raises UsageError for an operator, or a team, that the daemon's configuration does not name."""
+    from tallystick.client import triage
+
+    known = await facts(client)
+    triage.check_known("--operator", speaker.operator, known["operators"])
+    triage.check_known("TEAM", team, known["teams"])
+
+
+async def _meant(
+    client: "Client", what: str, numbers: list[int] | None, choice: Choice, *, yes: bool, as_json: bool
+) -> "list[WorkItem]":
+    """The exceptions that are meant. Those that options say are shown first, and asked about."""
+    from tallystick.client import verbs
+    from tallystick.errors import UsageError
+
+    if numbers:
+        return [verbs.check(what, number, await client.item(number)) for number in dict.fromkeys(numbers)]
+    found = await choice.items(client, events=True)
+    if what in verbs.DECISIONS:
+        found = [item for item in found if item.code in verbs.DECIDABLE]
+    found = [item for item in found if verbs.already(what, item) is None]
+    if not found:
+        raise UsageError(f"there is nothing to {what}{choice.in_words()}; see: tallystick exceptions list")
+    if not as_json:
+        items.print_groups(found)
+    confirm(f"{what} {numbered(found)}{choice.in_words()}", yes=yes)
+    return found
 
 
 async def _publish(
-    client: "Client", what: str, numbers: list[int], note: str | None, operator: str
-) -> "list[tuple[str | None, WorkItem | None, str | None]]":
-    """Each directive's outcome, None for one that was refused, each exception as it is then, and why if refused."""
+    client: "Client", what: str, meant: "Sequence[WorkItem]", speaker: Speaker, team: str | None
+) -> "list[tuple[int, str | None, WorkItem | None, Told]]":
+    """Of each exception the outcome of what was said (`unchanged` if nothing was), how it is then, and what to say."""
     import uuid
 
-    from tallystick.client import directives
+    from tallystick.client import directives, verbs
 
-    for number in numbers:
-        _check(what, number, await client.item(number))
     build = getattr(directives, what)
-    more = {} if note is None else {"reason": note}
-    ids = [str(uuid.uuid4()) for _ in numbers]
-    made = [build(number, source=operator, directive_id=one, **more) for number, one in zip(numbers, ids, strict=True)]
-    await client.until_applied(max(await client.publish_all(made)))
-    outcomes = await client.answers([(operator, one) for one in ids])
-    causes: dict[str | None, str] = {}
-    if any(map(is_refusal, outcomes)):
-        causes = {item.id: item.cause async for item in client.items({"source": operator, "state": "open"})}
-    return [
-        (outcome, await client.item(number), causes.get(one))
-        for number, one, outcome in zip(numbers, ids, outcomes, strict=True)
+    words = () if team is None else (team,)
+    known = {item.number: verbs.already(what, item, team) for item in meant}
+    ids = {item.number: str(uuid.uuid4()) for item in meant if known[item.number] is None}
+    made = [
+        build(number, *words, source=speaker.operator, directive_id=one, **speaker.members)
+        for number, one in ids.items()
     ]
-
-
-def _check(what: str, number: int, item: "WorkItem | None") -> None:
-    """Refuses what the engine would refuse, before it is in the log and raises an exception of its own."""
-    from tallystick.errors import UsageError
-
-    if item is None:
-        raise UsageError(f"there is no exception {number}; see: tallystick exceptions list")
-    if what not in ("approve", "deny"):
-        return
-    if item.code not in _DECIDABLE:
-        raise UsageError(f"exception {number} is {item.code}; only {' and '.join(_DECIDABLE)} wait for a decision")
-    if not item.is_unresolved:
-        raise UsageError(f"exception {number} is {item.state} already; nothing waits for a decision under it")
+    causes: dict[str | None, str] = {}
+    outcomes: dict[int, str | None] = {}
+    if made:
+        await client.until_applied(max(await client.publish_all(made)))
+        answers = await client.answers([(speaker.operator, one) for one in ids.values()])
+        outcomes = dict(zip(ids, answers, strict=True))
+        if any(outcome not in ("applied", "absorbed") for outcome in answers):
+            causes = {item.id: item.cause async for item in client.items({"source": speaker.operator})}
+    said: list[tuple[int, str | None, WorkItem | None, Told]] = []
+    for item in meant:
+        if (told := known[item.number]) is not None:
+            said.append((item.number, "unchanged", item, told))
+            continue
+        outcome, now = outcomes[item.number], await client.item(item.number)
+        cause = causes.get(ids[item.number])
+        said.append((item.number, outcome or "refused", now, verbs.done(what, item, now, outcome, cause)))
+    return said

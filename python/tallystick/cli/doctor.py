@@ -1,12 +1,12 @@
 """`tallystick doctor`: examines an installation and says what to mend."""
 
-import json
+import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
 
-from tallystick.cli import options, tables
+from tallystick.cli import options, records, tables
 
 if TYPE_CHECKING:
     from tallystick.doctor.finding import Finding
@@ -28,10 +28,16 @@ def doctor(config: options.Config = None, server: options.Server = None, as_json
 
     from tallystick.doctor.examine import examine
 
+    # What the connection logs is among the findings.
+    logging.getLogger().addHandler(logging.NullHandler())
+
     async def look() -> list["Finding"]:
         found = []
         async for finding in examine(config, server):
-            typer.echo(json.dumps(asdict(finding), ensure_ascii=False) if as_json else line(finding))
+            if as_json:
+                records.show([asdict(finding)])
+            else:
+                typer.echo(line(finding))
             found.append(finding)
         return found
 

@@ -1,5 +1,6 @@
-"""`tallystick exceptions`: what is wrong, for those who work on it: list, show, stats. What they do about it is in
-`decide` and `repair`.
+"""`tallystick exceptions`: what is wrong, for those who work on it: list, show, history, stats.
+
+What they do about it is in `decide` and `repair`.
 """
 
 from enum import StrEnum
@@ -7,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tallystick.cli import decide, options, repair, tables
+from tallystick.cli import decide, items, options, repair, tables
 from tallystick.cli.bus import Reach
+from tallystick.cli.choice import Choice, choosing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from tallystick.bus.jetstream import JetStream
     from tallystick.client.client import Client
-    from tallystick.client.work import WorkItem
+    from tallystick.client.history import Deed
+    from tallystick.config import Config
 
 app = typer.Typer(
     help="What is wrong, and what to do about it.",
@@ -36,61 +38,79 @@ class State(StrEnum):
     all = "all"
 
 
-def _filter(name: str, about: str) -> Any:
-    return typer.Option(envvar=f"TALLYSTICK_LIST_{name}", show_default="any", help=about)
+class Sort(StrEnum):
+    """What comes first. The client's list has an order for each; a test holds the two together."""
+
+    severity = "severity"
+    age = "age"
+    value = "value"
+    code = "code"
+    often = "count"
 
 
-@app.command("list")
+Number = Annotated[int, typer.Argument(metavar="NUMBER", help="Which one.", show_default=False, min=1)]
+
+
+@choosing("LIST")
 def list_(  # noqa: PLR0913, PLR0917 (an option each)
+    choice: Choice,
     state: Annotated[
         State, typer.Option(envvar="TALLYSTICK_LIST_STATE", help="Which ones; unresolved: open or acknowledged.")
     ] = State.unresolved,
-    code: Annotated[str | None, _filter("CODE", "Only of this code.")] = None,
-    source: Annotated[str | None, _filter("SOURCE", "Only of events of this source.")] = None,
-    owner: Annotated[str | None, _filter("OWNER", "Only of this team.")] = None,
-    sku: Annotated[str | None, _filter("SKU", "Only of this SKU.")] = None,
-    correlation: Annotated[str | None, _filter("CORRELATION", "Only of this correlation id.")] = None,
+    sort: Annotated[
+        Sort, typer.Option(envvar="TALLYSTICK_LIST_SORT", help="What comes first; severity: then what is at stake.")
+    ] = Sort.severity,
+    summary: Annotated[
+        bool,
+        typer.Option(
+            "--summary", envvar="TALLYSTICK_LIST_SUMMARY", show_default="off", help="Only what they come to by cause."
+        ),
+    ] = False,
     limit: Annotated[
-        int, typer.Option(envvar="TALLYSTICK_LIST_LIMIT", min=1, max=1_000_000, help="At most so many, oldest first.")
+        int, typer.Option(envvar="TALLYSTICK_LIST_LIMIT", min=1, max=1_000_000, help="Show at most so many.")
     ] = 50,
     config: options.Config = None,
     server: options.Server = None,
     timeout_s: options.Timeout = TIMEOUT_S,
     as_json: options.Json = False,
 ) -> None:
-    """Lists exceptions: what was refused or looks wrong and still waits for somebody.
+    """Lists exceptions: first what they come to by code and cause, then each, what matters most first.
 
-    With --json, one object a line, without the original events (`show` has them).
+    With --json, one object a line, without the original events (`show` has them); with --summary, one for each kind.
 
     Examples:
 
         tallystick exceptions list
 
-        tallystick exceptions list --code unknown_type --source wms-east
+        tallystick exceptions list --code unknown_type --source wms-east --sort age
 
-        tallystick exceptions list --state all --owner finance --json
+        tallystick exceptions list --severity error --location DC1 --since 12h --summary
+
+        tallystick exceptions list --state all --team finance --json
     """
+    from tallystick.client import triage
 
-    async def ask(client: "Client") -> "list[WorkItem]":
-        filters = {"code": code, "source": source, "owner": owner, "sku": sku, "correlation": correlation}
-        found = client.items({"state": state.value, **filters}, limit=limit)
-        return [item async for item in found]
-
-    found = Reach(config, server, timeout_s).run(ask)
+    found = Reach(config, server, timeout_s).run(lambda client: choice.items(client, state.value))
+    shown = triage.ordered(found, sort.value)[:limit]
     if as_json:
-        for item in found:
-            typer.echo(_json(item))
+        for one in triage.groups(found) if summary else shown:
+            typer.echo(_json(one))
     elif not found:
-        typer.echo("No exceptions." if state is State.all else f"No exceptions are {state.value}.")
+        which = " are there" if state is State.all else f" are {state.value}"
+        typer.echo(f"No exceptions{which}{choice.in_words()}.")
     else:
-        print_items(found)
-        if len(found) == limit:
-            typer.echo(f"These are the first {limit}; see more with --limit.")
+        if len(found) > 1 or summary:
+            items.print_groups(found)
+        if not summary:
+            items.print_items(shown)
+            count = f"{len(shown):,} of {len(found):,} shown" if len(shown) < len(found) else f"{len(found):,} shown"
+            more = "; see more with --limit" if len(shown) < len(found) else ""
+            typer.echo(f"{count}, {triage.IN_WORDS[sort.value]}{more}.")
 
 
 @app.command("show")
 def show(
-    number: Annotated[int, typer.Argument(metavar="NUMBER", help="Which one.", show_default=False, min=1)],
+    number: Number,
     config: options.Config = None,
     server: options.Server = None,
     timeout_s: options.Timeout = TIMEOUT_S,
@@ -104,15 +124,48 @@ def show(
 
         tallystick exceptions show 17 --json
     """
-    from tallystick.errors import UsageError
-
     item = Reach(config, server, timeout_s).run(lambda client: client.item(number))
     if item is None:
-        raise UsageError(f"there is no exception {number}, or it was resolved long ago; its stream still has it")
+        raise _unknown(number)
     if as_json:
         typer.echo(_json(item))
     else:
-        _print_item(item)
+        items.print_item(item)
+
+
+@app.command("history")
+def history(
+    number: Number,
+    config: options.Config = None,
+    server: options.Server = None,
+    timeout_s: options.Timeout = TIMEOUT_S,
+    as_json: options.Json = False,
+) -> None:
+    """Shows who did what about an exception, and when, from the log. Needs no daemon.
+
+    Example:
+
+        tallystick exceptions history 17
+    """
+    from tallystick.errors import OperationError
+
+    async def look(client: "Client", bus: "JetStream", settings: "Config") -> "list[Deed]":
+        from tallystick.client.history import history as deeds_of
+
+        try:
+            item = await client.item(number)
+        except OperationError:  # No daemon: the whole stream is looked through.
+            item = None
+        return await deeds_of(bus, settings, number, item.first_seen if item is not None else None)
+
+    found = Reach(config, server, timeout_s).look_back(look)
+    if not found:
+        raise _unknown(number)
+    if as_json:
+        for deed in found:
+            typer.echo(_json(deed))
+    else:
+        items.print_history(number, found)
 
 
 @app.command("stats")
@@ -149,94 +202,20 @@ def stats(
         tables.show(table)
 
 
+app.command("list")(list_)
 for name, command in (*decide.COMMANDS.items(), ("repair", repair.repair)):
     app.command(name)(command)
 
 
-def print_items(found: "Sequence[WorkItem]") -> None:
-    """A table of exceptions: what each is about, and why it is there."""
-    table = tables.table("#", "code", "state\nowner", "event\ncause", numbers=["#"])
-    for item in found:
-        times = f" ×{item.count:,}" if item.count > 1 else ""
-        state = tables.lines(f"{item.state}{times}", "escalated" if item.escalated else "", tables.plain(item.owner))
-        about = f"{item.source}/{item.id}" if item.id is not None else item.subject or item.place
-        position = f", {item.sku}@{item.location}" if item.sku is not None else ""
-        what = tables.lines(tables.plain(about + position), tables.plain(item.cause))
-        table.add_row(str(item.number), tables.plain(item.code), state, what)
-    tables.show(table)
+def _unknown(number: int) -> Exception:
+    from tallystick.errors import UsageError
+
+    return UsageError(f"there is no exception {number}, or it was resolved long ago; see: tallystick exceptions list")
 
 
-def clock_text(time: str | None) -> str:
-    """A time to the second, which is what people ask for."""
-    return f"{time[:10]} {time[11:19]}Z" if time else ""
-
-
-def _print_item(item: "WorkItem") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from tallystick.client.work import moved_text
-
-    console = Console()
-    console.print(f"[bold]exception {item.number}[/bold]: {item.code}, {item.state}", highlight=False)
-    facts = Table.grid(padding=(0, 2))
-    for name in (
-        "severity",
-        "owner",
-        "subject",
-        "outcome",
-        "source",
-        "id",
-        "correlationid",
-        "causationid",
-        "sku",
-        "location",
-    ):
-        value = getattr(item, name)
-        # Most are about their event, which is shown below the subject anyway.
-        if value is not None and (name != "subject" or value != f"{item.source}/{item.id}"):
-            facts.add_row(name, tables.plain(value))
-    facts.add_row("place", f"log sequence {item.sequence}, element {item.index}")
-    facts.add_row(
-        "seen",
-        clock_text(item.first_seen)
-        + (f" first, {item.count:,} times, {clock_text(item.last_seen)} last" if item.count > 1 else ""),
-    )
-    if item.escalated:
-        facts.add_row("escalated", "yes: nobody has taken it for too long")
-    if item.fields:
-        facts.add_row("differs in", ", ".join(item.fields))
-    if item.missing_from is not None:
-        facts.add_row("missing", f"{item.missing_from} to {item.missing_to}")
-    if item.moved_by is not None:
-        facts.add_row(item.state, tables.plain(moved_text(item.moved_by)))
-    if item.note is not None:
-        facts.add_row("note", tables.plain(item.note))
-    facts.add_row("[bold]cause[/bold]", tables.plain(item.cause))
-    facts.add_row("[bold]cure[/bold]", tables.plain(item.cure))
-    console.print(facts)
-    if item.original:
-        console.print("\nThe event as it was sent:")
-        typer.echo(_pretty(item.original))
-        if not item.is_whole:
-            typer.echo(f"… {item.event_bytes_total:,} bytes in all")
-
-
-def _pretty(original: bytes) -> str:
-    """The event over several lines if it is JSON, else as it is, bytes that are no text escaped."""
-    from tallystick import exact_json
-
-    try:
-        return exact_json.dumps(exact_json.loads(original), indent=True).decode()
-    except ValueError:
-        # What somebody sent may hold anything; a terminal must not obey it.
-        text = original.decode("utf-8", "backslashreplace")
-        return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)
-
-
-def _json(item: "WorkItem") -> str:
+def _json(one: Any) -> str:
     from dataclasses import asdict
 
     from tallystick import exact_json
 
-    return exact_json.dumps({name: value for name, value in asdict(item).items() if value not in (None, ())}).decode()
+    return exact_json.dumps({name: value for name, value in asdict(one).items() if value not in (None, ())}).decode()

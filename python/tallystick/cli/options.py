@@ -32,6 +32,16 @@ Operator = Annotated[
         "--operator", envvar="TALLYSTICK_OPERATOR", metavar="SOURCE", help="Who says so: one of engine.operators."
     ),
 ]
+Person = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        envvar="TALLYSTICK_USER",
+        metavar="NAME",
+        show_default="your login name",
+        help="Your own name, in at most 64 bytes; it stands with what you decide.",
+    ),
+]
 Note = Annotated[
     str | None,
     typer.Option(
@@ -45,6 +55,16 @@ Note = Annotated[
 Json = Annotated[
     bool, typer.Option("--json", envvar="TALLYSTICK_JSON", show_default="off", help="Answer in JSON, for programs.")
 ]
+Map = Annotated[
+    Path | None,
+    typer.Option(
+        "--map",
+        envvar="TALLYSTICK_MAP",
+        metavar="FILE",
+        show_default="none: the file holds events",
+        help="Says which column of CSV, Parquet or Arrow is which field (TOML, docs/files.md).",
+    ),
+]
 Server = Annotated[
     str | None,
     typer.Option(
@@ -56,3 +76,24 @@ Server = Annotated[
         metavar="URL",
     ),
 ]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        envvar="TALLYSTICK_SINCE",
+        metavar="DURATION",
+        show_default="the beginning",
+        help="How far back to look, such as 90m, 12h or 7d.",
+    ),
+]
+
+
+def since_s(since: str | None) -> int | None:
+    """The seconds of `--since`; None where it is not given. Raises UsageError."""
+    from tallystick import config
+    from tallystick.errors import UsageError
+
+    seconds = None if since is None else config.duration_s(since)
+    if since is not None and not seconds:
+        raise UsageError(f"--since {since} is no duration; give a whole number with s, m, h or d, such as 12h")
+    return seconds

@@ -1,12 +1,13 @@
 """`tallystick policy`: tables of the configuration that change while the daemon runs, and ownership tried first."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from tallystick.cli import options, tables
+from tallystick.cli import options, records, tables
 from tallystick.cli.bus import Reach
+from tallystick.cli.decide import Speaker, check_operator
 
 if TYPE_CHECKING:
     from tallystick.client.client import Client
@@ -22,7 +23,7 @@ OPERATOR: Final = "operator"
 
 
 @app.command("apply")
-def apply(
+def apply(  # noqa: PLR0913, PLR0917 (an option each)
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The tables, as TOML.", show_default=False)],
     shadow: Annotated[
         bool,
@@ -34,14 +35,17 @@ def apply(
         ),
     ] = False,
     note: options.Note = None,
+    person: options.Person = None,
     operator: options.Operator = OPERATOR,
     config: options.Config = None,
     server: options.Server = None,
     timeout_s: options.Timeout = TIMEOUT_S,
+    as_json: options.Json = False,
 ) -> None:
     """Replaces tables of the daemon's configuration, each as a whole, for all events from now on.
 
-    The change is an event of the log, so a replay makes it at the same place. The file is checked here first.
+    The change is an event of the log, so a replay makes it at the same place. The file is checked here first, and then
+    by the daemon: what does not fit the rest of its configuration is not sent.
 
     Examples:
 
@@ -51,13 +55,15 @@ def apply(
     """
     from tallystick.client import directives, policy
 
+    speaker = Speaker.of(operator, person, note)
     tables = policy.changes(file, shadow=shadow)
-    event = directives.configure(
-        tables, "shadow" if shadow else "act", source=operator, **({} if note is None else {"reason": note})
-    )
-    sequence = Reach(config, server, timeout_s).run(lambda client: _publish(client, event))
+    mode: Literal["act", "shadow"] = "shadow" if shadow else "act"
+    event = directives.configure(tables, mode, source=operator, **speaker.members)
+    sequence = Reach(config, server, timeout_s).ask(lambda client: _publish(client, event, speaker, str(file)))
     names = ", ".join(f"[{name}]" for name in tables)
-    if shadow:
+    if as_json:
+        records.show([{"sequence": sequence, "mode": mode, "tables": list(tables)}])
+    elif shadow:
         typer.echo(f"{names} is watched from message {sequence} on; see: tallystick policy report")
     else:
         typer.echo(f"{names} holds from message {sequence} on")
@@ -66,10 +72,12 @@ def apply(
 @app.command("end-shadow")
 def end_shadow(
     note: options.Note = None,
+    person: options.Person = None,
     operator: options.Operator = OPERATOR,
     config: options.Config = None,
     server: options.Server = None,
     timeout_s: options.Timeout = TIMEOUT_S,
+    as_json: options.Json = False,
 ) -> None:
     """Ends the trial of a policy; nothing else changes.
 
@@ -77,11 +85,24 @@ def end_shadow(
 
         tallystick policy end-shadow
     """
+    from tallystick.bus import questions
     from tallystick.client import directives
 
-    event = directives.configure(None, "end_shadow", source=operator, **({} if note is None else {"reason": note}))
-    sequence = Reach(config, server, timeout_s).run(lambda client: _publish(client, event))
-    typer.echo(f"the trial ended at message {sequence}")
+    speaker = Speaker.of(operator, person, note)
+    event = directives.configure(None, "end_shadow", source=operator, **speaker.members)
+
+    async def end(client: "Client") -> int | None:
+        if not (await client.answer_to(questions.SHADOW, {}))["active"]:
+            return None
+        return await _publish(client, event, speaker, "the end of the trial")
+
+    sequence = Reach(config, server, timeout_s).ask(end)
+    if as_json:
+        records.show([{"sequence": sequence, "mode": "end_shadow", "tables": []}])
+    elif sequence is None:
+        typer.echo("No policy is on trial; nothing changed.")
+    else:
+        typer.echo(f"The trial ended at message {sequence}.")
 
 
 @app.command("report")
@@ -97,12 +118,12 @@ def report(
 
         tallystick policy report
     """
-    from tallystick import exact_json
     from tallystick.bus import questions
 
-    found = Reach(config, server, timeout_s).run(lambda client: client.answer_to(questions.SHADOW, {}))
+    found = Reach(config, server, timeout_s).ask(lambda client: client.answer_to(questions.SHADOW, {}))
     if as_json:
-        typer.echo(exact_json.dumps(found).decode())
+        since = {"since_sequence": found["since_sequence"]} if found["active"] else {}
+        records.show({**since, **row} for row in found["rows"])
     elif not found["active"]:
         typer.echo("No policy is on trial; begin with: tallystick policy apply FILE --shadow")
     elif not found["rows"]:
@@ -121,11 +142,20 @@ def _print(found: dict[str, Any]) -> None:
     tables.show(table)
 
 
-async def _publish(client: "Client", event: bytes) -> int:
-    """Publishes a change and returns its log sequence once it holds. Raises OperationError if it is refused."""
-    from tallystick import exact_json
-    from tallystick.errors import OperationError
+async def _publish(client: "Client", event: bytes, speaker: Speaker, what: str) -> int:
+    """Publishes a change and returns its log sequence once it holds. Raises OperationError if it is refused.
 
+    The daemon tries it first: only it knows the rest of its configuration.
+    """
+    from tallystick import exact_json
+    from tallystick.bus import questions
+    from tallystick.client.work import sentence
+    from tallystick.errors import OperationError, UsageError
+
+    await check_operator(client, speaker)
+    (tried,) = (await client.answer_to(questions.WHAT_IF, {"events": [event.decode()]}))["outcomes"]
+    if tried["outcome"] not in ("applied", "absorbed"):
+        raise UsageError(f"{what}: nothing was sent. {sentence(tried.get('cause') or tried['outcome'])}".rstrip("."))
     made = exact_json.loads(event)
     sequence = await client.publish(event)
     await client.until_applied(sequence)

@@ -1,4 +1,7 @@
-"""`tallystick exceptions repair`: originals, edited or as they are, sent again under their own keys."""
+"""`tallystick exceptions repair`: originals, edited or as they are, sent again under their own keys.
+
+The daemon judges each first; what would be refused again, or changes nothing, is not sent.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,21 +10,32 @@ import typer
 
 from tallystick.cli import options, tables
 from tallystick.cli.bus import Reach
+from tallystick.cli.choice import Choice, Yes, choosing, confirm
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
 
     from tallystick.client.client import Client
+    from tallystick.client.repair import Tried
     from tallystick.client.work import WorkItem
 
 TIMEOUT_S = 10.0
-_TRIED_TOGETHER = 100
-"""Events of one dry run; more would not fit into one message."""
+_SENT: dict[str, str] = {
+    "applied": "counted",
+    "late": "counted, late",
+    "absorbed": "taken; a later count has the last word",
+    "held": "held until what is before it has come",
+    "pending_approval": "taken; it waits for an approval now",
+    "observed": "recorded; it changes nothing",
+}
 
 
+@choosing("REPAIR")
 def repair(  # noqa: PLR0913, PLR0917 (an option each)
+    choice: Choice,
     number: Annotated[
-        int | None, typer.Argument(metavar="[NUMBER]", help="Which exception.", show_default="all of --code", min=1)
+        int | None,
+        typer.Argument(metavar="[NUMBER]", help="Which exception.", show_default="those that the options say", min=1),
     ] = None,
     changes: Annotated[
         list[str] | None,
@@ -42,19 +56,9 @@ def repair(  # noqa: PLR0913, PLR0917 (an option each)
             help="Send this event instead, a JSON object.",
         ),
     ] = None,
-    code: Annotated[
-        str | None,
-        typer.Option(
-            envvar="TALLYSTICK_REPAIR_CODE", show_default="none", help="Send all unresolved ones of a code as they are."
-        ),
-    ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option(envvar="TALLYSTICK_REPAIR_SOURCE", show_default="any", help="Of these, only of this source."),
-    ] = None,
     kind: Annotated[
         str | None,
-        typer.Option("--type", envvar="TALLYSTICK_REPAIR_TYPE", show_default="any", help="Of these, only this type."),
+        typer.Option("--type", envvar="TALLYSTICK_REPAIR_TYPE", show_default="any", help="With --code: this type."),
     ] = None,
     dry_run: Annotated[
         bool,
@@ -62,9 +66,10 @@ def repair(  # noqa: PLR0913, PLR0917 (an option each)
             "--dry-run",
             envvar="TALLYSTICK_REPAIR_DRY_RUN",
             show_default="off",
-            help="Publish nothing; ask the daemon what would become of it.",
+            help="Publish nothing; show what the daemon says would become of it.",
         ),
     ] = False,
+    yes: Yes = False,
     config: options.Config = None,
     server: options.Server = None,
     timeout_s: options.Timeout = TIMEOUT_S,
@@ -73,7 +78,8 @@ def repair(  # noqa: PLR0913, PLR0917 (an option each)
     """Corrects an event that was refused and sends it again under its own key, which resolves its exception.
 
     With --code, sends every event that was refused for it once more, as it was: after a type was added, or a source
-    was registered. The key (source, id, sequence) cannot be changed: that would be another event.
+    was registered. The daemon judges each first: what would be refused again is not sent. The key (source, id,
+    sequence) cannot be changed: that would be another event.
 
     Examples:
 
@@ -81,29 +87,24 @@ def repair(  # noqa: PLR0913, PLR0917 (an option each)
 
         tallystick exceptions repair 17 --file corrected.json
 
-        tallystick exceptions repair --code unknown_type --source wms-east
+        tallystick exceptions repair --code unknown_type --source wms-east --yes
     """
     reach = Reach(config, server, timeout_s)
-    if (number is None) == (code is None):
+    code = choice.filters.get("code")
+    if number is None and code is None:
         raise _misused("give the NUMBER of an exception, or --code for all of one kind")
-    if code is not None:
+    if number is None:
         if changes or file:
             raise _misused("--set and --file are for one exception; name its NUMBER")
-        reach.run(lambda client: _repair_all(client, code, source, kind, dry_run=dry_run, as_json=as_json))
+        reach.run(lambda client: _repair_all(client, choice, kind, dry_run=dry_run, yes=yes, as_json=as_json))
         return
-    if source or kind:
-        raise _misused("--source and --type go with --code")
+    if code is not None:
+        raise _misused("give the NUMBER of an exception, or --code for all of one kind")
+    if choice.is_given or kind:
+        raise _misused("--source, --type and the like go with --code")
     if changes and file:
         raise _misused("give --set or --file, not both")
-    assert number is not None, "checked above"
     reach.run(lambda client: _repair_one(client, number, changes or [], file, dry_run=dry_run, as_json=as_json))
-
-
-def is_refusal(outcome: str | None) -> bool:
-    """Whether an answer that is remembered, or None for one that is not, means that nothing was changed."""
-    from tallystick import OUTCOMES
-
-    return outcome is None or OUTCOMES.get(outcome, 0) >= OUTCOMES["malformed"]
 
 
 def _misused(what: str) -> Exception:
@@ -115,8 +116,11 @@ def _misused(what: str) -> Exception:
 async def _repair_one(
     client: "Client", number: int, changes: "Sequence[str]", file: Path | None, *, dry_run: bool, as_json: bool
 ) -> None:
+    from tallystick import exact_json
     from tallystick.client import repair as repairs
-    from tallystick.errors import UsageError
+    from tallystick.client.verbs import already
+    from tallystick.client.work import sentence
+    from tallystick.errors import OperationError, UsageError
 
     item = await client.item(number)
     if item is None:
@@ -128,130 +132,147 @@ async def _repair_one(
             raise UsageError(f"{file}: {error.strerror}") from error
     else:
         event = repairs.edited(item, changes) if changes else repairs.unchanged(item)
+    ((tried,), answer) = await repairs.try_out(client, [(item, event)])
     if dry_run:
-        await _try(client, [(item, event)], as_json=as_json)
+        _show_tried([tried], answer, as_json=as_json)
         return
-    if (known := (await client.answers([_key(event)]))[0]) is not None:
-        raise UsageError(
-            f"the event's key is known already ({known}), so it would not be counted again; "
-            "to change what was counted, send event.corrected"
-        )
+    if (told := already("resolve", item)) is not None:
+        raise OperationError(told.words[:-1])
+    if not tried.is_taken:
+        same = "" if changes or file else "; change it with --set or --file"
+        raise OperationError(f"not sent, because it would be refused again as {tried.why}{same}")
     sequence = await client.publish(event)
     await client.until_applied(sequence)
     now = await client.item(number)
-    outcome = (await client.answers([_key(event)]))[0]
+    outcome = (await client.answers([repairs.key_of(event)]))[0]
+    state = now.state if now is not None else "gone"
+    taken = outcome in repairs.TAKEN
     if as_json:
-        from tallystick import exact_json
-
-        state = now.state if now is not None else None
         answer = {"number": number, "sequence": sequence, "outcome": outcome, "state": state}
         typer.echo(exact_json.dumps(answer).decode())
-    else:
-        typer.echo(
-            f"sent as message {sequence}: {outcome or 'refused again'}; exception {number} is "
-            f"{now.state if now is not None else 'not there'} now"
-        )
-    if is_refusal(outcome):
-        from tallystick.errors import OperationError
-
-        raise OperationError(f"the event was refused again; see why: tallystick exceptions show {number}")
+    elif taken:
+        typer.echo(f"Sent as message {sequence}: {_SENT.get(outcome or '', outcome)}. Exception {number} is {state}.")
+    if not taken:
+        why = sentence(now.cause) if now is not None else ""
+        raise OperationError(f"sent as message {sequence}, and refused again. {why}".rstrip("."))
 
 
 async def _repair_all(
-    client: "Client", code: str, source: str | None, kind: str | None, *, dry_run: bool, as_json: bool
+    client: "Client", choice: Choice, kind: str | None, *, dry_run: bool, yes: bool, as_json: bool
 ) -> None:
-    from tallystick.client.repair import REPEATABLE, unchanged
+    from tallystick import exact_json
+    from tallystick.client import repair as repairs
+    from tallystick.errors import OperationError, UsageError
 
-    if code not in REPEATABLE:
-        raise _misused(f"{code} does not go away when the same event comes again; only {', '.join(REPEATABLE)} can")
-    sent = cut = last = 0
-    batch: list[tuple[WorkItem, bytes]] = []
-
-    async def send() -> None:
-        nonlocal last
-        if dry_run:
-            await _try(client, batch, as_json=as_json)
-        else:
-            last = max(await client.publish_all(event for _, event in batch))
-        batch.clear()
-
-    async for item in _matching(client, code, source, kind):
-        if not item.is_whole:
-            cut += 1
-            continue
-        batch.append((item, unchanged(item)))
-        sent += 1
-        if len(batch) == _TRIED_TOGETHER:
-            await send()
-    if batch:
-        await send()
-    left_out = f"; {cut:,} left out, because only a part was kept" if cut else ""
+    code = choice.filters.get("code")
+    found = await choice.items(client, events=True)
+    if code not in repairs.REPEATABLE:
+        raise _misused(
+            f"{code} does not go away when the same event comes again; only {', '.join(repairs.REPEATABLE)} can"
+        )
+    chosen = [item for item in found if kind is None or repairs.event_type(item) == kind]
+    whole = [item for item in chosen if item.is_whole]
+    if not chosen:
+        raise UsageError(f"there is nothing to repair{choice.in_words()}{f', type {kind}' if kind else ''}")
+    tried, answers = await _try_all(client, whole)
+    if not as_json or dry_run:
+        _show_causes(tried, len(chosen) - len(whole), as_json=as_json)
     if dry_run:
-        typer.echo(f"{tables.counted(sent, 'event')} would be sent again{left_out}", err=as_json)
+        if not as_json:
+            for answer in answers:
+                _show_positions(answer)
         return
-    if last:
-        await client.until_applied(last)
-    still = 0
-    async for _ in _matching(client, code, source, kind):
-        still += 1
+    good = [one for one in tried if one.is_taken]
+    left = len(chosen) - len(good)
+    if not good:
+        raise OperationError(f"nothing was sent: {_reasons(tried, len(chosen) - len(whole))}")
+    confirm(f"send {tables.counted(len(good), 'event')} again", yes=yes)
+    last = max(await client.publish_all(one.event for one in good))
+    await client.until_applied(last)
+    meant = {one.item.number for one in good}
+    left_open = [item.number async for item in client.items({"state": "unresolved", "code": code})]
+    still = len(meant.intersection(left_open))
     if as_json:
-        from tallystick import exact_json
-
-        typer.echo(exact_json.dumps({"sent": sent, "left_out": cut, "unresolved": still}).decode())
+        answer = {"sent": len(good), "left_out": left, "resolved": len(good) - still, "unresolved": still + left}
+        typer.echo(exact_json.dumps(answer).decode())
     else:
-        left = f"{tables.counted(still, 'exception')} of {code} {'is' if still == 1 else 'are'} unresolved now"
-        typer.echo(f"{tables.counted(sent, 'event')} sent again{left_out}; {left}")
+        typer.echo(f"{tables.counted(len(good), 'event')} sent again; {len(good) - still:,} resolved.")
+    if left:
+        raise OperationError(f"{left:,} not sent: {_reasons(tried, len(chosen) - len(whole))}")
+    if still:
+        raise OperationError(f"{still:,} of {len(good):,} were refused again; see: tallystick exceptions list")
 
 
-async def _matching(client: "Client", code: str, source: str | None, kind: str | None) -> "AsyncIterator[WorkItem]":
-    from tallystick.client.repair import event_type
+async def _try_all(client: "Client", whole: "Sequence[WorkItem]") -> "tuple[list[Tried], list[Any]]":
+    from tallystick.client import repair as repairs
 
-    async for item in client.items({"state": "unresolved", "code": code, "source": source}, events=True):
-        if kind is None or event_type(item) == kind:
-            yield item
+    tried: list[Tried] = []
+    answers = []
+    for some in repairs.together((item, repairs.unchanged(item)) for item in whole):
+        judged, answer = await repairs.try_out(client, some)
+        tried += judged
+        answers.append(answer)
+    return tried, answers
 
 
-def _key(event: bytes) -> tuple[str, str]:
+def _reasons(tried: "Sequence[Tried]", cut: int) -> str:
+    """Why those stay behind that do."""
+    counts: dict[str, int] = {}
+    for one in tried:
+        if not one.is_taken:
+            counts[one.why] = counts.get(one.why, 0) + 1
+    said = [f"{count:,} would be refused again as {why}" for why, count in list(counts.items())[:5]]
+    if cut:
+        said.append(f"of {cut:,} only a part of the event was kept")
+    return "; ".join(said)
+
+
+def _show_causes(tried: "Sequence[Tried]", cut: int, *, as_json: bool) -> None:
+    """What would become of the events, counted by outcome and reason."""
     from tallystick import exact_json
 
-    try:
-        found = exact_json.loads(event)
-        source, event_id = found.get("source"), found.get("id")
-    except (ValueError, AttributeError):
-        return "", ""
-    return (source, event_id) if isinstance(source, str) and isinstance(event_id, str) else ("", "")
-
-
-async def _try(client: "Client", batch: "Sequence[tuple[WorkItem, bytes]]", *, as_json: bool) -> None:
-    """Asks what the events would come to, and shows it."""
-    from tallystick import exact_json
-    from tallystick.bus import questions
-    from tallystick.errors import UsageError
-
-    try:
-        events = [exact_json.loads(event) for _, event in batch]
-    except ValueError as error:
-        raise UsageError(
-            f"the event is no JSON ({error}), so it would be refused again; give it with --file"
-        ) from error
-    found = await client.answer_to(questions.WHAT_IF, {"events": events})
+    counts: dict[tuple[str, str], int] = {}
+    for one in tried:
+        said = one.outcome, "" if one.is_taken else one.why
+        counts[said] = counts.get(said, 0) + 1
+    if cut:
+        counts["not tried", "only a part of the event was kept"] = cut
     if as_json:
-        typer.echo(exact_json.dumps(found).decode())
+        for (outcome, why), count in counts.items():
+            row = {"count": count, "outcome": outcome, "sent": outcome in _SENT, "cause": why}
+            typer.echo(exact_json.dumps({name: value for name, value in row.items() if value != ""}).decode())
         return
-    numbers = {(item.source, item.id): item for item, _ in batch}
-    table = tables.table("#", "event", "exception", "would be", numbers=["#"])
-    for row in found["outcomes"]:
-        item = numbers.get((row.get("source"), row.get("id")))
-        event = tables.plain(f"{row.get('source')}/{row.get('id')}")
-        table.add_row(str(item.number) if item else "", event, item.code if item else "", row["outcome"])
+    table = tables.table("count", "would be", "sent", "why not", numbers=["count"])
+    for (outcome, why), count in sorted(counts.items(), key=lambda row: -row[1]):
+        table.add_row(f"{count:,}", outcome, "yes" if outcome in _SENT else "no", tables.plain(why))
     tables.show(table)
-    if found["positions"]:
+
+
+def _show_tried(tried: "Sequence[Tried]", answer: Any, *, as_json: bool) -> None:
+    """What would become of each event, and of the positions."""
+    from tallystick import exact_json
+    from tallystick.client.work import sentence
+
+    if as_json:
+        typer.echo(exact_json.dumps(answer).decode())
+        return
+    table = tables.table("#", "event", "exception", "would be", "why", numbers=["#"])
+    for one in tried:
+        event = f"{one.item.source}/{one.item.id}"
+        cells = [str(one.item.number), event, one.item.code, one.outcome, "" if one.is_taken else one.why]
+        table.add_row(*map(tables.plain, cells))
+    tables.show(table)
+    _show_positions(answer)
+    for item in answer["exceptions"]:
+        typer.echo(tables.printable(f"It would raise {item['code']}. {sentence(item['cause'])}"))
+
+
+def _show_positions(answer: Any) -> None:
+    if answer["positions"]:
         balances = tables.table("position", "balances before → after")
-        for row in found["positions"]:
+        for row in answer["positions"]:
             balances.add_row(tables.plain(_position(row)), balance_changes(row.get("before"), row["after"]))
         tables.show(balances)
-    for item in found["exceptions"]:
-        typer.echo(f"It would raise {item['code']}: {item['cause']}")
 
 
 def _position(row: dict[str, Any]) -> str:

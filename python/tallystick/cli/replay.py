@@ -1,6 +1,7 @@
 """`tallystick replay`: files through the engine."""
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -8,13 +9,14 @@ from typing import Annotated, Any, Final
 import typer
 
 from tallystick.cli import options
+from tallystick.cli.maps import load_map
 from tallystick.cli.progress import byte_progress
 
 _CORES: Final = min(os.cpu_count() or 1, 16)
 
 Files = Annotated[
     list[str],
-    typer.Argument(metavar="FILE", show_default=False, help="NDJSON or Arrow files, or - for standard input."),
+    typer.Argument(metavar="FILE", show_default=False, help="Files of events, or - for standard input."),
 ]
 
 
@@ -56,9 +58,10 @@ Shards = Annotated[
 ]
 
 
-def replay(
+def replay(  # noqa: PLR0913, PLR0917 (an option each)
     files: Files,
     config: options.Config = None,
+    mapping: options.Map = None,
     balances: Balances = None,
     outcomes: Outcomes = None,
     exceptions: Exceptions = None,
@@ -68,20 +71,24 @@ def replay(
 ) -> None:
     """Applies the events of files, in memory, and says what became of them.
 
-    Each line of NDJSON is one event, and each row of an Arrow stream or file. The log's time is the events' own.
-    Refused events are data: the exit status stays 0.
+    Reads NDJSON, JSON arrays and Arrow, packed with gzip or not, and CSV and Parquet with --map. The log's time is the
+    events' own. Refused events are data: the exit status stays 0, and lines that are no events are named. A file that
+    holds no events at all is refused, with exit status 2.
 
     Examples:
 
         tallystick replay monday.ndjson tuesday.ndjson
 
-        zcat events.ndjson.gz | tallystick replay - --balances balances.ndjson --json
+        tallystick replay events.ndjson.gz --balances balances.ndjson --json
+
+        tallystick replay stock.csv --map stock.toml
     """
     from tallystick import config as configuration
     from tallystick.errors import OperationError
     from tallystick.files.replay import replay as replay_files
     from tallystick.files.replay import total_bytes
 
+    columns = load_map(mapping)
     engine_config = configuration.load(config).engine_json if config is not None else ""
     started = time.monotonic()
     with byte_progress("Replaying", total_bytes(files)) as on_progress:
@@ -93,6 +100,7 @@ def replay(
             exceptions=exceptions,
             reference=reference,
             shards=shards,
+            mapping=columns,
             on_progress=on_progress,
         )
     seconds = time.monotonic() - started
@@ -109,5 +117,13 @@ def replay(
         typer.echo(f"{summary['positions']:,} positions, state hash {summary['state_hash']}")
         if reference and replayed.difference is None:
             typer.echo("The reference agrees on every outcome, every balance and the state hash.")
+    if replayed.broken:
+        totals = replayed.engine.outcome_totals()
+        more = totals.get("malformed", 0) + totals.get("too_large", 0) - len(replayed.broken)
+        others = f" and {more:,} more" if more > 0 else ""
+        print(
+            f"tallystick: {', '.join(replayed.broken)}{others}: no events; why: tallystick check FILE",
+            file=sys.stderr,
+        )
     if replayed.difference is not None:
         raise OperationError(f"engine and reference disagree: {replayed.difference}; please report it with the input")

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from tallystick.cli import options, promised, tables
+from tallystick.cli import options, promised, records, tables
 from tallystick.cli.bus import Reach
 
+CURE: Final = "see more with --limit, or fewer with --location"
 NOTHING: Final = "Nothing is to be ordered: no position is below its point, or no rule of [[replenish]] fits it."
 
 
@@ -38,26 +39,23 @@ def replenish(
 
         tallystick replenish --location DC1 --json
     """
-    from tallystick import exact_json
     from tallystick.bus import questions
 
     asked: dict[str, Any] = {"sku": sku, "location": location, "limit": limit}
-    found = Reach(config, server, timeout_s).run(lambda client: client.answer_to(questions.REPLENISH, asked))
+    found = Reach(config, server, timeout_s).ask(lambda client: client.answer_to(questions.REPLENISH, asked))
     if as_json:
-        typer.echo(exact_json.dumps(found).decode())
+        records.show(found["signals"])
     elif not found["signals"]:
         typer.echo(NOTHING)
     else:
         tables.show(table(found["signals"]))
-        shown = len(found["signals"])
-        if found["total"] > shown:
-            typer.echo(f"{shown:,} of {found['total']:,} signals; see more with --limit, or fewer with --location")
+    records.left_out(len(found["signals"]), found["total"], "by SKU", CURE, as_json=as_json)
 
 
 def table(signals: Iterable[Mapping[str, Any]]) -> Any:
     """What is missing at each position, the figures behind it, and since when."""
     figures = ("missing", "available", "point", "target")
-    made = tables.table("SKU", "location", *figures, "since", numbers=figures)
+    made = tables.table("SKU", "location", *figures, "since", numbers=figures, whole=["since"])
     for signal in signals:
         names = [tables.plain(signal[name]) for name in ("sku", "location")]
         amounts = [promised.figure_text(signal[name]) for name in ("quantity", "available", "reorder_point", "target")]

@@ -1,11 +1,13 @@
 """`tallystick reservations`: who holds what."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
-from tallystick.cli import options, promised, tables
+from tallystick.cli import options, promised, records, tables
 from tallystick.cli.bus import Reach
+
+CURE: Final = "see more with --limit, or fewer with --sku and --document"
 
 
 def reservations(  # noqa: PLR0913, PLR0917 (an option each)
@@ -44,22 +46,22 @@ def reservations(  # noqa: PLR0913, PLR0917 (an option each)
 
         tallystick reservations --sku 4711 --location DC1 --json
     """
-    from tallystick import exact_json
     from tallystick.bus import questions
 
     asked: dict[str, Any] = {"document": document, "sku": sku, "location": location, "limit": limit}
     asked["leaks"] = leaks or None
-    found = Reach(config, server, timeout_s).run(lambda client: client.answer_to(questions.RESERVATIONS, asked))
+    found = Reach(config, server, timeout_s).ask(lambda client: client.answer_to(questions.RESERVATIONS, asked))
     if as_json:
-        typer.echo(exact_json.dumps(found).decode())
+        records.show({"sequence": found["sequence"], **one} for one in found["reservations"])
     elif not found["reservations"]:
         typer.echo("Nothing leaks." if leaks else "Nothing is reserved.")
     else:
         _print_live(found)
+    records.left_out(len(found["reservations"]), found["total"], "the longest held first", CURE, as_json=as_json)
 
 
 def _print_live(found: dict[str, Any]) -> None:
-    table = tables.table("reservation", "document", "what is held", "expires", title=None)
+    table = tables.table("reservation", "document", "what is held", "expires", whole=["expires"])
     for one in found["reservations"]:
         lines = [
             f"{promised.figure_text(line['held'])} of {line['sku']}@{line['location']}"
@@ -71,10 +73,7 @@ def _print_live(found: dict[str, Any]) -> None:
         table.add_row(
             tables.plain(f"{one['source']}/{one['id']}"),
             tables.plain(document),
-            tables.lines(*map(tables.plain, lines)),
+            ", ".join(map(tables.plain, lines)),
             tables.plain(promised.second(one.get("expires") or "never")),
         )
     tables.show(table)
-    shown = len(found["reservations"])
-    if found["total"] > shown:
-        typer.echo(f"{shown:,} of {found['total']:,}; see more with --limit, or fewer with --sku and --document")

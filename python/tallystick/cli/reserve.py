@@ -20,6 +20,7 @@ SOURCE: Final = "operator"
 _HELD: Final = ("granted", "partly")
 _REFUSED: Final = "refused"
 _WAITING: Final = "waiting"
+_UNCHANGED: Final = "unchanged"
 
 
 def _term(name: str, metavar: str | None, default: str, about: str) -> Any:
@@ -102,10 +103,19 @@ def reserve(  # noqa: PLR0913, PLR0917 (an option each)
         tallystick reserve 4711 DC1 3 --source shop --id cart-17 --json
     """
     from tallystick.bus.requests import RESERVE
+    from tallystick.client import asked as mistakes
 
     asked: dict[str, Any] = {"sku": sku, **_place(words, group), "due": due, "ttl": ttl, "channel": channel}
     asked |= {"policy": "partial" if partial else None, "document": document, "line": line, "source": source}
-    answer = Reach(config, server, timeout_s).run(lambda client: _ask(client, RESERVE.subject, {**asked, "id": id_}))
+    mistakes.check({**asked, "id": id_})
+
+    async def ask(client: "Client") -> bytes:
+        # Who asks again under the same id gets the answer that was given.
+        if id_ is None or (await client.answers([(source, id_)]))[0] is None:
+            await mistakes.check_place(client, asked)
+        return await _ask(client, RESERVE.subject, {**asked, "id": id_})
+
+    answer = Reach(config, server, timeout_s).run(ask)
     if as_json:
         typer.echo(answer)
     _judge([_print_reserved(answer, sku, quiet=as_json)])
@@ -132,7 +142,7 @@ def post(
     from tallystick.bus.requests import POST
 
     said = {"quantity": quantity, "rest": "keep" if keep else None}
-    _settle(POST.subject, targets, said, speaker, Reach(config, server, timeout_s), as_json=as_json)
+    _settle("posted", POST.subject, targets, said, speaker, Reach(config, server, timeout_s), as_json=as_json)
 
 
 def void(
@@ -153,7 +163,7 @@ def void(
     from tallystick.bus.requests import VOID
 
     said = {"quantity": quantity}
-    _settle(VOID.subject, targets, said, speaker, Reach(config, server, timeout_s), as_json=as_json)
+    _settle("voided", VOID.subject, targets, said, speaker, Reach(config, server, timeout_s), as_json=as_json)
 
 
 def change(
@@ -180,7 +190,7 @@ def change(
     if quantity is None and ttl is None:
         raise UsageError("give --quantity, --ttl, or both")
     said = {"quantity": quantity, "ttl": ttl}
-    _settle(CHANGE.subject, [target], said, speaker, Reach(config, server, timeout_s), as_json=as_json)
+    _settle("changed", CHANGE.subject, [target], said, speaker, Reach(config, server, timeout_s), as_json=as_json)
 
 
 def _place(words: list[str], group: str | None) -> dict[str, Any]:
@@ -206,6 +216,7 @@ def _number(text: str) -> Decimal:
 
 
 def _settle(
+    deed: str,
     subject: str,
     targets: list[str],
     said: Mapping[str, str | None],
@@ -214,6 +225,8 @@ def _settle(
     *,
     as_json: bool,
 ) -> None:
+    from tallystick import exact_json
+    from tallystick.client import asked as mistakes
     from tallystick.errors import UsageError
 
     keys = [target.partition("/")[::2] for target in targets]
@@ -223,16 +236,21 @@ def _settle(
     if quantity is not None and len(targets) > 1:
         raise UsageError("--quantity is for one reservation")
     members = {**said, "quantity": None if quantity is None else _number(quantity)}
+    for source, id_ in keys:
+        mistakes.check({**members, "source": source, "id": id_})
 
     async def say(client: "Client") -> list[bytes]:
-        return [
-            await _ask(
-                client,
-                subject,
-                {"source": speaker or source, "target": {"source": source, "id": id_}, **members},
-            )
-            for source, id_ in keys
-        ]
+        known = [await mistakes.reservation(client, *key) for key in keys]
+        answers = []
+        for (source, id_), one in zip(keys, known, strict=True):
+            if (told := mistakes.ended(deed, one["end"])) is not None:
+                answers.append(
+                    exact_json.dumps({"status": "unchanged", "end": one["end"], "why": told[0], "holds": told[1]})
+                )
+                continue
+            target = {"source": source, "id": id_}
+            answers.append(await _ask(client, subject, {"source": speaker or source, "target": target, **members}))
+        return answers
 
     found = []
     for target, answer in zip(targets, reach.run(say), strict=True):
@@ -287,7 +305,10 @@ def _print_settled(reply: bytes, target: str, *, quiet: bool) -> dict[str, Any]:
     from tallystick import exact_json
 
     answer: dict[str, Any] = exact_json.loads(reply)
-    if not quiet:
+    if answer["status"] == _UNCHANGED:
+        if not quiet:
+            typer.echo(tables.printable(f"{target} {answer['why']}."))
+    elif not quiet:
         quantity = f" {promised.figure_text(answer['quantity'])}" if answer.get("quantity") is not None else ""
         typer.echo(tables.printable(f"{target}: {answer['status']}{quantity}{_place_in_log(answer)}"))
     return answer
@@ -305,6 +326,8 @@ def _judge(answers: list[dict[str, Any]]) -> None:
     if refused:
         reasons = "; ".join(dict.fromkeys(f"{one.get('outcome')}: {one.get('why') or 'no reason'}" for one in refused))
         raise OperationError(f"{len(refused)} of {len(answers)} refused: {reasons}")
+    if undone := [one for one in answers if one["status"] == _UNCHANGED and not one["holds"]]:
+        raise OperationError(f"{len(undone)} of {len(answers)} not done: it {undone[0]['why']}")
     if waiting := [one for one in answers if one["status"] == _WAITING]:
         reasons = "; ".join(str(one.get("why")) for one in waiting)
         raise OperationError(f"{len(waiting)} of {len(answers)} not carried out yet: {reasons}; check SOURCE/ID")

@@ -5,12 +5,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tallystick.cli import logs, options
+from tallystick.cli import logs, options, records
 from tallystick.errors import OperationError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def run(
             help="Time between two progress lines, where there is no terminal.",
         ),
     ] = 10.0,
+    as_json: options.Json = False,
 ) -> None:
     """Runs the daemon: events on the bus become balances, availability and exceptions.
 
@@ -68,6 +69,9 @@ def run(
         if is_json:  # The line for people follows; this one is for those who collect.
             _log.log(logging.ERROR if error.exit_code else logging.INFO, "%s", error, extra={"exit": error.exit_code})
         raise
+    if as_json:
+        records.show([asdict(report)])
+        return
     typer.echo(
         f"stopped cleanly at log sequence {report.sequence:,}: {report.events_total:,} events, "
         f"{report.positions:,} positions, state hash {report.state_hash}"

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tallystick.cli import options, tables
+from tallystick.cli import options, records, tables
 from tallystick.cli.bus import Reach
 
 
@@ -28,12 +28,11 @@ def sources(
 
         tallystick sources wms-east --json
     """
-    from tallystick import exact_json
     from tallystick.bus import questions
 
-    found = Reach(config, server, timeout_s).run(lambda client: client.answer_to(questions.SOURCES, {"source": source}))
+    found = Reach(config, server, timeout_s).ask(lambda client: client.answer_to(questions.SOURCES, {"source": source}))
     if as_json:
-        typer.echo(exact_json.dumps(found).decode())
+        records.show(found)
     elif not found:
         typer.echo("No source was heard of." if source is None else f"{source} was never heard of.")
     else:
@@ -44,11 +43,13 @@ def sources(
 
 def _print(found: list[dict[str, Any]]) -> None:
     figures = ("events", "refused", "quality", "lag", "held", "gaps")
-    table = tables.table("source", *figures, numbers=figures)
+    notes = ["notes"] if any(map(_notes, found)) else []
+    table = tables.table("source", *figures, *notes, numbers=figures)
     for row in found:
         quality = f"{row['quality']} %" if row.get("quality") is not None else ""
         cells = [f"{row['events']:,}", f"{row['refusals']:,}", quality, lag_text(row.get("lag_s"))]
-        table.add_row(_who(row), *cells, f"{row['held']:,}", f"{len(row['open_gaps']):,}")
+        cells += [f"{row['held']:,}", f"{len(row['open_gaps']):,}"]
+        table.add_row(tables.plain(row["source"]), *cells, *(tables.plain(_notes(row)) for _ in notes))
     tables.show(table)
     if strangers := sum(not row["registered"] for row in found):
         typer.echo(
@@ -56,15 +57,15 @@ def _print(found: list[dict[str, Any]]) -> None:
         )
 
 
-def _who(row: dict[str, Any]) -> str:
-    """A source with what is special about it below."""
+def _notes(row: dict[str, Any]) -> str:
+    """What is special about a source."""
     special = [
         f"team {row['team']}" if row.get("team") else "",
         f"order {row['order']}" if row["order"] != "arrival" else "",
         f"quality {row['quality_percent']} % wanted" if row.get("quality_percent") is not None else "",
         *row["alerts"],
     ]
-    return tables.lines(tables.plain(row["source"]), *(f"  {tables.plain(one)}" for one in special if one))
+    return ", ".join(one for one in special if one)
 
 
 def _print_more(row: dict[str, Any]) -> None:

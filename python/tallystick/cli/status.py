@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tallystick.cli import options, tables
+from tallystick.cli import options, records, tables
 from tallystick.cli.bus import Reach
 
 NOT_READY = 3
@@ -45,7 +45,7 @@ def status(
         while True:
             told = exact_json.loads(await client.ask(questions.STATUS_SUBJECT, {}))
             if as_json:
-                typer.echo(exact_json.dumps(told).decode())
+                records.show([told])
             elif watch:
                 typer.echo(f"{time.strftime('%H:%M:%SZ', time.gmtime())} {tables.printable(told['headline'])}")
             else:

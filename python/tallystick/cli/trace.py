@@ -1,11 +1,11 @@
-"""`tallystick trace`: what became of everything under a correlation id."""
+"""`tallystick trace`: what became of everything under a correlation id, a document, or an event."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tallystick.cli import options, tables
+from tallystick.cli import options, records, tables
 from tallystick.cli.bus import connected
 from tallystick.cli.progress import message_progress
 
@@ -14,19 +14,18 @@ if TYPE_CHECKING:
     from tallystick.config import Config
 
 
+_WIDE = 110
+"""Columns from which on a step has one line."""
+
+
 def trace(
     correlation: Annotated[
-        str, typer.Argument(metavar="CORRELATION_ID", help="The correlationid of the events.", show_default=False)
-    ],
-    since: Annotated[
-        str | None,
-        typer.Option(
-            envvar="TALLYSTICK_TRACE_SINCE",
-            metavar="DURATION",
-            show_default="the beginning",
-            help="How far back to look, such as 90m, 12h or 7d.",
+        str,
+        typer.Argument(
+            metavar="ID", help="A correlationid, a document, or an event: its id, or SOURCE/ID.", show_default=False
         ),
-    ] = None,
+    ],
+    since: options.Since = None,
     last: Annotated[
         int | None,
         typer.Option(
@@ -44,6 +43,8 @@ def trace(
 ) -> None:
     """Follows a business transaction through all systems: its events, their outcomes, exceptions, and what was told.
 
+    An event whose type nobody defined is a milestone: it says that something happened, and moves nothing.
+
     Reads the streams, so it works without a daemon; one that runs is asked for what the streams do not say. Latencies
     count from the first event (total), and from the event that a step follows from (step). Looks through the whole
     event stream unless it is told less; with --json, one object a line.
@@ -52,21 +53,20 @@ def trace(
 
         tallystick trace order-4711
 
+        tallystick trace wms/receipt-17
+
         tallystick trace order-4711 --since 12h --json
     """
     from tallystick import config as configuration
-    from tallystick.errors import UsageError
     from tallystick.event_loop import run_loop
 
-    since_s = configuration.duration_s(since) if since is not None else None
-    if since is not None and since_s is None:
-        raise UsageError(f"--since {since} is no duration; give a whole number with s, m, h or d, such as 12h")
+    since_s = options.since_s(since)
     settings = configuration.load(config)
     steps, truncated = run_loop(_trace(settings, server, correlation, since_s, last, timeout_s))
     if as_json:
         _print_lines(steps)
     elif not steps:
-        typer.echo(f"Nothing carries the correlation id {correlation}{_bounds(since, last)}.")
+        typer.echo(f"Nothing carries the correlation id, document or event id {correlation}{_bounds(since, last)}.")
     else:
         _print_table(correlation, steps)
     if truncated:
@@ -86,12 +86,12 @@ async def _trace(
     from tallystick.client.trace import trace as trace_flow
     from tallystick.errors import OperationError
 
-    async with connected(settings.nats, server) as connection:
+    async with connected(settings.nats, server, timeout_s) as connection:
         client = Client(connection, settings.input.subject, timeout_s=timeout_s)
 
         async def answers(keys: Sequence[tuple[str, str]]) -> Sequence[str | None]:
             try:
-                return await client.answers(keys)
+                return await client.answers(keys, unposted=True)
             except OperationError:  # No daemon runs, or an old one; then some outcomes stay unknown.
                 return []
 
@@ -110,46 +110,70 @@ async def _trace(
 def _print_lines(steps: "Sequence[Step]") -> None:
     from dataclasses import asdict
 
-    from tallystick import exact_json
-
     for step in steps:
-        line = {name: value for name, value in asdict(step).items() if value is not None}
-        typer.echo(exact_json.dumps({**line, "time": time_text(step.time_ns)}).decode())
+        known = {name: value for name, value in asdict(step).items() if value is not None and name != "origin"}
+        if step.origin is not None:
+            known["origin"] = {"source": step.origin[0], "id": step.origin[1]}
+        records.show([{**known, "time": time_text(step.time_ns)}])
 
 
 def _print_table(correlation: str, steps: "Sequence[Step]") -> None:
-    table = tables.table(
-        "log time", "total\nstep", "what", "outcome", numbers=["total\nstep"], title=tables.plain(correlation)
-    )
+    is_wide = tables.width() >= _WIDE
+    times = ("total", "step") if is_wide else ("total\nstep",)
+    words = ("system", "what", "outcome", "about") if is_wide else ("what", "outcome")
+    table = tables.table("log time", *times, *words, numbers=times, title=tables.plain(correlation))
     day = ""
+    milestones = {(step.sequence, step.index) for step in steps if step.is_milestone}
     for step in steps:
+        if step.kind == "exception" and not step.is_change and (step.sequence, step.index) in milestones:
+            continue  # It says only that the type is nobody's, which is shown at the milestone.
         time = time_text(step.time_ns)
         # A day is said once, where it begins.
         if time[:10] != day:
             day = time[:10]
             table.add_row(day)
-        latencies = f"{latency_text(step.since_first_ns)}\n{latency_text(step.since_cause_ns)}"
-        # The outcome that an exception tells is shown at its event already.
-        outcome = "raised" if step.kind == "exception" and not step.is_change else step.outcome
-        table.add_row(time[11:-1], latencies, tables.lines(*map(tables.plain, _words(step))), outcome or "")
+        latencies = latency_text(step.since_first_ns), latency_text(step.since_cause_ns)
+        system, what, about = (tables.plain(text) for text in _words(step))
+        if is_wide:
+            table.add_row(time[11:-1], *latencies, system, what, _outcome(step), about)
+        else:
+            told = tables.lines(f"{system}: {what}", about)
+            table.add_row(time[11:-1], "\n".join(latencies), told, _outcome(step))
     tables.show(table)
 
 
-def _words(step: "Step") -> list[str]:
-    """What a step is, about what, and what else is known of it, a line each."""
+def _outcome(step: "Step") -> str:
+    if step.is_milestone:
+        return "milestone"
+    # The outcome that an exception tells is shown at its event already.
+    return "raised" if step.kind == "exception" and not step.is_change else step.outcome or ""
+
+
+def _words(step: "Step") -> tuple[str, str, str]:
+    """The system that speaks, what a step is, and what else is known of it."""
     from tallystick.client.work import moved_text
 
     key = f"{step.source}/{step.id}" if step.id is not None else step.source or ""
     position = f"{step.sku}@{step.location}" if step.sku else ""
     if step.kind == "availability":
-        return [f"told: ATP {step.quantity} of {position}"]
+        return "tallystick", "told", f"ATP {step.quantity} of {position}"
     if step.kind == "exception":
         number = f" {step.number}" if step.number is not None else ""
         why = moved_text(step.about) if step.is_change and step.about else step.about
-        return [f"exception{number} {step.type}", f"of {key}", why or ""]
+        return "tallystick", f"exception{number}", _joined(step.type, f"of {key}", why)
+    origin = f"echo of {'/'.join(step.origin)}" if step.origin else None
     quantity = f"{step.quantity} of {position}" if step.quantity and position else position
-    effective = f"as of {step.effective}" if step.effective else ""
-    return [f"{step.type or '?'} {key}", f"about {step.about}" if step.about else "", quantity, effective]
+    effective = f"as of {step.effective}" if step.effective else None
+    target = f"about {step.about}" if step.about else None
+    return (
+        step.source or "?",
+        f"{step.type or '?'} {step.id or ''}".rstrip(),
+        _joined(target, quantity, step.document, origin, effective),
+    )
+
+
+def _joined(*parts: str | None) -> str:
+    return ", ".join(part for part in parts if part)
 
 
 def time_text(time_ns: int) -> str:

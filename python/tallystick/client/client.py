@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tallystick import exact_json
 from tallystick.bus import questions
+from tallystick.bus.connection import denial
 from tallystick.client.work import WorkItem
 from tallystick.errors import BusError, OperationError, PublishError, StreamError, UsageError
 
@@ -31,9 +32,9 @@ class Client:
     """
 
     def __init__(self, connection: "Connection", subject: str, *, timeout_s: float = TIMEOUT_S) -> None:
-        self._connection = connection
+        self.connection = connection
         self._subject = subject
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
 
     async def ask(self, subject: str, question: Mapping[str, Any]) -> bytes:
         """Returns the daemon's answer, as it sent it.
@@ -44,8 +45,10 @@ class Client:
         from nats.errors import TimeoutError as NatsTimeoutError
 
         try:
-            reply = await self._connection.request(subject, exact_json.dumps(dict(question)), self._timeout_s)
+            reply = await self.connection.request(subject, exact_json.dumps(dict(question)), self.timeout_s)
         except (NoRespondersError, NatsTimeoutError) as error:
+            if (denied := denial(self.connection, subject)) is not None:
+                raise BusError(denied) from error
             raise BusError(f"no daemon answers at {self._server}; start one with: tallystick run") from error
         if reply.headers and (problem := reply.headers.get("Nats-Service-Error")):
             if reply.headers.get("Nats-Service-Error-Code") == "400":
@@ -85,12 +88,16 @@ class Client:
         found = await self.answer_to(questions.ONE, {"number": number})
         return WorkItem.of(found) if found is not None else None
 
-    async def answers(self, keys: Sequence[tuple[str, str]]) -> list[str | None]:
-        """Returns the outcome that the daemon remembers of each key (source, id), None where it remembers none."""
+    async def answers(self, keys: Sequence[tuple[str, str]], *, unposted: bool = False) -> list[str | None]:
+        """Returns the outcome that the daemon remembers of each key (source, id), None where it remembers none.
+
+        With `unposted`, what was taken and posted nothing is `observed`, directives included, and not `applied`.
+        """
         found: list[str | None] = []
         for start in range(0, len(keys), questions.KEYS_MAX):
             some = [list(key) for key in keys[start : start + questions.KEYS_MAX]]
-            found += (await self.answer_to(questions.ANSWERS, {"keys": some}))["answers"]
+            asked = {"keys": some, "unposted": unposted or None}
+            found += (await self.answer_to(questions.ANSWERS, asked))["answers"]
         return found
 
     async def publish(self, event: bytes) -> int:
@@ -103,17 +110,19 @@ class Client:
         from nats.errors import NoRespondersError
         from nats.errors import TimeoutError as NatsTimeoutError
 
-        if len(event) > self._connection.max_payload:
+        if len(event) > self.connection.max_payload:
             raise UsageError(f"the event has {len(event):,} bytes, more than the server takes")
         headers = {"Nats-Msg-Id": str(uuid.uuid4())}
         for _ in range(_PUBLISH_TRIES):
             try:
-                reply = await self._connection.request(self._subject, event, self._timeout_s, headers=headers)
+                reply = await self.connection.request(self._subject, event, self.timeout_s, headers=headers)
             except NoRespondersError as error:
                 raise StreamError(
                     f"no stream at {self._server} listens to {self._subject}; give the daemon's configuration"
                 ) from error
-            except NatsTimeoutError:
+            except NatsTimeoutError as error:
+                if (denied := denial(self.connection, self._subject)) is not None:
+                    raise BusError(denied) from error
                 continue  # The message id stays the same, so the stream stores the event once.
             answer = orjson.loads(reply.data)
             if refusal := answer.get("error"):
@@ -134,7 +143,7 @@ class Client:
 
     async def until_applied(self, sequence: int) -> None:
         """Waits until the daemon has applied a log sequence. Raises BusError if that takes too long."""
-        deadline = time.monotonic() + self._timeout_s
+        deadline = time.monotonic() + self.timeout_s
         reached = -1
         while reached < sequence:
             reached = int(exact_json.loads(await self.ask(questions.STATUS_SUBJECT, {}))["sequence"])
@@ -142,12 +151,12 @@ class Client:
                 return
             if time.monotonic() > deadline:
                 raise BusError(
-                    f"stored as message {sequence}, but the daemon is at {reached} after {self._timeout_s:g} s; "
+                    f"stored as message {sequence}, but the daemon is at {reached} after {self.timeout_s:g} s; "
                     "it will get there, ask again later"
                 )
             await asyncio.sleep(_LOOK_EVERY_S)
 
     @property
     def _server(self) -> str:
-        url = self._connection.connected_url
+        url = self.connection.connected_url
         return url.netloc.rpartition("@")[2] if url else "the server"

@@ -1,9 +1,9 @@
 """Directives: events about events, as bytes that are ready for the event stream (docs/truth.md §1).
 
 Each function returns the bytes of one, JSON in UTF-8. Whoever sends the same directive again passes the same
-`directive_id`; without one it gets a new one. `more` is what every directive may have: `reason`, `time`,
-`correlationid` and `causationid`. Each raises ValueError for a reason of more than `REASON_BYTES_MAX` bytes, and
-TypeError for anything else in `more`.
+`directive_id`; without one it gets a new one. `more` is what every directive may have: `reason`, `person` (who speaks
+as the source), `time`, `correlationid` and `causationid`. Each raises ValueError for a reason or person of more than
+`REASON_BYTES_MAX` bytes, and TypeError for anything else in `more`.
 """
 
 import uuid
@@ -15,6 +15,8 @@ from tallystick import exact_json
 OPERATOR: Final = "operator"
 """The source that decides on approvals, exceptions and configuration, unless `engine.operators` names others."""
 REASON_BYTES_MAX: Final = 64
+_SAID: Final = ("reason", "person")
+"""Why, and who: what stands beside the members."""
 ExceptionState = Literal["acknowledged", "resolved", "discarded"]
 
 
@@ -26,7 +28,7 @@ def void(target_source: str, target_id: str, *, source: str, directive_id: str |
     >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}'
     >>> batch = engine.apply([came, void("wms", "1", source="wms")], first_sequence=1, log_time_ns=0)
     >>> engine.position("LAMP", "DC1").on_hand
-    0
+    Decimal('0')
     """
     return directive("event.voided", source, directive_id, more, target=_target(target_source, target_id))
 
@@ -48,7 +50,7 @@ def correct(
     >>> event = {"type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": 6}
     >>> batch = engine.apply([came, correct("wms", "1", event, source="wms")], first_sequence=1, log_time_ns=0)
     >>> engine.position("LAMP", "DC1").on_hand
-    6000
+    Decimal('6')
     """
     target = _target(target_source, target_id)
     return directive("event.corrected", source, directive_id, more, target=target, event=dict(event))
@@ -77,11 +79,10 @@ def deny(exception: int, *, source: str = OPERATOR, directive_id: str | None = N
 def acknowledge(exception: int, *, source: str = OPERATOR, directive_id: str | None = None, **more: str) -> bytes:
     """Marks an exception as one that somebody works on.
 
-    >>> import json
     >>> from tallystick import Engine
     >>> engine = Engine()
-    >>> batch = engine.apply([b"{}", acknowledge(1)], first_sequence=1, log_time_ns=0)
-    >>> json.loads(engine.exception(1))["state"]
+    >>> batch = engine.apply([b"{}", acknowledge(1)])
+    >>> engine.exception(1)["state"]
     'acknowledged'
     """
     return move_on("acknowledged", exception, source=source, directive_id=directive_id, **more)
@@ -107,6 +108,19 @@ def discard(exception: int, *, source: str = OPERATOR, directive_id: str | None 
     'd1'
     """
     return move_on("discarded", exception, source=source, directive_id=directive_id, **more)
+
+
+def assign(exception: int, team: str, *, source: str = OPERATOR, directive_id: str | None = None, **more: str) -> bytes:
+    """Passes an exception on to a team: one that is built in, or one of `exceptions.teams` of the configuration.
+
+    >>> from tallystick import Engine
+    >>> engine = Engine('{"exceptions": {"teams": ["carriers"]}}')
+    >>> batch = engine.apply([b"{}", assign(1, "carriers", person="ana")], first_sequence=1, log_time_ns=0)
+    >>> found = engine.exception(1)
+    >>> found["owner"], found["person"]
+    ('carriers', 'ana')
+    """
+    return directive("exception.assigned", source, directive_id, more, exception=exception, team=team)
 
 
 def move_on(
@@ -138,7 +152,7 @@ def configure(
     >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}'
     >>> batch = engine.apply([came, configure({"safety_stock": {"default": 2}})], first_sequence=1, log_time_ns=0)
     >>> engine.position("LAMP", "DC1").atp
-    3000
+    Decimal('3')
     """
     members = {} if config is None else {"config": config if isinstance(config, str) else dict(config)}
     return directive("configuration.changed", source, directive_id, more, **members, mode=mode)
@@ -151,12 +165,13 @@ def directive(kind: str, source: str, directive_id: str | None, more: Mapping[st
     >>> json.loads(directive("item.retired", "erp", "r1", {}, sku="LAMP"))["data"]
     {'sku': 'LAMP'}
     """
-    if len(more.get("reason", "").encode()) > REASON_BYTES_MAX:
-        raise ValueError(f"a reason has at most {REASON_BYTES_MAX} bytes")
-    known = {name: value for name, value in more.items() if name != "reason"}
+    for name in _SAID:
+        if len(more.get(name, "").encode()) > REASON_BYTES_MAX:
+            raise ValueError(f"a {name} has at most {REASON_BYTES_MAX} bytes")
+    known = {name: value for name, value in more.items() if name not in _SAID}
     if unknown := sorted(set(known) - {"time", "correlationid", "causationid"}):
         raise TypeError(f"a directive has no {unknown[0]}")
-    data = members | {name: value for name, value in more.items() if name == "reason"}
+    data = members | {name: value for name, value in more.items() if name in _SAID}
     envelope = {"specversion": "1.0", "id": directive_id or str(uuid.uuid4()), "source": source, "type": kind, **known}
     return exact_json.dumps({**envelope, "data": data})
 

@@ -1,11 +1,11 @@
-"""Flow: everything under one correlation id, brought into the order of the log's time, each step with its latencies.
+"""Flow: everything under one correlation id, document or event, in the order of the log's time, with latencies.
 
 It reads no stream; `trace` does. What it keeps is bounded, however long the streams are.
 """
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from tallystick.files.elements import elements, members
 STEPS_MAX: Final = 20_000
 NUMBERS_MAX: Final = 200
 """Exceptions whose changes are looked for: each costs a look at every message of their stream."""
+FOREIGN: Final = "unknown_type"
 RAISED: Final = "tallystick.exception"
 CHANGED: Final = "tallystick.exception.changed"
 _COUNTS: Final = ("type", "sku", "location", "lot", "owner", "time", "to_location", "from_status", "to_status")
@@ -57,8 +58,13 @@ class Step:
     since_first_ns: int | None = None
     since_cause_ns: int | None = None
 
+    document: str | None = None
+    origin: tuple[str, str] | None = None
+    """Of an echo: source and id of the event that it was made from."""
     is_change: bool = False
     """Of an exception: not that it was raised, but that it has another state now."""
+    is_milestone: bool = False
+    """Of an event: its type is nobody's here. It says that something happened, and moves nothing."""
 
     @property
     def key(self) -> tuple[str, str] | None:
@@ -67,14 +73,16 @@ class Step:
 
 
 class Flow:
-    """Collects the steps of one correlation id, message by message."""
+    """Collects the steps of one correlation id, document, or event (`ID` or `SOURCE/ID`), message by message."""
 
     def __init__(self, correlation: str) -> None:
         self.truncated = False
         """Whether there were more steps than are kept."""
         self._correlation = correlation
-        self._needles = _needles(correlation)
+        self._needles = needles_of(correlation)
         self._steps: list[Step] = []
+        self._keys: dict[tuple[str, str], bytes] = {}
+        """The keys of its first events, each with what its id looks like in a message."""
         self._bodies: dict[tuple[int, int], bytes] = {}
         self._numbers: dict[int, Step] = {}
         """The flow's exceptions: how they went on does not carry the id."""
@@ -98,14 +106,18 @@ class Flow:
         if not self.may_hold(message.data):
             return
         for index, element in elements(message.data):
-            if element.get("correlationid") == self._correlation:
-                fields = members(element)
-                self._add(_event_step(message, index, fields))
+            fields = members(element)
+            if self._is_of_it(fields):
+                step = _event_step(message, index, fields)
+                self._add(step)
                 self._bodies[message.sequence, index] = _body(fields)
+                if step.key is not None and len(self._keys) < NUMBERS_MAX:
+                    self._keys[step.key] = json.dumps(step.id).encode()
 
     def add_exceptions(self, message: StoredMessage) -> None:
         """Takes in a message of the exception stream."""
-        for found in self._envelopes(message, *(b'"exception":%d' % number for number in self._numbers)):
+        words = (*(b'"exception":%d' % number for number in self._numbers), *self._keys.values())
+        for found in self._envelopes(message, *words):
             data = found.get("data")
             if not isinstance(data, dict):
                 continue
@@ -114,7 +126,7 @@ class Flow:
                 if (known := self._numbers.get(data.get("exception", 0))) is not None:
                     self._add(_change_step(message, known, data))
             # The stream carries signals about positions, too (docs/replenish.md). They follow from no single event.
-            elif kind == RAISED and found.get("correlationid") == self._correlation:
+            elif kind == RAISED and self._is_raised_by_it(found, data):
                 step = _exception_step(message, data)
                 self._add(step)
                 if step.number is not None and len(self._numbers) < NUMBERS_MAX:
@@ -129,20 +141,21 @@ class Flow:
 
     def unanswered(self) -> list[tuple[str, str]]:
         """Returns the keys of events whose outcome the streams do not tell."""
-        found = (step.key for step in self._judged() if step.kind == "event" and step.outcome is None)
-        return list(dict.fromkeys(key for key in found if key is not None))
+        found = [step for step in self._judged() if step.kind == "event" and step.outcome is None]
+        keys = [key for step in found for key in (step.key, step.origin)]
+        return list(dict.fromkeys(key for key in keys if key is not None))
 
-    def steps(self, answers: Mapping[tuple[str, str], str | None]) -> list[Step]:
+    def steps(
+        self,
+        answers: Mapping[tuple[str, str], str | None],
+        is_stock: Callable[[str | None], bool] = lambda _type: True,
+    ) -> list[Step]:
         """Returns all steps in the order of their times, with outcomes and latencies in ns.
 
-        `answers` is what a daemon remembers of the keys that `unanswered` returns.
+        `answers` is what a daemon remembers of the keys that `unanswered` returns, with those that posted nothing;
+        `is_stock` tells whether a type is one of stock.
         """
-        judged = [
-            replace(step, outcome=(answers.get(step.key) if step.key else None) or "unknown")
-            if step.kind == "event" and step.outcome is None
-            else step
-            for step in self._judged()
-        ]
+        judged = [_concluded(step, answers, is_stock) if step.kind == "event" else step for step in self._judged()]
         first = self.first_ns
         causes = [step for step in judged if step.kind == "event" or (step.kind == "exception" and not step.is_change)]
         timed = []
@@ -152,6 +165,14 @@ class Flow:
             since_first = step.time_ns - first if first is not None else None
             timed.append(replace(step, since_first_ns=since_first, since_cause_ns=since_cause))
         return sorted(timed, key=lambda step: (step.time_ns, _ORDER[step.kind], step.sequence, step.index))
+
+    def _is_of_it(self, fields: Mapping[str, Any]) -> bool:
+        names = (fields.get("correlationid"), fields.get("document"), fields.get("id"))
+        return self._correlation in names or f"{fields.get('source')}/{fields.get('id')}" == self._correlation
+
+    def _is_raised_by_it(self, envelope: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
+        key = data.get("source"), data.get("id")
+        return envelope.get("correlationid") == self._correlation or key in self._keys
 
     def _envelopes(self, message: StoredMessage, *others: bytes) -> Iterator[dict[str, Any]]:
         if self.may_hold(message.data) or any(other in message.data for other in others):
@@ -185,13 +206,31 @@ class Flow:
             yield replace(step, outcome=outcome)
 
 
-def _needles(correlation: str) -> tuple[bytes, ...]:
-    """Returns the id in all forms that its bytes can have in JSON and in columns."""
+def _concluded(
+    step: Step, answers: Mapping[tuple[str, str], str | None], is_stock: Callable[[str | None], bool]
+) -> Step:
+    """An event with the outcome that it had."""
+    if step.outcome == FOREIGN:
+        return replace(step, is_milestone=True)
+    if step.outcome is not None:
+        return step
+    known = answers.get(step.key) if step.key is not None else None
+    if known == "observed" and not is_stock(step.type):
+        known = "applied"  # A directive posts nothing, and was applied.
+    if known is None and step.origin is not None and answers.get(step.origin) is not None:
+        known = "duplicate"  # The echo of an event that is known changes nothing, and is not remembered.
+    return replace(step, outcome=known or "unknown")
+
+
+def needles_of(correlation: str) -> tuple[bytes, ...]:
+    """Returns a text in all forms that its bytes can have in JSON and in columns."""
     escaped = json.dumps(correlation)[1:-1]
     plain = json.dumps(correlation, ensure_ascii=False)[1:-1]
     # Producers differ in what they escape, and in the case of the digits.
     shouted = re.sub(r"\\u[0-9a-f]{4}", lambda found: "\\u" + found[0][2:].upper(), escaped)
     words = {correlation, escaped, shouted, plain, plain.replace("/", "\\/")}
+    if "/" in correlation:  # SOURCE/ID, of which the id stands by itself.
+        words |= {json.dumps(correlation.partition("/")[2])[1:-1]}
     return tuple(sorted(word.encode("utf-8", "surrogatepass") for word in words))
 
 
@@ -205,11 +244,14 @@ def _event_step(message: StoredMessage, index: int, fields: Mapping[str, Any]) -
         about = f"{target.get('source') or fields.get('source')}/{target.get('id')}"
     elif isinstance(fields.get("exception"), int):
         about = f"exception {fields['exception']}"
+    origin = _text(fields.get("originsource")), _text(fields.get("originid"))
     return Step(
         "event",
         message.time_ns,
         message.sequence,
         index,
+        document=_text(fields.get("document")),
+        origin=(origin[0], origin[1]) if origin[0] is not None and origin[1] is not None else None,
         causation=_text(fields.get("causationid")),
         quantity=None if quantity is None else str(quantity),
         effective=_text(fields.get("time")),

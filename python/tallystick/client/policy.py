@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tallystick import config
+from tallystick.config_engine import DEFAULT
 from tallystick.errors import ConfigurationError
 
 CHANGEABLE: Final = tuple(table for table in config.ENGINE_TABLES if table != "engine")
@@ -18,9 +19,8 @@ def changes(path: Path, *, shadow: bool = False) -> dict[str, Any]:
     """
     loaded = config.load(path, {})
     tables: dict[str, Any] = json.loads(loaded.engine_json)
-    # Of several tables with one name each has its number behind it.
-    named = {setting.table.partition(" ")[0] for setting in loaded.settings if setting.origin != "default"}
-    if fixed := sorted(named - set(CHANGEABLE)):
+    process = {one.table for one in loaded.settings if not one.changes_results and one.origin != DEFAULT}
+    if fixed := sorted((process | set(tables)) - set(CHANGEABLE)):
         raise ConfigurationError(
             f"{path}: [{fixed[0]}] cannot change while the daemon runs; leave it out, or change the daemon's "
             "configuration and start it again"

@@ -6,16 +6,19 @@ is sent again under the same message id, which the stream stores once.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from tallystick.errors import PublishError
+from tallystick.errors import PublishError, UsageError
 from tallystick.files.messages import Message, MessageReader
 
 if TYPE_CHECKING:
     from nats.aio.client import Client as Connection
     from nats.aio.msg import Msg
+
+    from tallystick._engine import Checker
+    from tallystick.files.mapping import Mapping
 
 WINDOW_MESSAGES: Final = 4_000
 WINDOW_BYTES: Final = 32 << 20
@@ -160,8 +163,12 @@ class Published:
     broken_lines: int
     oversized_lines: tuple[int, ...]
 
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the record of `publish --json`."""
+        return asdict(self)
 
-async def publish_file(
+
+async def publish_file(  # noqa: PLR0913 (all but the file are by name)
     connection: "Connection",
     path: Path,
     *,
@@ -169,14 +176,18 @@ async def publish_file(
     events_per_message: int = 1,
     window: int = WINDOW_MESSAGES,
     from_line: int = 1,
+    mapping: "Mapping | None" = None,
+    checker: "Checker | None" = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Published:
-    """Publishes every line of `path` that fits into a message; returns counts when the stream has confirmed them all.
+    """Publishes every event of `path` that fits into a message; returns counts when the stream has confirmed them all.
 
-    `window` is the most messages that may be unconfirmed; `on_progress(bytes_read, events_confirmed)` is
-    called for every message. Raises PublishError, which names the line to go on from, and UsageError for the file.
+    `window` is the most messages that may be unconfirmed; with a `checker` it stops before the first event that would
+    be refused. `on_progress(bytes_read, events_confirmed)` is called for every message. Raises PublishError, which
+    names the line to go on from, and UsageError for the file.
     """
-    reader = MessageReader(path, connection.max_payload - MESSAGE_OVERHEAD_BYTES, events_per_message, from_line)
+    message_bytes_max = connection.max_payload - MESSAGE_OVERHEAD_BYTES
+    reader = MessageReader(path, message_bytes_max, events_per_message, from_line, mapping, checker)
     next_line = from_line
     async with Window(connection, subject, messages_max=window) as sent:
         try:
@@ -186,6 +197,9 @@ async def publish_file(
                 if on_progress is not None:
                     on_progress(reader.bytes_read, sent.events_confirmed)
             await sent.drain()
+        except UsageError:
+            await sent.drain()  # What stood before it was sent, and is to be confirmed.
+            raise
         except PublishError as error:
             line = sent.oldest_line or next_line
             raise PublishError(f"{path}:{line}: {error}; when that is cured, go on with --from-line {line}") from error

@@ -165,7 +165,7 @@ def promise(engine: "Engine", positions: Sequence[Place], **asked: Unpack[Asked]
     >>> answer["available"], answer["enough"]
     (5, False)
     """
-    found = exact_json.loads(engine.promise(exact_json.dumps(question(positions, **asked))))
+    found = exact_json.loads(engine.promise_json(exact_json.dumps(question(positions, **asked))))
     if "error" in found:
         raise ValueError(found["error"])
     for answer in found["answers"]:
@@ -176,7 +176,7 @@ def promise(engine: "Engine", positions: Sequence[Place], **asked: Unpack[Asked]
 
 
 def question(positions: Sequence[Place], **asked: Unpack[Asked]) -> dict[str, Any]:
-    """Returns the question as `Engine.promise` and the daemon take it: members that are None or False are left out.
+    """Returns the question as `Engine.promise_json` and the daemon take it, without members that are None or False.
 
     >>> question([{"sku": "LAMP", "location": "DC1"}], due="2026-03-01", channel=None)
     {'positions': [{'sku': 'LAMP', 'location': 'DC1'}], 'due': '2026-03-01'}
@@ -214,7 +214,7 @@ def atp_figures(
         raise ValueError(f"{len(supply)} buckets of supply, {len(demand)} of demand, {len(safety_stock)} of safety")
     coming, going, safety = ([to_thousandths(one) for one in row] for row in (supply, demand, safety_stock))
     start = to_thousandths(on_hand)
-    figures = _engine.atp_figures(start, coming, going, safety, mode, window, fence, carry_shortage)
+    figures = _engine.atp_figures_thousandths(start, coming, going, safety, mode, window, fence, carry_shortage)
     return [None if figure is None else to_decimal(figure) for figure in figures]
 
 
@@ -234,7 +234,7 @@ def reserve(
     >>> hold = reserve([{"sku": "LAMP", "location": "DC1", "quantity": 2}], source="shop", directive_id="r1")
     >>> batch = engine.apply([came, hold], first_sequence=1, log_time_ns=0)
     >>> engine.position("LAMP", "DC1").reserved, engine.position("LAMP", "DC1").atp
-    (2000, 3000)
+    (Decimal('2'), Decimal('3'))
     """
     asked: dict[str, Any] = dict(lines[0]) if len(lines) == 1 else {"lines": [dict(line) for line in lines]}
     return _made("reservation.requested", source, more, {**asked, **(terms or {}), "reply": reply})
@@ -260,7 +260,7 @@ def post(
     >>> hold = reserve([{"sku": "LAMP", "location": "DC1", "quantity": 2}], source="shop", directive_id="r1")
     >>> batch = engine.apply([came, hold, post("shop", "r1", 1)], first_sequence=1, log_time_ns=0)
     >>> engine.position("LAMP", "DC1").reserved, engine.position("LAMP", "DC1").allocated
-    (0, 1000)
+    (Decimal('0'), Decimal('1'))
     """
     members = _about(target_source, target_id, quantity) | {"rest": "keep" if keep else None, "reply": reply}
     return _made("reservation.posted", source or target_source, more, members)
@@ -283,7 +283,7 @@ def void(
     >>> hold = reserve([{"sku": "LAMP", "location": "DC1", "quantity": 2}], source="shop", directive_id="r1")
     >>> batch = engine.apply([came, hold, void("shop", "r1")], first_sequence=1, log_time_ns=0)
     >>> engine.position("LAMP", "DC1").atp
-    5000
+    Decimal('5')
     """
     members = _about(target_source, target_id, quantity) | {"reply": reply}
     return _made("reservation.voided", source or target_source, more, members)

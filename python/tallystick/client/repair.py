@@ -5,13 +5,17 @@ be counted beside the first one instead of in its place; that is a new event, an
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tallystick import exact_json
 from tallystick.client.work import WorkItem
 from tallystick.errors import UsageError
+
+if TYPE_CHECKING:
+    from tallystick.client.client import Client
 
 REPEATABLE: Final = (
     "malformed",
@@ -24,6 +28,11 @@ REPEATABLE: Final = (
     "loop",
 )
 """Refusals by content or configuration: the engine forgot the key, so the same event can be sent again."""
+TAKEN: Final = ("applied", "late", "absorbed", "held", "pending_approval", "observed")
+"""Outcomes of an event that is taken; all others change nothing and leave its exception as it is."""
+_TRIED_MAX: Final = 100
+_TRIED_BYTES_MAX: Final = 200_000
+"""Events of one dry run, and their bytes: more would not fit into one message."""
 KEY: Final = ("source", "id", "sequence")
 _ENVELOPE: Final = frozenset(
     {"id", "source", "type", "time", "sequence", "correlationid", "causationid", "specversion", "subject"}
@@ -31,6 +40,79 @@ _ENVELOPE: Final = frozenset(
 )
 _INTEGERS: Final = frozenset({"sequence", "line", "hops"})
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What would become of a repaired event, as the daemon judges it."""
+
+    item: WorkItem
+    event: bytes
+    outcome: str
+    cause: str | None
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether it would be taken."""
+        return self.outcome in TAKEN
+
+    @property
+    def why(self) -> str:
+        """Why not: outcome and cause."""
+        if self.outcome == "duplicate":
+            return "duplicate: its key is known already; to change what was counted, send event.corrected"
+        return f"{self.outcome}: {self.cause}" if self.cause else self.outcome
+
+
+async def try_out(client: "Client", batch: Sequence[tuple[WorkItem, bytes]]) -> tuple[list[Tried], Any]:
+    """Asks the daemon what would become of events, and returns that, with the whole of its answer.
+
+    The bytes are judged as they are, since two of a member in an event are one to whoever reads and writes it anew.
+    What is no JSON object is not asked about: it is no event.
+    """
+    from tallystick.bus import questions
+
+    asked = [event.decode("utf-8", "replace") for _, event in batch if _is_object(event)]
+    answer: Any = {"outcomes": [], "positions": [], "exceptions": []}
+    if asked:
+        answer = await client.answer_to(questions.WHAT_IF, {"events": asked})
+    rows = iter(answer["outcomes"])
+    tried = []
+    for item, event in batch:
+        row = next(rows) if _is_object(event) else {"outcome": "malformed", "cause": "it is no JSON object"}
+        tried.append(Tried(item, event, row["outcome"], row.get("cause")))
+    return tried, answer
+
+
+def together(batch: Iterable[tuple[WorkItem, bytes]]) -> Iterator[list[tuple[WorkItem, bytes]]]:
+    """Yields the events in parts that fit into one question."""
+    some: list[tuple[WorkItem, bytes]] = []
+    size = 0
+    for one in batch:
+        if some and (len(some) == _TRIED_MAX or size + len(one[1]) > _TRIED_BYTES_MAX):
+            yield some
+            some, size = [], 0
+        some.append(one)
+        size += len(one[1])
+    if some:
+        yield some
+
+
+def _is_object(event: bytes) -> bool:
+    try:
+        return isinstance(exact_json.loads(event), dict)
+    except ValueError:
+        return False
+
+
+def key_of(event: bytes) -> tuple[str, str]:
+    """Returns source and id of an event, empty where they cannot be read."""
+    try:
+        found = exact_json.loads(event)
+        source, event_id = found.get("source"), found.get("id")
+    except (ValueError, AttributeError):
+        return "", ""
+    return (source, event_id) if isinstance(source, str) and isinstance(event_id, str) else ("", "")
 
 
 def edited(item: WorkItem, changes: Iterable[str]) -> bytes:
@@ -46,7 +128,7 @@ def edited(item: WorkItem, changes: Iterable[str]) -> bytes:
     >>> [item] = items(engine.exceptions())
     >>> batch = engine.apply([edited(item, ["type=stock.received"])], first_sequence=2, log_time_ns=0)
     >>> engine.position("LAMP", "DC1").on_hand, engine.open_exceptions()
-    (5000, [])
+    (Decimal('5'), [])
     """
     before = _original(item)
     after = dict(before)

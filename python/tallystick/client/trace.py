@@ -1,4 +1,4 @@
-"""Trace: looks back through event, exception and availability stream for everything under one correlation id."""
+"""Trace: looks back through event, exception and availability stream for everything under one id or document."""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from tallystick.bus.jetstream import JetStream, StoredMessage, StreamInfo
 from tallystick.bus.reader import read, sequence_at
 from tallystick.client.flow import Flow, Step
+from tallystick.client.rules import Rules
 from tallystick.errors import StreamError
 
 if TYPE_CHECKING:
@@ -30,13 +31,14 @@ async def trace(
     last: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> tuple[list[Step], bool]:
-    """Returns every step under the id, and whether there were more than are kept.
+    """Returns every step under a correlation id, document or event, and whether there were more than are kept.
 
     `since_s` (seconds) and `last` (messages of the event stream) bound how far back it looks. Raises OperationError.
     """
     flow = Flow(correlation)
-    since_ns = time.time_ns() - since_s * _SECOND if since_s else None
     events = await _stream(bus, config.input.stream)
+    now_ns = bus.server_time_ns() or time.time_ns()  # The clock that the messages are stamped with.
+    since_ns = now_ns - since_s * _SECOND if since_s else None
     first = await _first_sequence(bus, events, since_ns)
     if last is not None:  # Both bounds hold, so the later one decides.
         first = max(first, events.last_sequence - last + 1)
@@ -52,7 +54,7 @@ async def trace(
             await _look(bus, info, await _first_sequence(bus, info, begin_ns), add, on_progress)
     keys = flow.unanswered()
     known = dict(zip(keys, await answers(keys), strict=False)) if keys else {}
-    return flow.steps(known), flow.truncated
+    return flow.steps(known, Rules(config).is_stock), flow.truncated
 
 
 async def _stream(bus: JetStream, name: str) -> StreamInfo:

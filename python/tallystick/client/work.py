@@ -1,14 +1,17 @@
 """Work: exceptions as items that people work on (docs/truth.md §7), read from what the engine says of them."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from typing import Any, Final, Self
 
-from tallystick import exact_json
 from tallystick.bus.questions import UNRESOLVED
 
 _REASONS: Final = {
     "accepted": "because its event was accepted",
+    "granted": "because it was approved",
+    "denied": "because it was denied",
     "voided": "because its event was voided",
     "corrected": "because its event was corrected",
     "defined": "because it was defined",
@@ -24,6 +27,20 @@ def moved_text(moved_by: str) -> str:
     ('because its event was accepted', 'by anna')
     """
     return _REASONS.get(moved_by, f"by {moved_by}")
+
+
+_PLACE: Final = re.compile(r"(?<!/)\b(?:NUMBER|SOURCE|SKU|LOCATION|DOCUMENT)\b(?!/)")
+_BELOW_ZERO: Final = re.compile(r"(?<![\w.:-])-(?=\d)")
+
+
+def sentence(words: str) -> str:
+    """Returns what the engine says as a sentence for people.
+
+    >>> sentence("stock fell to -5 (sold 5, had 0)")
+    'Stock fell to −5 (sold 5, had 0).'
+    """
+    text = _BELOW_ZERO.sub("\N{MINUS SIGN}", words)
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +91,58 @@ class WorkItem:
     event_hex: str | None = None
     """The original where it is no UTF-8."""
     moved_by: str | None = None
+    """The operator, or what brought it about."""
+    person: str | None = None
+    """Who spoke as the operator."""
+    moved_at: str | None = None
     note: str | None = None
+    document: str | None = None
+    quantity: Decimal | int | None = None
+    """In units, as it was sent."""
+    before: Decimal | int | None = None
+    """Of stock: what was on hand …"""
+    after: Decimal | int | None = None
+    """… and what is, or would be."""
+    at_stake: Decimal | int | None = None
+    """Units that it is about: what is missing, what would change, or what was sent."""
+    value: Decimal | int | None = None
+    """What these cost, where the item has a unit cost."""
+    versions: tuple[Mapping[str, str], ...] = ()
+    """Of a conflict: `field`, `was` and `is` of what differs, as far as that is still known."""
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> Self:
         """Reads an item as the engine writes it; members that a later version added are skipped."""
         known = {item.name for item in fields(cls)}
         values = {name: value for name, value in answer.items() if name in known and value is not None}
-        if "fields" in values:
-            values["fields"] = tuple(values["fields"])
+        for name in ("fields", "versions"):
+            if name in values:
+                values[name] = tuple(values[name])
         return cls(**values)
+
+    @property
+    def mover(self) -> str:
+        """Who moved it last, or why it moved: `by ana`, `because its event was accepted`."""
+        if self.moved_by is None:
+            return ""
+        person = f"by {self.person}" if self.person is not None else ""
+        if self.moved_by in _REASONS:
+            return " ".join(part for part in (moved_text(self.moved_by), person) if part)
+        return person or moved_text(self.moved_by)
+
+    @property
+    def what_to_do(self) -> str:
+        """The cure with what is known of this exception in its place, ready to be copied."""
+        known = {
+            "NUMBER": str(self.number),
+            "SOURCE": self.source,
+            "SKU": self.sku,
+            "LOCATION": self.location,
+            "DOCUMENT": self.document,
+        }
+        text = _PLACE.sub(lambda found: known[found[0]] or found[0], self.cure)
+        # Many end with a command, which a full stop would spoil.
+        return text[:1].upper() + text[1:]
 
     @property
     def place(self) -> str:
@@ -109,6 +168,6 @@ class WorkItem:
         return self.state in UNRESOLVED
 
 
-def items(answer: bytes | str) -> list[WorkItem]:
-    """Returns the items of `Engine.exceptions()`. Raises ValueError for what is no JSON."""
-    return [WorkItem.of(found) for found in exact_json.loads(answer)]
+def items(answer: Iterable[Mapping[str, Any]]) -> list[WorkItem]:
+    """Returns what `Engine.exceptions` lists as items of work."""
+    return [WorkItem.of(found) for found in answer]

@@ -4,7 +4,7 @@ A question that is not understood is a ValueError that names what is wrong. It k
 `service` brings the two together.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from tallystick import exact_json
@@ -30,7 +30,6 @@ from tallystick.bus.questions import (
     WHAT_IF,
     Question,
 )
-from tallystick.quantity import to_decimal
 
 if TYPE_CHECKING:
     from tallystick._engine import Engine, Position
@@ -99,7 +98,7 @@ def _as_json(position: "Position") -> dict[str, Any]:
 
     names = {"sku": position.sku, "location": position.location, "lot": position.lot, "owner": position.owner}
     # A fragment is a JSON number with all its digits; a float would not be exact.
-    numbers = {name: orjson.Fragment(str(to_decimal(getattr(position, name)))) for name in QUANTITIES}
+    numbers = {name: orjson.Fragment(str(getattr(position, name))) for name in QUANTITIES}
     return {name: value for name, value in names.items() if value is not None} | numbers | {"version": position.version}
 
 
@@ -123,13 +122,14 @@ def _list(engine: "Engine", question: Mapping[str, Any], bytes_max: int) -> byte
     filters = {name: _text(question, name) for name in FILTERS}
     after = _number(question, "after", 0, None, 0)
     limit = _number(question, "limit", 1, LIMIT_MAX, _LIMIT)
-    with_events = question.get("events", False)
-    if not isinstance(with_events, bool):
-        raise ValueError("events is true or false")  # noqa: TRY004 (a wrong value to whoever asks)
+    with_events = _flag(question, "events")
+    since_ns = _time_ns(question, "since")
     # One more than is wanted tells whether there are more.
-    text = engine.exceptions(state=None if state == "all" else state, after=after, limit=limit + 1, **filters)
-    found = exact_json.loads(text)
-    items, more = found[:limit], len(found) > limit
+    found = engine.exceptions(
+        state=None if state == "all" else state, since_ns=since_ns, after=after, limit=limit + 1, **filters
+    )
+    items: Sequence[Mapping[str, Any]] = found[:limit]
+    more = len(found) > limit
     if not with_events:
         items = [{name: value for name, value in item.items() if name not in _EVENT} for item in items]
     parts = _fitting(items, bytes_max)
@@ -152,8 +152,7 @@ def _fitting(items: Iterable[Mapping[str, Any]], bytes_max: int) -> list[bytes]:
 
 def _one(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
     number = _number(question, "number", 1, None, None)
-    found = engine.exception(number)
-    return (found if found is not None else "null").encode()
+    return engine.exception_json(number) or b"null"
 
 
 def _trail(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
@@ -161,17 +160,20 @@ def _trail(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> by
     sku, location, lot, owner = names
     if sku is None or location is None:
         raise ValueError("sku and location are needed")
-    found = engine.trail(sku, location, lot, owner)
-    return (found if found is not None else "null").encode()
+    return engine.trail_json(sku, location, lot, owner) or b"null"
 
 
 def _what_if(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
     events = question.get("events")
     if not isinstance(events, list) or not 0 < len(events) <= EVENTS_MAX:
         raise ValueError(f"events is a list of 1 to {EVENTS_MAX} events")
-    if not all(isinstance(event, dict) for event in events):
-        raise ValueError("each event is a JSON object")
-    return engine.what_if([exact_json.dumps(event) for event in events]).encode()
+    if not all(isinstance(event, (dict, str)) for event in events):
+        raise ValueError("each event is a JSON object, or the text of one")
+    texts = [
+        event.encode("utf-8", "surrogatepass") if isinstance(event, str) else exact_json.dumps(event)
+        for event in events
+    ]
+    return engine.what_if_json(texts)
 
 
 def _answers(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
@@ -181,36 +183,40 @@ def _answers(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> 
     pairs = [tuple(key) for key in keys if isinstance(key, list) and len(key) == 2]
     if len(pairs) < len(keys) or not all(isinstance(part, str) for pair in pairs for part in pair):
         raise ValueError("each key is a source and an id")
-    return exact_json.dumps({"sequence": engine.sequence, "answers": engine.answers(pairs)})
+    found = engine.answers(pairs)
+    if not _flag(question, "unposted"):  # A directive posts nothing: to whoever sent it, it was applied.
+        found = ["applied" if outcome == "observed" else outcome for outcome in found]
+    return exact_json.dumps({"sequence": engine.sequence, "answers": found})
 
 
 def _sources(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
-    source, text = _text(question, "source"), engine.sources()
+    source = _text(question, "source")
     if source is None:
-        return text.encode()
-    return exact_json.dumps([found for found in exact_json.loads(text) if found["source"] == source])
+        return engine.sources_json()
+    return exact_json.dumps([found for found in engine.sources() if found["source"] == source])
 
 
 def _reservations(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
-    asked: dict[str, Any] = {name: _text(question, name) for name in ("document", "sku", "location")}
-    leaks = question.get("leaks", False)
-    if not isinstance(leaks, bool):
-        raise ValueError("leaks is true or false")  # noqa: TRY004 (a wrong value to whoever asks)
-    asked |= {"leaks": leaks or None, "limit": _number(question, "limit", 1, RESERVATIONS_MAX, _LIMIT)}
-    return engine.reservations(exact_json.dumps({name: value for name, value in asked.items() if value is not None}))
+    asked: dict[str, Any] = {name: _text(question, name) for name in ("document", "sku", "location", "source", "id")}
+    asked |= {
+        "leaks": _flag(question, "leaks") or None,
+        "limit": _number(question, "limit", 1, RESERVATIONS_MAX, _LIMIT),
+    }
+    members = {name: value for name, value in asked.items() if value is not None}
+    return engine.reservations_json(exact_json.dumps(members))
 
 
 def _claims(engine: "Engine", question: Mapping[str, Any], _bytes_max: int) -> bytes:
     asked: dict[str, Any] = {name: _text(question, name) for name in ("document", "sku", "location")}
     asked["limit"] = _number(question, "limit", 1, CLAIMS_MAX, _LIMIT)
-    return engine.claims(exact_json.dumps({name: value for name, value in asked.items() if value is not None}))
+    return engine.claims_json(exact_json.dumps({name: value for name, value in asked.items() if value is not None}))
 
 
 def _replenish(engine: "Engine", question: Mapping[str, Any], bytes_max: int) -> bytes:
     sku, location = (_text(question, name) for name in ("sku", "location"))
     limit = _number(question, "limit", 1, SIGNALS_MAX, _LIMIT)
     total = engine.replenishment_total(sku, location)
-    signals = exact_json.loads(engine.replenishment(sku, location, limit))
+    signals = engine.replenishment(sku, location, limit)
     head = exact_json.dumps({"sequence": engine.sequence, "total": total})[:-1]
     return b'%s,"signals":[%s]}' % (head, b",".join(_fitting(signals, bytes_max)))
 
@@ -222,6 +228,28 @@ def _text(question: Mapping[str, Any], name: str) -> str | None:
     if not isinstance(value, str) or not 0 < len(value.encode("utf-8", "surrogatepass")) <= _TEXT_BYTES_MAX:
         raise ValueError(f"{name} must be a text of 1 to {_TEXT_BYTES_MAX} bytes")
     return value
+
+
+def _flag(question: Mapping[str, Any], name: str) -> bool:
+    value = question.get(name, False)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is true or false")  # noqa: TRY004 (a wrong value to whoever asks)
+    return value
+
+
+def _time_ns(question: Mapping[str, Any], name: str) -> int | None:
+    """Nanoseconds since 1970 of a time with a zone."""
+    from datetime import UTC, datetime, timedelta
+
+    text = _text(question, name)
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        # Without a zone it is not known which time is meant.
+        return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1_000
+    except (ValueError, TypeError):
+        raise ValueError(f"{name} is a time such as 2026-12-01T00:00:00Z") from None
 
 
 def _number(question: Mapping[str, Any], name: str, least: int, most: int | None, default: int | None) -> int:
@@ -236,9 +264,9 @@ def _number(question: Mapping[str, Any], name: str, least: int, most: int | None
 _ANSWER_TO: Final[Mapping[Question, Answer]] = {
     LIST: _list,
     ONE: _one,
-    STATS: lambda engine, _members, _bytes_max: engine.exception_stats().encode(),
+    STATS: lambda engine, _members, _bytes_max: engine.exception_stats_json(),
     SOURCES: _sources,
-    SHADOW: lambda engine, _members, _bytes_max: engine.shadow_report().encode(),
+    SHADOW: lambda engine, _members, _bytes_max: engine.shadow_report_json(),
     TRAIL: _trail,
     WHAT_IF: _what_if,
     ANSWERS: _answers,

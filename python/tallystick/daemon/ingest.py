@@ -64,7 +64,7 @@ class PullSource:
 
         self._bus = bus
         self._position = position
-        """As of the start; `_log_position()` says how far it is now."""
+        """As of the start; `log_position()` says how far it is now."""
         self._limits = limits
         self._inbox = Inbox(position.sequence + 1)
         self._wanted = 1
@@ -269,7 +269,7 @@ class PullSource:
             self._asked_until = time.monotonic() + REQUEST_EXPIRES_S + _REQUEST_GRACE_S
             try:
                 await client.publish(
-                    f"$JS.API.CONSUMER.MSG.NEXT.{self._position.stream}.{self._consumer}",
+                    self._bus.subject(f"CONSUMER.MSG.NEXT.{self._position.stream}.{self._consumer}"),
                     orjson.dumps(body),
                     reply=f"{self._subject}.{self._generation}",
                 )
@@ -281,7 +281,7 @@ class PullSource:
         """Finds out, while nothing arrives, whether there is nothing or nothing gets through."""
         now = time.monotonic()
         if self._bus.client.is_closed:
-            raise closed_for_good()
+            raise closed_for_good(self._bus.client)
         if not self._bus.client.is_connected:
             return
         if self._reconnects != self._bus.client.stats["reconnects"]:
@@ -329,7 +329,7 @@ class PullSource:
         self._asked = 0
         if reason not in ("start", "reconnect"):
             _log.info("reading stream %s anew from message %d: %s", self._position.stream, self._inbox.expected, reason)
-        await check_position(self._bus, self._log_position())
+        await check_position(self._bus, self.log_position())
         if self._hole_end:
             await self._fill_hole(min(self._hole_end, self._inbox.expected + _REPAIR_MESSAGES_MAX - 1))
             self._hole_end = 0
@@ -375,7 +375,8 @@ class PullSource:
             with contextlib.suppress(ApiError):
                 await self._bus.request(f"CONSUMER.DELETE.{self._position.stream}.{name}")
 
-    def _log_position(self) -> LogPosition:
+    def log_position(self) -> LogPosition:
+        """How far the stream has come in."""
         last = self._inbox.last_message
         if last is None:
             return self._position

@@ -47,8 +47,10 @@ class _Pending:
 class Intake:
     """Puts events onto the input subject and sees that the stream has taken them."""
 
-    def __init__(self, client: "Client", subject: str) -> None:
+    def __init__(self, client: "Client", subject: str, closed: str | None = None) -> None:
+        """`closed`: why nothing can be put into the event stream, as where it mirrors another one."""
         self._client = client
+        self._closed = closed
         self._subject = subject
         self._inbox = client.new_inbox()
         self._number = 0
@@ -85,8 +87,10 @@ class Intake:
     async def take(self, event_id: str, event: bytes) -> "asyncio.Future[None]":
         """Sends an event towards the stream; returns a future that is done once it is stored, or fails with Refused.
 
-        Raises Refused at once when too much is pending, or the event is too large for the server.
+        Raises Refused at once when nothing can be put in, too much is pending, or the event is too large.
         """
+        if self._closed is not None:
+            raise Refused("503", f"{self._closed}, so no request can be taken here; ask the daemon of the original")
         if len(self._pending) >= PENDING_MAX:
             raise Refused("503", "too many requests are under way; send it again under the same id")
         if len(event) > self._client.max_payload:

@@ -8,11 +8,10 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from tallystick import exact_json
-
 if TYPE_CHECKING:
-    from tallystick._engine import Delays, Engine
+    from tallystick._engine import Engine, Inbox
 
+_NANOSECONDS: Final = 1e9
 WAITING_MAX: Final = 4_096
 """Batches that wait to be stored; beyond it the newest are taken together, at the time of the first."""
 
@@ -21,11 +20,13 @@ class Measures:
     """What is measured of one daemon."""
 
     def __init__(self) -> None:
-        from tallystick import _engine
+        from tallystick._engine import Inbox
 
-        self.delays: Delays = _engine.Delays()
-        """What the engine's calls fill."""
-        self.bounds_s: Final = [bound / 1e9 for bound in _engine.Delays.BOUNDS_NS]
+        self._inbox = Inbox(1)
+        self._inbox.measure()
+        bounds_ns, *_ = self._inbox.delays()["log_to_applied"]
+        self.bounds_s: Final = [bound / _NANOSECONDS for bound in bounds_ns]
+        """Below which the buckets end; the last one has no such bound."""
         self.applied_to_published = [0] * (len(self.bounds_s) + 1)
         """Messages by bucket."""
         self.applied_to_published_sum_s = 0.0
@@ -37,10 +38,21 @@ class Measures:
         self._waiting: deque[tuple[int, int, float]] = deque()
         """Of each batch: its last log sequence, its messages, and when it was applied."""
 
+    def measure(self, inbox: "Inbox") -> None:
+        """Counts the delays of what is applied from an inbox."""
+        inbox.measure()
+        self._inbox = inbox
+
+    def delays(self) -> dict[str, tuple[list[int], float]]:
+        """Counts by bucket and their sum in seconds, by what lies between: `effective_to_log`, and so on."""
+        counted = {name: (counts, sum_ns / _NANOSECONDS) for name, (_, counts, sum_ns) in self._inbox.delays().items()}
+        own = (self.applied_to_published, self.applied_to_published_sum_s)
+        return counted | {"applied_to_published": own}
+
     def note_restored(self, engine: "Engine") -> None:
         """Notes what was counted before."""
         self.restored_outcomes = engine.outcome_totals()
-        self.restored_sources = {one["source"]: one["outcomes"] for one in exact_json.loads(engine.sources())}
+        self.restored_sources = {one["source"]: one.get("outcomes", {}) for one in engine.sources()}
 
     def note_applied(self, before: int, through: int, at: float) -> None:
         """Notes a batch of messages after `before`, applied at a time of the monotonic clock."""

@@ -201,7 +201,7 @@ class OutputStream:
             try:
                 await client.publish(self.subject, message.payload, reply, headers)
             except ConnectionClosedError as error:
-                raise closed_for_good() from error
+                raise closed_for_good(self._bus.client) from error
             except Error as error:  # Lost meanwhile; what is unanswered goes out again.
                 _log.debug("publishing to %s: %s", self.stream, error)
                 self._unanswered = True
@@ -223,7 +223,7 @@ class OutputStream:
             await asyncio.wait_for(self._moved.wait(), _ACK_WAIT_S / 10)
         except TimeoutError:
             if self._bus.client.is_closed:
-                raise closed_for_good() from None
+                raise closed_for_good(self._bus.client) from None
         # What was on its way through a connection that broke may be lost, and so may be its acks.
         self._unanswered |= self._reconnects != self._bus.client.stats["reconnects"]
         self._unanswered |= self._refusal() is not None
@@ -288,7 +288,7 @@ class OutputStream:
         if reason is None:
             return "no answer to what was sent", f"check that the server has a leader for the stream; {_MEANWHILE}"
         if "permissions violation" in reason.lower():
-            return reason, f"let the daemon's user publish to {self.subject}; {_MEANWHILE}"
+            return reason, f"give the daemon's user permission to publish to {self.subject}; {_MEANWHILE}"
         return reason, f"give the stream room, or change its limits; {_MEANWHILE}"
 
     def _reason(self) -> str | None:

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 from tallystick.bus.connection import connect
 from tallystick.bus.embedded import EmbeddedServer
 from tallystick.bus.jetstream import JetStream, StreamInfo
-from tallystick.bus.streams import LogPosition, ensure_input, ensure_outputs, message_digest
+from tallystick.bus.link import Link
+from tallystick.bus.streams import LogPosition, message_digest
 from tallystick.config import Config
 from tallystick.daemon.blockages import Blockages
 from tallystick.daemon.ingest import PullLimits, PullSource
 from tallystick.daemon.intake import Intake
 from tallystick.daemon.measures import Measures
+from tallystick.daemon.opening import START_NOTE, find_streams, first_position, remake_outputs
 from tallystick.daemon.output_stream import OutputStream
 from tallystick.daemon.outputs import Noted, Origin
 from tallystick.daemon.progress import Progress, RunReport
@@ -32,7 +34,7 @@ from tallystick.daemon.rivals import refuse_rivals
 from tallystick.daemon.saving import WHAT as SNAPSHOTS
 from tallystick.daemon.saving import Saver
 from tallystick.daemon.service import serve
-from tallystick.daemon.snapshots import SnapshotFolder, check_belongs
+from tallystick.daemon.snapshots import Snapshot, SnapshotFolder
 from tallystick.daemon.status import Status, Taken
 from tallystick.daemon.telling import Telling
 from tallystick.daemon.ticker import Ticker
@@ -47,8 +49,6 @@ from tallystick.errors import (
 )
 
 if TYPE_CHECKING:
-    from nats.aio.client import Client
-
     from tallystick._engine import Engine
 
 WAIT_S: Final = 0.1
@@ -86,6 +86,9 @@ class Pipeline:
         self._replies: Replies
         self._ticker: Ticker
         self._origin: Origin
+        self._link: Link
+        self._intake_closed: str | None = None
+        """Why nothing can be put into the log."""
         self._rivals: asyncio.Task[None]
         self._bus: JetStream
         self._blockages = Blockages()
@@ -131,28 +134,34 @@ class Pipeline:
     async def open(self) -> None:
         """Connects, checks the streams, restores the newest valid snapshot and begins to read."""
         client = await connect(self._config.nats)
+        self._link = client.link
         self._closing.push_async_callback(client.close)
         if client.max_payload < MESSAGE_BYTES_MAX:
             raise BusError(f"the server takes messages of {client.max_payload:,} bytes at most; set max_payload to 1MB")
         bus = self._bus = JetStream(client)
         await refuse_rivals(client, self._config.output)
-        info = await ensure_input(bus, self._config.input)
-        await ensure_outputs(bus, self._config.output)
-        position = await asyncio.to_thread(self._restore, info)
+        snapshot = await asyncio.to_thread(self._folder.newest)
+        info, closed = await find_streams(bus, self._config, self._folder, snapshot)
+        position = await asyncio.to_thread(self._restore, snapshot, info)
         self._origin = Origin(info.name, info.created, self._config.fingerprint)
         await self._open_source(bus, position)
         await self._open_publisher(bus, info)
-        await self._open_service(client, info)
+        await self._open_service(bus, info, closed)
         _log.info("reading %s from message %d; it ends at %d", info.name, position.sequence + 1, info.last_sequence)
 
-    async def _open_service(self, client: "Client", info: StreamInfo) -> None:
-        """Begins to answer: questions at once, requests in the log when they are judged."""
-        settings, subjects = self._config.output, info.config["subjects"]
-        closed = (*subjects, settings.availability_subject, settings.exceptions_subject, "tallystick.>")
-        self._replies = Replies(client, closed)
+    async def _open_service(self, bus: JetStream, info: StreamInfo, closed: str | None) -> None:
+        """Begins to answer: questions at once, requests in the log when they are judged.
+
+        `closed`: why nothing can be put into the log.
+        """
+        client, settings, events = bus.client, self._config.output, self._config.input
+        ours = (*info.subjects, *events.subjects, settings.availability_subject, settings.exceptions_subject)
+        self._replies = Replies(client, (*ours, "tallystick.>"))
         self._closing.push_async_callback(self._replies.close)
-        self._ticker = Ticker(client, self._config.input.subject, self._config.input.tick_after_s)
-        intake = self._intake = Intake(client, self._config.input.subject)
+        self._intake_closed = closed
+        after_s = events.tick_after_s if closed is None else 0
+        self._ticker = Ticker(client, events.subject, after_s, bus.server_time_ns)
+        intake = self._intake = Intake(client, events.subject, closed)
         self._closing.push_async_callback(intake.close)
         await intake.open()
         self._is_open = True
@@ -162,18 +171,17 @@ class Pipeline:
         self._rivals = asyncio.create_task(refuse_rivals(client, settings, service.id))
         self._closing.callback(self._rivals.cancel)
 
-    def _restore(self, info: StreamInfo) -> LogPosition:
+    def _restore(self, snapshot: Snapshot | None, info: StreamInfo) -> LogPosition:
         """Makes the engine, from the newest snapshot if there is one, and returns where its log goes on."""
         from tallystick._engine import Engine, SnapshotError
 
         shards = self._config.process.shards
-        snapshot = self._folder.newest()
         if snapshot is None:
             if self._folder.paths():
                 _log.warning("%s holds no valid snapshot; rebuilding from the stream", self._folder.folder)
             self._engine = Engine(self._config.engine_json, key=self._folder.key(), shards=shards)
-            return LogPosition(info.name, info.created, 0, "")
-        check_belongs(snapshot, fingerprint=self._config.fingerprint, stream=info.name)
+            self._engine.set_note(START_NOTE, str(self._config.input.start_sequence))
+            return first_position(self._config, info)
         try:
             self._engine = Engine.restore(snapshot.data, self._config.engine_json, shards=shards)
         except SnapshotError as error:
@@ -194,6 +202,8 @@ class Pipeline:
         limits = PullLimits(settings.pull_messages, settings.pull_bytes, settings.queue_messages, settings.queue_bytes)
         source = PullSource(bus, position, limits)
         self._source, self._replay_from = source, position.sequence
+        if self._measures is not None:
+            self._measures.measure(source.inbox)
         self._closing.push_async_callback(source.close)
         await source.start()
 
@@ -224,7 +234,7 @@ class Pipeline:
                     f"stream {info.name} ends at message {info.last_sequence}, but {stream.stream} tells of message "
                     f"{stream.position.through}; the server lost what it had acknowledged; restore the stream"
                 )
-        make_streams = partial(ensure_outputs, bus, settings)
+        make_streams = partial(remake_outputs, bus, settings, self._source.log_position)
         self._telling = Telling(
             self._engine, self._worker, self._publisher, info.name, settings, self._blockages, make_streams
         )
@@ -282,6 +292,8 @@ class Pipeline:
             published_messages=self._publisher.messages_total,
             is_stopping=self._stop.is_set(),
             config_fingerprint=self._config.fingerprint,
+            connection=self._link.facts(),
+            intake_closed=self._intake_closed,
         )
 
     # Work
@@ -347,9 +359,7 @@ class Pipeline:
         await self._replies.have_room()
         boundary = self._publisher.next_boundary(self._sequence)
         ends = [end for end in (boundary, until_sequence) if end is not None]
-        delays = self._measures.delays if self._measures is not None else None
-        apply = partial(self._engine.apply_inbox, self._source.inbox, *sorted(ends)[:1], delays=delays)
-        applied = await self._worker.call(apply)
+        applied = await self._worker.call(partial(self._engine.apply_inbox, self._source.inbox, *sorted(ends)[:1]))
         self._replies.send(applied.answers)
         if applied.last_sequence is None:
             return

@@ -90,7 +90,7 @@ def _promising(client: "Client", engine: "Engine") -> Callable[["Request"], Awai
     """Returns what answers a question for promises. Its bytes go to the engine as they are: a question may be long."""
 
     async def handle(request: "Request") -> None:
-        found = await asyncio.to_thread(engine.promise, request.data)
+        found = await asyncio.to_thread(engine.promise_json, request.data)
         if found.startswith(b'{"error"'):
             text = f"{exact_json.loads(found)['error']}; {_PROMISE_CURE}"
             await request.respond_error("400", text, found)

@@ -58,6 +58,10 @@ class Status:
     """Stored in the output streams by this process."""
     is_stopping: bool
     config_fingerprint: str
+    connection: Mapping[str, Any]
+    """State, since when, and why it was not there."""
+    intake_closed: str | None
+    """Why nothing can be put into the log; None: it can."""
 
     @property
     def lag(self) -> int:
@@ -141,6 +145,8 @@ class Status:
             "unpublished_bytes": self.unpublished_bytes,
             "published_messages": self.published_messages,
             "config_fingerprint": self.config_fingerprint,
+            "connection": dict(self.connection),
+            "intake_closed": self.intake_closed,
         }
 
 

@@ -1,12 +1,13 @@
 """Ticker: time passes in the log only when a message comes, so when something is due, the daemon sends one.
 
 What is due (an expiry, the next day) happens at its log time. If nobody puts a message into the event stream by then, a
-`tick` does, under an id that is the same from every daemon. It decides nothing: when a tick never comes, all happens
-with the next event.
+`tick` does, under an id that is the same from every daemon. What the time is, the server says, whose clock stamps the
+messages; this host's may be wrong. It decides nothing: when a tick never comes, all happens with the next event.
 """
 
 import logging
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from tallystick import exact_json
@@ -17,17 +18,23 @@ if TYPE_CHECKING:
 LOOK_EVERY_S: Final = 1.0
 SOURCE: Final = "tallystick"
 _AGAIN_AFTER_NS: Final = 10_000_000_000
-"""A tick that did not move the log's time, as where the server's clock is behind, is sent again this much later."""
+"""A tick that did not move the log's time, as where another server of a cluster stamped it, is sent again later."""
 _log: Final = logging.getLogger(__name__)
 
 
 class Ticker:
     """Says when to look, and publishes a tick on `subject` when one is needed."""
 
-    def __init__(self, client: "Client", subject: str, after_s: float) -> None:
-        """`after_s`: seconds that something must be due for; 0: there is never a tick."""
+    def __init__(
+        self, client: "Client", subject: str, after_s: float, server_time_ns: Callable[[], int | None]
+    ) -> None:
+        """`after_s`: seconds that something must be due for; 0: there is never a tick.
+
+        `server_time_ns` is the server's time in ns since 1970; None: it is not known yet.
+        """
         self.ticks_total = 0
         self._client = client
+        self._server_time_ns = server_time_ns
         self._subject = subject
         self._after_ns = round(after_s * 1e9)
         self._look_at = time.monotonic() + LOOK_EVERY_S
@@ -48,8 +55,11 @@ class Ticker:
 
         if due_ns is None or (log_time_ns is not None and log_time_ns >= due_ns):
             return
-        overdue_ns = time.time_ns() - due_ns - self._after_ns
-        if overdue_ns < 0 or not self._client.is_connected:
+        now_ns = self._server_time_ns()
+        if now_ns is None or not self._client.is_connected:
+            return
+        overdue_ns = now_ns - due_ns - self._after_ns
+        if overdue_ns < 0:
             return
         event = tick(due_ns)
         message_id = f"tick-{due_ns}-{overdue_ns // _AGAIN_AFTER_NS}"

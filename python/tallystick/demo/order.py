@@ -79,7 +79,7 @@ def figures(engine: "Engine", order: Order) -> dict[str, int]:
     place = order.events[0]
     for position in engine.positions_of(place["sku"]):
         if position.location == place["location"]:
-            return {name: getattr(position, name) for name in FIGURES}
+            return {name: getattr(position, f"{name}_thousandths") for name in FIGURES}
     return dict.fromkeys(FIGURES, 0)
 
 
@@ -90,7 +90,7 @@ def told(events: Iterable[dict[str, Any]], order: Order, config: str) -> list[tu
     names = {number: name for name, number in OUTCOMES.items()}
     engine, found = Engine(config), []
     for sequence, event in enumerate(events, 1):
-        (outcome,) = engine.apply(json.dumps(event).encode(), sequence, None).outcomes.tolist()
+        (outcome,) = engine.apply(json.dumps(event).encode(), sequence, event_times=True).outcomes.tolist()
         found.append((names[outcome], figures(engine, order)))
     return found
 

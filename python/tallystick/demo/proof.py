@@ -32,16 +32,10 @@ class Check:
 
 def ledger_frame(engine: "Engine") -> pl.DataFrame:
     """The ledger as a frame: one row per position, accounts in thousandths of a unit."""
-    columns = engine.columns()
     claims = ("reserved", "allocated", "ordered", "unpicked")
     accounts = ("on_hand", *claims, "picked", "in_transit", "quarantine", "damaged", "atp")
-    return pl.DataFrame(
-        {
-            "sku": pl.Series(columns.sku, dtype=pl.String),
-            "location": pl.Series(columns.location, dtype=pl.String),
-            **{account: getattr(columns, account) for account in accounts},
-        }
-    )
+    thousandths = {f"{account}_thousandths": account for account in accounts}
+    return pl.DataFrame(engine.columns()).select(*_KEY, *thousandths).rename(thousandths)
 
 
 def positions_different(ledger: pl.DataFrame, expected: pl.DataFrame) -> pl.DataFrame:

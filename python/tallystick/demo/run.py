@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,8 @@ class Outcome:
     events: int
     seconds: float
     state_hash: str
-    picture: Path
+    picture: Path | None
+    """None where nothing is there to draw it with."""
 
     @property
     def proven(self) -> bool:
@@ -244,7 +246,7 @@ def _judge(options: Options, workload: Workload, display: Display, seconds: floa
     checks = (
         *prove(workload, ledger, outcomes),
         Check("state hash of a replay of the file", replayed.engine.state_hash(), state_hash),
-        Check("accounts out of balance", 0, sum(engine.trial_balance().values())),
+        Check("accounts out of balance", 0, sum(engine.trial_balance_thousandths().values())),
         *((order_check(engine, order_of(options.seed), config.engine_json),) if options.faults else ()),
     )
     print_checks(console, checks)
@@ -254,19 +256,22 @@ def _judge(options: Options, workload: Workload, display: Display, seconds: floa
         f"{workload.events:,} events in {seconds:.1f} s, {rate:,.0f} a second through bus, daemon and ledger{killed}"
     )
     console.print(f"{summary}\nstate hash {state_hash}", highlight=False, soft_wrap=True)
-    picture = options.folder / "demo.png"
-    title = workload.title[:1].upper() + workload.title[1:]
-    draw(
-        picture,
-        title=title,
-        subtitle=summary,
-        samples=display.samples,
-        kills=display.kills,
-        outcomes=outcomes,
-        ledger=ledger,
-        checks=checks,
-    )
-    console.print(f"picture: {picture}", highlight=False, soft_wrap=True)
+    picture = None
+    if find_spec("matplotlib") is None:
+        console.print("no picture: pip install 'tallystick[picture]'", highlight=False, markup=False)
+    else:
+        picture = options.folder / "demo.png"
+        draw(
+            picture,
+            title=workload.title[:1].upper() + workload.title[1:],
+            subtitle=summary,
+            samples=display.samples,
+            kills=display.kills,
+            outcomes=outcomes,
+            ledger=ledger,
+            checks=checks,
+        )
+        console.print(f"picture: {picture}", highlight=False, soft_wrap=True)
     if options.faults:
         print_order(console, order_of(options.seed), config.engine_json)
         print_faults(console, engine, options.folder / "tallystick.toml")

@@ -15,7 +15,8 @@ from tallystick.config import Config
 def needed(config: Config) -> tuple[list[str], list[str]]:
     """Returns the subjects that the daemon publishes to, and those that it subscribes to; `x` stands for any word."""
     events, outputs = config.input.stream, (config.output.availability_stream, config.output.exceptions_stream)
-    api = "$JS.API"
+    domain, inbox = config.nats.jetstream_domain, f"{config.nats.inbox_prefix}.x.x"
+    api = f"$JS.{domain}.API" if domain else "$JS.API"
     publish = [
         *(f"{api}.STREAM.INFO.{stream}" for stream in (events, *outputs)),
         *(f"{api}.STREAM.MSG.GET.{stream}" for stream in outputs),
@@ -27,10 +28,10 @@ def needed(config: Config) -> tuple[list[str], list[str]]:
         config.output.availability_subject,
         config.output.exceptions_subject,
         "$SRV.INFO.tallystick",
-        "_INBOX.x.x",
+        inbox,
     ]
     asked = [question.subject for question in QUESTIONS] + [kind.subject for kind in REQUEST_KINDS]
-    subscribe = ["_INBOX.x.x", "$SRV.INFO.tallystick", ATP_SUBJECT, STATUS_SUBJECT, PROMISE_SUBJECT, *asked]
+    subscribe = [inbox, "$SRV.INFO.tallystick", ATP_SUBJECT, STATUS_SUBJECT, PROMISE_SUBJECT, *asked]
     return publish, subscribe
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tallystick.bus.connection import denial
 from tallystick.bus.jetstream import ApiError, JetStream, StreamInfo
 from tallystick.bus.questions import STATUS_SUBJECT
 from tallystick.bus.streams import LogPosition, check_position, faults
@@ -42,8 +43,10 @@ async def examine(client: "Client", config: Config, snapshots: list[Snapshot]) -
     try:
         yield _account(await bus.request("INFO"))
     except (BusError, ApiError) as error:
-        yield of_error("jetstream", error)
-        return
+        if denial(client, bus.subject("INFO")) is None:
+            yield of_error("jetstream", error)
+            return
+        yield ok("jetstream", "the account's limits are not told to this user")
     async for finding in _streams(bus, config, snapshots):
         yield finding
     async for finding in _daemons(client, config):
@@ -158,8 +161,8 @@ def _of_stream(name: str, info: StreamInfo | None, *, is_input: bool) -> Iterato
         yield ok(check, "not there yet; the daemon makes it")
         return
     told = faults(info, is_input=is_input)
-    for fault in told:
-        yield fail(check, fault, f"nats stream edit {name}, or name another stream")
+    for fault, cure in told:
+        yield fail(check, fault, cure)
     if not told:
         yield ok(check, f"messages {info.first_sequence:,} to {info.last_sequence:,}; its settings keep the promises")
 

@@ -1,8 +1,8 @@
 """Lines: NDJSON files of any size, read in large blocks that end where a line ends. It parses no JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import Final, Protocol
 
 BLOCK_BYTES: Final = 8 << 20
 LINE_BYTES_MAX: Final = 1 << 20
@@ -18,6 +18,12 @@ class Block:
     """Number of the first line in its file, from 1."""
     end_offset: int
     """Bytes of the file that were read when this block was complete."""
+    places: Sequence[int] | None = None
+    """Where in the file each line begins, if lines do not follow one another there: a line number, or that of a row."""
+
+    def place(self, index: int) -> int:
+        """Returns the line, or the row, of the file from which a line of this block comes (index from 0)."""
+        return self.first_line + index if self.places is None else self.places[index]
 
     @property
     def line_ends(self) -> int:
@@ -25,7 +31,14 @@ class Block:
         return self.data.count(b"\n")
 
 
-def line_blocks(stream: BinaryIO, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+class Readable(Protocol):
+    """Something to read bytes from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Returns at most so many bytes; none at the end."""
+
+
+def line_blocks(stream: Readable, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
     """Yields the stream's lines, many at a time, in memory that the length of a line does not govern.
 
     A line that does not end within a block is kept only by its beginning, `LINE_BYTES_MAX` bytes: far more than

@@ -1,23 +1,30 @@
 """Messages: a file of events, cut into messages for the event stream.
 
-It judges no event: a line that is no JSON object is sent as it is, so that the daemon refuses it with a trace.
+With a checker it stops at the first event that would be refused. Without one it judges nothing: a line that is no JSON
+object is sent as it is, so that the daemon refuses it with a trace.
 """
 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tallystick.errors import UsageError
-from tallystick.files.lines import LINE_BYTES_MAX, line_blocks
+from tallystick.files.check import Report, check_block
+from tallystick.files.events import STDIN, EventFile, opened
+from tallystick.files.lines import LINE_BYTES_MAX, Block
+from tallystick.files.mapping import Mapping
+
+if TYPE_CHECKING:
+    from tallystick._engine import Checker
 
 
 class Message(NamedTuple):
     """One message for the stream: an event, or several joined as NDJSON."""
 
     line: int
-    """Number of its first line in the file, from 1."""
+    """Number of its first line, or row, in the file, from 1."""
     events: int
     payload: bytes
 
@@ -31,13 +38,15 @@ class Message(NamedTuple):
 class MessageReader:
     """Cuts a file into messages, and counts the lines that cannot become events.
 
-    `message_bytes_max` bounds a payload in bytes, `from_line` is the first line to send, from 1.
+    `message_bytes_max` bounds a payload in bytes, `from_line` is the first line, or row, to send, from 1.
     """
 
     path: Path
     message_bytes_max: int
     events_per_message: int = 1
     from_line: int = 1
+    mapping: Mapping | None = None
+    checker: "Checker | None" = None
     bytes_read: int = 0
     broken_lines: int = 0
     """Lines that are no JSON object: sent, each in a message of its own."""
@@ -45,23 +54,36 @@ class MessageReader:
     """Numbers of the lines that fit into no message: not sent."""
 
     def __iter__(self) -> Iterator[Message]:
-        """Yields the messages in the order of the file. Raises UsageError if the file cannot be read."""
-        try:
-            with self.path.open("rb") as stream:
-                for block in line_blocks(stream):
-                    self.bytes_read = block.end_offset
-                    if block.first_line + block.line_ends >= self.from_line:
-                        yield from self._messages(block.data, block.first_line)
-        except OSError as error:
-            raise UsageError(f"{self.path}: {error.strerror}; give a readable NDJSON file") from error
+        """Yields the messages in the order of the file. Raises UsageError if it cannot be read, or for a refusal."""
+        with opened(self.path, self.mapping) as file:
+            for block in file.blocks(at_once=str(self.path) == STDIN):
+                self.bytes_read = block.end_offset
+                if self.checker is not None:
+                    yield from self._checked(self.checker, file, block)
+                else:
+                    yield from self._messages(block)
 
-    def _messages(self, data: bytes, first_line: int) -> Iterator[Message]:
+    def _checked(self, checker: "Checker", file: EventFile, block: Block) -> Iterator[Message]:
+        problems = check_block(checker, file, block, Report(), self.from_line)
+        if not problems:
+            yield from self._messages(block)
+            return
+        [first, *_] = problems
+        yield from self._messages(block, first.line)
+        raise UsageError(f"{first}; what stood before it was sent, nothing from there on; --force sends all")
+
+    def _messages(self, block: Block, before: int | None = None) -> Iterator[Message]:
         line_bytes_max = min(self.message_bytes_max, LINE_BYTES_MAX - 1)
         together: list[bytes] = []
         together_line = together_bytes = 0
-        for number, line in enumerate(data.split(b"\n"), first_line):
-            if number < self.from_line or not line or line.isspace():
+        for index, line in enumerate(block.data.split(b"\n")):
+            if not line or line.isspace():
                 continue
+            number = block.place(index)
+            if number < self.from_line:
+                continue
+            if before is not None and number >= before:
+                break
             if len(line) > line_bytes_max:
                 self.oversized_lines.append(number)
                 continue

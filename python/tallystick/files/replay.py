@@ -5,27 +5,29 @@ engine in large blocks, an Arrow stream or file whole: nothing here looks at a s
 """
 
 import os
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from tallystick import exact_json
 from tallystick.errors import UsageError
-from tallystick.files.lines import line_blocks
+from tallystick.files import arrow
+from tallystick.files.events import EventFile, opened
+from tallystick.files.formats import Form
+from tallystick.files.lines import Block
+from tallystick.files.mapping import Mapping
 
 if TYPE_CHECKING:
     from tallystick._engine import Batch, Engine, Reference
 
-STDIN: Final = "-"
 _BALANCE_LINES: Final = 65_536
 _EXCEPTIONS_TOGETHER: Final = 256
-_ARROW_FILE: Final = b"ARROW1"
-_ARROW_STREAM: Final = b"\xff\xff\xff\xff"
+_BROKEN_NAMED: Final = 5
+_BLANKS: Final = b" \t\r"
+_EVERY_ROW: Final = range(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Replayed:
 
     engine: "Engine"
     events: int
+    broken: tuple[str, ...] = ()
+    """Where the first lines stand that are no events (malformed or too large)."""
     difference: str | None = None
     """The first difference from the reference, in one sentence. None: there is none, or it was not asked for."""
 
@@ -47,7 +51,7 @@ class Replayed:
         }
 
 
-def replay(
+def replay(  # noqa: PLR0913 (all but the files are by name)
     files: Sequence[str | Path],
     *,
     config: str = "",
@@ -56,13 +60,14 @@ def replay(
     exceptions: Path | None = None,
     reference: bool = False,
     shards: int = 1,
+    mapping: Mapping | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Replayed:
     """Applies the events of `files` (`-` is standard input) in their order and writes what was asked for.
 
     `config` is the engine's configuration as text; `on_progress(bytes_read, events)` is called once per block. With
     `reference`, the slow twin gets the same blocks and every outcome, every balance and the state hash are compared.
-    `shards` threads work on the state; their number changes no output.
+    `shards` threads work on the state; their number changes no output. A `mapping` turns rows of tables into events.
     Outputs appear whole or not at all. Raises UsageError for a file that cannot be read or written.
     """
     from tallystick._engine import Engine, Reference
@@ -72,19 +77,22 @@ def replay(
     engine = Engine(config, shards=shards)
     twin = _Twin(Reference(config)) if reference else None
     events = bytes_read = 0
+    broken: list[str] = []
     with _written_whole(outcomes) if outcomes else nullcontext() as outcome_file:
         lines = _OutcomeLines(outcome_file) if outcome_file is not None else None
         for name in files:
-            with _opened(name) as stream:
+            with opened(name, mapping) as file:
                 bytes_before = bytes_read
-                for data, end_offset, apply in _blocks(engine, name, stream, with_reference=reference):
-                    batch = apply(data, events + 1, None, keys=outcome_file is not None)
+                for block, apply in _blocks(engine, file, with_reference=reference):
+                    batch = apply(block.data, events + 1, event_times=True, keys=outcome_file is not None)
                     if lines is not None:
                         lines.add(batch, events + 1)
                     if twin is not None:
-                        twin.apply(data, batch, events + 1)
+                        twin.apply(block.data, batch, events + 1)
+                    if len(broken) < _BROKEN_NAMED:
+                        broken += _broken(file, block, batch)[: _BROKEN_NAMED - len(broken)]
                     events += len(batch)
-                    bytes_read = bytes_before + end_offset
+                    bytes_read = bytes_before + block.end_offset
                     if on_progress is not None:
                         on_progress(bytes_read, events)
         rest = engine.release_held()
@@ -98,28 +106,52 @@ def replay(
     if exceptions is not None:
         with _written_whole(exceptions) as exception_file:
             exception_file.writelines(exception_lines(engine))
-    return Replayed(engine, events, twin.difference(engine) if twin is not None else None)
+    return Replayed(engine, events, tuple(broken), twin.difference(engine) if twin is not None else None)
 
 
 def _blocks(
-    engine: "Engine", name: str | Path, stream: BufferedReader, *, with_reference: bool
-) -> "Iterator[tuple[bytes, int, Callable[..., Batch]]]":
-    """Yields data, the bytes read so far, and what applies the data; that raises UsageError for broken columns."""
-    beginning = stream.peek(len(_ARROW_FILE))
-    if not beginning.startswith((_ARROW_FILE, _ARROW_STREAM)):
-        yield from ((block.data, block.end_offset, engine.apply) for block in line_blocks(stream))
+    engine: "Engine", file: EventFile, *, with_reference: bool
+) -> "Iterator[tuple[Block, Callable[..., Batch]]]":
+    """Yields blocks, and what applies each; that raises UsageError for broken columns.
+
+    Columns without a mapping go to the engine as they are: it knows their names, and needs no pyarrow for them.
+    """
+    if file.mapping is not None or file.form not in {Form.ARROW_FILE, Form.ARROW_STREAM}:
+        yield from ((block, engine.apply) for block in file.blocks())
         return
     if with_reference:
-        raise UsageError(f"{name}: holds columns, which the reference does not read; give it NDJSON")
+        raise UsageError(f"{file.name}: holds columns, which the reference does not read; give it NDJSON")
 
-    def apply(data: bytes, first_sequence: int, log_time_ns: int | None, *, keys: bool) -> "Batch":
+    def apply(data: bytes, first_sequence: int, *, event_times: bool, keys: bool) -> "Batch":
         try:
-            return engine.apply_columns(data, first_sequence, log_time_ns, keys=keys)
+            try:
+                return engine.apply_columns(data, first_sequence, event_times=event_times, keys=keys)
+            except ValueError as error:
+                if "is compressed" not in str(error):  # as Feather is, unless told otherwise
+                    raise
+                rows = arrow.table(file.name, data, file.form)
+                return engine.apply_columns(rows, first_sequence, event_times=event_times, keys=keys)
         except ValueError as error:
-            raise UsageError(f"{name}: {error}") from error
+            raise UsageError(f"{file.name}: {error}") from error
 
-    data = stream.read()
-    yield data, len(data), apply
+    data = file.stream.read()
+    yield Block(data, 1, file.bytes_read(), _EVERY_ROW), apply
+
+
+def _broken(file: EventFile, block: Block, batch: "Batch") -> list[str]:
+    """Where the lines of a block stand that are no events. Looked for only where there are some."""
+    if not any(batch.counts.get(name) for name in ("malformed", "too_large")):
+        return []
+    import numpy as np
+
+    from tallystick._engine import OUTCOMES
+
+    is_broken = np.isin(batch.outcomes, [OUTCOMES["malformed"], OUTCOMES["too_large"]])
+    found = np.flatnonzero(is_broken)[:_BROKEN_NAMED].tolist()
+    if block.places is _EVERY_ROW:
+        return [file.place(row + 1) for row in found]
+    lines = [number for number, line in enumerate(block.data.split(b"\n")) if line.strip(_BLANKS)]
+    return [file.place(block.place(lines[element])) for element in found]
 
 
 def balance_lines(engine: "Engine") -> Iterator[bytes]:
@@ -133,7 +165,7 @@ def balance_lines(engine: "Engine") -> Iterator[bytes]:
 def exception_lines(engine: "Engine") -> Iterator[bytes]:
     """Yields the exceptions as NDJSON in the order of their numbers, those that are resolved too."""
     after = 0
-    while found := exact_json.loads(engine.exceptions(after=after, limit=_EXCEPTIONS_TOGETHER)):
+    while found := engine.exceptions(after=after, limit=_EXCEPTIONS_TOGETHER):
         yield b"".join(exact_json.dumps(item) + b"\n" for item in found)
         after = found[-1]["number"]
 
@@ -179,7 +211,7 @@ class _Twin:
 
         from tallystick._engine import OUTCOMES
 
-        names = self._reference.apply(data, first_sequence, None)
+        names = self._reference.apply(data, first_sequence, event_times=True)
         expected = np.array([OUTCOMES[name] for name in names], dtype=np.uint8)
         if self._difference is None and not np.array_equal(expected, batch.outcomes):
             self._difference = f"outcomes differ among events {first_sequence} to {first_sequence + len(names) - 1}"
@@ -195,22 +227,6 @@ class _Twin:
         if self._difference is None and self._reference.state_hash() != engine.state_hash():
             self._difference = "state hashes differ"
         return self._difference
-
-
-@contextmanager
-def _opened(name: str | Path) -> Iterator[BufferedReader]:
-    if str(name) == STDIN:
-        stdin: Any = sys.stdin.buffer
-        yield stdin if isinstance(stdin, BufferedReader) else BufferedReader(stdin)
-        return
-    with ExitStack() as stack:
-        try:
-            stream = stack.enter_context(Path(name).open("rb"))
-        except OSError as error:
-            raise UsageError(
-                f"{name}: {error.strerror}; give a readable NDJSON or Arrow file, or - for standard input"
-            ) from error
-        yield stream
 
 
 def _check_output(path: Path | None) -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from tallystick import exact_json
 from tallystick.http.look import Daemon
 
 if TYPE_CHECKING:
@@ -19,11 +18,11 @@ if TYPE_CHECKING:
     from tallystick._engine import Engine
     from tallystick.daemon.measures import Measures
     from tallystick.daemon.status import Status
+    from tallystick.records import ExceptionStats, SourceReport
 
 SOURCES_MAX: Final = 200
 """Sources with a label of their own, those first heard of; the rest is together in `other`."""
 OTHER: Final = "other"
-_NANOSECONDS: Final = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +100,8 @@ class Metrics:
 
         self._daemon = daemon
         self._began_at = time.time()
+        self._labels: dict[str, str] = {}
+        """Of each source that has one of its own. It keeps it: a counter that moved to another label would fall."""
         self._registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(namespace="tallystick", registry=self._registry)
         self._registry.register(self)
@@ -134,7 +135,31 @@ class Metrics:
         from tallystick._engine import TallystickError
 
         with contextlib.suppress(TallystickError):  # An engine with a fault tells nothing; the rest is still true.
-            yield from _of_engine(engine, measures.restored_sources if measures is not None else {}, time.time())
+            yield from _of_engine(engine, time.time())
+            yield from self._of_sources(engine.sources(), measures.restored_sources if measures is not None else {})
+
+    def _of_sources(
+        self, sources: Sequence["SourceReport"], before: Mapping[str, Mapping[str, int]]
+    ) -> Iterator["Family"]:
+        outcomes: dict[tuple[str, ...], float] = {}
+        gaps: dict[tuple[str, ...], float] = {}
+        lags: dict[tuple[str, ...], float] = {}
+        for source in sources:
+            name = self._label(source["source"])
+            for (outcome,), count in _since(source.get("outcomes", {}), before.get(source["source"], {})).items():
+                outcomes[name, outcome] = outcomes.get((name, outcome), 0) + count
+            gaps[name,] = gaps.get((name,), 0) + len(source["open_gaps"])
+            if (lag_s := source.get("lag_s")) is not None:
+                lags[name,] = max(lags.get((name,), 0.0), float(lag_s))
+        yield _family("source_events", outcomes)
+        yield _family("source_lag_seconds", lags)
+        yield _family("source_gaps", gaps)
+        yield _family("open_gaps", {(): sum(gaps.values())})
+
+    def _label(self, source: str) -> str:
+        if source not in self._labels and len(self._labels) < SOURCES_MAX:
+            self._labels[source] = source
+        return self._labels.get(source, OTHER)
 
 
 def _family(name: str, values: Values) -> "Family":
@@ -194,15 +219,8 @@ def _since(counts: Mapping[str, int], before: Mapping[str, int]) -> Values:
 
 
 def _of_delays(measures: "Measures") -> Iterator["Family"]:
-    for name in ("effective_to_log", "log_to_applied"):
-        counts, sum_ns = getattr(measures.delays, name)
-        yield _histogram(f"{name}_seconds", measures.bounds_s, counts, sum_ns / _NANOSECONDS)
-    yield _histogram(
-        "applied_to_published_seconds",
-        measures.bounds_s,
-        measures.applied_to_published,
-        measures.applied_to_published_sum_s,
-    )
+    for name, (counts, sum_s) in measures.delays().items():
+        yield _histogram(f"{name}_seconds", measures.bounds_s, counts, sum_s)
 
 
 def _histogram(name: str, bounds_s: Sequence[float], counts: Sequence[int], sum_s: float) -> "Family":
@@ -215,41 +233,22 @@ def _histogram(name: str, bounds_s: Sequence[float], counts: Sequence[int], sum_
     return HistogramMetricFamily(metric.name, metric.about, buckets=buckets, sum_value=sum_s)
 
 
-def _of_engine(engine: "Engine", before: Mapping[str, Mapping[str, int]], now: float) -> Iterator["Family"]:
+def _of_engine(engine: "Engine", now: float) -> Iterator["Family"]:
     memory = engine.memory()
     yield _family("memory_bytes", {(part,): size for part, size in memory.items() if part not in _NO_PARTS})
-    yield from _of_sources(exact_json.loads(engine.sources()), before)
-    yield from _of_exceptions(exact_json.loads(engine.exception_stats()), now)
+    yield from _of_exceptions(engine.exception_stats(), now)
 
 
-def _of_sources(sources: Sequence[Mapping[str, Any]], before: Mapping[str, Mapping[str, int]]) -> Iterator["Family"]:
-    outcomes: dict[tuple[str, ...], float] = {}
-    gaps: dict[tuple[str, ...], float] = {}
-    lags: dict[tuple[str, ...], float] = {}
-    for number, source in enumerate(sources):
-        name = source["source"] if number < SOURCES_MAX else OTHER
-        for (outcome,), count in _since(source["outcomes"], before.get(source["source"], {})).items():
-            outcomes[name, outcome] = outcomes.get((name, outcome), 0) + count
-        gaps[name,] = gaps.get((name,), 0) + len(source["open_gaps"])
-        if source.get("lag_s") is not None:
-            lags[name,] = max(lags.get((name,), 0.0), float(source["lag_s"]))
-    yield _family("source_events", outcomes)
-    yield _family("source_lag_seconds", lags)
-    yield _family("source_gaps", gaps)
-    yield _family("open_gaps", {(): sum(gaps.values())})
-
-
-def _of_exceptions(stats: Mapping[str, Any], now: float) -> Iterator["Family"]:
+def _of_exceptions(stats: "ExceptionStats", now: float) -> Iterator["Family"]:
     counts: dict[tuple[str, ...], float] = {}
     oldest: dict[tuple[str, ...], float] = {}
     approvals = 0.0
     for row in stats["by_code"]:
         labels = row["code"], row["severity"], row["owner"]
-        for state in ("open", "acknowledged"):
-            counts[*labels, state] = counts.get((*labels, state), 0) + row[state]
-        if row.get("oldest") is not None:
-            age_s = max(0.0, now - datetime.fromisoformat(row["oldest"]).timestamp())
-            oldest[labels] = max(oldest.get(labels, 0.0), age_s)
+        for state, count in (("open", row["open"]), ("acknowledged", row["acknowledged"])):
+            counts[*labels, state] = counts.get((*labels, state), 0) + count
+        age_s = max(0.0, now - datetime.fromisoformat(row["oldest"]).timestamp())
+        oldest[labels] = max(oldest.get(labels, 0.0), age_s)
         if row["code"] == "pending_approval":
             approvals += row["open"] + row["acknowledged"]
     yield _family("exceptions", counts)

@@ -8,7 +8,12 @@ use tallystick_frames::segment::Messages;
 
 use crate::batch::{Totals, replies};
 
-/// What was applied by one call.
+/// What came of messages that were applied from an inbox by one call, in sum.
+///
+///     >>> from tallystick import Engine
+///     >>> from tallystick._engine import Inbox
+///     >>> Engine().apply_inbox(Inbox(1)).last_sequence is None
+///     True
 #[derive(Default)]
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct Applied {
@@ -43,50 +48,58 @@ impl Applied {
 
 #[pymethods]
 impl Applied {
-    /// Elements with an outcome.
+    /// Elements with an outcome: `int`.
     #[getter]
     fn events(&self) -> usize {
         self.events
     }
 
-    /// Positions of the ledger afterwards.
+    /// Positions of the ledger afterwards: `int`.
     #[getter]
     fn positions(&self) -> usize {
         self.positions
     }
 
-    /// Bytes of exceptions that wait for the next flush, about.
+    /// Bytes of exceptions that wait for the next flush, about: `int`.
     #[getter]
     fn held_output_bytes(&self) -> usize {
         self.held_output_bytes
     }
 
-    /// The log's time afterwards, in nanoseconds since 1970.
+    /// The log's time afterwards, in nanoseconds since 1970: `int`.
     #[getter]
     fn log_time_ns(&self) -> i64 {
         self.log_time_ns
     }
 
-    /// By how much the count of each outcome changed: what was released is no longer held.
+    /// By how much the count of each outcome changed, by its name: what was released is no longer held.
     #[getter]
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         self.totals.by_name(py)
     }
 
-    /// Answers to requests that asked for one: subject and JSON, in log order.
+    /// Answers to requests that asked for one, in log order: a list of subject (`str`) and JSON (`bytes`).
     #[getter]
     fn answers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         replies(py, &self.answers)
     }
 
-    /// Of the last message, if there was one.
+    /// The sequence of the last message: `int`, or None if there was none.
     #[getter]
     fn last_sequence(&self) -> Option<u64> {
         self.last.as_ref().map(Messages::last_sequence)
     }
 
+    /// The last message: `bytes`, or None if there was none.
     #[getter]
     fn last_message<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
         self.last.as_ref().map(|messages| PyBytes::new(py, messages.last_payload()))
+    }
+
+    fn __repr__(&self) -> String {
+        let last = self.last_sequence().map_or_else(|| "None".to_owned(), |last| last.to_string());
+        let mut members = vec![format!("events={}", self.events), format!("last_sequence={last}")];
+        members.append(&mut self.totals.words());
+        format!("Applied({})", members.join(", "))
     }
 }

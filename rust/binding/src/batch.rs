@@ -1,9 +1,9 @@
-//! What an application and a flush give back.
+//! What an application gives back.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use numpy::{IntoPyArray, PyArray1};
+use numpy::{IntoPyArray, PyArray1, PyArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
@@ -11,19 +11,23 @@ use tallystick_contract::json_text::write_string;
 use tallystick_contract::outcome;
 use tallystick_contract::quantity::write_digits;
 use tallystick_engine as engine;
-use tallystick_engine::Message;
 
 use crate::columns::Positions;
 use crate::record::ExceptionRecord;
 
-/// Outcomes in log order, and what followed from them.
+/// What became of the elements of one call, in log order, and what followed from it. `len` is their number.
 ///
-///     >>> from tallystick import OUTCOMES, Engine
-///     >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":12.5}'
-///     >>> batch = Engine().apply([came, came], first_sequence=7, log_time_ns=0)
-///     >>> batch.sequences.tolist(), batch.outcomes.tolist() == [OUTCOMES["applied"], OUTCOMES["duplicate"]]
-///     ([7, 8], True)
-///     >>> batch.availability.sku, batch.availability.atp.tolist()
+/// `sequences`, `indices` and `outcomes` are columns of that length; `outcome_names` says the same in words.
+///
+///     >>> from tallystick import Engine, Outcome
+///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}
+///     >>> came |= {"location": "DC1", "quantity": "12.5"}
+///     >>> batch = Engine().apply([came, came])
+///     >>> batch
+///     Batch(events=2, sequences=1..2, applied=1, duplicate=1)
+///     >>> batch.outcome_names, (batch.outcomes == Outcome.APPLIED).tolist()
+///     (['applied', 'duplicate'], [True, False])
+///     >>> batch.availability.sku, batch.availability.atp_thousandths.tolist()
 ///     (['LAMP'], [12500])
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct Batch {
@@ -75,6 +79,11 @@ impl Batch {
 
 const HELD: u8 = outcome::Outcome::Held.number();
 
+/// An outcome's name by its number.
+fn name_of(number: u8) -> &'static str {
+    outcome::Outcome::from_number(number).map_or("", outcome::Outcome::name)
+}
+
 /// How many outcomes are not final.
 fn held_among(numbers: &[u8]) -> usize {
     numbers.iter().map(|number| usize::from(*number == HELD)).sum()
@@ -100,6 +109,12 @@ impl Totals {
         self.count(number);
     }
 
+    /// Those other than zero, as members of a `repr`.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let counted = outcome::ALL.iter().map(|outcome| (outcome.name(), self.0[usize::from(outcome.number())]));
+        counted.filter(|(_, total)| *total != 0).map(|(name, total)| format!("{name}={total}")).collect()
+    }
+
     /// Those other than zero, by the outcome's name.
     pub(crate) fn by_name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let counts = PyDict::new(py);
@@ -115,22 +130,31 @@ impl Totals {
 
 #[pymethods]
 impl Batch {
+    /// The log sequence of each element's message: uint64, shape (elements,).
     #[getter]
     fn sequences(&self, py: Python<'_>) -> Py<PyArray1<u64>> {
         self.sequences.clone_ref(py)
     }
 
+    /// The place of each element within its message: uint32, shape (elements,).
     #[getter]
     fn indices(&self, py: Python<'_>) -> Py<PyArray1<u32>> {
         self.indices.clone_ref(py)
     }
 
+    /// What became of each element, as the numbers of `Outcome`: uint8, shape (elements,).
     #[getter]
     fn outcomes(&self, py: Python<'_>) -> Py<PyArray1<u8>> {
         self.outcomes.clone_ref(py)
     }
 
-    /// How many elements got each outcome, by name.
+    /// What became of each element, by name: a list of `str`. What was held and has been released says what it became.
+    #[getter]
+    fn outcome_names(&self) -> Vec<&'static str> {
+        self.numbers().iter().map(|number| name_of(*number)).collect()
+    }
+
+    /// How many elements got each outcome, by name; none that nobody got.
     #[getter]
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let mut totals = Totals::default();
@@ -145,14 +169,22 @@ impl Batch {
         self.released.clone()
     }
 
-    /// Elements of this batch that are held.
+    /// Elements of this batch that are held, as far as `settle` knows: `int`.
     #[getter]
     fn held(&self) -> usize {
         held_among(&self.numbers())
     }
 
-    /// Writes what a batch, this one or a later one, released into `counts` and the outcome lines of this one. Returns
-    /// how many are still held.
+    /// Takes over the final outcomes of this batch's elements that a batch released, this one or a later one. Returns
+    /// how many elements are still held.
+    ///
+    /// `counts`, `outcome_names` and `outcome_lines` have them then; `outcomes` stays.
+    ///
+    ///     >>> from tallystick import Engine
+    ///     >>> engine = Engine()
+    ///     >>> batch = engine.apply([{"id": "1", "source": "wms"}])
+    ///     >>> batch.settle(engine.release_held())
+    ///     0
     fn settle(&self, later: &Self) -> usize {
         let mut numbers = self.numbers();
         for (sequence, index, number) in &later.released {
@@ -163,23 +195,31 @@ impl Batch {
         held_among(&numbers)
     }
 
+    /// The positions that changed, as they are after it; None where the output is held for `flush`.
     #[getter]
     fn availability(&self, py: Python<'_>) -> Option<Py<Positions>> {
         self.availability.as_ref().map(|positions| positions.clone_ref(py))
     }
 
+    /// What a person has to look at, in log order: a list of `ExceptionRecord`. Empty where the output is held.
     #[getter]
     fn exceptions(&self, py: Python<'_>) -> Py<PyList> {
         self.exceptions.clone_ref(py)
     }
 
-    /// Answers to requests that asked for one: subject and JSON, in log order.
+    /// Answers to requests that asked for one, in log order: a list of subject (`str`) and JSON (`bytes`).
     #[getter]
     fn answers(&self, py: Python<'_>) -> Py<PyList> {
         self.answers.clone_ref(py)
     }
 
-    /// The lines of the outcomes file (`docs/events.md` §10), numbered from `first_n`.
+    /// Returns the lines of the outcomes file (`docs/events.md` §10), numbered from `first_n`: NDJSON.
+    ///
+    /// Raises `ValueError` unless the call that made the batch was given `keys=True`.
+    ///
+    ///     >>> from tallystick import Engine
+    ///     >>> Engine().apply([{"id": "1", "source": "wms"}], keys=True).outcome_lines(1)
+    ///     b'{"n":1,"source":"wms","id":"1","outcome":"malformed"}\n'
     fn outcome_lines<'py>(&self, py: Python<'py>, first_n: u64) -> PyResult<Bound<'py, PyBytes>> {
         let keys =
             self.keys.as_ref().ok_or_else(|| PyValueError::new_err("apply with keys=True to get outcome lines"))?;
@@ -196,8 +236,7 @@ impl Batch {
                     }
                 }
                 out.extend_from_slice(b",\"outcome\":\"");
-                let name = outcome::Outcome::from_number(*number).map_or("", outcome::Outcome::name);
-                out.extend_from_slice(name.as_bytes());
+                out.extend_from_slice(name_of(*number).as_bytes());
                 out.extend_from_slice(b"\"}\n");
             }
             out
@@ -208,58 +247,22 @@ impl Batch {
     fn __len__(&self) -> usize {
         self.numbers().len()
     }
-}
 
-/// Everything that changed in the log sequences (`from_sequence`, `through`], encoded for the bus.
-///
-///     >>> import json
-///     >>> from tallystick import Engine
-///     >>> engine = Engine()
-///     >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":12.5}'
-///     >>> batch = engine.apply([came], first_sequence=1, log_time_ns=0, hold_output=True)
-///     >>> flush = engine.flush("EVENTS")
-///     >>> [(message_id, body)] = flush.availability
-///     >>> message_id, json.loads(body)["data"]["positions"][0]["atp"]
-///     ('EVENTS:1:availability:0', 12.5)
-///     >>> flush.from_sequence, flush.through, flush.exceptions
-///     (0, 1, [])
-#[pyclass(frozen, module = "tallystick._engine")]
-pub(crate) struct Flush(pub(crate) tallystick_engine::Flush);
-
-#[pymethods]
-impl Flush {
-    #[getter]
-    #[expect(clippy::wrong_self_convention, reason = "the name is a range's beginning, not a conversion")]
-    fn from_sequence(&self) -> u64 {
-        self.0.from
-    }
-
-    #[getter]
-    fn through(&self) -> u64 {
-        self.0.through
-    }
-
-    #[getter]
-    fn positions(&self) -> usize {
-        self.0.positions
-    }
-
-    #[getter]
-    fn availability<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        messages(py, &self.0.availability)
-    }
-
-    #[getter]
-    fn exceptions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        messages(py, &self.0.exceptions)
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let mut members = vec![format!("events={}", self.numbers().len())];
+        let sequences = self.sequences.bind(py).try_readonly()?;
+        let sequences = sequences.as_array();
+        if let (Some(first), Some(last)) = (sequences.first(), sequences.last()) {
+            members.push(format!("sequences={first}..{last}"));
+        }
+        let mut totals = Totals::default();
+        self.numbers().iter().for_each(|number| totals.count(*number));
+        members.append(&mut totals.words());
+        Ok(format!("Batch({})", members.join(", ")))
     }
 }
 
 /// Answers as pairs of subject and bytes.
 pub(crate) fn replies<'py>(py: Python<'py>, replies: &[engine::Reply]) -> PyResult<Bound<'py, PyList>> {
     PyList::new(py, replies.iter().map(|reply| (&*reply.reply, PyBytes::new(py, &reply.body))))
-}
-
-fn messages<'py>(py: Python<'py>, messages: &[Message]) -> PyResult<Bound<'py, PyList>> {
-    PyList::new(py, messages.iter().map(|(id, bytes)| (id.as_str(), PyBytes::new(py, bytes))))
 }

@@ -1,16 +1,16 @@
 //! Delays of what is applied from an inbox, counted beside the work: how old events were when the log took them, and
 //! messages when they were applied. No part of the ledger.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pyo3::prelude::*;
 use tallystick_engine::Batch;
 use tallystick_frames::segment::Messages;
 use tallystick_tables::histogram::{BUCKETS, Histogram};
 
-/// Counts by bucket, and the sum of all in nanoseconds.
-type Counted = ([u64; BUCKETS], u64);
+/// The bounds of the buckets in nanoseconds, the last of which has none; counts by bucket; the sum in nanoseconds.
+pub(crate) type Told = (Vec<i64>, Vec<u64>, u64);
 
 #[derive(Default)]
 struct Counts {
@@ -18,59 +18,45 @@ struct Counts {
     log_to_applied: Histogram,
 }
 
-/// Histograms of delays, filled by `Engine.apply_inbox`. Safe to share between threads.
-///
-///     >>> delays = Delays()
-///     >>> len(delays.effective_to_log[0]) == len(Delays.BOUNDS_NS) + 1
-///     True
+/// Histograms of delays, once somebody asked for them.
 #[derive(Default)]
-#[pyclass(frozen, module = "tallystick._engine")]
-pub(crate) struct Delays {
-    counts: Mutex<Counts>,
-}
+pub(crate) struct Delays(Mutex<Option<Counts>>);
 
 impl Delays {
+    /// Begins to count.
+    pub(crate) fn measure(&self) {
+        self.counts().get_or_insert_default();
+    }
+
+    /// What a batch needs to count its events; nothing where nobody asked.
+    pub(crate) fn of_batch(&self) -> Option<Histogram> {
+        self.counts().as_ref().map(|_| Histogram::default())
+    }
+
     /// Takes over what a batch counted of its events, and counts its messages, which are applied now.
     pub(crate) fn add(&self, batch: &mut Batch, messages: &Messages) {
+        let (Some(counts), Some(counted)) = (&mut *self.counts(), &mut batch.delays) else { return };
+        counts.effective_to_log.add(&std::mem::take(counted));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let now_ns = i64::try_from(now).unwrap_or(i64::MAX);
-        let mut counts = self.counts();
-        if let Some(counted) = &mut batch.delays {
-            counts.effective_to_log.add(&std::mem::take(counted));
-        }
         messages.times_ns().iter().for_each(|time_ns| counts.log_to_applied.count(now_ns.saturating_sub(*time_ns)));
     }
 
-    fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    /// All that was counted, by what lies between.
+    pub(crate) fn told(&self) -> BTreeMap<&'static str, Told> {
+        let counts = self.counts();
+        let both = counts.as_ref().map(|counts| {
+            [("effective_to_log", told(&counts.effective_to_log)), ("log_to_applied", told(&counts.log_to_applied))]
+        });
+        both.into_iter().flatten().collect()
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Option<Counts>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-#[pymethods]
-impl Delays {
-    #[new]
-    fn new() -> Self {
-        Self::default()
-    }
-
-    /// The delays below which the buckets end, in nanoseconds; the last bucket has no such bound.
-    #[classattr]
-    #[pyo3(name = "BOUNDS_NS")]
-    fn bounds_ns() -> Vec<i64> {
-        (0..).take(BUCKETS - 1).map(Histogram::bound_ns).collect()
-    }
-
-    /// Of applied events with a time: the log's time minus theirs. Counts by bucket, and their sum in nanoseconds.
-    #[getter]
-    fn effective_to_log(&self) -> Counted {
-        let counts = self.counts();
-        (counts.effective_to_log.counts, counts.effective_to_log.sum_ns())
-    }
-
-    /// Of messages: this host's time when they were applied minus the time at which the log took them.
-    #[getter]
-    fn log_to_applied(&self) -> Counted {
-        let counts = self.counts();
-        (counts.log_to_applied.counts, counts.log_to_applied.sum_ns())
-    }
+fn told(histogram: &Histogram) -> Told {
+    let bounds = (0..).take(BUCKETS - 1).map(Histogram::bound_ns).collect();
+    (bounds, histogram.counts.to_vec(), histogram.sum_ns())
 }

@@ -25,7 +25,7 @@ pyo3::create_exception!(
     >>> from tallystick import Engine
     >>> Engine("[engine]\nhistory_max = 0")
     Traceback (most recent call last):
-    tallystick._engine.ConfigError: engine.history_max: 0 is not within 1 to 4096"#
+    tallystick._engine.ConfigError: engine.history_max: 0 does not do; give a whole number from 1 to 4096"#
 );
 pyo3::create_exception!(
     tallystick._engine,
@@ -36,7 +36,7 @@ pyo3::create_exception!(
     >>> from tallystick import Engine
     >>> Engine().apply(b"", first_sequence=0)
     Traceback (most recent call last):
-    tallystick._engine.SequenceError: sequence 0 is none: the first one of a log is 1"#
+    tallystick._engine.SequenceError: there is no sequence 0: the first one of a log is 1"#
 );
 pyo3::create_exception!(
     tallystick._engine,

@@ -1,12 +1,13 @@
-//! What callers hand in: messages and their log times, borrowed where Python allows it.
+//! What callers hand in: messages, borrowed where Python allows it, encoded where they are Python objects.
 
 use std::ops::Deref;
 
-use numpy::PyReadonlyArray1;
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyList, PyMapping, PyString, PyTuple};
 
 /// Bytes of any kind: borrowed from `bytes`, copied from what could change under our hands.
 pub(crate) enum Bytes {
@@ -50,67 +51,51 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Messages {
         if let Ok(lines) = object.extract::<Bytes>() {
             return Ok(Self::Lines(lines));
         }
-        object
-            .extract()
-            .map(Self::List)
-            .map_err(|_| PyTypeError::new_err("messages must be bytes (NDJSON) or a sequence of bytes (bus messages)"))
+        if let Ok(text) = object.cast::<PyString>() {
+            return Ok(Self::Lines(Bytes::Borrowed(text.encode_utf8()?.into())));
+        }
+        list(&object).map(Self::List)
     }
 }
 
-/// Log times in nanoseconds: none (each event's own), one for all, or one per message.
-pub(crate) enum LogTimes {
-    OfEvents,
-    One(i64),
-    Each(Vec<i64>),
+/// Bus messages, each bytes, a text, or an event as a Python object.
+pub(crate) struct List(pub(crate) Vec<PyBackedBytes>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for List {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        list(&object).map(Self)
+    }
 }
 
-impl LogTimes {
-    /// Reads the argument and checks that it fits the messages.
-    pub(crate) fn read(object: Option<&Bound<'_, PyAny>>, messages: &Messages) -> PyResult<Self> {
-        let times = match object {
-            None => Self::OfEvents,
-            Some(object) => {
-                if let Ok(time) = object.extract::<i64>() {
-                    Self::One(time)
-                } else if let Ok(array) = object.extract::<PyReadonlyArray1<'_, i64>>() {
-                    Self::Each(array.as_array().to_vec())
-                } else {
-                    Self::Each(
-                        object
-                            .extract()
-                            .map_err(|_| PyTypeError::new_err("log_time_ns must be an int, int64 times or None"))?,
-                    )
-                }
-            }
-        };
-        match (messages, &times) {
-            (Messages::List(_), Self::OfEvents) => {
-                Err(PyValueError::new_err("a list of messages needs log_time_ns: the bus's time of the messages"))
-            }
-            (Messages::Lines(_), Self::Each(_)) => {
-                Err(PyValueError::new_err("an NDJSON buffer takes one log_time_ns, or None for each event's own time"))
-            }
-            (Messages::List(list), Self::Each(each)) if list.len() != each.len() => {
-                Err(PyValueError::new_err(format!("{} messages have {} log times", list.len(), each.len())))
-            }
-            _ => Ok(times),
-        }
+fn list(object: &Bound<'_, PyAny>) -> PyResult<Vec<PyBackedBytes>> {
+    let is_list = object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>();
+    if !is_list && (object.is_instance_of::<PyString>() || object.cast::<PyMapping>().is_ok()) {
+        return Err(PyTypeError::new_err("messages are a list: [event], not the event alone"));
     }
+    let items = object.try_iter().map_err(|_| {
+        PyTypeError::new_err("messages must be NDJSON (bytes or a text), or a list of bytes, texts or events as dicts")
+    })?;
+    let mut messages = Vec::with_capacity(object.len().unwrap_or_default());
+    for item in items {
+        messages.push(message(item?, messages.len())?);
+    }
+    Ok(messages)
+}
 
-    /// The time of the message at a place.
-    pub(crate) fn at(&self, place: usize) -> i64 {
-        match self {
-            Self::OfEvents => 0,
-            Self::One(time) => *time,
-            Self::Each(times) => times[place],
-        }
+/// One message. Of bytes, nothing is looked at but their type.
+fn message(item: Bound<'_, PyAny>, place: usize) -> PyResult<PyBackedBytes> {
+    let item = match item.cast_into::<PyBytes>() {
+        Ok(bytes) => return Ok(bytes.into()),
+        Err(other) => other.into_inner(),
+    };
+    if let Ok(text) = item.cast::<PyString>() {
+        return Ok(text.encode_utf8()?.into());
     }
-
-    /// The one time of an NDJSON buffer.
-    pub(crate) const fn of_lines(&self) -> Option<i64> {
-        match self {
-            Self::One(time) => Some(*time),
-            Self::OfEvents | Self::Each(_) => None,
-        }
+    if let Ok(bytes) = item.extract::<PyBackedBytes>() {
+        return Ok(bytes);
     }
+    let encode = item.py().import(intern!(item.py(), "tallystick.message"))?.getattr(intern!(item.py(), "encode"))?;
+    Ok(encode.call1((item, place))?.cast_into::<PyBytes>()?.into())
 }

@@ -1,5 +1,5 @@
-//! One NumPy array as the memory of a column: which of NumPy's types stand for which of the engine's, and where a value
-//! is missing.
+//! One NumPy array as the memory of a column: which of NumPy's types stand for which of the engine's, and where a
+//! value is missing.
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;

@@ -1,5 +1,5 @@
-//! NumPy columns, codes with their categories, and plain strings as the engine's columns. Each array is copied once, by
-//! NumPy: its memory could change while the engine reads it without the GIL.
+//! NumPy columns, codes with their categories, and plain strings as the engine's columns. Each array is copied once,
+//! by NumPy: its memory could change while the engine reads it without the GIL.
 
 use std::sync::Arc;
 

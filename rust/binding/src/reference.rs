@@ -2,13 +2,16 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use tallystick_contract::config::Config;
 use tallystick_reference as core;
 
 use crate::errors::ConfigError;
-use crate::input::{LogTimes, Messages};
+use crate::input::Messages;
+use crate::log_time::{LogTimes, When};
+use crate::questions::parsed;
 
 /// The slow, obvious twin of the engine, for proofs: same contract, no speed.
 ///
@@ -40,16 +43,25 @@ impl Reference {
         Ok(Self { state: Mutex::new(core::Reference::new(config)) })
     }
 
-    /// Applies messages as the engine does, and gives the names of their outcomes.
-    #[pyo3(signature = (messages, first_sequence, log_time_ns = None))]
+    /// Applies messages as the engine does, and returns the names of their outcomes. It has no clock: give it the
+    /// times that the engine had, or `event_times=True`. Raises `ValueError` for neither.
+    ///
+    ///     >>> Reference().apply([b"{}"], 1, 0)
+    ///     ['malformed']
+    #[pyo3(signature = (messages, first_sequence, log_time_ns = None, *, event_times = false))]
     fn apply(
         &self,
         py: Python<'_>,
         messages: Messages,
         first_sequence: u64,
         log_time_ns: Option<&Bound<'_, PyAny>>,
+        event_times: bool,
     ) -> PyResult<Vec<&'static str>> {
-        let times = LogTimes::read(log_time_ns, &messages)?;
+        let times = LogTimes::read(When { ns: log_time_ns, moment: None, of_events: event_times })?;
+        if matches!(times, LogTimes::Now) {
+            return Err(PyValueError::new_err("the twin has no clock: give log_time_ns, or event_times=True"));
+        }
+        times.check(&messages)?;
         Ok(py.detach(|| {
             let mut state = self.state();
             let answers = match &messages {
@@ -67,12 +79,17 @@ impl Reference {
         }))
     }
 
-    /// Releases what is held, as at the end of a replay.
+    /// Releases what is held, as at the end of a replay: as of a log sequence.
+    ///
+    ///     >>> Reference().release_held(1)
     fn release_held(&self, py: Python<'_>, sequence: u64) {
         py.detach(|| self.state().release_held(sequence));
     }
 
-    /// The balances file.
+    /// Returns the balances file (`docs/events.md` §10): NDJSON in units.
+    ///
+    ///     >>> Reference().balances()
+    ///     b''
     fn balances<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         let lines = py.detach(|| {
             let mut out = Vec::new();
@@ -85,21 +102,37 @@ impl Reference {
         PyBytes::new(py, &lines)
     }
 
-    /// Code and subject of all exceptions that are open or acknowledged.
+    /// Returns code and subject of all exceptions that are open or acknowledged, as `Engine.open_exceptions`.
+    ///
+    ///     >>> Reference().open_exceptions()
+    ///     []
     fn open_exceptions(&self, py: Python<'_>) -> Vec<String> {
         py.detach(|| self.state().open_exceptions().into_iter().collect())
     }
 
-    /// Replenishment signals that stand, as a JSON array.
-    fn replenishment(&self, py: Python<'_>) -> String {
-        py.detach(|| self.state().replenishment().to_string())
+    /// Returns replenishment signals that stand, as `Engine.replenishment`.
+    ///
+    ///     >>> Reference().replenishment()
+    ///     []
+    fn replenishment<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let signals = py.detach(|| self.state().replenishment().to_string());
+        parsed(py, signals.as_bytes())
     }
 
+    /// Returns a hash over all balances, as `Engine.state_hash`: equal for equal ledgers.
+    ///
+    ///     >>> from tallystick import Engine
+    ///     >>> Reference().state_hash() == Engine().state_hash()
+    ///     True
     fn state_hash(&self, py: Python<'_>) -> String {
         py.detach(|| self.state().state_hash().to_string())
     }
 
     fn __len__(&self, py: Python<'_>) -> usize {
         py.detach(|| self.state().balances().len())
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("Reference(positions={})", self.__len__(py))
     }
 }

@@ -59,8 +59,13 @@ pub struct Code {
 }
 
 /// What is to be known of a code that a type of somebody's own raises.
-pub const OF_ITS_OWN: Code =
-    Code { name: "", severity: Error, owner: It, settled: ByHand, cure: "look at the original event and its source" };
+pub const OF_ITS_OWN: Code = Code {
+    name: "",
+    severity: Error,
+    owner: It,
+    settled: ByHand,
+    cure: "a type of your own raises it each time; do what it asks for, then: tallystick exceptions resolve NUMBER; or: tallystick exceptions discard NUMBER --note WHY",
+};
 
 /// All codes that are built in, by name.
 pub const CODES: [Code; 37] = [
@@ -69,91 +74,91 @@ pub const CODES: [Code; 37] = [
         severity: Warning,
         owner: Operations,
         settled: ByItself("it is so no more"),
-        cure: "nothing was freed that others hold; find the claim that is missing, or the release that was sent twice and void it. It settles itself",
+        cure: "nothing was freed that others hold; send the claim that is missing, or void the release that was sent twice: tallystick trail SKU LOCATION shows both. It settles itself",
     },
     Code {
         name: "closed_line",
         severity: Warning,
         owner: Operations,
         settled: ByItself("it is so no more"),
-        cure: "find out which is right, the close or what came after it; void the wrong one, or state the line again if more is to go",
+        cure: "find out which is right, the close or what came after it: tallystick claims --document DOCUMENT; void the wrong one, or state the line again if more is to go",
     },
     Code {
         name: "conflict",
         severity: Error,
         owner: It,
         settled: ByHand,
-        cure: "the source must use a new id for a new event; find out which of the two is right and send a correction under a new key",
+        cure: "the source must use a new id for a new event; if the second is right, send it as event.corrected, then: tallystick exceptions resolve NUMBER; if the first is: tallystick exceptions discard NUMBER --note WHY",
     },
     Code {
         name: "contributor",
         severity: Info,
         owner: It,
         settled: ByHand,
-        cure: "nothing, if both systems should say this; else give the source another role in [[ownership.rules]]: tallystick policy apply FILE",
+        cure: "nothing, if both systems should say this: tallystick exceptions discard NUMBER --note WHY; else give the source another role in [[ownership.rules]]: tallystick policy apply FILE",
     },
     Code {
         name: "count_beyond_history",
         severity: Error,
         owner: Operations,
         settled: ByHand,
-        cure: "count again now, or raise engine.history_max",
+        cure: "count again now and send it under a new id, or raise engine.history_max; then: tallystick exceptions resolve NUMBER",
     },
     Code {
         name: "document_clash",
         severity: Warning,
         owner: It,
         settled: ByItself("it is so no more"),
-        cure: "if both mean one order, let one of them state it ([[ownership.rules]]); if not, keep their numbers apart with documents in [sources.NAME]",
+        cure: "if both mean one order, let one of them state it ([[ownership.rules]]); if not, keep their numbers apart with documents in [sources.NAME]: tallystick policy apply FILE",
     },
     Code {
         name: "duplicate_suspect",
         severity: Warning,
         owner: Operations,
         settled: ByHand,
-        cure: "compare the two events; if it is one, send the opposite movement under a new key",
+        cure: "compare the two events; if they are one, send event.voided for the second, which settles it; if they are two: tallystick exceptions resolve NUMBER",
     },
     Code {
         name: "insufficient",
         severity: Warning,
         owner: Operations,
         settled: ByHand,
-        cure: "ask for the quantity or the date that the cause names, under a new key",
+        cure: "ask again for the quantity or the date that the cause names, under a new id: tallystick reserve SKU LOCATION QUANTITY; then: tallystick exceptions resolve NUMBER",
     },
     Code {
         name: "late",
         severity: Info,
         owner: It,
         settled: ByHand,
-        cure: "nothing, if this was a delay; if it happens often, raise gap_wait or look at the transport",
+        cure: "nothing, if this was a delay: tallystick exceptions discard NUMBER --note WHY; if it happens often, raise gap_wait or look at the transport (tallystick sources)",
     },
     Code {
         name: "loop",
         severity: Error,
         owner: It,
         settled: Accepted,
-        cure: "find the two systems that send each other's changes back, and stop one; if the way is that long, raise echo.hops_max. Then: tallystick exceptions repair --code loop",
+        cure: "find the two systems that send each other's changes back, and stop one; if the way is that long, raise echo.hops_max (tallystick policy apply FILE). Then: tallystick exceptions repair --code loop",
     },
     Code {
         name: "malformed",
         severity: Error,
         owner: It,
         settled: Accepted,
-        cure: "correct the event at its source and send it again under the same key",
+        cure: "correct the event here (tallystick exceptions repair NUMBER --set FIELD=VALUE), or at its source, and send it again under the same id",
     },
     Code {
         name: "mass_change",
         severity: Critical,
         owner: Operations,
         settled: ByItself("the decision"),
-        cure: "find out whether the source meant it, then: tallystick exceptions approve NUMBER, or deny NUMBER; mass_change_percent in [approvals] decides",
+        cure: "find out whether the source meant it, then: tallystick exceptions approve NUMBER, or: tallystick exceptions deny NUMBER; mass_change_percent in [approvals] decides",
     },
     Code {
         name: "negative_stock",
         severity: Warning,
         owner: Operations,
         settled: ByItself("`on_hand` is zero or more again"),
-        cure: "count the position, or find the receipt that is missing",
+        cure: "send the receipt that is missing, or count the position and send stock.counted; tallystick trail SKU LOCATION shows what moved it. It settles itself",
     },
     Code {
         name: "not_owner",
@@ -167,35 +172,35 @@ pub const CODES: [Code; 37] = [
         severity: Warning,
         owner: Operations,
         settled: ByItself("there is enough again"),
-        cure: "lower a protection, or accept that the first channel that comes is served first",
+        cure: "lower a protection (protection.set), or accept that the first channel that comes is served first: tallystick exceptions discard NUMBER --note WHY",
     },
     Code {
         name: "over_release",
         severity: Warning,
         owner: Operations,
         settled: ByItself("the release is taken back"),
-        cure: "nothing more was given back than was held; look for a release that was sent twice",
+        cure: "nothing more was given back than was held; if a release was sent twice, void it; else: tallystick exceptions resolve NUMBER",
     },
     Code {
         name: "overflow",
         severity: Critical,
         owner: It,
         settled: ByHand,
-        cure: "check the unit of measure and the history of this position",
+        cure: "check the unit of measure and the history of this position (tallystick trail SKU LOCATION); then: tallystick exceptions resolve NUMBER",
     },
     Code {
         name: "pending_approval",
         severity: Warning,
         owner: Operations,
         settled: ByItself("the decision"),
-        cure: "compare before and after, then: tallystick exceptions approve NUMBER, or deny NUMBER; the limits stand in [approvals]",
+        cure: "compare before and after, then: tallystick exceptions approve NUMBER, or: tallystick exceptions deny NUMBER; the limits stand in [approvals]",
     },
     Code {
         name: "quantity_invalid",
         severity: Error,
         owner: Operations,
         settled: Accepted,
-        cure: "correct the quantity at its source and send the event again under the same key",
+        cure: "correct the quantity: tallystick exceptions repair NUMBER --set quantity=QUANTITY; or at its source, under the same id",
     },
     Code {
         name: "receipt_variance",
@@ -209,21 +214,21 @@ pub const CODES: [Code; 37] = [
         severity: Error,
         owner: Operations,
         settled: ByItself("it is covered again"),
-        cure: "bring supply forward, or void or reschedule one of the reservations that are named",
+        cure: "bring supply forward, or void one of the reservations that are named: tallystick void SOURCE/ID; or ask for a later day",
     },
     Code {
         name: "sequence_gap",
         severity: Critical,
         owner: It,
         settled: ByItself("all its numbers came after all"),
-        cure: "find out what became of these events and send them again; they are applied as late",
+        cure: "find out what became of these events and send them again, they are applied as late; if they never were: tallystick exceptions discard NUMBER --note WHY",
     },
     Code {
         name: "sequence_missing",
         severity: Error,
         owner: It,
         settled: Accepted,
-        cure: "send the event with its number, or declare the source's order as \"arrival\"",
+        cure: "give it its number: tallystick exceptions repair NUMBER --set sequence=NEXT; or declare the source's order as \"arrival\" (tallystick policy apply FILE), then: tallystick exceptions repair NUMBER",
     },
     Code {
         name: "ship_without_pick",
@@ -237,49 +242,49 @@ pub const CODES: [Code; 37] = [
         severity: Warning,
         owner: Operations,
         settled: ByHand,
-        cure: "count the location and allocate the rest of the order elsewhere",
+        cure: "count the location, allocate the rest of the order elsewhere (tallystick atp SKU), then: tallystick exceptions resolve NUMBER",
     },
     Code {
         name: "source_lag",
         severity: Warning,
         owner: It,
         settled: ByItself("the source is on time again"),
-        cure: "look at the source and its transport (tallystick sources); alert_lag in [sources] decides what is too late",
+        cure: "look at the source and its transport: tallystick sources SOURCE; alert_lag in [sources] decides what is too late",
     },
     Code {
         name: "source_refusals",
         severity: Critical,
         owner: It,
         settled: ByItself("a run with fewer refusals"),
-        cure: "look at what was refused: tallystick exceptions list --source NAME; alert_refusals_percent in [sources] decides what is too much",
+        cure: "look at what was refused: tallystick exceptions list --source SOURCE; alert_refusals_percent in [sources] decides what is too much",
     },
     Code {
         name: "supply_overdue",
         severity: Warning,
         owner: Operations,
         settled: ByItself("the line is in order again"),
-        cure: "ask the supplier, and reschedule, receive or cancel the line",
+        cure: "ask the supplier, and reschedule, receive or cancel the line (supply.rescheduled, stock.received, supply.cancelled); tallystick atp SKU LOCATION --horizon shows it",
     },
     Code {
         name: "time_out_of_bounds",
         severity: Error,
         owner: It,
         settled: Accepted,
-        cure: "correct the clock of the source, or declare it as a load of history (max_age = \"none\")",
+        cure: "correct the clock of the source: tallystick exceptions repair NUMBER --set time=TIME; or let it be late with max_age in [sources] (tallystick policy apply FILE), then: tallystick exceptions repair NUMBER",
     },
     Code {
         name: "too_large",
         severity: Error,
         owner: It,
         settled: ByHand,
-        cure: "send a smaller event; unknown fields count too",
+        cure: "send a smaller event under the same id, unknown fields count too; then: tallystick exceptions resolve NUMBER",
     },
     Code {
         name: "transfer_overdue",
         severity: Warning,
         owner: Operations,
         settled: ByItself("the dispatch was taken"),
-        cure: "ask where the goods are; send transfer.received, or void the dispatch; age in [transfers] decides what is too long",
+        cure: "ask where the goods are; send transfer.received, or void the dispatch (tallystick trail SKU LOCATION); age in [transfers] decides what is too long",
     },
     Code {
         name: "unallocated_pick",
@@ -293,35 +298,35 @@ pub const CODES: [Code; 37] = [
         severity: Info,
         owner: It,
         settled: ByItself("its definition"),
-        cure: "send item.defined for it, or for the item that it is an alias of; [master] mode decides who asks",
+        cure: "send item.defined for it, or for the item that it is an alias of; [master] mode decides who asks (tallystick policy apply FILE)",
     },
     Code {
         name: "unknown_location",
         severity: Info,
         owner: It,
         settled: ByItself("its definition"),
-        cure: "send location.defined for it, or for the location that it is an alias of; [master] mode decides who asks",
+        cure: "send location.defined for it, or for the location that it is an alias of; [master] mode decides who asks (tallystick policy apply FILE)",
     },
     Code {
         name: "unknown_reference",
         severity: Error,
         owner: It,
         settled: Accepted,
-        cure: "send first what the cause names, or correct the name at its source; then send this one again, under a new id if its id was answered already",
+        cure: "send first what the cause names, or correct the name; then: tallystick exceptions repair NUMBER; an id that was answered already needs a new one",
     },
     Code {
         name: "unknown_type",
         severity: Error,
         owner: It,
         settled: Accepted,
-        cure: "add the type or an alias for it to [types], or correct the source, and send the event again",
+        cure: "add the type to [types], or an alias for it (tallystick policy apply FILE), then: tallystick exceptions repair --code unknown_type; or correct it: tallystick exceptions repair NUMBER --set type=TYPE",
     },
     Code {
         name: "unregistered_source",
         severity: Warning,
         owner: It,
         settled: ByHand,
-        cure: "name the source in [[ownership.rules]], or give it a table in [sources]: tallystick policy apply FILE. What was only observed has to be sent again under new ids",
+        cure: "name the source in [[ownership.rules]], or give it a table in [sources] (tallystick policy apply FILE), and send what was only observed again under new ids; then: tallystick exceptions resolve NUMBER",
     },
 ];
 
@@ -348,6 +353,9 @@ mod tests {
         for (place, code) in CODES.iter().enumerate() {
             assert_eq!(find(code.name), code);
             assert!(CODES[..place].iter().all(|other| other.cure != code.cure), "{}", code.name);
+        }
+        for code in CODES.iter().chain([&OF_ITS_OWN]) {
+            assert!(code.cure.contains("tallystick "), "{}: no command mends it", code.name);
         }
         assert_eq!(*find("of_my_own"), OF_ITS_OWN);
     }

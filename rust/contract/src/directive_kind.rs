@@ -18,6 +18,8 @@ pub enum DirectiveKind {
     Resolved,
     /// `exception.discarded`
     Discarded,
+    /// `exception.assigned`
+    Assigned,
     /// `configuration.changed`
     ConfigurationChanged,
     /// `item.defined`
@@ -69,7 +71,7 @@ pub enum DirectiveKind {
 }
 
 /// Every type with the members that count for its body.
-const KINDS: [(&str, DirectiveKind, &[&str]); 31] = [
+const KINDS: [(&str, DirectiveKind, &[&str]); 32] = [
     ("event.voided", DirectiveKind::Voided, &["target"]),
     ("event.corrected", DirectiveKind::Corrected, &["target", "event"]),
     ("approval.granted", DirectiveKind::Granted, &["target", "exception"]),
@@ -77,6 +79,7 @@ const KINDS: [(&str, DirectiveKind, &[&str]); 31] = [
     ("exception.acknowledged", DirectiveKind::Acknowledged, &["exception"]),
     ("exception.resolved", DirectiveKind::Resolved, &["exception"]),
     ("exception.discarded", DirectiveKind::Discarded, &["exception"]),
+    ("exception.assigned", DirectiveKind::Assigned, &["exception", "team"]),
     ("configuration.changed", DirectiveKind::ConfigurationChanged, &["config", "mode"]),
     ("item.defined", DirectiveKind::ItemDefined, ITEM),
     ("item.retired", DirectiveKind::ItemRetired, ITEM),
@@ -118,6 +121,8 @@ const MOVE: &[&str] = &["sku", "location", "group", "from", "to", "quantity", "u
 const GROUP: &[&str] = &["group", "locations", "groups"];
 /// The member that names where the answer goes.
 pub const REPLY: &str = "reply";
+/// The member that names the person behind an operator. It says who spoke, and is no part of what is said.
+pub const PERSON: &str = "person";
 
 impl DirectiveKind {
     /// The kind of a type, if it is a directive's.
@@ -152,6 +157,7 @@ impl DirectiveKind {
                 | Self::Acknowledged
                 | Self::Resolved
                 | Self::Discarded
+                | Self::Assigned
                 | Self::ConfigurationChanged
         )
     }

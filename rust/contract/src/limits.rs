@@ -124,6 +124,13 @@ pub const SHARDS_MAX: usize = 64;
 /// Postings in one rule.
 pub const POSTINGS_MAX: usize = 4;
 
+/// Longest name of a team, in bytes.
+pub const TEAM_BYTES_MAX: usize = 32;
+/// Teams of `[exceptions] teams`.
+pub const TEAMS_MAX: usize = 100;
+/// Longest name of the person behind an operator, in bytes.
+pub const PERSON_BYTES_MAX: usize = 64;
+
 /// Rules of `[[replenish]]`.
 pub const REPLENISH_RULES_MAX: usize = 1_000;
 /// Days of a lead time, or of demand, in `[[replenish]]`.

@@ -1,12 +1,13 @@
 //! The rule table: event types and their postings, as data. Knows no event and no ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::account::Account;
+use crate::codes;
 use crate::directive_kind::DirectiveKind;
 use crate::heap_size::{flat, heap_size};
 use crate::limits::{POSTINGS_MAX, TYPE_BYTES_MAX};
@@ -248,6 +249,17 @@ impl RuleTable {
     /// The number of the rule for a type or alias.
     pub fn find(&self, name: &str) -> Option<u16> {
         self.names.find(hash(name), |(known, _)| **known == *name).map(|(_, rule)| *rule)
+    }
+
+    /// Every name with its rule, aliases included, by name.
+    pub fn by_name(&self) -> BTreeMap<&str, &Rule> {
+        self.names.iter().map(|(name, number)| (&**name, self.rule(*number))).collect()
+    }
+
+    /// The codes of exceptions that types of somebody's own raise.
+    pub fn own_codes(&self) -> impl Iterator<Item = &str> {
+        let raised: BTreeSet<&str> = self.rules.iter().filter_map(|rule| rule.exception.as_deref()).collect();
+        raised.into_iter().filter(|code| codes::find(code).name.is_empty())
     }
 
     /// A rule by its number.

@@ -1,12 +1,9 @@
-//! Team: who works on an exception (`docs/truth.md`).
-
-use serde::{Deserialize, Serialize};
+//! Team: who works on an exception (`docs/truth.md`): those that codes begin with. A configuration may name others.
 
 use crate::heap_size::flat;
 
-/// Who works on an exception.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// Who works on an exception, unless the configuration says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Team {
     /// The people who move the goods.
     Operations,
@@ -28,3 +25,6 @@ impl Team {
         }
     }
 }
+
+/// All of them.
+pub const ALL: [Team; 3] = [Team::Operations, Team::Finance, Team::It];

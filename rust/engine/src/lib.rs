@@ -51,6 +51,7 @@ mod work;
 pub use diagnostics::exception::ExceptionRecord;
 pub use output::batch::{Batch, Key, Reply};
 pub use output::effect::Message;
+pub use spine::check::LineChecks;
 pub use spine::engine::{Engine, Flush, SequenceError};
 pub use spine::snapshot;
 pub use stock::Spot;

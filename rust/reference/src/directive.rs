@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tallystick_contract::config::Config;
-use tallystick_contract::limits::{EVENT_BYTES_MAX, NAME_BYTES_MAX, TYPE_BYTES_MAX};
+use tallystick_contract::limits::{EVENT_BYTES_MAX, NAME_BYTES_MAX, TEAM_BYTES_MAX, TYPE_BYTES_MAX};
 use tallystick_contract::outcome::Outcome;
 use tallystick_contract::rules::QuantityRule;
 
@@ -19,7 +19,7 @@ use super::time::Time;
 use super::work::State;
 
 /// The directives with the members that count for them.
-const KINDS: [(&str, &[&str]); 15] = [
+const KINDS: [(&str, &[&str]); 16] = [
     ("event.voided", &["target"]),
     ("event.corrected", &["target", "event"]),
     ("approval.granted", &["target", "exception"]),
@@ -27,6 +27,7 @@ const KINDS: [(&str, &[&str]); 15] = [
     ("exception.acknowledged", &["exception"]),
     ("exception.resolved", &["exception"]),
     ("exception.discarded", &["exception"]),
+    ("exception.assigned", &["exception", "team"]),
     ("configuration.changed", &["config", "mode"]),
     ("item.defined", ITEM),
     ("item.retired", ITEM),
@@ -68,6 +69,10 @@ pub(super) enum What {
         exception: u64,
         to: State,
     },
+    Assign {
+        exception: u64,
+        team: String,
+    },
     /// Tables to act on; nothing where only a shadow begins or ends.
     Configure {
         tables: Option<String>,
@@ -108,7 +113,7 @@ pub(super) struct ReceiptLine {
 impl Directive {
     /// Whether only operators may say it.
     pub(super) fn is_for_operators(&self) -> bool {
-        matches!(self.what, What::Decide { .. } | What::Move { .. } | What::Configure { .. })
+        matches!(self.what, What::Decide { .. } | What::Move { .. } | What::Assign { .. } | What::Configure { .. })
     }
 
     /// The event that it is about, and must wait for.
@@ -175,6 +180,10 @@ pub(super) fn decode(
         "exception.acknowledged" => moved(fields, State::Acknowledged)?,
         "exception.resolved" => moved(fields, State::Resolved)?,
         "exception.discarded" => moved(fields, State::Discarded)?,
+        "exception.assigned" => {
+            let exception = fields.positive("exception")?.ok_or(Malformed)?;
+            Ok(What::Assign { exception, team: fields.name("team", TEAM_BYTES_MAX)?.ok_or(Malformed)? })
+        }
         "configuration.changed" => Ok(What::Configure { tables: tables(fields, config)? }),
         "item.defined" | "item.retired" => {
             let name = fields.name("sku", NAME_BYTES_MAX)?.ok_or(Malformed)?;

@@ -224,6 +224,11 @@ impl Reference {
                     return Reply::new(Outcome::UnknownReference);
                 }
             }
+            What::Assign { exception, team } => {
+                if !self.config.teams().any(|known| known == team) || !self.work.is_live(*exception) {
+                    return Reply::new(Outcome::UnknownReference);
+                }
+            }
             What::Configure { tables: Some(tables) } => return self.configure(tables, sequence),
             What::Define { table, name, version } => {
                 self.master.define(*table, name, turn.rank(), version.clone());

@@ -95,6 +95,11 @@ impl Work {
         item.map(|item| item.state = state).is_some()
     }
 
+    /// Whether an item is open or acknowledged.
+    pub(super) fn is_live(&mut self, number: u64) -> bool {
+        self.item_mut(number).is_some_and(|item| item.is_live())
+    }
+
     /// Code and subject of an item, whatever was done about it.
     pub(super) fn find(&self, number: u64) -> Option<(&str, &str)> {
         let at = usize::try_from(number.checked_sub(1)?).ok()?;

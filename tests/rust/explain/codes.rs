@@ -69,11 +69,11 @@ fn the_table_in_the_documents_is_true() {
             Settled::ByItself(when) => when,
             Settled::ByHand => "hand",
         };
-        let owner = Config::default().team(code.name).name();
+        let owner = Config::default().team(code.name).to_owned();
         assert_eq!(find(cells[0].trim_matches('`')), code);
         assert_eq!(
             [cells[1], &cells[2].to_lowercase(), cells[3]],
-            [code.severity.name(), owner, settled],
+            [code.severity.name(), &*owner, settled],
             "{}",
             code.name
         );

@@ -5,7 +5,9 @@ mod claims;
 mod promise;
 mod replenish;
 mod safety;
+mod schema;
 mod source;
+mod teams;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -13,18 +15,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::codes;
 use crate::heap_size::{flat, heap_size};
 use crate::limits::{
-    AHEAD_DEFAULT_NS, CONFIG_BYTES_MAX, CORRECTIONS_DEFAULT, CORRECTIONS_MAX, DAY_NS, DEDUP_KEYS_DEFAULT,
-    EXCEPTIONS_KEPT_DEFAULT, HISTORY_DEFAULT, HISTORY_MAX, HOPS_DEFAULT, SOURCE_BYTES_MAX,
+    AHEAD_DEFAULT_NS, CONFIG_BYTES_MAX, CORRECTIONS_DEFAULT, DAY_NS, DEDUP_KEYS_DEFAULT, EXCEPTIONS_KEPT_DEFAULT,
+    HISTORY_DEFAULT, HOPS_DEFAULT, SOURCE_BYTES_MAX,
 };
 pub use crate::order::{Order, Ordering};
 use crate::ownership::{Policy, RawOwnership};
 use crate::rules::{RawType, RuleTable};
 
 use crate::config_text::{duration, finite};
-pub use crate::team::Team;
 pub use claims::{Claims, Leaving};
 use claims::{RawClaims, RawShipping};
 use promise::RawPromise;
@@ -35,6 +35,7 @@ pub use safety::Amount;
 use safety::{RawSafety, SafetyStock};
 use source::{ARRIVAL, RawSource, bounds};
 pub use source::{Source, TimeBounds, Unregistered};
+use teams::{RawExceptions, Teams};
 pub use watch::{Approvals, MassChange, MasterMode, Receipts};
 use watch::{RawApprovals, RawMaster, RawReceipts, RawTransfers};
 
@@ -101,7 +102,7 @@ pub struct Config {
     sources: BTreeMap<String, Source>,
     has_orders: bool,
     has_documents: bool,
-    teams: BTreeMap<String, Team>,
+    teams: Teams,
     safety: SafetyStock,
     /// All of it as JSON.
     canonical: Box<str>,
@@ -135,7 +136,7 @@ impl Config {
     /// let config = Config::parse("[engine]\ndedup_window = \"90s\"").unwrap();
     /// assert_eq!(config.dedup_window_ns, 90_000_000_000);
     /// let refused = Config::parse("[engine]\nhistory_max = 0").unwrap_err();
-    /// assert_eq!(refused, "engine.history_max: 0 is not within 1 to 4096");
+    /// assert_eq!(refused, "engine.history_max: 0 does not do; give a whole number from 1 to 4096");
     /// ```
     ///
     /// # Errors
@@ -144,7 +145,12 @@ impl Config {
         if text.len() > CONFIG_BYTES_MAX {
             return Err(format!("configuration is longer than {CONFIG_BYTES_MAX} bytes"));
         }
-        read::<Raw>(text)?.validate()
+        read_raw(text)?.validate()
+    }
+
+    /// Every table and key with its form, its default (as TOML) and what it is for, as a JSON array.
+    pub fn schema() -> String {
+        schema::to_json()
     }
 
     /// This configuration with some of its tables replaced as a whole, as `configuration.changed` asks. The fingerprint
@@ -161,7 +167,7 @@ impl Config {
             }
             whole[name] = table.clone();
         }
-        let raw: Raw = serde_json::from_value(whole).map_err(|error| error.to_string())?;
+        let raw: Raw = serde_json::from_value(schema::checked(whole)?).map_err(|error| error.to_string())?;
         let changed = Self { fingerprint: self.fingerprint, is_changed: true, ..raw.validate()? };
         if changed.promise.bucket != self.promise.bucket {
             return Err(
@@ -176,7 +182,7 @@ impl Config {
     /// # Errors
     /// When the text was not written so.
     pub fn with_canonical(&self, canonical: &str) -> Result<Self, String> {
-        Ok(Self { fingerprint: self.fingerprint, is_changed: true, ..read::<Raw>(canonical)?.validate()? })
+        Ok(Self { fingerprint: self.fingerprint, is_changed: true, ..read_raw(canonical)?.validate()? })
     }
 
     /// Whether tables as written are one table with this name.
@@ -255,8 +261,13 @@ impl Config {
     }
 
     /// Who works on an exception with this code.
-    pub fn team(&self, code: &str) -> Team {
-        self.teams.get(code).copied().unwrap_or_else(|| codes::find(code).owner)
+    pub fn team(&self, code: &str) -> &str {
+        self.teams.of(code)
+    }
+
+    /// All teams: those that are built in, then those that the configuration names.
+    pub fn teams(&self) -> impl Iterator<Item = &str> {
+        self.teams.names()
     }
 
     /// Safety stock of a position at a time. `is_in` tells whether its location is in a group then. Sub-positions (lot,
@@ -316,6 +327,11 @@ fn read<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, String> {
     } else {
         toml::from_str(text).map_err(|error| error.to_string().trim().replace('\n', " "))
     }
+}
+
+/// Reads a whole configuration, whose form is checked first: what serde says of it is in words of its own.
+fn read_raw(text: &str) -> Result<Raw, String> {
+    serde_json::from_value(schema::checked(read(text)?)?).map_err(|error| error.to_string())
 }
 
 /// The whole text as written.
@@ -396,16 +412,6 @@ impl Default for RawEngine {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct RawExceptions {
-    owners: BTreeMap<String, Team>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    escalate_after: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kept_max: Option<usize>,
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
 struct RawEcho {
     hops_max: Option<u64>,
 }
@@ -414,11 +420,8 @@ impl Raw {
     fn validate(self) -> Result<Config, String> {
         let dedup_window_ns = duration("engine.dedup_window", &self.engine.dedup_window)?
             .ok_or("engine.dedup_window: \"none\" is no window; give a duration such as \"24h\"")?;
-        if dedup_window_ns == 0 || self.engine.dedup_keys_max == 0 {
-            return Err("engine.dedup_window and engine.dedup_keys_max must be greater than zero, or nothing is counted exactly once".to_owned());
-        }
-        if self.engine.history_max == 0 || self.engine.history_max > HISTORY_MAX {
-            return Err(format!("engine.history_max: {} is not within 1 to {HISTORY_MAX}", self.engine.history_max));
+        if dedup_window_ns == 0 {
+            return Err("engine.dedup_window: give more than zero, or nothing is counted exactly once".to_owned());
         }
         let fallback = TimeBounds { max_age_ns: Some(dedup_window_ns), max_ahead_ns: AHEAD_DEFAULT_NS };
         let default_bounds =
@@ -432,13 +435,8 @@ impl Raw {
             sources.insert(name.clone(), raw.validate(&place, dedup_window_ns, default_bounds)?);
         }
         let corrections_max = self.engine.corrections_max.unwrap_or(CORRECTIONS_DEFAULT);
-        if corrections_max > CORRECTIONS_MAX {
-            return Err(format!("engine.corrections_max: give at most {CORRECTIONS_MAX}"));
-        }
         let exceptions_max = self.exceptions.kept_max.unwrap_or(EXCEPTIONS_KEPT_DEFAULT);
-        if !(1..=10 * EXCEPTIONS_KEPT_DEFAULT).contains(&exceptions_max) {
-            return Err(format!("exceptions.kept_max: give 1 to {}", 10 * EXCEPTIONS_KEPT_DEFAULT));
-        }
+        let teams = self.exceptions.teams()?;
         let canonical = serde_json::to_string(&self).map_err(|error| error.to_string())?;
         let operators = self.engine.operators.unwrap_or_else(|| vec!["operator".to_owned()]);
         Ok(Config {
@@ -471,7 +469,7 @@ impl Raw {
             promise: self.promise.unwrap_or_default().validate()?,
             claims: self.claims.unwrap_or_default().validate(&self.shipping, dedup_window_ns)?,
             replenish: replenish::validate(&self.replenish)?,
-            teams: self.exceptions.owners,
+            teams,
             fingerprint: blake3::derive_key("tallystick 2026 configuration v1", canonical.as_bytes()),
             canonical: canonical.into(),
             is_changed: false,

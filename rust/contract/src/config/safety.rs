@@ -173,8 +173,7 @@ impl RawSafetyRule {
         }
         let amount = match (&self.quantity, self.percent) {
             (Some(quantity), None) => Amount::Absolute(quantity.thousandths(&format!("{place}.quantity"))?),
-            (None, Some(percent @ 0..=100)) => Amount::Percent(percent),
-            (None, Some(_)) => return Err(format!("{place}.percent: more than 100 percent there is not")),
+            (None, Some(percent)) => Amount::Percent(percent),
             _ => return Err(format!("{place}: give `quantity` or `percent`")),
         };
         let time = |key: &str, text: &Option<String>, open_ns: i64| {

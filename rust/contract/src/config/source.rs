@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config_text::{duration, finite};
 use crate::heap_size::{flat, heap_size};
-use crate::limits::{GAP_WAIT_DEFAULT_NS, HELD_DEFAULT, HELD_MAX, NAME_BYTES_MAX, REGISTRATION_BYTES_MAX};
+use crate::limits::{GAP_WAIT_DEFAULT_NS, HELD_DEFAULT, NAME_BYTES_MAX, REGISTRATION_BYTES_MAX};
 use crate::order::{Order, Ordering};
 
 /// Bounds of effective time around log time.
@@ -103,13 +103,6 @@ impl RawSource {
             }
             fallback.max_age_ns = Some(own_ns);
         }
-        for (key, percent) in
-            [("alert_refusals_percent", self.alert_refusals_percent), ("quality_percent", self.quality_percent)]
-        {
-            if percent.is_some_and(|percent| percent > 100) {
-                return Err(format!("{place}.{key}: more than 100 percent there is not"));
-            }
-        }
         for (key, text) in [("team", &self.team), ("replay_procedure", &self.replay_procedure)] {
             if text.as_ref().is_some_and(|text| text.len() > REGISTRATION_BYTES_MAX) {
                 return Err(format!("{place}.{key}: give at most {REGISTRATION_BYTES_MAX} bytes"));
@@ -139,9 +132,6 @@ impl RawSource {
             })?,
         };
         let held_max = self.held_max.unwrap_or(HELD_DEFAULT);
-        if held_max == 0 || held_max > HELD_MAX {
-            return Err(format!("{place}.held_max: {held_max} is not within 1 to {HELD_MAX}"));
-        }
         let holds = matches!(self.order, Order::Source | Order::Position);
         if !holds && (self.gap_wait.is_some() || self.held_max.is_some()) {
             return Err(format!(

@@ -141,6 +141,7 @@ impl Pendings {
             return Err(Outcome::Overflow);
         }
         (diagnostics.is_grouped, diagnostics.why) = (site.is_some(), exceeded);
+        diagnostics.stock = Some((before, after));
         let loss = before.saturating_sub(after).max(0);
         // Whether its names are known is asked when it is posted.
         let is_kept = |flag: &&Raised| !flag.code.starts_with("unknown_");
@@ -251,7 +252,8 @@ fn exceeds(approvals: &Approvals, before: i64, after: i64, unit_cost: Option<i64
     let words = |limit: String| {
         let [before, after] = [before, after].map(quantity::text);
         let change = quantity::text(i64::try_from(variance).unwrap_or(i64::MAX));
-        Some(format!("stock would go from {before} to {after} ({change}), which is {limit}"))
+        let sign = if variance > 0 { "+" } else { "" };
+        Some(format!("stock would go from {before} to {after} ({sign}{change}), which is {limit}"))
     };
     if approvals.absolute.is_some_and(|most| size > i128::from(most)) {
         return words("more than approvals.absolute".to_owned());

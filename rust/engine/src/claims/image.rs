@@ -12,7 +12,7 @@ use crate::read::directive::Side;
 use crate::read::line_number::OwnLineNumber;
 use crate::schedule::{Books, Few, View};
 
-const NO_LINE: SnapshotError = SnapshotError::Damaged("an order line is none");
+const NO_LINE: SnapshotError = SnapshotError::Damaged("an order line cannot be read");
 const SIDES: [Side; 2] = [Side::Supply, Side::Demand];
 
 /// What stands of a line's position behind its names: the serial of its schedule line, whether that is overdue, told of
@@ -34,8 +34,8 @@ const LINE_LEAST: usize = Side::LEAST
 const DOCUMENT_LEAST: usize =
     <[Box<str>; 2]>::LEAST + <[Option<i64>; 2]>::LEAST + <(i64, i64)>::LEAST + Vec::<u64>::LEAST;
 
-tallystick_tables::image::numbered!(Side, SIDES, "an order line is none");
-tallystick_tables::image::numbered!(FactKind, FactKind::ALL, "an order line is none");
+tallystick_tables::image::numbered!(Side, SIDES, "an order line cannot be read");
+tallystick_tables::image::numbered!(FactKind, FactKind::ALL, "an order line cannot be read");
 tallystick_tables::image::image!(Fact { key, time_ns, amount, kind, place, source });
 tallystick_tables::image::image!(Statement { time_ns, quantity, due, bucket, place, source, terms });
 tallystick_tables::image::image!(SupplyTerms { supplier, kind });

@@ -1,7 +1,6 @@
 //! Exceptions: what a person has to look at, with the original bytes, the place in the log, the cause and the cure.
 
 use crate::read::element::Place;
-use tallystick_contract::config::Team;
 use tallystick_contract::exception_state::ExceptionState;
 use tallystick_contract::heap_size::heap_size;
 use tallystick_contract::outcome::Outcome;
@@ -17,15 +16,33 @@ pub(crate) struct StateChange {
     pub state: ExceptionState,
     /// Whether it is escalated.
     pub is_escalated: bool,
-    /// Who or what moved it.
+    /// The team that works on it.
+    pub team: Box<str>,
+    /// Who or what moved it, the person behind an operator, and what was said about it.
     pub moved_by: Option<Box<str>>,
+    pub person: Option<Box<str>>,
+    pub note: Option<Box<str>>,
     /// The place in the log of what moved it: sequence of the message, and index within it.
     pub place: Place,
     /// The log's time there, in nanoseconds since 1970.
     pub log_time_ns: i64,
 }
 
-heap_size!(StateChange { number, code, state, is_escalated, moved_by, place, log_time_ns });
+heap_size!(StateChange { number, code, state, is_escalated, team, moved_by, person, note, place, log_time_ns });
+
+/// How an event differs from the one that was posted under its key: a field, what it was, and what it is now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// The field.
+    pub field: Box<str>,
+    /// What was posted.
+    pub was: Box<str>,
+    /// What was sent under the same key.
+    pub is: Box<str>,
+}
+
+heap_size!(Difference { field, was, is });
+tallystick_tables::image::image!(Difference { field, was, is });
 
 /// One exception.
 ///
@@ -38,7 +55,7 @@ heap_size!(StateChange { number, code, state, is_escalated, moved_by, place, log
 /// engine.apply_message(event, 7, 0, &mut batch).unwrap();
 /// let record = &batch.exceptions[0];
 /// assert_eq!((&*record.code, record.sequence), ("negative_stock", 7));
-/// assert_eq!(record.cause, "stock fell to -2 (0 was there)");
+/// assert_eq!(record.cause, "stock fell to -2 (sold 2, had 0)");
 /// assert_eq!(&*record.event, event);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +67,7 @@ pub struct ExceptionRecord {
     /// What became of the event; nothing where it is about no event (`sequence_gap`).
     pub outcome: Option<Outcome>,
     /// Who works on it.
-    pub team: Team,
+    pub team: Box<str>,
     /// Place in the log: sequence of the message.
     pub sequence: u64,
     /// Place in the log: index within the message.
@@ -77,6 +94,14 @@ pub struct ExceptionRecord {
     pub fields: Vec<&'static str>,
     /// For a gap: the first and the last number that are missing.
     pub missing: Option<(u64, u64)>,
+    /// The document, if that could be read.
+    pub document: Option<Box<str>>,
+    /// The quantity as it was sent, in thousandths, if that could be read.
+    pub quantity: Option<i64>,
+    /// What was on hand, and what is or would be, in thousandths, where it is about that.
+    pub stock: Option<(i64, i64)>,
+    /// For a conflict: what was posted and what was sent, as far as that is still known.
+    pub versions: Vec<Difference>,
     /// The original bytes, at most 64 KiB of them.
     pub event: Box<[u8]>,
     /// How many bytes the original has.
@@ -86,6 +111,6 @@ pub struct ExceptionRecord {
 heap_size! {
     ExceptionRecord {
         number, code, outcome, team, sequence, index, log_time_ns, source, id, correlation_id, causation_id, sku,
-        location, cause, cure, fields, missing, event, event_bytes_total,
+        location, cause, cure, fields, missing, document, quantity, stock, versions, event, event_bytes_total,
     }
 }

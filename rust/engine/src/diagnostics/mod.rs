@@ -8,6 +8,7 @@ use tallystick_contract::ownership::Role;
 use tallystick_contract::quantity;
 use tallystick_tables::dedup::Fingerprint;
 
+use crate::diagnostics::exception::Difference;
 use crate::diagnostics::turn::{NetTurn, ShelfTurn};
 use crate::read::decode::Malformed;
 use crate::read::event::{Event, EventQuantity, EventTime};
@@ -34,6 +35,8 @@ pub(crate) struct Diagnostics {
     pub(crate) late: Option<Late>,
     /// More about the outcome, in words.
     pub(crate) why: Option<String>,
+    /// What was on hand, and what would be, in thousandths, where the outcome is about that.
+    pub(crate) stock: Option<(i64, i64)>,
     /// Whether another exception stands for the outcome.
     pub(crate) is_grouped: bool,
     /// Whether its caller was answered, or asked for no answer.
@@ -62,11 +65,13 @@ pub(crate) struct Raised {
     pub(crate) key: Option<Fingerprint>,
     /// What happened, if there is more to say than the code does.
     pub(crate) cause: Option<String>,
+    /// What was on hand, and what is, in thousandths, if it is about that.
+    pub(crate) stock: Option<(i64, i64)>,
 }
 
 impl Raised {
     pub(crate) fn of(code: &str) -> Self {
-        Self { code: code.into(), location: None, subject: None, key: None, cause: None }
+        Self { code: code.into(), location: None, subject: None, key: None, cause: None, stock: None }
     }
 
     /// An exception with a subject of its own.
@@ -83,6 +88,7 @@ impl Diagnostics {
             && self.fields.is_none()
             && self.late.is_none()
             && self.why.is_none()
+            && self.stock.is_none()
             && !self.is_grouped
             && !self.is_answered
             && !self.is_told
@@ -123,12 +129,17 @@ pub(crate) fn cause_of_outcome(
         Outcome::Malformed => {
             diagnostics.malformed.map_or_else(|| "not an event".to_owned(), |malformed| malformed.to_string())
         }
-        Outcome::UnknownType => format!("type {kind:?} stands in no rule table and is no alias"),
+        Outcome::UnknownType => format!("unknown event type {kind:?}: it stands in no rule table and is no alias"),
         Outcome::QuantityInvalid => {
             let rule = config.rules.find(kind).map_or("", |number| config.rules.rule(number).quantity.in_words());
-            format!(
-                "`quantity` of {kind} must be {rule}, with at most 3 fraction digits and a magnitude of at most 10^12"
-            )
+            match event.quantity {
+                Some(EventQuantity::Exact(sent)) => {
+                    format!("quantity {} of {kind} must be {rule}", quantity::text(sent))
+                }
+                _ => format!(
+                    "`quantity` of {kind} must be {rule}, with at most 3 fraction digits and a magnitude of at most 10^12"
+                ),
+            }
         }
         Outcome::Conflict => cause_of_conflict(diagnostics.fields.as_deref()),
         Outcome::TimeOutOfBounds => out_of_bounds(event, config.bounds(event.source), log_time_ns),
@@ -172,10 +183,10 @@ pub(crate) fn cause_of_outcome(
 }
 
 fn cause_of_conflict(fields: Option<&[&str]>) -> String {
-    const SENT_BEFORE: &str = "this key was sent before with another body";
+    const SENT_BEFORE: &str = "this id was already used with another body";
     match fields {
         Some([]) => format!("{SENT_BEFORE}; in which field it differs is not kept, compare the log"),
-        Some(fields) => format!("{SENT_BEFORE}; different: {}", fields.join(", ")),
+        Some(fields) => format!("{SENT_BEFORE}: {} differs", fields.join(", ")),
         None => format!(
             "{SENT_BEFORE}, more than {NAMED_ELEMENTS} elements ago: too far back to name the fields that differ, compare the log"
         ),
@@ -219,16 +230,21 @@ fn span(ns: i64) -> String {
     if parts.is_empty() { "less than 1 s".to_owned() } else { parts.join(" ") }
 }
 
-/// That stock went, or would go, below zero: what was there, and what it came to.
-pub(crate) fn cause_below_zero(verb: &str, (before, after): (i64, i64)) -> String {
-    format!("stock {verb} to {} ({} was there)", quantity::text(after), quantity::text(before))
+/// That stock went, or would go, below zero: what it came to, what took it there, and what was there.
+pub(crate) fn cause_below_zero(verb: &str, kind: &str, (before, after): (i64, i64)) -> String {
+    let [taken, after, before] = [before.saturating_sub(after), after, before].map(quantity::text);
+    let done = kind.rsplit('.').next().unwrap_or(kind);
+    format!("stock {verb} to {after} ({done} {taken}, had {before})")
 }
 
-/// How an event differs from the one that was posted under its key, as far as that is still known: the field, what it
-/// was, and what it is now.
-pub(crate) fn cause_of_versions(differences: &[(&str, String, String)]) -> String {
-    let each = differences.iter().map(|(field, was, is)| format!("{field} was {was}, is now {is}"));
-    format!("this id was used before: {}", each.collect::<Vec<_>>().join("; "))
+/// How an event differs from the one that was posted under its key, as far as that is still known. Of other fields that
+/// differ the names are known alone.
+pub(crate) fn cause_of_versions(id: &str, fields: &[&str], versions: &[Difference]) -> String {
+    let each = versions.iter().map(|Difference { field, was, is }| format!("{field} was {was}, is now {is}"));
+    let others = fields.iter().filter(|field| versions.iter().all(|version| *version.field != ***field));
+    let others: Vec<_> = others.map(|field| format!("{field} differs, too")).collect();
+    let all: Vec<_> = each.chain(others).collect();
+    format!("id {id} was already used: {}", all.join("; "))
 }
 
 /// Why an event that was counted (or only observed) raised an exception. `about` is what it is about, if that is not

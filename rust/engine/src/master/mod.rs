@@ -295,7 +295,7 @@ impl Image for Safety {
             (0, []) => Ok(Self::Unsaid),
             (1, [(_, amount)]) => Ok(Self::Everywhere(*amount)),
             (2, _) => Ok(Self::At(amounts)),
-            _ => Err(SnapshotError::Damaged("a safety stock is none")),
+            _ => Err(SnapshotError::Damaged("a safety stock cannot be read")),
         }
     }
 }

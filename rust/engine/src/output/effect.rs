@@ -97,7 +97,7 @@ fn write_exception(out: &mut Vec<u8>, stream: &str, record: &ExceptionRecord, nt
     }
     out.extend_from_slice(b",\"data\":{\"exception\":");
     write_digits(out, record.number);
-    write_members(out, record);
+    write_members(out, record, &record.team);
     out.extend_from_slice(b"}}");
 }
 
@@ -112,18 +112,21 @@ fn write_change(out: &mut Vec<u8>, covers: Covers<'_>, change: &StateChange, nth
     write_text(out, "code", Some(&change.code));
     write_text(out, "state", Some(change.state.name()));
     out.extend_from_slice(if change.is_escalated { b",\"escalated\":true" } else { b",\"escalated\":false" });
-    write_text(out, "moved_by", change.moved_by.as_deref());
+    write_text(out, "owner", Some(&change.team));
+    for (name, value) in [("moved_by", &change.moved_by), ("person", &change.person), ("note", &change.note)] {
+        write_text(out, name, value.as_deref());
+    }
     write_number(out, "sequence", sequence);
     write_number(out, "index", u64::from(index));
     out.extend_from_slice(b"}}");
 }
 
 /// Writes what is known of an exception, as members of an object that has one already.
-pub(crate) fn write_members(out: &mut Vec<u8>, record: &ExceptionRecord) {
+pub(crate) fn write_members(out: &mut Vec<u8>, record: &ExceptionRecord, team: &str) {
     write_text(out, "code", Some(&record.code));
     write_text(out, "severity", Some(codes::find(&record.code).severity.name()));
     write_text(out, "outcome", record.outcome.map(Outcome::name));
-    write_text(out, "owner", Some(record.team.name()));
+    write_text(out, "owner", Some(team));
     write_number(out, "sequence", record.sequence);
     write_number(out, "index", u64::from(record.index));
     for (name, value) in
@@ -131,11 +134,30 @@ pub(crate) fn write_members(out: &mut Vec<u8>, record: &ExceptionRecord) {
     {
         write_text(out, name, value.as_deref());
     }
+    write_text(out, "document", record.document.as_deref());
+    if let Some(quantity) = record.quantity {
+        write_amount(out, "quantity", quantity);
+    }
+    if let Some((before, after)) = record.stock {
+        write_amount(out, "before", before);
+        write_amount(out, "after", after);
+    }
     write_text(out, "cause", Some(&record.cause));
     write_text(out, "cure", Some(record.cure));
     if !record.fields.is_empty() {
         out.extend_from_slice(b",\"fields\":");
         serde_json::to_writer(&mut *out, &record.fields).expect("names are always JSON");
+    }
+    if !record.versions.is_empty() {
+        out.extend_from_slice(b",\"versions\":[");
+        for (place, version) in record.versions.iter().enumerate() {
+            out.extend_from_slice(if place > 0 { b",{\"field\":" } else { b"{\"field\":" });
+            write_string(out, &version.field);
+            write_text(out, "was", Some(&version.was));
+            write_text(out, "is", Some(&version.is));
+            out.push(b'}');
+        }
+        out.push(b']');
     }
     if let Some((first, last)) = record.missing {
         write_number(out, "missing_from", first);

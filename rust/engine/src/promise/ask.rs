@@ -92,7 +92,7 @@ impl Promises {
                 .config
                 .promise
                 .measure(name)
-                .ok_or_else(|| format!("measure: {name:?} stands not in [promise.measures]"))
+                .ok_or_else(|| format!("measure: {name:?} does not stand in [promise.measures]"))
         });
         let mode = question.mode.as_deref().map(|name| {
             let names: Vec<&str> = MODES.iter().map(|(_, name)| *name).collect();
@@ -229,7 +229,10 @@ impl Promises {
             }
         }
         if spots.is_empty() {
-            out.extend_from_slice(b",\"known\":false}");
+            let is_strange = |group: &String| view.core.groups.members(group, view.core.now_ns()).is_none();
+            let is_strange = asked.group.as_ref().is_some_and(is_strange);
+            let rest: &[u8] = if is_strange { b",\"known\":false,\"defined\":false}" } else { b",\"known\":false}" };
+            out.extend_from_slice(rest);
             return Ok(freshness);
         }
         // What is the same for nearly all stands once, so that many answers fit into a message.

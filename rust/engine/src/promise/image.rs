@@ -14,7 +14,7 @@ use crate::promise::fold::{Deed, Op, Ops};
 use crate::promise::record::{End, Got, More, Record, RecordName, ReservationPart, Settled, Status};
 use crate::schedule::{Books, Few, View};
 
-const NO_RESERVATION: SnapshotError = SnapshotError::Damaged("a reservation is none");
+const NO_RESERVATION: SnapshotError = SnapshotError::Damaged("a reservation cannot be read");
 
 /// What a part takes at least: its line, position, day and bucket, what was granted and is held, protections.
 const PART_LEAST: usize =
@@ -32,9 +32,9 @@ const RECORD_LEAST: usize = <(Fingerprint, u32)>::LEAST
     + More::LEAST
     + <Few as Form<Ops>>::LEAST;
 
-tallystick_tables::image::numbered!(Status, Status::ALL, "a reservation is none");
-tallystick_tables::image::numbered!(End, End::ALL, "a reservation is none");
-tallystick_tables::image::numbered!(Deed, Deed::ALL, "a reservation is none");
+tallystick_tables::image::numbered!(Status, Status::ALL, "a reservation cannot be read");
+tallystick_tables::image::numbered!(End, End::ALL, "a reservation cannot be read");
+tallystick_tables::image::numbered!(Deed, Deed::ALL, "a reservation cannot be read");
 tallystick_tables::image::image!(Got { asked, granted, available, earliest, line, is_group });
 tallystick_tables::image::image!(More { seen, why, answered_end_ns, channels });
 tallystick_tables::image::image!(Op { time_ns, deed, quantities as Few, expires_ns });

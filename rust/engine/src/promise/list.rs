@@ -6,6 +6,7 @@ use serde::Deserialize;
 use tallystick_contract::instant;
 use tallystick_contract::json_text::write_string;
 use tallystick_contract::quantity;
+use tallystick_tables::dedup::fingerprint;
 
 use crate::output::effect::{write_amount, write_name, write_number, write_text};
 use crate::promise::Promises;
@@ -23,21 +24,31 @@ struct ReservationFilter {
     sku: Option<String>,
     location: Option<String>,
     leaks: bool,
+    /// The key of one, whether it is live or not.
+    source: Option<String>,
+    id: Option<String>,
     limit: Option<usize>,
 }
 
 impl Promises {
     /// Live reservations as JSON: `{"sequence", "total", "reservations": […]}`, oldest first. The filter is a JSON
     /// object with any of `document`, `sku`, `location`, `leaks` (only those whose document is closed) and `limit`; one
-    /// in another form gives `{"error"}`.
+    /// in another form gives `{"error"}`. With `source` and `id` it is the one with this key, live or not.
     pub(crate) fn list(&self, view: View<'_>, orders: &impl OrderLines, filter: &str) -> String {
         let filter: ReservationFilter = match serde_json::from_str(filter) {
             Ok(filter) => filter,
             Err(error) => return serde_json::json!({ "error": format!("the filter: {error}") }).to_string(),
         };
-        let live = self.reservations.all_live();
-        let found: Vec<Cow<'_, Record<'_>>> =
-            live.filter(|record| Self::matches(view, orders, &filter, record)).collect();
+        let found: Vec<Cow<'_, Record<'_>>> = match filter.source.as_deref().zip(filter.id.as_deref()) {
+            Some((source, id)) => {
+                let slot = self.reservations.find(fingerprint(&view.core.secret, source, id));
+                slot.map(|slot| self.reservations.get(slot)).into_iter().collect()
+            }
+            None => {
+                let live = self.reservations.all_live();
+                live.filter(|record| Self::matches(view, orders, &filter, record)).collect()
+            }
+        };
         let mut out = b"{\"sequence\":".to_vec();
         quantity::write_digits(&mut out, view.core.sequence);
         write_number(&mut out, "total", found.len() as u64);
@@ -75,6 +86,7 @@ impl Promises {
         write_string(out, &record.named.source);
         write_text(out, "id", Some(&record.named.id));
         write_text(out, "document", record.named.document());
+        write_text(out, "end", Some(record.end.name()));
         if record.expires_ns < i64::MAX {
             write_text(out, "expires", Some(&instant::format(record.expires_ns)));
         }

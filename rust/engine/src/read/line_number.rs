@@ -100,7 +100,7 @@ impl Absent for OwnLineNumber {
             0 => None,
             1 => Some(Self::Number(Image::load(reader)?)),
             2 => Some(Self::Text(Image::load(reader)?)),
-            _ => return Err(SnapshotError::Damaged("a line number is none")),
+            _ => return Err(SnapshotError::Damaged("a line number cannot be read")),
         })
     }
 }

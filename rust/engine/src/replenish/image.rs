@@ -14,7 +14,7 @@ const SINCE: u32 = 8;
 const NO_SITE: SnapshotError = SnapshotError::Damaged("something is to be filled up that is not there");
 const NO_ORDER: SnapshotError = SnapshotError::Damaged("days of demand are not in their order");
 
-numbered!(Reason, Reason::ALL, "a reason is none");
+numbered!(Reason, Reason::ALL, "a reason cannot be read");
 
 image!(Signal { reason, quantity, available, point, target, lead_days, demand, place, log_time_ns });
 

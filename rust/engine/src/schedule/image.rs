@@ -11,7 +11,7 @@ use crate::schedule::line::{SupplyLine, SupplyState};
 use crate::stock::Spot;
 
 const NO_POSITION: SnapshotError = SnapshotError::Damaged("something is promised of a position that is not there");
-const NO_LINE: SnapshotError = SnapshotError::Damaged("a schedule line is none");
+const NO_LINE: SnapshotError = SnapshotError::Damaged("a schedule line cannot be read");
 
 impl Image for Due {
     const LEAST: usize = <(u8, i64)>::LEAST;

@@ -269,7 +269,7 @@ impl Sources {
     /// # Errors
     /// When it could not have been written.
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
-        const DAMAGED: SnapshotError = SnapshotError::Damaged("a source is none");
+        const DAMAGED: SnapshotError = SnapshotError::Damaged("a source cannot be read");
         self.others = reader.u64()?;
         for (number, source) in (0..).zip(reader.each::<Source>()?) {
             let source = source?;

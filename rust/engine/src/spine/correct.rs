@@ -15,6 +15,7 @@ use crate::stock::journal::Posted;
 use crate::stock::lookup::Found;
 use crate::stock::post::{Checked, check_negative, is_absorbed, tracing};
 use crate::stock::revision::Revised;
+use crate::work::Mover;
 use bumpalo::Bump;
 use tallystick_contract::config::Config;
 use tallystick_contract::limits::CHECKED;
@@ -103,9 +104,8 @@ impl Engine {
         }
         self.core.keys.set_answer(key, Outcome::Applied);
         let now = self.core.now(place);
-        self.work.resolve_of(key, if is_voided { "voided" } else { "corrected" }, now, |code| {
-            is_voided || was_pending && code == "pending_approval"
-        });
+        let why = Mover::itself(if is_voided { "voided" } else { "corrected" });
+        self.work.resolve_of(key, why, now, |code| is_voided || was_pending && code == "pending_approval");
     }
 
     /// Whether a stock event with a key is held by its source's order.

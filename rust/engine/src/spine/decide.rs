@@ -7,6 +7,7 @@ use crate::core::context::Context;
 use crate::diagnostics::{Diagnostics, Raised};
 use crate::read::directive::{Decided, Target};
 use crate::spine::engine::Engine;
+use crate::work::Mover;
 use bumpalo::Bump;
 use tallystick_contract::config::Config;
 use tallystick_contract::outcome::Outcome;
@@ -22,19 +23,18 @@ impl Engine {
         &mut self,
         config: &Config,
         context: &Context<'_, '_>,
-        decided: &'d Decided,
-        is_granted: bool,
+        (decided, is_granted): (&'d Decided, bool),
+        mover: Mover<'_>,
         diagnostics: &mut Diagnostics,
     ) -> Result<Outcome, &'d Target> {
         let target = match decided {
             Decided::Target(target) => target,
             Decided::Exception(number) => {
                 let outcome = match self.waits_under(*number) {
-                    Some(Ok(key)) => self
-                        .pendings
-                        .take_pending(&mut self.core, key)
-                        .map(|pending| self.settle_pending(config, context, &pending, is_granted, diagnostics)),
-                    Some(Err(site)) => Some(self.decide_site(config, context, &site, is_granted, diagnostics)),
+                    Some(Ok(key)) => self.pendings.take_pending(&mut self.core, key).map(|pending| {
+                        self.settle_pending(config, context, &pending, (is_granted, mover), diagnostics)
+                    }),
+                    Some(Err(site)) => Some(self.decide_site(config, context, &site, (is_granted, mover), diagnostics)),
                     None => None,
                 };
                 return Ok(outcome.unwrap_or_else(|| {
@@ -45,7 +45,7 @@ impl Engine {
         };
         let key = fingerprint(&self.core.secret, &target.source, &target.id);
         if let Some(pending) = self.pendings.take_pending(&mut self.core, key) {
-            return Ok(self.settle_pending(config, context, &pending, is_granted, diagnostics));
+            return Ok(self.settle_pending(config, context, &pending, (is_granted, mover), diagnostics));
         }
         let known = self.core.keys.find(key, self.core.now_ns()).filter(|known| !known.is_echoed());
         if known.is_none() || self.is_held(config, key) {
@@ -81,13 +81,12 @@ impl Engine {
         config: &Config,
         context: &Context<'_, '_>,
         pending: &Pending,
-        is_granted: bool,
+        (is_granted, mover): (bool, Mover<'_>),
         diagnostics: &mut Diagnostics,
     ) -> Outcome {
         let key = pending.held.key;
         let now = self.core.now(context.element.place);
-        let why = if is_granted { "granted" } else { "denied" };
-        self.work.resolve_of(key, why, now, |code| code == "pending_approval");
+        self.work.resolve_of(key, mover, now, |code| code == "pending_approval");
         Pendings::touch_pending(&mut self.core, pending, context.sequence);
         if !is_granted {
             return Outcome::Applied;
@@ -116,14 +115,14 @@ impl Engine {
         config: &Config,
         context: &Context<'_, '_>,
         site: &SourceSite,
-        is_granted: bool,
+        (is_granted, mover): (bool, Mover<'_>),
         diagnostics: &mut Diagnostics,
     ) -> Outcome {
         let of_site = self.pendings.by_age.values().filter(|pending| pending.site.as_ref() == Some(site));
         let keys: Vec<_> = of_site.map(|pending| pending.held.key).collect();
         for key in keys {
             let Some(pending) = self.pendings.take_pending(&mut self.core, key) else { continue };
-            let outcome = self.settle_pending(config, context, &pending, is_granted, diagnostics);
+            let outcome = self.settle_pending(config, context, &pending, (is_granted, mover), diagnostics);
             if !matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
                 let name = name_of(&mut self.core, &pending);
                 let words =
@@ -135,9 +134,8 @@ impl Engine {
         if let Some(changes) = self.pendings.sites.get_mut(site) {
             (changes.is_guarded, changes.rests) = (false, is_granted);
         }
-        let why = if is_granted { "granted" } else { "denied" };
         let now = self.core.now(context.element.place);
-        self.work.resolve("mass_change", &format!("{}/{}", site.0, site.1), why, now);
+        self.work.resolve_by("mass_change", &format!("{}/{}", site.0, site.1), mover, now);
         Outcome::Applied
     }
 }

@@ -14,6 +14,7 @@ use crate::read::directive::{Directive, ReceiptLine, Request, Settle};
 use crate::schedule::{Books, View};
 use crate::spine::engine::Engine;
 use crate::spine::hooks::is_scheduled;
+use crate::work::Mover;
 
 impl Engine {
     /// Claims and promises, and what they work on; what they change is of this sequence.
@@ -53,18 +54,26 @@ impl Engine {
                 done.unwrap_or_else(|| self.wait(config, context, target, batch))
             }
             Request::Decide(decided, is_granted) => {
-                match self.decide(config, context, decided, *is_granted, diagnostics) {
+                let mover = mover_of_decision(directive, *is_granted);
+                match self.decide(config, context, (decided, *is_granted), mover, diagnostics) {
                     Ok(outcome) => outcome,
                     Err(target) => self.wait(config, context, target, batch),
                 }
             }
             Request::Move(number, state) => {
-                let by = context.decoded.event.source;
-                if self.work.move_to(*number, *state, (by, directive.reason.as_deref()), now) {
-                    return Outcome::Applied;
+                let mover = mover(directive, context.decoded.event.source);
+                let is_moved = self.work.move_to(*number, *state, mover, now);
+                told_of(*number, is_moved, diagnostics)
+            }
+            Request::Assign(number, team) => {
+                if !config.teams().any(|known| known == &**team) {
+                    let known = config.teams().collect::<Vec<_>>().join(", ");
+                    diagnostics.why = Some(format!("there is no team {team:?}; there are {known}"));
+                    return Outcome::UnknownReference;
                 }
-                diagnostics.why = Some(format!("there is no exception {number} that is open or acknowledged"));
-                Outcome::UnknownReference
+                let mover = mover(directive, context.decoded.event.source);
+                let is_assigned = self.work.assign(*number, team, mover, now);
+                told_of(*number, is_assigned, diagnostics)
             }
             Request::Configure(change) => self.configure(config, change, place.sequence),
             Request::DefineItem(sku, version) => self.define_item(context, sku, version, now),
@@ -178,4 +187,23 @@ impl Engine {
         claims.tell_claims(&mut books, diagnostics);
         outcome
     }
+}
+
+/// What moves an exception by a decision: what it came to, and the person behind it.
+pub(crate) fn mover_of_decision<'a>(directive: &'a Directive<'_>, is_granted: bool) -> Mover<'a> {
+    mover(directive, if is_granted { "granted" } else { "denied" })
+}
+
+/// Who moves an exception: an operator, or what became of a decision, and the person behind it.
+fn mover<'a>(directive: &'a Directive<'_>, by: &'a str) -> Mover<'a> {
+    Mover { by, person: directive.person.as_deref(), note: directive.reason.as_deref() }
+}
+
+/// What became of what was said about an exception.
+fn told_of(number: u64, is_done: bool, diagnostics: &mut Diagnostics) -> Outcome {
+    if is_done {
+        return Outcome::Applied;
+    }
+    diagnostics.why = Some(format!("there is no exception {number} that is open or acknowledged"));
+    Outcome::UnknownReference
 }

@@ -14,6 +14,7 @@ use crate::read::directive::Request;
 use crate::read::element::{Decoded, Element};
 use crate::read::event::Event;
 use crate::read::reading::{Command, Posting};
+use crate::spine::directives::mover_of_decision;
 use crate::spine::engine::Engine;
 use crate::stock::lookup::Found;
 use crate::stock::post::Checked;
@@ -112,7 +113,8 @@ impl Engine {
                 self.correct(config, context, target, replacement.as_deref(), diagnostics)
             }
             Request::Decide(decided, is_granted) => {
-                self.decide(config, context, decided, *is_granted, diagnostics).ok()
+                let mover = mover_of_decision(directive, *is_granted);
+                self.decide(config, context, (decided, *is_granted), mover, diagnostics).ok()
             }
             Request::Settle(settle) => {
                 let outcome = self.settle_known(config, context, settle, diagnostics, batch)?;

@@ -52,7 +52,7 @@ impl std::fmt::Display for SequenceError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { offered, last } = self;
         match offered {
-            0 => f.write_str("sequence 0 is none: the first one of a log is 1"),
+            0 => f.write_str("there is no sequence 0: the first one of a log is 1"),
             _ => write!(f, "sequence {offered} does not follow {last}, the last one that the ledger reflects"),
         }
     }

@@ -328,7 +328,7 @@ impl Engine {
         if reader.u8()? == 1 {
             let (tables, since) = <(String, u64)>::load(reader)?;
             let policy = self.core.config.changed(&tables).ok().and_then(|changed| changed.ownership);
-            let policy = policy.ok_or(SnapshotError::Damaged("a policy on trial is none"))?;
+            let policy = policy.ok_or(SnapshotError::Damaged("a policy on trial cannot be read"))?;
             let mut shadow = Shadow::new(policy, tables, since);
             shadow.read(reader)?;
             self.shadow = Some(shadow);

@@ -20,21 +20,26 @@ impl Engine {
     /// The items of work that fit, as a JSON array, by their numbers.
     pub fn exceptions_json(&self, filter: &Filter<'_>) -> Vec<u8> {
         let mut out = Vec::new();
-        self.work.write_items(filter, &mut out);
+        self.work.write_items(filter, |sku| self.unit_cost(sku), &mut out);
         out
     }
 
     /// One item of work as JSON.
     pub fn exception_json(&self, number: u64) -> Option<Vec<u8>> {
         let mut out = Vec::new();
-        write_item(self.work.get(number)?, &mut out);
+        write_item(self.work.get(number)?, &|sku: &str| self.unit_cost(sku), &mut out);
         Some(out)
+    }
+
+    /// What a unit of a SKU costs now, in thousandths.
+    fn unit_cost(&self, sku: &str) -> Option<i64> {
+        self.core.items.at(sku, self.core.now_ns()).and_then(|item| item.unit_cost)
     }
 
     /// How many items of work there are, by state and by code, as JSON.
     pub fn exception_stats_json(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        self.work.write_stats(&mut out);
+        self.work.write_stats(&self.core.config, &mut out);
         out
     }
 
@@ -92,7 +97,8 @@ impl Engine {
         Some(out)
     }
 
-    /// What is remembered of keys (source and id): the outcome that a repetition would repeat, or `applied`.
+    /// What is remembered of keys (source and id): the outcome that a repetition would repeat, `observed` of what was
+    /// taken and posted nothing, directives included, else `applied`.
     pub fn answers(&mut self, keys: &[(String, String)]) -> Vec<Option<&'static str>> {
         let now_ns = self.core.now_ns();
         let answer = |(source, id): &(String, String)| {
@@ -103,9 +109,16 @@ impl Engine {
             if self.tracker.held().chain(self.waiting.held()).any(|held| held.key == key) {
                 return Some(Outcome::Held.name());
             }
-            self.core.keys.find(key, now_ns).map(|known| match known.answer_again() {
-                Outcome::Duplicate => Outcome::Applied.name(),
-                refusal => refusal.name(),
+            self.core.keys.find(key, now_ns).filter(|known| !known.is_echoed()).map(|known| {
+                match known.answer_again() {
+                    // What was denied stays what it was.
+                    Outcome::Duplicate if known.is_unposted() && self.pendings.decided.contains_key(&key.0) => {
+                        Outcome::PendingApproval.name()
+                    }
+                    Outcome::Duplicate if known.is_unposted() => Outcome::Observed.name(),
+                    Outcome::Duplicate => Outcome::Applied.name(),
+                    refusal => refusal.name(),
+                }
             })
         };
         keys.iter().map(answer).collect()
@@ -146,6 +159,9 @@ impl Engine {
             let (source, id) = &keys[at];
             write_text(out, "source", source.as_deref());
             write_text(out, "id", id.as_deref());
+            let mut raised = batch.exceptions.iter().filter(|record| (record.sequence, record.index) == place);
+            let refused = raised.find(|record| *record.code == *outcome.name());
+            write_text(out, "cause", refused.map(|record| &*record.cause));
             out.push(b'}');
         });
         let (changed, _) = copy.core.stock.take_changed();
@@ -167,7 +183,7 @@ impl Engine {
         });
         write_name(&mut out, "exceptions");
         let opened = Filter { after: opened_after, limit: usize::MAX, ..Filter::default() };
-        copy.work.write_items(&opened, &mut out);
+        copy.work.write_items(&opened, |sku| copy.unit_cost(sku), &mut out);
         let resolved = copy.work.changes.iter().filter(|change| change.state.is_done());
         write_list(&mut out, "resolved", resolved, |out, change| quantity::write_digits(out, change.number));
         out.push(b'}');

@@ -4,6 +4,7 @@
 pub(crate) mod engine;
 
 mod admit;
+pub(crate) mod check;
 mod column;
 mod correct;
 mod decide;

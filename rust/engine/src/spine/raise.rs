@@ -6,7 +6,7 @@ use tallystick_contract::config::Config;
 use tallystick_contract::outcome::Outcome;
 
 use crate::correction::posted;
-use crate::diagnostics::exception::ExceptionRecord;
+use crate::diagnostics::exception::{Difference, ExceptionRecord};
 use crate::diagnostics::{Diagnostics, Notice, Now, Raised, cause_of_code, cause_of_outcome, cause_of_versions};
 use crate::output::batch::Batch;
 use crate::read::element::{Clock, Decoded, Element, Place};
@@ -130,11 +130,11 @@ impl Engine {
         let is_named = !event.source.is_empty() && !event.id.is_empty();
         let subject = if is_named { format!("{}/{}", event.source, event.id) } else { format!("@{sequence}:{index}") };
         let key = is_named.then_some(decoded.key);
-        let record = |code: &str, location: Option<Box<str>>, cause: String, fields| ExceptionRecord {
+        let record = |code: &str, location: Option<Box<str>>, cause: String, stock| ExceptionRecord {
             number: 0,
             code: code.into(),
             outcome: Some(outcome),
-            team: config.team(code),
+            team: config.team(code).into(),
             sequence,
             index,
             log_time_ns,
@@ -146,49 +146,71 @@ impl Engine {
             location: location.or_else(|| given(event.location).map(Into::into)),
             cause,
             cure: codes::find(code).cure,
-            fields,
+            fields: Vec::new(),
             missing: None,
+            document: event.document.map(Into::into),
+            quantity: quantity_of(event),
+            stock,
+            versions: Vec::new(),
             event: (*original).into(),
             event_bytes_total,
         };
         if !is_silent {
-            let is_conflict = outcome == Outcome::Conflict;
-            let versions =
-                if is_conflict { self.why_conflict(config, decoded, diagnostics.fields.as_deref()) } else { None };
-            let cause = diagnostics.why.take().or(versions).unwrap_or_else(|| {
-                cause_of_outcome(outcome, event, diagnostics, config, log_time_ns, event_bytes_total)
+            let versions = self.versions(config, outcome, decoded, diagnostics.fields.as_deref());
+            let cause = diagnostics.why.take().unwrap_or_else(|| {
+                if versions.is_empty() {
+                    return cause_of_outcome(outcome, event, diagnostics, config, log_time_ns, event_bytes_total);
+                }
+                cause_of_versions(event.id, diagnostics.fields.as_deref().unwrap_or_default(), &versions)
             });
-            let fields = diagnostics.fields.take().unwrap_or_default();
-            let raised = record(outcome.name(), None, cause, fields);
+            let (fields, stock) = (diagnostics.fields.take().unwrap_or_default(), diagnostics.stock.take());
+            let raised = ExceptionRecord { fields, versions, ..record(outcome.name(), None, cause, stock) };
             batch.exceptions.push(self.work.raise(raised, &subject, key));
         }
-        for Raised { code, location, subject: own, key: of, cause } in std::mem::take(&mut diagnostics.raised) {
+        for Raised { code, location, subject: own, key: of, cause, stock } in std::mem::take(&mut diagnostics.raised) {
             let cause = cause.unwrap_or_else(|| cause_of_code(config, &code, event, own.as_deref()));
-            let raised = record(&code, location, cause, Vec::new());
+            let raised = record(&code, location, cause, stock);
             let (subject, key) = own.as_deref().map_or((&*subject, key), |own| (own, of));
             batch.exceptions.push(self.work.raise(raised, subject, key));
         }
     }
 
-    /// What was posted under a key, beside what is sent under it now; nothing where that is not known any more.
-    fn why_conflict(&mut self, config: &Config, decoded: &Decoded<'_>, fields: Option<&[&str]>) -> Option<String> {
-        let (part, first) = posted(&mut self.core, config, decoded.key)?;
+    /// What was posted under a key, beside what is sent under it now; nothing of what is not known any more.
+    fn versions(
+        &mut self,
+        config: &Config,
+        outcome: Outcome,
+        decoded: &Decoded<'_>,
+        fields: Option<&[&str]>,
+    ) -> Vec<Difference> {
+        let Some(fields) = fields.filter(|_| outcome == Outcome::Conflict) else { return Vec::new() };
+        let Some((part, first)) = posted(&mut self.core, config, decoded.key) else { return Vec::new() };
         let (event, stock) = (&decoded.event, &self.core.stock.parts[part]);
         let position = stock.ledger.position(first.places.0);
-        let [sku, location, ..] = position.names.map(|name| stock.names.name(name));
-        let mut versions = Vec::new();
-        for field in fields? {
-            let version = match (*field, event.quantity, event.time) {
+        let [sku, location, lot, owner] = position.names.map(|name| stock.names.name(name));
+        let name = |name: Option<&str>| name.filter(|name| !name.is_empty()).unwrap_or("none").to_owned();
+        let version = |field: &&str| {
+            let (was, is) = match (*field, event.quantity, event.time) {
                 ("quantity", Some(EventQuantity::Exact(now)), _) => {
                     (quantity::text(first.quantity), quantity::text(now))
                 }
                 ("sku", ..) => (sku.to_owned(), event.sku.to_owned()),
                 ("location", ..) => (location.to_owned(), event.location.to_owned()),
+                ("lot", ..) => (name(Some(lot)), name(Some(event.lot))),
+                ("owner", ..) => (name(Some(owner)), name(Some(event.owner))),
                 ("time", _, EventTime::At(now_ns)) => (instant::format(first.time_ns), instant::format(now_ns)),
-                _ => continue,
+                _ => return None,
             };
-            versions.push((*field, version.0, version.1));
-        }
-        Some(cause_of_versions(&versions)).filter(|_| !versions.is_empty())
+            Some(Difference { field: (*field).into(), was: was.into(), is: is.into() })
+        };
+        fields.iter().filter_map(version).collect()
+    }
+}
+
+/// The quantity as it was sent, in thousandths, if it is one.
+fn quantity_of(event: &Event<'_>) -> Option<i64> {
+    match event.quantity {
+        Some(EventQuantity::Exact(thousandths)) => Some(thousandths),
+        _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! What an output stream that lost its messages is told once more: all that stands now, not what changed. Nothing is
 //! taken from what waits for the next flush.
 
-use crate::diagnostics::exception::StateChange;
+use crate::diagnostics::Now;
 use crate::output::effect::{Covers, Message, encode_availability, encode_exceptions};
 use crate::output::replenishment::Signal;
 use crate::read::element::Place;
@@ -38,16 +38,9 @@ impl Engine {
         let (mut records, mut moved) = (Vec::new(), Vec::new());
         for item in self.work.items().filter(|item| !item.state.is_done()) {
             records.push(item.record.clone());
-            if item.state != ExceptionState::Open || item.is_escalated {
-                moved.push(StateChange {
-                    number: item.record.number,
-                    code: item.record.code.clone(),
-                    state: item.state,
-                    is_escalated: item.is_escalated,
-                    moved_by: item.moved_by.clone(),
-                    place: Place { sequence: item.record.sequence, index: item.record.index },
-                    log_time_ns: item.last_seen_ns,
-                });
+            if item.state != ExceptionState::Open || item.is_escalated || item.team.is_some() {
+                let place = Place { sequence: item.record.sequence, index: item.record.index };
+                moved.push(item.change(Now { place, log_time_ns: item.moved_ns.unwrap_or(item.last_seen_ns) }));
             }
         }
         let signals: Vec<([&str; 2], Signal)> = self.replenish.given(&self.core);

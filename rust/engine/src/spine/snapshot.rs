@@ -119,7 +119,9 @@ impl Engine {
         let config = if changed.is_empty() {
             config
         } else {
-            config.with_canonical(&changed).map_err(|_| SnapshotError::Damaged("a changed configuration is none"))?
+            config
+                .with_canonical(&changed)
+                .map_err(|_| SnapshotError::Damaged("a changed configuration cannot be read"))?
         };
         let mut engine = Self::with_shards(config, secret, shards);
         engine.core.sequence = head.sequence;

@@ -86,7 +86,7 @@ impl Part {
         far.as_ref().map_or(Ok(()), Ledger::check_range)?;
         if config.negative_stock == NegativeStock::Refuse {
             for draft in std::iter::once(&near.relieved(checked.relief)).chain(&far) {
-                check_negative(config, draft).inspect_err(|_| diagnostics.why = Some(why_negative(draft)))?;
+                check_negative(config, draft).inspect_err(|_| tell_negative(draft, event.kind, diagnostics))?;
             }
         }
 
@@ -192,7 +192,7 @@ impl Part {
             return Err(outcome);
         }
         Ledger::check_range(&draft)?;
-        check_negative(config, &draft).inspect_err(|_| diagnostics.why = Some(why_negative(&draft)))?;
+        check_negative(config, &draft).inspect_err(|_| tell_negative(&draft, checked.event.kind, diagnostics))?;
 
         // From here on nothing can refuse the count.
         if CHECKED {
@@ -325,8 +325,10 @@ pub(crate) fn check_negative(config: &Config, draft: &Draft) -> Result<(), Outco
 }
 
 /// Why a draft is refused that takes `on_hand` below zero.
-pub(crate) fn why_negative(draft: &Draft) -> String {
-    format!("{}, and negative_stock is \"refuse\"", cause_below_zero("would fall", draft.on_hand()))
+pub(crate) fn tell_negative(draft: &Draft, kind: &str, diagnostics: &mut Diagnostics) {
+    let cause = cause_below_zero("would fall", kind, draft.on_hand());
+    diagnostics.why = Some(format!("{cause}, and negative_stock is \"refuse\""));
+    diagnostics.stock = Some(draft.on_hand());
 }
 
 /// Tells when `on_hand` crosses zero, either way.
@@ -347,7 +349,8 @@ pub(crate) fn tell_crossing(
         diagnostics.raised.push(Raised {
             location: Some(location.into()),
             subject: Some(subject.into()),
-            cause: Some(cause_below_zero("fell", draft.on_hand())),
+            cause: Some(cause_below_zero("fell", event.kind, draft.on_hand())),
+            stock: Some(draft.on_hand()),
             ..Raised::of("negative_stock")
         });
     }

@@ -1,6 +1,7 @@
 //! The work as a part of a snapshot.
 
 use tallystick_contract::codes;
+use tallystick_contract::team;
 use tallystick_tables::body::field_name;
 use tallystick_tables::image::{Bytes, Form, Image, OrZero};
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
@@ -8,7 +9,7 @@ use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 use crate::diagnostics::exception::ExceptionRecord;
 use crate::work::{Item, Work};
 
-const DAMAGED: SnapshotError = SnapshotError::Damaged("an exception is none");
+const DAMAGED: SnapshotError = SnapshotError::Damaged("an exception cannot be read");
 
 tallystick_tables::image::image!(Item {
     record,
@@ -19,14 +20,17 @@ tallystick_tables::image::image!(Item {
     state,
     is_escalated,
     moved_by,
-    note
+    note,
+    person as SinceNine,
+    moved_ns as SinceNine,
+    team as SinceNine
 });
 
 tallystick_tables::image::image!(ExceptionRecord {
     number,
     code,
     outcome,
-    team,
+    team as TeamName,
     sequence,
     index,
     log_time_ns,
@@ -40,9 +44,51 @@ tallystick_tables::image::image!(ExceptionRecord {
     fields as FieldNames,
     missing as OrZero,
     event as Bytes,
-    event_bytes_total;
+    event_bytes_total,
+    document as SinceNine,
+    quantity as SinceNine,
+    stock as SinceNine,
+    versions as SinceNine;
     cure = codes::find(&code).cure
 });
+
+/// The format that began to say who moved an item, and which numbers it is about.
+const SINCE: u32 = 9;
+
+/// What earlier formats did not have: of their items it is not known. Even the shortest of these is longer than what an
+/// item takes at least today, as it has a code, a subject, a cause and an original.
+enum SinceNine {}
+
+impl<T: Image + Default> Form<T> for SinceNine {
+    const LEAST: usize = T::LEAST;
+
+    fn save(value: &T, writer: &mut Writer) {
+        value.save(writer);
+    }
+
+    fn load(reader: &mut Reader<'_>) -> Result<T, SnapshotError> {
+        if reader.format() < SINCE { Ok(T::default()) } else { T::load(reader) }
+    }
+}
+
+/// A team by its name. Earlier formats had a number for each of those that are built in.
+enum TeamName {}
+
+impl Form<Box<str>> for TeamName {
+    const LEAST: usize = Box::<str>::LEAST;
+
+    fn save(name: &Box<str>, writer: &mut Writer) {
+        name.save(writer);
+    }
+
+    fn load(reader: &mut Reader<'_>) -> Result<Box<str>, SnapshotError> {
+        if reader.format() >= SINCE {
+            return Image::load(reader);
+        }
+        let number = usize::from(reader.u8()?);
+        team::ALL.get(number).map(|team| team.name().into()).ok_or(SnapshotError::Damaged("a team is none"))
+    }
+}
 
 /// Names of fields that the engine knows.
 enum FieldNames {}

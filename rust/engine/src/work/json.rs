@@ -1,10 +1,12 @@
 //! Items of work as JSON, and which of them are asked for.
 
 use tallystick_contract::codes;
+use tallystick_contract::config::Config;
 use tallystick_contract::exception_state::{self, ExceptionState};
 use tallystick_contract::instant;
 
-use crate::output::effect::{write_members, write_name, write_number, write_text};
+use crate::diagnostics::exception::ExceptionRecord;
+use crate::output::effect::{write_amount, write_members, write_name, write_names, write_number, write_text};
 use crate::work::{Item, Work};
 /// Which items are asked for, and how many at most. Of the rest, what is absent fits all.
 ///
@@ -34,6 +36,14 @@ pub struct Filter<'a> {
     pub correlation: Option<&'a str>,
     /// About this SKU.
     pub sku: Option<&'a str>,
+    /// About this location.
+    pub location: Option<&'a str>,
+    /// About this document.
+    pub document: Option<&'a str>,
+    /// As bad as this.
+    pub severity: Option<&'a str>,
+    /// Seen at this time of the log or later, in nanoseconds since 1970.
+    pub since_ns: Option<i64>,
     /// With a greater number than this.
     pub after: u64,
     /// So many at most.
@@ -48,15 +58,19 @@ impl Filter<'_> {
             && self.state.is_none_or(|state| item.state == state)
             && is(self.code, Some(&record.code))
             && is(self.source, record.source.as_deref())
-            && is(self.owner, Some(record.team.name()))
+            && is(self.owner, Some(item.team()))
             && is(self.correlation, record.correlation_id.as_deref())
             && is(self.sku, record.sku.as_deref())
+            && is(self.location, record.location.as_deref())
+            && is(self.document, record.document.as_deref())
+            && is(self.severity, Some(codes::find(&record.code).severity.name()))
+            && self.since_ns.is_none_or(|since_ns| item.last_seen_ns >= since_ns)
     }
 }
 
 impl Work {
-    /// A JSON array of the items that fit, by number.
-    pub(crate) fn write_items(&self, filter: &Filter<'_>, out: &mut Vec<u8>) {
+    /// A JSON array of the items that fit, by number. `cost` is what a unit of a SKU costs, in thousandths.
+    pub(crate) fn write_items(&self, filter: &Filter<'_>, cost: impl Fn(&str) -> Option<i64>, out: &mut Vec<u8>) {
         out.push(b'[');
         let after = self.items.range(filter.after.saturating_add(1)..);
         let mut lead = false;
@@ -64,13 +78,13 @@ impl Work {
             if std::mem::replace(&mut lead, true) {
                 out.push(b',');
             }
-            write_item(item, out);
+            write_item(item, &cost, out);
         }
         out.push(b']');
     }
 
-    /// Counts by state and by code, as JSON.
-    pub(crate) fn write_stats(&self, out: &mut Vec<u8>) {
+    /// Counts by state and by code, as JSON, with all teams and codes that there are.
+    pub(crate) fn write_stats(&self, config: &Config, out: &mut Vec<u8>) {
         let count = |state: ExceptionState| self.items.values().filter(|item| item.state == state).count() as u64;
         let escalated = self.items.values().filter(|item| item.is_escalated && !item.state.is_done()).count() as u64;
         out.extend_from_slice(b"{\"kept\":");
@@ -80,6 +94,9 @@ impl Work {
         }
         write_number(out, "escalated", escalated);
         write_number(out, "spilled", self.spilled);
+        write_names(out, "teams", config.teams());
+        write_names(out, "operators", config.operators.iter().map(|operator| &**operator));
+        write_names(out, "codes", codes::CODES.iter().map(|code| code.name).chain(config.rules.own_codes()));
         out.extend_from_slice(b",\"by_code\":[");
         let mut codes: Vec<&str> = self.items.values().map(|item| &*item.record.code).collect();
         codes.sort_unstable();
@@ -100,7 +117,7 @@ impl Work {
                 of().filter(|item| item.state == ExceptionState::Acknowledged).count() as u64,
             );
             write_text(out, "oldest", Some(&instant::format(oldest.record.log_time_ns)));
-            write_text(out, "owner", Some(oldest.record.team.name()));
+            write_text(out, "owner", Some(oldest.team()));
             write_text(out, "severity", Some(codes::find(code).severity.name()));
             out.push(b'}');
         }
@@ -108,8 +125,18 @@ impl Work {
     }
 }
 
-/// Writes one item.
-pub(crate) fn write_item(item: &Item, out: &mut Vec<u8>) {
+/// How much it is about, in thousandths: what is missing, what would change, or what was sent.
+fn at_stake(record: &ExceptionRecord) -> Option<i64> {
+    let amount = match record.stock {
+        Some((_, after)) if &*record.code == "negative_stock" => Some(after),
+        Some((before, after)) => Some(after.saturating_sub(before)),
+        None => record.quantity,
+    };
+    amount.map(i64::saturating_abs).filter(|amount| *amount > 0)
+}
+
+/// Writes one item, with its value where a unit's cost is known.
+pub(crate) fn write_item(item: &Item, cost: &impl Fn(&str) -> Option<i64>, out: &mut Vec<u8>) {
     let record = &item.record;
     out.extend_from_slice(b"{\"number\":");
     tallystick_contract::quantity::write_digits(out, record.number);
@@ -120,14 +147,25 @@ pub(crate) fn write_item(item: &Item, out: &mut Vec<u8>) {
     write_number(out, "count", item.count);
     write_text(out, "first_seen", Some(&instant::format(record.log_time_ns)));
     write_text(out, "last_seen", Some(&instant::format(item.last_seen_ns)));
+    if let Some(moved_ns) = item.moved_ns {
+        write_text(out, "moved_at", Some(&instant::format(moved_ns)));
+    }
+    if let Some(quantity) = at_stake(record) {
+        write_amount(out, "at_stake", quantity);
+        if let Some(cost) = record.sku.as_deref().and_then(cost) {
+            let value = i128::from(quantity) * i128::from(cost) / 1_000;
+            write_amount(out, "value", i64::try_from(value).unwrap_or(i64::MAX - 1));
+        }
+    }
     for (name, value) in [
         ("correlationid", &record.correlation_id),
         ("causationid", &record.causation_id),
         ("moved_by", &item.moved_by),
+        ("person", &item.person),
         ("note", &item.note),
     ] {
         write_text(out, name, value.as_deref());
     }
-    write_members(out, record);
+    write_members(out, record, item.team());
     out.push(b'}');
 }

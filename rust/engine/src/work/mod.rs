@@ -35,14 +35,71 @@ pub(crate) struct Item {
     /// Who or what moved it last, and what was said about it.
     pub(crate) moved_by: Option<Box<str>>,
     pub(crate) note: Option<Box<str>>,
+    /// The person behind the operator who moved it last, and when that was, by the log's time.
+    pub(crate) person: Option<Box<str>>,
+    pub(crate) moved_ns: Option<i64>,
+    /// Who works on it, if it was passed on.
+    pub(crate) team: Option<Box<str>>,
+}
+
+impl Item {
+    /// Who works on it.
+    pub(crate) fn team(&self) -> &str {
+        self.team.as_deref().unwrap_or(&self.record.team)
+    }
+
+    /// Takes over who moved it.
+    fn note_mover(&mut self, mover: Mover<'_>, now: Now) {
+        (self.moved_by, self.person) = (Some(mover.by.into()), mover.person.map(Into::into));
+        (self.note, self.moved_ns) = (mover.note.map(Into::into), Some(now.log_time_ns));
+    }
+}
+
+/// Who or what moves an item.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mover<'a> {
+    /// The operator, or what brought it about.
+    pub(crate) by: &'a str,
+    /// The person behind the operator.
+    pub(crate) person: Option<&'a str>,
+    pub(crate) note: Option<&'a str>,
+}
+
+impl<'a> Mover<'a> {
+    /// Nobody: it came about.
+    pub(crate) const fn itself(why: &'a str) -> Self {
+        Self { by: why, person: None, note: None }
+    }
+}
+
+impl Item {
+    /// How it is now, because of what stands at a place of the log.
+    pub(crate) fn change(&self, now: Now) -> StateChange {
+        StateChange {
+            number: self.record.number,
+            code: self.record.code.clone(),
+            state: self.state,
+            is_escalated: self.is_escalated,
+            team: self.team().into(),
+            moved_by: self.moved_by.clone(),
+            person: self.person.clone(),
+            note: self.note.clone(),
+            place: now.place,
+            log_time_ns: now.log_time_ns,
+        }
+    }
 }
 
 /// The record is counted here, whoever else has it.
 impl HeapSize for Item {
     fn heap_bytes(&self) -> usize {
-        let Self { subject, record, key: _, count: _, last_seen_ns: _, state: _, is_escalated: _, moved_by, note } =
-            self;
-        shared(record) + subject.heap_bytes() + moved_by.heap_bytes() + note.heap_bytes()
+        let Self {
+            subject, record, key: _, count: _, last_seen_ns: _, state: _, is_escalated: _, moved_by, note, ..
+        } = self;
+        let Self { person, moved_ns: _, team, .. } = self;
+        shared(record)
+            + subject.heap_bytes()
+            + [moved_by, note, person, team].into_iter().map(HeapSize::heap_bytes).sum::<usize>()
     }
 }
 
@@ -129,6 +186,9 @@ impl Work {
             is_escalated: false,
             moved_by: None,
             note: None,
+            person: None,
+            moved_ns: None,
+            team: None,
             record: Arc::clone(&record),
         });
         self.spill();
@@ -188,17 +248,12 @@ impl Work {
     }
 
     /// Moves an item on. Returns whether it was there and not done yet.
-    pub(crate) fn move_to(
-        &mut self,
-        number: u64,
-        state: ExceptionState,
-        (by, note): (&str, Option<&str>),
-        now: Now,
-    ) -> bool {
+    pub(crate) fn move_to(&mut self, number: u64, state: ExceptionState, mover: Mover<'_>, now: Now) -> bool {
         let Some(item) = self.items.get_mut(&number).filter(|item| !item.state.is_done()) else { return false };
-        self.bytes += by.len() + note.map_or(0, str::len);
-        self.bytes -= item.moved_by.heap_bytes() + item.note.heap_bytes();
-        (item.state, item.moved_by, item.note) = (state, Some(by.into()), note.map(Into::into));
+        self.bytes -= item.heap_bytes();
+        item.state = state;
+        item.note_mover(mover, now);
+        self.bytes += item.heap_bytes();
         self.tell(number, now);
         if state.is_done() {
             self.close(number);
@@ -207,25 +262,33 @@ impl Work {
         true
     }
 
+    /// Passes an item on to a team; says whether there is one that is not done.
+    pub(crate) fn assign(&mut self, number: u64, team: &str, mover: Mover<'_>, now: Now) -> bool {
+        let Some(item) = self.items.get_mut(&number).filter(|item| !item.state.is_done()) else { return false };
+        self.bytes -= item.heap_bytes();
+        item.team = Some(team.into());
+        item.note_mover(mover, now);
+        self.bytes += item.heap_bytes();
+        self.tell(number, now);
+        true
+    }
+
     fn tell(&mut self, number: u64, now: Now) {
-        let item = &self.items[&number];
-        self.changes.push(StateChange {
-            number,
-            code: item.record.code.clone(),
-            state: item.state,
-            is_escalated: item.is_escalated,
-            moved_by: item.moved_by.clone(),
-            place: now.place,
-            log_time_ns: now.log_time_ns,
-        });
+        let change = self.items[&number].change(now);
+        self.changes.push(change);
     }
 
     /// Resolves what is open about a subject, because it is in order again.
     pub(crate) fn resolve(&mut self, code: &str, subject: &str, why: &str, now: Now) {
+        self.resolve_by(code, subject, Mover::itself(why), now);
+    }
+
+    /// Resolves what is open about a subject, because somebody decided it.
+    pub(crate) fn resolve_by(&mut self, code: &str, subject: &str, mover: Mover<'_>, now: Now) {
         let items = &self.items;
         let is_it = |number: &u64| *items[number].record.code == *code && *items[number].subject == *subject;
         if let Some(number) = self.open.find(hash(self.seed, code, subject), is_it).copied() {
-            self.move_to(number, ExceptionState::Resolved, (why, None), now);
+            self.move_to(number, ExceptionState::Resolved, mover, now);
         }
     }
 
@@ -237,16 +300,16 @@ impl Work {
 
     /// Resolves what was wrong with an event's content, since one under its key was accepted.
     pub(crate) fn accept(&mut self, key: Fingerprint, now: Now) {
-        self.resolve_of(key, "accepted", now, |code| codes::find(code).settled == Settled::Accepted);
+        self.resolve_of(key, Mover::itself("accepted"), now, |code| codes::find(code).settled == Settled::Accepted);
     }
 
     /// Resolves what is open about an event with a code, or all of it.
-    pub(crate) fn resolve_of(&mut self, key: Fingerprint, why: &str, now: Now, is_meant: impl Fn(&str) -> bool) {
+    pub(crate) fn resolve_of(&mut self, key: Fingerprint, mover: Mover<'_>, now: Now, is_meant: impl Fn(&str) -> bool) {
         let Some((_, numbers)) = self.by_key.find(key.0[0], |(known, _)| *known == key) else { return };
         let meant: Vec<_> =
             numbers.iter().copied().filter(|number| is_meant(&self.items[number].record.code)).collect();
         for number in meant {
-            self.move_to(number, ExceptionState::Resolved, (why, None), now);
+            self.move_to(number, ExceptionState::Resolved, mover, now);
         }
     }
 

@@ -147,7 +147,7 @@ fn check(keys: &[[u8; Key::BYTES]], left: &mut [u64; WINDOW_CODES]) -> Result<()
         let left = usize::from(key.code()).checked_sub(1).and_then(|age| left.get_mut(age)).ok_or(DO_NOT_ADD_UP)?;
         *left = left.checked_sub(1).ok_or(DO_NOT_ADD_UP)?;
         if key.answer() >= ANSWER_COUNT {
-            return Err(SnapshotError::Damaged("a key has an answer that is none"));
+            return Err(SnapshotError::Damaged("a key has an answer that cannot be read"));
         }
     }
     Ok(())

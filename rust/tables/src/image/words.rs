@@ -1,6 +1,5 @@
 //! Images of the contract's words.
 
-use tallystick_contract::config::Team;
 use tallystick_contract::exception_state::{self, ExceptionState};
 use tallystick_contract::outcome::Outcome;
 use tallystick_contract::ownership::Role;
@@ -9,13 +8,11 @@ use super::{Absent, Image};
 use crate::wire::{Reader, SnapshotError, Writer};
 
 const ROLES: [Role; 4] = [Role::Owner, Role::Contributor, Role::Observer, Role::Refused];
-const TEAMS: [Team; 3] = [Team::Operations, Team::Finance, Team::It];
 
-crate::image::numbered!(Role, ROLES, "a role is none");
-crate::image::numbered!(Team, TEAMS, "a team is none");
-crate::image::numbered!(ExceptionState, exception_state::ALL, "an exception's state is none");
+crate::image::numbered!(Role, ROLES, "a role cannot be read");
+crate::image::numbered!(ExceptionState, exception_state::ALL, "an exception's state cannot be read");
 
-const NO_OUTCOME: SnapshotError = SnapshotError::Damaged("an outcome is none");
+const NO_OUTCOME: SnapshotError = SnapshotError::Damaged("an outcome cannot be read");
 
 impl Image for Outcome {
     const LEAST: usize = u8::LEAST;

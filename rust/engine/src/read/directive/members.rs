@@ -4,21 +4,22 @@ use std::collections::BTreeMap;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
-use tallystick_contract::directive_kind::REPLY;
+use tallystick_contract::directive_kind::{PERSON, REPLY};
+use tallystick_contract::limits::PERSON_BYTES_MAX;
 
 use crate::read::decode::has_control;
 use crate::read::directive::{Refused, malformed};
 use crate::read::line_number::LineNumber;
-/// The members that a type has. A null is absence.
+/// The members that a type has, and who spoke. A null is absence.
 #[derive(Debug)]
-pub(crate) struct Members(BTreeMap<&'static str, Value>);
+pub(crate) struct Members(BTreeMap<&'static str, Value>, Option<Value>);
 
 impl Members {
     pub(crate) fn read(bytes: &[u8], names: &'static [&'static str]) -> Result<Self, Refused> {
         let Ok(Object(envelope)) = serde_json::from_slice(bytes) else {
             return Err(malformed("data", "cannot be read"));
         };
-        let mut members = Self(BTreeMap::new());
+        let mut members = Self(BTreeMap::new(), None);
         let mut data = None;
         for (name, value) in envelope {
             if name == "data" {
@@ -37,6 +38,10 @@ impl Members {
     }
 
     fn add(&mut self, name: &str, value: Value, names: &'static [&'static str]) -> Result<(), Refused> {
+        if name == PERSON {
+            self.1 = Some(value);
+            return Ok(());
+        }
         let Some(known) = names.iter().find(|known| **known == name) else { return Ok(()) };
         if value.is_null() {
             return Ok(());
@@ -61,6 +66,11 @@ impl Members {
 
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
+    }
+
+    /// The person behind an operator. Whoever writes it in another form is nobody, and is heard all the same.
+    pub(crate) fn person(&self) -> Option<&str> {
+        self.1.as_ref().and_then(|person| text(person, PERSON_BYTES_MAX))
     }
 
     /// All of them in one form. A target is what it means, whether its source was left away or not.

@@ -13,7 +13,7 @@ use tallystick_contract::config::Config;
 use tallystick_contract::directive_kind::DirectiveKind;
 use tallystick_contract::exception_state::ExceptionState;
 use tallystick_contract::heap_size::heap_size;
-use tallystick_contract::limits::{ID_BYTES_MAX, SOURCE_BYTES_MAX};
+use tallystick_contract::limits::{ID_BYTES_MAX, SOURCE_BYTES_MAX, TEAM_BYTES_MAX};
 use tallystick_contract::outcome::Outcome;
 use tallystick_tables::hash::of_name;
 
@@ -81,6 +81,8 @@ pub(crate) enum Request<'a> {
     Decide(Decided, bool),
     /// Move an exception on.
     Move(u64, ExceptionState),
+    /// Pass an exception on to a team.
+    Assign(u64, Box<str>),
     Configure(Change),
     DefineItem(Box<str>, Box<Version>),
     DefineLocation(Box<str>, Box<Version>),
@@ -108,6 +110,8 @@ pub(crate) struct Directive<'a> {
     /// The keyed hash of its members in one form, for idempotency.
     pub(crate) said: u64,
     pub(crate) reason: Option<Box<str>>,
+    /// The person behind an operator.
+    pub(crate) person: Option<Box<str>>,
 }
 
 /// Why a directive is none: its outcome, and what is wrong in words.
@@ -142,7 +146,7 @@ impl<'a> Directive<'a> {
                 }
             };
             let (request, reason) = (Request::Reserve(ask), event.reason.map(Into::into));
-            return Ok(Self { kind, request, said: of_name(seed, &said), reason });
+            return Ok(Self { kind, request, said: of_name(seed, &said), reason, person: None });
         }
         let mut members = Members::read(&text, kind.members())?;
         members.set_line(event.line);
@@ -164,6 +168,11 @@ impl<'a> Directive<'a> {
             DirectiveKind::Acknowledged => Request::Move(number(&members)?, ExceptionState::Acknowledged),
             DirectiveKind::Resolved => Request::Move(number(&members)?, ExceptionState::Resolved),
             DirectiveKind::Discarded => Request::Move(number(&members)?, ExceptionState::Discarded),
+            DirectiveKind::Assigned => {
+                let team = members.get("team").and_then(|team| members::text(team, TEAM_BYTES_MAX));
+                let team = team.ok_or_else(|| malformed("team", "is the name of a team"))?;
+                Request::Assign(number(&members)?, team.into())
+            }
             DirectiveKind::ConfigurationChanged => Request::Configure(change(&members, config)?),
             DirectiveKind::ItemDefined | DirectiveKind::ItemRetired => {
                 let version = master::version(&members, event, kind == DirectiveKind::ItemRetired)?;
@@ -184,7 +193,8 @@ impl<'a> Directive<'a> {
             _ => None,
         };
         let said = members.said(target.map(|target| [&*target.source, &*target.id]));
-        Ok(Self { kind, request, said: of_name(seed, &said), reason: event.reason.map(Into::into) })
+        let person = members.person().map(Into::into);
+        Ok(Self { kind, request, said: of_name(seed, &said), reason: event.reason.map(Into::into), person })
     }
 }
 

@@ -1,0 +1,131 @@
+"""Check: what of files would be refused, found with the engine's own decoder, with no daemon and no server.
+
+It looks at each event by itself, under a configuration. Keys, order, time and stock need the log: `replay` knows them.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tallystick.files.events import STDIN, EventFile, opened
+from tallystick.files.lines import Block
+from tallystick.files.mapping import Mapping
+
+if TYPE_CHECKING:
+    from tallystick._engine import Checker
+
+_BY_RULES: Final = frozenset({"unknown_type", "sequence_missing", "loop"})
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An event that would be refused, whatever the ledger holds."""
+
+    file: str
+    place: str
+    """`events.ndjson:7`, or `stock.parquet, row 7`."""
+    line: int
+    """Its line in the file, or its row, from 1."""
+    outcome: str
+    cause: str
+    cure: str
+    source: str | None
+    id: str | None
+    type: str | None
+
+    @property
+    def by(self) -> str:
+        """What refuses it: its own `form`, or the `rules` of the configuration."""
+        return "rules" if self.outcome in _BY_RULES else "form"
+
+    def __str__(self) -> str:
+        event = f"event {self.id}: " if self.id else ""
+        return f"{self.place}: {event}{self.outcome}: {self.cause}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns it as a record of `check --json`."""
+        names = ("file", "line", "outcome", "by", "source", "id", "type", "cause", "cure")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found in files."""
+
+    events: int = 0
+    fit: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Events that can be applied, by type and source."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """The others, by what would become of them."""
+    first: list[Problem] = field(default_factory=list)
+    """The first of them."""
+
+    def add(self, problems: list[Problem], keep: int) -> None:
+        """Counts problems, and keeps the first."""
+        self.refused.update(problem.outcome for problem in problems)
+        self.first += problems[: max(keep - len(self.first), 0)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the summary of `check --json`."""
+        rows = [{"type": kind, "source": source, "events": count} for (kind, source), count in self.rows()]
+        return {"events": self.events, "fit": self.fit.total(), "refused": dict(self.refused), "types": rows}
+
+    def rows(self) -> list[tuple[tuple[str, str], int]]:
+        """Types and sources with their events, by name."""
+        return sorted(self.fit.items())
+
+
+def check_block(checker: "Checker", file: EventFile, block: Block, report: Report, from_line: int = 1) -> list[Problem]:
+    """Judges the events of a block that stand at `from_line` or after it, counts them, and returns the problems."""
+    data, first = block.data, 0
+    if block.place(0) < from_line:
+        lines = data.split(b"\n")
+        first = next((place for place in range(len(lines) - 1) if block.place(place) >= from_line), len(lines) - 1)
+        data = b"\n".join(lines[first:])
+    checked = checker.check(data)
+    report.events += checked.events
+    for kind, source, count in checked.fit:
+        report.fit[kind, source] += count
+    problems = []
+    for refusal in checked.refused:
+        line = block.place(refusal.pop("line") + first)
+        problems.append(Problem(file.name, file.place(line), line, **refusal))
+    return problems
+
+
+def check(
+    files: Iterable[str | Path],
+    *,
+    config: str = "",
+    mapping: Mapping | None = None,
+    from_line: int = 1,
+    keep: int = 50,
+    on_problem: Callable[[Problem], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Judges the events of files (`-` is standard input) under a configuration of the engine, given as text.
+
+    `on_problem` is called for each event that would be refused; the first `keep` stand in the report, too.
+    `on_progress(bytes_read, events)` is called once per block. Raises UsageError for a file that cannot be read.
+    """
+    from tallystick._engine import Checker
+
+    checker, report, bytes_before = Checker(config), Report(), 0
+    for name in files:
+        with opened(name, mapping) as file:
+            for block in file.blocks():
+                problems = check_block(checker, file, block, report, from_line)
+                report.add(problems, keep)
+                for problem in problems if on_problem is not None else ():
+                    on_problem(problem)  # type: ignore[misc]
+                if on_progress is not None:
+                    on_progress(bytes_before + block.end_offset, report.events)
+            bytes_before += file.bytes_read()
+    return report
+
+
+def is_read_once(path: Path) -> bool:
+    """Whether it can be read but once, so that what it holds cannot be checked before it is sent."""
+    return str(path) == STDIN or path.is_fifo()

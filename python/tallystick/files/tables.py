@@ -1,0 +1,144 @@
+"""Tables: rows of CSV, Parquet and Arrow become lines of NDJSON by a mapping, many at a time and in bounded memory.
+
+CSV is read with the standard library: it streams, and leaves every value as it was written, so that leading zeros and
+decimal commas survive.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from tallystick.errors import UsageError
+from tallystick.files import arrow
+from tallystick.files.cells import RowFault
+from tallystick.files.formats import Form, delimiter_of
+from tallystick.files.lines import Block
+from tallystick.files.mapping import Mapping, identity, listed
+from tallystick.files.unpack import look
+
+_ROWS_TOGETHER: Final = 8_192
+_PAGE: Final = "docs/files.md"
+
+
+class Rows:
+    """Lines that were made of rows, until there are enough for a block."""
+
+    def __init__(self, name: str, mapping: Mapping, word: str) -> None:
+        self._name = name
+        self._mapping = mapping
+        self._word = word
+        self._lines: list[bytes] = []
+        self._places: list[int] = []
+
+    def add(self, row: dict[str, Any], place: int) -> None:
+        """Maps a row. Raises UsageError, which names file, place, column, value and cure."""
+        try:
+            event = self._mapping.event(row)
+        except RowFault as fault:
+            where = f"{self._name}:{place}" if self._word == "line" else f"{self._name}, row {place}"
+            raise UsageError(f"{where}: {fault}") from fault
+        if event is not None:
+            self._lines.append(event)
+            self._places.append(place)
+
+    def is_full(self) -> bool:
+        """Whether there are enough."""
+        return len(self._lines) >= _ROWS_TOGETHER
+
+    def block(self) -> Iterator[Block]:
+        """Yields what there is, if anything. How many bytes of the file were read is known to who opened it."""
+        if self._lines:
+            yield Block(b"\n".join(self._lines) + b"\n", self._places[0], 0, self._places)
+            self._lines, self._places = [], []
+
+
+def needs_map(name: str, form: Form, columns: Sequence[str]) -> UsageError:
+    """The refusal of a table without a map: what was found, what is missing, and an example with its own columns."""
+    example = columns[0] if columns else "Column"
+    return UsageError(
+        f"{name} is {form.value} with the columns {listed(columns, 6)}; say with --map FILE.toml which column is what "
+        f'({_PAGE}), e.g. [fields] sku = "{{{example}}}"'
+    )
+
+
+def csv_blocks(name: str, stream: io.BufferedReader, mapping: Mapping | None) -> Iterator[Block]:
+    """Yields the rows of CSV as events; a place is the line on which a row begins."""
+    encoding, skipped = (mapping.encoding, mapping.skip_lines) if mapping else ("utf-8", 0)
+    delimiter = (mapping.delimiter if mapping else None) or delimiter_of(look(stream).decode("latin-1"), skipped)
+    try:
+        text = io.TextIOWrapper(stream, encoding=encoding, newline="")
+    except LookupError as error:
+        raise UsageError(f'{mapping.path if mapping else name}: "{encoding}" is no encoding') from error
+    with _told(name, f"is not {encoding}; say with [file] encoding of the map which it is, such as cp1252"):
+        for _ in range(skipped):
+            text.readline()
+        reader = csv.reader(text, delimiter=delimiter, quotechar=mapping.quote if mapping else '"', strict=True)
+        place = skipped + 1
+        try:
+            columns = [column.strip() for column in next(reader, [])]
+            if mapping is None:
+                raise needs_map(name, Form.CSV, columns)
+            _check_header(name, columns, mapping)
+            rows, place = Rows(name, mapping, "line"), skipped + reader.line_num + 1
+            for values in reader:
+                if values and len(values) != len(columns):
+                    raise UsageError(
+                        f"{name}:{place}: has {len(values)} columns, the header has {len(columns)}; "
+                        "look for the delimiter in a value without quotes"
+                    )
+                if values:
+                    rows.add(dict(zip(columns, values, strict=True)), place)
+                place = skipped + reader.line_num + 1
+                if rows.is_full():
+                    yield from rows.block()
+        except csv.Error as error:
+            raise UsageError(f"{name}:{place}: {error}; see delimiter and quote in {_PAGE}") from error
+        finally:
+            text.detach()
+        yield from rows.block()
+
+
+def _check_header(name: str, columns: Sequence[str], mapping: Mapping) -> None:
+    mapping.check_columns(name, columns)
+    if double := [column for column in mapping.columns if columns.count(column) > 1]:
+        raise UsageError(f'{name}: has the column "{double[0]}" twice; give them different names')
+
+
+def arrow_blocks(
+    name: str, stream: io.BufferedReader, form: Form, mapping: Mapping | None, known: Sequence[str]
+) -> Iterator[Block]:
+    """Yields the rows of Parquet or Arrow as events; a place is the number of a row, from 1.
+
+    Without a mapping the columns must be the fields themselves.
+    """
+    with _told(name, f"cannot be read as {form.value}"):
+        batches, columns = arrow.batches(name, stream, form)
+        mapping = mapping or identity(columns, known)
+        if mapping is None:
+            raise needs_map(name, form, columns)
+        mapping.check_columns(name, columns)
+        rows, place = Rows(name, mapping, "row"), 0
+        for batch in batches:
+            places = [batch.schema.names.index(column) for column in mapping.columns]
+            values = [arrow.values(name, batch.schema.names[place], batch.column(place)) for place in places]
+            for row in zip(*values, strict=True):
+                place += 1
+                rows.add(dict(zip(mapping.columns, row, strict=True)), place)
+                if rows.is_full():
+                    yield from rows.block()
+        yield from rows.block()
+
+
+@contextmanager
+def _told(name: str, what: str) -> Iterator[None]:
+    """Faults of readers, which know no file, in one line that names it."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except UnicodeError as error:
+        raise UsageError(f"{name}: {what}") from error
+    except (ValueError, OSError, NotImplementedError) as error:
+        raise UsageError(f"{name}: {what} ({error}); write it again") from error

@@ -1,0 +1,181 @@
+"""A whole life under deploy/nats/permissions.conf: it permits what daemon, producer and operator need, and no more."""
+
+import asyncio
+import contextlib
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tallystick.bus import questions, requests
+from tallystick.bus.connection import connect
+from tallystick.bus.jetstream import JetStream
+from tallystick.bus.patient_client import PatientClient
+from tallystick.cli.app import execute
+from tallystick.config import Nats, load
+from tallystick.daemon.run import run
+from tallystick.errors import BusError
+from tests.integration.daemon import EVENTS, ask, has_reached, until, write_config
+from tests.integration.servers import ConfiguredServer
+
+PERMISSIONS = Path(__file__).parents[2] / "deploy" / "nats" / "permissions.conf"
+USERS = ("daemon", "producer", "operator")
+SERVICE = {
+    *(questions.ATP_SUBJECT, questions.STATUS_SUBJECT, questions.PROMISE_SUBJECT),
+    *(question.subject for question in questions.QUESTIONS),
+    *(kind.subject for kind in requests.REQUEST_KINDS),
+}
+
+
+class GuardedServer(ConfiguredServer):
+    """A server that includes the permissions as an operator would."""
+
+    def _write(self) -> None:
+        super()._write()
+        lines = [f"{name}: {json.dumps(value)}" for name, value in json.loads(self._settings_file.read_text()).items()]
+        (self.folder / "permissions.conf").write_text(PERMISSIONS.read_text())
+        self._settings_file.write_text("\n".join([*lines, 'include "./permissions.conf"', ""]))
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GuardedServer]:
+    for user in USERS:
+        monkeypatch.setenv(f"TALLYSTICK_{user.upper()}_PASSWORD", f"secret-of-{user}")
+    with GuardedServer(tmp_path / "nats") as server:
+        yield server
+
+
+def nats(server: GuardedServer, user: str) -> dict[str, str]:
+    return {"url": server.url, "user": user, "password": f"secret-of-{user}", "inbox_prefix": f"_INBOX_{user}"}
+
+
+@contextlib.asynccontextmanager
+async def client_of(server: GuardedServer, user: str) -> AsyncIterator[PatientClient]:
+    client = await connect(Nats(**nats(server, user)))  # type: ignore[arg-type]  # all of these are texts
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def permitted(user: str, what: str) -> set[str]:
+    """The subjects that the file permits a user to publish or to subscribe to."""
+    block = PERMISSIONS.read_text().partition(f"user = {user}\n")[2].partition(f"{what} = [")[2].partition("]")[0]
+    return set(re.findall(r'"([^"]+)"', block))
+
+
+def test_the_file_permits_the_services_subjects_as_the_code_has_them() -> None:
+    heard = {subject for subject in permitted("daemon", "subscribe") if not subject.startswith(("$", "_"))}
+    assert heard == SERVICE
+    assert permitted("operator", "publish") >= SERVICE
+    assert not permitted("producer", "publish") & SERVICE
+
+
+def event(number: int, **changes: object) -> str:
+    made = {"id": f"e{number}", "source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1"}
+    return json.dumps(made | {"quantity": 5, "correlationid": "order-1"} | changes)
+
+
+async def test_daemon_producer_and_operator_live_under_it(
+    guarded: GuardedServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    configs = {}
+    for user in USERS:
+        (tmp_path / user).mkdir()
+        configs[user] = write_config(
+            tmp_path / user, guarded.url, {"nats": nats(guarded, user), "input": {"tick_after_s": 0.1}}
+        )
+    events = tmp_path / "events.ndjson"
+    events.write_text("\n".join([*map(event, range(3)), event(3, quantity=-1), event(4, type="no.such"), ""]))
+    life = [
+        (0, "atp LAMP"),
+        (0, "atp LAMP DC1 --at 2030-01-01 --explain"),
+        (0, "reserve LAMP DC1 2 --ttl 1s --id hold-1 --source shop"),
+        (0, "reserve LAMP DC1 2 --ttl 1h --id hold-2 --source shop"),
+        (0, "change shop/hold-2 --quantity 3"),
+        (0, "post shop/hold-2 --quantity 1"),
+        (0, "void shop/hold-2"),
+        (0, "reservations"),
+        (0, "claims"),
+        (0, "replenish"),
+        (0, "exceptions list"),
+        (0, "exceptions show 1"),
+        (0, "exceptions stats"),
+        (0, "exceptions ack 1"),
+        (0, "exceptions repair 1 --set quantity=1 --dry-run"),
+        (0, "exceptions repair 1 --set quantity=1"),
+        (0, "trail LAMP DC1"),
+        (0, "trace order-1"),
+        (0, "sources"),
+        (0, "policy report"),
+        (0, "reserve LAMP DC1 1 --ttl 1s --id hold-3 --source shop"),  # The last message: only a tick ends it.
+    ]
+    for commands in (life, life[:2]):  # The second life begins with a snapshot, and streams that are there.
+        stop = asyncio.Event()
+        daemon = asyncio.create_task(run(load(configs["daemon"], {}), stop=stop))
+        async with client_of(guarded, "operator") as operator:
+            await until(lambda: has_reached(operator, 0))
+            publish = ["publish", str(events), "--config", str(configs["producer"])]
+            assert await asyncio.to_thread(execute, publish) == 0, capfd.readouterr().err
+            info = await JetStream(operator).stream(EVENTS)
+            assert info is not None
+            await until(partial(has_reached, operator, info.last_sequence))
+            for status, command in commands:
+                arguments = [*command.split(), "--config", str(configs["operator"])]
+                assert await asyncio.to_thread(execute, arguments) == status, (command, capfd.readouterr())
+            if commands is life:
+                await until(lambda: has_ticked(operator))
+        stop.set()
+        await asyncio.wait_for(daemon, 60)
+    said = capfd.readouterr()
+    assert "permissions violation" not in caplog.text.lower()
+    assert "secret-of" not in caplog.text + said.out + said.err
+
+
+async def has_ticked(client: PatientClient) -> bool:
+    return int((await ask(client, {}, "status"))["ticks"]) > 0
+
+
+FOREIGN = (
+    *(f"$JS.API.STREAM.{verb}.{EVENTS}" for verb in ("DELETE", "PURGE", "UPDATE", "MSG.DELETE", "SNAPSHOT", "RESTORE")),
+    *("$JS.API.STREAM.CREATE.OTHER", "$JS.API.STREAM.NAMES", "$JS.API.INFO", "$JS.API.STREAM.INFO.OTHER"),
+    *("$JS.API.CONSUMER.CREATE.OTHER.c", f"$JS.API.CONSUMER.LIST.{EVENTS}", "$JS.ACK.x", "$SYS.REQ.SERVER.PING"),
+    *("_INBOX_daemon.x", "_INBOX.x", "anything", "tallystick", "tallystick.other"),
+)
+
+
+@pytest.mark.parametrize("user", USERS)
+async def test_nothing_else_is_permitted(guarded: GuardedServer, user: str) -> None:
+    everything = {subject for other in USERS for what in ("publish", "subscribe") for subject in permitted(other, what)}
+    concrete = {re.sub(r"[*>]$", "x", subject) for subject in everything} | set(FOREIGN)
+    for what in ("publish", "subscribe"):
+        allowed = permitted(user, what)
+        ours = {subject for subject in concrete if any(subject == one or matches(one, subject) for one in allowed)}
+        if what == "subscribe":
+            concrete |= {">", "tallystick.>", "_INBOX.>", "_INBOX_daemon.*", "_INBOX_operator.>", "_INBOX_producer.>"}
+            concrete -= {f"_INBOX_{user}.>", f"_INBOX_{user}.*"}
+        async with client_of(guarded, user) as client:
+            for subject in concrete:
+                if what == "publish":
+                    await client.publish(subject, b"")
+                else:
+                    await client.subscribe(subject)
+            await client.flush(10)
+            async with asyncio.timeout(30):
+                denied = {subject.lower() for subject in concrete - ours}
+                while set(client.link.denied) != denied:
+                    assert set(client.link.denied) <= denied, set(client.link.denied) - denied
+                    await asyncio.sleep(0.05)
+
+
+def matches(pattern: str, subject: str) -> bool:
+    return pattern[-1] in "*>" and subject == f"{pattern[:-1]}x"
+
+
+async def test_what_is_denied_is_said_at_once(guarded: GuardedServer) -> None:
+    async with client_of(guarded, "producer") as client:
+        with pytest.raises(BusError, match=r"the server denies this user \$JS.API.STREAM.INFO.OTHER; permit it there"):
+            await JetStream(client).stream("OTHER")

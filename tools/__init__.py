@@ -1,0 +1,1 @@
+"""Tools: what makes parts of the documentation from the sources. Each runs as a module."""
