@@ -63,7 +63,7 @@ pub const OF_ITS_OWN: Code =
     Code { name: "", severity: Error, owner: It, settled: ByHand, cure: "look at the original event and its source" };
 
 /// All codes that are built in, by name.
-pub const CODES: [Code; 37] = [
+pub const CODES: [Code; 38] = [
     Code {
         name: "claim_below_zero",
         severity: Warning,
@@ -126,6 +126,13 @@ pub const CODES: [Code; 37] = [
         owner: It,
         settled: ByHand,
         cure: "nothing, if this was a delay; if it happens often, raise gap_wait or look at the transport",
+    },
+    Code {
+        name: "log_time_jump",
+        severity: Critical,
+        owner: It,
+        settled: ByHand,
+        cure: "set the clock of the bus's server right; look at what its message said without a time, and void what is wrong. engine.log_time_jump_max decides what is too far",
     },
     Code {
         name: "loop",

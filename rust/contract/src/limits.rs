@@ -110,6 +110,8 @@ pub const SECOND_NS: i64 = 1_000_000_000;
 pub const DAY_NS: i64 = 86_400 * SECOND_NS;
 /// Default of `gap_wait`.
 pub const GAP_WAIT_DEFAULT_NS: i64 = 300 * SECOND_NS;
+/// Default of `log_time_jump_max`.
+pub const LOG_TIME_JUMP_DEFAULT_NS: i64 = 3_600 * SECOND_NS;
 /// Default of `max_ahead`.
 pub const AHEAD_DEFAULT_NS: i64 = 300 * SECOND_NS;
 

@@ -25,6 +25,7 @@ mod element;
 mod event;
 mod fields;
 mod judge;
+mod leap;
 mod master;
 mod memory;
 mod number;
@@ -71,7 +72,7 @@ enum Clock {
 impl Reference {
     /// Applies one message of the bus.
     pub fn apply_message(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> Vec<Answer> {
-        self.advance(log_time_ns);
+        self.stamped(log_time_ns, sequence, message);
         self.give_up_what_is_due(sequence);
         let Some(elements) = element::elements(message) else {
             self.elements += 1;
@@ -85,13 +86,17 @@ impl Reference {
     /// Applies the lines of a file, one log sequence for each line that is not blank. Without a log time, each event's
     /// own is used.
     pub fn apply_ndjson(&mut self, buffer: &[u8], first_sequence: u64, log_time_ns: Option<i64>) -> Vec<Answer> {
-        let clock = log_time_ns.map_or(Clock::Events, |stamp| {
-            self.advance(stamp);
-            self.give_up_what_is_due(first_sequence);
-            Clock::Bus
-        });
-        let places = (first_sequence..).zip(element::lines(buffer));
-        places.map(|(sequence, line)| self.apply(line, (sequence, 0), clock)).collect()
+        let mut answers = Vec::new();
+        for (sequence, line) in (first_sequence..).zip(element::lines(buffer)) {
+            if let Some(stamp_ns) = log_time_ns {
+                let times = leap::times(&[line], &self.config);
+                self.stamped_with(stamp_ns, sequence, &times);
+                self.give_up_what_is_due(sequence);
+            }
+            let clock = log_time_ns.map_or(Clock::Events, |_| Clock::Bus);
+            answers.push(self.apply(line, (sequence, 0), clock));
+        }
+        answers
     }
 
     /// All positions, sorted by their names.

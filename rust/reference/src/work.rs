@@ -128,6 +128,11 @@ pub(super) fn of_key((source, id): &Key) -> String {
     format!("{source}/{id}")
 }
 
+/// The subject of what concerns a message.
+pub(super) fn of_message(sequence: u64) -> String {
+    sequence.to_string()
+}
+
 /// The subject of what concerns a position.
 pub(super) fn of_position(PositionKey { sku, location, lot, owner }: &PositionKey) -> String {
     format!("{sku}/{location}/{lot}/{owner}")

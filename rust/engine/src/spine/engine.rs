@@ -214,12 +214,21 @@ impl Engine {
         let mut wave = Wave::new(&arena);
         let mut ranges = std::mem::take(&mut self.ranges);
         let mut result = Ok(());
-        for (sequence, log_time_ns, message) in messages {
+        let mut front_ns = self.core.reached_ns();
+        for (sequence, stamp_ns, message) in messages {
             result = self.check_sequence(sequence);
             if result.is_err() {
                 break;
             }
-            let (place, clock) = (Place { sequence, index: 0 }, Clock::Message(log_time_ns));
+            let (place, mut clock) = (Place { sequence, index: 0 }, Clock::Message(stamp_ns));
+            if self.core.is_leap(front_ns, stamp_ns) {
+                self.run(&mut wave, batch);
+                clock = self.leap(stamp_ns, place, message, batch);
+                front_ns = self.core.reached_ns();
+            }
+            if let Clock::Message(moved_ns) = clock {
+                front_ns = front_ns.max(moved_ns);
+            }
             ranges.clear();
             let mut is_empty = false;
             match split(message, &mut ranges) {
@@ -281,7 +290,13 @@ impl Engine {
         ranges.clear();
         split_lines(buffer, &mut ranges);
         for (sequence, range) in (first_sequence..).zip(&ranges) {
-            let element = Element::new(&buffer[range.clone()], Place { sequence, index: 0 }, clock);
+            let mut element = Element::new(&buffer[range.clone()], Place { sequence, index: 0 }, clock);
+            if let Clock::Message(stamp_ns) = clock
+                && self.core.is_leap(self.core.reached_ns(), stamp_ns)
+            {
+                self.run(&mut wave, batch);
+                element.clock = self.leap_of(stamp_ns, element, batch);
+            }
             self.enqueue(&mut wave, element, batch);
             self.core.sequence = sequence;
         }
@@ -306,7 +321,12 @@ impl Engine {
         self.check_sequence(first_sequence)?;
         let clock = log_time_ns.map_or(Clock::Event, Clock::Message);
         let places = (first_sequence..).map(|sequence| Place { sequence, index: 0 });
-        self.apply_rows(batches, places, clock, batch);
+        match log_time_ns {
+            Some(stamp_ns) if self.core.is_leap(self.core.reached_ns(), stamp_ns) => {
+                self.apply_rows_apart(batches, places, stamp_ns, batch);
+            }
+            _ => self.apply_rows(batches, places, clock, batch),
+        }
         self.core.keys.settle_all();
         self.check_books(batch);
         let rows: usize = batches.iter().map(Rows::len).sum();

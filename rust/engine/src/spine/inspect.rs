@@ -94,7 +94,7 @@ impl Engine {
 
     /// What is remembered of keys (source and id): the outcome that a repetition would repeat, or `applied`.
     pub fn answers(&mut self, keys: &[(String, String)]) -> Vec<Option<&'static str>> {
-        let now_ns = self.core.now_ns();
+        let keys_ns = self.core.keys_ns();
         let answer = |(source, id): &(String, String)| {
             let key = fingerprint(&self.core.secret, source, id);
             if self.pendings.get(key).is_some() {
@@ -103,7 +103,7 @@ impl Engine {
             if self.tracker.held().chain(self.waiting.held()).any(|held| held.key == key) {
                 return Some(Outcome::Held.name());
             }
-            self.core.keys.find(key, now_ns).map(|known| match known.answer_again() {
+            self.core.keys.find(key, keys_ns).map(|known| match known.answer_again() {
                 Outcome::Duplicate => Outcome::Applied.name(),
                 refusal => refusal.name(),
             })

@@ -20,5 +20,6 @@ mod raise;
 mod review;
 mod round;
 pub mod snapshot;
+mod stamp;
 mod waiting;
 mod wave;

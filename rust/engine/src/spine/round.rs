@@ -89,6 +89,7 @@ impl Engine {
             && self.tracker.is_idle()
             && self.is_plain(&self.core.config)
             && self.waiting.is_empty()
+            && self.core.believed_ns.is_none()
             && !self.schedule.is_used
             && !self.core.config.has_timed_safety()
             && self.core.keys.has_room(elements)

@@ -15,6 +15,7 @@ use tallystick_contract::outcome::Outcome;
 use crate::body::Key;
 use crate::claims::Claims;
 use crate::directive::ReceiptLine;
+use crate::leap::Leap;
 use crate::master::Master;
 use crate::memory::Memory;
 use crate::order::Orders;
@@ -77,6 +78,9 @@ pub struct Answer {
 pub struct Reference {
     pub(crate) config: Config,
     pub(crate) log_time_ns: Option<i64>,
+    /// What is believed of it, if it went further.
+    pub(crate) believed_ns: Option<i64>,
+    pub(crate) leap: Option<Leap>,
     pub(crate) memory: Memory,
     /// Elements that were answered.
     pub(crate) elements: u64,
@@ -121,6 +125,8 @@ impl Reference {
         Self {
             config,
             log_time_ns: None,
+            believed_ns: None,
+            leap: None,
             memory,
             elements: 0,
             positions: BTreeMap::new(),
