@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from tallystick.plain_text import printable
+
 NARROW: Final = ("#", "code", "log time", "total\nstep", "outcome", "oldest")
 """Columns that are read at a glance, and so never broken."""
 
@@ -38,11 +40,6 @@ def plain(text: object) -> str:
     from rich.markup import escape
 
     return escape(printable(text))
-
-
-def printable(text: object) -> str:
-    """A text of somebody else's, for where there is no markup."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(text))
 
 
 def lines(*parts: str) -> str:

@@ -63,7 +63,7 @@ pub const OF_ITS_OWN: Code =
     Code { name: "", severity: Error, owner: It, settled: ByHand, cure: "look at the original event and its source" };
 
 /// All codes that are built in, by name.
-pub const CODES: [Code; 38] = [
+pub const CODES: [Code; 39] = [
     Code {
         name: "claim_below_zero",
         severity: Warning,
@@ -112,6 +112,13 @@ pub const CODES: [Code; 38] = [
         owner: Operations,
         settled: ByHand,
         cure: "compare the two events; if it is one, send the opposite movement under a new key",
+    },
+    Code {
+        name: "exception_flood",
+        severity: Critical,
+        owner: It,
+        settled: ByHand,
+        cure: "look at the message in the log, and at the source that sent it; what was refused for its form can be sent again under its own id once it is right",
     },
     Code {
         name: "insufficient",

@@ -19,6 +19,7 @@ pub mod limits;
 pub mod order;
 pub mod outcome;
 pub mod ownership;
+pub mod plain;
 pub mod quantity;
 pub mod rules;
 pub mod state_hash;

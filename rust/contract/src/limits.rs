@@ -76,6 +76,8 @@ pub const MASS_WINDOW_DEFAULT_NS: i64 = 600 * SECOND_NS;
 pub const EXCEPTIONS_KEPT_DEFAULT: usize = 100_000;
 /// Their bytes.
 pub const EXCEPTIONS_BYTES_MAX: usize = 256 << 20;
+/// Elements of one message whose exceptions stand by themselves; what more of them raise is one exception.
+pub const FLOOD_ELEMENTS: usize = 100;
 /// Hops that an event may have made, unless configured.
 pub const HOPS_DEFAULT: u64 = 8;
 /// Longest text of a source's registration, in bytes.

@@ -282,9 +282,13 @@ impl Reference {
             let subject = key.as_ref().map_or_else(|| format!("@{}:{}", place.0, place.1), work::of_key);
             (outcome.name().to_owned(), subject)
         });
-        let raised: Vec<_> = own.into_iter().chain(reply.raised.iter().cloned()).collect();
+        let mut raised: Vec<_> = own.into_iter().chain(reply.raised.iter().cloned()).collect();
+        let is_named = raised.iter().any(|(code, _)| code == "mass_change");
+        if !raised.is_empty() && !is_named && !self.work.is_told(place) {
+            raised.clear();
+        }
         for (code, subject) in &raised {
-            self.work.raise(code, subject);
+            self.work.open_item(code, subject);
         }
         let codes = raised.into_iter().map(|(code, _)| code).collect();
         let (source, id) = key.unzip();

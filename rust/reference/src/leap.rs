@@ -69,7 +69,9 @@ impl Reference {
         let is_believed = apart(stamp_ns, now_ns) <= most_ns
             || times.iter().any(is_near)
             || times.is_empty()
-                && self.leap.is_some_and(|leap| leap.denied_ns.is_none_or(|denied_ns| apart(stamp_ns, denied_ns) > most_ns));
+                && self
+                    .leap
+                    .is_some_and(|leap| leap.denied_ns.is_none_or(|denied_ns| apart(stamp_ns, denied_ns) > most_ns));
         if is_believed {
             self.leap = None;
             let believed_ns = self.keys_ns().max(stamp_ns);

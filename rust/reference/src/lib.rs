@@ -72,15 +72,20 @@ enum Clock {
 impl Reference {
     /// Applies one message of the bus.
     pub fn apply_message(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> Vec<Answer> {
+        self.work.begin((sequence, 0));
         self.stamped(log_time_ns, sequence, message);
         self.give_up_what_is_due(sequence);
         let Some(elements) = element::elements(message) else {
             self.elements += 1;
             self.look_at_replenishment(sequence);
-            return vec![self.tell(None, (sequence, 0), &Reply::new(Outcome::Malformed))];
+            let answer = self.tell(None, (sequence, 0), &Reply::new(Outcome::Malformed));
+            self.work.end();
+            return vec![answer];
         };
         let places = (0..).zip(elements);
-        places.map(|(index, element)| self.apply(element, (sequence, index), Clock::Bus)).collect()
+        let answers = places.map(|(index, element)| self.apply(element, (sequence, index), Clock::Bus)).collect();
+        self.work.end();
+        answers
     }
 
     /// Applies the lines of a file, one log sequence for each line that is not blank. Without a log time, each event's
@@ -88,6 +93,7 @@ impl Reference {
     pub fn apply_ndjson(&mut self, buffer: &[u8], first_sequence: u64, log_time_ns: Option<i64>) -> Vec<Answer> {
         let mut answers = Vec::new();
         for (sequence, line) in (first_sequence..).zip(element::lines(buffer)) {
+            self.work.begin((sequence, 0));
             if let Some(stamp_ns) = log_time_ns {
                 let times = leap::times(&[line], &self.config);
                 self.stamped_with(stamp_ns, sequence, &times);
@@ -95,6 +101,7 @@ impl Reference {
             }
             let clock = log_time_ns.map_or(Clock::Events, |_| Clock::Bus);
             answers.push(self.apply(line, (sequence, 0), clock));
+            self.work.end();
         }
         answers
     }
@@ -167,6 +174,7 @@ impl Reference {
     }
 
     fn apply(&mut self, element: &[u8], place: (u64, u32), clock: Clock) -> Answer {
+        self.work.begin(place);
         let answer = self.answer(element, place, clock);
         self.elements += 1;
         self.follow_up(place.0);
@@ -225,9 +233,12 @@ impl Reference {
     fn refuse_form(&mut self, element: &[u8], place: (u64, u32)) -> Answer {
         let reply = Reply::new(Outcome::Malformed);
         let Some(key) = event::legible_key(element) else { return self.tell(None, place, &reply) };
-        self.work.raise(Outcome::Malformed.name(), &work::of_key(&key));
+        let mut codes = Vec::new();
+        if self.work.is_told(place) {
+            self.work.open_item(Outcome::Malformed.name(), &work::of_key(&key));
+            codes.push(Outcome::Malformed.name().to_owned());
+        }
         self.answer_malformed(&key, element, place.0);
-        let codes = vec![Outcome::Malformed.name().to_owned()];
         let (source, id) = (Some(key.0), Some(key.1));
         Answer { sequence: place.0, index: place.1, source, id, outcome: Outcome::Malformed, codes, fields: Vec::new() }
     }
@@ -254,6 +265,7 @@ impl Reference {
         }
         self.give_up_waiting(sequence, |_, _| true);
         self.look_at_replenishment(sequence);
+        self.work.end();
     }
 
     /// Applies what waited for the element, and gives up gaps where too much waits.
@@ -279,16 +291,18 @@ impl Reference {
         let (gap, place) = ((counted.next, waiting.number - 1), waiting.turn.place);
         counted.next = waiting.number;
         counted.lost.push((gap.0, gap.1, BTreeSet::new()));
-        self.work.raise("sequence_gap", &counted.subject(gap.0, gap.1));
-        self.followed.push(Answer {
-            sequence: place.0,
-            index: place.1,
-            source: Some(counted.source.clone()),
-            id: None,
-            outcome: Outcome::Held,
-            codes: vec![format!("sequence_gap {}-{}", gap.0, gap.1)],
-            fields: Vec::new(),
-        });
+        if self.work.is_told(place) {
+            self.work.open_item("sequence_gap", &counted.subject(gap.0, gap.1));
+            self.followed.push(Answer {
+                sequence: place.0,
+                index: place.1,
+                source: Some(counted.source.clone()),
+                id: None,
+                outcome: Outcome::Held,
+                codes: vec![format!("sequence_gap {}-{}", gap.0, gap.1)],
+                fields: Vec::new(),
+            });
+        }
         self.drain(at, sequence);
     }
 

@@ -12,9 +12,9 @@ use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 use tallystick_contract::account::Account;
 
 use crate::calendar::Calendar;
+use crate::core::leap::Leap;
 use crate::diagnostics::turn::{NetTurn, ShelfTurn};
 use crate::diagnostics::{About, Notice, Now};
-use crate::core::leap::Leap;
 use crate::keys::Keys;
 use crate::master::Catalog;
 use crate::master::group::Groups;

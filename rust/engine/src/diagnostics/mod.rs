@@ -12,6 +12,7 @@ use crate::diagnostics::turn::{NetTurn, ShelfTurn};
 use crate::read::decode::Malformed;
 use crate::read::event::{Event, EventQuantity, EventTime};
 pub(crate) mod exception;
+pub(crate) mod flood;
 mod notice;
 pub(crate) mod turn;
 

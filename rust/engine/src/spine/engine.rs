@@ -13,6 +13,7 @@ use crate::claims::Claims;
 use crate::core::Core;
 use crate::correction::Amended;
 use crate::diagnostics::exception::ExceptionRecord;
+use crate::diagnostics::flood::Flood;
 use crate::order::SequenceTracker;
 pub(crate) use crate::output::batch::Batch;
 use crate::output::effect::{Covers, Message, encode_availability, encode_exceptions};
@@ -118,6 +119,8 @@ pub struct Engine {
     pub(crate) shadow: Option<Shadow>,
     /// Exceptions as work.
     pub(crate) work: Work,
+    /// What the message in hand has raised.
+    pub(crate) flood: Flood,
     /// Exceptions for the next flush.
     pub(crate) exceptions: Vec<Arc<ExceptionRecord>>,
     /// The key of the last element, if something may wait for it.
@@ -163,6 +166,7 @@ impl Engine {
             suspects: Suspects { meanings: Dedup::new(window_ns, keys_max) },
             shadow: None,
             work: Work::new(seed, exceptions_max, escalate_after_ns),
+            flood: Flood::default(),
             exceptions: Vec::new(),
             posted: None,
             is_reconfigured: false,
@@ -256,6 +260,7 @@ impl Engine {
             if is_empty {
                 // A message without elements moves the log's time all the same, after what came before it.
                 self.run(&mut wave, batch);
+                self.begin_message(sequence, batch);
                 self.core.tick(clock.offer(EventTime::Absent));
                 let config = Arc::clone(&self.core.config);
                 self.on_time(&config, place, batch);
@@ -336,8 +341,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Checks what holds between two batches: each element has one outcome, and nothing waits to be told.
-    fn check_books(&self, batch: &Batch) {
+    /// Ends a batch. Checks what holds between two of them: each element has one outcome, and nothing waits to be told.
+    pub(crate) fn check_books(&mut self, batch: &mut Batch) {
+        self.end_message(batch);
         if CHECKED {
             let outcomes = self.totals.iter().sum::<u64>();
             assert_eq!(outcomes, self.core.elements, "each element has one outcome");

@@ -272,7 +272,7 @@ impl Engine {
             ("meanings", self.suspects.heap_bytes()),
             ("bodies", bodies),
             ("held", self.tracker.heap_bytes()),
-            ("exceptions", records + own.map(shared).sum::<usize>()),
+            ("exceptions", self.flood.heap_bytes() + records + own.map(shared).sum::<usize>()),
             ("work", self.work.heap_bytes()),
             ("sources", self.sources.heap_bytes()),
             ("corrections", self.amended.heap_bytes() + self.waiting.heap_bytes()),

@@ -237,6 +237,7 @@ impl Engine {
         for range in ranges {
             for (at, (element, reading)) in range.elements.iter().zip(&range.readings).enumerate() {
                 let (place, decoded) = (range.first + at, &range.decoded[at]);
+                self.begin_message(element.place.sequence, batch);
                 self.core.log_time_ns = Some(range.offer_ns(at)).filter(|ns| *ns > i64::MIN);
                 self.on_time(config, element.place, batch);
                 let mut diagnostics =

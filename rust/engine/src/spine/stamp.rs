@@ -35,6 +35,7 @@ impl Engine {
         witness: impl FnOnce(&Core) -> Witness,
         batch: &mut Batch,
     ) -> Clock {
+        self.begin_message(place.sequence, batch);
         self.core.leap_to(stamp_ns, witness, place);
         self.pass_notices(batch);
         Clock::Message(self.core.now_ns())

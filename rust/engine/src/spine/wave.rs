@@ -129,6 +129,7 @@ impl Engine {
         }
         let mut diagnostics = Diagnostics::default();
         for ((element, decoded), found) in elements.iter().zip(&*decoded).zip(&found) {
+            self.begin_message(element.place.sequence, batch);
             if matches!(element.clock, Clock::Message(_)) {
                 // The bus's time moves with every message, whatever becomes of its elements.
                 self.core.tick(element.clock.offer(EventTime::Absent));
