@@ -19,7 +19,6 @@ pub mod limits;
 pub mod order;
 pub mod outcome;
 pub mod ownership;
-pub mod plain;
 pub mod quantity;
 pub mod rules;
 pub mod state_hash;

@@ -2,25 +2,14 @@
 //! (`docs/events.md` §12).
 
 use tallystick_contract::config::Config;
+use tallystick_contract::limits::EVENT_BYTES_MAX;
 use tallystick_contract::outcome::Outcome;
 
 use super::element;
 use super::event;
 use super::time::Time;
-use super::twin::Reference;
-use super::{EVENT_BYTES_MAX, work};
-
-/// Stamps that follow each other, far ahead of the log, of which none is believed yet.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Leap {
-    /// The message of the first of them.
-    sequence: u64,
-    first_ns: i64,
-    pub(crate) latest_ns: i64,
-    /// The latest one whose message had events that say another time.
-    denied_ns: Option<i64>,
-    is_told: bool,
-}
+use super::twin::{Leap, Reference};
+use super::work;
 
 /// The own times of events, as far as they have to do with the log's.
 pub(crate) fn times(elements: &[&[u8]], config: &Config) -> Vec<i64> {
@@ -53,7 +42,7 @@ impl Reference {
         self.stamped_with(stamp_ns, sequence, &times);
     }
 
-    /// The same with the times that its events say.
+    /// A message came whose events say these times.
     pub(crate) fn stamped_with(&mut self, stamp_ns: i64, sequence: u64, times: &[i64]) {
         let Some(now_ns) = self.log_time_ns else {
             self.log_time_ns = Some(stamp_ns);

@@ -170,6 +170,10 @@ impl Reference {
     fn advance(&mut self, log_time_ns: i64) -> i64 {
         let now = self.log_time_ns.map_or(log_time_ns, |latest| latest.max(log_time_ns));
         self.log_time_ns = Some(now);
+        if let Some(believed_ns) = self.believed_ns {
+            self.leap = None;
+            self.believed_ns = Some(believed_ns.max(log_time_ns)).filter(|ns| *ns < now);
+        }
         now
     }
 

@@ -100,7 +100,7 @@ impl Work {
         is_told
     }
 
-    /// The same for the element in hand.
+    /// Opens an item that is about the element in hand, unless one is open for the same.
     pub(super) fn raise(&mut self, code: &str, subject: &str) {
         let place = self.flood.place;
         if self.is_told(place) {

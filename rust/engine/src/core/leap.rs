@@ -112,6 +112,14 @@ impl Core {
         self.log_time_ns = Some(now_ns.saturating_add(moved_ns));
     }
 
+    /// An event's own time, where it is the log's, is believed.
+    #[inline]
+    pub(crate) fn believe_own(&mut self, own_ns: Option<i64>) {
+        if let Some(own_ns) = own_ns.filter(|_| self.believed_ns.is_some()) {
+            self.believe(own_ns);
+        }
+    }
+
     /// The log's time is that of the stamp, unless it is there already.
     fn believe(&mut self, stamp_ns: i64) {
         self.leap = None;

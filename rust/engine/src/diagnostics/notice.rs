@@ -3,7 +3,7 @@
 
 use tallystick_contract::codes;
 use tallystick_contract::config::Config;
-use tallystick_contract::plain::plain;
+use tallystick_contract::json_text::plain;
 
 use crate::diagnostics::exception::ExceptionRecord;
 use crate::read::element::Place;

@@ -56,7 +56,9 @@ impl Engine {
         };
         if let Clock::Event = element.clock {
             // The bus's time has moved already.
-            self.core.tick(element.clock.offer(time));
+            let own_ns = element.clock.offer(time);
+            self.core.tick(own_ns);
+            self.core.believe_own(own_ns);
             self.on_time(config, place, batch);
         }
         match command {

@@ -3,8 +3,8 @@
 
 use tallystick_contract::codes;
 use tallystick_contract::config::Config;
+use tallystick_contract::json_text::plain;
 use tallystick_contract::outcome::Outcome;
-use tallystick_contract::plain::plain;
 
 use crate::correction::posted;
 use crate::diagnostics::exception::ExceptionRecord;
@@ -155,12 +155,7 @@ impl Engine {
         if is_silent && diagnostics.raised.is_empty() {
             return;
         }
-        if !diagnostics.raised.iter().any(|raised| &*raised.code == MASS_CHANGE) && !self.flood.admits(element.place) {
-            let own = (!is_silent).then(|| outcome.name());
-            let raised = std::mem::take(&mut diagnostics.raised);
-            for code in own.into_iter().chain(raised.iter().map(|raised| &*raised.code)) {
-                self.flood.count(code, element.place);
-            }
+        if self.is_flood(element.place, (!is_silent).then_some(outcome), diagnostics) {
             return;
         }
         let event = &decoded.event;
@@ -206,6 +201,19 @@ impl Engine {
             let (subject, key) = own.as_deref().map_or((&*subject, key), |own| (own, of));
             batch.exceptions.push(self.work.raise(raised, subject, key));
         }
+    }
+
+    /// Whether what an element raises does not stand by itself. It is counted, then.
+    fn is_flood(&mut self, place: Place, own: Option<Outcome>, diagnostics: &mut Diagnostics) -> bool {
+        let is_named = diagnostics.raised.iter().any(|raised| &*raised.code == MASS_CHANGE);
+        if is_named || self.flood.admits(place) {
+            return false;
+        }
+        let raised = std::mem::take(&mut diagnostics.raised);
+        for code in own.map(Outcome::name).into_iter().chain(raised.iter().map(|raised| &*raised.code)) {
+            self.flood.count(code, place);
+        }
+        true
     }
 
     /// What was posted under a key, beside what is sent under it now; nothing where that is not known any more.

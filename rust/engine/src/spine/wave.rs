@@ -62,7 +62,7 @@ impl Engine {
         self.run(&mut wave, batch);
     }
 
-    /// The same with rows of which each is a message of its own, as long as their stamp is looked at.
+    /// Applies rows of which each is a message of its own, as long as their stamp is looked at.
     #[cold]
     pub(crate) fn apply_rows_apart(
         &mut self,

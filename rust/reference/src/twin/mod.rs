@@ -1,6 +1,7 @@
 //! The twin: all that it keeps. What it does stands in the modules above.
 
 mod expected;
+mod leap;
 mod pending;
 mod promises;
 mod record;
@@ -15,7 +16,6 @@ use tallystick_contract::outcome::Outcome;
 use crate::body::Key;
 use crate::claims::Claims;
 use crate::directive::ReceiptLine;
-use crate::leap::Leap;
 use crate::master::Master;
 use crate::memory::Memory;
 use crate::order::Orders;
@@ -26,6 +26,7 @@ use crate::work::Work;
 pub use promises::Promised;
 
 pub(crate) use expected::{Dispatch, Expected, Taken};
+pub(crate) use leap::Leap;
 pub(crate) use pending::{Guard, Pending};
 pub(crate) use promises::{GroupVersion, Promise, Protection, ProtectionKey};
 pub(crate) use record::{Record, Standing};
