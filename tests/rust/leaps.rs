@@ -96,6 +96,9 @@ fn a_retry_after_one_stamp_far_ahead_is_a_duplicate_whenever_it_comes() {
     }
 }
 
+/// An element by its number.
+type Element = Box<dyn Fn(usize) -> String>;
+
 /// A message of as many elements as go into so many bytes.
 fn message(bytes: usize, element: impl Fn(usize) -> String) -> Vec<u8> {
     let mut message = String::from("[");
@@ -122,7 +125,7 @@ fn what_goes_out_is_bounded_by_what_came_in() {
          [sources.i]\norder = \"increasing\"\n[approvals]\nabsolute = \"0.5\"\n",
     )
     .unwrap();
-    let kinds: Vec<(&str, Box<dyn Fn(usize) -> String>)> = vec![
+    let kinds: Vec<(&str, Element)> = vec![
         ("objects", Box::new(|_| "{}".to_owned())),
         ("arrays", Box::new(|_| "[]".to_owned())),
         ("numbers", Box::new(|_| "1".to_owned())),

@@ -22,7 +22,9 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
 /// assert_eq!(plain("LAMP\u{1b}[2J\u{202e}".to_owned()), "LAMP\\u{1b}[2J\\u{202e}");
 /// ```
 pub fn plain(text: String) -> String {
-    if !text.chars().any(is_obeyed) {
+    // All bytes at once: most texts are printable ASCII.
+    let is_odd = text.bytes().fold(false, |is_odd, byte| is_odd | !matches!(byte, b' '..=b'~'));
+    if !is_odd || !text.chars().any(is_obeyed) {
         return text;
     }
     let mut seen = String::with_capacity(text.len() + 8);

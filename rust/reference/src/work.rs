@@ -95,7 +95,7 @@ impl Work {
         if is_told {
             told.insert(place);
         } else {
-            *rest += 1
+            *rest += 1;
         }
         is_told
     }

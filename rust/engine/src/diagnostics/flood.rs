@@ -1,7 +1,7 @@
 //! Flood: one message can break in a hundred thousand places. The first elements are told of one by one, the rest
 //! together, so that what goes out is bounded by what came in. Every element has its outcome all the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use tallystick_contract::heap_size::heap_size;
 use tallystick_contract::limits::FLOOD_ELEMENTS;
@@ -13,8 +13,8 @@ use crate::read::element::Place;
 pub(crate) struct Flood {
     /// The message.
     pub(crate) sequence: u64,
-    /// Elements whose exceptions stand by themselves.
-    told: BTreeSet<Place>,
+    /// Elements whose exceptions stand by themselves: few, and mostly the last one is asked for.
+    told: Vec<Place>,
     /// Exceptions beyond them, by code.
     rest: BTreeMap<Box<str>, u64>,
     /// Where the first and the last of those were raised.
@@ -27,7 +27,12 @@ heap_size!(Flood { sequence, told, rest, from, to });
 impl Flood {
     /// Whether an element's exceptions stand by themselves.
     pub(crate) fn admits(&mut self, place: Place) -> bool {
-        self.told.contains(&place) || self.told.len() < FLOOD_ELEMENTS && self.told.insert(place)
+        let is_known = self.told.iter().rev().any(|told| *told == place);
+        if !is_known && self.told.len() < FLOOD_ELEMENTS {
+            self.told.push(place);
+            return true;
+        }
+        is_known
     }
 
     /// Counts an exception that does not.
@@ -50,15 +55,20 @@ impl Flood {
     }
 
     /// Ends the message. Returns where the rest begins, and what it is in words; nothing where there is none.
+    #[inline]
     pub(crate) fn end(&mut self) -> Option<(Place, String)> {
-        let Self { sequence, rest, from, to, .. } = std::mem::take(self);
-        self.sequence = sequence;
+        self.told.clear();
+        if self.rest.is_empty() { None } else { Some(self.end_rest()) }
+    }
+
+    #[cold]
+    fn end_rest(&mut self) -> (Place, String) {
+        let Self { sequence, from, to, .. } = *self;
+        let rest = std::mem::take(&mut self.rest);
         let count = rest.values().sum::<u64>();
         let kinds: Vec<_> = rest.iter().map(|(code, count)| format!("{count} {code}")).collect();
-        (count > 0).then(|| {
-            let Place { index, .. } = from;
-            let kinds = kinds.join(", ");
-            (from, format!("message {sequence} raised exceptions at more than {FLOOD_ELEMENTS} elements; {count} more, at its elements {index} to {}: {kinds}", to.index))
-        })
+        let (first, last, kinds) = (from.index, to.index, kinds.join(", "));
+        let what = format!("message {sequence} raised exceptions at more than {FLOOD_ELEMENTS} elements");
+        (from, format!("{what}; {count} more, at its elements {first} to {last}: {kinds}"))
     }
 }
