@@ -101,5 +101,5 @@ def test_causes_are_plain_whatever_an_event_says(text: str, place: str) -> None:
     found = engine.apply([*messages, *messages], 1, 0).exceptions
     for one in found:
         assert_plain(one.cause)
-    for item in json.loads(engine.exceptions()):
+    for item in engine.exceptions():
         assert_plain(item["cause"])
