@@ -8,6 +8,8 @@ import logging
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
+from tallystick.plain_text import printable
+
 VALUE_CHARS_MAX: Final = 1_000
 """Most characters of a message or of a field."""
 _OWN: Final = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
@@ -63,7 +65,7 @@ def plain(text: object) -> str:
     """
     value = str(text)
     cut = value[:VALUE_CHARS_MAX]
-    shown = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in cut)
+    shown = printable(cut)
     return f"{shown}… ({len(value):,} characters)" if len(value) > len(cut) else shown
 
 
