@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tallystick.cli import options, records, tables
+from tallystick.cli import options, records
+from tallystick.plain_text import printable
 
 if TYPE_CHECKING:
     from tallystick.doctor.finding import Finding
@@ -52,7 +53,7 @@ def doctor(config: options.Config = None, server: options.Server = None, as_json
 def line(finding: "Finding") -> str:
     """One finding for people."""
     text = f"{finding.state:<4}  {finding.check}: {finding.text}"
-    return tables.printable(f"{text}; {finding.cure}" if finding.cure else text)
+    return printable(f"{text}; {finding.cure}" if finding.cure else text)
 
 
 def verdict(failures: int, warnings: int) -> str:

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tallystick.cli import options, records, tables
+from tallystick.cli import options, records
 from tallystick.cli.bus import Reach
+from tallystick.plain_text import printable
 
 NOT_READY = 3
 """Exit status where a daemon answers and is not ready; the same as where none answers."""
@@ -47,7 +48,7 @@ def status(
             if as_json:
                 records.show([told])
             elif watch:
-                typer.echo(f"{time.strftime('%H:%M:%SZ', time.gmtime())} {tables.printable(told['headline'])}")
+                typer.echo(f"{time.strftime('%H:%M:%SZ', time.gmtime())} {printable(told['headline'])}")
             else:
                 typer.echo(describe(told))
             if not watch:
@@ -79,4 +80,4 @@ def describe(told: dict[str, Any]) -> str:
         "connection": f"{told['reconnects']:,} reconnects, {told['ticks']:,} ticks sent",
     }
     lines += [f"{name:<11} {text}" for name, text in figures.items()]
-    return "\n".join(map(tables.printable, lines))
+    return "\n".join(map(printable, lines))
