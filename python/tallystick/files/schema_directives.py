@@ -79,6 +79,7 @@ DIRECTIVES: Final[dict[str, Asked]] = {
     "exception.acknowledged": _EXCEPTION,
     "exception.resolved": _EXCEPTION,
     "exception.discarded": _EXCEPTION,
+    "exception.assigned": Asked(("exception", "team")),
     "configuration.changed": Asked(also=(_CONFIGURED,)),
     "item.defined": Asked(("sku",)),
     "item.retired": Asked(("sku",)),
