@@ -3,10 +3,13 @@
 `…` in a document stands for whatever may be there, a line of it for any number of lines.
 """
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -57,7 +60,20 @@ class Shell:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bash.communicate("kill $(jobs -p) 2>/dev/null\nwait\n", timeout=PATIENCE_S)
+        if self._bash.poll() is None:
+            self._bash.communicate("kill $(jobs -p) 2>/dev/null\nwait\n", timeout=PATIENCE_S)
+        for pid in self._left():
+            os.kill(pid, signal.SIGKILL)
+
+    def _left(self) -> list[int]:
+        """What was started here, and has outlived its shell: it is known by the server that it was given."""
+        mark = f"TALLYSTICK_NATS_URL={self.url}\0".encode()
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if mark in (process / "environ").read_bytes():
+                    found.append(int(process.name))
+        return found
 
     def type(self, command: str) -> tuple[int, str]:
         """Runs one command; returns its status and what it printed."""
@@ -67,12 +83,17 @@ class Shell:
         self._bash.stdin.write(f"{{ {command}\n}} < /dev/null\nprintf '\\001%d\\n' $?\n")
         self._bash.stdin.flush()
         printed = ""
-        for line in self._bash.stdout:
-            text, ended, status = line.partition("\001")
-            printed += text
-            if ended:
-                return int(status), printed
-        raise AssertionError(f"the shell ended at: {command}\n{printed}")
+        watchdog = threading.Timer(PATIENCE_S, self._bash.kill)
+        watchdog.start()
+        try:
+            for line in self._bash.stdout:
+                text, ended, status = line.partition("\001")
+                printed += text
+                if ended:
+                    return int(status), printed
+        finally:
+            watchdog.cancel()
+        raise AssertionError(f"no end, or none in time: {command}\n{printed}")
 
     def show(self, block: str) -> None:
         """Runs a block of a document. What can be asked again is, until it shows what the document says."""
