@@ -16,6 +16,10 @@ Amount = int | Decimal
 """A quantity in units."""
 
 
+Version = TypedDict("Version", {"field": str, "was": str, "is": str})
+"""A field in which two events under one key differ."""
+
+
 class ExceptionItem(TypedDict):
     """One exception as an item of work (docs/truth.md §7)."""
 
@@ -50,7 +54,21 @@ class ExceptionItem(TypedDict):
     event_hex: NotRequired[str]
     """The original where it is no UTF-8."""
     moved_by: NotRequired[str]
+    moved_at: NotRequired[str]
+    person: NotRequired[str]
+    """Who spoke for the operator that moved it."""
     note: NotRequired[str]
+    document: NotRequired[str]
+    quantity: NotRequired[Amount]
+    """As it was sent."""
+    before: NotRequired[Amount]
+    after: NotRequired[Amount]
+    """What was on hand before and after, or would be."""
+    versions: NotRequired[list[Version]]
+    at_stake: NotRequired[Amount]
+    """How much it is about: what is missing, what would change, or what was sent."""
+    value: NotRequired[Amount]
+    """What that costs, where a unit's cost is known."""
 
 
 class CodeCount(TypedDict):
@@ -75,6 +93,10 @@ class ExceptionStats(TypedDict):
     escalated: int
     spilled: int
     by_code: list[CodeCount]
+    teams: list[str]
+    operators: list[str]
+    codes: list[str]
+    """All that there are."""
 
 
 Gap = TypedDict("Gap", {"from": int, "to": int, "sku": NotRequired[str], "location": NotRequired[str]})
@@ -154,6 +176,7 @@ class Tried(TypedDict):
     """What would become of one event."""
 
     outcome: str
+    cause: NotRequired[str]
     source: NotRequired[str]
     id: NotRequired[str]
 
@@ -199,6 +222,8 @@ class Reservation(TypedDict):
     id: str
     lines: list[ReservationLine]
     leak: bool
+    end: str
+    """`live`, or how it ended."""
     document: NotRequired[str]
     expires: NotRequired[str]
 

@@ -123,7 +123,7 @@ def test_what_can_be_read_is_read(data: bytes, capsys: pytest.CaptureFixture[str
     assert replayed.engine.outcome_totals()["applied"] == 3
     position = replayed.engine.position("LÄMP", "DC1")
     assert position is not None
-    assert position.on_hand == 7_500
+    assert position.on_hand_thousandths == 7_500
     messages = [message.payload for message in MessageReader(Path(name), 1 << 20)]
     assert [json.loads(message)["id"] for message in messages] == ["1", "2", "3"]
     assert execute(["publish", name, "--dry-run"]) == 0
@@ -203,7 +203,7 @@ def test_check_says_what_and_why(capsys: pytest.CaptureFixture[str]) -> None:
     name = _file(b"\n".join([LINES[2], unknown, short]), "events.ndjson")
     assert execute(["check", name]) == 1
     shown = capsys.readouterr().out
-    assert 'events.ndjson:2: event 1: unknown_type: type "goods.in" stands in no rule table' in shown
+    assert 'events.ndjson:2: event 1: unknown_type: unknown event type "goods.in": it stands in no rule table' in shown
     assert "events.ndjson:3: event 2: malformed: `location`: is empty" in shown
     assert "1  stock.received  wms" in shown
     assert "2 of 3 events would be refused: 1 unknown_type, 1 malformed." in shown

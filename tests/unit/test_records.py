@@ -58,7 +58,9 @@ def engine() -> Engine:
         said(5, "stock.received", quantity=1, lot="L-1", owner="guest"),
         {"id": "9"},
         b"\xff",
-        acknowledge(1, reason="seen"),
+        acknowledge(1, reason="seen", person="ana"),
+        {"id": "c1", "source": "wms", "type": "item.defined", "sku": "DESK", "unit_cost": "2.5"},
+        said(6, "stock.sold", sku="DESK", quantity=4, document="SO-2"),
     ]
     engine.apply(told, 1, NOW_NS)
     engine.release_held()  # the gap of erp is given up
@@ -144,7 +146,7 @@ def test_lists_of_keywords_are_filters(engine: Engine) -> None:
     assert engine.exception_json(99) is None
     quotes = engine.claims(document='"]}', sku="\n")
     assert quotes == {"sequence": engine.sequence, "total": 0, "lines": []}
-    with pytest.raises(ValueError, match='state "done" is none'):
+    with pytest.raises(ValueError, match='there is no state "done"'):
         engine.exceptions(state="done")
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tallystick.cli import options, promised, tables
+from tallystick import plain_text
+from tallystick.cli import options, promised
 from tallystick.cli.bus import Reach
 
 if TYPE_CHECKING:
@@ -285,7 +286,7 @@ def _print_reserved(reply: bytes, sku: str, *, quiet: bool) -> dict[str, Any]:
         return answer
     until = f" until {promised.second(answer['expires'])}" if answer.get("expires") else ""
     held = f", {promised.figure_text(answer['quantity'])} held{until}" if answer["status"] in _HELD else ""
-    key = tables.printable(f"{answer['source']}/{answer['id']}")
+    key = plain_text.printable(f"{answer['source']}/{answer['id']}")
     typer.echo(f"{key}: {answer['status']}{held}{_place_in_log(answer)}")
     for line in answer.get("lines", []):
         what = line.get("sku", sku)
@@ -297,7 +298,7 @@ def _print_reserved(reply: bytes, sku: str, *, quiet: bool) -> dict[str, Any]:
             text += f"; available {promised.figure_text(line['available'])}"
         if "earliest" in line:
             text += f"; enough {'on ' + str(line['earliest']) if line['earliest'] else 'at no time in the horizon'}"
-        typer.echo(tables.printable(text))
+        typer.echo(plain_text.printable(text))
     return answer
 
 
@@ -307,10 +308,10 @@ def _print_settled(reply: bytes, target: str, *, quiet: bool) -> dict[str, Any]:
     answer: dict[str, Any] = exact_json.loads(reply)
     if answer["status"] == _UNCHANGED:
         if not quiet:
-            typer.echo(tables.printable(f"{target} {answer['why']}."))
+            typer.echo(plain_text.printable(f"{target} {answer['why']}."))
     elif not quiet:
         quantity = f" {promised.figure_text(answer['quantity'])}" if answer.get("quantity") is not None else ""
-        typer.echo(tables.printable(f"{target}: {answer['status']}{quantity}{_place_in_log(answer)}"))
+        typer.echo(plain_text.printable(f"{target}: {answer['status']}{quantity}{_place_in_log(answer)}"))
     return answer
 
 

@@ -113,11 +113,10 @@ def discard(exception: int, *, source: str = OPERATOR, directive_id: str | None 
 def assign(exception: int, team: str, *, source: str = OPERATOR, directive_id: str | None = None, **more: str) -> bytes:
     """Passes an exception on to a team: one that is built in, or one of `exceptions.teams` of the configuration.
 
-    >>> import json
     >>> from tallystick import Engine
     >>> engine = Engine('{"exceptions": {"teams": ["carriers"]}}')
     >>> batch = engine.apply([b"{}", assign(1, "carriers", person="ana")], first_sequence=1, log_time_ns=0)
-    >>> found = json.loads(engine.exception(1))
+    >>> found = engine.exception(1)
     >>> found["owner"], found["person"]
     ('carriers', 'ana')
     """

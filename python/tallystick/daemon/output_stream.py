@@ -288,7 +288,7 @@ class OutputStream:
         if reason is None:
             return "no answer to what was sent", f"check that the server has a leader for the stream; {_MEANWHILE}"
         if "permissions violation" in reason.lower():
-            return reason, f"let the daemon's user publish to {self.subject}; {_MEANWHILE}"
+            return reason, f"give the daemon's user permission to publish to {self.subject}; {_MEANWHILE}"
         return reason, f"give the stream room, or change its limits; {_MEANWHILE}"
 
     def _reason(self) -> str | None:

@@ -19,7 +19,8 @@ impl Engine {
     /// Returns exceptions as items of work (`docs/truth.md` §7), by their numbers: a list of `ExceptionItem`.
     ///
     /// What is given must fit; `state` is open, acknowledged, resolved, discarded, or `unresolved` for the first two.
-    /// `since_ns` is in nanoseconds since 1970, `after` is a number, for the next `limit` of them. Raises `ValueError` for a state that is none.
+    /// `since_ns` is in nanoseconds since 1970; `after` is a number, for the next `limit` of them. Raises `ValueError`
+    /// for a state that is none.
     ///
     ///     >>> engine = Engine()
     ///     >>> batch = engine.apply([{"id": "1", "source": "wms"}])
@@ -355,7 +356,7 @@ impl Engine {
     }
 
     /// Returns the outcomes that are remembered of keys, each a pair of source and id: names, None where nothing is.
-    /// `observed` stands for all that was taken and posted nothing, directives included.
+    /// `observed` means all that was taken and posted nothing, directives included.
     ///
     ///     >>> engine = Engine()
     ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}
