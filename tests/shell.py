@@ -20,7 +20,9 @@ from tests.integration.servers import free_port
 PATIENCE_S: Final = 60.0
 _NOT_YET: Final = (3, 4)
 """No usable server, no stream: whoever typed has been faster than the daemon. Nothing was sent."""
-_ASKS: Final = re.compile(r"(tallystick (atp|claims|exceptions (list|show|stats)|reservations|sources|trace|trail)|python look.py)\b")
+_ASKS: Final = re.compile(
+    r"(tallystick (atp|claims|exceptions (list|show|stats)|reservations|sources|trace|trail)|python look.py)\b"
+)
 
 
 def commands(block: str) -> Iterator[tuple[str, str]]:
@@ -45,7 +47,9 @@ class Shell:
         self.url = f"nats://127.0.0.1:{free_port()}"
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         given = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
-        self._environment = given | {"PATH": path, "TALLYSTICK_NATS_URL": self.url, "PORT": str(free_port())} | dict(environment or {})
+        self._environment = (
+            given | {"PATH": path, "TALLYSTICK_NATS_URL": self.url, "PORT": str(free_port())} | dict(environment or {})
+        )
 
     def __enter__(self) -> Self:
         self._bash = subprocess.Popen(

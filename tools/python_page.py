@@ -70,13 +70,19 @@ def _members(name: str, one: Any, stub: dict[str, dict[str, ast.FunctionDef]]) -
             rows.append(f"| `{member}` | {_cell(f'`{returns}`') if returns else ''} | {_cell(about)} |")
         elif callable(getattr(one, member)):
             arguments = _arguments(known) if known else str(inspect.signature(getattr(one, member)))
-            methods.append("\n".join([
-                f"### {name}.{member}\n",
-                _signature(f"{name}.{member}", arguments),
-                *_words(getattr(one, member)),
-            ]))
+            methods.append(
+                "\n".join(
+                    [
+                        f"### {name}.{member}\n",
+                        _signature(f"{name}.{member}", arguments),
+                        *_words(getattr(one, member)),
+                    ]
+                )
+            )
     if rows:
-        yield "\n".join(["| attribute | type | meaning |", "|---|---|---|", *sorted(rows)]).replace("|  |", "| |") + "\n"
+        yield (
+            "\n".join(["| attribute | type | meaning |", "|---|---|---|", *sorted(rows)]).replace("|  |", "| |") + "\n"
+        )
     yield from sorted(methods)
 
 
@@ -84,7 +90,9 @@ def _annotation(one: Any, member: str) -> str:
     found = getattr(one, "__annotations__", {}).get(member, "")
     if isinstance(prop := inspect.getattr_static(one, member), property) and prop.fget:
         found = prop.fget.__annotations__.get("return", "")
-    return found if isinstance(found, str) else getattr(found, "__name__", "") if isinstance(found, type) else str(found)
+    return (
+        found if isinstance(found, str) else getattr(found, "__name__", "") if isinstance(found, type) else str(found)
+    )
 
 
 def _arguments(function: ast.FunctionDef) -> str:
@@ -123,4 +131,3 @@ def wrapped(text: str) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
-

@@ -157,7 +157,9 @@ def exception_codes() -> str:
 
 def _commands(text: str) -> str:
     """Commands of a cure as code, so that they can be copied."""
-    return re.sub(r"tallystick [a-z-]+(?: [a-z-]+)?(?: (?:--[a-z-]+|[A-Z][A-Z_=/…]*|code=\w+))*", lambda m: _code(m[0]), text)
+    return re.sub(
+        r"tallystick [a-z-]+(?: [a-z-]+)?(?: (?:--[a-z-]+|[A-Z][A-Z_=/…]*|code=\w+))*", lambda m: _code(m[0]), text
+    )
 
 
 def _plain(text: str) -> str:
@@ -221,7 +223,9 @@ def _kind(default: str | None) -> str:
     value = json.loads(default) if default[:1] not in "{" else {}
     if isinstance(value, str) and config.duration_s(value):
         return "duration"
-    return {bool: "true or false", int: "whole number", float: "number", str: "text", list: "list"}.get(type(value), "table")
+    return {bool: "true or false", int: "whole number", float: "number", str: "text", list: "list"}.get(
+        type(value), "table"
+    )
 
 
 def subjects() -> str:
@@ -238,7 +242,11 @@ def subjects() -> str:
     plain = [
         [_code(questions.STATUS_SUBJECT), "", "send {}"],
         [_code(questions.ATP_SUBJECT), "`sku`, `location`", 'send {"sku": "…", "location": "…"}'],
-        [_code(questions.PROMISE_SUBJECT), "[atp.md](../atp.md)", 'send {"positions": [{"sku": "…", "location": "…"}]}'],
+        [
+            _code(questions.PROMISE_SUBJECT),
+            "[atp.md](../atp.md)",
+            'send {"positions": [{"sku": "…", "location": "…"}]}',
+        ],
     ]
     requests = [[_code(one.subject), _code(one.type), ", ".join(map(_code, one.members))] for one in REQUEST_KINDS]
     return _page(

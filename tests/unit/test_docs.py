@@ -117,8 +117,8 @@ def test_links_lead_somewhere(document: Path) -> None:
 def test_lines_and_sentences_are_short(document: Path) -> None:
     text = document.read_text()
     assert long_lines(text) == []
-    # What was changed is told release by release, and stays as it was written.
-    assert document.name == "CHANGELOG.md" or long_sentences(text) == []
+    # What was changed is told release by release, and stays as it was written. Docstrings are the code's.
+    assert document.name in ("CHANGELOG.md", "python.md") or long_sentences(text) == []
 
 
 def test_long_lines_and_sentences_are_found() -> None:
