@@ -1,7 +1,7 @@
 """The page of the Python library, from its docstrings and its stub: classes, what they have, functions, examples.
 
-It makes one of the pages of `tools.reference`. The engine is compiled, so signatures and types are read from `_engine.pyi`;
-the words are those of `help()`.
+It makes one of the pages of `tools.reference`. The engine is compiled, so signatures and types are read from
+`_engine.pyi`; the words are those of `help()`.
 """
 
 import ast
@@ -32,10 +32,10 @@ def page() -> str:
     """The page, as Markdown."""
     stub = _stub()
     parts = [HEAD]
-    named = [(name, getattr(tallystick, name)) for name in tallystick.__all__]
+    named: list[tuple[str, Any]] = [(name, getattr(tallystick, name)) for name in tallystick.__all__]
     errors = [(name, one) for name, one in named if inspect.isclass(one) and issubclass(one, Exception)]
     classes = [(name, one) for name, one in named if inspect.isclass(one) and (name, one) not in errors]
-    functions = [(name, one) for name, one in named if inspect.isroutine(one)]
+    functions: list[tuple[str, Any]] = [(name, one) for name, one in named if inspect.isroutine(one)]
     for name, one in classes:
         parts += [f"## {name}\n", *_words(one), *_members(name, one, stub)]
     parts.append("## Functions\n")

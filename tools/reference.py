@@ -1,7 +1,7 @@
 """Reference: the pages of the contract that are tables, from the tables of the product.
 
-`python -m tools.reference` writes docs/reference/; tests/unit/test_reference.py holds the pages to the code. It knows no
-rule by itself: types, directives, codes, settings and subjects come from the engine, the package and the scenarios.
+`python -m tools.reference` writes docs/reference/; tests/unit/test_reference.py holds the pages to the code. It knows
+no rule: types, directives, codes, settings and subjects come from the engine, the package and the scenarios.
 """
 
 import json
@@ -67,9 +67,11 @@ def types() -> str:
         rows.append([_code(name), quantity, moves, "; ".join(places), step, rule.get("exception", "")])
     return _page(
         "Types",
-        "For whoever sends events of stock. What the words mean stands in [events.md](../events.md) §4.",
-        "Each moves `quantity` from one account to another. `to_status` and `from_status` stand for the account that the\n"
-        "event names. With a `document`, a type that takes a step of its line posts its physical legs only.\n",
+        "For whoever sends events of stock. What the words mean: [events.md](../events.md) §4.",
+        wrapped(
+            "Each moves `quantity` from one account to another. `to_status` and `from_status` stand for the account "
+            "that the event names. With a `document`, a type that takes a step of its line posts its physical legs only."
+        ),
         _table(("type", "quantity", "moves", "names, beside SKU and location", "step of its line", "raises"), rows),
         "`tallystick schema` prints the same for your tools, with the types and aliases of your configuration.\n",
     )
@@ -88,17 +90,19 @@ def directives() -> str:
     about = _about_directives()
     rows = []
     for name, members in event_types("")["directives"].items():
-        asked = DIRECTIVES[name] if name in DIRECTIVES else None
-        needed = asked.required if asked else ()
+        asked = DIRECTIVES[name]
+        needed = asked.required
         request = [member for kind in REQUEST_KINDS if kind.type == name for member in kind.members]
-        known = dict.fromkeys([*members, *(asked.members if asked else ()), *request])
+        known = dict.fromkeys([*members, *asked.members, *request])
         others = [member for member in known if member not in needed]
         rows.append([_code(name), ", ".join(map(_code, needed)), ", ".join(map(_code, others)), about[name]])
     return _page(
         "Directives",
-        "For whoever corrects, decides, defines or promises. Rules: [truth.md](../truth.md), [promise.md](../promise.md).",
-        "Every directive has `id`, `source` and `type`, and may have `time`, `reason` and `person`. Its members stand under\n"
-        "`data`, or beside the attributes.\n",
+        "For whoever corrects, decides, defines or promises: [truth.md](../truth.md), [promise.md](../promise.md).",
+        wrapped(
+            "Every directive has `id`, `source` and `type`, and may have `time`, `reason` and `person`. Its members "
+            "stand under `data`, or beside the attributes."
+        ),
         _table(("type", "needed", "allowed", "what it does"), rows),
     )
 
@@ -140,17 +144,17 @@ def exception_codes() -> str:
         causes.setdefault(exception.code, exception.cause)
     parts = []
     for name, severity, owner, settled, cure in codes(TABLE):
+        whose = "IT" if owner == "It" else owner.lower()
         parts += [
             f"## {name}\n",
-            f"*{severity.lower()}, {'IT' if owner == 'It' else owner.lower()}; settled by: "
-            f"{_SETTLED.get(settled, settled)}*\n",
+            f"*{severity.lower()}, {whose}; settled by: {_SETTLED.get(settled, settled)}*\n",
             wrapped(f"**Such as:** {_plain(causes[name])}"),
             wrapped(f"**Cure:** {_plain(_commands(cure.replace(_ESCAPED, _QUOTE)))}"),
         ]
     return _page(
         "Codes of exceptions",
         "For whoever owns exceptions. How they are worked on: [exceptions.md](../exceptions.md).",
-        "Owner and teams change with `[exceptions.owners]`. Each cause here is one that the engine wrote in a scenario.\n",
+        "Owners change with `[exceptions.owners]`. Each cause here is one that the engine wrote in a scenario.\n",
         *parts,
     )
 
@@ -158,12 +162,20 @@ def exception_codes() -> str:
 def _commands(text: str) -> str:
     """Commands of a cure as code, so that they can be copied."""
     return re.sub(
-        r"tallystick [a-z-]+(?: [a-z-]+)?(?: (?:--[a-z-]+|[A-Z][A-Z_=/…]*|code=\w+))*", lambda m: _code(m[0]), text
+        r"tallystick [a-z-]+(?: [a-z-]+)?(?: (?:--code [a-z_]+|--[a-z-]+|[A-Z][A-Z_=/…]*|code=\w+))*",
+        lambda m: _code(m[0]),
+        text,
     )
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"(?<![`\w])([A-Za-z]*_[A-Za-z_]*|\*)(?![`\w])", r"`\1`", text).replace("<", "&lt;")
+    """Text of the engine as Markdown: names with an underscore as code, and no markup of its own."""
+    parts = re.split(r"(`[^`]*`)", text)
+    parts[::2] = [
+        re.sub(r"[\w.]*\w_[\w.]*\w|\*|\[\[?[\w.]+\]\]?", lambda m: _code(m[0]), part).replace("<", "&lt;")
+        for part in parts[::2]
+    ]
+    return "".join(parts)
 
 
 def configuration() -> str:
@@ -179,8 +191,11 @@ def configuration() -> str:
         parts += [f"### [{name}]\n", _table(("key", "form", "default", "variable", "meaning"), rows)]
     parts += [
         "## What changes results\n",
-        "The fingerprint of these stands in every snapshot. Keys of `[engine]`, and `safety_stock.default`, have a variable,\n"
-        "such as `TALLYSTICK_ENGINE_DEDUP_WINDOW`. `configuration.changed` changes some while the daemon runs.\n",
+        wrapped(
+            "The fingerprint of these stands in every snapshot. Keys of `[engine]`, and `safety_stock.default`, have a "
+            "variable, such as `TALLYSTICK_ENGINE_DEDUP_WINDOW`. `configuration.changed` changes some while the daemon "
+            "runs."
+        ),
     ]
     for table in config_engine.schema():
         parts += [
@@ -220,7 +235,7 @@ def _kind(default: str | None) -> str:
     """The form of a value that has a default; of others the engine's message says it."""
     if default is None:
         return ""
-    value = json.loads(default) if default[:1] not in "{" else {}
+    value = json.loads(default) if default[:1] != "{" else {}
     if isinstance(value, str) and config.duration_s(value):
         return "duration"
     return {bool: "true or false", int: "whole number", float: "number", str: "text", list: "list"}.get(
@@ -233,7 +248,7 @@ def subjects() -> str:
     settings = config.load(None, {})
     output = settings.output
     streams = [
-        [_code(settings.input.stream), ", ".join(map(_code, settings.input.subjects)), "in", "events, one or many a message"],
+        [_code(settings.input.stream), ", ".join(map(_code, settings.input.subjects)), "in", "events, one or many"],
         [_code(output.availability_stream), _code(output.availability_subject), "out", "what changed, by position"],
         [_code(output.exceptions_stream), _code(output.exceptions_subject), "out",
          "exceptions, what becomes of them, replenishment"],
@@ -254,10 +269,10 @@ def subjects() -> str:
         "For whoever speaks NATS. `tallystick schema --format asyncapi` prints all of it as AsyncAPI 3.0.",
         "## Streams\n",
         _table(("stream", "subjects", "way", "what"), streams),
-        "Names and subjects are settings: `[input]`, `[output]`. The form of what goes out: [events.md](../events.md) §9.\n",
+        "Names and subjects are settings: `[input]`, `[output]`. What goes out: [events.md](../events.md) §9.\n",
         "## Questions\n",
-        "A question is a JSON object by NATS request-reply; the answer is one message of JSON. What is wrong with a question\n"
-        "stands in the header `Nats-Service-Error`.\n",
+        "A question is a JSON object by NATS request-reply; the answer is one message of JSON. What is wrong with a\n"
+        "question stands in the header `Nats-Service-Error`.\n",
         _table(("subject", "members", "such as"), ([*row, _example(cure)] for *row, cure in [*plain, *asked])),
         "## Requests\n",
         "Each becomes an event of the log, and the answer comes once it is decided. `source` is needed; `id` makes a\n"

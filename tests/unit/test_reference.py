@@ -20,7 +20,7 @@ def test_there_are_no_other_pages() -> None:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, as `make docs` builds it. It ends with what is wrong, a link or an anchor, or a page without a place."""
+    """The site, as `make docs` builds it. It ends with what is wrong with links, anchors, places."""
     folder = tmp_path_factory.mktemp("docs")
     site.build(folder / "site", folder / "pages")
     return folder / "site"
