@@ -70,7 +70,7 @@ def types() -> str:
         "For whoever sends events of stock. What the words mean: [events.md](../events.md) §4.",
         wrapped(
             "Each moves `quantity` from one account to another. `to_status` and `from_status` stand for the account "
-            "that the event names. With a `document`, a type that takes a step of its line posts its physical legs only."
+            "that the event names. With a `document`, a type that takes a step of a line posts its physical legs only."
         ),
         _table(("type", "quantity", "moves", "names, beside SKU and location", "step of a line", "raises"), rows),
         "`tallystick schema` prints the same for your tools, with the types and aliases of your configuration.\n",
