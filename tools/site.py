@@ -87,6 +87,8 @@ class _Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Notes what a tag says."""
         given = {name: value for name, value in attrs if value}
+        if "mermaid" in given.get("class", "").split():
+            self.fetched.add("https://unpkg.com/mermaid")  # The theme fetches it where a page has a diagram.
         self.anchors |= {given[name] for name in ("id", "name") if name in given}
         if tag == "a" and "href" in given:
             self.links.add(given["href"])

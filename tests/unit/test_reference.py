@@ -46,6 +46,7 @@ def test_every_page_has_its_place_in_the_navigation(built: Path) -> None:
         ('<a href="#there">b</a>', "a.html: #there has no such anchor"),
         ('<script src="https://example.org/a.js"></script>', "a.html: fetches https://example.org/a.js"),
         ('<link rel="stylesheet" href="https://example.org/a.css">', "a.html: fetches https://example.org/a.css"),
+        ('<pre class="mermaid">a</pre>', "a.html: fetches https://unpkg.com/mermaid"),
         ('<h1 id="here"></h1><a href="a.html#here">a</a><a href="https://example.org">b</a>', None),
     ],
 )
