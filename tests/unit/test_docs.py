@@ -228,5 +228,33 @@ def test_commands_and_options_exist() -> None:
     assert named == set(known) - groups
 
 
+def unknown_commands(text: str, known: dict[str, set[str]]) -> list[str]:
+    """What a document shows of the command line, and the command line does not have."""
+    shown = re.findall(r"`tallystick ([^`]+)`", text)
+    shown += re.findall(r"^(?:\$ )?tallystick ((?!:)[^#|;\n]+)", "".join(blocks(text, "(?:sh|console)")), re.MULTILINE)
+    unknown = []
+    for usage in (" ".join(usage.split()) for usage in shown):
+        words = re.match(r"[a-z-]*(?: [a-z-]+)?", usage)
+        names = [words[0], words[0].split(" ")[0]] if words else []
+        command = next((name for name in names if name in known), None)
+        if command is None or not set(re.findall(r"(?<!\S)--[\w-]+", usage)) <= known[command] | {
+            "--help",
+            "--version",
+        }:
+            unknown.append(usage)
+    return unknown
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=label)
+def test_commands_that_are_shown_exist(document: Path) -> None:
+    assert document.name == "CHANGELOG.md" or unknown_commands(document.read_text(), commands()) == []
+
+
+def test_commands_that_are_unknown_are_found() -> None:
+    examples = "```sh\ntallystick a b --d   # d\n```\n```console\n$ tallystick a --c\n```\n"
+    found = unknown_commands(f"`tallystick a b --c`\n`tallystick z`\n{examples}", {"a b": {"--c"}, "a": set()})
+    assert found == ["z", "a b --d", "a --c"]
+
+
 def test_no_figure_waits_to_be_measured() -> None:
     assert [path for path in DOCUMENTS if "<!-- figure: " in path.read_text()] == []
