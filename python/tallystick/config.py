@@ -314,6 +314,16 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     return config
 
 
+def load_with(path: Path | None, nats: Mapping[str, Any]) -> Config:
+    """As `load`, with settings of [nats] that a caller gives; those that are None are not given."""
+    keys = [item.name for item in fields(Nats)]
+    for name in nats:
+        if name not in keys:
+            raise ConfigurationError(f'[nats] has no key "{name}"; {did_you_mean(name, keys)}')
+    given = {config_engine.variable("nats", name): str(value) for name, value in nats.items() if value is not None}
+    return load(path, {**os.environ, **given})
+
+
 def _process_table(
     name: str,
     kind: type[Any],

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tallystick.cli import options
-from tallystick.cli.bus import connected
 from tallystick.cli.check import show_problems, show_rows, verdict
 from tallystick.cli.maps import load_map
 from tallystick.cli.progress import byte_progress
@@ -209,10 +208,12 @@ async def _publish(
 ) -> "Published":
     from tallystick.bus.jetstream import JetStream
     from tallystick.bus.streams import covers, find_input
+    from tallystick.client.client import Client
     from tallystick.client.producer import publish_file
     from tallystick.errors import UsageError
 
-    async with connected(settings.nats, server) as connection:
+    async with Client(server, config=settings) as client:
+        connection = client.connection
         stream = await find_input(JetStream(connection), settings.input)
         if not any(covers(pattern, subject) for pattern in stream.subjects):
             raise UsageError(
