@@ -187,6 +187,8 @@ async def test_exceptions_are_worked_on(client: Client) -> None:
 async def test_mistakes_are_told_before_anything_is_in_the_log(client: Client) -> None:
     before = (await client.status())["stream_end"]
     lamps = LAMP | {"quantity": 1}
+    broken: Any = 2.5
+    none: Any = "none"
     mistakes: list[tuple[Any, type[Exception], str]] = [
         (client.reserve(LAMP | {"quantity": 1.5}, source="shop"), TypeError, "1.5 is a float"),
         (client.reserve(LAMP | {"quantity": "1.2345"}, source="shop"), UsageError, "more than 3 fraction digits"),
@@ -196,10 +198,10 @@ async def test_mistakes_are_told_before_anything_is_in_the_log(client: Client) -
         (client.reserve(lamps, source="x" * 65), UsageError, "source: .* is no name"),
         (client.reserve(lamps | {"sku": 4711}, source="shop"), UsageError, "sku: 4711 is no text"),
         (client.reserve(lamps | {"skew": 1}, source="shop"), UsageError, "refuses the question: unknown field 'skew'"),
-        (client.post("shop", "r1", 2.5), TypeError, "2.5 is a float"),
+        (client.post("shop", "r1", broken), TypeError, "2.5 is a float"),
         (client.change("shop", "r1"), ValueError, "give a quantity, a ttl, or both"),
-        (client.promise(LAMP, quantity=0.5), TypeError, "0.5 is a float"),
-        (client.promise(LAMP, mode="none"), UsageError, "refuses the question: .*mode"),
+        (client.promise(LAMP, quantity=broken), TypeError, "2.5 is a float"),
+        (client.promise(LAMP, mode=none), UsageError, "refuses the question: .*mode"),
         (client.publish([CAME, CAME | {"quantity": 0.5}]), TypeError, "message 1: quantity 0.5 is a float"),
         (client.publish(CAME | {"note": "x" * 2_000_000}), UsageError, "and the server takes 1,0"),
         (client.claims(limit=0), UsageError, "limit must be a whole number"),

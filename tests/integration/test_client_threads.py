@@ -164,7 +164,7 @@ async def test_an_interrupt_ends_the_wait_and_not_the_client(server: EmbeddedSer
     counted = await bus.client.subscribe("tallystick.exceptions.stats")
     await bus.client.flush()
     command = [sys.executable, "-c", INTERRUPTED, server.url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: ASYNC220 (it is waited for)
         await asked.next_msg(60)
         process.send_signal(signal.SIGINT)
         question = await counted.next_msg(60)

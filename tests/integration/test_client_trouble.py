@@ -72,9 +72,9 @@ async def test_a_server_that_is_not_there_is_named() -> None:
 
 async def test_no_daemon_and_no_stream_are_told_apart(server: EmbeddedServer, bus: JetStream) -> None:
     async with Client(server.url) as client:
-        with pytest.raises(NoDaemon, match="no daemon answers at 127.0.0.1:.*; start one with: tallystick run"):
+        with pytest.raises(NoDaemon, match=r"no daemon answers at 127.0.0.1:.*; start one with: tallystick run"):
             await client.status()
-        with pytest.raises(StreamError, match="listens to tallystick.events; give the daemon's configuration"):
+        with pytest.raises(StreamError, match=r"listens to tallystick.events; give the daemon's configuration"):
             await client.publish(CAME)
         await ensure_input(bus, Input())
         assert [one.sequence for one in await client.publish([CAME, CAME])] == [1, 2]
@@ -89,7 +89,7 @@ async def test_who_may_not_ask_is_told(tmp_path: Path) -> None:
     with ConfiguredServer(tmp_path / "nats", {"authorization": {"users": users}}) as server:
         (tmp_path / "password").write_text("secret\n")
         async with Client(server.url, user="shop", password_file=tmp_path / "password", timeout_s=2) as client:
-            with pytest.raises(BusError, match="denies this user tallystick.reserve"):
+            with pytest.raises(BusError, match=r"denies this user tallystick.reserve"):
                 await client.reserve(LAMP, source="shop")
         with pytest.raises(BusError, match="Authorization Violation"):
             await Client(server.url, user="shop", password="wrong", timeout_s=2).status()

@@ -201,7 +201,9 @@ class Wire:
                     return reply
         if (denied := denial(connection, subject)) is not None:
             raise BusError(denied)
-        raise NoAnswer(f"no answer from {self._server} within {timeout_s:g} s; try again, or give it more time")
+        raise NoAnswer(
+            f"no answer from {self._server} within {round(timeout_s, 1):g} s; try again, or with a longer timeout"
+        )
 
     async def _once(
         self, connection: "Connection", subject: str, payload: bytes, until: float, headers: dict[str, str] | None
