@@ -175,9 +175,9 @@ async def test_several_daemons_send_one_tick(server: EmbeddedServer, bus: JetStr
         await ticker.tick_if_overdue(message.time_ns + 10**13, noon_ns)
     await asyncio.gather(bus.client.flush(), other.flush())
     _, tick = await stored(bus, EVENTS)
-    engine.apply([tick.data], 2, due_ns)
+    engine.apply([tick.data], 2, tick.time_ns)
     assert engine.next_due_ns is not None
-    assert engine.next_due_ns > due_ns
+    assert engine.next_due_ns > tick.time_ns, "one tick is believed after two silent days: two clocks agree"
     await other.close()
 
 
@@ -277,13 +277,12 @@ async def test_the_command_line_reserves(tmp_path: Path, server: EmbeddedServer,
         assert (status, "due: soon is no day" in shown) == (2, True)
         status, shown = await say("reservations", "--document", "SO-1")
         assert (status, "shop/c1" in shown, "4 of A@L" in shown, "shop/c3" in shown) == (0, True, True, False)
-        (found,) = await lines(say, "reservations", "--sku", "A")
-        assert found["total"] == 2
+        assert len(await lines(say, "reservations", "--sku", "A")) == 2
         assert "Nothing leaks." in (await say("reservations", "--leaks"))[1]
         status, shown = await say("atp", "A", "L", "--horizon", "--explain", "--quantity", "7")
         assert (status, "20 ┤" in shown, day(3) in shown) == (0, True, True)
         (answer,) = await lines(say, "atp", "A", "--at", day(3))
-        assert answer["answers"][0]["available"] == 20
+        assert answer["available"] == 20
         status, shown = await say("post", "shop/c1", "shop/c3")
         assert (status, "shop/c1: posted 4" in shown, "shop/c3: posted 6" in shown) == (0, True, True)
         status, shown = await say("post", "shop/c1")

@@ -169,8 +169,9 @@ def test_configuration_example_is_accepted(tmp_path: Path) -> None:
 
 
 def test_contract_examples_are_accepted() -> None:
-    types, order = blocks(EVENTS, "toml")
+    types, order, log_time = blocks(EVENTS, "toml")
     Engine(order)
+    Engine(log_time)
     received, same = blocks(EVENTS, "json")[0].split("\n\n")
     engine = Engine(types)
     log_time_ns = 1_772_354_400_000_000_000  # ten minutes after the events' own time

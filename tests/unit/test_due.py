@@ -47,5 +47,10 @@ def test_what_waits_in_silence_has_its_time(tables: str, said: bytes, due_s: int
     assert code in {record.code for record in engine.apply([tick(2)], 3, due_ns).exceptions}
     # It rings once; then it is work, which escalates after a day.
     assert engine.next_due_ns == due_ns + 86_400 * SECOND_NS
-    engine.apply([tick(3)], 4, due_ns + 86_400 * SECOND_NS)
+    day_later_ns = due_ns + 86_400 * SECOND_NS
+    engine.apply([tick(3)], 4, day_later_ns)
+    # A tick after a day of silence is not believed alone; the next one is due at once.
+    assert engine.log_time_ns == due_ns + 3_600 * SECOND_NS
+    assert engine.next_due_ns == day_later_ns
+    engine.apply([tick(4)], 5, day_later_ns + 1)
     assert engine.next_due_ns is None

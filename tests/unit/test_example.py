@@ -14,8 +14,10 @@ def test_the_library_example() -> None:
     assert done.stdout.splitlines() == [
         "outcomes: ['applied', 'applied', 'applied', 'duplicate', 'negative_stock']",
         "refused: 1",
-        "exception: negative_stock for wms/e4: send the receipt that is missing, or count the position and send "
-        "stock.counted; tallystick trail SKU LOCATION shows what moved it. It settles itself",
+        (
+            "exception: negative_stock for wms/e4: send the receipt that is missing, or count the position and send "
+            "stock.counted; tallystick trail SKU LOCATION shows what moved it. It settles itself"
+        ),
         "ATP at SHOP-7: 5 of 10 on hand",
         "on hand in all: 130.5",
         "from four threads: ['160.5', '5', None]",

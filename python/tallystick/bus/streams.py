@@ -132,15 +132,15 @@ async def ensure_input(bus: JetStream, settings: Input, *, is_first: bool = Fals
 
 
 async def find_input(bus: JetStream, settings: Input) -> StreamInfo:
-    """Returns the event stream, for those who write to it: they never make it, which is the daemon's to decide.
+    """Returns the event stream, for those who write to it where one was read before: they never make it anew.
 
     Raises StreamError if it is not there, or cannot keep the promises.
     """
     info = await bus.stream(settings.stream)
     if info is None:
         raise StreamError(
-            f"there is no stream {settings.stream}, and nothing was sent; "
-            "the daemon makes it (tallystick run), or restore the server's store"
+            f"there is no stream {settings.stream} any more, though snapshots were taken of one, and nothing was sent; "
+            "restore the server's store, or move the snapshots away to begin anew"
         )
     _check(info, _INPUT_RULES)
     return info

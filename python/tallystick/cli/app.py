@@ -29,6 +29,7 @@ from tallystick.cli import (
 )
 from tallystick.cli.help import teach
 from tallystick.errors import OperationError
+from tallystick.plain_text import one_line
 
 DESCRIPTION = """
 **Tallystick** turns the inventory events of many systems into one ledger that can be trusted.
@@ -140,5 +141,5 @@ def _engine_status(error: Exception) -> int | None:
 
 def _failed(message: str, status: int) -> int:
     if message:
-        print(f"tallystick: {' '.join(message.split())}", file=sys.stderr)
+        print(f"tallystick: {one_line(message)}", file=sys.stderr)
     return status

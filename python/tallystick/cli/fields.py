@@ -75,6 +75,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "lines": "what is held, where, for when and for whom",
         "expires": "when the hold ends by itself; null: never",
         "leak": "whether its document is closed",
+        "end": "`live`, or how it ended: `posted`, `voided`, `expired`, `refused`",
     },
     "claims": {
         "sequence": "the log sequence that the answer reflects",

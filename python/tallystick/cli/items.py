@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from tallystick import plain_text
 from tallystick.cli import tables
 from tallystick.client.work import sentence
 
@@ -70,7 +71,7 @@ def _row(item: "WorkItem") -> tuple[str, ...]:
 def _print_rows(rows: "Sequence[Sequence[str]]", right: tuple[int, ...]) -> None:
     """Cells in columns. The last one is words: it stands behind the others where there is room, else below them."""
     width = tables.width()
-    cells = [[tables.printable(cell) for cell in row] for row in rows]
+    cells = [[plain_text.printable(cell) for cell in row] for row in rows]
     rooms = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         *some, words = row

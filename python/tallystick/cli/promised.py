@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from tallystick import plain_text
 from tallystick.cli import chart, tables
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def show(places: "Sequence[Place]", found: Mapping[str, Any]) -> None:
         if answer.get("explain"):
             typer.echo("\n" + "\n".join(explained(where(place), answer["explain"])))
         if answer.get("horizon"):
-            typer.echo(f"\n{tables.printable(where(place))}, {found['mode']}, from {answer['horizon'][0][0]} on")
+            typer.echo(f"\n{plain_text.printable(where(place))}, {found['mode']}, from {answer['horizon'][0][0]} on")
             for line in picture(answer["horizon"]):
                 typer.echo(line)
     if found["freshness"] != "firm":
@@ -50,7 +51,7 @@ def _print_table(places: "Sequence[Place]", found: Mapping[str, Any]) -> None:
     tables.show(table)
     for place, answer in zip(places, answers, strict=True):
         for name, figure in answer.get("measures", {}).items():
-            typer.echo(f"{tables.printable(where(place))}: by {name} {figure_text(figure)}")
+            typer.echo(f"{plain_text.printable(where(place))}: by {name} {figure_text(figure)}")
 
 
 def _cell(name: str, answer: Mapping[str, Any]) -> str:
@@ -73,10 +74,10 @@ def picture(steps: Sequence[Sequence[Any]], width: int | None = None) -> list[st
 def explained(what: str, found: Mapping[str, Any]) -> list[str]:
     """What binds a figure, in lines."""
     start = f"{figure_text(found['on_hand'])} on hand, safety stock {figure_text(found['safety_stock'])}"
-    said = [f"{tables.printable(what)}: {found['bucket']} binds: {start}"]
+    said = [f"{plain_text.printable(what)}: {found['bucket']} binds: {start}"]
     for side, sign in (("supply", "+"), ("demand", "-")):
         lines = found.get(side, [])
-        said += [f"  {sign} {tables.printable(_line(line))}" for line in lines[:_LINES_SHOWN]]
+        said += [f"  {sign} {plain_text.printable(_line(line))}" for line in lines[:_LINES_SHOWN]]
         if len(lines) > _LINES_SHOWN:
             said.append(f"  {sign} and {len(lines) - _LINES_SHOWN} more lines of {side}")
     return said
@@ -123,7 +124,7 @@ def late(found: Mapping[str, Any]) -> str:
         for name, about in sorted(found.get("sources", {}).items())
         if about.get("freshness") != "firm"
     ]
-    return tables.printable(f"{found['freshness']}: {'; '.join(late_sources) or 'a source is late'}")
+    return plain_text.printable(f"{found['freshness']}: {'; '.join(late_sources) or 'a source is late'}")
 
 
 def _count(gaps: Any) -> int:

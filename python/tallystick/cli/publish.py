@@ -207,14 +207,16 @@ async def _publish(
     file: Path, settings: "Config", server: str | None, subject: str, options: dict[str, Any]
 ) -> "Published":
     from tallystick.bus.jetstream import JetStream
-    from tallystick.bus.streams import covers, find_input
+    from tallystick.bus.streams import covers, ensure_input, find_input
     from tallystick.client.client import Client
     from tallystick.client.producer import publish_file
     from tallystick.errors import UsageError
 
     async with Client(server, config=settings) as client:
         connection = client.connection
-        stream = await find_input(JetStream(connection), settings.input)
+        # Where a ledger was made of the stream, one that is gone must not be made anew: it would be thrown away.
+        was_read = any(settings.snapshots.folder.glob("snapshot-*.tally"))
+        stream = await (find_input if was_read else ensure_input)(JetStream(connection), settings.input)
         if not any(covers(pattern, subject) for pattern in stream.subjects):
             raise UsageError(
                 f"stream {stream.name} does not listen to {subject}; give one of its subjects with --subject"

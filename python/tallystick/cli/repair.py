@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tallystick import plain_text
 from tallystick.cli import options, tables
 from tallystick.cli.bus import Reach
 from tallystick.cli.choice import Choice, Yes, choosing, confirm
@@ -262,7 +263,7 @@ def _show_tried(tried: "Sequence[Tried]", answer: Any, *, as_json: bool) -> None
     tables.show(table)
     _show_positions(answer)
     for item in answer["exceptions"]:
-        typer.echo(tables.printable(f"It would raise {item['code']}. {sentence(item['cause'])}"))
+        typer.echo(plain_text.printable(f"It would raise {item['code']}. {sentence(item['cause'])}"))
 
 
 def _show_positions(answer: Any) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tallystick.cli import options, promised, records, tables
+from tallystick import plain_text
+from tallystick.cli import options, promised, records
 from tallystick.cli.bus import Reach
 
 if TYPE_CHECKING:
@@ -274,7 +275,7 @@ async def _ask(client: "Client", kind: "RequestKind", asked: Mapping[str, Any]) 
 def _print_reserved(answer: Mapping[str, Any], sku: str) -> None:
     until = f" until {promised.second(answer['expires'])}" if answer.get("expires") else ""
     held = f", {promised.figure_text(answer['quantity'])} held{until}" if answer["status"] in _HELD else ""
-    key = tables.printable(f"{answer['source']}/{answer['id']}")
+    key = plain_text.printable(f"{answer['source']}/{answer['id']}")
     typer.echo(f"{key}: {answer['status']}{held}{_place_in_log(answer)}")
     for line in answer.get("lines", []):
         what = line.get("sku", sku)
@@ -286,15 +287,15 @@ def _print_reserved(answer: Mapping[str, Any], sku: str) -> None:
             text += f"; available {promised.figure_text(line['available'])}"
         if "earliest" in line:
             text += f"; enough {'on ' + str(line['earliest']) if line['earliest'] else 'at no time in the horizon'}"
-        typer.echo(tables.printable(text))
+        typer.echo(plain_text.printable(text))
 
 
 def _print_settled(answer: Mapping[str, Any], target: str) -> None:
     if answer["status"] == _UNCHANGED:
-        typer.echo(tables.printable(f"{target} {answer['why']}."))
+        typer.echo(plain_text.printable(f"{target} {answer['why']}."))
         return
     quantity = f" {promised.figure_text(answer['quantity'])}" if answer.get("quantity") is not None else ""
-    typer.echo(tables.printable(f"{target}: {answer['status']}{quantity}{_place_in_log(answer)}"))
+    typer.echo(plain_text.printable(f"{target}: {answer['status']}{quantity}{_place_in_log(answer)}"))
 
 
 def _place_in_log(answer: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tallystick.cli import options, records
+from tallystick.plain_text import PlainLines
 
 if TYPE_CHECKING:
     from tallystick.daemon.progress import Progress
@@ -63,6 +64,7 @@ def run(
         level=settings.process.log_level.upper(),
         format="%(asctime)s %(levelname)s %(message)s",
     )
+    _say_plainly()
     with _progress(report_every_s) as on_progress:
         report = run_until_signal(settings, embedded=embedded, on_progress=on_progress)
     if as_json:
@@ -72,6 +74,11 @@ def run(
         f"stopped cleanly at log sequence {report.sequence:,}: {report.events_total:,} events, "
         f"{report.positions:,} positions, state hash {report.state_hash}"
     )
+
+
+def _say_plainly() -> None:
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(PlainLines())
 
 
 @contextmanager
@@ -96,6 +103,7 @@ def _progress(report_every_s: float) -> Iterator[Callable[["Progress"], None]]:
     console = Console(stderr=True)
     # Log lines go through the same console, so that they do not tear the status line.
     logging.getLogger().handlers[:] = [RichHandler(console=console, show_path=False)]
+    _say_plainly()
     with console.status("starting") as status:
         yield lambda progress: status.update(describe(progress))
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import typer
 
+from tallystick import plain_text
 from tallystick.cli import tables
 
 LESS: Final = ("reserved", "allocated", "ordered", "unpicked", "safety_stock", "pending", "below_zero")
@@ -42,7 +43,7 @@ def row(position: Mapping[str, Any], binds: str | None = None) -> dict[str, Any]
 
 def show(sku: str, location: str | None, sequence: int, rows: Sequence[Mapping[str, Any]]) -> None:
     """Prints the headline, and a table in which each row adds up."""
-    name = tables.printable(sku if location is None else f"{sku} at {location}")
+    name = plain_text.printable(sku if location is None else f"{sku} at {location}")
     if not rows:
         typer.echo(f"{name}: no stock was ever seen (log {sequence})")
         return
@@ -85,7 +86,7 @@ def notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             "below zero: claims without a document that were taken back more often than made; they add nothing."
         )
     short = [one for one in rows if one["atp"] < 0]
-    said += [f"{tables.printable(one['location'])} is {-one['atp']:,} short." for one in short]
+    said += [f"{plain_text.printable(one['location'])} is {-one['atp']:,} short." for one in short]
     if short and len(rows) > 1:
         said.append("What is short at one place lessens no other.")
     return said

@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Iterable
 from typing import Any, Final
 
+from tallystick.plain_text import printable
+
 NARROW: Final = ("#", "code", "severity", "log time", "total\nstep", "outcome", "oldest", "time")
 """Columns that are read at a glance, and so never broken."""
 _UNLIMITED: Final = 100_000
@@ -98,11 +100,6 @@ def plain(text: object) -> str:
     from rich.markup import escape
 
     return escape(printable(text))
-
-
-def printable(text: object) -> str:
-    """A text of somebody else's, for where there is no markup."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(text))
 
 
 def lines(*parts: str) -> str:

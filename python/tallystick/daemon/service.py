@@ -18,6 +18,7 @@ from tallystick.bus.tap import reply_subject
 from tallystick.config import Output
 from tallystick.daemon import answers, rivals
 from tallystick.daemon.intake import Intake, Refused
+from tallystick.plain_text import one_line
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -51,7 +52,7 @@ async def serve(
         try:
             sku, location = answers.parse_atp(request.data)
         except ValueError as error:
-            raise ServiceError("400", f"{error}; {_CURE}") from error
+            raise ServiceError("400", one_line(f"{error}; {_CURE}")) from error
         # In a worker, because the engine answers only between two batches and the event loop must not wait for that.
         await request.respond(await asyncio.to_thread(answers.atp, engine, sku, location))
 
@@ -62,7 +63,7 @@ async def serve(
         try:
             wanted = answers.json_object(request.data) if request.data else {}
         except ValueError as error:
-            raise ServiceError("400", f'{error}; send nothing or {{"state_hash": true}}') from error
+            raise ServiceError("400", one_line(f'{error}; send nothing or {{"state_hash": true}}')) from error
         if wanted.get("state_hash"):
             facts["state_hash"] = await asyncio.to_thread(engine.state_hash)
         await request.respond(orjson.dumps(facts))
@@ -92,7 +93,7 @@ def _promising(client: "Client", engine: "Engine") -> Callable[["Request"], Awai
     async def handle(request: "Request") -> None:
         found = await asyncio.to_thread(engine.promise_json, request.data)
         if found.startswith(b'{"error"'):
-            text = f"{exact_json.loads(found)['error']}; {_PROMISE_CURE}"
+            text = one_line(f"{exact_json.loads(found)['error']}; {_PROMISE_CURE}")
             await request.respond_error("400", text, found)
             return
         _check_size(found, client.max_payload, "ask for fewer positions at once, or without horizon and explain")
@@ -111,15 +112,15 @@ def _taking(intake: Intake, kind: RequestKind) -> Callable[["Request"], Awaitabl
         try:
             stored = await intake.take(*kind.event(request.data, reply_subject(request)))
         except ValueError as error:
-            raise ServiceError("400", f"{error}; {kind.cure}") from error
+            raise ServiceError("400", one_line(f"{error}; {kind.cure}")) from error
         except Refused as error:
-            raise ServiceError(error.code, str(error)) from error
+            raise ServiceError(error.code, one_line(error)) from error
         stored.add_done_callback(lambda done: _refuse(request, done))
 
     def _refuse(request: "Request", done: "asyncio.Future[None]") -> None:
         error = None if done.cancelled() else done.exception()
         if isinstance(error, Refused) and reply_subject(request):
-            task = asyncio.ensure_future(request.respond_error(error.code, str(error)))
+            task = asyncio.ensure_future(request.respond_error(error.code, one_line(error)))
             refusing.add(task)
             task.add_done_callback(refusing.discard)
 
@@ -146,7 +147,7 @@ def _handler(client: "Client", engine: "Engine", question: Question) -> Callable
             async with alone:
                 found = await asyncio.to_thread(answers.answer, engine, question, members, bytes_max)
         except ValueError as error:
-            raise ServiceError("400", f"{error}; {question.cure}") from error
+            raise ServiceError("400", one_line(f"{error}; {question.cure}")) from error
         _check_size(found, bytes_max, "ask for less at once")
         await request.respond(found)
 

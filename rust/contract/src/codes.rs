@@ -68,7 +68,7 @@ pub const OF_ITS_OWN: Code = Code {
 };
 
 /// All codes that are built in, by name.
-pub const CODES: [Code; 37] = [
+pub const CODES: [Code; 39] = [
     Code {
         name: "claim_below_zero",
         severity: Warning,
@@ -119,6 +119,13 @@ pub const CODES: [Code; 37] = [
         cure: "compare the two events; if they are one, send event.voided for the second, which settles it; if they are two: tallystick exceptions resolve NUMBER",
     },
     Code {
+        name: "exception_flood",
+        severity: Critical,
+        owner: It,
+        settled: ByHand,
+        cure: "look at the message in the log, and at the source that sent it; what was refused for its form can be sent again under its own id once it is right",
+    },
+    Code {
         name: "insufficient",
         severity: Warning,
         owner: Operations,
@@ -131,6 +138,13 @@ pub const CODES: [Code; 37] = [
         owner: It,
         settled: ByHand,
         cure: "nothing, if this was a delay: tallystick exceptions discard NUMBER --note WHY; if it happens often, raise gap_wait or look at the transport (tallystick sources)",
+    },
+    Code {
+        name: "log_time_jump",
+        severity: Critical,
+        owner: It,
+        settled: ByHand,
+        cure: "set the clock of the bus's server right; look at what its message said without a time, and void what is wrong. engine.log_time_jump_max decides what is too far",
     },
     Code {
         name: "loop",

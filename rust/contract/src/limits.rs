@@ -76,6 +76,8 @@ pub const MASS_WINDOW_DEFAULT_NS: i64 = 600 * SECOND_NS;
 pub const EXCEPTIONS_KEPT_DEFAULT: usize = 100_000;
 /// Their bytes.
 pub const EXCEPTIONS_BYTES_MAX: usize = 256 << 20;
+/// Elements of one message whose exceptions stand by themselves; what more of them raise is one exception.
+pub const FLOOD_ELEMENTS: usize = 100;
 /// Hops that an event may have made, unless configured.
 pub const HOPS_DEFAULT: u64 = 8;
 /// Longest text of a source's registration, in bytes.
@@ -110,6 +112,8 @@ pub const SECOND_NS: i64 = 1_000_000_000;
 pub const DAY_NS: i64 = 86_400 * SECOND_NS;
 /// Default of `gap_wait`.
 pub const GAP_WAIT_DEFAULT_NS: i64 = 300 * SECOND_NS;
+/// Default of `log_time_jump_max`.
+pub const LOG_TIME_JUMP_DEFAULT_NS: i64 = 3_600 * SECOND_NS;
 /// Default of `max_ahead`.
 pub const AHEAD_DEFAULT_NS: i64 = 300 * SECOND_NS;
 

@@ -149,6 +149,11 @@ impl Outcome {
         matches!(self, Self::Applied | Self::Duplicate | Self::Held | Self::Absorbed | Self::Observed)
     }
 
+    /// Whether it says that the element is no event in the contract's form.
+    pub const fn is_unreadable(self) -> bool {
+        matches!(self, Self::Malformed | Self::TooLarge)
+    }
+
     /// Whether nothing was changed for a reason that a person may have to look at.
     pub const fn is_refusal(self) -> bool {
         self.number() >= 16

@@ -45,12 +45,13 @@ impl Reference {
             Ok(admitted) => admitted,
         };
         let (event, ordinal, came_ns, text) = (event.clone(), self.elements, log_time_ns, text.to_vec());
-        let turn = Turn { event, admitted, ordinal, place, came_ns, text, is_late: false };
-        self.take_turn(turn, ordering, log_time_ns)
+        let asked_ns = self.asked_ns();
+        let turn = Turn { event, admitted, ordinal, place, came_ns, asked_ns, text, is_late: false };
+        self.take_turn(turn, ordering)
     }
 
     /// Acts on an element, or lets it wait for those before it.
-    fn take_turn(&mut self, mut turn: Turn, ordering: Ordering, log_time_ns: i64) -> Reply {
+    fn take_turn(&mut self, mut turn: Turn, ordering: Ordering) -> Reply {
         let Ok(content) = turn.event.content.clone() else { unreachable!("what is refused takes no turn") };
         let (sequence, role) = (turn.place.0, turn.admitted.verdict.role);
         let (key, origin, time) = (turn.key(), turn.event.origin.clone(), turn.event.time);
@@ -60,6 +61,7 @@ impl Reference {
                 let at = self.orders.of(ordering, &turn.event.source, &content);
                 let next = self.orders.0[at].next;
                 if number > next && ordering.order != Order::Increasing {
+                    turn.asked_ns = turn.came_ns;
                     self.orders.0[at].waiting.push(Waiting { number, turn });
                     Reply::new(Outcome::Held)
                 } else {
@@ -75,12 +77,12 @@ impl Reference {
             KeyContent::Content(Box::new(content), time),
             reply.outcome,
             self.elements,
-            log_time_ns,
+            self.keys_ns(),
         );
         // What changed nothing does not stand for the event that it was made from.
         let stands = !reply.outcome.is_refusal() && role != Role::Observer;
         if let Some(origin) = origin.filter(|origin| *origin != key && stands) {
-            self.memory.remember(origin, KeyContent::Echo, Outcome::Duplicate, self.elements, log_time_ns);
+            self.memory.remember(origin, KeyContent::Echo, Outcome::Duplicate, self.elements, self.keys_ns());
         }
         reply
     }
@@ -121,7 +123,8 @@ impl Reference {
         let bounds = self.config.bounds(&event.source);
         let ahead = i128::from(time_ns) - i128::from(log_time_ns);
         let too_far_ahead = ahead > i128::from(bounds.max_ahead_ns);
-        let too_old = bounds.max_age_ns.is_some_and(|age| -ahead > i128::from(age) || time_ns < self.memory.floor_ns());
+        let age = i128::from(self.keys_ns()) - i128::from(time_ns);
+        let too_old = bounds.max_age_ns.is_some_and(|most| age > i128::from(most) || time_ns < self.memory.floor_ns());
         (!too_far_ahead && !too_old).then_some(time_ns)
     }
 
@@ -154,7 +157,7 @@ impl Reference {
     }
 
     /// What an element does when its turn has come.
-    pub(super) fn act(&mut self, turn: Turn, sequence: u64) -> Reply {
+    pub(super) fn act(&mut self, mut turn: Turn, sequence: u64) -> Reply {
         let Ok(content) = turn.event.content.clone() else { unreachable!("what is refused takes no turn") };
         let (is_late, is_observed) = (turn.is_late, turn.admitted.verdict.role == Role::Observer);
         let mut reply = match content {
@@ -171,6 +174,7 @@ impl Reference {
                 let reply = self.follow(&turn, &directive, sequence);
                 if reply.outcome == Outcome::Held {
                     self.answer_waiting(&turn, sequence);
+                    turn.asked_ns = turn.came_ns;
                     self.waiting.push(turn);
                     return reply;
                 }
@@ -283,9 +287,13 @@ impl Reference {
             let subject = key.as_ref().map_or_else(|| format!("@{}:{}", place.0, place.1), work::of_key);
             (outcome.name().to_owned(), subject)
         });
-        let raised: Vec<_> = own.into_iter().chain(reply.raised.iter().cloned()).collect();
+        let mut raised: Vec<_> = own.into_iter().chain(reply.raised.iter().cloned()).collect();
+        let is_named = raised.iter().any(|(code, _)| code == "mass_change");
+        if !raised.is_empty() && !is_named && !self.work.is_told(place) {
+            raised.clear();
+        }
         for (code, subject) in &raised {
-            self.work.raise(code, subject);
+            self.work.open_item(code, subject);
         }
         let codes = raised.into_iter().map(|(code, _)| code).collect();
         let (source, id) = key.unzip();
@@ -301,7 +309,7 @@ impl Reference {
 
     /// Forgets keys whose time is over; those of live reservations live as long.
     pub(super) fn forget_keys(&mut self) {
-        if let Some(now_ns) = self.log_time_ns.filter(|now_ns| self.memory.may_forget(*now_ns)) {
+        if let Some(now_ns) = self.log_time_ns.map(|_| self.keys_ns()).filter(|ns| self.memory.may_forget(*ns)) {
             let live: BTreeSet<Key> = self.live_keys();
             self.memory.forget_by_time(now_ns, |key| live.contains(key));
         }

@@ -25,6 +25,7 @@ mod element;
 mod event;
 mod fields;
 mod judge;
+mod leap;
 mod master;
 mod memory;
 mod number;
@@ -71,27 +72,38 @@ enum Clock {
 impl Reference {
     /// Applies one message of the bus.
     pub fn apply_message(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> Vec<Answer> {
-        self.advance(log_time_ns);
+        self.work.begin((sequence, 0));
+        self.stamped(log_time_ns, sequence, message);
         self.give_up_what_is_due(sequence);
         let Some(elements) = element::elements(message) else {
             self.elements += 1;
             self.look_at_replenishment(sequence);
-            return vec![self.tell(None, (sequence, 0), &Reply::new(Outcome::Malformed))];
+            let answer = self.tell(None, (sequence, 0), &Reply::new(Outcome::Malformed));
+            self.work.end();
+            return vec![answer];
         };
         let places = (0..).zip(elements);
-        places.map(|(index, element)| self.apply(element, (sequence, index), Clock::Bus)).collect()
+        let answers = places.map(|(index, element)| self.apply(element, (sequence, index), Clock::Bus)).collect();
+        self.work.end();
+        answers
     }
 
     /// Applies the lines of a file, one log sequence for each line that is not blank. Without a log time, each event's
     /// own is used.
     pub fn apply_ndjson(&mut self, buffer: &[u8], first_sequence: u64, log_time_ns: Option<i64>) -> Vec<Answer> {
-        let clock = log_time_ns.map_or(Clock::Events, |stamp| {
-            self.advance(stamp);
-            self.give_up_what_is_due(first_sequence);
-            Clock::Bus
-        });
-        let places = (first_sequence..).zip(element::lines(buffer));
-        places.map(|(sequence, line)| self.apply(line, (sequence, 0), clock)).collect()
+        let mut answers = Vec::new();
+        for (sequence, line) in (first_sequence..).zip(element::lines(buffer)) {
+            self.work.begin((sequence, 0));
+            if let Some(stamp_ns) = log_time_ns {
+                let times = leap::times(&[line], &self.config);
+                self.stamped_with(stamp_ns, sequence, &times);
+                self.give_up_what_is_due(sequence);
+            }
+            let clock = log_time_ns.map_or(Clock::Events, |_| Clock::Bus);
+            answers.push(self.apply(line, (sequence, 0), clock));
+            self.work.end();
+        }
+        answers
     }
 
     /// All positions, sorted by their names.
@@ -158,10 +170,15 @@ impl Reference {
     fn advance(&mut self, log_time_ns: i64) -> i64 {
         let now = self.log_time_ns.map_or(log_time_ns, |latest| latest.max(log_time_ns));
         self.log_time_ns = Some(now);
+        if let Some(believed_ns) = self.believed_ns {
+            self.leap = None;
+            self.believed_ns = Some(believed_ns.max(log_time_ns)).filter(|ns| *ns < now);
+        }
         now
     }
 
     fn apply(&mut self, element: &[u8], place: (u64, u32), clock: Clock) -> Answer {
+        self.work.begin(place);
         let answer = self.answer(element, place, clock);
         self.elements += 1;
         self.follow_up(place.0);
@@ -220,9 +237,12 @@ impl Reference {
     fn refuse_form(&mut self, element: &[u8], place: (u64, u32)) -> Answer {
         let reply = Reply::new(Outcome::Malformed);
         let Some(key) = event::legible_key(element) else { return self.tell(None, place, &reply) };
-        self.work.raise(Outcome::Malformed.name(), &work::of_key(&key));
+        let mut codes = Vec::new();
+        if self.work.is_told(place) {
+            self.work.open_item(Outcome::Malformed.name(), &work::of_key(&key));
+            codes.push(Outcome::Malformed.name().to_owned());
+        }
         self.answer_malformed(&key, element, place.0);
-        let codes = vec![Outcome::Malformed.name().to_owned()];
         let (source, id) = (Some(key.0), Some(key.1));
         Answer { sequence: place.0, index: place.1, source, id, outcome: Outcome::Malformed, codes, fields: Vec::new() }
     }
@@ -249,6 +269,7 @@ impl Reference {
         }
         self.give_up_waiting(sequence, |_, _| true);
         self.look_at_replenishment(sequence);
+        self.work.end();
     }
 
     /// Applies what waited for the element, and gives up gaps where too much waits.
@@ -274,16 +295,18 @@ impl Reference {
         let (gap, place) = ((counted.next, waiting.number - 1), waiting.turn.place);
         counted.next = waiting.number;
         counted.lost.push((gap.0, gap.1, BTreeSet::new()));
-        self.work.raise("sequence_gap", &counted.subject(gap.0, gap.1));
-        self.followed.push(Answer {
-            sequence: place.0,
-            index: place.1,
-            source: Some(counted.source.clone()),
-            id: None,
-            outcome: Outcome::Held,
-            codes: vec![format!("sequence_gap {}-{}", gap.0, gap.1)],
-            fields: Vec::new(),
-        });
+        if self.work.is_told(place) {
+            self.work.open_item("sequence_gap", &counted.subject(gap.0, gap.1));
+            self.followed.push(Answer {
+                sequence: place.0,
+                index: place.1,
+                source: Some(counted.source.clone()),
+                id: None,
+                outcome: Outcome::Held,
+                codes: vec![format!("sequence_gap {}-{}", gap.0, gap.1)],
+                fields: Vec::new(),
+            });
+        }
         self.drain(at, sequence);
     }
 

@@ -18,6 +18,8 @@ pub(super) struct Turn {
     pub(super) place: (u64, u32),
     /// The log's time when it came.
     pub(super) came_ns: i64,
+    /// The time from which on it asks for something.
+    pub(super) asked_ns: i64,
     /// Its own bytes, which are read again when its turn comes.
     pub(super) text: Vec<u8>,
     /// Whether its number had been given up, taken or passed.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use tallystick_contract::balance::PositionKey;
+use tallystick_contract::limits::FLOOD_ELEMENTS;
 
 use super::body::Key;
 
@@ -24,7 +25,20 @@ struct Item {
 }
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Work(Vec<Item>);
+pub(super) struct Work {
+    items: Vec<Item>,
+    flood: Flood,
+}
+
+/// What the message in hand has raised.
+#[derive(Debug, Clone, Default)]
+struct Flood {
+    /// The element in hand.
+    place: (u64, u32),
+    /// Elements whose exceptions stand by themselves.
+    told: BTreeSet<(u64, u32)>,
+    rest: u64,
+}
 
 /// Refusals by content or configuration: the same key may come again and be accepted.
 const CURABLE: [&str; 9] = [
@@ -60,24 +74,58 @@ const OF_OTHERS: [&str; 16] = [
 ];
 
 impl Work {
-    /// Opens an item, unless one is open for the same.
+    /// An element is in hand, or what time brings about before it.
+    pub(super) fn begin(&mut self, place: (u64, u32)) {
+        self.flood.place = place;
+    }
+
+    /// The message in hand is over: what it raised beyond what stands by itself is one item.
+    pub(super) fn end(&mut self) {
+        let place = self.flood.place;
+        if std::mem::take(&mut self.flood).rest > 0 {
+            self.open_item("exception_flood", &of_message(place.0));
+        }
+        self.flood.place = place;
+    }
+
+    /// Whether an element's exceptions stand by themselves.
+    pub(super) fn is_told(&mut self, place: (u64, u32)) -> bool {
+        let Flood { told, rest, .. } = &mut self.flood;
+        let is_told = told.contains(&place) || told.len() < FLOOD_ELEMENTS;
+        if is_told {
+            told.insert(place);
+        } else {
+            *rest += 1;
+        }
+        is_told
+    }
+
+    /// Opens an item that is about the element in hand, unless one is open for the same.
     pub(super) fn raise(&mut self, code: &str, subject: &str) {
+        let place = self.flood.place;
+        if self.is_told(place) {
+            self.open_item(code, subject);
+        }
+    }
+
+    /// Opens an item, unless one is open for the same.
+    pub(super) fn open_item(&mut self, code: &str, subject: &str) {
         if self.live(code, subject).is_none() {
-            self.0.push(Item { code: code.to_owned(), subject: subject.to_owned(), state: State::Open });
+            self.items.push(Item { code: code.to_owned(), subject: subject.to_owned(), state: State::Open });
         }
     }
 
     /// Resolves what is open for a code and subject.
     pub(super) fn resolve(&mut self, code: &str, subject: &str) {
         if let Some(at) = self.live(code, subject) {
-            self.0[at].state = State::Resolved;
+            self.items[at].state = State::Resolved;
         }
     }
 
     /// Resolves all items of an event that was taken back.
     pub(super) fn resolve_all(&mut self, subject: &str) {
         let is_its = |item: &&mut Item| item.is_live() && item.subject == subject && !OF_OTHERS.contains(&&*item.code);
-        for item in self.0.iter_mut().filter(is_its) {
+        for item in self.items.iter_mut().filter(is_its) {
             item.state = State::Resolved;
         }
     }
@@ -103,22 +151,22 @@ impl Work {
     /// Code and subject of an item, whatever was done about it.
     pub(super) fn find(&self, number: u64) -> Option<(&str, &str)> {
         let at = usize::try_from(number.checked_sub(1)?).ok()?;
-        self.0.get(at).map(|item| (&*item.code, &*item.subject))
+        self.items.get(at).map(|item| (&*item.code, &*item.subject))
     }
 
     /// "code subject" of all that is open or acknowledged.
     pub(super) fn open(&self) -> BTreeSet<String> {
-        let live = self.0.iter().filter(|item| item.is_live());
+        let live = self.items.iter().filter(|item| item.is_live());
         live.map(|item| format!("{} {}", item.code, item.subject)).collect()
     }
 
     fn live(&self, code: &str, subject: &str) -> Option<usize> {
-        self.0.iter().position(|item| item.is_live() && item.code == code && item.subject == subject)
+        self.items.iter().position(|item| item.is_live() && item.code == code && item.subject == subject)
     }
 
     fn item_mut(&mut self, number: u64) -> Option<&mut Item> {
         let at = usize::try_from(number.checked_sub(1)?).ok()?;
-        self.0.get_mut(at)
+        self.items.get_mut(at)
     }
 }
 
@@ -131,6 +179,11 @@ impl Item {
 /// The subject of what concerns an event.
 pub(super) fn of_key((source, id): &Key) -> String {
     format!("{source}/{id}")
+}
+
+/// The subject of what concerns a message.
+pub(super) fn of_message(sequence: u64) -> String {
+    sequence.to_string()
 }
 
 /// The subject of what concerns a position.

@@ -9,7 +9,8 @@ use std::borrow::Cow;
 /// First bytes of every snapshot.
 pub const MAGIC: [u8; 8] = *b"TALLYSNP";
 /// The format that this version writes. 7 says until when an event is held that waits for those before
-/// it; 8 has replenishment signals; 9 says of exceptions who moved them and the numbers that they are about.
+/// it; 8 has replenishment signals; 9 says of exceptions who moved them and the numbers that they are about, and has
+/// stamps of the bus that are not believed.
 pub const FORMAT: u32 = 9;
 /// The oldest format that it reads.
 pub const OLDEST_FORMAT: u32 = 6;

@@ -221,18 +221,20 @@ pub(crate) fn logs(messages_max: usize) -> impl Strategy<Value = Vec<Message>> {
     let step_s = prop_oneof![20 => 0..20_i64, 2 => -100..0_i64, 1 => 600..8_000_i64];
     let form = select(&[Form::One, Form::One, Form::Array, Form::Lines][..]);
     let repeat = (any::<Index>(), select(&[Repeat::Same, Repeat::Same, Repeat::OtherBody, Repeat::OtherKey][..]));
-    let message = (vec(draft(), 1..6), form, step_s, vec(repeat, 0..3));
+    // A clock that is wrong for one message.
+    let ahead_s = prop_oneof![40 => Just(0), 1 => 600..3_000_000_i64];
+    let message = (vec(draft(), 1..6), form, (step_s, ahead_s), vec(repeat, 0..3));
     vec(message, 1..messages_max).prop_map(|messages| {
         let mut log_time_ns = BASE_NS;
         let mut earlier = Vec::new();
-        let stamped = messages.into_iter().map(|(mut drafts, form, step_s, repeats)| {
+        let stamped = messages.into_iter().map(|(mut drafts, form, (step_s, ahead_s), repeats)| {
             log_time_ns += step_s * SECOND_NS;
             earlier.extend(drafts.clone());
             let again = repeats.into_iter().enumerate();
             drafts.extend(
                 again.map(|(number, (place, repeat))| repeat.of(place.get(&earlier), earlier.len() * 4 + number)),
             );
-            Message { drafts, form, log_time_ns }
+            Message { drafts, form, log_time_ns: log_time_ns + ahead_s * SECOND_NS }
         });
         stamped.collect()
     })

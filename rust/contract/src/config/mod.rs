@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::heap_size::{flat, heap_size};
 use crate::limits::{
     AHEAD_DEFAULT_NS, CONFIG_BYTES_MAX, CORRECTIONS_DEFAULT, DAY_NS, DEDUP_KEYS_DEFAULT, EXCEPTIONS_KEPT_DEFAULT,
-    HISTORY_DEFAULT, HOPS_DEFAULT, SOURCE_BYTES_MAX,
+    HISTORY_DEFAULT, HOPS_DEFAULT, LOG_TIME_JUMP_DEFAULT_NS, SOURCE_BYTES_MAX,
 };
 pub use crate::order::{Order, Ordering};
 use crate::ownership::{Policy, RawOwnership};
@@ -66,6 +66,8 @@ pub struct Config {
     pub dedup_keys_max: u64,
     /// Movements kept per position.
     pub history_max: u16,
+    /// How far a message alone may move the log's time, in nanoseconds; the greatest number for any distance.
+    pub log_time_jump_max_ns: i64,
     /// Whether duplicates by meaning are looked for.
     pub duplicate_suspect: bool,
     /// Events whose content is remembered for corrections.
@@ -113,8 +115,8 @@ pub struct Config {
 
 heap_size! {
     Config {
-        negative_stock, dedup_window_ns, dedup_keys_max, history_max, duplicate_suspect, corrections_max, operators,
-        unregistered, rules, ownership, approvals, receipts, transfer_age_ns, master, hops_max, escalate_after_ns,
+        negative_stock, dedup_window_ns, dedup_keys_max, history_max, log_time_jump_max_ns, duplicate_suspect,
+        corrections_max, operators, unregistered, rules, ownership, approvals, receipts, transfer_age_ns, master, hops_max, escalate_after_ns,
         exceptions_max, promise, claims, replenish, default_bounds, sources, has_orders, has_documents, teams, safety,
         canonical, is_changed, fingerprint,
     }
@@ -386,6 +388,8 @@ struct RawEngine {
     max_ahead: Option<String>,
     duplicate_suspect: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    log_time_jump_max: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     corrections_max: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     operators: Option<Vec<String>>,
@@ -403,6 +407,7 @@ impl Default for RawEngine {
             max_age: None,
             max_ahead: None,
             duplicate_suspect: false,
+            log_time_jump_max: None,
             corrections_max: None,
             operators: None,
             unregistered: None,
@@ -442,6 +447,10 @@ impl Raw {
         Ok(Config {
             corrections_max,
             exceptions_max,
+            log_time_jump_max_ns: match self.engine.log_time_jump_max.as_deref() {
+                None => LOG_TIME_JUMP_DEFAULT_NS,
+                Some(text) => duration("engine.log_time_jump_max", text)?.unwrap_or(i64::MAX),
+            },
             escalate_after_ns: match self.exceptions.escalate_after.as_deref() {
                 None => Some(DAY_NS),
                 Some("none") => None,

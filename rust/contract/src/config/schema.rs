@@ -84,13 +84,14 @@ const MODE: Form = OneOf(&[
     "backward_accumulated",
 ]);
 
-const ENGINE: [Key; 10] = [
+const ENGINE: [Key; 11] = [
     key("negative_stock", OneOf(&["allow", "flag", "refuse"]), "\"flag\"", "what happens below zero"),
     key("dedup_window", Duration, "\"24h\"", "how long a key is remembered, by the log's time"),
     key("dedup_keys_max", Whole(1, i64::MAX), "100000000", "keys that are remembered at most"),
     key("history_max", Whole(1, HISTORY_MAX as i64), "64", "movements that are kept of each position"),
     key("max_age", Duration, "", "how old an event may be; without it: dedup_window"),
     key("max_ahead", Duration, "\"5m\"", "how far ahead of the log an event may be"),
+    key("log_time_jump_max", Duration, "\"1h\"", "how far one message may move the log's time, unless it is confirmed"),
     key("duplicate_suspect", Flag, "false", "whether events that look like a repetition are pointed out"),
     key("corrections_max", Whole(0, CORRECTIONS_MAX as i64), "10000000", "how many events back can be corrected"),
     key("operators", Texts, "[\"operator\"]", "sources that decide about exceptions, approvals and configuration"),

@@ -12,6 +12,7 @@ use tallystick_tables::wire::{Reader, SnapshotError, Writer};
 use tallystick_contract::account::Account;
 
 use crate::calendar::Calendar;
+use crate::core::leap::Leap;
 use crate::diagnostics::turn::{NetTurn, ShelfTurn};
 use crate::diagnostics::{About, Notice, Now};
 use crate::keys::Keys;
@@ -26,6 +27,7 @@ pub(crate) mod admitted;
 pub(crate) mod context;
 pub(crate) mod days;
 pub(crate) mod held;
+pub(crate) mod leap;
 mod losses;
 mod names;
 mod revise;
@@ -54,6 +56,12 @@ pub(crate) struct Core {
     /// What events that wait for an approval would take away.
     pub(crate) losses: Losses,
     pub(crate) log_time_ns: Option<i64>,
+    /// What is believed of it, where it went further for a stamp that is not.
+    pub(crate) believed_ns: Option<i64>,
+    /// That stamp, until it is believed or taken back.
+    pub(crate) leap: Option<Leap>,
+    /// How far a message alone may move the log's time, in nanoseconds.
+    pub(crate) leap_ns: i64,
     /// The last sequence that the state reflects.
     pub(crate) sequence: u64,
     /// Elements of the log that were judged.
@@ -91,6 +99,9 @@ impl Core {
             calendar: Calendar::new(config.promise.bucket, &config.promise.time_zone),
             losses: Losses::default(),
             log_time_ns: None,
+            believed_ns: None,
+            leap: None,
+            leap_ns: config.log_time_jump_max_ns,
             sequence: 0,
             elements: 0,
             posts: 0,

@@ -13,6 +13,7 @@ use crate::diagnostics::turn::{NetTurn, ShelfTurn};
 use crate::read::decode::Malformed;
 use crate::read::event::{Event, EventQuantity, EventTime};
 pub(crate) mod exception;
+pub(crate) mod flood;
 mod notice;
 pub(crate) mod turn;
 
@@ -217,7 +218,7 @@ fn out_of_bounds(event: &Event<'_>, bounds: TimeBounds, log_time_ns: i64) -> Str
 }
 
 /// A length of time in its two largest units.
-fn span(ns: i64) -> String {
+pub(crate) fn span(ns: i64) -> String {
     const UNITS: [(i64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
     let mut left = ns.max(0) / 1_000_000_000;
     let mut parts = Vec::new();

@@ -3,6 +3,7 @@
 
 use tallystick_contract::codes;
 use tallystick_contract::config::Config;
+use tallystick_contract::json_text::plain;
 
 use crate::diagnostics::exception::ExceptionRecord;
 use crate::read::element::Place;
@@ -51,7 +52,7 @@ impl Notice {
             causation_id: None,
             sku: about.sku.map(Into::into),
             location: about.location.map(Into::into),
-            cause: about.cause,
+            cause: plain(about.cause),
             cure: codes::find(about.code).cure,
             fields: Vec::new(),
             missing: about.missing,

@@ -164,8 +164,8 @@ pub(crate) fn write_members(out: &mut Vec<u8>, record: &ExceptionRecord, team: &
         write_number(out, "missing_to", last);
     }
     match std::str::from_utf8(&record.event) {
-        Ok(text) => write_text(out, "event", Some(text)),
-        Err(_) => write_text(out, "event_hex", Some(&hex(&record.event))),
+        Ok(text) if is_shorter_as_text(&record.event) => write_text(out, "event", Some(text)),
+        _ => write_text(out, "event_hex", Some(&hex(&record.event))),
     }
     write_number(out, "event_bytes_total", record.event_bytes_total);
 }
@@ -195,6 +195,11 @@ pub(crate) fn write_name(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
+}
+
+/// Whether a text takes no more than twice its bytes in JSON, as it does in hexadecimal: a control character takes six.
+fn is_shorter_as_text(bytes: &[u8]) -> bool {
+    4 * bytes.iter().filter(|byte| **byte < b' ').count() <= bytes.len()
 }
 
 fn hex(bytes: &[u8]) -> String {

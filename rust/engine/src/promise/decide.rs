@@ -104,7 +104,8 @@ impl Promises {
             outcome = Outcome::Insufficient;
             diagnostics.why = Some(Self::shortage(books.view(), ask, &grant));
         }
-        let record = record_of(books.config, context, (ask, serial, status), books.core.now_ns(), (grant, diagnostics));
+        let record =
+            record_of(books.config, context, (ask, serial, status), books.core.asked_ns(), (grant, diagnostics));
         Self::answer_request(books.view(), &record, ask, diagnostics, batch);
         self.remember_request(books, context, record);
         outcome

@@ -54,9 +54,8 @@ impl Promises {
             }
             return refuse(diagnostics, Outcome::UnknownReference, "there is no such reservation".to_owned());
         };
-        let log_time_ns = books.core.now_ns();
         let record = self.reservations.get(slot);
-        let is_forgotten = record.end != End::Live && books.core.keys.find(key, log_time_ns).is_none();
+        let is_forgotten = record.end != End::Live && books.core.keys.find(key, books.core.keys_ns()).is_none();
         if is_forgotten {
             // Whatever has its key now may still come.
             return None;
@@ -83,7 +82,7 @@ impl Promises {
 
     /// Whether a request with a key may still be decided.
     fn is_to_come(books: &mut Books<'_>, tracker: &SequenceTracker, key: Fingerprint) -> bool {
-        let is_known = books.core.keys.find(key, books.core.now_ns()).is_some_and(|known| !known.is_echoed());
+        let is_known = books.core.keys.find(key, books.core.keys_ns()).is_some_and(|known| !known.is_echoed());
         !is_known || tracker.held().any(|held| held.key == key)
     }
 
@@ -143,9 +142,9 @@ impl Promises {
         if is_closed { (Outcome::Absorbed, Told::Nothing) } else { (Outcome::Applied, Told::Settled(moved)) }
     }
 
-    /// The log's time when an element came.
+    /// The time when an element came, from which on it asks for something.
     fn came_ns(view: View<'_>, context: &Context<'_, '_>) -> i64 {
-        context.came.map_or(view.core.now_ns(), |(_, came_ns)| came_ns)
+        context.came.map_or(view.core.asked_ns(), |(_, came_ns)| came_ns)
     }
 
     /// Whether all that a reservation is for is closed, so that it counts for nothing.

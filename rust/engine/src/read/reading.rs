@@ -146,9 +146,14 @@ fn asks_for_sequence(config: &Config, event: &Event<'_>) -> bool {
 }
 
 /// The event's effective time, unless it lies outside the source's bounds or before the time up to which keys were
-/// forgotten.
+/// forgotten. Ages are measured by the time that keys are forgotten by.
 #[inline]
-pub(crate) fn effective_time(config: &Config, event: &Event<'_>, log_time_ns: i64, floor_ns: i64) -> Option<i64> {
+pub(crate) fn effective_time(
+    config: &Config,
+    event: &Event<'_>,
+    (log_time_ns, keys_ns): (i64, i64),
+    floor_ns: i64,
+) -> Option<i64> {
     let time_ns = match event.time {
         EventTime::Absent => return Some(log_time_ns),
         EventTime::BeyondRange => return None,
@@ -161,7 +166,7 @@ pub(crate) fn effective_time(config: &Config, event: &Event<'_>, log_time_ns: i6
     let Some(max_age_ns) = bounds.max_age_ns else {
         return Some(time_ns);
     };
-    let oldest_ns = log_time_ns.saturating_sub(max_age_ns).max(floor_ns);
+    let oldest_ns = keys_ns.saturating_sub(max_age_ns).max(floor_ns);
     (time_ns >= oldest_ns).then_some(time_ns)
 }
 

@@ -48,7 +48,7 @@ impl Engine {
         let command = self.core.read(config, element, decoded, diagnostics);
         let time = match &command {
             Ok(command) if !command.is_of_its_time() => EventTime::Absent,
-            Err(outcome @ (Outcome::TooLarge | Outcome::Malformed)) => {
+            Err(outcome) if outcome.is_unreadable() => {
                 answer_unread(element, decoded, *outcome, diagnostics, batch);
                 return *outcome;
             }
@@ -56,7 +56,9 @@ impl Engine {
         };
         if let Clock::Event = element.clock {
             // The bus's time has moved already.
-            self.core.tick(element.clock.offer(time));
+            let own_ns = element.clock.offer(time);
+            self.core.tick(own_ns);
+            self.core.believe_own(own_ns);
             self.on_time(config, place, batch);
         }
         match command {
@@ -99,16 +101,17 @@ impl Engine {
         (diagnostics, batch): (&mut Diagnostics, &mut Batch),
     ) -> Result<Outcome, Outcome> {
         let (event, place) = (&decoded.event, element.place);
-        let now = (self.core.elements, self.core.now_ns());
+        let (now_ns, keys_ns) = (self.core.now_ns(), self.core.keys_ns());
+        let now = (self.core.elements, keys_ns);
         let new_key =
-            check_key(self.core.keys.reach(decoded.key, now.1), now, (decoded.key, command.body()), diagnostics)?;
+            check_key(self.core.keys.reach(decoded.key, keys_ns), now, (decoded.key, command.body()), diagnostics)?;
         let mut books = Books::new(&mut self.core, &mut self.schedule, config, place.sequence);
         self.promises.check_request(&mut books, command, decoded, diagnostics)?;
-        let origin = self.core.origin_of(event, now.1);
+        let origin = self.core.origin_of(event, keys_ns);
         if origin.is_some_and(|origin| self.core.keys.of(origin).find(origin).is_some()) {
             return Err(Outcome::Duplicate);
         }
-        let time_ns = check_time(config, event, now.1, self.core.keys.floor_ns());
+        let time_ns = check_time(config, event, (now_ns, keys_ns), self.core.keys.floor_ns());
         let time_ns = time_ns.or_else(|outcome| command.own_time(event).ok_or(outcome))?;
         let mut context =
             Context { decoded, element, command, time_ns, sequence: place.sequence, is_late: false, came: None, found };
@@ -176,11 +179,12 @@ pub(crate) fn check_plain(
     diagnostics: &mut Diagnostics,
 ) -> Result<NewKey, Outcome> {
     let new_key = check_key(part, now, (decoded.key, body), diagnostics)?;
-    check_time(config, &decoded.event, now.1, floor_ns)?;
+    // A crew works where all that moved the log's time is believed.
+    check_time(config, &decoded.event, (now.1, now.1), floor_ns)?;
     Ok(new_key)
 }
 
-/// Whether a key is new: `now` is how many elements came before, and the log's time.
+/// Whether a key is new: `now` is how many elements came before, and the log's time as far as it is believed.
 #[inline]
 fn check_key(
     part: &mut KeyPart,
@@ -193,8 +197,8 @@ fn check_key(
 
 /// The event's effective time, if it lies within its source's bounds and keys of then are still remembered.
 #[inline]
-fn check_time(config: &Config, event: &Event<'_>, log_time_ns: i64, floor_ns: i64) -> Result<i64, Outcome> {
-    effective_time(config, event, log_time_ns, floor_ns).ok_or(Outcome::TimeOutOfBounds)
+fn check_time(config: &Config, event: &Event<'_>, now_ns: (i64, i64), floor_ns: i64) -> Result<i64, Outcome> {
+    effective_time(config, event, now_ns, floor_ns).ok_or(Outcome::TimeOutOfBounds)
 }
 
 /// Whether an event was taken for more than the record.

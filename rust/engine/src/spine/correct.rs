@@ -48,7 +48,7 @@ impl Engine {
         }
         let is_behind = replacement.is_some() && amended.is_some_and(|amended| amended.rank >= rank);
         let first_ns = amended.map(|amended| amended.time_ns);
-        let known = self.core.keys.find(key, self.core.now_ns()).filter(|known| !known.is_echoed())?;
+        let known = self.core.keys.find(key, self.core.keys_ns()).filter(|known| !known.is_echoed())?;
         if known.is_refusal() {
             return refuse(
                 diagnostics,

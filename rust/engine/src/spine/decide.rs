@@ -47,7 +47,7 @@ impl Engine {
         if let Some(pending) = self.pendings.take_pending(&mut self.core, key) {
             return Ok(self.settle_pending(config, context, &pending, (is_granted, mover), diagnostics));
         }
-        let known = self.core.keys.find(key, self.core.now_ns()).filter(|known| !known.is_echoed());
+        let known = self.core.keys.find(key, self.core.keys_ns()).filter(|known| !known.is_echoed());
         if known.is_none() || self.is_held(config, key) {
             return Err(target);
         }

@@ -13,6 +13,7 @@ use crate::claims::Claims;
 use crate::core::Core;
 use crate::correction::Amended;
 use crate::diagnostics::exception::ExceptionRecord;
+use crate::diagnostics::flood::Flood;
 use crate::order::SequenceTracker;
 pub(crate) use crate::output::batch::Batch;
 use crate::output::effect::{Covers, Message, encode_availability, encode_exceptions};
@@ -118,6 +119,8 @@ pub struct Engine {
     pub(crate) shadow: Option<Shadow>,
     /// Exceptions as work.
     pub(crate) work: Work,
+    /// What the message in hand has raised.
+    pub(crate) flood: Flood,
     /// Exceptions for the next flush.
     pub(crate) exceptions: Vec<Arc<ExceptionRecord>>,
     /// Their bytes, about.
@@ -165,6 +168,7 @@ impl Engine {
             suspects: Suspects { meanings: Dedup::new(window_ns, keys_max) },
             shadow: None,
             work: Work::new(seed, exceptions_max, escalate_after_ns),
+            flood: Flood::default(),
             exceptions: Vec::new(),
             held_output_bytes: 0,
             posted: None,
@@ -217,12 +221,21 @@ impl Engine {
         let mut wave = Wave::new(&arena);
         let mut ranges = std::mem::take(&mut self.ranges);
         let mut result = Ok(());
-        for (sequence, log_time_ns, message) in messages {
+        let mut front_ns = self.core.reached_ns();
+        for (sequence, stamp_ns, message) in messages {
             result = self.check_sequence(sequence);
             if result.is_err() {
                 break;
             }
-            let (place, clock) = (Place { sequence, index: 0 }, Clock::Message(log_time_ns));
+            let (place, mut clock) = (Place { sequence, index: 0 }, Clock::Message(stamp_ns));
+            if self.core.is_leap(front_ns, stamp_ns) {
+                self.run(&mut wave, batch);
+                clock = self.leap(stamp_ns, place, message, batch);
+                front_ns = self.core.reached_ns();
+            }
+            if let Clock::Message(moved_ns) = clock {
+                front_ns = front_ns.max(moved_ns);
+            }
             ranges.clear();
             let mut is_empty = false;
             match split(message, &mut ranges) {
@@ -250,6 +263,7 @@ impl Engine {
             if is_empty {
                 // A message without elements moves the log's time all the same, after what came before it.
                 self.run(&mut wave, batch);
+                self.begin_message(sequence, batch);
                 self.core.tick(clock.offer(EventTime::Absent));
                 let config = Arc::clone(&self.core.config);
                 self.on_time(&config, place, batch);
@@ -284,7 +298,13 @@ impl Engine {
         ranges.clear();
         split_lines(buffer, &mut ranges);
         for (sequence, range) in (first_sequence..).zip(&ranges) {
-            let element = Element::new(&buffer[range.clone()], Place { sequence, index: 0 }, clock);
+            let mut element = Element::new(&buffer[range.clone()], Place { sequence, index: 0 }, clock);
+            if let Clock::Message(stamp_ns) = clock
+                && self.core.is_leap(self.core.reached_ns(), stamp_ns)
+            {
+                self.run(&mut wave, batch);
+                element.clock = self.leap_of(stamp_ns, element, batch);
+            }
             self.enqueue(&mut wave, element, batch);
             self.core.sequence = sequence;
         }
@@ -309,7 +329,12 @@ impl Engine {
         self.check_sequence(first_sequence)?;
         let clock = log_time_ns.map_or(Clock::Event, Clock::Message);
         let places = (first_sequence..).map(|sequence| Place { sequence, index: 0 });
-        self.apply_rows(batches, places, clock, batch);
+        match log_time_ns {
+            Some(stamp_ns) if self.core.is_leap(self.core.reached_ns(), stamp_ns) => {
+                self.apply_rows_apart(batches, places, stamp_ns, batch);
+            }
+            _ => self.apply_rows(batches, places, clock, batch),
+        }
         self.core.keys.settle_all();
         self.check_books(batch);
         let rows: usize = batches.iter().map(Rows::len).sum();
@@ -319,8 +344,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Checks what holds between two batches: each element has one outcome, and nothing waits to be told.
-    fn check_books(&self, batch: &Batch) {
+    /// Ends a batch. Checks what holds between two of them: each element has one outcome, and nothing waits to be told.
+    pub(crate) fn check_books(&mut self, batch: &mut Batch) {
+        self.end_message(batch);
         if CHECKED {
             let outcomes = self.totals.iter().sum::<u64>();
             assert_eq!(outcomes, self.core.elements, "each element has one outcome");

@@ -33,7 +33,7 @@ impl Engine {
             Command::Stock(posting) => {
                 let outcome = self.execute_posting(config, context, posting, admitted, diagnostics);
                 if matches!(outcome, Outcome::Applied | Outcome::Absorbed) {
-                    let log_time_ns = self.core.now_ns();
+                    let log_time_ns = self.core.keys_ns();
                     self.suspects.suspect_duplicate(
                         &self.core,
                         config,
@@ -107,7 +107,7 @@ impl Engine {
             self.line_was_posted(config, context, (&context.decoded.event, posting, posting.quantity), diagnostics);
         }
         if config.duplicate_suspect {
-            let log_time_ns = self.core.now_ns();
+            let log_time_ns = self.core.keys_ns();
             self.suspects.suspect_duplicate(
                 &self.core,
                 config,

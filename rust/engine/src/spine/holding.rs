@@ -73,6 +73,7 @@ impl Engine {
             self.give_up(&config, track, self.core.sequence, batch);
         }
         self.release_waiting(batch);
+        self.end_message(batch);
         self.core.keys.settle_all();
     }
 

@@ -185,7 +185,7 @@ impl Engine {
         }
         if log_time_ns > self.tidy_ns {
             self.tidy_ns = log_time_ns.saturating_add(config.dedup_window_ns / DEDUP_GENERATIONS);
-            self.tidy(config, log_time_ns);
+            self.tidy(config, self.core.keys_ns());
         }
         self.pass_notices(batch);
     }
@@ -235,7 +235,7 @@ impl Engine {
         let promises = [expiry, bucket, begins, safety, day, self.in_transit.next_due_ns()];
         // What is held or open waits for nobody to speak: its time is over in silence, too.
         let window_ns = self.core.config.dedup_window_ns;
-        let held = [self.tracker.next_due_ns(), self.waiting.next_due_ns(window_ns)];
+        let held = [self.tracker.next_due_ns(), self.waiting.next_due_ns(window_ns), self.core.next_witness_ns()];
         // What is overdue already is looked at with the next element.
         let is_ahead = |due_ns: &i64| *due_ns > self.core.reached_ns();
         let watched = [self.work.next_due_ns(), self.sources.next_due_ns()].map(|due_ns| due_ns.filter(is_ahead));
@@ -244,10 +244,10 @@ impl Engine {
 
     /// Forgets what is kept for as long as keys are.
     #[cold]
-    fn tidy(&mut self, config: &Config, log_time_ns: i64) {
+    fn tidy(&mut self, config: &Config, keys_ns: i64) {
         // A key is remembered for up to 25/24 of the window.
         let kept_ns = config.dedup_window_ns.saturating_add(2 * (config.dedup_window_ns / DEDUP_GENERATIONS));
-        let before_ns = log_time_ns.saturating_sub(kept_ns);
+        let before_ns = keys_ns.saturating_sub(kept_ns);
         self.amended.0.retain(|_, amendment| amendment.at_ns >= before_ns);
         self.pendings.decided.retain(|_, at_ns| *at_ns >= before_ns);
         self.receipts.forget(before_ns);
@@ -272,7 +272,7 @@ impl Engine {
             ("meanings", self.suspects.heap_bytes()),
             ("bodies", bodies),
             ("held", self.tracker.heap_bytes()),
-            ("exceptions", records + own.map(shared).sum::<usize>()),
+            ("exceptions", self.flood.heap_bytes() + records + own.map(shared).sum::<usize>()),
             ("work", self.work.heap_bytes()),
             ("sources", self.sources.heap_bytes()),
             ("corrections", self.amended.heap_bytes() + self.waiting.heap_bytes()),
@@ -311,6 +311,8 @@ impl Engine {
         self.claims.write_claims(self.looked_at(), writer);
         self.schedule.write_risks(&self.core, writer);
         self.replenish.write(&self.core, writer);
+        self.core.believed_ns.save(writer);
+        self.core.leap.save(writer);
     }
 
     pub(crate) fn read_truth(&mut self, reader: &mut Reader<'_>) -> Result<(), SnapshotError> {
@@ -340,6 +342,9 @@ impl Engine {
         self.claims.read_claims(&mut Books::new(&mut self.core, &mut self.schedule, &config, 0), reader)?;
         self.schedule.read_risks(&self.core, reader)?;
         self.replenish.read(&self.core, reader)?;
+        if reader.format() >= 9 {
+            (self.core.believed_ns, self.core.leap) = (Image::load(reader)?, Image::load(reader)?);
+        }
         Ok(())
     }
 }

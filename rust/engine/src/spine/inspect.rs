@@ -100,7 +100,7 @@ impl Engine {
     /// What is remembered of keys (source and id): the outcome that a repetition would repeat, `observed` of what was
     /// taken and posted nothing, directives included, else `applied`.
     pub fn answers(&mut self, keys: &[(String, String)]) -> Vec<Option<&'static str>> {
-        let now_ns = self.core.now_ns();
+        let keys_ns = self.core.keys_ns();
         let answer = |(source, id): &(String, String)| {
             let key = fingerprint(&self.core.secret, source, id);
             if self.pendings.get(key).is_some() {
@@ -109,7 +109,7 @@ impl Engine {
             if self.tracker.held().chain(self.waiting.held()).any(|held| held.key == key) {
                 return Some(Outcome::Held.name());
             }
-            self.core.keys.find(key, now_ns).filter(|known| !known.is_echoed()).map(|known| {
+            self.core.keys.find(key, keys_ns).filter(|known| !known.is_echoed()).map(|known| {
                 match known.answer_again() {
                     // What was denied stays what it was.
                     Outcome::Duplicate if known.is_unposted() && self.pendings.decided.contains_key(&key.0) => {

@@ -22,5 +22,6 @@ mod retell;
 mod review;
 mod round;
 pub mod snapshot;
+mod stamp;
 mod waiting;
 mod wave;

@@ -3,17 +3,21 @@
 
 use tallystick_contract::codes;
 use tallystick_contract::config::Config;
+use tallystick_contract::json_text::plain;
 use tallystick_contract::outcome::Outcome;
 
 use crate::correction::posted;
 use crate::diagnostics::exception::{Difference, ExceptionRecord};
-use crate::diagnostics::{Diagnostics, Notice, Now, Raised, cause_of_code, cause_of_outcome, cause_of_versions};
+use crate::diagnostics::{About, Diagnostics, Notice, Now, Raised, cause_of_code, cause_of_outcome, cause_of_versions};
 use crate::output::batch::Batch;
 use crate::read::element::{Clock, Decoded, Element, Place};
 use crate::read::event::{Event, EventQuantity, EventTime, given};
 use crate::sources::Heard;
 use crate::spine::engine::Engine;
 use tallystick_contract::{instant, quantity};
+
+/// A decision names its exception, so that it always has one.
+const MASS_CHANGE: &str = "mass_change";
 
 impl Engine {
     /// Passes on what capabilities have to tell, in the order in which they told it.
@@ -28,8 +32,37 @@ impl Engine {
     fn pass_all_notices(&mut self, batch: &mut Batch) {
         for notice in std::mem::take(&mut self.core.notices) {
             match notice {
-                Notice::Raise(record, subject) => batch.exceptions.push(self.work.raise(*record, &subject, None)),
+                Notice::Raise(record, subject) => {
+                    let place = Place { sequence: record.sequence, index: record.index };
+                    if self.flood.admits(place) {
+                        batch.exceptions.push(self.work.raise(*record, &subject, None));
+                    } else {
+                        self.flood.count(&record.code, place);
+                    }
+                }
                 Notice::Resolve(code, subject, how, now) => self.work.resolve(code, &subject, how, now),
+            }
+        }
+    }
+
+    /// A message is in hand: what the one before it raised is told whole.
+    #[inline]
+    pub(crate) fn begin_message(&mut self, sequence: u64, batch: &mut Batch) {
+        if !self.flood.is_empty() && self.flood.sequence != sequence {
+            self.end_message(batch);
+        }
+        self.flood.sequence = sequence;
+    }
+
+    /// Tells of what the message raised beyond what stands by itself.
+    pub(crate) fn end_message(&mut self, batch: &mut Batch) {
+        if let Some((place, cause)) = self.flood.end() {
+            let subject = self.flood.sequence.to_string();
+            let (code, missing) = ("exception_flood", None);
+            let about =
+                About { code, subject: &subject, source: None, sku: None, location: None, cause, missing, place };
+            if let Notice::Raise(record, subject) = Notice::raise(&self.core.config, about, self.core.now_ns()) {
+                batch.exceptions.push(self.work.raise(*record, &subject, None));
             }
         }
     }
@@ -122,6 +155,9 @@ impl Engine {
         if is_silent && diagnostics.raised.is_empty() {
             return;
         }
+        if self.is_flood(element.place, (!is_silent).then_some(outcome), diagnostics) {
+            return;
+        }
         let event = &decoded.event;
         let (original, event_bytes_total) = element.original();
         let is_named = !event.source.is_empty() && !event.id.is_empty();
@@ -141,7 +177,7 @@ impl Engine {
             causation_id: event.causation_id.map(Into::into),
             sku: given(event.sku).map(Into::into),
             location: location.or_else(|| given(event.location).map(Into::into)),
-            cause,
+            cause: plain(cause),
             cure: codes::find(code).cure,
             fields: Vec::new(),
             missing: None,
@@ -170,6 +206,19 @@ impl Engine {
             let (subject, key) = own.as_deref().map_or((&*subject, key), |own| (own, of));
             batch.exceptions.push(self.work.raise(raised, subject, key));
         }
+    }
+
+    /// Whether what an element raises does not stand by itself. It is counted, then.
+    fn is_flood(&mut self, place: Place, own: Option<Outcome>, diagnostics: &mut Diagnostics) -> bool {
+        let is_named = diagnostics.raised.iter().any(|raised| &*raised.code == MASS_CHANGE);
+        if is_named || self.flood.admits(place) {
+            return false;
+        }
+        let raised = std::mem::take(&mut diagnostics.raised);
+        for code in own.map(Outcome::name).into_iter().chain(raised.iter().map(|raised| &*raised.code)) {
+            self.flood.count(code, place);
+        }
+        true
     }
 
     /// What was posted under a key, beside what is sent under it now; nothing of what is not known any more.

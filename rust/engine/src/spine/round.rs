@@ -89,6 +89,7 @@ impl Engine {
             && self.tracker.is_idle()
             && self.is_plain(&self.core.config)
             && self.waiting.is_empty()
+            && self.core.believed_ns.is_none()
             && !self.schedule.is_used
             && !self.core.config.has_timed_safety()
             && self.core.keys.has_room(elements)
@@ -236,6 +237,7 @@ impl Engine {
         for range in ranges {
             for (at, (element, reading)) in range.elements.iter().zip(&range.readings).enumerate() {
                 let (place, decoded) = (range.first + at, &range.decoded[at]);
+                self.begin_message(element.place.sequence, batch);
                 self.core.log_time_ns = Some(range.offer_ns(at)).filter(|ns| *ns > i64::MIN);
                 self.on_time(config, element.place, batch);
                 let mut diagnostics =

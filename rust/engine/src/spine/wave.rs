@@ -62,6 +62,30 @@ impl Engine {
         self.run(&mut wave, batch);
     }
 
+    /// Applies rows of which each is a message of its own, as long as their stamp is looked at.
+    #[cold]
+    pub(crate) fn apply_rows_apart(
+        &mut self,
+        batches: &[Rows<'_>],
+        mut places: impl Iterator<Item = Place>,
+        stamp_ns: i64,
+        batch: &mut Batch,
+    ) {
+        let arena = Bump::new();
+        let mut wave = Wave::new(&arena);
+        for rows in batches {
+            for (row, place) in (0..rows.len()).zip(&mut places) {
+                let mut element = Element::row(rows, row, place, Clock::Message(stamp_ns));
+                if self.core.is_leap(self.core.reached_ns(), stamp_ns) {
+                    self.run(&mut wave, batch);
+                    element.clock = self.leap_of(stamp_ns, element, batch);
+                }
+                self.enqueue(&mut wave, element, batch);
+            }
+        }
+        self.run(&mut wave, batch);
+    }
+
     /// Applies what waits.
     pub(crate) fn run(&mut self, wave: &mut Wave<'_>, batch: &mut Batch) {
         let Wave { arena, elements, decoded } = wave;
@@ -105,6 +129,7 @@ impl Engine {
         }
         let mut diagnostics = Diagnostics::default();
         for ((element, decoded), found) in elements.iter().zip(&*decoded).zip(&found) {
+            self.begin_message(element.place.sequence, batch);
             if matches!(element.clock, Clock::Message(_)) {
                 // The bus's time moves with every message, whatever becomes of its elements.
                 self.core.tick(element.clock.offer(EventTime::Absent));

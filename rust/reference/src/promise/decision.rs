@@ -78,7 +78,7 @@ impl Reference {
             Ttl::Endless => None,
             Ttl::Ns(ttl_ns) => Some(ttl_ns),
         };
-        let expires_ns = ttl_ns.map(|ttl_ns| turn.came_ns.saturating_add(ttl_ns));
+        let expires_ns = ttl_ns.map(|ttl_ns| turn.asked_ns.saturating_add(ttl_ns));
         let mut body = to_request(&key, if is_whole { "granted" } else { "partly" }, Outcome::Applied, sequence);
         body["quantity"] = amount(offers.iter().map(Offer::quantity).map(i128::from).sum());
         body["lines"] = request.lines.iter().zip(&offers).map(told_line).collect();

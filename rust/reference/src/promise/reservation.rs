@@ -289,7 +289,7 @@ impl Reference {
                 end: match ttl {
                     Ttl::AsConfigured => End::Same,
                     Ttl::Endless => End::Never,
-                    Ttl::Ns(ttl_ns) => End::At(turn.came_ns.saturating_add(ttl_ns)),
+                    Ttl::Ns(ttl_ns) => End::At(turn.asked_ns.saturating_add(ttl_ns)),
                 },
             },
         };

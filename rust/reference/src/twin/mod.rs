@@ -1,6 +1,7 @@
 //! The twin: all that it keeps. What it does stands in the modules above.
 
 mod expected;
+mod leap;
 mod pending;
 mod promises;
 mod record;
@@ -25,6 +26,7 @@ use crate::work::Work;
 pub use promises::Promised;
 
 pub(crate) use expected::{Dispatch, Expected, Taken};
+pub(crate) use leap::Leap;
 pub(crate) use pending::{Guard, Pending};
 pub(crate) use promises::{GroupVersion, Promise, Protection, ProtectionKey};
 pub(crate) use record::{Record, Standing};
@@ -77,6 +79,9 @@ pub struct Answer {
 pub struct Reference {
     pub(crate) config: Config,
     pub(crate) log_time_ns: Option<i64>,
+    /// What is believed of it, if it went further.
+    pub(crate) believed_ns: Option<i64>,
+    pub(crate) leap: Option<Leap>,
     pub(crate) memory: Memory,
     /// Elements that were answered.
     pub(crate) elements: u64,
@@ -121,6 +126,8 @@ impl Reference {
         Self {
             config,
             log_time_ns: None,
+            believed_ns: None,
+            leap: None,
             memory,
             elements: 0,
             positions: BTreeMap::new(),
