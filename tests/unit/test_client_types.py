@@ -1,4 +1,4 @@
-"""The client under `mypy --strict`, as its users have it: the page's examples pass, answers are known, mistakes told."""
+"""The client under `mypy --strict`, as users have it: the page's examples pass, answers are known, mistakes told."""
 
 import re
 import subprocess
