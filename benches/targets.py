@@ -1,4 +1,4 @@
-"""Targets: what `docs/speed.md` promises, as ratios of rows that were measured in turns: the median of the turns counts.
+"""Targets: what `docs/speed.md` promises: ratios of rows that were measured in turns, of which the median counts.
 
 A target whose rows were not measured says nothing. A missed one is said aloud and changes no exit status: speed is
 never a test.
