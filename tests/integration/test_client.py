@@ -17,6 +17,7 @@ from tallystick.bus.embedded import EmbeddedServer
 from tallystick.bus.jetstream import JetStream
 from tallystick.client.blocking import Client as BlockingClient
 from tallystick.client.blocking import Exceptions as BlockingExceptions
+from tallystick.client.client import Event
 from tallystick.client.exceptions import Exceptions
 from tallystick.errors import OperationError, RequestRefused
 from tests.integration.desk import COUNTED, TABLES, at_work
@@ -112,7 +113,7 @@ async def test_what_is_published_has_its_outcome(client: Client) -> None:
         location: str = "DC1"
 
     good = CAME | {"id": "1", "quantity": Decimal("0.001")}
-    events: list[Any] = [
+    events: list[Event] = [
         good,
         good,
         json.dumps(CAME | {"id": "0", "quantity": 7}),

@@ -74,6 +74,10 @@ async def test_who_waits_when_it_is_closed_is_told(server: EmbeddedServer, bus: 
     with pytest.raises(OperationError, match="closed"):
         await waiting
     await asyncio.to_thread(client.close)
+    unused = Client(server.url)
+    unused.close()
+    with pytest.raises(OperationError, match="this client was closed"):
+        unused.status()
 
 
 async def test_a_timeout_holds(server: EmbeddedServer, bus: JetStream) -> None:
@@ -140,7 +144,7 @@ async def test_a_child_of_a_fork_is_told(tmp_path: Path, server: EmbeddedServer,
 async def test_a_process_ends_though_nobody_closed_it(tmp_path: Path, server: EmbeddedServer, bus: JetStream) -> None:
     async with at_work(tmp_path, server, bus, [CAME]):
         story = f"import tallystick\nclient = tallystick.Client({server.url!r})\nprint(client.status()['ready'])"
-        command = [sys.executable, "-X", "dev", "-W", "error", "-c", story]
+        command = [sys.executable, "-W", "error", "-c", story]
         done = await asyncio.to_thread(
             subprocess.run, command, capture_output=True, text=True, timeout=120, check=False
         )

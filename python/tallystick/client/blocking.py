@@ -103,6 +103,7 @@ class Client:
         self._starting = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process: int | None = None
+        self._is_closed = False
         self._end: weakref.finalize[..., Client] | None = None
 
     def __enter__(self) -> Self:
@@ -118,9 +119,9 @@ class Client:
 
     def close(self) -> None:
         """Closes the connection for good; calls that wait end. In a child of `os.fork()` it is left to the parent."""
-        end, self._end = self._end, None
-        if end is not None:
-            end()
+        self._is_closed = True
+        if self._end is not None:
+            self._end()
 
     atp = _blocking(client.Client.atp)
     promise = _blocking(client.Client.promise)
@@ -157,14 +158,14 @@ class Client:
         # Before the lock is taken: a child that is forked meanwhile must be told, and not wait for it.
         self._process = self._process or os.getpid()
         with self._starting:
+            if self._is_closed:
+                raise OperationError("this client was closed; make a new one")
             if self._loop is None:
                 self._loop = _new_loop()
                 thread = threading.Thread(target=self._loop.run_forever, name="tallystick-client", daemon=True)
                 thread.start()
                 # It runs at the latest when the interpreter ends.
                 self._end = weakref.finalize(self, _end, self._loop, thread, self._inner, self._process)
-            if self._end is None:
-                raise OperationError("this client was closed; make a new one")
             return self._loop
 
 

@@ -7,7 +7,7 @@ every other event. `blocking` is the same for code without an event loop.
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypedDict, Unpack, cast
 
 from tallystick import exact_json
 from tallystick.bus import questions
@@ -36,8 +36,15 @@ from tallystick.records import (
 if TYPE_CHECKING:
     from tallystick.config import Config
 
-Event = Mapping[str, Any] | bytes | str
-"""An event as an object, or as JSON. Dataclasses do, too."""
+
+class DataClass(Protocol):
+    """An instance of any data class."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Event = Mapping[str, Any] | DataClass | bytes | str
+"""An event as an object, or as JSON."""
 
 
 class Said(TypedDict, total=False):
