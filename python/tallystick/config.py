@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, get_type_hints
 from urllib.parse import urlsplit
 
-from tallystick import config_engine, config_text
+from tallystick import config_engine, config_text, listen
 from tallystick.config_engine import DEFAULT, Setting
 from tallystick.config_text import SourceText, did_you_mean, render, render_key
 from tallystick.errors import ConfigurationError
@@ -42,6 +42,8 @@ ENGINE_LISTS: Final = frozenset({"shipping", "replenish"})
 HIDDEN: Final = "***"
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+TOKEN: Final = re.compile(r"[!-~]{16,256}")
+"""What a token of `[http]` may be."""
 _SUBJECT: Final = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")
 _FILTER: Final = re.compile(r"([^\s.*>]+|\*)(\.([^\s.*>]+|\*))*(\.>)?|>")
 
@@ -80,6 +82,10 @@ def _server_urls(value: str) -> str | None:
         if not good:
             return "give an address such as nats://127.0.0.1:4222, or several with commas between them"
     return None
+
+
+def _secret(value: str) -> str | None:
+    return None if TOKEN.fullmatch(value) else "give 16 to 256 visible characters without spaces"
 
 
 def _duration(value: str) -> str | None:
@@ -227,6 +233,32 @@ class Process:
     log_level: str = _option(
         "info", "debug, info, warning or error", check=_one_of("debug", "info", "warning", "error")
     )
+    log_format: str = _option(
+        "auto",
+        "text, json (a line is an object), or auto: text on a terminal and json elsewhere; times in UTC",
+        check=_one_of("auto", "text", "json"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """`[http]`: probes and metrics over HTTP. Needs the extra `http`."""
+
+    listen: str | None = _option(
+        None,
+        "address of /livez, /readyz and /metrics, such as 127.0.0.1:8222; without one: no HTTP",
+        check=listen.fault,
+    )
+    token: str | None = _option(None, "bearer token that every request must bring", check=_secret, secret=True)
+    token_file: Path | None = _option(None, "file that holds the token")
+    tls_certificate: Path | None = _option(None, "certificate to show, with its chain")
+    tls_key: Path | None = _option(None, "key of the certificate")
+    tls_client_ca: Path | None = _option(None, "certificate authority that must have signed each client's certificate")
+
+    @property
+    def has_token(self) -> bool:
+        """Whether requests must bring a token."""
+        return self.token is not None or self.token_file is not None
 
 
 PROCESS_TABLES: Final[Mapping[str, type[Any]]] = {
@@ -235,6 +267,7 @@ PROCESS_TABLES: Final[Mapping[str, type[Any]]] = {
     "output": Output,
     "snapshots": Snapshots,
     "process": Process,
+    "http": Http,
 }
 
 
@@ -248,6 +281,7 @@ class Config:
     output: Output
     snapshots: Snapshots
     process: Process
+    http: Http
     engine_json: str
     """The settings that change results, as JSON text for `Engine(config)`."""
     fingerprint: str
@@ -282,10 +316,12 @@ class Config:
         return "\n".join(lines[1:]) + "\n"
 
 
-def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Config:
+def load(
+    path: Path | None = None, environment: Mapping[str, str] | None = None, nats: Mapping[str, Any] | None = None
+) -> Config:
     """Reads and validates the configuration; without a path, defaults and environment alone.
 
-    Relative folders and files are relative to the folder of the configuration file. Raises ConfigurationError with
+    `nats` has settings of [nats] that a caller gives; those that are None are not given. Relative folders and files are relative to the folder of the configuration file. Raises ConfigurationError with
     one line that names file, line, key and cure.
     """
     source = config_text.read(path)
@@ -299,8 +335,12 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
         elif not isinstance(content, dict):
             raise ConfigurationError(f"{source.place('', table)}: {table} must be a table; write [{table}]")
     keys: dict[str, list[str]] = {name: [item.name for item in fields(kind)] for name, kind in PROCESS_TABLES.items()}
+    given = {
+        config_engine.variable("nats", key): str(value) for key, value in (nats or {}).items() if value is not None
+    }
     overrides = config_text.from_environment(
-        os.environ if environment is None else environment, keys | {"engine": [], "safety_stock": ["default"]}
+        {**(os.environ if environment is None else environment), **given},
+        keys | {"engine": [], "safety_stock": ["default"]},
     )
     folder = path.parent if path else Path()
     settings: list[Setting] = []
@@ -314,14 +354,22 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     return config
 
 
-def load_with(path: Path | None, nats: Mapping[str, Any]) -> Config:
-    """As `load`, with settings of [nats] that a caller gives; those that are None are not given."""
-    keys = [item.name for item in fields(Nats)]
-    for name in nats:
-        if name not in keys:
-            raise ConfigurationError(f'[nats] has no key "{name}"; {did_you_mean(name, keys)}')
-    given = {config_engine.variable("nats", name): str(value) for name, value in nats.items() if value is not None}
-    return load(path, {**os.environ, **given})
+@dataclass(frozen=True, slots=True)
+class ServiceManager:
+    """Who started the daemon and wants to be told how it is, as systemd does for Type=notify."""
+
+    address: str
+    watchdog_s: float
+    """How often it must be told that the daemon is alive; 0: never."""
+
+
+def service_manager(environment: Mapping[str, str] | None = None) -> ServiceManager | None:
+    """Returns what the environment says of a service manager that listens; None without one."""
+    variables = os.environ if environment is None else environment
+    address, microseconds = variables.get("NOTIFY_SOCKET", ""), variables.get("WATCHDOG_USEC", "")
+    if not address.startswith(("/", "@")):
+        return None
+    return ServiceManager(address, int(microseconds) / 1e6 if microseconds.isdecimal() else 0.0)
 
 
 def _process_table(
@@ -434,4 +482,21 @@ def _check_together(config: Config, source: SourceText) -> None:
     if re.fullmatch(r"always|\d{1,6}(ms|s|m)", nats.embedded_sync) is None:
         raise ConfigurationError(
             f'{source.place("nats", "embedded_sync")}: nats.embedded_sync: give "always" or an interval such as "10s"'
+        )
+    _check_http(config.http, source)
+
+
+def _check_http(http: Http, source: SourceText) -> None:
+    place = source.place("http")
+    if (http.tls_certificate is None) != (http.tls_key is None):
+        raise ConfigurationError(f"{place}: http.tls_certificate and http.tls_key go together")
+    if http.tls_client_ca is not None and http.tls_certificate is None:
+        raise ConfigurationError(f"{place}: http.tls_client_ca needs http.tls_certificate and http.tls_key")
+    if http.token is not None and http.token_file is not None:
+        raise ConfigurationError(f"{place}: give one of http.token, http.token_file")
+    is_open = not http.has_token and http.tls_certificate is None
+    if http.listen is not None and is_open and not listen.Address.parse(http.listen).is_loopback:
+        raise ConfigurationError(
+            f"{source.place('http', 'listen')}: http.listen = {render(http.listen)} can be reached from elsewhere; "
+            "set http.token_file, or http.tls_certificate and http.tls_key, or listen at 127.0.0.1"
         )

@@ -3,8 +3,6 @@
 It lays out nothing and colours nothing.
 """
 
-import logging
-
 
 def printable(text: object) -> str:
     r"""A text of somebody else's, with an escape for each sign that cannot be seen or moves what can.
@@ -22,12 +20,3 @@ def one_line(text: object) -> str:
     'refused: no such stream'
     """
     return printable(" ".join(str(text).split()))
-
-
-class PlainLines(logging.Filter):
-    """Sees to it that each record is one line, whoever wrote what it tells of."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Lets every record pass, with its message as one line."""
-        record.msg, record.args = one_line(record.getMessage()), None
-        return True

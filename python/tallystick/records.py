@@ -10,7 +10,7 @@ Quantities are in units and exact: int, or `Decimal`, never a float. Times are R
 """
 
 from decimal import Decimal
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 Amount = int | Decimal
 """A quantity in units."""
@@ -394,10 +394,30 @@ class Blocked(TypedDict):
     since: str
 
 
+class SnapshotTaken(TypedDict):
+    """The newest snapshot. Times and sizes are None where an earlier process wrote it."""
+
+    sequence: int
+    at: str | None
+    age_s: Amount | None
+    took_s: Amount | None
+    bytes: int | None
+
+
+class Connection(TypedDict):
+    """The daemon's connection to its server: since when, and why it was not there."""
+
+    state: str
+    since: str
+    reason: str | None
+
+
 class Status(TypedDict):
     """How the daemon is, and how far (docs/daemon.md)."""
 
-    state: Literal["running", "catching up", "blocked", "stopping"]
+    state: Literal["running", "catching up", "blocked", "disconnected", "stopping"]
+    headline: str
+    """The whole in one sentence for people."""
     ready: bool
     not_ready: list[str]
     sequence: int
@@ -411,12 +431,18 @@ class Status(TypedDict):
     outcomes: dict[str, int]
     positions: int
     snapshot_sequence: int
-    snapshot: dict[str, Any]
+    snapshot: SnapshotTaken
     blocked: list[Blocked]
     answers: int
     answers_failed: int
+    requests_pending: int
     ticks: int
+    reconnects: int
+    waiting_messages: int
+    """That arrived and wait to be applied."""
+    unpublished_bytes: int
+    published_messages: int
     config_fingerprint: str
-    connection: dict[str, Any]
+    connection: Connection
     intake_closed: str | None
     state_hash: NotRequired[str]

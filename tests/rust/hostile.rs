@@ -182,5 +182,5 @@ fn a_conflict_says_what_was_sent_first_and_what_is_sent_now() {
     };
     assert_eq!(told(&mut engine, 1, "\"location\":\"DC1\",\"quantity\":5"), [] as [String; 0]);
     let cause = told(&mut engine, 2, "\"location\":\"DC2\",\"quantity\":6.5").concat();
-    assert_eq!(cause, "this id was used before: location was DC1, is now DC2; quantity was 5, is now 6.5");
+    assert_eq!(cause, "id 1 was already used: location was DC1, is now DC2; quantity was 5, is now 6.5");
 }

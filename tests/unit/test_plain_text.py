@@ -1,14 +1,13 @@
 """Hostile names: wherever a text of somebody else's can surface, it is one line that nothing obeys."""
 
-import io
 import json
 import logging
 
 import pytest
 
 from tallystick import Engine
-from tallystick.cli import app, run, tables
-from tallystick.plain_text import PlainLines, one_line, printable
+from tallystick.cli import app, logs, tables
+from tallystick.plain_text import one_line, printable
 
 HOSTILE = {
     "a new line": "A\nlevel=error stock lost",
@@ -53,23 +52,14 @@ def test_an_error_line_is_one_line(text: str, capsys: pytest.CaptureFixture[str]
 
 @hostile
 @pytest.mark.parametrize("is_argument", [True, False], ids=["as an argument", "in the message"])
-def test_a_log_record_is_one_line(text: str, is_argument: bool) -> None:
-    out = io.StringIO()
-    handler = logging.StreamHandler(out)
-    handler.addFilter(PlainLines())
+@pytest.mark.parametrize("lines", [logs.TextLines(), logs.JsonLines()], ids=["text", "json"])
+def test_a_log_record_is_one_line(text: str, lines: logging.Formatter, is_argument: bool) -> None:
     message, arguments = ("the server says %s", (text,)) if is_argument else (f"the server says {text}", ())
-    handler.handle(logging.LogRecord("tallystick", logging.WARNING, "", 0, message, arguments, None))
-    assert_plain(out.getvalue()[:-1])
-
-
-def test_the_daemon_logs_so() -> None:
-    root = logging.getLogger()
-    before, root.handlers[:] = root.handlers[:], [logging.StreamHandler(io.StringIO())]
-    try:
-        run._say_plainly()
-        assert any(isinstance(one, PlainLines) for handler in root.handlers for one in handler.filters)
-    finally:
-        root.handlers[:] = before
+    record = logging.LogRecord("tallystick", logging.WARNING, "", 0, message, arguments, None)
+    record.reason = text
+    said = lines.format(record)
+    assert said.isprintable(), said
+    assert "\\" in said
 
 
 PLACES = (

@@ -229,9 +229,25 @@ async def _create(bus: JetStream, config: Mapping[str, Any]) -> StreamInfo:
     return info
 
 
+def faults(info: StreamInfo, *, is_input: bool) -> list[tuple[str, str]]:
+    """Returns every setting of a stream that could lose something, each with what mends it."""
+    found = (rule for rule in (_INPUT_RULES if is_input else _OUTPUT_RULES) if _is_broken(info, rule))
+    return [(_fault(info, rule), _cure(info, rule)) for rule in found]
+
+
+def _is_broken(info: StreamInfo, rule: Rule) -> bool:
+    return not rule.is_good(info.config.get(rule.setting, rule.left_out))
+
+
+def _cure(info: StreamInfo, rule: Rule) -> str:
+    if rule.cure is None:
+        return "name another stream"
+    return f"nats stream edit {info.name} {rule.cure} -f{', for ever' if rule.is_for_ever else ''}"
+
+
 def _check(info: StreamInfo, rules: Iterable[Rule], faults: Iterable[str] = ()) -> None:
     """Raises StreamError with all that is wrong with a stream: first what no edit mends, and the edit for the rest."""
-    broken = [rule for rule in rules if not rule.is_good(info.config.get(rule.setting, rule.left_out))]
+    broken = [rule for rule in rules if _is_broken(info, rule)]
     told = [*faults, *(_fault(info, rule) for rule in sorted(broken, key=lambda rule: rule.cure is not None))]
     if not told:
         return

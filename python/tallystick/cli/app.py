@@ -13,6 +13,7 @@ from tallystick.cli import (
     claims,
     config,
     demo,
+    doctor,
     exceptions,
     policy,
     publish,
@@ -23,6 +24,7 @@ from tallystick.cli import (
     run,
     schema,
     sources,
+    status,
     trace,
     trail,
     version,
@@ -46,6 +48,8 @@ EPILOG = """
 130 interrupted.
 """
 
+_HTTP = {"starlette", "uvicorn", "h11", "anyio", "prometheus_client"}
+
 app = typer.Typer(
     name="tallystick",
     help=DESCRIPTION,
@@ -68,6 +72,8 @@ def _whole(
 
 app.command("demo")(demo.demo)
 app.command("run")(run.run)
+app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
 app.command("replay")(replay.replay)
 app.command("publish")(publish.publish)
 app.command("check")(check.check)
@@ -113,7 +119,7 @@ def execute(arguments: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         if error.name == "tallystick._engine":
             return _failed("the compiled engine is missing; build it with: pip install .", 2)
-        extra = "demo" if "demo" in arguments else "cli"
+        extra = "http" if error.name in _HTTP else "demo" if "demo" in arguments else "cli"
         return _failed(f"the package {error.name} is not installed; pip install 'tallystick[{extra}]'", 2)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tallystick.cli import options, records
-from tallystick.plain_text import PlainLines
+from tallystick.cli import logs, options, records
+from tallystick.errors import OperationError
 
 if TYPE_CHECKING:
     from tallystick.daemon.progress import Progress
@@ -55,18 +55,20 @@ def run(
     """
     from tallystick import config as configuration
     from tallystick.daemon.run import run_until_signal
+    from tallystick.http.server import serving
 
     settings = configuration.load(config)
     if server is not None:
         settings = replace(settings, nats=replace(settings.nats, url=server))
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=settings.process.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(message)s",
-    )
-    _say_plainly()
-    with _progress(report_every_s) as on_progress:
-        report = run_until_signal(settings, embedded=embedded, on_progress=on_progress)
+    is_json = logs.set_up(settings.process.log_level, settings.process.log_format, sys.stderr)
+    beside = [lambda pipeline: serving(settings.http, pipeline)]
+    try:
+        with _progress(report_every_s, is_live=sys.stderr.isatty() and not is_json) as on_progress:
+            report = run_until_signal(settings, embedded=embedded, on_progress=on_progress, beside=beside)
+    except OperationError as error:
+        if is_json:  # The line for people follows; this one is for those who collect.
+            _log.log(logging.ERROR if error.exit_code else logging.INFO, "%s", error, extra={"exit": error.exit_code})
+        raise
     if as_json:
         records.show([asdict(report)])
         return
@@ -76,15 +78,10 @@ def run(
     )
 
 
-def _say_plainly() -> None:
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(PlainLines())
-
-
 @contextmanager
-def _progress(report_every_s: float) -> Iterator[Callable[["Progress"], None]]:
+def _progress(report_every_s: float, *, is_live: bool) -> Iterator[Callable[["Progress"], None]]:
     """A line that renews itself on a terminal; a log line every now and then anywhere else."""
-    if not sys.stderr.isatty():
+    if not is_live:
         reported_at = time.monotonic()
         last_sequence = -1
 
@@ -93,7 +90,7 @@ def _progress(report_every_s: float) -> Iterator[Callable[["Progress"], None]]:
             now = time.monotonic()
             if now - reported_at >= report_every_s and progress.sequence != last_sequence:
                 reported_at, last_sequence = now, progress.sequence
-                _log.info("%s", describe(progress))
+                _log.info("%s", describe(progress), extra=_fields(progress))
 
         yield log_line
         return
@@ -102,10 +99,21 @@ def _progress(report_every_s: float) -> Iterator[Callable[["Progress"], None]]:
 
     console = Console(stderr=True)
     # Log lines go through the same console, so that they do not tear the status line.
-    logging.getLogger().handlers[:] = [RichHandler(console=console, show_path=False)]
-    _say_plainly()
+    handler = RichHandler(console=console, show_path=False, show_time=False, show_level=False)
+    handler.setFormatter(logs.TextLines())
+    logging.getLogger().handlers[:] = [handler]
     with console.status("starting") as status:
         yield lambda progress: status.update(describe(progress))
+
+
+def _fields(progress: "Progress") -> dict[str, int]:
+    return {
+        "sequence": progress.sequence,
+        "lag": progress.lag,
+        "events": progress.events_total,
+        "published_sequence": progress.published_sequence,
+        "snapshot_sequence": progress.snapshot_sequence,
+    }
 
 
 def describe(progress: "Progress") -> str:

@@ -50,7 +50,7 @@ class Wire:
         from tallystick import config as configuration
 
         if config is None or isinstance(config, str | Path):
-            config = configuration.load_with(None if config is None else Path(config), {"url": url, **nats})
+            config = configuration.load(None if config is None else Path(config), nats={"url": url, **nats})
         elif url is not None:
             config = replace(config, nats=replace(config.nats, url=url))
         self.settings = config

@@ -57,20 +57,27 @@ class Blockages:
         if known is None or known.reason != reason:
             self._current[what] = replace(known, reason=reason, cure=cure) if known else _begun(what, reason, cure)
             self._told[what] = _Told(now, REPEAT_FIRST_S)
-            _log.warning("%s: blocked: %s; %s", what, reason, cure)
+            _log.warning("%s: blocked: %s; %s", what, reason, cure, extra=_fields(what, reason, cure))
             return
         told = self._told[what]
         if now - told.at >= told.pause_s:
             self._told[what] = _Told(now, min(2 * told.pause_s, REPEAT_MOST_S))
-            _log.warning("%s: blocked for %.0f s now: %s; %s", what, time.time() - known.since, reason, cure)
+            since_s = time.time() - known.since
+            fields = _fields(what, reason, cure) | {"since_s": round(since_s)}
+            _log.warning("%s: blocked for %.0f s now: %s; %s", what, since_s, reason, cure, extra=fields)
 
     def clear(self, what: str) -> None:
         """Says that it goes on."""
         known = self._current.pop(what, None)
         if known is not None:
             del self._told[what]
-            _log.info("%s: goes on after %.0f s", what, time.time() - known.since)
+            since_s = time.time() - known.since
+            _log.info("%s: goes on after %.0f s", what, since_s, extra={"what": what, "since_s": round(since_s)})
 
 
 def _begun(what: str, reason: str, cure: str) -> Blockage:
     return Blockage(what, reason, cure, time.time())
+
+
+def _fields(what: str, reason: str, cure: str) -> dict[str, object]:
+    return {"what": what, "reason": reason, "cure": cure}

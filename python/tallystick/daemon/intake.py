@@ -58,6 +58,11 @@ class Intake:
         self._acks: Any = None
         self._sweeper: asyncio.Task[None] | None = None
 
+    @property
+    def pending(self) -> int:
+        """Requests on their way into the log."""
+        return len(self._pending)
+
     async def open(self) -> None:
         """Begins to listen to what the stream confirms."""
         # Bounded by what is pending; nats-py must not drop any of them as those of a slow consumer.

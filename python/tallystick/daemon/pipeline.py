@@ -23,6 +23,7 @@ from tallystick.config import Config
 from tallystick.daemon.blockages import Blockages
 from tallystick.daemon.ingest import PullLimits, PullSource
 from tallystick.daemon.intake import Intake
+from tallystick.daemon.measures import Measures
 from tallystick.daemon.opening import START_NOTE, find_streams, first_position, remake_outputs
 from tallystick.daemon.output_stream import OutputStream
 from tallystick.daemon.outputs import Noted, Origin
@@ -77,6 +78,7 @@ class Pipeline:
         self._stop = stop
         self._worker = Worker()
         self._closing = contextlib.AsyncExitStack()
+        self._intake: Intake
         self._engine: Engine
         self._source: PullSource
         self._publisher: Publisher
@@ -91,6 +93,8 @@ class Pipeline:
         self._bus: JetStream
         self._blockages = Blockages()
         self._saver = Saver(folder, config.snapshots.interval_s, self._blockages)
+        self._measures = Measures() if config.http.listen is not None else None
+        self._is_open = False
         self._outcomes: Counter[str] = Counter()
         self._positions = 0
         self._sequence = 0
@@ -157,10 +161,11 @@ class Pipeline:
         self._intake_closed = closed
         after_s = events.tick_after_s if closed is None else 0
         self._ticker = Ticker(client, events.subject, after_s, bus.server_time_ns)
-        intake = Intake(client, events.subject, closed)
+        intake = self._intake = Intake(client, events.subject, closed)
         self._closing.push_async_callback(intake.close)
         await intake.open()
-        service = await serve(client, self._engine, self._status, settings, intake)
+        self._is_open = True
+        service = await serve(client, self._engine, self._answer_status, settings, intake)
         self._closing.push_async_callback(_stop_service, service, client)
         # Once more: two that started at the same time did not see each other.
         self._rivals = asyncio.create_task(refuse_rivals(client, settings, service.id))
@@ -185,6 +190,8 @@ class Pipeline:
         self._log_time_ns = self._engine.log_time_ns or 0
         self._outcomes.update(self._engine.outcome_totals())
         self._positions = len(self._engine)
+        if self._measures is not None:
+            self._measures.note_restored(self._engine)
         notes = self._engine.notes
         self._digest = notes["input.digest"]
         _log.info("restored %s: log sequence %d, %d positions", snapshot.path, self._sequence, self._positions)
@@ -195,6 +202,8 @@ class Pipeline:
         limits = PullLimits(settings.pull_messages, settings.pull_bytes, settings.queue_messages, settings.queue_bytes)
         source = PullSource(bus, position, limits)
         self._source, self._replay_from = source, position.sequence
+        if self._measures is not None:
+            self._measures.measure(source.inbox)
         self._closing.push_async_callback(source.close)
         await source.start()
 
@@ -237,8 +246,31 @@ class Pipeline:
         known = json.loads(notes["outputs"]) if "outputs" in notes else {}
         return {name: Noted(created, last_sequence) for name, (created, last_sequence) in known.items()}
 
-    def _status(self) -> dict[str, Any]:
-        saver, source = self._saver, self._source
+    @property
+    def measures(self) -> Measures | None:
+        """What is measured beside the work; None where nobody looks at it."""
+        return self._measures
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the engine found no fault in itself."""
+        return not self._worker.has_failed
+
+    @property
+    def engine(self) -> "Engine | None":
+        """The ledger, for questions; None while the daemon begins."""
+        return self._engine if self._is_open else None
+
+    def _answer_status(self) -> dict[str, Any]:
+        status = self.status()
+        assert status is not None, "the service starts when there is something to tell"
+        return status.as_dict(time.time())
+
+    def status(self) -> Status | None:
+        """How the daemon is; None while it begins."""
+        if not self._is_open:
+            return None
+        saver, source, client = self._saver, self._source, self._bus.client
         return Status(
             sequence=self._sequence,
             stream_end=max(source.last_sequence, self._sequence),
@@ -251,12 +283,18 @@ class Pipeline:
             blocked=tuple(self._blockages.current()),
             answers=self._replies.sent_total,
             answers_failed=self._replies.failed_total,
+            requests_pending=self._intake.pending,
             ticks=self._ticker.ticks_total,
+            reconnects=client.stats["reconnects"],
+            is_connected=client.is_connected,
+            waiting_messages=source.inbox.waiting_messages,
+            unpublished_bytes=self._telling.waiting_bytes,
+            published_messages=self._publisher.messages_total,
             is_stopping=self._stop.is_set(),
             config_fingerprint=self._config.fingerprint,
             connection=self._link.facts(),
             intake_closed=self._intake_closed,
-        ).as_dict(time.time())
+        )
 
     # Work
 
@@ -308,6 +346,8 @@ class Pipeline:
                 await self._ticker.tick_if_overdue(*await self._worker.call(self._due))
             if self._rivals.done():
                 self._rivals.result()
+            if self._measures is not None:
+                self._measures.note_published(self._telling.published_sequence, self._publisher.stored_at)
             await self._telling.look_after()
             await self._telling.flush_if_due(self._source.last_sequence)
             await self._save_if_due()
@@ -323,6 +363,8 @@ class Pipeline:
         self._replies.send(applied.answers)
         if applied.last_sequence is None:
             return
+        if self._measures is not None:
+            self._measures.note_applied(self._sequence, applied.last_sequence, time.monotonic())
         self._sequence, self._last_message = applied.last_sequence, applied.last_message
         self._worker.sequence = self._sequence
         self._outcomes.update(applied.counts)

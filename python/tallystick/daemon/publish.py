@@ -4,6 +4,7 @@ Each stream is written by a task of its own, so one that takes nothing does not 
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ class Lane:
         self.messages_total = 0
         """Messages stored by this process."""
         self.waiting_bytes = 0
+        self.stored_at = 0.0
+        """When the last flush was stored, on the monotonic clock."""
         self._jobs: deque[_Job] = deque()
         self.task: asyncio.Task[None] | None = None
         """Writes what waits."""
@@ -102,6 +105,7 @@ class Lane:
             await self.stream.send(missing)
             self.messages_total += len(missing)
             self._jobs.popleft()
+            self.stored_at = time.monotonic()
             self.waiting_bytes -= sum(len(payload) for _, payload in job.messages)
 
     def _missing(self, job: _Job) -> list[OutputMessage]:
@@ -149,6 +153,11 @@ class Publisher:
     def messages_total(self) -> int:
         """Messages stored by this process."""
         return sum(lane.messages_total for lane in self._lanes)
+
+    @property
+    def stored_at(self) -> float:
+        """When the last flush was stored, on the monotonic clock."""
+        return max(lane.stored_at for lane in self._lanes)
 
     @property
     def waiting_bytes(self) -> int:

@@ -40,7 +40,7 @@ async def refuse_rivals(client: "Client", settings: Output, own_id: str | None =
     `own_id` is the id of this daemon's service, once it has one.
     """
     own = {settings.availability_stream, settings.exceptions_stream}
-    for about in await _services(client):
+    for about in await services(client):
         told: Mapping[str, Any] = about.get("metadata") or {}
         shared = sorted(own.intersection(str(told.get("outputs", "")).split(",")))
         if about.get("id") == own_id or not shared:
@@ -51,8 +51,8 @@ async def refuse_rivals(client: "Client", settings: Output, own_id: str | None =
         )
 
 
-async def _services(client: "Client") -> list[dict[str, Any]]:
-    """What the services of our name tell of themselves."""
+async def services(client: "Client") -> list[dict[str, Any]]:
+    """Returns what the services of our name tell of themselves."""
     import orjson
     from nats.errors import Error
 

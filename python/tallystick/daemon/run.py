@@ -6,29 +6,42 @@ What it does in between is the pipeline's. It prints nothing and never ends the 
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from tallystick.bus.embedded import EmbeddedServer
-from tallystick.config import Config
+from tallystick.config import Config, service_manager
+from tallystick.daemon.notify import telling
 from tallystick.daemon.pipeline import Pipeline
 from tallystick.daemon.progress import Progress, RunReport, report_progress
 from tallystick.daemon.snapshots import SnapshotFolder
 from tallystick.errors import ConfigurationError, StoppedAtStart
 from tallystick.event_loop import run_loop
 
+Beside = Callable[[Pipeline], contextlib.AbstractAsyncContextManager[None]]
+"""Something that runs as long as a pipeline, and looks at it."""
+
 
 def run_until_signal(
-    config: Config, *, embedded: bool = False, on_progress: Callable[[Progress], None] | None = None
+    config: Config,
+    *,
+    embedded: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+    beside: Sequence[Beside] = (),
 ) -> RunReport:
-    """Runs the daemon until SIGTERM or SIGINT and returns after a clean stop. Raises OperationError."""
+    """Runs the daemon until SIGTERM or SIGINT and returns after a clean stop. Raises OperationError.
+
+    A service manager that listens is told when it is ready, that it is alive, and that it stops.
+    """
+    manager = service_manager()
 
     async def main() -> RunReport:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        return await run(config, embedded=embedded, on_progress=on_progress, stop=stop)
+        all_beside = [*beside, lambda pipeline: telling(manager, pipeline.status)]
+        return await run(config, embedded=embedded, on_progress=on_progress, beside=all_beside, stop=stop)
 
     return run_loop(main())
 
@@ -39,6 +52,7 @@ async def run(
     embedded: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
     on_published: Callable[[], None] | None = None,
+    beside: Sequence[Beside] = (),
     stop: asyncio.Event | None = None,
     until_sequence: int | None = None,
     until_idle: bool = False,
@@ -46,15 +60,18 @@ async def run(
     """Runs the daemon until `stop` is set, until a log sequence is applied, or until the stream's end is reached.
 
     With `embedded`, a nats-server of its own runs at the port of `nats.url`. `on_progress` is called twice a second in
-    the event loop, `on_published` once at the end, when everything is published and nothing saved yet. After a clean
-    stop everything is published and saved. Raises OperationError; then the next start goes on from the last snapshot,
-    and nothing is lost or counted twice.
+    the event loop, `on_published` once at the end, when everything is published and nothing saved yet. What is
+    `beside` begins before the pipeline opens and ends after it is closed: `http.server.serving`, for instance. After a
+    clean stop everything is published and saved. Raises OperationError; then the next start goes on from the last
+    snapshot, and nothing is lost or counted twice.
     """
     async with contextlib.AsyncExitStack() as stack:
         folder = stack.enter_context(SnapshotFolder(config.snapshots.folder, keep=config.snapshots.keep))
         server = stack.enter_context(_embedded_server(config)) if embedded else None
         stop = stop or asyncio.Event()
         pipeline = Pipeline(config, folder, server, stop)
+        for make in beside:
+            await stack.enter_async_context(make(pipeline))
         stack.push_async_callback(pipeline.close)
         await _open(pipeline, stop)
         if on_progress is not None:

@@ -92,4 +92,5 @@ class Saver:
         path = await asyncio.to_thread(self._folder.write, data, sequence)
         self.saved_sequence, self.saved_at = sequence, time.time()
         self.took_s, self.bytes_total = time.monotonic() - taken_at, len(data)
-        _log.info("saved %s: %d bytes", path, len(data))
+        fields = {"sequence": sequence, "bytes": len(data), "took_s": round(self.took_s, 3)}
+        _log.info("saved %s: %d bytes", path, len(data), extra=fields)

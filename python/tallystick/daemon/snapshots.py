@@ -23,19 +23,19 @@ _KEY_BYTES: Final = 16
 _MODE: Final = 0o600
 """A snapshot holds the secret key of the idempotency table, too."""
 _READ_BYTES: Final = 1 << 20
-_MAY_PASS: Final = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EROFS,
-    errno.EACCES,
-    errno.EPERM,
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EMFILE,
-    errno.ENFILE,
+_CURES: Final = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "raise the quota there",
+    errno.EFBIG: "let this user write larger files",
+    errno.EROFS: "make it writable",
+    errno.EACCES: "let this user write there",
+    errno.EPERM: "let this user write there",
+    errno.ENOENT: "bring the folder back and start again",
+    errno.ENOTDIR: "bring the folder back and start again",
+    errno.EMFILE: "let this process open more files",
+    errno.ENFILE: "let the host open more files",
 }
-"""Failures after which another file may be written: no room, or no permission. After EIO nothing is known any more."""
+"""Failures after which another file may be written, and what cures them. After EIO nothing is known any more."""
 _log: Final = logging.getLogger(__name__)
 
 
@@ -134,8 +134,9 @@ class SnapshotFolder:
         try:
             self._place(path, memoryview(data))
         except OSError as error:
-            is_final = error.errno not in _MAY_PASS
-            cure = "repair the disk, then start again" if is_final else "make room there"
+            cure = _CURES.get(error.errno or 0)
+            is_final = cure is None
+            cure = cure or "repair the disk, then start again"
             raise SnapshotWriteError(f"{path}: {error.strerror}; {cure}: nothing is lost", is_final=is_final) from error
         self._remove_old()
         return path

@@ -45,7 +45,17 @@ class Status:
     blocked: tuple[Blockage, ...]
     answers: int
     answers_failed: int
+    requests_pending: int
+    """Requests on their way into the log."""
     ticks: int
+    reconnects: int
+    is_connected: bool
+    waiting_messages: int
+    """Messages that arrived and wait to be applied."""
+    unpublished_bytes: int
+    """Output that waits to be stored, about."""
+    published_messages: int
+    """Stored in the output streams by this process."""
     is_stopping: bool
     config_fingerprint: str
     connection: Mapping[str, Any]
@@ -65,16 +75,33 @@ class Status:
     def why_not_ready(self, now: float) -> list[str]:
         """Why nobody should rely on this daemon just now; empty: it is ready."""
         reasons = [f"{blockage.what}: {blockage.reason}" for blockage in self.blocked]
+        if not self.is_connected:
+            reasons.append("the server is away")
         if self.is_stopping:
             reasons.append("it is stopping")
         if (behind_s := self.lag_s(now)) > READY_LAG_S:
             reasons.append(f"it is {self.lag:,} messages and {behind_s:.0f} s behind the log's end")
         return reasons
 
+    def headline(self, now: float) -> str:
+        """The whole in one sentence for people."""
+        state = self.state(now)
+        if self.blocked:
+            first = self.blocked[0]
+            more = f" (and {len(self.blocked) - 1} more)" if len(self.blocked) > 1 else ""
+            return f"{state}: {first.what} since {duration_text(now - first.since)}{more}: {first.reason}; {first.cure}"
+        applied = f"{self.sequence:,} messages applied"
+        if self.lag > 0:
+            return f"{state}: {applied}, {self.lag:,} still to read"
+        unpublished = self.sequence - self.published_sequence
+        return f"{state}: {applied}, {f'{unpublished:,} not published yet' if unpublished else 'nothing waits'}"
+
     def state(self, now: float) -> str:
-        """The whole in one word: `stopping`, `blocked`, `catching up` or `running`."""
+        """The whole in one word: `stopping`, `disconnected`, `blocked`, `catching up` or `running`."""
         if self.is_stopping:
             return "stopping"
+        if not self.is_connected:
+            return "disconnected"
         if self.blocked:
             return "blocked"
         return "catching up" if self.lag_s(now) > READY_LAG_S else "running"
@@ -85,6 +112,7 @@ class Status:
         taken = self.snapshot
         return {
             "state": self.state(now),
+            "headline": self.headline(now),
             "ready": not reasons,
             "not_ready": reasons,
             "sequence": self.sequence,
@@ -110,7 +138,12 @@ class Status:
             ],
             "answers": self.answers,
             "answers_failed": self.answers_failed,
+            "requests_pending": self.requests_pending,
             "ticks": self.ticks,
+            "reconnects": self.reconnects,
+            "waiting_messages": self.waiting_messages,
+            "unpublished_bytes": self.unpublished_bytes,
+            "published_messages": self.published_messages,
             "config_fingerprint": self.config_fingerprint,
             "connection": dict(self.connection),
             "intake_closed": self.intake_closed,
@@ -120,3 +153,15 @@ class Status:
 def clock(seconds: float) -> str:
     """A time for JSON: RFC 3339 in UTC, to the second."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds as people say them: `12 s`, `5 min`, `3 h`, `2 d`.
+
+    >>> duration_text(12.4), duration_text(250)
+    ('12 s', '4 min')
+    """
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{max(0.0, seconds):,.0f} s"

@@ -59,6 +59,11 @@ class Telling:
         return self._flushed_sequence if waiting is None else min(waiting, self._flushed_sequence)
 
     @property
+    def waiting_bytes(self) -> int:
+        """Output that is not stored yet, about."""
+        return self._held_bytes + self.publisher.waiting_bytes
+
+    @property
     def may_flush(self) -> bool:
         """Whether a flush now divides none that is stored in part."""
         return self.publisher.may_flush(self._sequence)
@@ -69,7 +74,7 @@ class Telling:
 
     def has_room(self) -> bool:
         """Whether so little output waits that applying may go on; says so if it may not."""
-        waiting = self._held_bytes + self.publisher.waiting_bytes
+        waiting = self.waiting_bytes
         if waiting < self._settings.held_bytes:
             self._blockages.clear(APPLYING)
             return True

@@ -18,6 +18,8 @@ class Worker:
     def __init__(self) -> None:
         self.sequence = 0
         """The log sequence that is applied, for whoever reads of a failure."""
+        self.has_failed = False
+        """Whether the engine found a fault in itself: it answers nothing any more."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
 
     async def call(self, work: Callable[[], _T]) -> _T:
@@ -27,6 +29,7 @@ class Worker:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except TallystickError as error:
+            self.has_failed = True
             raise EngineFailed(
                 f"engine stopped after log sequence {self.sequence}: {error}; "
                 "start again from the last snapshot, and report it if it comes back"

@@ -142,6 +142,7 @@ impl Engine {
         let last_sequence = last_sequence.unwrap_or(u64::MAX);
         let applied = self.enter(py, |state| {
             let State { engine, batch, .. } = state;
+            batch.delays = inbox.delays.of_batch();
             let mut applied = Applied::default();
             while applied.events < events_max
                 && let Some(messages) = inbox.take_through(last_sequence)
@@ -149,6 +150,7 @@ impl Engine {
                 batch.clear();
                 engine.apply_messages(messages.iter(), batch)?;
                 engine.hold_exceptions(batch);
+                inbox.delays.add(batch, &messages);
                 applied.add(&mut *batch, messages);
             }
             applied.note(engine);

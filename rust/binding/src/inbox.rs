@@ -1,5 +1,6 @@
 //! The inbox of the event stream: bytes of the connection in, messages in order out.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use numpy::{PyArray1, PyReadonlyArray1, ToPyArray};
@@ -10,6 +11,8 @@ use tallystick_frames::delivery::Delivery;
 use tallystick_frames::inbox as core;
 use tallystick_frames::segment::Messages;
 use tallystick_frames::tap::Tap;
+
+use crate::delays::{Delays, Told};
 
 /// What a chunk came to: messages, their bytes, and the runs of bytes that are somebody else's.
 type Fed<'py> = (usize, usize, Vec<Bound<'py, PyBytes>>);
@@ -31,6 +34,8 @@ struct InboxState {
 #[pyclass(frozen, module = "tallystick._engine")]
 pub(crate) struct Inbox {
     state: Mutex<InboxState>,
+    /// Of what is taken from it.
+    pub(crate) delays: Delays,
 }
 
 impl Inbox {
@@ -48,7 +53,30 @@ impl Inbox {
 impl Inbox {
     #[new]
     fn new(expected: u64) -> Self {
-        Self { state: Mutex::new(InboxState { inbox: core::Inbox::new(expected), tap: None }) }
+        Self {
+            state: Mutex::new(InboxState { inbox: core::Inbox::new(expected), tap: None }),
+            delays: Delays::default(),
+        }
+    }
+
+    /// Begins to count how old messages and their events are when they are applied: no part of the ledger.
+    ///
+    ///     >>> inbox = Inbox(1)
+    ///     >>> inbox.measure()
+    ///     >>> sorted(inbox.delays())
+    ///     ['effective_to_log', 'log_to_applied']
+    fn measure(&self) {
+        self.delays.measure();
+    }
+
+    /// Histograms of delays: the bounds of their buckets in nanoseconds, of which the last has none, counts by bucket,
+    /// and the sum in nanoseconds. `effective_to_log` is of applied events with a time, the log's time minus theirs;
+    /// `log_to_applied` is of messages, this host's time minus the log's. Nothing unless `measure` was called.
+    ///
+    ///     >>> Inbox(1).delays()
+    ///     {}
+    fn delays(&self) -> BTreeMap<&'static str, Told> {
+        self.delays.told()
     }
 
     /// Begins to split a connection's bytes, from a frame's boundary on: what comes for the subscription `sid` is

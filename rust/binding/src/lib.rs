@@ -1,8 +1,8 @@
 //! `tallystick._engine`: the engine as a Python extension. The only crate that knows PyO3 and NumPy; it converts and
 //! releases the GIL, nothing else.
 //!
-//! Bottom to top: errors, fork, input, log times; tables, inbox; door; position, record; Arrow out, columns; batch,
-//! flush; applied; checker; engine; what it is told (apply) and asked (look, questions); its twin.
+//! Bottom to top: errors, fork, input, log times; tables, delays, inbox; door; position, record; Arrow out, columns;
+//! batch, flush; applied; checker; engine; what it is told (apply) and asked (look, questions); its twin.
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
 mod applied;
@@ -13,6 +13,7 @@ mod arrow_table;
 mod batch;
 mod checker;
 mod columns;
+mod delays;
 mod door;
 mod engine;
 mod errors;

@@ -123,7 +123,7 @@ pub const CODES: [Code; 39] = [
         severity: Critical,
         owner: It,
         settled: ByHand,
-        cure: "look at the message in the log, and at the source that sent it; what was refused for its form can be sent again under its own id once it is right",
+        cure: "look at the source that sent the message; put right what its file or program says (tallystick check FILE), and send it again under the same ids; then: tallystick exceptions resolve NUMBER",
     },
     Code {
         name: "insufficient",
@@ -144,7 +144,7 @@ pub const CODES: [Code; 39] = [
         severity: Critical,
         owner: It,
         settled: ByHand,
-        cure: "set the clock of the bus's server right; look at what its message said without a time, and void what is wrong. engine.log_time_jump_max decides what is too far",
+        cure: "set the clock of the bus's server right; look at what its message said without a time, and void what is wrong; then: tallystick exceptions resolve NUMBER. engine.log_time_jump_max decides what is too far",
     },
     Code {
         name: "loop",

@@ -7,6 +7,7 @@
 pub mod body;
 pub mod dedup;
 pub mod hash;
+pub mod histogram;
 pub mod image;
 pub mod index;
 pub mod intern;

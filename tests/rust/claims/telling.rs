@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use tallystick_contract::account::Account;
 use tallystick_contract::balance::{Balance, PositionKey};
 use tallystick_contract::config::Config;
+use tallystick_contract::instant;
 use tallystick_contract::outcome::Outcome;
 use tallystick_engine::Engine;
 use tallystick_reference::Reference;
@@ -94,7 +95,9 @@ impl<'l> Telling<'l> {
             }
         }
         let over = self.now() + 2 * LONG;
-        self.send(br#"{"id":"end","source":"clock","type":"tick"}"#, over)?;
+        // After so long a silence, one that says no time would not be believed at once.
+        let time = instant::format(nanoseconds(over));
+        self.send(format!(r#"{{"id":"end","source":"clock","type":"tick","time":"{time}"}}"#).as_bytes(), over)?;
         let end = self.check_end(over)?;
         Ok((end, self.refused))
     }

@@ -9,11 +9,12 @@ use tallystick_contract::codes::{CODES, Settled, find};
 use tallystick_contract::{outcome, rules};
 
 /// How a code is written where it is raised, or settled.
-const RAISED: [&str; 7] = [
+const RAISED: [&str; 8] = [
     "Raised::of(\"",
     "Raised::about(\"",
     "about_source(\"",
     "code: \"",
+    "let (code, missing) = (\"",
     "settled.push((\"",
     "work.resolve(\"",
     "core.resolve(\"",

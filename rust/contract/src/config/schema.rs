@@ -63,6 +63,11 @@ const fn needed(name: &'static str, form: Form, about: &'static str) -> Key {
     Key { name, form, default: "", is_needed: true, about }
 }
 
+/// None of the limits is near to what does not fit.
+const fn limit(value: u64) -> i64 {
+    value.cast_signed()
+}
+
 const COUNT: Form = Whole(0, i64::MAX);
 const PERCENT: Form = Whole(0, 100);
 /// Of an amount that may be more than doubled.
@@ -93,7 +98,7 @@ const ENGINE: [Key; 11] = [
     key("max_ahead", Duration, "\"5m\"", "how far ahead of the log an event may be"),
     key("log_time_jump_max", Duration, "\"1h\"", "how far one message may move the log's time, unless it is confirmed"),
     key("duplicate_suspect", Flag, "false", "whether events that look like a repetition are pointed out"),
-    key("corrections_max", Whole(0, CORRECTIONS_MAX as i64), "10000000", "how many events back can be corrected"),
+    key("corrections_max", Whole(0, limit(CORRECTIONS_MAX)), "10000000", "how many events back can be corrected"),
     key("operators", Texts, "[\"operator\"]", "sources that decide about exceptions, approvals and configuration"),
     key("unregistered", OneOf(&["accept", "flag", "refuse"]), "\"accept\"", "what becomes of sources without a table"),
 ];
@@ -101,7 +106,12 @@ const ENGINE: [Key; 11] = [
 const SOURCE: [Key; 12] = [
     key("order", OneOf(&["arrival", "source", "position", "increasing"]), "\"arrival\"", "the order that it promises"),
     key("gap_wait", Duration, "\"5m\"", "how long what comes too early is held; for order source and position"),
-    key("held_max", Whole(1, HELD_MAX as i64), "1000", "events that are held at most; for order source and position"),
+    key(
+        "held_max",
+        Whole(1, limit(HELD_MAX as u64)),
+        "1000",
+        "events that are held at most; for order source and position",
+    ),
     key("max_age", Duration, "", "how old its events may be; without it: engine.max_age"),
     key("max_ahead", Duration, "", "how far ahead of the log they may be; without it: engine.max_ahead"),
     key("dedup_window", Duration, "", "how old its events may be, where that is less than engine.dedup_window"),
@@ -269,7 +279,7 @@ pub(super) const TABLES: [Key; 15] = [
             key("escalate_after", Duration, "\"24h\"", "after which time an open exception is escalated"),
             key(
                 "kept_max",
-                Whole(1, 10 * EXCEPTIONS_KEPT_DEFAULT as i64),
+                Whole(1, limit(10 * EXCEPTIONS_KEPT_DEFAULT as u64)),
                 "100000",
                 "exceptions that are kept at most",
             ),
@@ -327,7 +337,7 @@ fn check(whole: &Value) -> Result<(), String> {
 
 /// Every table and key with form, default and meaning, as JSON.
 pub(super) fn to_json() -> String {
-    json!(TABLES.map(|table| table.to_json())).to_string()
+    json!(TABLES.map(Key::to_json)).to_string()
 }
 
 fn names(keys: &[Key]) -> String {

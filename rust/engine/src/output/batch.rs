@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tallystick_contract::outcome::Outcome;
+use tallystick_tables::histogram::Histogram;
 
 use crate::diagnostics::exception::ExceptionRecord;
 use crate::read::event::{Event, given};
@@ -62,6 +63,8 @@ pub struct Batch {
     pub answers: Vec<Reply>,
     /// Source and id of each element, if asked for.
     pub keys: Option<Vec<Key>>,
+    /// How old applied events were when the log took them, if asked for. Emptied by whoever takes it.
+    pub delays: Option<Histogram>,
 }
 
 impl Batch {

@@ -39,16 +39,14 @@ impl Promises {
             Ok(filter) => filter,
             Err(error) => return serde_json::json!({ "error": format!("the filter: {error}") }).to_string(),
         };
-        let found: Vec<Cow<'_, Record<'_>>> = match filter.source.as_deref().zip(filter.id.as_deref()) {
-            Some((source, id)) => {
+        let found: Vec<Cow<'_, Record<'_>>> =
+            if let Some((source, id)) = filter.source.as_deref().zip(filter.id.as_deref()) {
                 let slot = self.reservations.find(fingerprint(&view.core.secret, source, id));
                 slot.map(|slot| self.reservations.get(slot)).into_iter().collect()
-            }
-            None => {
+            } else {
                 let live = self.reservations.all_live();
                 live.filter(|record| Self::matches(view, orders, &filter, record)).collect()
-            }
-        };
+            };
         let mut out = b"{\"sequence\":".to_vec();
         quantity::write_digits(&mut out, view.core.sequence);
         write_number(&mut out, "total", found.len() as u64);

@@ -85,6 +85,9 @@ impl Engine {
             Clock::Message(ns) => self.core.log_time_ns.unwrap_or(ns).max(ns),
             Clock::Event => self.core.now_ns(),
         };
+        if let (Some(delays), EventTime::At(time_ns), Outcome::Applied) = (&mut batch.delays, event.time, outcome) {
+            delays.count(log_time_ns.saturating_sub(time_ns));
+        }
         if !(diagnostics.turns.is_empty()
             && diagnostics.nets.is_empty()
             && self.core.turns.is_empty()
@@ -143,13 +146,7 @@ impl Engine {
         batch: &mut Batch,
     ) {
         let Place { sequence, index } = element.place;
-        let now = Now { place: element.place, log_time_ns };
-        if outcome.is_accepted() && self.work.knows(decoded.key) {
-            self.work.accept(decoded.key, now);
-        }
-        for (code, subject) in std::mem::take(&mut diagnostics.settled) {
-            self.work.resolve(code, &subject, "in order again", now);
-        }
+        self.put_in_order(outcome, decoded, diagnostics, Now { place: element.place, log_time_ns });
         let is_silent =
             outcome.is_silent() || diagnostics.is_grouped || diagnostics.is_told && outcome == Outcome::Insufficient;
         if is_silent && diagnostics.raised.is_empty() {
@@ -205,6 +202,16 @@ impl Engine {
             let raised = record(&code, location, cause, stock);
             let (subject, key) = own.as_deref().map_or((&*subject, key), |own| (own, of));
             batch.exceptions.push(self.work.raise(raised, subject, key));
+        }
+    }
+
+    /// Resolves what is in order again because of an element.
+    fn put_in_order(&mut self, outcome: Outcome, decoded: &Decoded<'_>, diagnostics: &mut Diagnostics, now: Now) {
+        if outcome.is_accepted() && self.work.knows(decoded.key) {
+            self.work.accept(decoded.key, now);
+        }
+        for (code, subject) in std::mem::take(&mut diagnostics.settled) {
+            self.work.resolve(code, &subject, "in order again", now);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Wrong values for every key of every table, and that schema and configuration know the same keys.
 
+use std::rc::Rc;
+
 use super::*;
 use crate::config::Config;
 
@@ -38,42 +40,40 @@ fn wrong(form: Form) -> Vec<Value> {
     all.into_iter().filter(|value| form.check("x", value).is_err()).collect()
 }
 
+/// A configuration with a value at one place.
+type Put = Rc<dyn Fn(Value) -> Value>;
+
 /// Every place at which a value stands: its path, its form, and a configuration with a value there.
-fn places() -> Vec<(String, Form, Box<dyn Fn(Value) -> Value>)> {
-    type Put = Box<dyn Fn(Value) -> Value>;
-    fn add(found: &mut Vec<(String, Form, Put)>, path: &str, form: Form, put: std::rc::Rc<dyn Fn(Value) -> Value>) {
-        let outer = std::rc::Rc::clone(&put);
-        found.push((path.to_owned(), form, Box::new(move |value| outer(value))));
-        match form {
-            Table(keys) | Tables(keys) => {
-                let is_list = matches!(form, Tables(_));
-                for key in keys {
-                    let outer = std::rc::Rc::clone(&put);
-                    let inner = move |value: Value| {
-                        let table = json!({ key.name: value });
-                        outer(if is_list { json!([table]) } else { table })
-                    };
-                    let path = if is_list { format!("{path}[0].{}", key.name) } else { format!("{path}.{}", key.name) };
-                    add(found, &path, key.form, std::rc::Rc::new(inner));
-                }
-            }
-            Named(form) => {
-                let outer = std::rc::Rc::clone(&put);
-                add(
-                    found,
-                    &format!("{path}.\"n\""),
-                    *form,
-                    std::rc::Rc::new(move |value| outer(json!({ "n": value }))),
-                );
-            }
-            _ => {}
-        }
-    }
+fn places() -> Vec<(String, Form, Put)> {
     let mut found = Vec::new();
     for table in TABLES {
-        add(&mut found, table.name, table.form, std::rc::Rc::new(move |value| json!({ table.name: value })));
+        add_places(&mut found, table.name, table.form, &(Rc::new(move |value| json!({ table.name: value })) as Put));
     }
     found
+}
+
+fn add_places(found: &mut Vec<(String, Form, Put)>, path: &str, form: Form, put: &Put) {
+    found.push((path.to_owned(), form, Rc::clone(put)));
+    match form {
+        Table(keys) | Tables(keys) => {
+            let is_list = matches!(form, Tables(_));
+            for key in keys {
+                let outer = Rc::clone(put);
+                let inner: Put = Rc::new(move |value| {
+                    let table = json!({ key.name: value });
+                    outer(if is_list { json!([table]) } else { table })
+                });
+                let path = if is_list { format!("{path}[0].{}", key.name) } else { format!("{path}.{}", key.name) };
+                add_places(found, &path, key.form, &inner);
+            }
+        }
+        Named(form) => {
+            let outer = Rc::clone(put);
+            let inner: Put = Rc::new(move |value| outer(json!({ "n": value })));
+            add_places(found, &format!("{path}.\"n\""), *form, &inner);
+        }
+        _ => {}
+    }
 }
 
 #[test]

@@ -1,0 +1,68 @@
+"""Bounded: uvicorn's server and protocol with the limits that they lack, and without their signal handlers."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from typing import Any, Final
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+CONNECTIONS_MAX: Final = 32
+"""Connections at the same time; those beyond are answered with 503, and beyond twice as many not at all."""
+REQUEST_S: Final = 5.0
+"""How long the headers of a request may take, and a connection may be idle."""
+
+
+class Bounded(H11Protocol):
+    """Ends a connection whose request does not arrive in time: uvicorn itself waits for ever."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Turns away what is too much, and begins to wait for a request."""
+        super().connection_made(transport)
+        if len(self.connections) > 2 * CONNECTIONS_MAX:
+            transport.abort()
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Takes bytes over."""
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Ends the wait."""
+        super().connection_lost(exc)
+        self._unwatch()
+
+    def _watch(self) -> None:
+        """Counts from the first moment in which a request is waited for, not from its last byte."""
+        if self._is_answering:
+            self._unwatch()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(REQUEST_S, self._give_up)
+
+    @property
+    def _is_answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _unwatch(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        if not self._is_answering:
+            self.transport.close()
+
+
+class Unsignalled(uvicorn.Server):
+    """A server that leaves the signals to the daemon."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Captures none."""
+        yield
