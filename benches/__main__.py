@@ -78,7 +78,7 @@ def _options() -> argparse.Namespace:
     size.add_argument("--full", action="store_true", help="up to 10 M positions and 100 M keys: memory and patience")
     parser.add_argument("--events", type=int, help="events of the workloads in memory and on the bus")
     parser.add_argument("--seed", type=int, default=MODEST.seed, help="seed of the workloads (%(default)s)")
-    parser.add_argument("--repeat", type=int, help="runs of each case; the fastest counts (3; tiny: 1)")
+    parser.add_argument("--repeat", type=int, help="turns; the median counts (3; tiny: 1)")
     parser.add_argument("--only", default="", metavar="CASE", help="one row of the suites, such as daemon-1")
     parser.add_argument("--results", type=Path, default=report.RESULTS, help="folder for reports (benches/results)")
     parser.add_argument("--plots", action="store_true", help="only draw the newest reports")

@@ -19,6 +19,7 @@ from benches import bus
 from benches.bare_socket import BareSocket
 from benches.latency import percentiles
 from benches.process import Row, in_own_process
+from benches.progress import Steps
 from benches.promise import ANSWERS, SKUS, Answers
 from benches.scale import Scale
 from benches.watch import Daemon, Stalled, Watch, last_lines
@@ -43,10 +44,12 @@ _ROOM: Final = {"max_bytes": -1, "discard": "old"}
 def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
     """Rows `before` and `blocked`: the reservations of each time."""
     del only  # Neither means anything alone.
-    return in_own_process(
-        measure, folder=str(folder), rate=scale.blocked_rate, before_s=scale.blocked_seconds / 5,
-        blocked_s=scale.blocked_seconds,
-    )  # fmt: skip
+    with Steps("blocked", 1) as steps:
+        steps.begin(f"before and while it is blocked, {scale.blocked_seconds * 1.2:,.0f} s")
+        return in_own_process(
+            measure, folder=str(folder), rate=scale.blocked_rate, before_s=scale.blocked_seconds / 5,
+            blocked_s=scale.blocked_seconds,
+        )  # fmt: skip
 
 
 def measure(folder: str, rate: int, before_s: float, blocked_s: float) -> dict[str, Row]:

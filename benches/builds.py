@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from benches import in_process, workloads
-from benches.process import Row, Unavailable, in_own_process
+from benches.process import Row, Unavailable
 from benches.scale import Scale
+from benches.turns import fresh, in_turns
 
 BUILDS: Final = Path(__file__).parents[1] / "target" / "builds"
 
@@ -20,7 +21,7 @@ def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
 
 
 def compare(builds: Path, folder: Path, scale: Scale, only: str) -> dict[str, Row]:
-    """The fastest run of each build in the folder `builds`."""
+    """The builds in the folder `builds`, in turns."""
     packages = [path.parent.parent for path in sorted(builds.glob("*/tallystick/_engine*.so"))]
     packages = [package for package in packages if only in ("", package.name)]
     if not packages:
@@ -28,16 +29,8 @@ def compare(builds: Path, folder: Path, scale: Scale, only: str) -> dict[str, Ro
     files = workloads.write("peak", folder, scale)
     assert files is not None, "peak is drawn, not installed"
     arguments = {**files.arguments, "checked_events": scale.checked_events}
-    runs: dict[str, list[Row]] = {package.name: [] for package in packages}
-    for _ in range(scale.repeat):
-        for package in packages:
-            row = in_own_process(measure, package=package, build=str(package), **arguments)
-            runs[package.name].append(row)
-    return {
-        name: min(rows, key=lambda row: float(row["seconds"]))
-        | {f"{figure}_of_all_runs": [row[figure] for row in rows] for figure in ("seconds", "cpu_ns_per_event")}
-        for name, rows in runs.items()
-    }
+    cases = {package.name: fresh(measure, package=package, build=str(package), **arguments) for package in packages}
+    return in_turns("builds", cases, scale.repeat)
 
 
 def measure(build: str, path: str, config: str, expected: str, checked_events: int) -> Row:

@@ -14,8 +14,9 @@ import numpy as np
 from benches import bus_limit, figures, in_process, workloads
 from benches.bare_socket import BareSocket
 from benches.meter import Meter
-from benches.process import Row, fastest
+from benches.process import Row
 from benches.scale import Scale
+from benches.turns import fresh, in_turns
 from benches.workloads import WorkloadFiles
 from tallystick import Engine
 from tallystick.bus.connection import connect
@@ -28,17 +29,14 @@ from tallystick.daemon.run import run as run_daemon
 from tallystick.daemon.snapshots import SnapshotFolder
 from tallystick.event_loop import run_loop
 
-KINDS: Final = ("push", "pull", "fetch", "daemon")
+KINDS: Final = ("push", "pull", "fetch", "engine", "daemon")
 
 
 def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
-    """Rows `push-N`, `pull-N`, `fetch-N`, `daemon-N` for N events per message, and `engine`: the same in memory."""
+    """Rows `push-N`, `pull-N`, `fetch-N`, `daemon-N` for N events per message, and `engine-N`: the same in memory."""
     files = workloads.write("peak", folder, scale)
     assert files is not None, "the peak workload needs no data"
     rows: dict[str, Row] = {}
-    if only in ("", "engine"):
-        checked = {"checked_events": scale.checked_events}
-        rows["engine"] = fastest(scale.repeat, in_process.measure, **files.arguments, **checked)
     for events_per_message in scale.events_per_message:
         kinds = [kind for kind in KINDS if only in ("", f"{kind}-{events_per_message}", kind)]
         if kinds:
@@ -53,7 +51,6 @@ def _one_stream(
     lines = Path(files.path).read_bytes().splitlines(keepends=True)
     payloads = [b"".join(lines[at : at + events_per_message]) for at in range(0, len(lines), events_per_message)]
     per_message = len(lines) / len(payloads)
-    rows: dict[str, Row] = {}
     folder.mkdir()
     with EmbeddedServer(folder / "nats", sync="1m") as server:
         settings = daemon_settings(folder, server.url, files.config)
@@ -65,17 +62,18 @@ def _one_stream(
         bare: dict[str, Any] = {"port": server.port, "stream": settings.input.stream, "events_per_message": per_message}
         stored = bare | {"subject": settings.input.subject, "sizes": str(sizes)}
         fetched = min(len(payloads), scale.fetched_events)
-        for kind in kinds:
-            if kind == "daemon":
-                daemon = {"url": server.url, "engine_config": files.config, "messages": len(payloads)}
-                row = fastest(scale.repeat, measure, **daemon)
-            elif kind == "fetch":
-                row = fastest(scale.repeat, bus_limit.fetch, **bare, messages=fetched)
-            else:
-                row = fastest(scale.repeat, getattr(bus_limit, kind), **stored)
-            row |= {"publishing_events_per_s": round(len(lines) / publishing.seconds)}
-            rows[f"{kind}-{events_per_message}"] = row
-    return rows
+        measures = {
+            "push": fresh(bus_limit.push, **stored),
+            "pull": fresh(bus_limit.pull, **stored),
+            "fetch": fresh(bus_limit.fetch, **bare, messages=fetched),
+            "engine": fresh(in_process.measure, **files.arguments, checked_events=scale.checked_events),
+            "daemon": fresh(measure, url=server.url, engine_config=files.config, messages=len(payloads)),
+        }
+        title = f"bus, {events_per_message:,} per message"
+        cases = {f"{kind}-{events_per_message}": measures[kind] for kind in kinds}
+        rows = in_turns(title, cases, scale.repeat)
+    filled = {"publishing_events_per_s": round(len(lines) / publishing.seconds)}
+    return {name: row | filled for name, row in rows.items()}
 
 
 def measure(url: str, engine_config: str, messages: int) -> Row:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from benches import figures
 from benches.meter import Meter
-from benches.process import Row, fastest, in_own_process
+from benches.process import Row, in_own_process
 from benches.scale import Scale
+from benches.turns import Measure, fresh
 from benches.workloads import WorkloadFiles
 from tallystick import Engine
 
@@ -23,14 +24,15 @@ _PLAIN: Final = ("id", "document")
 _ENCODED: Final = ("source", "type", "sku", "location", "to_location", "from_status")
 
 
-def case(files: WorkloadFiles, scale: Scale, *, shards: int = 1) -> Row | str:
-    """The row `columns-…`. Why there is none, where pyarrow is not installed."""
+def case(files: WorkloadFiles, scale: Scale, *, shards: int = 1) -> Measure | str:
+    """What is run for the row `columns-…`. Why there is none, where pyarrow is not installed."""
+    del scale
     if find_spec("pyarrow") is None:
         return "pyarrow is not installed"
     batches = Path(files.path).with_suffix(".arrows")
     if not batches.exists():
         in_own_process(write, path=files.path, batches=str(batches))
-    return fastest(scale.repeat, measure, **files.arguments | {"path": str(batches)}, shards=shards)
+    return fresh(measure, **files.arguments | {"path": str(batches)}, shards=shards)
 
 
 def measure(path: str, config: str, expected: str, shards: int) -> Row:

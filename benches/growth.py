@@ -12,10 +12,11 @@ from typing import Final
 
 from benches import figures
 from benches.meter import Meter, memory_available
-from benches.process import Row, in_own_process
+from benches.process import Row
 from benches.progress import Progress
 from benches.rows import CONFIG, Rows
 from benches.scale import Scale
+from benches.turns import Measure, fresh, one_by_one
 from tallystick import Engine, Reference
 
 POSITIONS_OF_KEYS: Final = 100_000
@@ -30,7 +31,7 @@ IMAGE_COPIES: Final = 2.5
 def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
     """One row per point: `positions-N` and `keys-N`."""
     del folder
-    rows: dict[str, Row] = {}
+    cases: dict[str, Measure] = {}
     points = [(f"positions-{count}", count, count) for count in scale.positions]
     points += [(f"keys-{count}", min(POSITIONS_OF_KEYS, count), count) for count in scale.keys]
     for name, positions, filled in points:
@@ -40,7 +41,7 @@ def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
         if needed > free:
             print(f"{name:<18} not measured: it may need {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} are free")
             continue
-        rows[name] = in_own_process(
+        cases[name] = fresh(
             measure,
             positions=positions,
             filled_events=filled,
@@ -49,7 +50,7 @@ def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
             seed=scale.seed,
             name=name,
         )
-    return rows
+    return one_by_one("growth", cases)
 
 
 def measure(

@@ -11,34 +11,36 @@ from typing import Final
 from benches import columns, figures, operations, workloads
 from benches.meter import Meter
 from benches.peers import plain_python
-from benches.process import Row, fastest
+from benches.process import Row
 from benches.scale import Scale
+from benches.turns import Measure, fresh, in_turns, measurable
 from benches.workloads import WorkloadFiles
 from tallystick import Engine, Reference
 from tallystick.files.lines import line_blocks
 
 BLOCK_BYTES: Final = 1 << 20
-WORKLOADS: Final = ("peak", "orders", "hot", "wide", "dup", "journey")
+WORKLOADS: Final = (("peak", "hot"), ("orders",), ("wide",), ("dup",), ("journey",))
+"""Those whose rows are compared are measured in the same turns."""
 
 
 def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
     """One row per case and workload, `CASE-WORKLOAD`."""
     rows: dict[str, Row] = {}
-    for name in WORKLOADS:
-        cases = CASES | CASES_OF.get(name, {})
-        wanted = {f"{case}-{name}": measured for case, measured in cases.items() if only in ("", f"{case}-{name}")}
-        files = workloads.write(name, folder, scale) if wanted else None
-        if wanted and files is None:
-            print(f"{name:<18} not measured: its data is not installed")
-        if files is None:
-            continue
-        for row_name, measured in wanted.items():
-            found = measured(files, scale)
-            if isinstance(found, str):
-                print(f"{row_name:<18} not measured: {found}")
-            else:
-                rows[row_name] = found
-        Path(files.path).unlink()
+    for names in WORKLOADS:
+        cases: dict[str, Measure | str] = {}
+        written: list[WorkloadFiles] = []
+        for name in names:
+            made = CASES | CASES_OF.get(name, {})
+            wanted = {f"{case}-{name}": make for case, make in made.items() if only in ("", f"{case}-{name}")}
+            files = workloads.write(name, folder, scale) if wanted else None
+            if wanted and files is None:
+                print(f"{name:<18} not measured: its data is not installed")
+            if files is not None:
+                written.append(files)
+                cases |= {row_name: make(files, scale) for row_name, make in wanted.items()}
+        rows |= in_turns(f"in-process, {' and '.join(names)}", measurable(cases), scale.repeat)
+        for files in written:
+            Path(files.path).unlink()
     return rows
 
 
@@ -90,17 +92,18 @@ def check_balances(engine: Engine, expected: str) -> None:
         raise ValueError(f"{different:,} positions differ from the group-by of the input: no figure is valid")
 
 
-def _engine(files: WorkloadFiles, scale: Scale) -> Row:
-    row = fastest(scale.repeat, measure, **files.arguments, checked_events=scale.checked_events)
-    return row | {"workload": files.title}
+def _engine(files: WorkloadFiles, scale: Scale) -> Measure:
+    one = fresh(measure, **files.arguments, checked_events=scale.checked_events)
+    return lambda: one() | {"workload": files.title}
 
 
-def _python(files: WorkloadFiles, scale: Scale) -> Row:
-    return fastest(scale.repeat, plain_python.measure, path=files.path)
+def _python(files: WorkloadFiles, scale: Scale) -> Measure:
+    del scale
+    return fresh(plain_python.measure, path=files.path)
 
 
-Case = Callable[[WorkloadFiles, Scale], Row | str]
-"""Gives a row, or why there is none."""
+Case = Callable[[WorkloadFiles, Scale], Measure | str]
+"""Gives what is to be run, or why there is nothing."""
 CASES: Final[dict[str, Case]] = {"engine": _engine}
 CASES_OF: Final[dict[str, dict[str, Case]]] = {
     "peak": {

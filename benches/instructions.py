@@ -10,12 +10,14 @@ import json
 import re
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from benches import operations, workloads
 from benches.process import Row, Unavailable
 from benches.scale import Scale
+from benches.turns import one_by_one
 
 COUNTED: Final = "*measure*counted*"
 """The function inside which instructions count: `measure::counted` of the program, however its name is mangled."""
@@ -32,7 +34,8 @@ def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
     assert files is not None, "the peak workload needs no data"
     program = operations.build(scale.cargo_profile)
     names = [name for name in operations.NAMES if only in ("", name)]
-    return {name: measure(valgrind, program, name, files, folder) for name in names}
+    cases = {name: partial(measure, valgrind, program, name, files, folder) for name in names}
+    return one_by_one("instructions", cases)
 
 
 def measure(valgrind: str, program: Path, operation: str, files: workloads.WorkloadFiles, folder: Path) -> Row:

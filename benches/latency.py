@@ -8,6 +8,7 @@ covers it has reached a subscriber. Publisher and subscriber are this process; s
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ from benches import bus, figures, workloads
 from benches.bare_socket import RECEIVE_BYTES, BareSocket
 from benches.process import Row, in_own_process
 from benches.scale import Scale
+from benches.turns import Measure, one_by_one
 from benches.watch import Daemon, Stalled, Watch, last_lines
 from tallystick import Engine
 from tallystick.bus.embedded import EmbeddedServer
@@ -44,25 +46,28 @@ _CATCH_UP_LIMIT_S: Final = 120.0
 
 def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
     """Rows `rate-N` and `rate-N-snapshots` for N events per second."""
-    rows: dict[str, Row] = {}
+    cases: dict[str, Measure] = {}
     for rate in scale.latency_rates:
         for snapshots in (False, True):
             name = f"rate-{rate}{'-snapshots' if snapshots else ''}"
-            if only not in ("", name):
-                continue
-            events = scale.latency_preloaded + round(rate * scale.latency_seconds)
-            files = workloads.write("peak", folder, scale, events=events)
-            assert files is not None, "the peak workload needs no data"
-            rows[name] = in_own_process(
-                measure,
-                path=files.path,
-                engine_config=files.config,
-                folder=str(folder / name),
-                rate=rate,
-                preloaded=scale.latency_preloaded,
-                snapshots=snapshots,
-            )
-    return rows
+            if only in ("", name):
+                cases[name] = partial(_one, folder, scale, name, rate, snapshots)
+    return one_by_one("latency", cases)
+
+
+def _one(folder: Path, scale: Scale, name: str, rate: int, snapshots: bool) -> Row:
+    events = scale.latency_preloaded + round(rate * scale.latency_seconds)
+    files = workloads.write("peak", folder, scale, events=events)
+    assert files is not None, "the peak workload needs no data"
+    return in_own_process(
+        measure,
+        path=files.path,
+        engine_config=files.config,
+        folder=str(folder / name),
+        rate=rate,
+        preloaded=scale.latency_preloaded,
+        snapshots=snapshots,
+    )
 
 
 def measure(path: str, engine_config: str, folder: str, rate: int, preloaded: int, snapshots: bool) -> Row:

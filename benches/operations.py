@@ -8,11 +8,13 @@ it is built as the tests in Rust are, which is there already.
 import json
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from benches.process import Row, Unavailable
 from benches.scale import Scale
+from benches.turns import Measure
 from benches.workloads import WorkloadFiles
 
 ROOT: Final = Path(__file__).parents[1]
@@ -42,12 +44,13 @@ def build(profile: str) -> Path:
     raise Unavailable("cargo built no program")
 
 
-def case(operation: str, files: WorkloadFiles, scale: Scale) -> Row | str:
-    """A row of one operation over a workload, or why there is none."""
+def case(operation: str, files: WorkloadFiles, scale: Scale) -> Measure | str:
+    """What is run for one operation over a workload, or why there is nothing."""
     try:
-        return measure(build(scale.cargo_profile), operation, files, Path(files.path).parent, scale.repeat)
+        program = build(scale.cargo_profile)
     except Unavailable as error:
         return str(error)
+    return partial(measure, command(program, operation, files, Path(files.path).parent))
 
 
 def command(program: Path, operation: str, files: WorkloadFiles, folder: Path) -> list[str]:
@@ -57,19 +60,12 @@ def command(program: Path, operation: str, files: WorkloadFiles, folder: Path) -
     return [str(program), operation, files.path, str(config)]
 
 
-def measure(program: Path, operation: str, files: WorkloadFiles, folder: Path, repeat: int) -> Row:
-    """The fastest of `repeat` runs as a row. Raises Unavailable when the program refuses."""
-    rows = [_run(command(program, operation, files, folder)) for _ in range(repeat)]
-    best = min(rows, key=lambda row: float(row["seconds"]))
-    return _row(best) | {"seconds_of_all_runs": [round(row["seconds"], 4) for row in rows]}
-
-
-def _run(arguments: list[str]) -> dict[str, Any]:
+def measure(arguments: list[str]) -> Row:
+    """One run of the program as a row. Raises Unavailable when it refuses."""
     done = subprocess.run(arguments, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         raise Unavailable(f"{arguments[1]} failed, see above")
-    row: dict[str, Any] = json.loads(done.stdout)
-    return row
+    return _row(json.loads(done.stdout))
 
 
 def _row(found: dict[str, Any]) -> Row:

@@ -40,13 +40,6 @@ def in_own_process(function: Callable[..., Row], *, package: Path | None = None,
     return row
 
 
-def fastest(runs: int, function: Callable[..., Row], **arguments: Any) -> Row:
-    """The fastest of `runs` runs, with the seconds of all of them."""
-    rows = [in_own_process(function, **arguments) for _ in range(runs)]
-    best = min(rows, key=lambda row: float(row["seconds"]))
-    return best | {"seconds_of_all_runs": [row["seconds"] for row in rows]}
-
-
 def _main() -> None:
     module, _, name = sys.argv[1].partition(":")
     row = getattr(importlib.import_module(module), name)(**json.load(sys.stdin))

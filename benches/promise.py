@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from benches import bus, figures
 from benches.bare_socket import RECEIVE_BYTES, BareSocket
 from benches.latency import percentiles
-from benches.process import Row, in_own_process
+from benches.process import Row
 from benches.scale import Scale
+from benches.turns import Measure, fresh, one_by_one
 from benches.watch import Daemon, Stalled, Watch, last_lines
 from tallystick import Engine
 from tallystick.bus.embedded import EmbeddedServer
@@ -44,7 +45,7 @@ _GRANTED: Final = b'"status":"granted"'
 
 def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
     """Rows `rate-N` for N requests per second, `service-N` for the same by way of the service, and `pipelined`."""
-    rows: dict[str, Row] = {}
+    cases: dict[str, Measure] = {}
     rate, on_time = scale.promise_rate, round(scale.promise_rate * scale.promise_seconds)
     for name, requests, per_s in (
         (f"rate-{rate}", on_time, rate),
@@ -53,8 +54,8 @@ def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
     ):
         if only in ("", name):
             case: dict[str, Any] = {"folder": str(folder / name), "requests": requests, "rate": per_s}
-            rows[name] = in_own_process(measure, **case, service=name.startswith("service"))
-    return rows
+            cases[name] = fresh(measure, **case, service=name.startswith("service"))
+    return one_by_one("promise", cases)
 
 
 def measure(folder: str, requests: int, rate: int, service: bool) -> Row:

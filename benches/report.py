@@ -24,7 +24,7 @@ _COLUMNS: Final = (
 )  # fmt: skip
 _ALSO: Final = (
     "counted", "bytes_per_key", "bytes_per_position", "p50_ms", "p99_ms", "p99.9_ms", "snapshot_bytes_per_s",
-    "restore_bytes_per_s", "replay_events_per_s", "recovery", "state_hash", "balance_hash",
+    "restore_bytes_per_s", "replay_events_per_s", "recovery", "spread_percent", "state_hash", "balance_hash",
 )  # fmt: skip
 _SAME_WORK: Final[dict[str, tuple[str, Callable[[str], str]]]] = {
     "in-process": ("state_hash", lambda name: name.rpartition("-")[2]),

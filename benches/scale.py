@@ -43,7 +43,7 @@ class Scale:
     blocked_seconds: float = field(default=600.0, kw_only=True)
     seed: int = field(default=1, kw_only=True)
     repeat: int = field(default=3, kw_only=True)
-    """Runs of each case; the fastest counts, all are kept."""
+    """Runs of each case, in turns; the one of median time is the row, all are kept."""
     cargo_profile: str = field(default="release", kw_only=True)
     """How the program for single operations is built. Tests take `dev`: it is compiled with the tests in Rust."""
 

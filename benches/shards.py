@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from benches import columns, in_process, workloads
-from benches.process import Row, fastest
+from benches.process import Row
 from benches.scale import Scale
+from benches.turns import Measure, fresh, in_turns, measurable
 
 SHARDS: Final = (1, 2, 4, 8, 16)
 
@@ -20,17 +21,13 @@ def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
     files = workloads.write("peak", folder, scale) if wanted else None
     if files is None:
         return {}
-    rows: dict[str, Row] = {}
+    cases: dict[str, Measure | str] = {}
     for name in wanted:
         form, shards = name.split("-")
         if form == "lines":
             checked = {"checked_events": scale.checked_events, "shards": int(shards)}
-            rows[name] = fastest(scale.repeat, in_process.measure, **files.arguments, **checked)
+            cases[name] = fresh(in_process.measure, **files.arguments, **checked)
         else:
-            found = columns.case(files, scale, shards=int(shards))
-            if isinstance(found, str):
-                print(f"{name:<18} not measured: {found}")
-                continue
-            rows[name] = found
-        rows[name]["shards"] = int(shards)
-    return rows
+            cases[name] = columns.case(files, scale, shards=int(shards))
+    rows = in_turns("shards", measurable(cases), scale.repeat)
+    return {name: row | {"shards": int(name.split("-")[1])} for name, row in rows.items()}

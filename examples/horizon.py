@@ -45,13 +45,13 @@ def ledger() -> Engine:
 
 def horizon(engine: Engine, mode: promise.Mode) -> Steps:
     """The figures of a mode, where they change."""
-    return promise.promise(engine, [PLACE], mode=mode, horizon=True)["answers"][0]["horizon"]
+    return engine.promise([PLACE], mode=mode, horizon=True)["answers"][0]["horizon"]
 
 
 def main() -> None:
     """Asks what a shop would ask, and draws what it is told."""
     engine = ledger()
-    (answer,) = promise.promise(engine, [PLACE], quantity=30, explain=True)["answers"]
+    (answer,) = engine.promise([PLACE], quantity=30, explain=True)["answers"]
     print(f"today: {answer['available']}; 30 of them: {answer['earliest']}")
     bound = answer["explain"]
     print(f"because of {bound['bucket']}, when safety stock is {bound['safety_stock']}")

@@ -1,4 +1,4 @@
-"""Suite: all peers one after the other on the same file; who cannot be measured here is named."""
+"""Suite: all peers in turns on the same file; who cannot be measured here is named."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from benches import workloads
 from benches.peers import bytewax, duckdb, engine, nats_callback, plain_python, postgres, redis, sqlite
-from benches.process import Row, fastest
+from benches.process import Row
 from benches.scale import Scale
+from benches.turns import Measure, fresh, in_turns
 
 
 class Peer(NamedTuple):
@@ -26,7 +27,7 @@ def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
     """One row per peer that could be measured."""
     files = workloads.write("peers", folder, scale, events=scale.peer_events)
     assert files is not None, "the workload needs no data"
-    rows: dict[str, Row] = {}
+    cases: dict[str, Measure] = {}
     for peer in _peers(files.config):
         if only not in ("", peer.name):
             continue
@@ -35,8 +36,8 @@ def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
         if reason:
             print(f"{peer.name:<18} not measured: {reason}")
             continue
-        rows[peer.name] = fastest(scale.repeat, peer.measure, path=files.path, **peer.arguments)
-    return rows
+        cases[peer.name] = fresh(peer.measure, path=files.path, **peer.arguments)
+    return in_turns("peers", cases, scale.repeat)
 
 
 def _peers(config: str) -> tuple[Peer, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benches.process import Row
+from benches.progress import Steps
 from benches.scale import Scale
 
 CASES: Final = Path(__file__).with_name("test_engine.py")
@@ -22,7 +23,9 @@ def run(folder: Path, scale: Scale, only: str) -> dict[str, Row]:
         "--benchmark-min-rounds=3",
     ]  # fmt: skip
     command += ["-k", only.replace("-", "_")] if only else []
-    done = subprocess.run(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    with Steps("surface", 1) as steps:
+        steps.begin(only or "all cases")
+        done = subprocess.run(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode == 5 and only:  # Nothing of that name.
         return {}
     if done.returncode != 0:
@@ -39,15 +42,16 @@ def _name(case: str) -> str:
 def _row(case: dict[str, Any]) -> Row:
     stats, info = case["stats"], case["extra_info"]
     of, count = info["of"], info["count"]
-    per = {f"{of}s_per_s": round(count / stats["min"])}
+    per = {f"{of}s_per_s": round(count / stats["median"])}
     if of != "byte":
-        per[f"ns_per_{of}"] = round(stats["min"] / count * 1e9, 1)
+        per[f"ns_per_{of}"] = round(stats["median"] / count * 1e9, 1)
         per[f"cpu_ns_per_{of}"] = round(info["cpu_s"] / count * 1e9, 1)
     return {
         "units": f"{of}s",
         "count": count,
-        "seconds": stats["min"],
-        "median_seconds": stats["median"],
+        "seconds": stats["median"],
+        "fastest_seconds": stats["min"],
+        "slowest_seconds": stats["max"],
         "stddev_seconds": stats["stddev"],
         "rounds": stats["rounds"],
         **per,

@@ -35,19 +35,30 @@ if TYPE_CHECKING:
         SnapshotError,
         TallystickError,
     )
+    from tallystick.client.blocking import Client
     from tallystick.client.directives import (
         acknowledge,
         approve,
         assign,
         configure,
-        correct,
+        correct_event,
         deny,
         discard,
         resolve,
-        void,
+        void_event,
     )
     from tallystick.client.promise import atp_figures
     from tallystick.client.work import WorkItem
+    from tallystick.errors import (
+        BusError,
+        NoAnswer,
+        NoDaemon,
+        OperationError,
+        PublishError,
+        RequestRefused,
+        StreamError,
+        UsageError,
+    )
     from tallystick.outcome import Outcome
     from tallystick.quantity import to_decimal, to_thousandths
 
@@ -57,39 +68,71 @@ __all__ = [
     "OUTCOMES",
     "SCALE",
     "Batch",
+    "BusError",
+    "Client",
     "ConfigError",
     "Engine",
     "EngineFault",
     "ExceptionRecord",
     "Flush",
     "ForkError",
+    "NoAnswer",
+    "NoDaemon",
+    "OperationError",
     "Outcome",
     "Position",
     "Positions",
+    "PublishError",
     "Reference",
+    "RequestRefused",
     "SequenceError",
     "SnapshotError",
+    "StreamError",
     "TallystickError",
+    "UsageError",
     "WorkItem",
     "acknowledge",
     "approve",
     "assign",
     "atp_figures",
     "configure",
-    "correct",
+    "correct_event",
     "deny",
     "discard",
     "resolve",
     "to_decimal",
     "to_thousandths",
-    "void",
+    "void_event",
 ]
 
-_DIRECTIVES = ("acknowledge", "approve", "assign", "configure", "correct", "deny", "discard", "resolve", "void")
+_DIRECTIVES = (
+    "acknowledge",
+    "approve",
+    "assign",
+    "configure",
+    "correct_event",
+    "deny",
+    "discard",
+    "resolve",
+    "void_event",
+)
+_ERRORS = (
+    "BusError",
+    "NoAnswer",
+    "NoDaemon",
+    "OperationError",
+    "PublishError",
+    "RequestRefused",
+    "StreamError",
+    "UsageError",
+)
+_MODULES = ("aio", "promise", "records")
 _HOMES = (
     dict.fromkeys(__all__, "tallystick._engine")
     | dict.fromkeys(_DIRECTIVES, "tallystick.client.directives")
+    | dict.fromkeys(_ERRORS, "tallystick.errors")
     | {
+        "Client": "tallystick.client.blocking",
         "Outcome": "tallystick.outcome",
         "WorkItem": "tallystick.client.work",
         "atp_figures": "tallystick.client.promise",
@@ -103,6 +146,8 @@ def __getattr__(name: str) -> Any:
     """Imports a public name on first use (PEP 562)."""
     if name == "__version__":
         return import_module("importlib.metadata").version("tallystick")
+    if name in _MODULES:
+        return import_module(f"tallystick.{name}")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'tallystick' has no attribute {name!r}")
@@ -112,4 +157,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """The public names, whether they were used yet or not."""
-    return sorted({*globals(), *__all__, "__version__"})
+    return sorted({*globals(), *__all__, *_MODULES, "__version__"})

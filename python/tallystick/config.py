@@ -316,11 +316,13 @@ class Config:
         return "\n".join(lines[1:]) + "\n"
 
 
-def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Config:
+def load(
+    path: Path | None = None, environment: Mapping[str, str] | None = None, nats: Mapping[str, Any] | None = None
+) -> Config:
     """Reads and validates the configuration; without a path, defaults and environment alone.
 
-    Relative folders and files are relative to the folder of the configuration file. Raises ConfigurationError with
-    one line that names file, line, key and cure.
+    `nats`: settings of [nats] that a caller gives, where they are not None. Relative folders and files are relative to
+    the folder of the configuration file. Raises ConfigurationError with one line that names file, line, key and cure.
     """
     source = config_text.read(path)
     known = {*PROCESS_TABLES, *ENGINE_TABLES}
@@ -333,9 +335,9 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
         elif not isinstance(content, dict):
             raise ConfigurationError(f"{source.place('', table)}: {table} must be a table; write [{table}]")
     keys: dict[str, list[str]] = {name: [item.name for item in fields(kind)] for name, kind in PROCESS_TABLES.items()}
-    overrides = config_text.from_environment(
-        os.environ if environment is None else environment, keys | {"engine": [], "safety_stock": ["default"]}
-    )
+    given = dict(os.environ if environment is None else environment)
+    given |= {config_engine.variable("nats", key): str(one) for key, one in (nats or {}).items() if one is not None}
+    overrides = config_text.from_environment(given, keys | {"engine": [], "safety_stock": ["default"]})
     folder = path.parent if path else Path()
     settings: list[Setting] = []
     tables = {

@@ -5,9 +5,9 @@ Every message is one line that names the place and the cure. Refused events are 
 | exit status | class | what it means |
 |---|---|---|
 | 0 | `StoppedAtStart` | it was told to stop before it had begun |
-| 1 | `OperationError`, `PublishError` | anything else |
+| 1 | `OperationError`, `PublishError`, `RequestRefused` | anything else |
 | 2 | `UsageError`, `ConfigurationError` | bad usage or configuration |
-| 3 | `BusError` | no server, no connection, or the server lacks what is needed |
+| 3 | `BusError`, `NoDaemon`, `NoAnswer` | no server, no connection, or the server lacks what is needed |
 | 4 | `StreamError` | a stream cannot keep the promises, or is not the one that the snapshot remembers |
 | 5 | `SnapshotUnfit`, `SnapshotWriteError` | a snapshot belongs to something else, or cannot be written |
 | 6 | `LogGap` | messages of the event stream are missing |
@@ -17,11 +17,20 @@ Every message is one line that names the place and the cure. Refused events are 
 | 10 | `StoppedUnpublished` | it stopped as it was told, and some output still waits; the next start publishes it |
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class OperationError(Exception):
-    """A failure that ends the command. The message is one line for people."""
+    """A failure that ends the command, or a call of the client. The message is one line for people.
+
+    >>> from tallystick import Client
+    >>> try:
+    ...     Client("mars://10.0.0.5")
+    ... except OperationError as error:
+    ...     print(type(error).__name__)
+    ConfigurationError
+    """
 
     exit_code: ClassVar[int] = 1
 
@@ -33,7 +42,11 @@ class StoppedAtStart(OperationError):
 
 
 class PublishError(OperationError):
-    """Something could not be put onto a stream."""
+    """Something could not be put onto a stream, or nobody knows whether it was: the line says which.
+
+    >>> issubclass(PublishError, OperationError)
+    True
+    """
 
 
 class OutputCut(PublishError):
@@ -44,8 +57,25 @@ class OutputCut(PublishError):
         super().__init__(f"stream {stream} lost messages that it had acknowledged; start again to tell them once more")
 
 
+class RequestRefused(OperationError):
+    """The engine refused a request, of a reservation for example. `answer` is what it said, `outcome` as what.
+
+    >>> RequestRefused({"outcome": "unknown_reference", "why": "there is no group north"}).outcome
+    'unknown_reference'
+    """
+
+    def __init__(self, answer: Mapping[str, Any]) -> None:
+        self.answer = answer
+        self.outcome = str(answer.get("outcome"))
+        super().__init__(f"refused as {self.outcome}: {answer.get('why') or 'no reason was given'}")
+
+
 class UsageError(OperationError):
-    """The command was called with something that it cannot use."""
+    """The command, or the client, was called with something that it cannot use. Nothing was done.
+
+    >>> issubclass(UsageError, OperationError)
+    True
+    """
 
     exit_code = 2
 
@@ -55,13 +85,37 @@ class ConfigurationError(UsageError):
 
 
 class BusError(OperationError):
-    """There is no usable server: none found, none reached, refused, too old, without JetStream, or lost for good."""
+    """There is no usable server: none found, none reached, refused, too old, without JetStream, or lost for good.
+
+    >>> BusError.exit_code
+    3
+    """
 
     exit_code = 3
 
 
+class NoDaemon(BusError):
+    """The server is there, and no daemon listens: nothing was done.
+
+    >>> issubclass(NoDaemon, BusError)
+    True
+    """
+
+
+class NoAnswer(BusError, TimeoutError):
+    """Nobody answered in time. What was asked may be in the log all the same: ask again under the same key.
+
+    >>> issubclass(NoAnswer, BusError) and issubclass(NoAnswer, TimeoutError)
+    True
+    """
+
+
 class StreamError(OperationError):
-    """A stream cannot keep the promises, or is not the one that was read before."""
+    """A stream cannot keep the promises, or is not the one that was read before; or nobody listens to a subject.
+
+    >>> issubclass(StreamError, OperationError)
+    True
+    """
 
     exit_code = 4
 

@@ -10,7 +10,7 @@ Quantities are in units and exact: int, or `Decimal`, never a float. Times are R
 """
 
 from decimal import Decimal
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 Amount = int | Decimal
 """A quantity in units."""
@@ -294,3 +294,155 @@ class Signal(TypedDict):
     sequence: int
     log_time: str
     recent_demand: NotRequired[RecentDemand]
+
+
+class Signals(TypedDict):
+    """What is to be ordered, and how many signals stand in all."""
+
+    sequence: int
+    total: int
+    signals: list[Signal]
+
+
+class AtpPosition(TypedDict):
+    """A position: what can be promised of it today, and all that makes that up (docs/claims.md §6)."""
+
+    sku: str
+    location: str
+    atp: Amount
+    on_hand: Amount
+    reserved: Amount
+    allocated: Amount
+    picked: Amount
+    in_transit: Amount
+    quarantine: Amount
+    damaged: Amount
+    ordered: Amount
+    unpicked: Amount
+    safety_stock: Amount
+    pending: Amount
+    on_hand_atp: Amount
+    version: int
+    lot: NotRequired[str]
+    owner: NotRequired[str]
+
+
+class Atp(TypedDict):
+    """The positions of a SKU; what is unknown has none."""
+
+    sequence: int
+    positions: list[AtpPosition]
+
+
+class Part(TypedDict):
+    """What was granted of a location of a group."""
+
+    location: str
+    quantity: Amount
+
+
+class GrantedLine(TypedDict):
+    """What was granted of a line; where that is not all: how much there is, and from when on there is enough."""
+
+    sku: str
+    quantity: Amount
+    location: NotRequired[str]
+    group: NotRequired[str]
+    lot: NotRequired[str]
+    owner: NotRequired[str]
+    available: NotRequired[Amount]
+    earliest: NotRequired[str | None]
+    parts: NotRequired[list[Part]]
+
+
+class Reserved(TypedDict):
+    """The engine's answer to a request for a promise (docs/promise.md §3)."""
+
+    source: str
+    id: str
+    status: Literal["granted", "partly", "insufficient", "changed", "refused"]
+    """`changed`: the position has another version than the one that was named."""
+    outcome: str
+    quantity: Amount
+    """Granted in all."""
+    lines: list[GrantedLine]
+    sequence: int
+    expires: NotRequired[str | None]
+    version: NotRequired[int]
+    why: NotRequired[str]
+
+
+class Settled(TypedDict):
+    """The engine's answer to a post, a void or a change of a reservation."""
+
+    source: str
+    id: str
+    status: Literal["posted", "voided", "changed", "waiting", "insufficient", "refused"]
+    """`waiting`: nobody requested the reservation yet."""
+    outcome: str
+    quantity: NotRequired[Amount]
+    sequence: NotRequired[int]
+    why: NotRequired[str]
+
+
+class Blocked(TypedDict):
+    """What the daemon cannot do just now."""
+
+    what: str
+    reason: str
+    cure: str
+    since: str
+
+
+class SnapshotTaken(TypedDict):
+    """The newest snapshot. Times and sizes are None where an earlier process wrote it."""
+
+    sequence: int
+    at: str | None
+    age_s: Amount | None
+    took_s: Amount | None
+    bytes: int | None
+
+
+class Connection(TypedDict):
+    """The daemon's connection to its server: since when, and why it was not there."""
+
+    state: str
+    since: str
+    reason: str | None
+
+
+class Status(TypedDict):
+    """How the daemon is, and how far (docs/daemon.md)."""
+
+    state: Literal["running", "catching up", "blocked", "disconnected", "stopping"]
+    headline: str
+    """The whole in one sentence for people."""
+    ready: bool
+    not_ready: list[str]
+    sequence: int
+    """Log sequence that is applied."""
+    stream_end: int
+    lag: int
+    lag_s: Amount
+    published_sequence: int
+    unpublished: int
+    events: int
+    outcomes: dict[str, int]
+    positions: int
+    snapshot_sequence: int
+    snapshot: SnapshotTaken
+    blocked: list[Blocked]
+    answers: int
+    answers_failed: int
+    requests_pending: int
+    ticks: int
+    reconnects: int
+    waiting_messages: int
+    """That arrived and wait to be applied."""
+    unpublished_bytes: int
+    published_messages: int
+    config_fingerprint: str
+    connection: Connection
+    intake_closed: str | None
+    state_hash: NotRequired[str]

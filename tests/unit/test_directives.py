@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tallystick import acknowledge, approve, assign, configure, correct, deny, discard, resolve, void
+from tallystick import acknowledge, approve, assign, configure, correct_event, deny, discard, resolve, void_event
 from tallystick.cli import decide, policy
 from tallystick.client import directives
 
@@ -14,9 +14,9 @@ from tallystick.client import directives
 @pytest.mark.parametrize(
     ("made", "kind", "data"),
     [
-        (void("wms", "e1", source="wms"), "event.voided", {"target": {"source": "wms", "id": "e1"}}),
+        (void_event("wms", "e1", source="wms"), "event.voided", {"target": {"source": "wms", "id": "e1"}}),
         (
-            correct("wms", "e1", {"quantity": "2.50"}, source="erp"),
+            correct_event("wms", "e1", {"quantity": "2.50"}, source="erp"),
             "event.corrected",
             {"target": {"source": "wms", "id": "e1"}, "event": {"quantity": "2.50"}},
         ),

@@ -47,6 +47,21 @@ def test_promise_is_there_under_its_public_name() -> None:
     assert all(getattr(promise, name) is getattr(home, name) for name in home.__all__)
 
 
+def test_public_modules_need_no_import_of_their_own() -> None:
+    code = "import tallystick\nassert tallystick.promise.reserve and tallystick.aio.Client and tallystick.records.Atp"
+    assert "tallystick.aio" in _modules_after(code)
+
+
+def test_a_name_means_one_thing() -> None:
+    import tallystick
+
+    # To void is to give a reservation back; who takes an event back says so.
+    assert not {"void", "correct", "reserve", "post", "change"} & set(tallystick.__all__)
+    assert not hasattr(tallystick.promise, "promise"), "Engine.promise asks"
+    assert b'"event.voided"' in tallystick.void_event("wms", "1", source="wms")
+    assert b'"reservation.voided"' in tallystick.promise.void("shop", "r1")
+
+
 def test_public_names() -> None:
     import tallystick
 

@@ -212,7 +212,7 @@ def test_an_engine_is_asked() -> None:
     batch = engine.apply([RECEIVED, coming, taken], 1, noon_ns)
     ((subject, answer),) = batch.answers
     assert (subject, json.loads(answer)["status"]) == ("in.1", "granted")
-    found = promise.promise(engine, [PLACE, {"sku": "B", "location": "DC1"}], quantity=20, horizon=True)
+    found = engine.promise([PLACE, {"sku": "B", "location": "DC1"}], quantity=20, horizon=True)
     here, nowhere = found["answers"]
     assert (here["available"], here["enough"], here["earliest"]) == (Decimal("7.5"), False, "2026-11-25")
     assert here["horizon"] == [["2026-11-21", Decimal("7.5")], ["2026-11-25", Decimal("27.75")]]
@@ -226,4 +226,4 @@ def test_an_engine_is_asked() -> None:
 def test_what_is_wrong_with_a_question_is_named(name: str) -> None:
     asked: Any = {name: "no_such"}
     with pytest.raises(ValueError, match=name):
-        promise.promise(Engine(), [PLACE], **asked)
+        Engine().promise([PLACE], **asked)

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from tallystick import exact_json
 from tallystick.cli import promised, reserve
 from tallystick.errors import NotGranted, OperationError
 
@@ -66,16 +65,17 @@ def test_a_terminal_without_unicode_gets_ascii(monkeypatch: pytest.MonkeyPatch) 
     assert "\n".join(promised.picture(FOUND["answers"][0]["horizon"], 40)).isascii()
 
 
-def answer(status: str, **more: Any) -> bytes:
+def answer(status: str, **more: Any) -> dict[str, Any]:
     whole = {"source": "shop", "id": "r1", "status": status, "outcome": "applied", "quantity": 2, "sequence": 7}
-    return exact_json.dumps({**whole, **more})
+    return {**whole, **more}
 
 
 def test_what_was_granted_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     parts = [{"location": "DC1", "quantity": 1}, {"location": "DC2", "quantity": 1}]
     lines = [{"sku": "A", "group": "east", "quantity": 2, "available": 2, "earliest": None, "parts": parts}]
     whole = answer("partly", lines=lines, expires="2026-11-21T20:15:00.123456789Z")
-    reserve._judge([reserve._print_reserved(whole, "A", quiet=False)])
+    reserve._print_reserved(whole, "A")
+    reserve._judge([whole])
     assert capsys.readouterr().out.splitlines() == [
         "shop/r1: partly, 2 held until 2026-11-21T20:15:00Z (log 7)",
         "  A group east: 2 (1 DC1, 1 DC2); available 2; enough at no time in the horizon",

@@ -1,10 +1,9 @@
 """Typed records: what the engine answers has the members of its type, exact numbers, and a JSON twin."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
-from types import NoneType, UnionType
-from typing import Any, Final, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Final, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
 import pytest
 
@@ -12,6 +11,7 @@ from tallystick import Engine, acknowledge, configure, records
 from tallystick.client import promise as promised
 from tallystick.client.promise import Line, Place, reserve, schedule
 from tallystick.exact_json import dumps
+from tests.shapes import fits
 
 NOW_NS: Final = 1_767_600_000_000_000_000
 LAMP: Final[Place] = {"sku": "LAMP", "location": "DC1"}
@@ -172,36 +172,3 @@ def collect(value: Any, kind: Any, into: dict[str, set[str]]) -> None:
     elif get_origin(kind) is list:
         for member in value:
             collect(member, get_args(kind)[0], into)
-
-
-def fits(value: object, kind: Any) -> str:
-    """Where a value differs from its type; nothing where it does not."""
-    if get_origin(kind) is NotRequired:
-        return fits(value, get_args(kind)[0])
-    if is_typeddict(kind):
-        assert isinstance(value, dict)
-        hints = get_type_hints(kind)
-        if unknown := value.keys() - hints.keys():
-            return f"{kind.__name__} has no {sorted(unknown)}"
-        if missing := kind.__required_keys__ - value.keys():
-            return f"{kind.__name__} lacks {sorted(missing)}"
-        return "; ".join(filter(None, (fits(member, hints[name]) for name, member in value.items())))
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is list:
-        assert isinstance(value, list)
-        return "; ".join(filter(None, (fits(member, arguments[0]) for member in value)))
-    if origin in (dict, Mapping):
-        assert isinstance(value, dict)
-        return "; ".join(filter(None, (fits(member, arguments[1]) for member in value.values())))
-    if origin in (Union, UnionType):
-        return "" if any(not fits(value, one) for one in arguments if accepts(value, one)) else f"{value!r}: {kind}"
-    if origin is Literal:
-        return "" if value in arguments else f"{value!r}: {kind}"
-    return "" if accepts(value, kind) else f"{value!r}: {kind}"
-
-
-def accepts(value: object, kind: Any) -> bool:
-    if kind is Any:
-        return not isinstance(value, float)
-    plain = get_origin(kind) or (dict if is_typeddict(kind) else kind)
-    return type(value) is plain or (plain is NoneType and value is None)

@@ -103,7 +103,7 @@ def _not_reached(settings: Nats, link: Link) -> BusError:
     elif "maximum" in text:
         cure = "raise max_connections of the server or of the account"
     return BusError(
-        f"no connection to {settings.shown} within {settings.connect_timeout_s:g} s"
+        f"no connection to {settings.shown} within {round(settings.connect_timeout_s, 1):g} s"
         f"{f': {reason}' if reason else ''}; {cure}"
     )
 

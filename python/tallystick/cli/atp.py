@@ -10,7 +10,8 @@ from tallystick.cli.bus import Reach
 
 if TYPE_CHECKING:
     from tallystick.client.client import Client
-    from tallystick.client.promise import Place
+    from tallystick.client.promise import Place, Promise
+    from tallystick.records import AtpPosition
 
 _TRIES: Final = 3
 """How often both questions are asked until they are answered at the same place of the log."""
@@ -99,7 +100,6 @@ def atp(  # noqa: PLR0913, PLR0917 (an option each)
 def _promised(
     reach: Reach, sku: str, location: str | None, group: str | None, asked: dict[str, Any], *, as_json: bool
 ) -> None:
-    from tallystick import exact_json
     from tallystick.cli import promised
     from tallystick.errors import UsageError
 
@@ -107,60 +107,39 @@ def _promised(
         raise UsageError("give a LOCATION or --group, not both")
     if asked["quantity"] is not None:
         asked["quantity"] = _number(asked["quantity"])
-    places, answer = reach.ask(lambda client: _ask(client, sku, location, group, asked))
-    found = exact_json.loads(answer) if places else {"answers": []}
-    if as_json:
-        told = {name: found[name] for name in ("sequence", "log_time", "mode") if name in found}
-        for place, one in zip(places, found["answers"], strict=True):
-            usual = {"bucket": found["bucket"], "freshness": "firm"}
-            records.show([{**told, **place, **usual, **one}])
-    elif not places:
-        typer.echo(f"{sku}: no stock was ever seen")
+    places, found = reach.ask(lambda client: _ask(client, sku, location, group, asked))
+    if found is None:
+        if not as_json:
+            typer.echo(f"{sku}: no stock was ever seen")
+    elif as_json:
+        told = {"sequence": found["sequence"], "log_time": found["log_time"], "mode": found["mode"]}
+        records.show({**told, **place, **one} for place, one in zip(places, found["answers"], strict=True))
     else:
         promised.show(places, found)
 
 
 async def _ask(
     client: "Client", sku: str, location: str | None, group: str | None, asked: dict[str, Any]
-) -> "tuple[list[Place], bytes]":
+) -> "tuple[list[Place], Promise | None]":
     """Where was asked, and the answer. Without a place, all positions that the ledger has are asked about."""
-    from tallystick.bus.questions import PROMISE_SUBJECT
-    from tallystick.client.promise import question
-
     places: list[Place] = [{"sku": sku, "group": group}] if group is not None else []
     if group is None:
-        places = [_place(position) for position in (await _positions(client, sku, location))["positions"]]
+        places = [_place(position) for position in (await client.atp(sku, location))["positions"]]
         if not places and location is not None:
             places = [{"sku": sku, "location": location}]
-    if not places:
-        return [], b""
-    return places, await client.ask(PROMISE_SUBJECT, question(places, **asked))
-
-
-async def _positions(client: "Client", sku: str, location: str | None) -> dict[str, Any]:
-    from tallystick import exact_json
-    from tallystick.bus.questions import ATP_SUBJECT
-
-    asked = {"sku": sku} if location is None else {"sku": sku, "location": location}
-    found: dict[str, Any] = exact_json.loads(await client.ask(ATP_SUBJECT, asked))
-    return found
+    return places, await client.promise(places, **asked) if places else None
 
 
 async def _shelf(
     client: "Client", sku: str, location: str | None
-) -> tuple[int, list[dict[str, Any]], dict[shelf.Names, str]]:
+) -> "tuple[int, list[AtpPosition], dict[shelf.Names, str]]":
     """The log sequence, the positions, and of those that days to come lessen or increase, the day that binds."""
-    from tallystick import exact_json
-    from tallystick.bus.questions import PROMISE_SUBJECT
-    from tallystick.client.promise import question
-
     for _ in range(_TRIES):
-        found = await _positions(client, sku, location)
+        found = await client.atp(sku, location)
         ahead = [one for one in found["positions"] if one["atp"] != one["on_hand_atp"]]
         if not ahead:
             return found["sequence"], found["positions"], {}
-        asked = question([_place(one) for one in ahead], explain=True)
-        told = exact_json.loads(await client.ask(PROMISE_SUBJECT, asked))
+        told = await client.promise([_place(one) for one in ahead], explain=True)
         if told["sequence"] == found["sequence"]:
             break
     else:  # The log never stands still: the figures are right, only which day binds is not known.
@@ -172,7 +151,7 @@ async def _shelf(
     return found["sequence"], found["positions"], known
 
 
-def _place(position: dict[str, Any]) -> "Place":
+def _place(position: "AtpPosition") -> "Place":
     place: Place = {"sku": position["sku"], "location": position["location"]}
     if "lot" in position:
         place["lot"] = position["lot"]

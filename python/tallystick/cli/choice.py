@@ -7,7 +7,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tallystick.client.client import Client
+    from tallystick.client.exceptions import Filters
     from tallystick.client.work import WorkItem
 
 UNRESOLVED: Final = "unresolved"
@@ -54,11 +55,11 @@ class Choice:
         since = triage.since(self.since, datetime.now(UTC)) if self.since is not None else None
         triage.check_known("--severity", self.filters.get("severity"), triage.SEVERITIES)
         if self.filters.get("code") or self.filters.get("owner"):
-            known = await facts(client)
+            known = await client.exceptions.stats()
             triage.check_known("--code", self.filters.get("code"), known["codes"])
             triage.check_known("--team", self.filters.get("owner"), known["teams"])
-        asked = {"state": state, **self.filters, "since": since}
-        found = [item async for item in client.items(asked, events=events)]
+        filters = cast("Filters", self.filters)
+        found = [item async for item in client.exceptions.each(state, since=since, events=events, **filters)]
         if not found:
             await self._check_guessed(client)
         return found
@@ -72,7 +73,7 @@ class Choice:
         given = {name: value for name, value in self.filters.items() if name in _GUESSED and value is not None}
         if not given:
             return
-        seen = [item async for item in client.items({"state": "all"})]
+        seen = [item async for item in client.exceptions.each("all")]
         for name, value in given.items():
             known = sorted({str(getattr(item, _GUESSED[name])) for item in seen} - {"None"})
             if value not in known and difflib.get_close_matches(value, known, n=1, cutoff=0.5):
@@ -86,13 +87,6 @@ class Choice:
 
 
 _WORDS: Final = {"owner": "team"}
-
-
-async def facts(client: "Client") -> Any:
-    """Returns the daemon's counts, with all codes, teams and operators that there are."""
-    from tallystick.bus import questions
-
-    return await client.answer_to(questions.STATS, {})
 
 
 _OPTIONS: Final = {

@@ -41,10 +41,8 @@ def claims(
 
         tallystick claims --sku 4711 --location DC1 --json
     """
-    from tallystick.bus import questions
-
     asked: dict[str, Any] = {"document": document, "sku": sku, "location": location, "limit": limit}
-    found = Reach(config, server, timeout_s).ask(lambda client: client.answer_to(questions.CLAIMS, asked))
+    found = Reach(config, server, timeout_s).ask(lambda client: client.claims(**asked))
     if as_json:
         records.show({"sequence": found["sequence"], **one} for one in found["lines"])
     elif not found["lines"]:

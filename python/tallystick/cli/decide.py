@@ -12,13 +12,11 @@ import typer
 
 from tallystick.cli import items, options
 from tallystick.cli.bus import Reach
-from tallystick.cli.choice import Choice, Yes, choosing, confirm, facts, numbered
+from tallystick.cli.choice import Choice, Yes, choosing, confirm, numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from tallystick.client import exceptions
     from tallystick.client.client import Client
-    from tallystick.client.verbs import Told
     from tallystick.client.work import WorkItem
 
 Numbers = Annotated[
@@ -60,6 +58,11 @@ class Speaker:
         """What stands in each directive."""
         given = {"reason": self.note, "person": self.person}
         return {name: text for name, text in given.items() if text is not None}
+
+    @property
+    def words(self) -> "exceptions.Speaker":
+        """The speaker as the client takes it."""
+        return {"reason": self.note, "person": self.person, "operator": self.operator}
 
 
 def _login_name() -> str | None:
@@ -248,31 +251,22 @@ def _say(
     if bool(numbers) == choice.is_given:
         raise UsageError("give the numbers of exceptions, or options such as --code that say which; see --help")
 
-    async def decide(client: "Client") -> "list[tuple[int, str | None, WorkItem | None, Told]]":
-        await check_operator(client, speaker, team)
+    async def decide(client: "Client") -> "list[exceptions.Decision]":
+        await client.exceptions.check_speaker(speaker.operator, team)
         meant = await _meant(client, what, numbers, choice, yes=yes, as_json=as_json)
-        return await _publish(client, what, meant, speaker, team)
+        return await client.exceptions.decide(what, meant, speaker.words, team)
 
     said = reach.run(decide)
-    for number, outcome, item, told in said:
+    for one in said:
         if as_json:
-            state = item.state if item is not None else None
-            answer = {"number": number, "outcome": outcome, "state": state, "holds": told.holds, "message": told.words}
-            typer.echo(exact_json.dumps(answer).decode())
+            state = one.item.state if one.item is not None else None
+            answer = {"number": one.number, "outcome": one.outcome, "state": state, "holds": one.holds}
+            typer.echo(exact_json.dumps({**answer, "message": one.message}).decode())
         else:
-            typer.echo(told.words)
-    if failed := [number for number, _, _, told in said if not told.holds]:
+            typer.echo(one.message)
+    if failed := [one.number for one in said if not one.holds]:
         listed = ", ".join(map(str, failed[:10])) + (f" and {len(failed) - 10} more" if len(failed) > 10 else "")
         raise OperationError(f"{len(failed)} of {len(said)} not done: exception {listed}")
-
-
-async def check_operator(client: "Client", speaker: Speaker, team: str | None = None) -> None:
-    """Raises UsageError for an operator, or a team, that the daemon's configuration does not name."""
-    from tallystick.client import triage
-
-    known = await facts(client)
-    triage.check_known("--operator", speaker.operator, known["operators"])
-    triage.check_known("TEAM", team, known["teams"])
 
 
 async def _meant(
@@ -283,7 +277,7 @@ async def _meant(
     from tallystick.errors import UsageError
 
     if numbers:
-        return [verbs.check(what, number, await client.item(number)) for number in dict.fromkeys(numbers)]
+        return [verbs.check(what, number, await client.exceptions.show(number)) for number in dict.fromkeys(numbers)]
     found = await choice.items(client, events=True)
     if what in verbs.DECISIONS:
         found = [item for item in found if item.code in verbs.DECIDABLE]
@@ -294,38 +288,3 @@ async def _meant(
         items.print_groups(found)
     confirm(f"{what} {numbered(found)}{choice.in_words()}", yes=yes)
     return found
-
-
-async def _publish(
-    client: "Client", what: str, meant: "Sequence[WorkItem]", speaker: Speaker, team: str | None
-) -> "list[tuple[int, str | None, WorkItem | None, Told]]":
-    """Of each exception the outcome of what was said (`unchanged` if nothing was), how it is then, and what to say."""
-    import uuid
-
-    from tallystick.client import directives, verbs
-
-    build = getattr(directives, what)
-    words = () if team is None else (team,)
-    known = {item.number: verbs.already(what, item, team) for item in meant}
-    ids = {item.number: str(uuid.uuid4()) for item in meant if known[item.number] is None}
-    made = [
-        build(number, *words, source=speaker.operator, directive_id=one, **speaker.members)
-        for number, one in ids.items()
-    ]
-    causes: dict[str | None, str] = {}
-    outcomes: dict[int, str | None] = {}
-    if made:
-        await client.until_applied(max(await client.publish_all(made)))
-        answers = await client.answers([(speaker.operator, one) for one in ids.values()])
-        outcomes = dict(zip(ids, answers, strict=True))
-        if any(outcome not in ("applied", "absorbed") for outcome in answers):
-            causes = {item.id: item.cause async for item in client.items({"source": speaker.operator})}
-    said: list[tuple[int, str | None, WorkItem | None, Told]] = []
-    for item in meant:
-        if (told := known[item.number]) is not None:
-            said.append((item.number, "unchanged", item, told))
-            continue
-        outcome, now = outcomes[item.number], await client.item(item.number)
-        cause = causes.get(ids[item.number])
-        said.append((item.number, outcome or "refused", now, verbs.done(what, item, now, outcome, cause)))
-    return said

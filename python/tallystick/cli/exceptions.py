@@ -4,19 +4,13 @@ What they do about it is in `decide` and `repair`.
 """
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from tallystick.cli import decide, items, options, repair, tables
 from tallystick.cli.bus import Reach
 from tallystick.cli.choice import Choice, choosing
-
-if TYPE_CHECKING:
-    from tallystick.bus.jetstream import JetStream
-    from tallystick.client.client import Client
-    from tallystick.client.history import Deed
-    from tallystick.config import Config
 
 app = typer.Typer(
     help="What is wrong, and what to do about it.",
@@ -124,7 +118,7 @@ def show(
 
         tallystick exceptions show 17 --json
     """
-    item = Reach(config, server, timeout_s).run(lambda client: client.item(number))
+    item = Reach(config, server, timeout_s).run(lambda client: client.exceptions.show(number))
     if item is None:
         raise _unknown(number)
     if as_json:
@@ -147,18 +141,7 @@ def history(
 
         tallystick exceptions history 17
     """
-    from tallystick.errors import OperationError
-
-    async def look(client: "Client", bus: "JetStream", settings: "Config") -> "list[Deed]":
-        from tallystick.client.history import history as deeds_of
-
-        try:
-            item = await client.item(number)
-        except OperationError:  # No daemon: the whole stream is looked through.
-            item = None
-        return await deeds_of(bus, settings, number, item.first_seen if item is not None else None)
-
-    found = Reach(config, server, timeout_s).look_back(look)
+    found = Reach(config, server, timeout_s).run(lambda client: client.exceptions.history(number))
     if not found:
         raise _unknown(number)
     if as_json:
@@ -182,9 +165,8 @@ def stats(
         tallystick exceptions stats
     """
     from tallystick import exact_json
-    from tallystick.bus import questions
 
-    found = Reach(config, server, timeout_s).run(lambda client: client.answer_to(questions.STATS, {}))
+    found = Reach(config, server, timeout_s).run(lambda client: client.exceptions.stats())
     if as_json:
         typer.echo(exact_json.dumps(found).decode())
         return
@@ -195,7 +177,7 @@ def stats(
     if found["by_code"]:
         figures = ("open", "acknowledged")
         table = tables.table("code", "owner", "severity", "oldest", *figures, numbers=figures)
-        for row in found["by_code"]:
+        for row in map(dict[str, Any], found["by_code"]):
             names = [tables.plain(row.get(name) or "") for name in ("code", "owner", "severity")]
             minute = f"{row['oldest'][:10]} {row['oldest'][11:16]}Z" if row.get("oldest") else ""
             table.add_row(*names, minute, *(f"{row[name]:,}" for name in figures))

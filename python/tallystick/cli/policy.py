@@ -7,7 +7,7 @@ import typer
 
 from tallystick.cli import options, records, tables
 from tallystick.cli.bus import Reach
-from tallystick.cli.decide import Speaker, check_operator
+from tallystick.cli.decide import Speaker
 
 if TYPE_CHECKING:
     from tallystick.client.client import Client
@@ -152,16 +152,16 @@ async def _publish(client: "Client", event: bytes, speaker: Speaker, what: str) 
     from tallystick.client.work import sentence
     from tallystick.errors import OperationError, UsageError
 
-    await check_operator(client, speaker)
+    await client.exceptions.check_speaker(speaker.operator)
     (tried,) = (await client.answer_to(questions.WHAT_IF, {"events": [event.decode()]}))["outcomes"]
     if tried["outcome"] not in ("applied", "absorbed"):
         raise UsageError(f"{what}: nothing was sent. {sentence(tried.get('cause') or tried['outcome'])}".rstrip("."))
     made = exact_json.loads(event)
-    sequence = await client.publish(event)
+    sequence = await client.put(event)
     await client.until_applied(sequence)
     outcome = (await client.answers([(made["source"], made["id"])]))[0]
     if outcome not in ("applied", "absorbed"):
-        async for item in client.items({"source": made["source"]}):
+        async for item in client.exceptions.each("all", source=made["source"]):
             if item.id == made["id"]:
                 raise OperationError(f"the change was refused as {item.code}: {item.cause}; {item.cure}")
         raise OperationError(f"the change was refused; see why: tallystick exceptions list --source {made['source']}")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tallystick.cli import options, tables
-from tallystick.cli.bus import connected
 from tallystick.cli.check import show_problems, show_rows, verdict
 from tallystick.cli.maps import load_map
 from tallystick.cli.progress import byte_progress
@@ -209,10 +208,12 @@ async def _publish(
 ) -> "Published":
     from tallystick.bus.jetstream import JetStream
     from tallystick.bus.streams import covers, ensure_input, find_input
+    from tallystick.client.client import Client
     from tallystick.client.producer import publish_file
     from tallystick.errors import UsageError
 
-    async with connected(settings.nats, server) as connection:
+    async with Client(server, config=settings) as client:
+        connection = client.connection
         # Where a ledger was made of the stream, one that is gone must not be made anew: it would be thrown away.
         was_read = any(settings.snapshots.folder.glob("snapshot-*.tally"))
         stream = await (find_input if was_read else ensure_input)(JetStream(connection), settings.input)

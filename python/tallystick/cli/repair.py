@@ -123,7 +123,7 @@ async def _repair_one(
     from tallystick.client.work import sentence
     from tallystick.errors import OperationError, UsageError
 
-    item = await client.item(number)
+    item = await client.exceptions.show(number)
     if item is None:
         raise UsageError(f"there is no exception {number}; see: tallystick exceptions list")
     if file is not None:
@@ -142,12 +142,10 @@ async def _repair_one(
     if not tried.is_taken:
         same = "" if changes or file else "; change it with --set or --file"
         raise OperationError(f"not sent, because it would be refused again as {tried.why}{same}")
-    sequence = await client.publish(event)
-    await client.until_applied(sequence)
-    now = await client.item(number)
-    outcome = (await client.answers([repairs.key_of(event)]))[0]
+    sent = await client.exceptions.send_again(item, event)
+    sequence, now, taken = sent.sequence, sent.item, sent.is_taken
+    outcome = str(sent.outcome) if sent.outcome is not None else None
     state = now.state if now is not None else "gone"
-    taken = outcome in repairs.TAKEN
     if as_json:
         answer = {"number": number, "sequence": sequence, "outcome": outcome, "state": state}
         typer.echo(exact_json.dumps(answer).decode())
@@ -188,10 +186,10 @@ async def _repair_all(
     if not good:
         raise OperationError(f"nothing was sent: {_reasons(tried, len(chosen) - len(whole))}")
     confirm(f"send {tables.counted(len(good), 'event')} again", yes=yes)
-    last = max(await client.publish_all(one.event for one in good))
+    last = max(await client.put_all(one.event for one in good))
     await client.until_applied(last)
     meant = {one.item.number for one in good}
-    left_open = [item.number async for item in client.items({"state": "unresolved", "code": code})]
+    left_open = [item.number async for item in client.exceptions.each(code=code)]
     still = len(meant.intersection(left_open))
     if as_json:
         answer = {"sent": len(good), "left_out": left, "resolved": len(good) - still, "unresolved": still + left}

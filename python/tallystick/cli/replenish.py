@@ -39,10 +39,8 @@ def replenish(
 
         tallystick replenish --location DC1 --json
     """
-    from tallystick.bus import questions
-
     asked: dict[str, Any] = {"sku": sku, "location": location, "limit": limit}
-    found = Reach(config, server, timeout_s).ask(lambda client: client.answer_to(questions.REPLENISH, asked))
+    found = Reach(config, server, timeout_s).ask(lambda client: client.replenish(**asked))
     if as_json:
         records.show(found["signals"])
     elif not found["signals"]:

@@ -1,5 +1,6 @@
 """`tallystick reservations`: who holds what."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import typer
@@ -46,11 +47,9 @@ def reservations(  # noqa: PLR0913, PLR0917 (an option each)
 
         tallystick reservations --sku 4711 --location DC1 --json
     """
-    from tallystick.bus import questions
-
     asked: dict[str, Any] = {"document": document, "sku": sku, "location": location, "limit": limit}
-    asked["leaks"] = leaks or None
-    found = Reach(config, server, timeout_s).ask(lambda client: client.answer_to(questions.RESERVATIONS, asked))
+    asked["leaks"] = leaks
+    found = Reach(config, server, timeout_s).ask(lambda client: client.reservations(**asked))
     if as_json:
         records.show({"sequence": found["sequence"], **one} for one in found["reservations"])
     elif not found["reservations"]:
@@ -60,7 +59,7 @@ def reservations(  # noqa: PLR0913, PLR0917 (an option each)
     records.left_out(len(found["reservations"]), found["total"], "the longest held first", CURE, as_json=as_json)
 
 
-def _print_live(found: dict[str, Any]) -> None:
+def _print_live(found: Mapping[str, Any]) -> None:
     table = tables.table("reservation", "document", "what is held", "expires", whole=["expires"])
     for one in found["reservations"]:
         lines = [

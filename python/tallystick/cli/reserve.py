@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from tallystick import plain_text
-from tallystick.cli import options, promised
+from tallystick.cli import options, promised, records
 from tallystick.cli.bus import Reach
 
 if TYPE_CHECKING:
+    from tallystick.bus.requests import RequestKind
     from tallystick.client.client import Client
 
 TIMEOUT_S: Final = 10.0
@@ -110,16 +111,18 @@ def reserve(  # noqa: PLR0913, PLR0917 (an option each)
     asked |= {"policy": "partial" if partial else None, "document": document, "line": line, "source": source}
     mistakes.check({**asked, "id": id_})
 
-    async def ask(client: "Client") -> bytes:
+    async def ask(client: "Client") -> dict[str, Any]:
         # Who asks again under the same id gets the answer that was given.
         if id_ is None or (await client.answers([(source, id_)]))[0] is None:
             await mistakes.check_place(client, asked)
-        return await _ask(client, RESERVE.subject, {**asked, "id": id_})
+        return await _ask(client, RESERVE, {**asked, "id": id_})
 
     answer = Reach(config, server, timeout_s).run(ask)
     if as_json:
-        typer.echo(answer)
-    _judge([_print_reserved(answer, sku, quiet=as_json)])
+        records.show([answer])
+    else:
+        _print_reserved(answer, sku)
+    _judge([answer])
 
 
 def post(
@@ -143,7 +146,7 @@ def post(
     from tallystick.bus.requests import POST
 
     said = {"quantity": quantity, "rest": "keep" if keep else None}
-    _settle("posted", POST.subject, targets, said, speaker, Reach(config, server, timeout_s), as_json=as_json)
+    _settle("posted", POST, targets, said, speaker, Reach(config, server, timeout_s), as_json=as_json)
 
 
 def void(
@@ -164,7 +167,7 @@ def void(
     from tallystick.bus.requests import VOID
 
     said = {"quantity": quantity}
-    _settle("voided", VOID.subject, targets, said, speaker, Reach(config, server, timeout_s), as_json=as_json)
+    _settle("voided", VOID, targets, said, speaker, Reach(config, server, timeout_s), as_json=as_json)
 
 
 def change(
@@ -191,7 +194,7 @@ def change(
     if quantity is None and ttl is None:
         raise UsageError("give --quantity, --ttl, or both")
     said = {"quantity": quantity, "ttl": ttl}
-    _settle("changed", CHANGE.subject, [target], said, speaker, Reach(config, server, timeout_s), as_json=as_json)
+    _settle("changed", CHANGE, [target], said, speaker, Reach(config, server, timeout_s), as_json=as_json)
 
 
 def _place(words: list[str], group: str | None) -> dict[str, Any]:
@@ -218,7 +221,7 @@ def _number(text: str) -> Decimal:
 
 def _settle(
     deed: str,
-    subject: str,
+    kind: "RequestKind",
     targets: list[str],
     said: Mapping[str, str | None],
     speaker: str | None,
@@ -226,7 +229,6 @@ def _settle(
     *,
     as_json: bool,
 ) -> None:
-    from tallystick import exact_json
     from tallystick.client import asked as mistakes
     from tallystick.errors import UsageError
 
@@ -240,50 +242,37 @@ def _settle(
     for source, id_ in keys:
         mistakes.check({**members, "source": source, "id": id_})
 
-    async def say(client: "Client") -> list[bytes]:
+    async def say(client: "Client") -> list[dict[str, Any]]:
         known = [await mistakes.reservation(client, *key) for key in keys]
-        answers = []
+        answers: list[dict[str, Any]] = []
         for (source, id_), one in zip(keys, known, strict=True):
             if (told := mistakes.ended(deed, one["end"])) is not None:
-                answers.append(
-                    exact_json.dumps({"status": "unchanged", "end": one["end"], "why": told[0], "holds": told[1]})
-                )
+                answers.append({"status": _UNCHANGED, "end": one["end"], "why": told[0], "holds": told[1]})
                 continue
             target = {"source": source, "id": id_}
-            answers.append(await _ask(client, subject, {"source": speaker or source, "target": target, **members}))
+            answers.append(await _ask(client, kind, {"source": speaker or source, "target": target, **members}))
         return answers
 
-    found = []
-    for target, answer in zip(targets, reach.run(say), strict=True):
+    found = reach.run(say)
+    for target, answer in zip(targets, found, strict=True):
         if as_json:
-            typer.echo(answer)
-        found.append(_print_settled(answer, target, quiet=as_json))
+            records.show([answer])
+        else:
+            _print_settled(answer, target)
     _judge(found)
 
 
-async def _ask(client: "Client", subject: str, asked: Mapping[str, Any]) -> bytes:
-    """The engine's answer. Raises BusError, which tells the id, when none came in time."""
-    import uuid
+async def _ask(client: "Client", kind: "RequestKind", asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The engine's answer, refusals among them. Raises BusError, which tells the key, when none came in time."""
+    from tallystick.errors import RequestRefused
 
-    from tallystick.errors import BusError
-
-    known = {name: value for name, value in asked.items() if value is not None}
-    known.setdefault("id", str(uuid.uuid4()))
     try:
-        return await client.ask(subject, known)
-    except BusError as error:
-        raise BusError(
-            f"{error}; nobody knows whether it is in the log, so ask again under the same key: "
-            f"{known['source']}/{known['id']}"
-        ) from error
+        return await client.request(kind, asked)
+    except RequestRefused as error:
+        return dict(error.answer)
 
 
-def _print_reserved(reply: bytes, sku: str, *, quiet: bool) -> dict[str, Any]:
-    from tallystick import exact_json
-
-    answer: dict[str, Any] = exact_json.loads(reply)
-    if quiet:
-        return answer
+def _print_reserved(answer: Mapping[str, Any], sku: str) -> None:
     until = f" until {promised.second(answer['expires'])}" if answer.get("expires") else ""
     held = f", {promised.figure_text(answer['quantity'])} held{until}" if answer["status"] in _HELD else ""
     key = plain_text.printable(f"{answer['source']}/{answer['id']}")
@@ -299,20 +288,14 @@ def _print_reserved(reply: bytes, sku: str, *, quiet: bool) -> dict[str, Any]:
         if "earliest" in line:
             text += f"; enough {'on ' + str(line['earliest']) if line['earliest'] else 'at no time in the horizon'}"
         typer.echo(plain_text.printable(text))
-    return answer
 
 
-def _print_settled(reply: bytes, target: str, *, quiet: bool) -> dict[str, Any]:
-    from tallystick import exact_json
-
-    answer: dict[str, Any] = exact_json.loads(reply)
+def _print_settled(answer: Mapping[str, Any], target: str) -> None:
     if answer["status"] == _UNCHANGED:
-        if not quiet:
-            typer.echo(plain_text.printable(f"{target} {answer['why']}."))
-    elif not quiet:
-        quantity = f" {promised.figure_text(answer['quantity'])}" if answer.get("quantity") is not None else ""
-        typer.echo(plain_text.printable(f"{target}: {answer['status']}{quantity}{_place_in_log(answer)}"))
-    return answer
+        typer.echo(plain_text.printable(f"{target} {answer['why']}."))
+        return
+    quantity = f" {promised.figure_text(answer['quantity'])}" if answer.get("quantity") is not None else ""
+    typer.echo(plain_text.printable(f"{target}: {answer['status']}{quantity}{_place_in_log(answer)}"))
 
 
 def _place_in_log(answer: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """`tallystick sources`: who speaks, how well, and how late."""
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -28,9 +29,7 @@ def sources(
 
         tallystick sources wms-east --json
     """
-    from tallystick.bus import questions
-
-    found = Reach(config, server, timeout_s).ask(lambda client: client.answer_to(questions.SOURCES, {"source": source}))
+    found = Reach(config, server, timeout_s).ask(lambda client: client.sources(source))
     if as_json:
         records.show(found)
     elif not found:
@@ -41,7 +40,7 @@ def sources(
             _print_more(found[0])
 
 
-def _print(found: list[dict[str, Any]]) -> None:
+def _print(found: Sequence[Mapping[str, Any]]) -> None:
     figures = ("events", "refused", "quality", "lag", "held", "gaps")
     notes = ["notes"] if any(map(_notes, found)) else []
     table = tables.table("source", *figures, *notes, numbers=figures)
@@ -57,7 +56,7 @@ def _print(found: list[dict[str, Any]]) -> None:
         )
 
 
-def _notes(row: dict[str, Any]) -> str:
+def _notes(row: Mapping[str, Any]) -> str:
     """What is special about a source."""
     special = [
         f"team {row['team']}" if row.get("team") else "",
@@ -68,7 +67,7 @@ def _notes(row: dict[str, Any]) -> str:
     return ", ".join(one for one in special if one)
 
 
-def _print_more(row: dict[str, Any]) -> None:
+def _print_more(row: Mapping[str, Any]) -> None:
     outcomes = ", ".join(f"{count:,} {name}" for name, count in row["outcomes"].items() if count)
     typer.echo(f"outcomes: {outcomes or 'none'}")
     for gap in row["open_gaps"]:

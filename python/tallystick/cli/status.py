@@ -1,13 +1,17 @@
 """`tallystick status`: how the daemon is, in one sentence and its figures."""
 
 import time
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tallystick.cli import options, records
 from tallystick.cli.bus import Reach
 from tallystick.plain_text import printable
+
+if TYPE_CHECKING:
+    from tallystick.client.client import Client
 
 NOT_READY = 3
 """Exit status where a daemon answers and is not ready; the same as where none answers."""
@@ -37,14 +41,12 @@ def status(
 
         tallystick status --watch
     """
-    from tallystick import exact_json
-    from tallystick.bus import questions
 
-    async def ask(client: Any) -> int:
+    async def ask(client: "Client") -> int:
         import asyncio
 
         while True:
-            told = exact_json.loads(await client.ask(questions.STATUS_SUBJECT, {}))
+            told = await client.status()
             if as_json:
                 records.show([told])
             elif watch:
@@ -58,7 +60,7 @@ def status(
     return Reach(config, server, timeout_s).run(ask)
 
 
-def describe(told: dict[str, Any]) -> str:
+def describe(told: Mapping[str, Any]) -> str:
     """What a status says, for people: a sentence, what is blocked, and the figures."""
     lines = [told["headline"]]
     # The headline has the first of what is blocked in full.

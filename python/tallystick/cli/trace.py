@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tallystick.cli import options, records, tables
-from tallystick.cli.bus import connected
 from tallystick.cli.progress import message_progress
 
 if TYPE_CHECKING:
@@ -86,8 +85,7 @@ async def _trace(
     from tallystick.client.trace import trace as trace_flow
     from tallystick.errors import OperationError
 
-    async with connected(settings.nats, server, timeout_s) as connection:
-        client = Client(connection, settings.input.subject, timeout_s=timeout_s)
+    async with Client(server, config=settings, timeout_s=timeout_s) as client:
 
         async def answers(keys: Sequence[tuple[str, str]]) -> Sequence[str | None]:
             try:
@@ -97,7 +95,7 @@ async def _trace(
 
         with message_progress() as on_progress:
             return await trace_flow(
-                JetStream(connection),
+                JetStream(client.connection),
                 settings,
                 correlation,
                 answers,

@@ -89,8 +89,7 @@ async def _ask(
 
     bus = JetStream(client.connection)
     found = await looked_for.trail(bus, client, settings, position, since_s=since_s, last=last)
-    asked = {"sku": position["sku"], "location": position["location"], "limit": questions.CLAIMS_MAX}
-    told = await client.answer_to(questions.CLAIMS, asked)
+    told = await client.claims(sku=position["sku"], location=position["location"], limit=questions.CLAIMS_MAX)
     names = {name: position[name] for name in ("location", "lot", "owner")}
     lines = []
     for line in told["lines"]:

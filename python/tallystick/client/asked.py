@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from tallystick import exact_json
 from tallystick.bus import questions
 from tallystick.errors import UsageError
+from tallystick.quantity import to_thousandths
 
 if TYPE_CHECKING:
-    from tallystick.client.client import Client
+    from tallystick.client.wire import Wire
 
 _BYTES_MAX: Final = {"sku": 64, "location": 64, "group": 64, "channel": 64, "document": 64, "source": 64} | {
     "line": 32,
@@ -25,26 +26,34 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]
 
 
 def check(asked: Mapping[str, Any]) -> None:
-    """Raises UsageError for what can be seen to be wrong. What is None was not asked.
+    """Raises UsageError for what can be seen to be wrong, TypeError for a float. What is None was not asked.
 
     >>> from decimal import Decimal
     >>> check({"sku": "LAMP", "quantity": Decimal(3), "due": "2026-12-01", "ttl": "15m"})
     >>> check({"due": "tomorrow"})
     Traceback (most recent call last):
-    tallystick.errors.UsageError: --due: tomorrow is no day; give 2026-12-01, or 2026-12-01T08:00:00Z
+    tallystick.errors.UsageError: due: tomorrow is no day; give 2026-12-01, or 2026-12-01T08:00:00Z
     """
     for name, most in _BYTES_MAX.items():
         text = asked.get(name)
+        if isinstance(text, int) and name == "line":
+            continue
+        if text is not None and not isinstance(text, str):
+            raise UsageError(f"{name}: {text!r} is no text; give one")
         if text is not None and not (0 < len(text.encode("utf-8", "surrogatepass")) <= most and text.isprintable()):
             raise UsageError(f"{name}: {text[:70]!r} is no name; give 1 to {most} bytes that can be printed")
-    quantity = asked.get("quantity")
-    if quantity is not None and not 0 < quantity <= 10**12:
-        raise UsageError(f"quantity: {quantity} cannot be held; give more than zero, and 10^12 at most")
+    if (quantity := asked.get("quantity")) is not None:
+        try:
+            thousandths = to_thousandths(quantity)
+        except ValueError as error:
+            raise UsageError(f"quantity: {error}") from error
+        if not 0 < thousandths <= 10**15:
+            raise UsageError(f"quantity: {quantity} cannot be held; give more than zero, and 10^12 at most")
     due, ttl = asked.get("due"), asked.get("ttl")
     if due is not None and day_of(due) is None:
-        raise UsageError(f"--due: {due} is no day; give 2026-12-01, or 2026-12-01T08:00:00Z")
+        raise UsageError(f"due: {due} is no day; give 2026-12-01, or 2026-12-01T08:00:00Z")
     if ttl is not None and (_TTL.fullmatch(ttl) is None or not ttl.strip("0msdh")):
-        raise UsageError(f"--ttl: {ttl} is no time to hold it; give 90s, 15m, 2h, 1d or none")
+        raise UsageError(f"ttl: {ttl} is no time to hold it; give 90s, 15m, 2h, 1d or none")
 
 
 def day_of(due: str) -> date | None:
@@ -61,7 +70,7 @@ def day_of(due: str) -> date | None:
         return None
 
 
-async def check_place(client: "Client", asked: Mapping[str, Any]) -> None:
+async def check_place(client: "Wire", asked: Mapping[str, Any]) -> None:
     """Raises UsageError for a place that was never heard of, or a day that lies beyond the horizon."""
     place = {name: asked[name] for name in ("sku", "location", "group", "due") if asked.get(name) is not None}
     found = exact_json.loads(await client.ask(questions.PROMISE_SUBJECT, place))
@@ -79,7 +88,7 @@ async def check_place(client: "Client", asked: Mapping[str, Any]) -> None:
         )
 
 
-async def reservation(client: "Client", source: str, id_: str) -> Mapping[str, Any]:
+async def reservation(client: "Wire", source: str, id_: str) -> Mapping[str, Any]:
     """Returns a reservation, live or not. Raises UsageError if there is none under the key."""
     found = await client.answer_to(questions.RESERVATIONS, {"source": source, "id": id_})
     one: Mapping[str, Any] | None = next(iter(found["reservations"]), None)

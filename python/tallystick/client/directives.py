@@ -20,20 +20,22 @@ _SAID: Final = ("reason", "person")
 ExceptionState = Literal["acknowledged", "resolved", "discarded"]
 
 
-def void(target_source: str, target_id: str, *, source: str, directive_id: str | None = None, **more: str) -> bytes:
+def void_event(
+    target_source: str, target_id: str, *, source: str, directive_id: str | None = None, **more: str
+) -> bytes:
     """Undoes what an event did, at its own effective time.
 
     >>> from tallystick import Engine
     >>> engine = Engine()
     >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}'
-    >>> batch = engine.apply([came, void("wms", "1", source="wms")], first_sequence=1, log_time_ns=0)
+    >>> batch = engine.apply([came, void_event("wms", "1", source="wms")], first_sequence=1, log_time_ns=0)
     >>> engine.position("LAMP", "DC1").on_hand
     Decimal('0')
     """
     return directive("event.voided", source, directive_id, more, target=_target(target_source, target_id))
 
 
-def correct(
+def correct_event(
     target_source: str,
     target_id: str,
     event: Mapping[str, Any],
@@ -48,7 +50,7 @@ def correct(
     >>> engine = Engine()
     >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}'
     >>> event = {"type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": 6}
-    >>> batch = engine.apply([came, correct("wms", "1", event, source="wms")], first_sequence=1, log_time_ns=0)
+    >>> batch = engine.apply([came, correct_event("wms", "1", event, source="wms")], first_sequence=1, log_time_ns=0)
     >>> engine.position("LAMP", "DC1").on_hand
     Decimal('6')
     """

@@ -1,4 +1,4 @@
-"""Promise: what can be sold, when and to whom (docs/promise.md): questions to an engine, and directives for the log.
+"""Promise: what can be sold, when and to whom (docs/promise.md): questions and answers, and directives for the log.
 
 Quantities are in units, exact; times are RFC 3339, days are ISO dates. The functions that make a directive return bytes
 that are ready for the event stream. Whoever sends the same one again passes the same `directive_id`; without one it
@@ -36,7 +36,6 @@ __all__ = [
     "define_group",
     "move_protection",
     "post",
-    "promise",
     "protect",
     "question",
     "reschedule",
@@ -155,21 +154,15 @@ class Promise(TypedDict):
 
 
 def promise(engine: "Engine", positions: Sequence[Place], **asked: Unpack[Asked]) -> Promise:
-    """Asks what can be promised. Raises ValueError, which names the member, for a question that cannot be answered.
+    """What `Engine.promise` is. Raises ValueError, which names the member, for a question that cannot be answered."""
+    return answered(exact_json.loads(engine.promise_json(exact_json.dumps(question(positions, **asked)))))
 
-    >>> from tallystick import Engine
-    >>> engine = Engine()
-    >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}'
-    >>> batch = engine.apply([came], first_sequence=1, log_time_ns=0)
-    >>> [answer] = promise(engine, [{"sku": "LAMP", "location": "DC1"}], quantity=6)["answers"]
-    >>> answer["available"], answer["enough"]
-    (5, False)
-    """
-    found = exact_json.loads(engine.promise_json(exact_json.dumps(question(positions, **asked))))
+
+def answered(found: dict[str, Any]) -> Promise:
+    """Returns an answer, as it came from an engine or a daemon, with what the engine writes once for all places."""
     if "error" in found:
         raise ValueError(found["error"])
     for answer in found["answers"]:
-        # The engine writes once what nearly all answers share.
         answer.setdefault("bucket", found["bucket"])
         answer.setdefault("freshness", "firm")
     return cast("Promise", found)
@@ -329,7 +322,7 @@ def schedule(
     >>> lamp = {"sku": "LAMP", "location": "DC1"}
     >>> coming = schedule("supply", "PO-1", lamp, "1970-01-03", 5, source="erp")
     >>> batch = engine.apply([coming], first_sequence=1, log_time_ns=0)
-    >>> [promise(engine, [lamp], due=day)["answers"][0]["available"] for day in ("1970-01-02", "1970-01-03")]
+    >>> [engine.promise([lamp], due=day)["answers"][0]["available"] for day in ("1970-01-02", "1970-01-03")]
     [0, 5]
     """
     members = {"document": document, "line": line, "due": due, "quantity": quantity, "supplier": supplier}
@@ -386,7 +379,7 @@ def protect(
     >>> engine = Engine()
     >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}'
     >>> batch = engine.apply([came, protect("shop", {"sku": "LAMP"}, 2, source="erp")], first_sequence=1, log_time_ns=0)
-    >>> [promise(engine, [{"sku": "LAMP", "location": "DC1"}], channel=channel)["answers"][0]["available"]
+    >>> [engine.promise([{"sku": "LAMP", "location": "DC1"}], channel=channel)["answers"][0]["available"]
     ...  for channel in ("shop", "market")]
     [5, 3]
     """
@@ -418,7 +411,7 @@ def define_group(
     >>> came = b'{"id":"1","source":"wms","type":"stock.received","sku":"LAMP","location":"DC1","quantity":5}'
     >>> north = define_group("north", ["DC1", "DC2"], source="erp")
     >>> batch = engine.apply([came, north], first_sequence=1, log_time_ns=0)
-    >>> promise(engine, [{"sku": "LAMP", "group": "north"}])["answers"][0]["available"]
+    >>> engine.promise([{"sku": "LAMP", "group": "north"}])["answers"][0]["available"]
     5
     """
     members = {"group": group, "locations": list(locations) or None, "groups": list(groups) or None}

@@ -15,7 +15,7 @@ from tallystick.client.work import WorkItem
 from tallystick.errors import UsageError
 
 if TYPE_CHECKING:
-    from tallystick.client.client import Client
+    from tallystick.client.wire import Wire
 
 REPEATABLE: Final = (
     "malformed",
@@ -64,7 +64,7 @@ class Tried:
         return f"{self.outcome}: {self.cause}" if self.cause else self.outcome
 
 
-async def try_out(client: "Client", batch: Sequence[tuple[WorkItem, bytes]]) -> tuple[list[Tried], Any]:
+async def try_out(client: "Wire", batch: Sequence[tuple[WorkItem, bytes]]) -> tuple[list[Tried], Any]:
     """Asks the daemon what would become of events, and returns that, with the whole of its answer.
 
     The bytes are judged as they are, since two of a member in an event are one to whoever reads and writes it anew.

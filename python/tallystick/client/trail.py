@@ -20,7 +20,7 @@ from tallystick.client.rules import Rules, quantity_of
 from tallystick.files.elements import elements, members
 
 if TYPE_CHECKING:
-    from tallystick.client.client import Client
+    from tallystick.client.wire import Wire
     from tallystick.config import Config
 
 LOOK_BACK_MESSAGES: Final = 200_000
@@ -98,7 +98,7 @@ class _Event:
 
 async def trail(
     bus: JetStream,
-    client: "Client",
+    client: "Wire",
     config: "Config",
     position: Mapping[str, str | None],
     *,
@@ -124,7 +124,7 @@ async def trail(
     return Trail(shown, found.get("dropped_through"), looked_at)
 
 
-async def _on_hand(client: "Client", position: Mapping[str, str | None]) -> Decimal | int:
+async def _on_hand(client: "Wire", position: Mapping[str, str | None]) -> Decimal | int:
     from tallystick import exact_json
 
     asked = {"sku": position["sku"], "location": position["location"]}
@@ -171,7 +171,7 @@ def _is_about(fields: Mapping[str, Any], position: Mapping[str, str | None]) -> 
 
 
 async def _outcomes(
-    client: "Client", events: Iterable[_Event], directives: Iterable[_Event]
+    client: "Wire", events: Iterable[_Event], directives: Iterable[_Event]
 ) -> dict[tuple[str | None, str | None], str | None]:
     keys = [(source, id_) for event in (*events, *directives) for source, id_ in [event.key] if source and id_]
     return dict(zip(keys, await client.answers(keys, unposted=True), strict=True)) if keys else {}
