@@ -22,7 +22,7 @@ CARGO := $(ALONE) cargo
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-fast fast-rust fast-python test-long test-rust test-units test-bus test-python
 .PHONY: test-oldest
-.PHONY: lint audit bench fuzz sanitize
+.PHONY: lint audit bench docs fuzz sanitize
 .PHONY: wheels wheel-pgo builds test-arm clean
 
 help: ## show this list
@@ -95,6 +95,9 @@ audit: .venv/stamps/audit ## licences, bans, sources; known faults where reachab
 bench: .venv/stamps/package ## every workload, the bus, latency, growth, peers, calls; minutes (BENCH_ARGS=--tiny: seconds)
 	$(BIN)/python -m benches $(BENCH_ARGS)
 
+docs: .venv/stamps/package ## the pages as a site that needs no network: site/index.html; every link is followed
+	$(BIN)/python -m tools.site
+
 # The sanitizers that libFuzzer builds on are nightly features; the compiler is told to allow them here and nowhere else.
 FUZZ := $(ALONE) RUSTC_BOOTSTRAP=1 $(BIN)/cargo-fuzz run -O --fuzz-dir rust/fuzz
 
@@ -136,7 +139,7 @@ test-arm: wheels ## the Rust tests and the wheel for Arm, emulated by qemu where
 	$(BIN)/python wheels/check.py --run-arm dist/*aarch64.whl
 
 clean: ## remove everything that make made
-	rm -rf .venv target .demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis python/tallystick/_engine*.so
+	rm -rf .venv target .demo dist site .pages .pytest_cache .mypy_cache .ruff_cache .hypothesis python/tallystick/_engine*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # say(what is missing, how to get it): one line, then the end.

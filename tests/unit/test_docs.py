@@ -15,7 +15,7 @@ from tests.sources import BINDING, CONTRACT, ENGINE, FRAMES, PACKAGE, REFERENCE,
 DOCUMENTS: Final = sorted(
     [
         *ROOT.glob("*.md"),
-        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
         *(ROOT / "deploy").glob("*.md"),
         *(ROOT / "tests").rglob("README.md"),
     ]
@@ -126,8 +126,8 @@ def test_links_lead_somewhere(document: Path) -> None:
 def test_lines_and_sentences_are_short(document: Path) -> None:
     text = document.read_text()
     assert long_lines(text) == []
-    # What was changed is told release by release, and stays as it was written.
-    assert document.name == "CHANGELOG.md" or long_sentences(text) == []
+    # What was changed is told release by release, and stays as it was written. Docstrings are the code's.
+    assert document.name in ("CHANGELOG.md", "python.md") or long_sentences(text) == []
 
 
 def test_long_lines_and_sentences_are_found() -> None:
@@ -235,6 +235,34 @@ def test_commands_and_options_exist() -> None:
         assert set(re.findall(r"--[\w-]+", usage)) <= known[words[0]], usage
     groups = {name.rpartition(" ")[0] for name in known}
     assert named == set(known) - groups
+
+
+def unknown_commands(text: str, known: dict[str, set[str]]) -> list[str]:
+    """What a document shows of the command line, and the command line does not have."""
+    shown = re.findall(r"`tallystick ([^`]+)`", text)
+    shown += re.findall(r"^(?:\$ )?tallystick ((?!:)[^#|;\n]+)", "".join(blocks(text, "(?:sh|console)")), re.MULTILINE)
+    unknown = []
+    for usage in (" ".join(usage.split()) for usage in shown):
+        words = re.match(r"[a-z-]*(?: [a-z-]+)?", usage)
+        names = [words[0], words[0].split(" ")[0]] if words else []
+        command = next((name for name in names if name in known), None)
+        if command is None or not set(re.findall(r"(?<!\S)--[\w-]+", usage)) <= known[command] | {
+            "--help",
+            "--version",
+        }:
+            unknown.append(usage)
+    return unknown
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=label)
+def test_commands_that_are_shown_exist(document: Path) -> None:
+    assert document.name == "CHANGELOG.md" or unknown_commands(document.read_text(), commands()) == []
+
+
+def test_commands_that_are_unknown_are_found() -> None:
+    examples = "```sh\ntallystick a b --d   # d\n```\n```console\n$ tallystick a --c\n```\n"
+    found = unknown_commands(f"`tallystick a b --c`\n`tallystick z`\n{examples}", {"a b": {"--c"}, "a": set()})
+    assert found == ["z", "a b --d", "a --c"]
 
 
 def test_no_figure_waits_to_be_measured() -> None:

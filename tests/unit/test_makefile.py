@@ -15,7 +15,7 @@ from tests.sources import ROOT
 
 TARGETS: Final = {
     "help", "demo", "test", "test-fast", "test-long", "test-rust", "test-python", "lint", "audit", "bench", "fuzz",
-    "test-oldest", "sanitize", "wheels", "wheel-pgo", "builds", "test-arm", "clean",
+    "docs", "test-oldest", "sanitize", "wheels", "wheel-pgo", "builds", "test-arm", "clean",
 }  # fmt: skip
 TOOLS: Final = ("awk", "env", "find", "mkdir", "sh", "touch")
 

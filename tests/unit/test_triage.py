@@ -185,3 +185,19 @@ def test_an_exception_is_one_or_two_lines_and_no_number_breaks(
 def test_what_can_be_seen_to_be_wrong_is_not_asked(mistake: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         asked.check(mistake)
+
+
+@pytest.mark.parametrize("columns", [None, "60"])
+def test_one_exception_has_no_blanks_at_the_ends_of_lines_and_breaks_no_line_in_a_pipe(
+    columns: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    one = item(7, cause=f"stock fell to -7 {'(sold 7, had 0) ' * 8}[bold]", source="a", id="b")
+    shown.print_item(one)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert any("[bold]" in line for line in lines), "what somebody else wrote is no markup"
+    assert (f"What to do: {one.what_to_do}" in lines) == (columns is None)
+    assert columns is None or max(map(len, lines)) <= int(columns)

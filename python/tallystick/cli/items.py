@@ -91,16 +91,11 @@ def _print_rows(rows: "Sequence[Sequence[str]]", right: tuple[int, ...]) -> None
 
 def print_item(item: "WorkItem") -> None:
     """All of one: what happened in numbers, what to do about it, and the event as it was sent."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
     mover = f", {item.mover}" if item.mover else ""
-    console.print(f"[bold]exception {item.number}[/bold]: {tables.plain(item.code)}, {item.state}{tables.plain(mover)}")
-    console.print(tables.plain(sentence(item.cause)))
-    for line in numbers_of(item):
-        console.print(tables.plain(line))
-    console.print(f"[bold]What to do:[/bold] {tables.plain(item.what_to_do)}\n")
+    head = [f"exception {item.number}: {item.code}, {item.state}{mover}", sentence(item.cause), *numbers_of(item)]
+    tables.show(*map(tables.plain, [*head, f"What to do: {item.what_to_do}"]), "")
     facts = Table.grid(padding=(0, 2))
     for name in _FACTS:
         value = getattr(item, name)
@@ -122,9 +117,9 @@ def print_item(item: "WorkItem") -> None:
     for name, text in rows.items():
         if text:
             facts.add_row(name, tables.plain(text))
-    console.print(facts)
+    tables.show(facts)
     if item.original:
-        console.print("\nThe event as it was sent:")
+        typer.echo("\nThe event as it was sent:")
         typer.echo(_pretty(item.original))
         if not item.is_whole:
             typer.echo(f"… {item.event_bytes_total:,} bytes in all")

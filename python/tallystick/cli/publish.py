@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+<<<<<<< HEAD
 from tallystick.cli import options
+=======
+from tallystick.cli import options, tables
+from tallystick.cli.bus import connected
+>>>>>>> main
 from tallystick.cli.check import show_problems, show_rows, verdict
 from tallystick.cli.maps import load_map
 from tallystick.cli.progress import byte_progress
@@ -184,8 +189,8 @@ def _show(file: Path, published: "Published", seconds: float, *, as_json: bool) 
         typer.echo(orjson.dumps(published.as_dict()).decode())
     else:
         typer.echo(
-            f"{published.events:,} events in {published.messages:,} messages, all confirmed, "
-            f"in {seconds:.2f} s: {published.events / seconds:,.0f} events a second"
+            f"{tables.counted(published.events, 'event')} in {tables.counted(published.messages, 'message')}, "
+            f"all confirmed, in {seconds:.2f} s: {published.events / seconds:,.0f} events a second"
         )
         if published.messages_stored_before:
             typer.echo(f"{published.messages_stored_before:,} of the messages had been stored before")

@@ -134,12 +134,13 @@ def _reservation_line() -> Schema:
 
 VERSION: Final[Schema] = {"type": "integer", "minimum": 0, "maximum": (1 << 63) - 1}
 
+_TEAM_BYTES_MAX: Final = 32  # as the engine has it; its table of limits does not tell
 _BY_NAME: Final = {"type": "object", "additionalProperties": ref("quantity_count"), "propertyNames": ref("name")}
 
 MEMBERS: Final[dict[str, Schema]] = {
     "target": ref("target"),
     "exception": {"type": "integer", "minimum": 1, "maximum": (1 << 63) - 1},
-    "team": {"type": "string"},
+    "team": text(1, _TEAM_BYTES_MAX),
     "event": ref("event_of_stock"),
     "config": {"type": ["string", "object"]},
     "mode": ref("mode"),
