@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-<<<<<<< HEAD
-from tallystick.cli import options
-=======
 from tallystick.cli import options, tables
-from tallystick.cli.bus import connected
->>>>>>> main
 from tallystick.cli.check import show_problems, show_rows, verdict
 from tallystick.cli.maps import load_map
 from tallystick.cli.progress import byte_progress
