@@ -48,7 +48,10 @@ class Shell:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         given = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
         self._environment = (
-            given | {"PATH": path, "TALLYSTICK_NATS_URL": self.url, "PORT": str(free_port())} | dict(environment or {})
+            given
+            | {"PATH": path, "TALLYSTICK_NATS_URL": self.url, "PORT": str(free_port())}
+            | {"TALLYSTICK_PROCESS_LOG_FORMAT": "text"}  # as on a terminal
+            | dict(environment or {})
         )
 
     def __enter__(self) -> Self:
