@@ -2,6 +2,7 @@
 
 import os
 import random
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -21,6 +22,20 @@ def pytest_report_header() -> str:
 def seed() -> int:
     """One seed for the whole run; random unless it is given."""
     return int(os.environ.setdefault("TALLYSTICK_TEST_SEED", str(random.randrange(1 << 32))))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Runs one in `TALLYSTICK_TEST_SHARE` of the slow tests; which, the seed says."""
+    share = int(os.environ.get("TALLYSTICK_TEST_SHARE", "1"))
+    left_out = [
+        item
+        for item in items
+        if item.get_closest_marker("slow") and (zlib.crc32(item.nodeid.encode()) + seed()) % share
+    ]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        gone = set(left_out)
+        items[:] = [item for item in items if item not in gone]
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ from tests.integration.daemon import (
     write_config,
 )
 
+pytestmark = pytest.mark.slow
+
 
 async def back_up(client: Client, stream: str) -> tuple[dict[str, Any], list[bytes]]:
     """What `nats stream backup` does: the stream's settings and state, and its content in chunks."""

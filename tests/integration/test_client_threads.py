@@ -17,6 +17,8 @@ from tallystick.bus.embedded import EmbeddedServer
 from tallystick.bus.jetstream import JetStream
 from tests.integration.desk import at_work
 
+pytestmark = pytest.mark.slow
+
 CAME = {"id": "0", "source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": 100}
 THREADS = 16
 

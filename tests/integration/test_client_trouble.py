@@ -21,6 +21,8 @@ from tallystick.errors import ConfigurationError
 from tests.integration.daemon import configure, prove, until
 from tests.integration.servers import ConfiguredServer
 
+pytestmark = pytest.mark.slow
+
 Result = TypeVar("Result")
 CAME: dict[str, Any] = {"source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1", "quantity": 1}
 LAMP: Any = {"sku": "LAMP", "location": "DC1", "quantity": "0.5"}

@@ -8,6 +8,8 @@ import pytest
 from tests.shell import Shell
 from tests.sources import ROOT
 
+pytestmark = pytest.mark.slow
+
 COOKBOOK = ROOT / "docs" / "cookbook"
 RECIPES = sorted(path for path in COOKBOOK.glob("*.md") if path.name != "index.md")
 LINES_MAX = 120

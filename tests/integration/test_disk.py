@@ -18,6 +18,8 @@ from tallystick.config import load
 from tests.integration.daemon import ask, has_reached, prove, publish, random_messages, run_to_end, until, write_config
 from tests.integration.test_crash import said, start
 
+pytestmark = pytest.mark.slow
+
 SOON = {"snapshots": {"interval_s": 0.3}}
 LITTLE: int = 64 << 10
 

@@ -26,6 +26,8 @@ from tests.integration.daemon import has_reached, publish, random_messages, unti
 from tests.integration.test_crash import said, start
 from tests.integration.test_disk import started
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "a-token-of-this-test"
 ALL = "0.0.0.0"  # noqa: S104 (who may listen there is what is tried)
 

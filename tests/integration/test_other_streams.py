@@ -33,6 +33,8 @@ from tests.integration.daemon import (
 )
 from tests.integration.servers import ConfiguredServer, free_port
 
+pytestmark = pytest.mark.slow
+
 
 def received(number: int, quantity: int = 1) -> bytes:
     event = {"id": f"r{number}", "source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1"}

@@ -21,6 +21,8 @@ from tallystick.errors import BusError
 from tests.integration.daemon import EVENTS, ask, has_reached, until, write_config
 from tests.integration.servers import ConfiguredServer
 
+pytestmark = pytest.mark.slow
+
 PERMISSIONS = Path(__file__).parents[2] / "deploy" / "nats" / "permissions.conf"
 USERS = ("daemon", "producer", "operator")
 SERVICE = {

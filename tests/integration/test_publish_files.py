@@ -13,6 +13,8 @@ from tallystick.bus.embedded import EmbeddedServer
 from tallystick.bus.jetstream import JetStream
 from tests.unit.test_files import BROKEN, CSV, CSV_MAP, LINES, NDJSON, READ, REFUSED
 
+pytestmark = pytest.mark.slow
+
 
 async def _run(server: EmbeddedServer, folder: Path, *arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
     command = [sys.executable, "-m", "tallystick", "publish", *arguments, "--server", server.url]

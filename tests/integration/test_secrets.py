@@ -16,6 +16,8 @@ import pytest
 from tests.integration.daemon import write_config
 from tests.integration.servers import ConfiguredServer, key_pair
 
+pytestmark = pytest.mark.slow
+
 CANARY = "canary-4711"
 SEED = key_pair(nkeys.PREFIX_BYTE_USER)
 Way = tuple[dict[str, Any], dict[str, str], dict[str, Any]]

@@ -30,6 +30,8 @@ from tests.integration.daemon import (
 from tests.integration.servers import ConfiguredServer
 from tests.integration.test_disk import started
 
+pytestmark = pytest.mark.slow
+
 
 def run(path: Path, *command: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(

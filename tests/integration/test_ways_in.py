@@ -26,6 +26,8 @@ from tests.integration.daemon import ask, has_reached, publish, write_config
 from tests.integration.daemon import until as until_true
 from tests.integration.servers import ConfiguredServer, claims, credentials, key_pair
 
+pytestmark = pytest.mark.slow
+
 PASSWORD, TOKEN = "canary-password", "canary-token"
 
 
