@@ -392,17 +392,19 @@ class Pipeline:
         # Outputs first: a snapshot that knew of unpublished output would have to publish it after a restart.
         if any(self._blockages.of(stream.what) for stream in self._publisher.streams):
             return False
+        if not await self._telling.settle():
+            return False
+        await self._telling.flush()
+        if not await self._telling.settle():
+            return False
         try:
-            if not await self._publisher.settle():
-                return False
-            await self._telling.flush()
-            if not await self._publisher.settle():
-                return False
             if self._bus.client.is_connected:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._publisher.check_kept(), _ASK_S)
-        except OutputCut:  # It is seen to when the outputs are looked after next.
-            return False
+        except OutputCut:
+            await self._telling.look_after()
+            if not await self._telling.settle():
+                return False
         try:  # A restart from it would not make the answers to what came before again.
             await asyncio.wait_for(self._replies.drain(), _DRAIN_S)
         except TimeoutError:
@@ -449,12 +451,7 @@ class Pipeline:
         blocked = [found for stream in self._publisher.streams if (found := self._blockages.of(stream.what))]
         is_away = not self._bus.client.is_connected
         until = loop.time() + _BLOCKED_STOP_S if blocked or is_away else self._stop_by
-        try:
-            is_published = await self._publisher.settle(until)
-        except OutputCut as error:
-            self._unpublished = str(error).partition(";")[0]
-            return
-        if not is_published:
+        if not await self._telling.settle(until):
             reason = f"{blocked[0].what}: {blocked[0].reason}" if blocked else "it was not confirmed in time"
             self._unpublished = "the server is away" if is_away else reason
         with contextlib.suppress(TimeoutError):

@@ -86,6 +86,9 @@ class Lane:
 
     async def restart(self) -> None:
         """Forgets what waits, after the stream was cut: a retelling will have all of it."""
+        if self.task is not None:  # It may be writing to what is gone, and not know it yet.
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
         self.task = self.failure = None
         self._jobs.clear()
         self.waiting_bytes = 0
@@ -209,10 +212,14 @@ class Publisher:
         self.check()
 
     async def restart_cut(self) -> None:
-        """Begins anew on the streams that lost messages: they are cut then. Raises what else failed."""
+        """Begins anew on the streams that lost messages: they are cut then. Raises what else failed.
+
+        Who lost one may have lost the other, though nothing was written there since.
+        """
         for lane in self._lanes:
             try:
                 lane.check()
+                await lane.stream.check_kept()
             except OutputCut:
                 await lane.restart()
 

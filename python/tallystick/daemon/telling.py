@@ -107,6 +107,14 @@ class Telling:
             await self.publisher.restart_cut()
         await self.retell_if_cut()
 
+    async def settle(self, until: float | None = None) -> bool:
+        """Waits as `Publisher.settle` does; what a stream turns out to have lost is told on the way."""
+        while True:
+            try:
+                return await self.publisher.settle(until)
+            except OutputCut:
+                await self.look_after()
+
     async def retell_if_cut(self) -> None:
         """Tells all that stands to a stream that lost it, as soon as that divides no flush of the other one."""
         if not self.publisher.is_cut or not self.may_flush:
