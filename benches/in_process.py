@@ -103,7 +103,7 @@ def _python(files: WorkloadFiles, scale: Scale) -> Measure:
 
 
 Case = Callable[[WorkloadFiles, Scale], Measure | str]
-"""Gives what is to be run, or why there is nothing."""
+"""Returns what is to be run, or why there is nothing."""
 CASES: Final[dict[str, Case]] = {"engine": _engine}
 CASES_OF: Final[dict[str, dict[str, Case]]] = {
     "peak": {

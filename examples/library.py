@@ -31,7 +31,7 @@ def main() -> None:
     engine = Engine(CONFIG)
 
     # A batch is a list of messages: dicts, or JSON as bytes or text. The log's next sequence and its time, now, are
-    # found by themselves; to tell the same log again, give both.
+    # found by themselves; to tell the same log again, pass both.
     batch = engine.apply(
         [
             event(1, "received", "DC-1", Decimal("120.5")),

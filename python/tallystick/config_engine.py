@@ -16,7 +16,7 @@ from tallystick.errors import ConfigurationError
 
 DEFAULT: Final = "default"
 ANY_NAME: Final = '"…"'
-"""Stands for a name where none is given."""
+"""What is shown where there is no name."""
 _PATH: Final = re.compile(r'((?:[A-Za-z_][\w-]*)(?:\.(?:[\w-]+|"(?:[^"\\]|\\.)*")|\[\d+\])*): ')
 _KNOWN: Final = "there is no such key; known are "
 
@@ -33,7 +33,7 @@ class Setting:
     """`default`, `file:line`, or the environment variable."""
     about: str
     changes_results: bool = False
-    """Whether it is the engine's. Then its default need not stand in a file, and is not part of the fingerprint."""
+    """Whether it is the engine's. Then its default need not be in a file, and is not part of the fingerprint."""
     is_in_table: bool = True
     """Whether its table is there: some tables switch something on."""
 
@@ -90,7 +90,7 @@ def variable(table: str, key: str) -> str:
 
 
 def mistake(message: str, source: SourceText, overrides: Mapping[str, Mapping[str, str]]) -> ConfigurationError:
-    """What the engine refuses, with the place where it stands."""
+    """What the engine refuses, with its place."""
     # Lines that a parser counted are those of a text that was made from the file.
     message = re.sub(r" at line \d+ column \d+$", "", message)
     found = _PATH.match(message)

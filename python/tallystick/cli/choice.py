@@ -26,7 +26,7 @@ _GUESSED: Final = {
     "document": "document",
     "correlation": "correlationid",
 }
-"""Filters of which the daemon has no list: the option, and where the value stands in an item."""
+"""Filters of which the daemon has no list: the option, and which member of an item has the value."""
 
 Yes = Annotated[
     bool,
@@ -65,7 +65,7 @@ class Choice:
         return found
 
     async def _check_guessed(self, client: "Client") -> None:
-        """Where nothing fits, a value that stands in no exception, and much like one that does, is a mistake."""
+        """Where nothing fits, a value that no exception has, and much like one that some have, is a mistake."""
         import difflib
 
         from tallystick.client import triage
@@ -103,7 +103,7 @@ _OPTIONS: Final = {
 
 
 def choosing(prefix: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Gives a command, in place of its parameter `choice`, an option for each filter.
+    """Returns the command with an option for each filter in place of its parameter `choice`.
 
     Their variables begin with `TALLYSTICK_` and the prefix: what is set for a list must not choose what is discarded.
     """

@@ -55,7 +55,7 @@ class Speaker:
 
     @property
     def members(self) -> dict[str, str]:
-        """What stands in each directive."""
+        """Members of each directive."""
         given = {"reason": self.note, "person": self.person}
         return {name: text for name, text in given.items() if text is not None}
 

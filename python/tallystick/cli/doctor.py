@@ -29,7 +29,7 @@ def doctor(config: options.Config = None, server: options.Server = None, as_json
 
     from tallystick.doctor.examine import examine
 
-    # What the connection logs is among the findings.
+    # What the connection logs is one of the results.
     logging.getLogger().addHandler(logging.NullHandler())
 
     async def look() -> list["Finding"]:

@@ -69,7 +69,7 @@ def _row(item: "WorkItem") -> tuple[str, ...]:
 
 
 def _print_rows(rows: "Sequence[Sequence[str]]", right: tuple[int, ...]) -> None:
-    """Cells in columns. The last one is words: it stands behind the others where there is room, else below them."""
+    """Cells in columns. The last one is words: it follows the others where there is room, else it is below them."""
     width = tables.width()
     cells = [[plain_text.printable(cell) for cell in row] for row in rows]
     rooms = [max(map(len, column)) for column in zip(*cells, strict=True)]

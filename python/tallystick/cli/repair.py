@@ -215,7 +215,7 @@ async def _try_all(client: "Client", whole: "Sequence[WorkItem]") -> "tuple[list
 
 
 def _reasons(tried: "Sequence[Tried]", cut: int) -> str:
-    """Why those stay behind that do."""
+    """Why some are not sent."""
     counts: dict[str, int] = {}
     for one in tried:
         if not one.is_taken:

@@ -98,7 +98,7 @@ def _shown(names: Iterable[str], rows: Sequence[Mapping[str, Any]]) -> list[str]
 
 
 def _exact(amount: Amount) -> Amount:
-    """The same without zeros behind the point."""
+    """The number without zeros after the point."""
     return int(amount) if amount == int(amount) else amount.normalize() if isinstance(amount, Decimal) else amount
 
 

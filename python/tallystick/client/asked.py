@@ -104,7 +104,7 @@ def ended(deed: str, end: str) -> tuple[str, bool] | None:
     >>> ended("posted", "voided")
     ('was voided already; nothing changed', False)
     """
-    # What was posted is a fact, and may come behind its time; a change may ask for more than was posted.
+    # What was posted is a fact, and may come after its time; a change may ask for more than was posted.
     if end == "live" or deed == "changed" or (deed == "posted" and end == "expired"):
         return None
     is_so = deed == end or (deed == "voided" and end == "expired")

@@ -200,7 +200,7 @@ class Client(Wire):
         return cast("WhatIf", await self.answer_to(questions.WHAT_IF, {"events": texts}))
 
     async def publish(self, events: Event | Iterable[Event], *, wait: bool = False) -> list[Stored]:
-        """Puts one event or many into the log, each confirmed by the stream, and returns where they stand, in order.
+        """Puts one event or many into the log, each confirmed by the stream, and returns their log sequences, in order.
 
         With `wait`, also what became of each, once the daemon has applied them all. Whoever does not know whether an
         event was stored publishes it again: the ledger counts it once by its `source` and `id`. Directives are events,

@@ -16,7 +16,7 @@ OPERATOR: Final = "operator"
 """The source that decides on approvals, exceptions and configuration, unless `engine.operators` names others."""
 REASON_BYTES_MAX: Final = 64
 _SAID: Final = ("reason", "person")
-"""Why, and who: what stands beside the members."""
+"""Why, and who: further members."""
 ExceptionState = Literal["acknowledged", "resolved", "discarded"]
 
 

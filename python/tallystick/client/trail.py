@@ -64,7 +64,7 @@ class Row:
     voided_by: str | None = None
     """Who took it back. Then it does not count any more."""
     corrected_by: str | None = None
-    """Who put something else in its place, which is what stands here."""
+    """Who put something else in its place, which is this name."""
 
     @property
     def key(self) -> tuple[str | None, str | None]:

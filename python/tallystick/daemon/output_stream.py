@@ -1,4 +1,4 @@
-"""Output stream: the writing end of one stream. What it sends is stored once, in order, behind a fence.
+"""Output stream: the writing end of one stream. What it sends is stored once, in order, with a fence.
 
 Messages have deterministic ids and name the stream sequence that must come before them. So the stored messages are
 always a prefix of what was sent, a second writer is noticed at once, and after a crash the last stored message says

@@ -11,7 +11,7 @@ from typing import Any, Final
 from tallystick.daemon.blockages import Blockage
 
 READY_LAG_S: Final = 10.0
-"""Whoever is further behind the log's end than this is still catching up, and not ready."""
+"""Whose distance from the log's end is longer is still catching up, and not ready."""
 
 
 @dataclass(frozen=True, slots=True)

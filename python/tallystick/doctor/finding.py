@@ -35,6 +35,6 @@ def fail(check: str, text: str, cure: str) -> Finding:
 
 
 def of_error(check: str, error: Exception) -> Finding:
-    """Returns the finding that an error is; our errors name their cure behind a semicolon."""
+    """Returns the finding that an error is; our errors name their cure after a semicolon."""
     text, _, cure = " ".join(str(error).split()).partition("; ")
     return fail(check, text, cure or "see docs/operations.md")

@@ -13,7 +13,7 @@ from tallystick.config import Config
 
 
 def needed(config: Config) -> tuple[list[str], list[str]]:
-    """Returns the subjects that the daemon publishes to, and those that it subscribes to; `x` stands for any word."""
+    """Returns the subjects that the daemon publishes to, and those that it subscribes to; `x` means any word."""
     events, outputs = config.input.stream, (config.output.availability_stream, config.output.exceptions_stream)
     domain, inbox = config.nats.jetstream_domain, f"{config.nats.inbox_prefix}.x.x"
     api = f"$JS.{domain}.API" if domain else "$JS.API"
@@ -51,5 +51,5 @@ def _forbidden(rules: Mapping[str, Sequence[str]], subjects: Iterable[str]) -> I
 
 
 def _covers(pattern: str, subject: str) -> bool:
-    # A subscription may be permitted for a queue group alone, named behind the subject.
+    # A subscription may be permitted for a queue group alone, named after the subject.
     return covers(pattern.split(" ", 1)[0], subject)

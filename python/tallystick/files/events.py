@@ -101,7 +101,7 @@ def opened(name: str | Path, mapping: Mapping | None = None) -> Iterator[EventFi
 
 def _open(path: Path) -> io.BufferedReader:
     try:
-        # Far more than a pipe gives at once, so that a look sees enough.
+        # Far more than a pipe delivers at once, so that a look sees enough.
         return io.BufferedReader(io.FileIO(path), _BUFFER_BYTES)
     except OSError as error:
         raise UsageError(

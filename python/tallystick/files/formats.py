@@ -113,7 +113,7 @@ def is_by_line(text: bytes) -> bool:
 
 
 def delimiter_of(text: str, skip_lines: int = 0) -> str:
-    """Returns what stands between the columns of CSV, by its header."""
+    """Returns what separates the columns of CSV, by its header."""
     header = (text.split("\n", skip_lines + 1) + [""] * skip_lines)[skip_lines]
     return max(_DELIMITERS, key=header.count)
 

@@ -46,7 +46,7 @@ class _Splitter:
         self._lines_cut = 0
         self._depth = 0
         self._base = 0
-        """Depth at which elements stand: 1 within an array, 0 beside arrays."""
+        """Depth of elements: 1 within an array, 0 beside arrays."""
         self._in_string = False
         self._after_comma = False
 

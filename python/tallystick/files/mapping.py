@@ -25,7 +25,7 @@ _TIMES: Final = frozenset({"time", "due"})
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Text with columns in braces: what stands before each column, and what stands after the last."""
+    """Text with columns in braces: the text before each column, and the text after the last."""
 
     parts: tuple[tuple[str, str], ...]
     tail: str

@@ -37,7 +37,7 @@ class Replayed:
     engine: "Engine"
     events: int
     broken: tuple[str, ...] = ()
-    """Where the first lines stand that are no events (malformed or too large)."""
+    """Places of the first lines that are no events (malformed or too large)."""
     difference: str | None = None
     """The first difference from the reference, in one sentence. None: there is none, or it was not asked for."""
 
@@ -139,7 +139,7 @@ def _blocks(
 
 
 def _broken(file: EventFile, block: Block, batch: "Batch") -> list[str]:
-    """Where the lines of a block stand that are no events. Looked for only where there are some."""
+    """Places of the lines of a block that are no events. Looked for only where there are some."""
     if not any(batch.counts.get(name) for name in ("malformed", "too_large")):
         return []
     import numpy as np

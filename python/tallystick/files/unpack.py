@@ -63,7 +63,7 @@ def unpacked(name: str, stream: io.BufferedReader) -> io.BufferedReader:
 
 
 def look(stream: io.BufferedReader, bytes_min: int = LOOK_BYTES) -> bytes:
-    """Returns what comes next without taking it. A pipe gives less than was asked for, at least its first piece."""
+    """Returns what comes next without taking it. A pipe may return less, at least its first piece."""
     return stream.peek(bytes_min)
 
 

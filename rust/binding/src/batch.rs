@@ -1,4 +1,4 @@
-//! What an application gives back.
+//! What an application returns.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -175,7 +175,7 @@ impl Engine {
     }
 
     /// Returns the sum of each account over all positions, in thousandths of a unit, by its name. All of them together
-    /// are zero: what stands in one account was taken from another.
+    /// are zero: what is in one account was taken from another.
     ///
     ///     >>> engine = Engine()
     ///     >>> came = {"id": "1", "source": "wms", "type": "stock.received", "sku": "LAMP"}

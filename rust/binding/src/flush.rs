@@ -1,4 +1,4 @@
-//! What a flush gives back: messages for the bus.
+//! What a flush returns: messages for the bus.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};

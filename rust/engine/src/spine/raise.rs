@@ -54,7 +54,7 @@ impl Engine {
         self.flood.sequence = sequence;
     }
 
-    /// Tells of what the message raised beyond what stands by itself.
+    /// Raises one exception for all that the message raised beyond the first elements.
     pub(crate) fn end_message(&mut self, batch: &mut Batch) {
         if let Some((place, cause)) = self.flood.end() {
             let subject = self.flood.sequence.to_string();

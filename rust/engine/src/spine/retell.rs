@@ -1,4 +1,4 @@
-//! What an output stream that lost its messages is told once more: all that stands now, not what changed. Nothing is
+//! What an output stream that lost its messages is told once more: the whole state, not what changed. Nothing is
 //! taken from what waits for the next flush.
 
 use crate::diagnostics::Now;
@@ -9,7 +9,7 @@ use crate::spine::engine::{Engine, Flush};
 use tallystick_contract::exception_state::ExceptionState;
 
 impl Engine {
-    /// Everything that stands, encoded as a flush of the whole log through now: all positions in the order in which
+    /// The whole state, encoded as a flush of the whole log through now: all positions in the order in which
     /// they came into being, all exceptions that nobody has settled, and the signals to fill up.
     ///
     /// ```

@@ -43,7 +43,7 @@ fn wrong(form: Form) -> Vec<Value> {
 /// A configuration with a value at one place.
 type Put = Rc<dyn Fn(Value) -> Value>;
 
-/// Every place at which a value stands: its path, its form, and a configuration with a value there.
+/// Every place of a value: its path, its form, and a configuration with a value there.
 fn places() -> Vec<(String, Form, Put)> {
     let mut found = Vec::new();
     for table in TABLES {
