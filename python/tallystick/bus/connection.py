@@ -83,6 +83,12 @@ def denial(client: "Client", subject: str) -> str | None:
     return f"the server denies this user {subject}; permit it there (docs/security.md), or change the user in [nats]"
 
 
+def take_denial(client: "Client", subject: str) -> str | None:
+    """Returns the server's words about such a permission, and forgets them: if it still denies it, it says so again."""
+    link: Link | None = getattr(client, "link", None)
+    return link.denied.pop(subject.lower(), None) if link is not None else None
+
+
 async def _end(task: "asyncio.Task[None]") -> None:
     """Cancels a task until it is done: Python 3.11 forgets a cancellation that comes together with an answer."""
     while not task.done():

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from tallystick.bus.ways_in import WaysIn
 
 _GOODBYE_S: Final = 1.0
-_REFUSED: Final = re.compile(r'permissions violation for publish to "([^"]+)"', re.IGNORECASE)
-_REFUSALS_MAX: Final = 1_000
 
 
 class PatientClient(Client):
@@ -35,8 +33,6 @@ class PatientClient(Client):
         self.link = link
         self.jetstream_domain = domain
         """JetStream domain whose streams are meant; None: that of the server."""
-        self.refusals: dict[str, str] = {}
-        """Why the server lets nothing be published, by subject; whoever publishes there takes it out."""
         self._ways_in = ways_in
 
     @property
@@ -103,9 +99,6 @@ class PatientClient(Client):
             # Among them a largest payload that was lowered: with the next connection the server tells the new one.
             await self._process_op_err(Error(err_msg))
             return
-        refused = _REFUSED.search(err_msg)
-        if refused is not None and len(self.refusals) < _REFUSALS_MAX:
-            self.refusals[refused[1]] = f"the server lets nobody of our name publish there ({err_msg.strip(chr(39))})"
         await super()._process_err(err_msg)
 
     async def _process_op_err(self, e: Exception) -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from tallystick.bus.connection import closed_for_good
+from tallystick.bus.connection import closed_for_good, denial, take_denial
 from tallystick.bus.jetstream import ApiError, JetStream, StreamInfo
 from tallystick.daemon.blockages import Blockages
 from tallystick.daemon.outputs import (
@@ -226,12 +226,7 @@ class OutputStream:
                 raise closed_for_good(self._bus.client) from None
         # What was on its way through a connection that broke may be lost, and so may be its acks.
         self._unanswered |= self._reconnects != self._bus.client.stats["reconnects"]
-        self._unanswered |= self._refusal() is not None
-
-    def _refusal(self) -> str | None:
-        """Why the server lets nothing through to the subject, as far as it says so itself."""
-        refusals: Mapping[str, str] = getattr(self._bus.client, "refusals", {})
-        return refusals.get(self.subject)
+        self._unanswered |= denial(self._bus.client, self.subject) is not None
 
     def _begin_attempt(self, acked: int) -> None:
         self._attempt += 1  # Answers to what was sent before do not count any more.
@@ -265,8 +260,6 @@ class OutputStream:
         self._check_failure()
         reason = self._reason()
         client = self._bus.client
-        refusals: dict[str, str] = getattr(client, "refusals", {})
-        refusals.pop(self.subject, None)  # If it still holds, the next attempt hears it again.
         if self._failures or reason is not None:
             self._blockages.block(self.what, *self._told(reason))
         # What is on its way may still be stored, and must be counted.
@@ -292,8 +285,8 @@ class OutputStream:
         return reason, f"give the stream room, or change its limits; {_MEANWHILE}"
 
     def _reason(self) -> str | None:
-        if (refusal := self._refusal()) is not None:
-            return refusal
+        if (denied := take_denial(self._bus.client, self.subject)) is not None:
+            return f"the server says {denied}"
         if self._failure is None or self._failure.get("err_code") == _WRONG_LAST_SEQUENCE:
             return None
         return f"the server refuses: {self._failure.get('description')} (error {self._failure.get('err_code')})"
