@@ -17,6 +17,7 @@ import pytest
 
 from tallystick.cli.app import execute
 from tallystick.errors import UsageError
+from tallystick.files.check import check
 from tallystick.files.events import fields, opened
 from tallystick.files.json_text import json_blocks
 from tallystick.files.mapping import load_mapping
@@ -195,7 +196,7 @@ def test_a_broken_event_is_named_by_its_line(data: bytes, line: int, capsys: pyt
     assert execute(["publish", name, "--dry-run"]) == 2
     assert "Nothing would be sent." in capsys.readouterr().out
     assert execute(["replay", name]) == 0
-    assert f"tallystick: events.ndjson:{line}: no events; why: tallystick check FILE" in capsys.readouterr().err
+    assert f"tallystick: events.ndjson:{line}: no event; tallystick check FILE says why" in capsys.readouterr().err
 
 
 def test_check_says_what_and_why(capsys: pytest.CaptureFixture[str]) -> None:
@@ -465,3 +466,21 @@ def test_without_pyarrow_the_extra_is_named(
     for kind in ("Parquet", "zstd"):
         assert execute(["check", _file(READ[kind])]) == 2
         assert "pip install 'tallystick[arrow]'" in capsys.readouterr().err
+
+
+def test_a_cure_of_check_is_about_the_file_or_the_configuration(tmp_path: Path) -> None:
+    """Nothing is in the log yet, so no exception has a number."""
+    event = {"id": "1", "source": "s", "type": "stock.sold", "sku": "A", "location": "L", "quantity": 1}
+    broken = [event | {"quantity": 0}, event | {"type": "none"}, event | {"time": "soon"}, event | {"sku": ""}, {}]
+    path = tmp_path / "events.ndjson"
+    path.write_text("\n".join(map(json.dumps, broken)) + "\n{")
+    problems = check([path]).first
+    assert len(problems) == len(broken) + 1
+    assert {problem.cure for problem in problems if "NUMBER" in problem.cure or "exceptions" in problem.cure} == set()
+
+
+def test_bytes_that_no_text_has_are_no_csv(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    path.write_bytes(b"\x93,\x07;\xf1" * 40)
+    with pytest.raises(UsageError, match=r"x\.bin is binary and of no kind that is known"):
+        check([path])

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from tallystick.cli import options
+from tallystick.cli import options, tables
 from tallystick.cli.maps import load_map
 from tallystick.cli.progress import byte_progress
 
@@ -114,7 +114,7 @@ def replay(  # noqa: PLR0913, PLR0917 (an option each)
         for name, count in replayed.engine.outcome_totals().items():
             if count:
                 typer.echo(f"  {count:>14,}  {name}")
-        typer.echo(f"{summary['positions']:,} positions, state hash {summary['state_hash']}")
+        typer.echo(f"{tables.counted(len(replayed.engine), 'position')}, state hash {summary['state_hash']}")
         if reference and replayed.difference is None:
             typer.echo("The reference agrees on every outcome, every balance and the state hash.")
     if replayed.broken:
@@ -122,7 +122,7 @@ def replay(  # noqa: PLR0913, PLR0917 (an option each)
         more = totals.get("malformed", 0) + totals.get("too_large", 0) - len(replayed.broken)
         others = f" and {more:,} more" if more > 0 else ""
         print(
-            f"tallystick: {', '.join(replayed.broken)}{others}: no events; why: tallystick check FILE",
+            f"tallystick: {', '.join(replayed.broken)}{others}: no event; tallystick check FILE says why",
             file=sys.stderr,
         )
     if replayed.difference is not None:

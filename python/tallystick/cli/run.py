@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tallystick.cli import logs, options, records
+from tallystick.cli import logs, options, records, tables
 from tallystick.errors import OperationError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def run(
         return
     typer.echo(
         f"stopped cleanly at log sequence {report.sequence:,}: {report.events_total:,} events, "
-        f"{report.positions:,} positions, state hash {report.state_hash}"
+        f"{tables.counted(report.positions, 'position')}, state hash {report.state_hash}"
     )
 
 

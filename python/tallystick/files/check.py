@@ -16,7 +16,13 @@ from tallystick.files.mapping import Mapping
 if TYPE_CHECKING:
     from tallystick._engine import Checker
 
-_BY_RULES: Final = frozenset({"unknown_type", "sequence_missing", "loop"})
+_BY_RULES: Final = {
+    "unknown_type": "correct the type, or name it in the configuration: in [types], or as an alias of one",
+    "sequence_missing": "add the source's sequence to each of its events, or change its order in [sources]",
+    "loop": "do not send on what came from here",
+}
+"""What the configuration refuses, with its cure. An exception's own cure tells of the log, where nothing is yet."""
+_BY_FORM: Final = "correct it in the file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ class Report:
 
 
 def check_block(checker: "Checker", file: EventFile, block: Block, report: Report, from_line: int = 1) -> list[Problem]:
-    """Judges the events of a block that stand at `from_line` or after it, counts them, and returns the problems."""
+    """Judges the events of a block from `from_line` on, counts them, and returns the problems."""
     data, first = block.data, 0
     if block.place(0) < from_line:
         lines = data.split(b"\n")
@@ -91,6 +97,7 @@ def check_block(checker: "Checker", file: EventFile, block: Block, report: Repor
     problems = []
     for refusal in checked.refused:
         line = block.place(refusal.pop("line") + first)
+        refusal["cure"] = _BY_RULES.get(refusal["outcome"], _BY_FORM)
         problems.append(Problem(file.name, file.place(line), line, **refusal))
     return problems
 

@@ -46,6 +46,8 @@ _PACKED: Final = (
     (b"\xef\xbb\xbf", Packing.UTF_8_MARK),
 )
 _TABLES: Final = ((b"PAR1", Form.PARQUET), (b"ARROW1", Form.ARROW_FILE), (b"\xff\xff\xff\xff", Form.ARROW_STREAM))
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+"""What no text has."""
 # Each with its cure.
 _FOREIGN: Final = (
     (b"\xff\xfe\x00\x00", "UTF-32 text", "save it as UTF-8"),
@@ -123,7 +125,7 @@ def _recognise_lines(text: bytes) -> Form:
     # A broken line among events is told by its line; only what has no event at all is something else.
     if any(line.lstrip(_BLANKS).startswith((b"{", b"[")) for line in lines[1:]):
         return Form.NDJSON
-    if b"\x00" in text[:1024]:
+    if _CONTROL.search(text[:1024]):
         raise ValueError("is binary and of no kind that is known; give NDJSON, JSON, CSV, Parquet or Arrow")
     head = [line.decode("latin-1") for line in lines[:3] if line.strip(_BLANKS)]
     for delimiter in _DELIMITERS:
