@@ -1,4 +1,4 @@
-"""A whole life under deploy/nats/permissions.conf: it permits what daemon, producer and operator need, and no more."""
+"""A whole life under deploy/nats/permissions.conf: it permits what daemon, systems and operator need, and no more."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,9 @@ from tallystick.bus import questions, requests
 from tallystick.bus.connection import connect
 from tallystick.bus.jetstream import JetStream
 from tallystick.bus.patient_client import PatientClient
+from tallystick.bus.streams import covers
 from tallystick.cli.app import execute
+from tallystick.client.client import Client
 from tallystick.config import Nats, load
 from tallystick.daemon.run import run
 from tallystick.errors import BusError
@@ -24,7 +26,8 @@ from tests.integration.servers import ConfiguredServer
 pytestmark = pytest.mark.slow
 
 PERMISSIONS = Path(__file__).parents[2] / "deploy" / "nats" / "permissions.conf"
-USERS = ("daemon", "producer", "operator")
+USERS = ("daemon", "wms", "erp", "operator")
+BOUND = {"source_subject": "tallystick.events.{source}"}
 SERVICE = {
     *(questions.ATP_SUBJECT, questions.STATUS_SUBJECT, questions.PROMISE_SUBJECT),
     *(question.subject for question in questions.QUESTIONS),
@@ -73,7 +76,7 @@ def test_the_file_permits_the_services_subjects_as_the_code_has_them() -> None:
     heard = {subject for subject in permitted("daemon", "subscribe") if not subject.startswith(("$", "_"))}
     assert heard == SERVICE
     assert permitted("operator", "publish") >= SERVICE
-    assert not permitted("producer", "publish") & SERVICE
+    assert not (permitted("wms", "publish") | permitted("erp", "publish")) & SERVICE
 
 
 def event(number: int, **changes: object) -> str:
@@ -81,14 +84,14 @@ def event(number: int, **changes: object) -> str:
     return json.dumps(made | {"quantity": 5, "correlationid": "order-1"} | changes)
 
 
-async def test_daemon_producer_and_operator_live_under_it(
+async def test_daemon_systems_and_operator_live_under_it(
     guarded: GuardedServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     configs = {}
     for user in USERS:
         (tmp_path / user).mkdir()
         configs[user] = write_config(
-            tmp_path / user, guarded.url, {"nats": nats(guarded, user), "input": {"tick_after_s": 0.1}}
+            tmp_path / user, guarded.url, {"nats": nats(guarded, user), "input": {"tick_after_s": 0.1}, "engine": BOUND}
         )
     events = tmp_path / "events.ndjson"
     events.write_text("\n".join([*map(event, range(3)), event(3, quantity=-1), event(4, type="no.such"), ""]))
@@ -120,7 +123,7 @@ async def test_daemon_producer_and_operator_live_under_it(
         daemon = asyncio.create_task(run(load(configs["daemon"], {}), stop=stop))
         async with client_of(guarded, "operator") as operator:
             await until(lambda: has_reached(operator, 0))
-            publish = ["publish", str(events), "--force", "--config", str(configs["producer"])]
+            publish = ["publish", str(events), "--force", "--config", str(configs["wms"])]
             assert await asyncio.to_thread(execute, publish) == 0, capfd.readouterr().err
             info = await JetStream(operator).stream(EVENTS)
             assert info is not None
@@ -135,6 +138,61 @@ async def test_daemon_producer_and_operator_live_under_it(
     said = capfd.readouterr()
     assert "permissions violation" not in caplog.text.lower()
     assert "secret-of" not in caplog.text + said.out + said.err
+
+
+async def test_no_system_can_speak_as_another(
+    guarded: GuardedServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = write_config(tmp_path, guarded.url, {"nats": nats(guarded, "daemon"), "engine": BOUND})
+    (tmp_path / "wms").mkdir()
+    as_wms = write_config(tmp_path / "wms", guarded.url, {"nats": nats(guarded, "wms"), "engine": BOUND})
+    stop = asyncio.Event()
+    daemon = asyncio.create_task(run(load(config, {}), stop=stop))
+    async with (
+        client_of(guarded, "operator") as operator,
+        client_of(guarded, "wms") as wms,
+        client_of(guarded, "erp") as erp,
+        Client(config=as_wms, timeout_s=5) as commanding,
+    ):
+        await until(lambda: has_reached(operator, 0))
+        forged = event(1, source="erp", quantity=1_000).encode()
+        # On its subject, the server denies it, so that it is not even in the log.
+        await wms.publish("tallystick.events.erp", forged)
+        await wms.publish("tallystick.events", forged)
+        await wms.flush(10)
+        await until(lambda: has_denied(wms, {"tallystick.events.erp", "tallystick.events"}))
+        # In the body, the engine does.
+        await wms.request("tallystick.events.wms", forged, 10)
+        stored = await erp.request("tallystick.events.erp", event(1, source="erp", quantity=2).encode(), 10)
+        last = int(json.loads(stored.data)["seq"])
+        assert last == 2
+        await until(partial(has_reached, operator, last))
+        status = await ask(operator, {}, "status")
+        assert status["outcomes"] == {"applied": 1, "not_owner": 1}
+        [item] = (await ask(operator, {}, "exceptions.list"))["items"]
+        assert (item["code"], item["cause"]) == (
+            "foreign_subject",
+            'Source "erp" was sent on the subject of "wms".',
+        )
+        # By the configuration of all, a command goes where it must; as another one it is denied.
+        with pytest.raises(BusError, match=r"the server denies this user tallystick\.events\.erp"):
+            await commanding.put(forged)
+        # Nor does an operator say it for them by mistake: it would count then.
+        (tmp_path / "operator").mkdir()
+        as_operator = write_config(
+            tmp_path / "operator", guarded.url, {"nats": nats(guarded, "operator"), "engine": BOUND}
+        )
+        command = ["exceptions", "repair", "1", "--config", str(as_operator)]
+        assert await asyncio.to_thread(execute, command) == 2
+        assert "exception 1 came on another source's subject" in capfd.readouterr().err
+        assert (await ask(operator, {}, "status"))["sequence"] == last
+    stop.set()
+    await asyncio.wait_for(daemon, 60)
+    assert "secret-of" not in capfd.readouterr().err
+
+
+async def has_denied(client: PatientClient, subjects: set[str]) -> bool:
+    return set(client.link.denied) == subjects
 
 
 async def has_ticked(client: PatientClient) -> bool:
@@ -157,7 +215,7 @@ async def test_nothing_else_is_permitted(guarded: GuardedServer, user: str) -> N
         allowed = permitted(user, what)
         ours = {subject for subject in concrete if any(subject == one or matches(one, subject) for one in allowed)}
         if what == "subscribe":
-            concrete |= {">", "tallystick.>", "_INBOX.>", "_INBOX_daemon.*", "_INBOX_operator.>", "_INBOX_producer.>"}
+            concrete |= {">", "tallystick.>", "_INBOX.>", "_INBOX_daemon.*", "_INBOX_operator.>", "_INBOX_wms.>"}
             concrete -= {f"_INBOX_{user}.>", f"_INBOX_{user}.*"}
         async with client_of(guarded, user) as client:
             for subject in concrete:
@@ -174,10 +232,10 @@ async def test_nothing_else_is_permitted(guarded: GuardedServer, user: str) -> N
 
 
 def matches(pattern: str, subject: str) -> bool:
-    return pattern[-1] in "*>" and subject == f"{pattern[:-1]}x"
+    return pattern[-1] in "*>" and subject[-1] not in "*>" and covers(pattern, subject)
 
 
 async def test_what_is_denied_is_said_at_once(guarded: GuardedServer) -> None:
-    async with client_of(guarded, "producer") as client:
+    async with client_of(guarded, "wms") as client:
         with pytest.raises(BusError, match=r"the server denies this user \$JS.API.STREAM.INFO.OTHER; permit it there"):
             await JetStream(client).stream("OTHER")

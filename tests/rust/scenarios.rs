@@ -58,6 +58,8 @@ struct Step {
     without: Vec<String>,
     repeat: Option<usize>,
     text: Option<Value>,
+    /// What the message came on.
+    subject: Option<String>,
     #[serde(default)]
     replay: bool,
     log_time: Option<String>,
@@ -166,7 +168,7 @@ fn run<L: Ledger + Promises>(
             let (mut new, replies) = if step.replay {
                 ledger.lines_told(&message, sequence)
             } else {
-                ledger.message_told(&message, sequence, log_time_ns)
+                ledger.message_told_on(step.subject.as_deref(), &message, sequence, log_time_ns)
             };
             told_of.extend(replies);
             sequence += if step.replay { elements as u64 } else { 1 };

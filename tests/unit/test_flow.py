@@ -15,7 +15,7 @@ SECOND = 1_000_000_000
 
 def message(sequence: int, content: Any, at_s: float | None = None) -> StoredMessage:
     data = content if isinstance(content, bytes) else json.dumps(content, separators=(",", ":")).encode()
-    return StoredMessage(sequence, int((sequence if at_s is None else at_s) * SECOND), data, {})
+    return StoredMessage(sequence, int((sequence if at_s is None else at_s) * SECOND), data, {}, "events")
 
 
 def event(name: str, correlation: str | None = "c1", **more: Any) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def test_quantities_and_times_name_their_unit(name: str) -> None:
 def test_help_shows_signature_and_words() -> None:
     assert str(inspect.signature(Engine.apply)) == (
         "(self, /, messages, first_sequence=None, log_time_ns=None, *, log_time=None, event_times=False, "
-        "hold_output=False, keys=False)"
+        "hold_output=False, keys=False, subjects=None)"
     )
     assert "Raises `SequenceError`" in (Engine.apply.__doc__ or "")
 

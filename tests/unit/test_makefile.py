@@ -80,8 +80,7 @@ def test_ci_runs_lint_tests_and_demo() -> None:
     commands = re.findall(r"^make .*$", script.read_text(), re.MULTILINE)
     assert commands == [
         "make .venv/stamps/package",
-        "make --jobs=2 --output-sync=target test lint demo DEMO_ARGS=--small",
-        "make test-oldest",
+        "make --jobs=2 --output-sync=target test lint demo test-oldest DEMO_ARGS=--small",
     ]
 
 

@@ -35,7 +35,12 @@ def applied(scenario: Scenario, engine: Engine) -> Iterator[list[Batch]]:
         if step.get("replay"):
             yield [engine.apply(sent[0], event_times=True), engine.release_held()]
         else:
-            yield [engine.apply(sent, engine.sequence + 1, log_time_ns)]
+            yield [engine.apply(sent, engine.sequence + 1, log_time_ns, subjects=subjects_of(step, sent))]
+
+
+def subjects_of(step: dict[str, Any], sent: list[bytes]) -> list[str] | None:
+    """The subjects that the messages of a step came on, where the step says one."""
+    return [step["subject"]] * len(sent) if "subject" in step else None
 
 
 def _expected_outcomes(step: dict[str, Any]) -> list[str]:
@@ -94,11 +99,11 @@ class Twins:
         self.reference = Reference(scenario.config) if scenario.has_twin else None
         self._sequence = 1
 
-    def apply(self, sent: list[bytes], log_time_ns: int) -> list[Batch]:
+    def apply(self, sent: list[bytes], log_time_ns: int, subjects: list[str] | None) -> list[Batch]:
         """Messages, at one log time."""
-        batch = self.engine.apply(sent, self._sequence, log_time_ns)
+        batch = self.engine.apply(sent, self._sequence, log_time_ns, subjects=subjects)
         if self.reference is not None:
-            assert self.reference.apply(sent, self._sequence, log_time_ns) == _names(batch)
+            assert self.reference.apply(sent, self._sequence, log_time_ns, subjects=subjects) == _names(batch)
         self._sequence += len(sent)
         return [batch]
 
@@ -148,7 +153,10 @@ def test_scenario(scenario: Scenario) -> None:
             log_time_ns = nanoseconds(step["log_time"])
         sent = messages(scenario, step, number)
         outcomes = _expected_outcomes(step)
-        batches = twins.replay(sent[0], len(outcomes)) if step.get("replay") else twins.apply(sent, log_time_ns)
+        if step.get("replay"):
+            batches = twins.replay(sent[0], len(outcomes))
+        else:
+            batches = twins.apply(sent, log_time_ns, subjects_of(step, sent))
         assert _names(batches[0]) == outcomes, f"step {number}"
         assert [told for batch in batches for told in _told(batch)] == step.get("then", []), f"step {number}"
         if "exceptions" in step or "open" not in step:

@@ -47,6 +47,8 @@ class StoredMessage:
     time_ns: int
     data: bytes
     headers: Mapping[str, str]
+    subject: str
+    """What it was published on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +146,8 @@ class JetStream:
             raise
         found = answer["message"]
         headers = _headers(base64.b64decode(found.get("hdrs", "")))
-        return StoredMessage(
-            int(found["seq"]), time_ns(found["time"]), base64.b64decode(found.get("data", "")), headers
-        )
+        data = base64.b64decode(found.get("data", ""))
+        return StoredMessage(int(found["seq"]), time_ns(found["time"]), data, headers, found["subject"])
 
     async def direct_message(self, stream: str, sequence: int, *, or_next: bool = False) -> StoredMessage | None:
         """Returns one message, or with `or_next` the next that there is, from any replica; None if that has none."""
@@ -158,7 +159,8 @@ class JetStream:
         headers = answer.headers or {}
         if "Nats-Sequence" not in headers:
             return None
-        return StoredMessage(int(headers["Nats-Sequence"]), time_ns(headers["Nats-Time-Stamp"]), answer.data, headers)
+        sequence, stored_at = int(headers["Nats-Sequence"]), time_ns(headers["Nats-Time-Stamp"])
+        return StoredMessage(sequence, stored_at, answer.data, headers, headers["Nats-Subject"])
 
     async def _ask(self, subject: str, payload: bytes, deadline: float) -> "Msg":
         from nats.errors import ConnectionClosedError, Error

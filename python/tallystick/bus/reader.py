@@ -77,7 +77,7 @@ async def _ask(bus: JetStream, stream: str, body: dict[str, Any]) -> tuple[list[
                 if found and before != found[-1].sequence:
                     return found, False  # One was lost on the way; the next request begins with it.
                 sequence, stored_at = int(headers["Nats-Sequence"]), time_ns(headers["Nats-Time-Stamp"])
-                found.append(StoredMessage(sequence, stored_at, answer.data, headers))
+                found.append(StoredMessage(sequence, stored_at, answer.data, headers, headers["Nats-Subject"]))
         finally:
             with contextlib.suppress(Error):
                 await answers.unsubscribe()

@@ -28,7 +28,7 @@ Subject = Annotated[
     typer.Option(
         envvar="TALLYSTICK_PUBLISH_SUBJECT",
         help="Subject to publish on; the event stream must listen to it.",
-        show_default="the first input subject of the configuration",
+        show_default="engine.source_subject, or the first input subject",
     ),
 ]
 EventsPerMessage = Annotated[
@@ -100,6 +100,7 @@ def publish(  # noqa: PLR0913, PLR0917 (an option each)
     from tallystick import config as configuration
     from tallystick.event_loop import run_loop
     from tallystick.files.check import is_read_once
+    from tallystick.subjects import event_subject
 
     settings, columns = configuration.load(config), load_map(mapping)
     if dry_run or not (force or is_read_once(file)):
@@ -110,7 +111,7 @@ def publish(  # noqa: PLR0913, PLR0917 (an option each)
     # Looked at once more as it is sent: it may be another file by then.
     checker = None if force else _checker(settings)
     started = time.monotonic()
-    subject = subject or settings.input.subject
+    subject = subject or event_subject(settings)
     sending = _publish(
         file,
         settings,
@@ -211,15 +212,17 @@ async def _publish(
     from tallystick.client.client import Client
     from tallystick.client.producer import publish_file
     from tallystick.errors import UsageError
+    from tallystick.subjects import pattern_of
 
     async with Client(server, config=settings) as client:
         connection = client.connection
         # Where a ledger was made of the stream, one that is gone must not be made anew: it would be thrown away.
         was_read = any(settings.snapshots.folder.glob("snapshot-*.tally"))
         stream = await (find_input if was_read else ensure_input)(JetStream(connection), settings.input)
-        if not any(covers(pattern, subject) for pattern in stream.subjects):
+        wanted = pattern_of(subject)
+        if not any(covers(pattern, wanted) for pattern in stream.subjects):
             raise UsageError(
-                f"stream {stream.name} does not listen to {subject}; give one of its subjects with --subject"
+                f"stream {stream.name} does not listen to {wanted}; give one of its subjects with --subject"
             )
         with byte_progress("Publishing", file.stat().st_size if file.is_file() else None) as on_progress:
             return await publish_file(connection, file, subject=subject, on_progress=on_progress, **options)

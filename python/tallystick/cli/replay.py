@@ -87,9 +87,16 @@ def replay(  # noqa: PLR0913, PLR0917 (an option each)
     from tallystick.errors import OperationError
     from tallystick.files.replay import replay as replay_files
     from tallystick.files.replay import total_bytes
+    from tallystick.subjects import source_subject, trusting
 
     columns = load_map(mapping)
-    engine_config = configuration.load(config).engine_json if config is not None else ""
+    engine_config = ""
+    if config is not None:
+        settings = configuration.load(config)
+        engine_config = settings.engine_json
+        if source_subject(settings):
+            engine_config = trusting(engine_config)
+            print("tallystick: files have no subjects, so engine.source_subject is left out here", file=sys.stderr)
     started = time.monotonic()
     with byte_progress("Replaying", total_bytes(files)) as on_progress:
         replayed = replay_files(

@@ -12,6 +12,7 @@ from tallystick import exact_json
 from tallystick.bus.questions import ATP_SUBJECT, PROMISE_SUBJECT, QUESTIONS, STATUS_SUBJECT
 from tallystick.bus.requests import REQUEST_KINDS
 from tallystick.files.event_schema import UNKNOWABLE, event_schema
+from tallystick.subjects import source_subject
 
 if TYPE_CHECKING:
     from tallystick.config import Config
@@ -85,10 +86,13 @@ def _streams(settings: "Config", messages: dict[str, Document]) -> tuple[dict[st
     """The event stream, which Tallystick reads, and its output streams."""
     channels, operations = {}, {}
     known = {name: {"$ref": f"#/components/messages/{name}"} for name in messages}
-    for number, subject in enumerate(settings.input.subjects, 1):
+    bound = source_subject(settings)
+    for number, subject in enumerate([bound] if bound else settings.input.subjects, 1):
         name = "events" if number == 1 else f"events-{number}"
         about = f"The event stream {settings.input.stream} (JetStream): one event, a JSON array of events, or NDJSON."
         channels[name] = {"address": subject, "description": about, "messages": known}
+        if bound:
+            channels[name]["parameters"] = {"source": {"description": "The events' source, what is no token as %XX."}}
         operations[f"read-{name}"] = _operation(
             "receive", name, known, "Applies each event once, in the stream's order."
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from tallystick.errors import PublishError, UsageError
 from tallystick.files.messages import Message, MessageReader
+from tallystick.subjects import PLACE, subject_of
 
 if TYPE_CHECKING:
     from nats.aio.client import Client as Connection
@@ -33,6 +34,7 @@ class Window:
     """Messages on their way: sent, kept until the stream confirms them, sent again when it does not."""
 
     def __init__(self, connection: "Connection", subject: str, *, messages_max: int = WINDOW_MESSAGES) -> None:
+        """`subject` may be a template, in which each message's source stands."""
         self.events_confirmed = 0
         self.messages_confirmed = 0
         self.messages_stored_before = 0
@@ -100,7 +102,10 @@ class Window:
 
         try:
             await self._connection.publish(
-                self._subject, message.payload, f"{self._inbox}.{number}", {"Nats-Msg-Id": message.id}
+                subject_of(self._subject, message.source),
+                message.payload,
+                f"{self._inbox}.{number}",
+                {"Nats-Msg-Id": message.id},
             )
         except NatsError as error:
             # It stays in the window and goes out again with the others when the connection is back.
@@ -182,12 +187,14 @@ async def publish_file(  # noqa: PLR0913 (all but the file are by name)
 ) -> Published:
     """Publishes every event of `path` that fits into a message; returns counts when the stream has confirmed them all.
 
+    In a `subject` with `{source}`, each message's source stands there.
     `window` is the most messages that may be unconfirmed; with a `checker` it stops before the first event that would
     be refused. `on_progress(bytes_read, events_confirmed)` is called for every message. Raises PublishError, which
     names the line to go on from, and UsageError for the file.
     """
+    by_source = PLACE in subject
     message_bytes_max = connection.max_payload - MESSAGE_OVERHEAD_BYTES
-    reader = MessageReader(path, message_bytes_max, events_per_message, from_line, mapping, checker)
+    reader = MessageReader(path, message_bytes_max, events_per_message, from_line, mapping, checker, by_source)
     next_line = from_line
     async with Window(connection, subject, messages_max=window) as sent:
         try:

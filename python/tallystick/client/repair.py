@@ -28,6 +28,8 @@ REPEATABLE: Final = (
     "loop",
 )
 """Refusals by content or configuration: the engine forgot the key, so the same event can be sent again."""
+FOREIGN: Final = "foreign_subject"
+"""The code of what came on another source's subject."""
 TAKEN: Final = ("applied", "late", "absorbed", "held", "pending_approval", "observed")
 """Outcomes of an event that is taken; all others change nothing and leave its exception as it is."""
 _TRIED_MAX: Final = 100
@@ -72,6 +74,12 @@ async def try_out(client: "Wire", batch: Sequence[tuple[WorkItem, bytes]]) -> tu
     """
     from tallystick.bus import questions
 
+    for item, _ in batch:
+        if item.code == FOREIGN:  # What an operator sends counts as the source's own, whoever wrote it.
+            raise UsageError(
+                f"exception {item.number} came on another source's subject: whoever sent it is not the source that it "
+                f"names, so it is not sent for it; what is that source's own, its system sends"
+            )
     asked = [event.decode("utf-8", "replace") for _, event in batch if _is_object(event)]
     answer: Any = {"outcomes": [], "positions": [], "exceptions": []}
     if asked:

@@ -17,6 +17,7 @@ from tallystick import exact_json
 from tallystick.bus import questions
 from tallystick.bus.connection import denial
 from tallystick.errors import BusError, NoAnswer, NoDaemon, OperationError, PublishError, StreamError, UsageError
+from tallystick.subjects import event_subject, subject_of_event
 
 if TYPE_CHECKING:
     from nats.aio.client import Client as Connection
@@ -124,12 +125,15 @@ class Wire:
     async def put(self, event: bytes) -> int:
         """Puts one event onto the stream, once, and returns its log sequence.
 
-        Raises UsageError for an event that is too large, StreamError if no stream listens, PublishError if the stream
-        refuses or does not answer.
+        Raises UsageError for an event that is too large, or names no source where that decides, StreamError if no
+        stream listens, PublishError if the stream refuses or does not answer.
         """
         import orjson
 
-        subject = self.settings.input.subject
+        try:
+            subject = subject_of_event(event_subject(self.settings), event)
+        except ValueError as error:
+            raise UsageError(f"the event cannot be sent: {error}") from error
         # The message id stays the same however often it is sent, so the stream stores the event once.
         headers = {"Nats-Msg-Id": str(uuid.uuid4())}
         try:

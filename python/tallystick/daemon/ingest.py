@@ -59,14 +59,15 @@ class PullLimits:
 class PullSource:
     """Reads the event stream from a position on."""
 
-    def __init__(self, bus: JetStream, position: LogPosition, limits: PullLimits) -> None:
+    def __init__(self, bus: JetStream, position: LogPosition, limits: PullLimits, *, subjects: bool = False) -> None:
+        """`subjects`: whether the messages' subjects are kept, which costs where nobody looks at them."""
         from tallystick._engine import Inbox
 
         self._bus = bus
         self._position = position
         """As of the start; `log_position()` says how far it is now."""
         self._limits = limits
-        self._inbox = Inbox(position.sequence + 1)
+        self._inbox = Inbox(position.sequence + 1, subjects=subjects)
         self._wanted = 1
         """Messages that must wait before the one who waits for them is called."""
         self._noticed = position.sequence + 1
@@ -188,7 +189,7 @@ class PullSource:
         """What the tap leaves to nats-py: statuses, and every message where there is no tap."""
         if not message.reply:
             self._on_status(message)
-        elif self._inbox.deliver(message.reply, message.data):
+        elif self._inbox.deliver(message.reply, message.data, message.subject):
             self._on_arrival()
 
     def _on_arrival(self) -> None:
@@ -365,7 +366,8 @@ class PullSource:
                 info = await self._bus.stream(stream)
                 last = following.sequence - 1 if following else info.last_sequence if info else end
                 raise LogGap(stream, expected, last)
-            self._inbox.push(expected, found.time_ns, found.data)  # Dropped if it came by itself meanwhile.
+            # Dropped if it came by itself meanwhile.
+            self._inbox.push(expected, found.time_ns, found.data, found.subject)
             self._on_arrival()
 
     async def _delete_consumer(self) -> None:

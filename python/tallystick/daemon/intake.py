@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from tallystick import exact_json
+from tallystick.subjects import subject_of_event
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -39,16 +40,20 @@ class _Pending:
 
     id: str
     event: bytes
+    subject: str
     done: "asyncio.Future[None]"
     since: float
     tries: int = field(default=1)
 
 
 class Intake:
-    """Puts events onto the input subject and sees that the stream has taken them."""
+    """Puts events onto the input subject, or that of their source, and sees that the stream has taken them."""
 
     def __init__(self, client: "Client", subject: str, closed: str | None = None) -> None:
-        """`closed`: why nothing can be put into the event stream, as where it mirrors another one."""
+        """`subject` may be a template (`tallystick.subjects`).
+
+        `closed`: why nothing can be put into the event stream, as where it mirrors another one.
+        """
         self._client = client
         self._closed = closed
         self._subject = subject
@@ -97,7 +102,7 @@ class Intake:
             raise Refused("413", f"the event has {len(event)} bytes, more than the server takes; ask for less at once")
         self._number += 1
         loop = asyncio.get_running_loop()
-        pending = _Pending(event_id, event, loop.create_future(), loop.time())
+        pending = _Pending(event_id, event, subject_of_event(self._subject, event), loop.create_future(), loop.time())
         self._pending[self._number] = pending
         await self._send(self._number, pending)
         return pending.done
@@ -108,9 +113,9 @@ class Intake:
         # Of this sending alone: the same key that is sent again must be judged again, to be answered again.
         headers = {"Nats-Msg-Id": f"{self._inbox}.{number}"}
         try:
-            await self._client.publish(self._subject, pending.event, f"{self._inbox}.{number}", headers)
+            await self._client.publish(pending.subject, pending.event, f"{self._inbox}.{number}", headers)
         except Error as error:  # The sweep sends it again, or refuses it in the end.
-            _log.debug("a request on its way to %s: %s", self._subject, error)
+            _log.debug("a request on its way to %s: %s", pending.subject, error)
 
     async def _on_ack(self, ack: "Msg") -> None:
         pending = self._pending.pop(int(ack.subject.rpartition(".")[2]), None)
@@ -118,7 +123,7 @@ class Intake:
             return
         if not ack.data:
             pending.done.set_exception(
-                Refused("503", f"no stream listens to {self._subject} now; send it again under the id {pending.id}")
+                Refused("503", f"no stream listens to {pending.subject} now; send it again under the id {pending.id}")
             )
             return
         answer: Mapping[str, Any] = exact_json.loads(ack.data)

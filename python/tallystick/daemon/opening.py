@@ -13,6 +13,7 @@ from tallystick.bus.streams import LogPosition, check_position, covers, ensure_i
 from tallystick.config import Config, Output
 from tallystick.daemon.snapshots import Snapshot, SnapshotFolder, check_belongs
 from tallystick.errors import SnapshotUnfit, StreamError
+from tallystick.subjects import event_subject, pattern_of, source_subject
 
 START_NOTE: Final = "input.start_sequence"
 """Note of the snapshots: the ledger's first message, where it is not 1."""
@@ -36,7 +37,9 @@ async def find_streams(
     info = await ensure_input(bus, config.input, is_first=snapshot is None)
     await ensure_outputs(bus, config.output)
     _warn_of_cut_snapshots(folder, info)
-    closed = why_closed(info, config.input.subject)
+    if (bound := source_subject(config)) is not None:
+        _check_listens(info, pattern_of(bound))
+    closed = why_closed(info, pattern_of(event_subject(config)))
     if closed is not None:
         _log.warning("%s: there are no ticks, and requests are refused", closed)
     return info, closed
@@ -67,6 +70,15 @@ def why_closed(info: StreamInfo, subject: str) -> str | None:
     if not info.subjects:
         return f"stream {info.name} gathers other streams and has no subjects of its own"
     return f"stream {info.name} does not listen to {subject} (set input.subjects to {', '.join(info.subjects)})"
+
+
+def _check_listens(info: StreamInfo, pattern: str) -> None:
+    """Raises StreamError where sources are bound to subjects that the stream does not take. A mirror has none."""
+    if info.subjects and not any(covers(taken, pattern) for taken in info.subjects):
+        raise StreamError(
+            f"stream {info.name} does not listen to {pattern}, where engine.source_subject has the sources speak; "
+            f"add it: nats stream edit {info.name} --subjects={','.join([*info.subjects, pattern])}"
+        )
 
 
 def _check_start(snapshot: Snapshot, wanted: int) -> None:

@@ -37,6 +37,7 @@ from tallystick.daemon.service import serve
 from tallystick.daemon.snapshots import Snapshot, SnapshotFolder
 from tallystick.daemon.status import Status, Taken
 from tallystick.daemon.telling import Telling
+from tallystick.daemon.ticker import SOURCE as TICKS
 from tallystick.daemon.ticker import Ticker
 from tallystick.daemon.worker import Worker
 from tallystick.errors import (
@@ -47,6 +48,7 @@ from tallystick.errors import (
     StoppedUnpublished,
     StreamError,
 )
+from tallystick.subjects import event_subject, source_subject, subject_of
 
 if TYPE_CHECKING:
     from tallystick._engine import Engine
@@ -155,13 +157,14 @@ class Pipeline:
         `closed`: why nothing can be put into the log.
         """
         client, settings, events = bus.client, self._config.output, self._config.input
+        subject = event_subject(self._config)
         ours = (*info.subjects, *events.subjects, settings.availability_subject, settings.exceptions_subject)
         self._replies = Replies(client, (*ours, "tallystick.>"))
         self._closing.push_async_callback(self._replies.close)
         self._intake_closed = closed
         after_s = events.tick_after_s if closed is None else 0
-        self._ticker = Ticker(client, events.subject, after_s, bus.server_time_ns)
-        intake = self._intake = Intake(client, events.subject, closed)
+        self._ticker = Ticker(client, subject_of(subject, TICKS), after_s, bus.server_time_ns)
+        intake = self._intake = Intake(client, subject, closed)
         self._closing.push_async_callback(intake.close)
         await intake.open()
         self._is_open = True
@@ -200,7 +203,7 @@ class Pipeline:
     async def _open_source(self, bus: JetStream, position: LogPosition) -> None:
         settings = self._config.process
         limits = PullLimits(settings.pull_messages, settings.pull_bytes, settings.queue_messages, settings.queue_bytes)
-        source = PullSource(bus, position, limits)
+        source = PullSource(bus, position, limits, subjects=source_subject(self._config) is not None)
         self._source, self._replay_from = source, position.sequence
         if self._measures is not None:
             self._measures.measure(source.inbox)

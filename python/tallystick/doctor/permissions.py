@@ -10,6 +10,7 @@ from tallystick.bus.questions import ATP_SUBJECT, PROMISE_SUBJECT, QUESTIONS, ST
 from tallystick.bus.requests import REQUEST_KINDS
 from tallystick.bus.streams import covers
 from tallystick.config import Config
+from tallystick.subjects import event_subject, subject_of
 
 
 def needed(config: Config) -> tuple[list[str], list[str]]:
@@ -24,7 +25,7 @@ def needed(config: Config) -> tuple[list[str], list[str]]:
         f"{api}.CONSUMER.CREATE.{events}.x",
         f"{api}.CONSUMER.DELETE.{events}.x",
         f"{api}.CONSUMER.MSG.NEXT.{events}.x",
-        config.input.subject,
+        subject_of(event_subject(config), "x"),
         config.output.availability_subject,
         config.output.exceptions_subject,
         "$SRV.INFO.tallystick",

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tallystick.errors import UsageError
 from tallystick.files.check import Report, check_block
@@ -27,6 +27,8 @@ class Message(NamedTuple):
     """Number of its first line, or row, in the file, from 1."""
     events: int
     payload: bytes
+    source: str = ""
+    """Whose events they are, where messages are cut by source."""
 
     @property
     def id(self) -> str:
@@ -47,11 +49,15 @@ class MessageReader:
     from_line: int = 1
     mapping: Mapping | None = None
     checker: "Checker | None" = None
+    by_source: bool = False
+    """Whether a message has events of one source alone."""
     bytes_read: int = 0
     broken_lines: int = 0
     """Lines that are no JSON object: sent, each in a message of its own."""
     oversized_lines: list[int] = field(default_factory=list)
     """Numbers of the lines that fit into no message: not sent."""
+    _source: str = ""
+    """The last source that a line named, where messages are cut by source."""
 
     def __iter__(self) -> Iterator[Message]:
         """Yields the messages in the order of the file. Raises UsageError if it cannot be read, or for a refusal."""
@@ -87,28 +93,44 @@ class MessageReader:
             if len(line) > line_bytes_max:
                 self.oversized_lines.append(number)
                 continue
-            alone = not _is_object(line)
+            event = _object(line)
+            alone = event is None
             self.broken_lines += alone
+            before_it = self._source
+            if self.by_source:
+                self._note_source(event, number)
             full = len(together) == self.events_per_message or together_bytes + len(line) > self.message_bytes_max
-            if together and (alone or full):
-                yield Message(together_line, len(together), b"\n".join(together))
+            if together and (alone or full or before_it != self._source):
+                yield Message(together_line, len(together), b"\n".join(together), before_it)
                 together, together_bytes = [], 0
             if alone:
                 # In one message with others, a broken line could make its neighbours unreadable.
-                yield Message(number, 1, line)
+                yield Message(number, 1, line, self._source)
                 continue
             if not together:
                 together_line = number
             together.append(line)
             together_bytes += len(line) + 1
         if together:
-            yield Message(together_line, len(together), b"\n".join(together))
+            yield Message(together_line, len(together), b"\n".join(together), self._source)
+
+    def _note_source(self, event: dict[str, Any] | None, line: int) -> None:
+        """Notes whose a line is. One that names nobody goes with the line before it: the daemon refuses it there."""
+        source = event.get("source") if event is not None else None
+        if isinstance(source, str) and source:
+            self._source = source
+        elif not self._source:
+            raise UsageError(
+                f"{self.path}:{line}: names no source, and each source has a subject of its own "
+                "(engine.source_subject); begin behind it with --from-line, or give one with --subject"
+            )
 
 
-def _is_object(line: bytes) -> bool:
+def _object(line: bytes) -> dict[str, Any] | None:
     import orjson
 
     try:
-        return isinstance(orjson.loads(line), dict)
+        read = orjson.loads(line)
     except orjson.JSONDecodeError:
-        return False
+        return None
+    return read if isinstance(read, dict) else None

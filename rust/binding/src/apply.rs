@@ -1,6 +1,7 @@
 //! What the engine is told: messages, columns, what the inbox holds; and what goes out of it.
 
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 use tallystick_engine as core;
 use tallystick_engine::ChangedPosition;
 
@@ -13,6 +14,7 @@ use crate::flush::Flush;
 use crate::inbox::Inbox;
 use crate::input::Messages;
 use crate::log_time::{LogTimes, When};
+use crate::subjects::{Subjects, check_trusted, missing};
 use crate::table::{Table, of_columns};
 
 #[pymethods]
@@ -32,6 +34,8 @@ impl Engine {
     /// zone. `hold_output=True` keeps changes and exceptions for `flush`. `keys=True` is needed for
     /// `Batch.outcome_lines`.
     ///
+    /// Where `engine.source_subject` binds sources to subjects, `subjects` has the one that each message came on.
+    ///
     /// An event that cannot be counted is an outcome and no error. Raises `SequenceError` where the sequence does not
     /// follow, `TypeError` and `ValueError` for arguments that cannot be understood; nothing was changed then.
     ///
@@ -45,7 +49,7 @@ impl Engine {
     ///     >>> batch = engine.apply([sold], first_sequence=3, log_time=datetime.now(UTC))
     ///     >>> batch.availability.atp_thousandths.tolist()
     ///     [3000]
-    #[pyo3(signature = (messages, first_sequence = None, log_time_ns = None, *, log_time = None, event_times = false, hold_output = false, keys = false))]
+    #[pyo3(signature = (messages, first_sequence = None, log_time_ns = None, *, log_time = None, event_times = false, hold_output = false, keys = false, subjects = None))]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword of the call")]
     fn apply(
         &self,
@@ -57,24 +61,36 @@ impl Engine {
         event_times: bool,
         hold_output: bool,
         keys: bool,
+        subjects: Option<Vec<PyBackedStr>>,
     ) -> PyResult<Batch> {
         let times = LogTimes::read(When { ns: log_time_ns, moment: log_time, of_events: event_times })?;
         times.check(&messages)?;
-        let applied = self.enter(py, |state| {
+        let subjects = Subjects::of(subjects, &messages)?;
+        let applied: PyResult<_> = self.enter(py, |state| {
             let engine = &mut state.engine;
             let (first_sequence, times) = (next(first_sequence, engine), times.fixed(engine));
             let mut batch = if keys { core::Batch::with_keys() } else { core::Batch::new() };
-            match &messages {
-                Messages::Lines(lines) => engine.apply_ndjson(lines, first_sequence, times.of_lines(), &mut batch)?,
+            let subjects = subjects.for_engine(engine)?;
+            let applied = match &messages {
+                Messages::Lines(lines) => engine.apply_ndjson(lines, first_sequence, times.of_lines(), &mut batch),
                 Messages::List(list) => {
                     let places = (first_sequence..).zip(list).enumerate();
                     let messages = places.map(|(place, (sequence, message))| (sequence, times.at(place), &**message));
-                    engine.apply_messages(messages, &mut batch)?;
+                    match subjects {
+                        None => engine.apply_messages(messages, &mut batch),
+                        Some(subjects) => engine.apply_messages_on(
+                            messages
+                                .zip(subjects)
+                                .map(|((sequence, ns, message), on)| (sequence, ns, message, on.as_bytes())),
+                            &mut batch,
+                        ),
+                    }
                 }
-            }
+            };
+            applied.map_err(of_sequence)?;
             Ok(output(engine, batch, hold_output))
         })?;
-        let (batch, changed) = applied.map_err(of_sequence)?;
+        let (batch, changed) = applied?;
         Batch::new(py, batch, changed.map(|rows| self.rows(rows)))
     }
 
@@ -110,6 +126,7 @@ impl Engine {
         let applied: PyResult<_> = self.enter(py, |state| {
             let engine = &mut state.engine;
             let (first_sequence, times) = (next(first_sequence, engine), times.fixed(engine));
+            check_trusted(engine)?;
             let mut batch = if keys { core::Batch::with_keys() } else { core::Batch::new() };
             let rows = columns.rows().map_err(of_columns)?;
             engine.apply_columns(&rows, first_sequence, times.of_lines(), &mut batch).map_err(of_sequence)?;
@@ -140,23 +157,33 @@ impl Engine {
         events_max: usize,
     ) -> PyResult<Applied> {
         let last_sequence = last_sequence.unwrap_or(u64::MAX);
-        let applied = self.enter(py, |state| {
+        self.enter(py, |state| {
             let State { engine, batch, .. } = state;
+            let needs_subjects = engine.needs_subjects();
+            if needs_subjects && !inbox.keeps_subjects() {
+                return Err(missing("give an Inbox(..., subjects=True)"));
+            }
             batch.delays = inbox.delays.of_batch();
             let mut applied = Applied::default();
             while applied.events < events_max
                 && let Some(messages) = inbox.take_through(last_sequence)
             {
                 batch.clear();
-                engine.apply_messages(messages.iter(), batch)?;
+                match messages.subjects().filter(|_| needs_subjects) {
+                    None => engine.apply_messages(messages.iter(), batch),
+                    Some(subjects) => engine.apply_messages_on(
+                        messages.iter().zip(subjects).map(|((sequence, ns, message), on)| (sequence, ns, message, on)),
+                        batch,
+                    ),
+                }
+                .map_err(of_sequence)?;
                 engine.hold_exceptions(batch);
                 inbox.delays.add(batch, &messages);
                 applied.add(&mut *batch, messages);
             }
             applied.note(engine);
             Ok(applied)
-        })?;
-        applied.map_err(of_sequence)
+        })?
     }
 
     /// Applies what is held as after its wait, as at the end of a replay. The batch has no elements of its own:

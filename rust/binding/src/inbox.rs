@@ -24,7 +24,8 @@ struct InboxState {
 
 /// Messages of the event stream that arrived and wait, in order and each once. Safe to share between threads.
 ///
-/// `expected` is the sequence of the first one. Nobody waits for the GIL under its lock.
+/// `expected` is the sequence of the first one. With `subjects=True` it keeps the subject of each message, which an
+/// engine needs whose configuration binds sources to subjects. Nobody waits for the GIL under its lock.
 ///
 ///     >>> inbox = Inbox(7)
 ///     >>> inbox.push(7, 0, b"{}"), inbox.push(9, 0, b"{}")  # 8 is missing
@@ -44,6 +45,10 @@ impl Inbox {
         self.state().inbox.take_through(last_sequence)
     }
 
+    pub(crate) fn keeps_subjects(&self) -> bool {
+        self.state().inbox.keeps_subjects()
+    }
+
     fn state(&self) -> MutexGuard<'_, InboxState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -52,11 +57,10 @@ impl Inbox {
 #[pymethods]
 impl Inbox {
     #[new]
-    fn new(expected: u64) -> Self {
-        Self {
-            state: Mutex::new(InboxState { inbox: core::Inbox::new(expected), tap: None }),
-            delays: Delays::default(),
-        }
+    #[pyo3(signature = (expected, *, subjects = false))]
+    fn new(expected: u64, subjects: bool) -> Self {
+        let inbox = if subjects { core::Inbox::with_subjects(expected) } else { core::Inbox::new(expected) };
+        Self { state: Mutex::new(InboxState { inbox, tap: None }), delays: Delays::default() }
     }
 
     /// Begins to count how old messages and their events are when they are applied: no part of the ledger.
@@ -148,23 +152,26 @@ impl Inbox {
     }
 
     /// Takes a message by the subject on which it would be acknowledged. Returns False if that is none of JetStream's.
+    /// `subject` is the one that it was published on; an inbox that keeps none needs none.
     ///
     ///     >>> Inbox(1).deliver("reply.to.me", b"{}")
     ///     False
-    fn deliver(&self, reply: &str, payload: &[u8]) -> bool {
+    #[pyo3(signature = (reply, payload, subject = ""))]
+    fn deliver(&self, reply: &str, payload: &[u8], subject: &str) -> bool {
         let Some(delivery) = Delivery::parse(reply.as_bytes()) else { return false };
-        self.state().inbox.deliver(&delivery, payload);
+        self.state().inbox.deliver(&delivery, subject.as_bytes(), payload);
         true
     }
 
     /// Takes a message by its sequence and time in nanoseconds since 1970. Returns False, and keeps nothing, unless it
-    /// is the one that is expected.
+    /// is the one that is expected. `subject` is as for `deliver`.
     ///
     ///     >>> inbox = Inbox(1)
     ///     >>> inbox.push(1, 0, b"{}"), inbox.push(1, 0, b"{}")
     ///     (True, False)
-    fn push(&self, sequence: u64, time_ns: i64, payload: &[u8]) -> bool {
-        self.state().inbox.push(sequence, time_ns, payload)
+    #[pyo3(signature = (sequence, time_ns, payload, subject = ""))]
+    fn push(&self, sequence: u64, time_ns: i64, payload: &[u8], subject: &str) -> bool {
+        self.state().inbox.push(sequence, time_ns, subject.as_bytes(), payload)
     }
 
     /// Takes the oldest messages, at most those up to and including `last_sequence`: an `InboxBatch`, or None.

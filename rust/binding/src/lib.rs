@@ -29,6 +29,7 @@ mod position;
 mod questions;
 mod record;
 mod reference;
+mod subjects;
 mod table;
 mod threads;
 

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 use pyo3::types::PyBytes;
 use tallystick_contract::config::Config;
 use tallystick_reference as core;
@@ -12,6 +13,7 @@ use crate::errors::ConfigError;
 use crate::input::Messages;
 use crate::log_time::{LogTimes, When};
 use crate::questions::parsed;
+use crate::subjects::Subjects;
 
 /// The slow, obvious twin of the engine, for proofs: same contract, no speed.
 ///
@@ -44,11 +46,12 @@ impl Reference {
     }
 
     /// Applies messages as the engine does, and returns the names of their outcomes. It has no clock: give it the
-    /// times that the engine had, or `event_times=True`. Raises `ValueError` for neither.
+    /// times that the engine had, or `event_times=True`. Raises `ValueError` for neither. `subjects` are as for the
+    /// engine; what has none is trusted.
     ///
     ///     >>> Reference().apply([b"{}"], 1, 0)
     ///     ['malformed']
-    #[pyo3(signature = (messages, first_sequence, log_time_ns = None, *, event_times = false))]
+    #[pyo3(signature = (messages, first_sequence, log_time_ns = None, *, event_times = false, subjects = None))]
     fn apply(
         &self,
         py: Python<'_>,
@@ -56,12 +59,14 @@ impl Reference {
         first_sequence: u64,
         log_time_ns: Option<&Bound<'_, PyAny>>,
         event_times: bool,
+        subjects: Option<Vec<PyBackedStr>>,
     ) -> PyResult<Vec<&'static str>> {
         let times = LogTimes::read(When { ns: log_time_ns, moment: None, of_events: event_times })?;
         if matches!(times, LogTimes::Now) {
             return Err(PyValueError::new_err("the twin has no clock: give log_time_ns, or event_times=True"));
         }
         times.check(&messages)?;
+        let subjects = Subjects::of(subjects, &messages)?;
         Ok(py.detach(|| {
             let mut state = self.state();
             let answers = match &messages {
@@ -70,7 +75,7 @@ impl Reference {
                     let places = (first_sequence..).zip(list).enumerate();
                     places
                         .flat_map(|(place, (sequence, message))| {
-                            state.apply_message(message, sequence, times.at(place))
+                            state.apply_message_on(subjects.at(place), message, sequence, times.at(place))
                         })
                         .collect()
                 }

@@ -68,7 +68,7 @@ pub const OF_ITS_OWN: Code = Code {
 };
 
 /// All codes that are built in, by name.
-pub const CODES: [Code; 39] = [
+pub const CODES: [Code; 40] = [
     Code {
         name: "claim_below_zero",
         severity: Warning,
@@ -124,6 +124,13 @@ pub const CODES: [Code; 39] = [
         owner: It,
         settled: ByHand,
         cure: "look at the source that sent the message; put right what its file or program says (tallystick check FILE), and send it again under the same ids; then: tallystick exceptions resolve NUMBER",
+    },
+    Code {
+        name: "foreign_subject",
+        severity: Error,
+        owner: It,
+        settled: ByHand,
+        cure: "find out which system may use that subject: it sent this, whatever the event says. If it speaks for both sources, let it send each one's events on that one's own subject; if it lies, stop it. Then: tallystick exceptions discard NUMBER --note WHY",
     },
     Code {
         name: "insufficient",

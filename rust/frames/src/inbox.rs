@@ -16,9 +16,9 @@ use crate::segment::{Messages, Segment};
 /// use tallystick_frames::inbox::Inbox;
 ///
 /// let mut inbox = Inbox::new(7);
-/// assert!(inbox.push(7, 0, b"seven"));
-/// assert!(!inbox.push(7, 0, b"seven")); // seen before
-/// assert!(!inbox.push(9, 0, b"nine")); // 8 is missing
+/// assert!(inbox.push(7, 0, b"events", b"seven"));
+/// assert!(!inbox.push(7, 0, b"events", b"seven")); // seen before
+/// assert!(!inbox.push(9, 0, b"events", b"nine")); // 8 is missing
 /// let messages = inbox.take().unwrap();
 /// assert_eq!(messages.iter().collect::<Vec<_>>(), [(7, 0, &b"seven"[..])]);
 /// assert_eq!(inbox.expected(), 8);
@@ -40,9 +40,23 @@ pub struct Inbox {
     waiting_messages: usize,
     waiting_bytes: usize,
     last_payload: Option<Vec<u8>>,
+    keeps_subjects: bool,
 }
 
 impl Inbox {
+    /// An empty inbox that waits for the message with this sequence, and keeps subjects as well.
+    ///
+    /// ```
+    /// use tallystick_frames::inbox::Inbox;
+    ///
+    /// let mut inbox = Inbox::with_subjects(7);
+    /// assert!(inbox.push(7, 0, b"events.wms", b"{}"));
+    /// assert_eq!(inbox.take().unwrap().subjects().unwrap().collect::<Vec<_>>(), [b"events.wms"]);
+    /// ```
+    pub fn with_subjects(expected: u64) -> Self {
+        Self { keeps_subjects: true, ..Self::new(expected) }
+    }
+
     /// An empty inbox that waits for the message with this sequence.
     pub fn new(expected: u64) -> Self {
         let mut open = Segment::default();
@@ -61,6 +75,7 @@ impl Inbox {
             waiting_messages: 0,
             waiting_bytes: 0,
             last_payload: None,
+            keeps_subjects: false,
         }
     }
 
@@ -74,9 +89,9 @@ impl Inbox {
     }
 
     /// Takes a message that came from the stream.
-    pub fn deliver(&mut self, delivery: &Delivery<'_>, payload: &[u8]) {
+    pub fn deliver(&mut self, delivery: &Delivery<'_>, subject: &[u8], payload: &[u8]) {
         let missing = delivery.sequence > self.expected;
-        if self.push(delivery.sequence, delivery.time_ns, payload) {
+        if self.push(delivery.sequence, delivery.time_ns, subject, payload) {
             self.stream_end = self.stream_end.max(delivery.sequence.saturating_add(delivery.pending));
         }
         if delivery.consumer != self.consumer {
@@ -91,7 +106,7 @@ impl Inbox {
     }
 
     /// Takes the message if it is the expected one, and says whether it was.
-    pub fn push(&mut self, sequence: u64, time_ns: i64, payload: &[u8]) -> bool {
+    pub fn push(&mut self, sequence: u64, time_ns: i64, subject: &[u8], payload: &[u8]) -> bool {
         if sequence != self.expected {
             return false;
         }
@@ -100,6 +115,9 @@ impl Inbox {
             self.full.push_back(std::mem::replace(&mut self.open, next));
         }
         self.open.push(time_ns, payload);
+        if self.keeps_subjects {
+            self.open.push_subject(subject);
+        }
         self.expected += 1;
         self.waiting_messages += 1;
         self.waiting_bytes += payload.len();
@@ -144,6 +162,11 @@ impl Inbox {
             self.handed_out.pop_front();
         }
         Some(Messages::all(segment))
+    }
+
+    /// Whether it keeps subjects.
+    pub fn keeps_subjects(&self) -> bool {
+        self.keeps_subjects
     }
 
     /// Sequence of the message that comes next.

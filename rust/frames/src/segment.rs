@@ -11,6 +11,9 @@ pub(crate) struct Segment {
     bytes: Vec<u8>,
     ends: Vec<usize>,
     times_ns: Vec<i64>,
+    /// Subjects side by side, with the end of each; empty where nobody asks for them.
+    subjects: Vec<u8>,
+    subject_ends: Vec<usize>,
 }
 
 impl Segment {
@@ -26,6 +29,8 @@ impl Segment {
         self.bytes.clear();
         self.ends.clear();
         self.times_ns.clear();
+        self.subjects.clear();
+        self.subject_ends.clear();
         self.first_sequence = first_sequence;
     }
 
@@ -33,6 +38,12 @@ impl Segment {
         self.bytes.extend_from_slice(payload);
         self.ends.push(self.bytes.len());
         self.times_ns.push(time_ns);
+    }
+
+    /// Keeps the subject of the message that was pushed last.
+    pub(crate) fn push_subject(&mut self, subject: &[u8]) {
+        self.subjects.extend_from_slice(subject);
+        self.subject_ends.push(self.subjects.len());
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -59,6 +70,11 @@ impl Segment {
     fn payload(&self, place: usize) -> &[u8] {
         &self.bytes[self.start(place)..self.ends[place]]
     }
+
+    fn subject(&self, place: usize) -> &[u8] {
+        let start = if place == 0 { 0 } else { self.subject_ends[place - 1] };
+        &self.subjects[start..self.subject_ends[place]]
+    }
 }
 
 /// A range of a segment, at least one message. Cheap to clone and to split.
@@ -67,7 +83,7 @@ impl Segment {
 /// use tallystick_frames::inbox::Inbox;
 ///
 /// let mut inbox = Inbox::new(7);
-/// (7..10).for_each(|sequence| assert!(inbox.push(sequence, 0, b"{}")));
+/// (7..10).for_each(|sequence| assert!(inbox.push(sequence, 0, b"events", b"{}")));
 /// let (first, rest) = inbox.take().unwrap().split(8).unwrap();
 /// assert_eq!((first.first_sequence(), first.last_sequence()), (7, 8));
 /// assert_eq!(rest.unwrap().first_sequence(), 9);
@@ -121,6 +137,12 @@ impl Messages {
     pub fn iter(&self) -> impl Iterator<Item = (u64, i64, &[u8])> {
         let places = (self.first_sequence()..).zip(self.times_ns());
         places.zip(self.payloads()).map(|((sequence, time_ns), payload)| (sequence, *time_ns, payload))
+    }
+
+    /// The subject of each message, in the order of the stream; nothing where the inbox keeps none.
+    pub fn subjects(&self) -> Option<impl ExactSizeIterator<Item = &[u8]>> {
+        let is_kept = self.segment.subject_ends.len() == self.segment.ends.len();
+        is_kept.then(|| (self.start..self.stop).map(|place| self.segment.subject(place)))
     }
 
     /// What the last message holds.

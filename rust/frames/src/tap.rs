@@ -73,8 +73,8 @@ struct Sorter<'a> {
 }
 
 impl Sorter<'_> {
-    fn deliver(inbox: &mut Inbox, fed: &mut Fed, delivery: &Delivery<'_>, payload: &[u8]) {
-        inbox.deliver(delivery, payload);
+    fn deliver(inbox: &mut Inbox, fed: &mut Fed, delivery: &Delivery<'_>, (subject, payload): (&[u8], &[u8])) {
+        inbox.deliver(delivery, subject, payload);
         fed.messages += 1;
         fed.bytes += payload.len();
     }
@@ -84,7 +84,7 @@ impl Receiver for Sorter<'_> {
     fn take_known(&mut self, bytes: &[u8]) -> usize {
         let mut taken = 0;
         while let Some(message) = self.usual.first(&bytes[taken..]) {
-            Self::deliver(self.inbox, &mut self.fed, &message.delivery, message.payload);
+            Self::deliver(self.inbox, &mut self.fed, &message.delivery, (message.subject, message.payload));
             self.foreign_goes_on = false;
             taken += message.bytes;
         }
@@ -97,7 +97,7 @@ impl Receiver for Sorter<'_> {
             && let Some(delivery) = Delivery::parse(message.reply)
         {
             self.usual.remember(message, &delivery);
-            Self::deliver(self.inbox, &mut self.fed, &delivery, message.payload);
+            Self::deliver(self.inbox, &mut self.fed, &delivery, (message.subject, message.payload));
             self.foreign_goes_on = false;
             return;
         }

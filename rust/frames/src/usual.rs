@@ -25,6 +25,7 @@ pub(crate) struct Usual {
 /// A message that came with the usual control line.
 pub(crate) struct UsualMessage<'a> {
     pub(crate) delivery: Delivery<'a>,
+    pub(crate) subject: &'a [u8],
     pub(crate) payload: &'a [u8],
     /// Of the whole frame.
     pub(crate) bytes: usize,
@@ -84,6 +85,7 @@ impl Usual {
         let consumer = &self.middle[self.consumer.0..self.consumer.1];
         is_whole.then(|| UsualMessage {
             delivery: Delivery { consumer, sequence, time_ns, pending },
+            subject: &bytes[OPERATION.len()..OPERATION.len() + subject_bytes],
             payload: &bytes[start..end],
             bytes: end + 2,
         })

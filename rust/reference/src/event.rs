@@ -52,6 +52,11 @@ pub(super) enum Content {
 
 /// Reads one element.
 pub(super) fn decode(element: &[u8], config: &Config) -> Result<Event, Malformed> {
+    decode_on(None, element, config)
+}
+
+/// Reads one element of a message that came on a subject, where that is known.
+pub(super) fn decode_on(subject: Option<&str>, element: &[u8], config: &Config) -> Result<Event, Malformed> {
     let text = std::str::from_utf8(element).map_err(|_| Malformed)?;
     let fields = Fields::read(text, &[]).ok_or(Malformed)?;
     let id = fields.name("id", ID_BYTES_MAX)?.ok_or(Malformed)?;
@@ -70,7 +75,10 @@ pub(super) fn decode(element: &[u8], config: &Config) -> Result<Event, Malformed
         _ => return Err(Malformed),
     };
     let hops = fields.counted("hops")?.unwrap_or(0);
-    let content = if let Some(also) = directive::members(&kind) {
+    let content = if subject.is_some_and(|subject| !is_own(subject, &source, config)) {
+        body::check_forms(&fields)?;
+        Err(Outcome::NotOwner)
+    } else if let Some(also) = directive::members(&kind) {
         // Nobody needs these fields here, but they have their forms wherever they stand.
         body::check_forms(&fields)?;
         let fields = Fields::read(text, &also).ok_or(Malformed)?;
@@ -79,6 +87,17 @@ pub(super) fn decode(element: &[u8], config: &Config) -> Result<Event, Malformed
         body::content(&fields, &kind, time, &config.rules)?.map(Content::Stock)
     };
     Ok(Event { source, id, sequence, location, time, origin, hops, content })
+}
+
+/// Whether a subject is the one that a source speaks on, or any is.
+pub(super) fn is_own(subject: &str, source: &str, config: &Config) -> bool {
+    let text: serde_json::Value = serde_json::from_str(config.canonical()).expect("a configuration is kept as JSON");
+    let Some(pattern) = text["engine"]["source_subject"].as_str() else { return true };
+    let written = |byte: u8| match byte {
+        b'.' | b'*' | b'>' | b'%' | 0..=b' ' | 127.. => format!("%{byte:02X}"),
+        _ => char::from(byte).to_string(),
+    };
+    subject == pattern.replace("{source}", &source.bytes().map(written).collect::<String>())
 }
 
 /// The key of an element that is no event, if both of its parts can be read.

@@ -24,6 +24,8 @@ impl Reference {
     pub(super) fn judge(&mut self, event: &Event, place: (u64, u32), log_time_ns: i64, text: &[u8]) -> Reply {
         let content = match &event.content {
             Ok(content) => content,
+            // Of all that the content is refused for, this alone is for what it came on.
+            Err(Outcome::NotOwner) => return Reply { code: Some("foreign_subject"), ..Reply::new(Outcome::NotOwner) },
             Err(outcome) => return Reply::new(*outcome),
         };
         let ordering = self.ordering(event, content);
@@ -285,7 +287,7 @@ impl Reference {
         }
         let own = (!outcome.is_silent() && !reply.is_told).then(|| {
             let subject = key.as_ref().map_or_else(|| format!("@{}:{}", place.0, place.1), work::of_key);
-            (outcome.name().to_owned(), subject)
+            (reply.code.unwrap_or(outcome.name()).to_owned(), subject)
         });
         let mut raised: Vec<_> = own.into_iter().chain(reply.raised.iter().cloned()).collect();
         let is_named = raised.iter().any(|(code, _)| code == "mass_change");

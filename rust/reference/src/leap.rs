@@ -12,11 +12,11 @@ use super::twin::{Leap, Reference};
 use super::work;
 
 /// The own times of events, as far as they have to do with the log's.
-pub(crate) fn times(elements: &[&[u8]], config: &Config) -> Vec<i64> {
+pub(crate) fn times(subject: Option<&str>, elements: &[&[u8]], config: &Config) -> Vec<i64> {
     let time = |element: &&[u8]| {
-        let event = event::decode(element, config).ok().filter(|_| element.len() <= EVENT_BYTES_MAX)?;
+        let event = event::decode_on(subject, element, config).ok().filter(|_| element.len() <= EVENT_BYTES_MAX)?;
         match (event.time, &event.content) {
-            (_, Err(Outcome::Malformed)) => None,
+            (_, Err(Outcome::Malformed | Outcome::NotOwner)) => None,
             (Some(Time::Exact(ns)), _) if !event.is_definition() => Some(ns),
             _ => None,
         }
@@ -36,9 +36,9 @@ impl Reference {
     }
 
     /// A message came with a stamp.
-    pub(crate) fn stamped(&mut self, stamp_ns: i64, sequence: u64, message: &[u8]) {
+    pub(crate) fn stamped(&mut self, subject: Option<&str>, stamp_ns: i64, sequence: u64, message: &[u8]) {
         let elements = element::elements(message).unwrap_or_default();
-        let times = times(&elements, &self.config);
+        let times = times(subject, &elements, &self.config);
         self.stamped_with(stamp_ns, sequence, &times);
     }
 

@@ -72,8 +72,19 @@ enum Clock {
 impl Reference {
     /// Applies one message of the bus.
     pub fn apply_message(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> Vec<Answer> {
+        self.apply_message_on(None, message, sequence, log_time_ns)
+    }
+
+    /// Applies one message that came on a subject: where sources are bound to subjects, it has to be theirs.
+    pub fn apply_message_on(
+        &mut self,
+        subject: Option<&str>,
+        message: &[u8],
+        sequence: u64,
+        log_time_ns: i64,
+    ) -> Vec<Answer> {
         self.work.begin((sequence, 0));
-        self.stamped(log_time_ns, sequence, message);
+        self.stamped(subject, log_time_ns, sequence, message);
         self.give_up_what_is_due(sequence);
         let Some(elements) = element::elements(message) else {
             self.elements += 1;
@@ -83,7 +94,8 @@ impl Reference {
             return vec![answer];
         };
         let places = (0..).zip(elements);
-        let answers = places.map(|(index, element)| self.apply(element, (sequence, index), Clock::Bus)).collect();
+        let answers =
+            places.map(|(index, element)| self.apply(subject, element, (sequence, index), Clock::Bus)).collect();
         self.work.end();
         answers
     }
@@ -95,12 +107,12 @@ impl Reference {
         for (sequence, line) in (first_sequence..).zip(element::lines(buffer)) {
             self.work.begin((sequence, 0));
             if let Some(stamp_ns) = log_time_ns {
-                let times = leap::times(&[line], &self.config);
+                let times = leap::times(None, &[line], &self.config);
                 self.stamped_with(stamp_ns, sequence, &times);
                 self.give_up_what_is_due(sequence);
             }
             let clock = log_time_ns.map_or(Clock::Events, |_| Clock::Bus);
-            answers.push(self.apply(line, (sequence, 0), clock));
+            answers.push(self.apply(None, line, (sequence, 0), clock));
             self.work.end();
         }
         answers
@@ -177,9 +189,9 @@ impl Reference {
         now
     }
 
-    fn apply(&mut self, element: &[u8], place: (u64, u32), clock: Clock) -> Answer {
+    fn apply(&mut self, subject: Option<&str>, element: &[u8], place: (u64, u32), clock: Clock) -> Answer {
         self.work.begin(place);
-        let answer = self.answer(element, place, clock);
+        let answer = self.answer(subject, element, place, clock);
         self.elements += 1;
         self.follow_up(place.0);
         self.look_at_safety_stocks(place.0);
@@ -208,11 +220,11 @@ impl Reference {
         self.safety_stocks = now;
     }
 
-    fn answer(&mut self, element: &[u8], place: (u64, u32), clock: Clock) -> Answer {
+    fn answer(&mut self, subject: Option<&str>, element: &[u8], place: (u64, u32), clock: Clock) -> Answer {
         if element.len() > EVENT_BYTES_MAX {
             return self.tell(None, place, &Reply::new(Outcome::TooLarge));
         }
-        let Ok(event) = event::decode(element, &self.config) else {
+        let Ok(event) = event::decode_on(subject, element, &self.config) else {
             return self.refuse_form(element, place);
         };
         let log_time_ns = match event.time {

@@ -52,13 +52,15 @@ pub(super) struct Reply {
     pub(super) outcome: Outcome,
     pub(super) fields: Vec<&'static str>,
     pub(super) raised: Vec<(String, String)>,
+    /// The code of its own exception, where that is not its outcome's name.
+    pub(super) code: Option<&'static str>,
     /// Whether its outcome is told of by one of those, and has no exception of its own.
     pub(super) is_told: bool,
 }
 
 impl Reply {
     pub(super) fn new(outcome: Outcome) -> Self {
-        Self { outcome, fields: Vec::new(), raised: Vec::new(), is_told: false }
+        Self { outcome, fields: Vec::new(), raised: Vec::new(), code: None, is_told: false }
     }
 
     /// What was applied too late is called late.

@@ -31,8 +31,19 @@ pub(crate) const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../t
 /// What applies messages and can be asked for balances.
 pub(crate) trait Ledger {
     fn with(config: Config) -> Self;
-    /// What became of a message, and the answers to requests in it.
-    fn message_told(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> (Vec<Answer>, Vec<Told>);
+    /// What became of a message, and the answers to requests in it. It came on a subject, where that matters.
+    fn message_told_on(
+        &mut self,
+        subject: Option<&str>,
+        message: &[u8],
+        sequence: u64,
+        log_time_ns: i64,
+    ) -> (Vec<Answer>, Vec<Told>);
+
+    fn message_told(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> (Vec<Answer>, Vec<Told>) {
+        self.message_told_on(None, message, sequence, log_time_ns)
+    }
+
     fn lines_told(&mut self, buffer: &[u8], first_sequence: u64) -> (Vec<Answer>, Vec<Told>);
     /// Releases what is held, as at the end of a replay.
     fn end_told(&mut self, sequence: u64) -> (Vec<Answer>, Vec<Told>);
@@ -61,10 +72,22 @@ impl Ledger for Engine {
         Self::new(config, *b"b key of 16 byte")
     }
 
-    fn message_told(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> (Vec<Answer>, Vec<Told>) {
+    fn message_told_on(
+        &mut self,
+        subject: Option<&str>,
+        message: &[u8],
+        sequence: u64,
+        log_time_ns: i64,
+    ) -> (Vec<Answer>, Vec<Told>) {
         let mut batch = Batch::with_keys();
-        self.apply_message(message, sequence, log_time_ns, &mut batch)
-            .expect("tests number their messages without gaps");
+        match subject {
+            None => self.apply_message(message, sequence, log_time_ns, &mut batch),
+            Some(subject) => {
+                let message = (sequence, log_time_ns, message, subject.as_bytes());
+                self.apply_messages_on(std::iter::once(message), &mut batch)
+            }
+        }
+        .expect("tests number their messages without gaps");
         (answers(&batch), promise::of_batch(&batch))
     }
 
@@ -102,8 +125,14 @@ impl Ledger for Reference {
         Self::new(config)
     }
 
-    fn message_told(&mut self, message: &[u8], sequence: u64, log_time_ns: i64) -> (Vec<Answer>, Vec<Told>) {
-        let answers = self.apply_message(message, sequence, log_time_ns);
+    fn message_told_on(
+        &mut self,
+        subject: Option<&str>,
+        message: &[u8],
+        sequence: u64,
+        log_time_ns: i64,
+    ) -> (Vec<Answer>, Vec<Told>) {
+        let answers = self.apply_message_on(subject, message, sequence, log_time_ns);
         (answers.into_iter().map(in_one_order).chain(followed(self)).collect(), promise::of_twin(self))
     }
 

@@ -9,7 +9,7 @@ use tallystick_contract::codes::{CODES, Settled, find};
 use tallystick_contract::{outcome, rules};
 
 /// How a code is written where it is raised, or settled.
-const RAISED: [&str; 8] = [
+const RAISED: [&str; 9] = [
     "Raised::of(\"",
     "Raised::about(\"",
     "about_source(\"",
@@ -18,6 +18,7 @@ const RAISED: [&str; 8] = [
     "settled.push((\"",
     "work.resolve(\"",
     "core.resolve(\"",
+    "Bar::Foreign { \"",
 ];
 
 fn read(folder: &Path, codes: &mut BTreeSet<String>) {

@@ -18,7 +18,7 @@ pub(crate) struct Sorted {
 }
 
 enum First<'a> {
-    Message { sid: u64, reply: Vec<u8>, payload: &'a [u8], bytes: usize },
+    Message { sid: u64, subject: Vec<u8>, reply: Vec<u8>, payload: &'a [u8], bytes: usize },
     Other { bytes: usize },
     Part,
     Malformed,
@@ -30,9 +30,9 @@ pub(crate) fn sort(bytes: &[u8], sid: u64, inbox: &mut Inbox) -> Sorted {
     let mut rest = bytes;
     while !rest.is_empty() {
         let length = match first(rest) {
-            First::Message { sid: of, reply, payload, bytes } if of == sid => {
+            First::Message { sid: of, subject, reply, payload, bytes } if of == sid => {
                 if let Some(delivery) = delivery(&reply) {
-                    inbox.deliver(&delivery, payload);
+                    inbox.deliver(&delivery, &subject, payload);
                     sorted.messages += 1;
                 } else {
                     sorted.foreign.extend(&rest[..bytes]);
@@ -105,7 +105,8 @@ fn message<'a>(bytes: &'a [u8], line: &[u8], start: usize, has_headers: bool) ->
         return First::Malformed;
     }
     let reply = if has_reply { words[2].clone() } else { Vec::new() };
-    First::Message { sid, reply, payload: &bytes[start + headers..start + total], bytes: start + total + 2 }
+    let subject = words[0].clone();
+    First::Message { sid, subject, reply, payload: &bytes[start + headers..start + total], bytes: start + total + 2 }
 }
 
 /// Decimal digits, 1 to 19 of them.

@@ -7,6 +7,7 @@ mod replenish;
 mod safety;
 mod schema;
 mod source;
+mod source_subject;
 mod teams;
 mod watch;
 
@@ -35,6 +36,7 @@ pub use safety::Amount;
 use safety::{RawSafety, SafetyStock};
 use source::{ARRIVAL, RawSource, bounds};
 pub use source::{Source, TimeBounds, Unregistered};
+pub use source_subject::SourceSubject;
 use teams::{RawExceptions, Teams};
 pub use watch::{Approvals, MassChange, MasterMode, Receipts};
 use watch::{RawApprovals, RawMaster, RawReceipts, RawTransfers};
@@ -76,6 +78,8 @@ pub struct Config {
     pub operators: Vec<String>,
     /// What becomes of a source that is not configured.
     pub unregistered: Unregistered,
+    /// Which subject a source speaks on; nothing where any will do.
+    pub source_subject: Option<SourceSubject>,
     /// Types and aliases.
     pub rules: RuleTable,
     /// Who may say what; nothing for no policy.
@@ -116,7 +120,7 @@ pub struct Config {
 heap_size! {
     Config {
         negative_stock, dedup_window_ns, dedup_keys_max, history_max, log_time_jump_max_ns, duplicate_suspect,
-        corrections_max, operators, unregistered, rules, ownership, approvals, receipts, transfer_age_ns, master, hops_max, escalate_after_ns,
+        corrections_max, operators, unregistered, source_subject, rules, ownership, approvals, receipts, transfer_age_ns, master, hops_max, escalate_after_ns,
         exceptions_max, promise, claims, replenish, default_bounds, sources, has_orders, has_documents, teams, safety,
         canonical, is_changed, fingerprint,
     }
@@ -395,6 +399,8 @@ struct RawEngine {
     operators: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unregistered: Option<Unregistered>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_subject: Option<String>,
 }
 
 impl Default for RawEngine {
@@ -411,6 +417,7 @@ impl Default for RawEngine {
             corrections_max: None,
             operators: None,
             unregistered: None,
+            source_subject: None,
         }
     }
 }
@@ -457,6 +464,7 @@ impl Raw {
                 Some(text) => Some(finite("exceptions.escalate_after", text, "24h")?),
             },
             unregistered: self.engine.unregistered.unwrap_or_default(),
+            source_subject: self.engine.source_subject.as_deref().map(SourceSubject::parse).transpose()?,
             ownership: self.ownership.as_ref().map(|raw| raw.validate(&operators)).transpose()?,
             operators,
             approvals: self.approvals.as_ref().map(RawApprovals::validate).transpose()?,

@@ -89,7 +89,7 @@ const MODE: Form = OneOf(&[
     "backward_accumulated",
 ]);
 
-const ENGINE: [Key; 11] = [
+const ENGINE: [Key; 12] = [
     key("negative_stock", OneOf(&["allow", "flag", "refuse"]), "\"flag\"", "what happens below zero"),
     key("dedup_window", Duration, "\"24h\"", "how long a key is remembered, by the log's time"),
     key("dedup_keys_max", Whole(1, i64::MAX), "100000000", "keys that are remembered at most"),
@@ -101,6 +101,7 @@ const ENGINE: [Key; 11] = [
     key("corrections_max", Whole(0, limit(CORRECTIONS_MAX)), "10000000", "how many events back can be corrected"),
     key("operators", Texts, "[\"operator\"]", "sources that decide about exceptions, approvals and configuration"),
     key("unregistered", OneOf(&["accept", "flag", "refuse"]), "\"accept\"", "what becomes of sources without a table"),
+    key("source_subject", Text, "", "which subject each source must speak on, such as \"tallystick.events.{source}\""),
 ];
 
 const SOURCE: [Key; 12] = [

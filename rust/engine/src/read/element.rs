@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use bumpalo::Bump;
+use tallystick_contract::config::SourceSubject;
 use tallystick_contract::heap_size::flat;
 use tallystick_contract::limits::EVENT_BYTES_MAX;
 use tallystick_tables::dedup::{Fingerprint, fingerprint};
@@ -40,6 +41,8 @@ tallystick_tables::image::image!(Place { sequence, index });
 pub(crate) struct Element<'a> {
     pub(crate) place: Place,
     pub(crate) clock: Clock,
+    /// The subject that its message came on, where that is looked at.
+    pub(crate) subject: Option<&'a [u8]>,
     payload: Payload<'a>,
 }
 
@@ -56,15 +59,20 @@ enum Payload<'a> {
 
 impl<'a> Element<'a> {
     pub(crate) const fn new(bytes: &'a [u8], place: Place, clock: Clock) -> Self {
-        Self { place, clock, payload: Payload::Text(bytes) }
+        Self { place, clock, subject: None, payload: Payload::Text(bytes) }
     }
 
     pub(crate) const fn broken(bytes: &'a [u8], place: Place, clock: Clock, why: Malformed) -> Self {
-        Self { place, clock, payload: Payload::Broken(bytes, why) }
+        Self { place, clock, subject: None, payload: Payload::Broken(bytes, why) }
     }
 
     pub(crate) const fn row(rows: &'a Rows<'a>, row: usize, place: Place, clock: Clock) -> Self {
-        Self { place, clock, payload: Payload::Row(rows, row) }
+        Self { place, clock, subject: None, payload: Payload::Row(rows, row) }
+    }
+
+    /// The element, as of a message that came on a subject.
+    pub(crate) const fn on(self, subject: Option<&'a [u8]>) -> Self {
+        Self { subject, ..self }
     }
 
     /// Whether another one can be read together with it: texts, or rows that follow each other.
@@ -131,11 +139,20 @@ impl NameHashes {
     }
 }
 
+/// What bars an element, beside its form, before anybody asks what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bar {
+    None,
+    TooLarge,
+    /// It came on a subject that is not its source's.
+    Foreign,
+}
+
 /// What a first look found of an element.
 #[derive(Debug)]
 pub(crate) struct Decoded<'a> {
     pub(crate) event: Event<'a>,
-    pub(crate) is_too_large: bool,
+    pub(crate) bar: Bar,
     pub(crate) form: Result<(), Malformed>,
     pub(crate) key: Fingerprint,
     pub(crate) hashes: NameHashes,
@@ -145,7 +162,7 @@ impl Default for Decoded<'_> {
     fn default() -> Self {
         Self {
             event: Event::default(),
-            is_too_large: false,
+            bar: Bar::None,
             form: Ok(()),
             key: Fingerprint([0; 2]),
             hashes: NameHashes::default(),
@@ -177,11 +194,11 @@ pub(crate) fn see<'a>(elements: &[Element<'a>], decoded: &mut [Decoded<'a>], sha
 }
 
 fn see_text<'a>(element: &Element<'a>, decoded: &mut Decoded<'a>, shapes: &mut Shapes, arena: &'a Bump) {
-    decoded.is_too_large = false;
+    decoded.bar = Bar::None;
     decoded.form = match element.payload {
         Payload::Text(bytes) if bytes.len() <= EVENT_BYTES_MAX => decode(bytes, &mut decoded.event, shapes, arena),
         Payload::Text(_) | Payload::Row(..) => {
-            (decoded.event, decoded.is_too_large) = (Event::default(), true);
+            (decoded.event, decoded.bar) = (Event::default(), Bar::TooLarge);
             Ok(())
         }
         Payload::Broken(_, why) => {
@@ -189,4 +206,18 @@ fn see_text<'a>(element: &Element<'a>, decoded: &mut Decoded<'a>, shapes: &mut S
             Err(why)
         }
     };
+}
+
+/// Bars elements that came on a subject that is not their source's. What came on none is trusted: it was let in before,
+/// or is a file's.
+pub(crate) fn bar_foreign(bound: &SourceSubject, elements: &[Element<'_>], decoded: &mut [Decoded<'_>]) {
+    for (element, decoded) in elements.iter().zip(decoded) {
+        if let Some(subject) = element.subject
+            && decoded.bar == Bar::None
+            && decoded.form.is_ok()
+            && !bound.is_of(subject, decoded.event.source)
+        {
+            decoded.bar = Bar::Foreign;
+        }
+    }
 }

@@ -10,7 +10,7 @@ use tallystick_tables::hash::of_name;
 
 use crate::read::decode::Malformed;
 use crate::read::directive::{Directive, Request};
-use crate::read::element::{Clock, Decoded};
+use crate::read::element::{Bar, Clock, Decoded};
 use crate::read::event::{Event, EventTime, given};
 use crate::read::form::{Statuses, check_form, check_quantity};
 use crate::read::line_number::LineNumber;
@@ -41,8 +41,10 @@ impl<'e> Reading<'e> {
     #[inline]
     pub(crate) fn of(config: &'e Config, secret: u64, decoded: &Decoded<'_>) -> Self {
         let event = &decoded.event;
-        if decoded.is_too_large {
-            return Self::TooLarge;
+        match decoded.bar {
+            Bar::None => {}
+            Bar::TooLarge => return Self::TooLarge,
+            Bar::Foreign => return Self::Refused(Outcome::NotOwner),
         }
         if let Err(malformed) = decoded.form {
             return Self::Malformed(malformed);

@@ -5,6 +5,7 @@
 //! | check | outcomes | where |
 //! |---|---|---|
 //! | size and form | `too_large`, `malformed` | `Reading::of`, needs no state |
+//! | subject | `not_owner` | `Reading::of`, needs no state |
 //! | type, quantity, number, hops | `unknown_type`, `quantity_invalid`, `sequence_missing`, `loop` | `Reading::of` |
 //! | key | `duplicate`, `conflict`, what its first answer was | `check_key` |
 //! | request | `duplicate`, `conflict`, `time_out_of_bounds` | promises |
@@ -32,6 +33,7 @@ use crate::read::event::{Event, EventTime};
 use crate::read::reading::{Command, effective_time};
 use crate::schedule::{Books, View};
 use crate::spine::engine::Engine;
+use crate::spine::raise::foreign;
 use crate::stock::lookup::Found;
 
 impl Engine {
@@ -63,6 +65,7 @@ impl Engine {
         }
         match command {
             Err(outcome) => {
+                diagnostics.why = diagnostics.why.take().or_else(|| foreign(config, element, decoded));
                 answer_unread(element, decoded, outcome, diagnostics, batch);
                 outcome
             }

@@ -11,7 +11,7 @@ use crate::order::{HeldEvent, Turn};
 use crate::output::batch::Batch;
 use crate::promise::answer_late;
 use crate::read::directive::Request;
-use crate::read::element::{Decoded, Element};
+use crate::read::element::{Bar, Decoded, Element};
 use crate::read::event::Event;
 use crate::read::reading::{Command, Posting};
 use crate::spine::directives::mover_of_decision;
@@ -193,7 +193,7 @@ impl Engine {
         held.iter().all(|held| {
             let arena = Bump::new();
             let (_, decoded) = self.core.see_held(held, &arena);
-            decoded.form.is_ok() && !decoded.is_too_large && decoded.key == held.key
+            decoded.form.is_ok() && decoded.bar == Bar::None && decoded.key == held.key
         })
     }
 }

@@ -217,12 +217,51 @@ impl Engine {
         messages: impl Iterator<Item = (u64, i64, &'a [u8])>,
         batch: &mut Batch,
     ) -> Result<(), SequenceError> {
+        self.apply_all(messages.map(|(sequence, stamp_ns, message)| (sequence, stamp_ns, message, None)), batch)
+    }
+
+    /// Applies messages of the bus, each with the subject that it came on: where `engine.source_subject` binds sources
+    /// to subjects, an event on another source's subject is refused. Messages without a subject are trusted.
+    ///
+    /// ```
+    /// use tallystick_contract::{config::Config, outcome::Outcome};
+    /// use tallystick_engine::{Batch, Engine};
+    ///
+    /// let config = Config::parse("[engine]\nsource_subject = \"events.{source}\"").unwrap();
+    /// let (mut engine, mut batch) = (Engine::new(config, [0; 16]), Batch::new());
+    /// let event: &[u8] = br#"{"id":"1","source":"erp","type":"stock.sold","sku":"A","location":"L","quantity":5}"#;
+    /// let messages = [(1, 0, event, &b"events.wms"[..]), (2, 0, event, b"events.erp")];
+    /// engine.apply_messages_on(messages.into_iter(), &mut batch).unwrap();
+    /// assert_eq!(batch.outcomes, [Outcome::NotOwner, Outcome::Applied]); // the forged one did not use up the key
+    /// assert_eq!(batch.exceptions[0].cause, "Source \"erp\" was sent on the subject of \"wms\".");
+    /// ```
+    ///
+    /// # Errors
+    /// When a sequence does not follow the one before. What stands before it was applied.
+    pub fn apply_messages_on<'a>(
+        &mut self,
+        messages: impl Iterator<Item = (u64, i64, &'a [u8], &'a [u8])>,
+        batch: &mut Batch,
+    ) -> Result<(), SequenceError> {
+        self.apply_all(messages.map(|(sequence, ns, message, subject)| (sequence, ns, message, Some(subject))), batch)
+    }
+
+    /// Whether sources are bound to subjects, so that messages need theirs.
+    pub fn needs_subjects(&self) -> bool {
+        self.core.config.source_subject.is_some()
+    }
+
+    fn apply_all<'a>(
+        &mut self,
+        messages: impl Iterator<Item = (u64, i64, &'a [u8], Option<&'a [u8]>)>,
+        batch: &mut Batch,
+    ) -> Result<(), SequenceError> {
         let arena = Bump::new();
         let mut wave = Wave::new(&arena);
         let mut ranges = std::mem::take(&mut self.ranges);
         let mut result = Ok(());
         let mut front_ns = self.core.reached_ns();
-        for (sequence, stamp_ns, message) in messages {
+        for (sequence, stamp_ns, message, subject) in messages {
             result = self.check_sequence(sequence);
             if result.is_err() {
                 break;
@@ -230,7 +269,7 @@ impl Engine {
             let (place, mut clock) = (Place { sequence, index: 0 }, Clock::Message(stamp_ns));
             if self.core.is_leap(front_ns, stamp_ns) {
                 self.run(&mut wave, batch);
-                clock = self.leap(stamp_ns, place, message, batch);
+                clock = self.leap(stamp_ns, place, (message, subject), batch);
                 front_ns = self.core.reached_ns();
             }
             if let Clock::Message(moved_ns) = clock {
@@ -243,7 +282,7 @@ impl Engine {
                     is_empty = ranges.is_empty();
                     for (index, range) in (0..).zip(&ranges) {
                         let place = Place { sequence, index };
-                        self.enqueue(&mut wave, Element::new(&message[range.clone()], place, clock), batch);
+                        self.enqueue(&mut wave, Element::new(&message[range.clone()], place, clock).on(subject), batch);
                     }
                 }
                 Framing::Columns => match columns::read(message) {
@@ -252,7 +291,7 @@ impl Engine {
                         // The rows live as long as this message is looked at; what came before it is applied before it.
                         self.run(&mut wave, batch);
                         let places = (0..).map(|index| Place { sequence, index });
-                        self.apply_rows(&batches, places, clock, batch);
+                        self.apply_rows(&batches, places, (clock, subject), batch);
                     }
                     Err(why) => self.enqueue(&mut wave, Element::broken(message, place, clock, why), batch),
                 },
@@ -333,7 +372,7 @@ impl Engine {
             Some(stamp_ns) if self.core.is_leap(self.core.reached_ns(), stamp_ns) => {
                 self.apply_rows_apart(batches, places, stamp_ns, batch);
             }
-            _ => self.apply_rows(batches, places, clock, batch),
+            _ => self.apply_rows(batches, places, (clock, None), batch),
         }
         self.core.keys.settle_all();
         self.check_books(batch);

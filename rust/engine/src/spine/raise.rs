@@ -10,7 +10,7 @@ use crate::correction::posted;
 use crate::diagnostics::exception::{Difference, ExceptionRecord};
 use crate::diagnostics::{About, Diagnostics, Notice, Now, Raised, cause_of_code, cause_of_outcome, cause_of_versions};
 use crate::output::batch::Batch;
-use crate::read::element::{Clock, Decoded, Element, Place};
+use crate::read::element::{Bar, Clock, Decoded, Element, Place};
 use crate::read::event::{Event, EventQuantity, EventTime, given};
 use crate::sources::Heard;
 use crate::spine::engine::Engine;
@@ -98,8 +98,7 @@ impl Engine {
         if !outcome.is_silent() || diagnostics.is_telling() || self.work.knows(decoded.key) {
             self.raise(config, element, (outcome, decoded, diagnostics), log_time_ns, batch);
         }
-        let location_hash = decoded.hashes.location;
-        self.note_source(config, (event, location_hash), (outcome, log_time_ns), place);
+        self.note_source(config, decoded, (outcome, log_time_ns), place);
         self.pass_notices(batch);
         if self.work.is_due(log_time_ns) {
             let now = self.core.now(place);
@@ -112,11 +111,13 @@ impl Engine {
     fn note_source(
         &mut self,
         config: &Config,
-        (event, location_hash): (&Event<'_>, u64),
+        decoded: &Decoded<'_>,
         (outcome, log_time_ns): (Outcome, i64),
         place: Place,
     ) {
-        if event.source.is_empty() {
+        let (event, location_hash) = (&decoded.event, decoded.hashes.location);
+        // What came on another one's subject says nothing of the source that it names.
+        if event.source.is_empty() || decoded.bar == Bar::Foreign {
             return;
         }
         let source = event.source;
@@ -149,10 +150,8 @@ impl Engine {
         self.put_in_order(outcome, decoded, diagnostics, Now { place: element.place, log_time_ns });
         let is_silent =
             outcome.is_silent() || diagnostics.is_grouped || diagnostics.is_told && outcome == Outcome::Insufficient;
-        if is_silent && diagnostics.raised.is_empty() {
-            return;
-        }
-        if self.is_flood(element.place, (!is_silent).then_some(outcome), diagnostics) {
+        let own = (!is_silent).then(|| own_code(outcome, decoded));
+        if own.is_none() && diagnostics.raised.is_empty() || self.is_flood(element.place, own, diagnostics) {
             return;
         }
         let event = &decoded.event;
@@ -185,16 +184,14 @@ impl Engine {
             event: (*original).into(),
             event_bytes_total,
         };
-        if !is_silent {
+        if let Some(code) = own {
             let versions = self.versions(config, outcome, decoded, diagnostics.fields.as_deref());
-            let cause = diagnostics.why.take().unwrap_or_else(|| {
-                if versions.is_empty() {
-                    return cause_of_outcome(outcome, event, diagnostics, config, log_time_ns, event_bytes_total);
-                }
-                cause_of_versions(event.id, diagnostics.fields.as_deref().unwrap_or_default(), &versions)
+            let cause = diagnostics.why.take().unwrap_or_else(|| match &*versions {
+                [] => cause_of_outcome(outcome, event, diagnostics, config, log_time_ns, event_bytes_total),
+                all => cause_of_versions(event.id, diagnostics.fields.as_deref().unwrap_or_default(), all),
             });
             let (fields, stock) = (diagnostics.fields.take().unwrap_or_default(), diagnostics.stock.take());
-            let raised = ExceptionRecord { fields, versions, ..record(outcome.name(), None, cause, stock) };
+            let raised = ExceptionRecord { fields, versions, ..record(code, None, cause, stock) };
             batch.exceptions.push(self.work.raise(raised, &subject, key));
         }
         for Raised { code, location, subject: own, key: of, cause, stock } in std::mem::take(&mut diagnostics.raised) {
@@ -216,13 +213,13 @@ impl Engine {
     }
 
     /// Whether what an element raises does not stand by itself. It is counted, then.
-    fn is_flood(&mut self, place: Place, own: Option<Outcome>, diagnostics: &mut Diagnostics) -> bool {
+    fn is_flood(&mut self, place: Place, own: Option<&str>, diagnostics: &mut Diagnostics) -> bool {
         let is_named = diagnostics.raised.iter().any(|raised| &*raised.code == MASS_CHANGE);
         if is_named || self.flood.admits(place) {
             return false;
         }
         let raised = std::mem::take(&mut diagnostics.raised);
-        for code in own.map(Outcome::name).into_iter().chain(raised.iter().map(|raised| &*raised.code)) {
+        for code in own.into_iter().chain(raised.iter().map(|raised| &*raised.code)) {
             self.flood.count(code, place);
         }
         true
@@ -258,6 +255,18 @@ impl Engine {
         };
         fields.iter().filter_map(version).collect()
     }
+}
+
+/// The code of an outcome's own exception. What came on another source's subject has the outcome of all who may not say
+/// something, and a code of its own.
+fn own_code(outcome: Outcome, decoded: &Decoded<'_>) -> &'static str {
+    if decoded.bar == Bar::Foreign { "foreign_subject" } else { outcome.name() }
+}
+
+/// Why an event does not count that came on another source's subject.
+pub(crate) fn foreign(config: &Config, element: &Element<'_>, decoded: &Decoded<'_>) -> Option<String> {
+    let bound = config.source_subject.as_ref().filter(|_| decoded.bar == Bar::Foreign)?;
+    Some(bound.cause(element.subject?, decoded.event.source))
 }
 
 /// The quantity as it was sent, in thousandths, if it is one.

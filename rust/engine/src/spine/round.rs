@@ -14,12 +14,13 @@ use tallystick_tables::dedup::Fingerprint;
 use crate::diagnostics::Diagnostics;
 use crate::keys;
 use crate::output::batch::Batch;
-use crate::read::element::{Decoded, Element, see};
+use crate::read::element::{Decoded, Element, bar_foreign, see};
 use crate::read::event::EventTime;
 use crate::read::reading::{Posting, Reading};
 use crate::read::shape::Shapes;
 use crate::spine::column::check_plain;
 use crate::spine::engine::Engine;
+use crate::spine::raise::foreign;
 use crate::stock;
 use crate::stock::lookup::{Found, WAVE_EVENTS, look_ahead};
 use crate::stock::post::Checked;
@@ -132,7 +133,7 @@ impl Engine {
             .collect();
         let (keys, stock, secret, seed) = (&self.core.keys, &self.core.stock, &self.core.secret, self.core.seed);
         self.shards.each(&mut ranges, |_, (range, shapes, arena)| {
-            range.read(shapes, arena.take().expect("a range is read once"), |decoded| {
+            range.read(config, shapes, arena.take().expect("a range is read once"), |decoded| {
                 decoded.hash(secret, seed);
                 Reading::of(config, seed, decoded)
             });
@@ -248,7 +249,10 @@ impl Engine {
                         diagnostics.malformed = Some(*malformed);
                         Outcome::Malformed
                     }
-                    Reading::Refused(outcome) => *outcome,
+                    Reading::Refused(outcome) => {
+                        diagnostics.why = foreign(config, element, decoded);
+                        *outcome
+                    }
                     Reading::Directive(_) => unreachable!("a round is plain"),
                     Reading::Posting(posting) => {
                         let outcome = verdicts.outcome(place);
@@ -285,7 +289,13 @@ impl<'r, 'c> Range<'r, 'c> {
     }
 
     /// Reads the elements, as far as that needs no state.
-    fn read(&mut self, shapes: &mut Shapes, arena: &'r Bump, reading_of: impl Fn(&mut Decoded<'r>) -> Reading<'c>) {
+    fn read(
+        &mut self,
+        config: &Config,
+        shapes: &mut Shapes,
+        arena: &'r Bump,
+        reading_of: impl Fn(&mut Decoded<'r>) -> Reading<'c>,
+    ) {
         self.decoded.reserve(self.elements.len());
         let mut offered_ns = i64::MIN;
         for elements in self.elements.chunks(WAVE_EVENTS) {
@@ -293,11 +303,16 @@ impl<'r, 'c> Range<'r, 'c> {
             self.decoded.resize_with(begin + elements.len(), Decoded::default);
             let decoded = &mut self.decoded[begin..];
             see(elements, decoded, shapes, arena);
+            if let Some(bound) = &config.source_subject {
+                bar_foreign(bound, elements, decoded);
+            }
             for (element, decoded) in elements.iter().zip(decoded) {
                 let reading = reading_of(decoded);
                 let is_answered = match reading {
                     // What cannot be read is answered all the same, where it says where to.
-                    Reading::Malformed(_) => decoded.event.kind.starts_with("reservation."),
+                    Reading::Malformed(_) | Reading::Refused(Outcome::NotOwner) => {
+                        decoded.event.kind.starts_with("reservation.")
+                    }
                     Reading::Directive(_) => true,
                     Reading::TooLarge | Reading::Refused(_) | Reading::Posting(_) => false,
                 };

@@ -9,7 +9,7 @@ use crate::core::leap::Witness;
 use crate::diagnostics::Diagnostics;
 use crate::output::batch::Batch;
 use crate::read::columns;
-use crate::read::element::{Clock, Decoded, Element, Place, see};
+use crate::read::element::{Bar, Clock, Decoded, Element, Place, bar_foreign, see};
 use crate::read::event::EventTime;
 use crate::read::shape::Shapes;
 use crate::read::split::{Framing, split};
@@ -18,8 +18,14 @@ use crate::spine::engine::Engine;
 impl Engine {
     /// The clock of a message whose stamp is looked at. All that came before it was applied.
     #[cold]
-    pub(crate) fn leap(&mut self, stamp_ns: i64, place: Place, message: &[u8], batch: &mut Batch) -> Clock {
-        self.leap_by(stamp_ns, place, |core| witness_of_message(core, message, stamp_ns), batch)
+    pub(crate) fn leap(
+        &mut self,
+        stamp_ns: i64,
+        place: Place,
+        (message, subject): (&[u8], Option<&[u8]>),
+        batch: &mut Batch,
+    ) -> Clock {
+        self.leap_by(stamp_ns, place, |core| witness_of_message(core, message, subject, stamp_ns), batch)
     }
 
     /// The clock of an element that is a message of its own.
@@ -42,17 +48,17 @@ impl Engine {
     }
 }
 
-fn witness_of_message(core: &Core, message: &[u8], stamp_ns: i64) -> Witness {
+fn witness_of_message(core: &Core, message: &[u8], subject: Option<&[u8]>, stamp_ns: i64) -> Witness {
     let (place, clock) = (Place::default(), Clock::Message(stamp_ns));
     let mut ranges = Vec::new();
     match split(message, &mut ranges) {
         Framing::Elements => {
-            let elements = ranges.into_iter().map(|range| Element::new(&message[range], place, clock));
+            let elements = ranges.into_iter().map(|range| Element::new(&message[range], place, clock).on(subject));
             witness_of(core, elements, stamp_ns)
         }
         Framing::Columns => columns::read(message).map_or(Witness::Silent, |batches| {
             let rows = batches.iter().flat_map(|rows| (0..rows.len()).map(move |row| (rows, row)));
-            witness_of(core, rows.map(|(rows, row)| Element::row(rows, row, place, clock)), stamp_ns)
+            witness_of(core, rows.map(|(rows, row)| Element::row(rows, row, place, clock).on(subject)), stamp_ns)
         }),
         Framing::Broken(_) => Witness::Silent,
     }
@@ -76,6 +82,12 @@ fn witness_of<'a>(core: &Core, elements: impl Iterator<Item = Element<'a>>, stam
 fn time_of(core: &Core, config: &Config, element: Element<'_>) -> Option<i64> {
     let (arena, mut shapes, mut decoded) = (Bump::new(), Shapes::default(), [Decoded::default()]);
     see(&[element], &mut decoded, &mut shapes, &arena);
+    if let Some(bound) = &config.source_subject {
+        bar_foreign(bound, &[element], &mut decoded);
+        if decoded[0].bar == Bar::Foreign {
+            return None;
+        }
+    }
     match (core.read(config, &element, &decoded[0], &mut Diagnostics::default()), decoded[0].event.time) {
         (Ok(command), EventTime::At(time_ns)) if command.is_of_its_time() => Some(time_ns),
         (Err(outcome), EventTime::At(time_ns)) if !outcome.is_unreadable() => Some(time_ns),

@@ -9,7 +9,7 @@ use bumpalo::Bump;
 use crate::diagnostics::Diagnostics;
 use crate::output::batch::Batch;
 use crate::read::columns::Rows;
-use crate::read::element::{Clock, Decoded, Element, Place, see};
+use crate::read::element::{Clock, Decoded, Element, Place, bar_foreign, see};
 use crate::read::event::EventTime;
 use crate::schedule::Schedule;
 use crate::schedule::View;
@@ -49,14 +49,14 @@ impl Engine {
         &mut self,
         batches: &[Rows<'_>],
         mut places: impl Iterator<Item = Place>,
-        clock: Clock,
+        (clock, subject): (Clock, Option<&[u8]>),
         batch: &mut Batch,
     ) {
         let arena = Bump::new();
         let mut wave = Wave::new(&arena);
         for rows in batches {
             for (row, place) in (0..rows.len()).zip(&mut places) {
-                self.enqueue(&mut wave, Element::row(rows, row, place, clock), batch);
+                self.enqueue(&mut wave, Element::row(rows, row, place, clock).on(subject), batch);
             }
         }
         self.run(&mut wave, batch);
@@ -111,6 +111,9 @@ impl Engine {
         }
         let decoded = &mut decoded[..elements.len()];
         see(elements, decoded, &mut self.core.shapes[0], arena);
+        if let Some(bound) = &config.source_subject {
+            bar_foreign(bound, elements, decoded);
+        }
         for decoded in &mut *decoded {
             decoded.hash(&self.core.secret, self.core.seed);
             self.core.keys.of(decoded.key).prefetch(decoded.key);

@@ -18,7 +18,8 @@ impl Reference {
             return;
         }
         let key = event.key();
-        let is_judged_alone = outcome == Outcome::Conflict || self.memory.find(&key).is_none();
+        let is_judged_alone =
+            outcome == Outcome::Conflict || event.content.is_err() || self.memory.find(&key).is_none();
         let known = self.promise.told.get(&key).filter(|_| !is_judged_alone).cloned();
         self.send(text, known.unwrap_or_else(|| refusal(&key, text, outcome, sequence)));
     }

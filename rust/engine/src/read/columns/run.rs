@@ -9,7 +9,7 @@ use tallystick_contract::limits::{
 
 use crate::read::columns::column::{Answer, Column};
 use crate::read::columns::rows::{RowRefusal, Rows, SHORT_BYTES, set};
-use crate::read::element::Decoded;
+use crate::read::element::{Bar, Decoded};
 use crate::read::event::{Event, EventQuantity, EventTime, Field};
 /// Rows that are read together.
 const RUN_ROWS: usize = 32;
@@ -36,7 +36,7 @@ impl<'a> Rows<'a> {
     fn see_run(&self, first: usize, decoded: &mut [Decoded<'a>], arena: &'a Bump) {
         for decoded in &mut *decoded {
             decoded.event = Event::default();
-            (decoded.is_too_large, decoded.form) = (false, Ok(()));
+            (decoded.bar, decoded.form) = (Bar::None, Ok(()));
         }
         // One bit for each row that needs a closer look.
         let mut unsure = 0_u32;
@@ -51,7 +51,7 @@ impl<'a> Rows<'a> {
             }
             match self.read(first + place, &mut decoded.event, arena) {
                 Ok(()) => {}
-                Err(RowRefusal::TooLarge) => decoded.is_too_large = true,
+                Err(RowRefusal::TooLarge) => decoded.bar = Bar::TooLarge,
                 Err(RowRefusal::Malformed(malformed)) => decoded.form = Err(malformed),
             }
         }
