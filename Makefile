@@ -31,11 +31,11 @@ help: ## show this list
 demo: .venv/stamps/package ## a year of real sales through a real server, proven (DEMO_ARGS=--small: seconds)
 	$(BIN)/tallystick demo $(DEMO_ARGS)
 
-# No core is idle: what keeps one core busy runs beside the rest. The tests of the benchmarks ask cargo for a program,
-# and would wait for its lock: they come last.
+# No core is idle: the longest begins first, the rest runs beside it. The tests of the benchmarks ask cargo for a
+# program, and would wait for its lock: they come last.
 test: .venv/stamps/package ## the engine's tests (Rust) and everything else (Python, real nats-server)
 	$(CARGO) test --locked --no-run
-	$(MAKE) --jobs=2 --output-sync=target test-rust test-units test-bus
+	$(MAKE) --jobs=2 --output-sync=target test-bus test-units test-rust
 
 test-fast: .venv/stamps/package ## what shows most mistakes: at most 90 s from a built tree
 	$(MAKE) --jobs=2 --output-sync=target fast-rust fast-python
