@@ -156,6 +156,23 @@ async def test_policies_sources_and_trails(tmp_path: Path, server: EmbeddedServe
         await end()
 
 
+async def test_a_trail_knows_what_was_repaired(tmp_path: Path, server: EmbeddedServer, bus: JetStream, say: Say) -> None:
+    """Of what came twice under one key, the trail names what counted: not what was refused before it."""
+    wrong = RECEIVED | {"id": "typo", "quantity": "5,000"}
+    taken_back = RECEIVED | {"id": "minus", "quantity": -4, "time": "2026-01-01T00:00:00Z"}
+    async with at_work(tmp_path, server, bus, [RECEIVED, wrong, taken_back]) as end:
+        assert (await say("exceptions", "repair", "1", "--set", "quantity=5000", "--yes"))[0] == 0
+        assert (await say("exceptions", "repair", "2", "--set", "quantity=7", "--set", "time=", "--yes"))[0] == 0
+        void = {"id": "v", "source": "wms", "type": "event.voided", "target": {"id": "minus"}}
+        await publish(bus, [json.dumps(void).encode(), json.dumps(RECEIVED | {"id": "typo", "quantity": 6}).encode()])
+        await until(lambda: has_reached(bus.client, 7))
+        rows = await lines(say, "trail", "A", "L")
+        told = sorted((row["id"], row["quantity"], row["balance"], row["sequence"], row["voided_by"]) for row in rows)
+        assert told == [("minus", 7, 5010, 5, "wms/v"), ("r1", 10, 10, 1, None), ("typo", 5000, 5010, 4, None)]
+        assert "not found" not in (await say("trail", "A", "L"))[1]
+        await end()
+
+
 async def test_what_is_to_be_ordered(tmp_path: Path, server: EmbeddedServer, bus: JetStream, say: Say) -> None:
     async with at_work(tmp_path, server, bus, [RECEIVED]) as end:
         assert await say("replenish") == (0, NOTHING + "\n")

@@ -12,10 +12,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from tallystick import exact_json
 from tallystick.bus import questions
 from tallystick.bus.jetstream import JetStream, StoredMessage, time_ns
 from tallystick.bus.reader import read, sequence_at
 from tallystick.client.flow import needles_of
+from tallystick.client.repair import REPEATABLE
 from tallystick.client.rules import Rules, quantity_of
 from tallystick.files.elements import elements, members
 
@@ -27,6 +29,8 @@ LOOK_BACK_MESSAGES: Final = 200_000
 """Messages of the stream that are looked at, unless told otherwise."""
 EVENTS_MAX: Final = 20_000
 """Events of a position that are kept at most, and directives about any event."""
+_COPIES_MAX: Final = 8
+"""Versions of an event under one key that are kept: what was refused may come again, mended."""
 _SECOND: Final = 1_000_000_000
 _AHEAD_S: Final = 3_600
 """An event may be effective somewhat after its time in the log."""
@@ -116,17 +120,16 @@ async def trail(
     on_hand = await _on_hand(client, position)
     events, directives, looked_at = await _look(bus, config, position, since_s, last)
     known = await _outcomes(client, events, directives)
-    amended = _amended(directives, known)
-    taken = [event for event in events if known.get(event.key) in _TAKEN]
-    rows = _rows(found, taken, amended, Rules(config), position)
+    rules = Rules(config)
+    counted = _Counted(found, rules, config.engine_json, position["location"])
+    taken = [counted.of(copies) for copies in events if known.get(copies[0].key) in _TAKEN]
+    rows = _rows(found, taken, _amended(directives, known), rules, position)
     since_ns = None if since_s is None else time.time_ns() - since_s * _SECOND
     shown = tuple(row for row in _with_balances(rows, found, on_hand) if since_ns is None or row.time_ns >= since_ns)
     return Trail(shown, found.get("dropped_through"), looked_at)
 
 
 async def _on_hand(client: "Wire", position: Mapping[str, str | None]) -> Decimal | int:
-    from tallystick import exact_json
-
     asked = {"sku": position["sku"], "location": position["location"]}
     found = exact_json.loads(await client.ask(questions.ATP_SUBJECT, asked))["positions"]
     same = (one for one in found if all(one.get(name) == position.get(name) for name in _POSITION))
@@ -135,8 +138,10 @@ async def _on_hand(client: "Wire", position: Mapping[str, str | None]) -> Decima
 
 async def _look(
     bus: JetStream, config: "Config", position: Mapping[str, str | None], since_s: int | None, last: int
-) -> tuple[list[_Event], list[_Event], int]:
-    """The events of a position and all directives that take something back, and how many messages were looked at."""
+) -> tuple[list[list[_Event]], list[_Event], int]:
+    """The events of a position, each with all that came under its key and differs; all directives that take something
+    back; and how many messages were looked at.
+    """
     info = await bus.stream(config.input.stream)
     if info is None:
         return [], [], 0
@@ -145,14 +150,17 @@ async def _look(
         moment = datetime.fromtimestamp(time.time() - since_s - _AHEAD_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         first = max(first, await sequence_at(bus, info.name, moment) or info.last_sequence + 1)
     words = needles_of(str(position["sku"]))
-    events: dict[tuple[str | None, str | None], _Event] = {}
+    events: dict[tuple[str | None, str | None], list[_Event]] = {}
     directives: list[_Event] = []
     async for event in _events(read(bus, info, first), (*words, _VOIDED.encode(), _CORRECTED.encode())):
         if event.fields.get("type") in (_VOIDED, _CORRECTED):
             if len(directives) < EVENTS_MAX:
                 directives.append(event)
         elif _is_about(event.fields, position) and len(events) < EVENTS_MAX:
-            events.setdefault(event.key, event)  # What comes again under its key is a repetition.
+            copies = events.setdefault(event.key, [])
+            is_repetition = any(event.fields == copy.fields for copy in copies)
+            if not is_repetition and len(copies) < _COPIES_MAX:
+                copies.append(event)
     return list(events.values()), directives, max(info.last_sequence - first + 1, 0)
 
 
@@ -171,10 +179,38 @@ def _is_about(fields: Mapping[str, Any], position: Mapping[str, str | None]) -> 
 
 
 async def _outcomes(
-    client: "Wire", events: Iterable[_Event], directives: Iterable[_Event]
+    client: "Wire", events: Iterable[Sequence[_Event]], directives: Iterable[_Event]
 ) -> dict[tuple[str | None, str | None], str | None]:
-    keys = [(source, id_) for event in (*events, *directives) for source, id_ in [event.key] if source and id_]
+    firsts = (copies[0] for copies in events)
+    keys = [(source, id_) for event in (*firsts, *directives) for source, id_ in [event.key] if source and id_]
     return dict(zip(keys, await client.answers(keys, unposted=True), strict=True)) if keys else {}
+
+
+class _Counted:
+    """Which of several versions under one key counted. What is refused for its content uses up no key."""
+
+    def __init__(self, found: Mapping[str, Any], rules: Rules, engine_json: str, location: str | None) -> None:
+        self._moved = {(time_ns(one["time"]), one["quantity"]) for one in found["movements"]}
+        self._rules, self._engine_json, self._location = rules, engine_json, location
+
+    def of(self, copies: Sequence[_Event]) -> _Event:
+        """The version that the engine holds a movement of; else the first that would not be refused."""
+        if len(copies) == 1:
+            return copies[0]
+        moving = (copy for copy in copies if self._is_moving(copy))
+        return next(moving, None) or next((copy for copy in copies if self._is_good(copy)), copies[0])
+
+    def _is_moving(self, copy: _Event) -> bool:
+        at_ns = _time_ns(copy.fields.get("time")) or copy.log_ns
+        return (at_ns, self._rules.moved(copy.fields, self._location)) in self._moved
+
+    def _is_good(self, copy: _Event) -> bool:
+        from tallystick._engine import Engine
+        from tallystick.subjects import trusting
+
+        engine = Engine(trusting(self._engine_json))  # One of its own, so that nothing is a repetition to it.
+        (outcome,) = engine.apply([exact_json.dumps(dict(copy.fields))], 1, copy.log_ns).outcome_names
+        return outcome not in REPEATABLE
 
 
 def _amended(
