@@ -50,6 +50,13 @@ pub(super) enum Content {
     Directive(Directive),
 }
 
+impl Content {
+    /// Whether it says no more than that time passes.
+    pub(super) fn is_tick(&self) -> bool {
+        matches!(self, Self::Directive(Directive { what: What::Tick, .. }))
+    }
+}
+
 /// Reads one element.
 pub(super) fn decode(element: &[u8], config: &Config) -> Result<Event, Malformed> {
     decode_on(None, element, config)

@@ -132,7 +132,7 @@ impl Reference {
 
     /// What the source may say, in our names and units.
     pub(super) fn admit(&self, source: &str, content: &Content, time_ns: i64) -> Result<Admitted, Outcome> {
-        if ownership::is_stranger(&self.config, source) {
+        if ownership::is_stranger(&self.config, source) && !content.is_tick() {
             return Err(Outcome::NotOwner);
         }
         match content {
@@ -162,6 +162,7 @@ impl Reference {
     pub(super) fn act(&mut self, mut turn: Turn, sequence: u64) -> Reply {
         let Ok(content) = turn.event.content.clone() else { unreachable!("what is refused takes no turn") };
         let (is_late, is_observed) = (turn.is_late, turn.admitted.verdict.role == Role::Observer);
+        let is_tick = content.is_tick();
         let mut reply = match content {
             Content::Stock(_) if is_observed => {
                 self.records.insert(turn.key(), Record::new(Standing::Observed, turn.admitted.time_ns));
@@ -180,7 +181,7 @@ impl Reference {
                     self.waiting.push(turn);
                     return reply;
                 }
-                self.flag(reply, &turn.key(), turn.admitted.verdict)
+                if is_tick { reply } else { self.flag(reply, &turn.key(), turn.admitted.verdict) }
             }
         };
         if is_observed {

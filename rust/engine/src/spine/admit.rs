@@ -24,8 +24,10 @@ impl Engine {
         if context.command.names_stock() {
             self.core.rename(event, source, context.time_ns, &mut admitted);
         }
-        if config.unregistered != Unregistered::Accept && config.source(source).is_none() && !config.is_operator(source)
-        {
+        // A tick says that time passes, and the daemon's own has no table.
+        let is_tick = matches!(context.command, Command::Directive(directive, _) if directive.kind == DirectiveKind::Tick);
+        let is_known = is_tick || config.source(source).is_some() || config.is_operator(source);
+        if config.unregistered != Unregistered::Accept && !is_known {
             if config.unregistered == Unregistered::Refuse {
                 let why = format!("source {source:?} is not registered: it has no table in [sources]");
                 return Err((Outcome::NotOwner, Some(why)));
