@@ -16,9 +16,12 @@ from tallystick.bus.jetstream import JetStream
 from tallystick.bus.patient_client import PatientClient
 from tallystick.bus.streams import covers
 from tallystick.cli.app import execute
+from tallystick.cli.doctor import verdict
 from tallystick.client.client import Client
 from tallystick.config import Nats, load
 from tallystick.daemon.run import run
+from tallystick.doctor.examine import examine
+from tallystick.doctor.finding import Finding
 from tallystick.errors import BusError
 from tests.integration.daemon import EVENTS, ask, has_reached, until, write_config
 from tests.integration.servers import ConfiguredServer
@@ -197,6 +200,45 @@ async def has_denied(client: PatientClient, subjects: set[str]) -> bool:
 
 async def has_ticked(client: PatientClient) -> bool:
     return int((await ask(client, {}, "status"))["ticks"]) > 0
+
+
+async def examined(path: Path) -> list[Finding]:
+    return [finding async for finding in examine(path)]
+
+
+def of_check(found: list[Finding], check: str) -> list[Finding]:
+    return [finding for finding in found if finding.check == check]
+
+
+async def test_the_doctor_sees_a_daemon_that_runs_and_says_what_it_is_not_told(
+    guarded: GuardedServer, tmp_path: Path
+) -> None:
+    configs = {}
+    for user in USERS:
+        (tmp_path / user).mkdir()
+        configs[user] = write_config(tmp_path / user, guarded.url, {"nats": nats(guarded, user), "engine": BOUND})
+        configs[user].chmod(0o600)
+    stop = asyncio.Event()
+    daemon = asyncio.create_task(run(load(configs["daemon"], {}), stop=stop))
+    async with client_of(guarded, "operator") as operator:
+        await until(partial(has_reached, operator, 0))
+        found = await examined(configs["daemon"])
+        assert {one.check for one in found if one.state != "ok"} == {"sync"}, found
+        assert "running: 0 messages applied" in of_check(found, "daemon")[0].text
+        assert verdict(found) == "Nothing to mend; not looked at: sync."
+        # As the operator the same, but that is not who the daemon is.
+        found = await examined(configs["operator"])
+        assert [one.check for one in found if one.state == "fail"] == ["credentials"], found
+        assert "run this as the daemon's user" in (of_check(found, "credentials")[0].cure or "")
+        assert "running: 0 messages applied" in of_check(found, "daemon")[0].text
+        # A user that is told nothing: nothing is well, and nothing is to be started again.
+        found = await examined(configs["wms"])
+        assert {one.check for one in found if one.state == "skip"} >= {"credentials", "clock", "jetstream", "daemon"}
+        assert not [one for one in of_check(found, "daemon") if one.state != "skip"], found
+        assert all("the server denies this user" in one.text for one in of_check(found, "daemon"))
+        assert "All is well" not in verdict(found)
+    stop.set()
+    await asyncio.wait_for(daemon, 60)
 
 
 FOREIGN = (

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import random
+import signal
+import socket
 import subprocess
 import sys
 from functools import partial
@@ -49,6 +51,11 @@ def findings(path: Path) -> tuple[int, list[dict[str, Any]]]:
 
 def states(found: list[dict[str, Any]], check: str) -> list[str]:
     return [one["state"] for one in found if one["check"] == check]
+
+
+def not_well(found: list[dict[str, Any]]) -> dict[str, str]:
+    """The checks that did not find that all is well, with their states."""
+    return {one["check"]: one["state"] for one in found if one["state"] != "ok"}
 
 
 def text_of(found: list[dict[str, Any]], check: str) -> str:
@@ -108,7 +115,7 @@ async def test_the_doctor_finds_nothing_where_all_is_well(
 ) -> None:
     path = write_config(tmp_path, server.url, {"snapshots": {"interval_s": 0.2}})
     status, found = await asyncio.to_thread(findings, path)
-    assert (status, {one["state"] for one in found}) == (0, {"ok"}), "before the first start"
+    assert (status, not_well(found)) == (0, {"sync": "skip"}), "before the first start"
     await publish(bus, random_messages(rng, 30))
     with started(path):
         await until(partial(has_reached, bus.client, 30))
@@ -120,9 +127,51 @@ async def test_the_doctor_finds_nothing_where_all_is_well(
         await until(is_well)
         status, found = await asyncio.to_thread(findings, path)
         assert "running: 30 messages applied" in text_of(found, "daemon")
-        assert {one["state"] for one in found} == {"ok"}
+        assert not_well(found) == {"sync": "skip"}
     done = await asyncio.to_thread(run, path, "doctor")
-    assert done.stdout.endswith("\nAll is well.\n")
+    assert done.stdout.endswith("\nNothing to mend; not looked at: sync.\n")
+
+
+async def test_the_doctor_sees_a_daemon_that_hangs(tmp_path: Path, server: EmbeddedServer, bus: JetStream) -> None:
+    path = write_config(tmp_path, server.url)
+    with started(path) as daemon:
+        await until(partial(has_reached, bus.client, 0))
+        daemon.send_signal(signal.SIGSTOP)
+        status, found = await asyncio.to_thread(findings, path)
+        assert status == 1
+        assert states(found, "daemon") == ["fail"]
+        assert f"process {daemon.pid} on {socket.gethostname()} uses {tmp_path}" in text_of(found, "daemon")
+        other = await asyncio.to_thread(run, path, "run")
+        assert (other.returncode, f"(process {daemon.pid} on " in other.stderr) == (5, True)
+        daemon.send_signal(signal.SIGCONT)
+
+        async def is_well() -> bool:
+            return states((await asyncio.to_thread(findings, path))[1], "daemon") == ["ok"]
+
+        await until(is_well)
+    status, found = await asyncio.to_thread(findings, path)
+    assert "start one with: tallystick run" in text_of(found, "daemon"), "what a killed one left is no sign of one"
+
+
+async def test_the_doctor_says_which_checks_were_denied(tmp_path: Path) -> None:
+    denied = ["$SYS.REQ.USER.INFO", "$JS.API.INFO", "tallystick.status"]
+    users = [{"user": "daemon", "password": "secret", "permissions": {
+        "publish": {"allow": [">"], "deny": denied}, "subscribe": ">"}}]  # fmt: skip
+    with ConfiguredServer(tmp_path / "nats", {"authorization": {"users": users}}) as server:
+        path = write_config(tmp_path, server.url, {"nats": {"user": "daemon", "password": "secret"}})
+        path.chmod(0o600)
+        with started(path) as daemon:
+
+            async def is_seen() -> bool:
+                return f"process {daemon.pid} " in text_of((await asyncio.to_thread(findings, path))[1], "daemon")
+
+            await until(is_seen)
+            status, found = await asyncio.to_thread(findings, path)
+        assert status == 0
+        assert not_well(found) == dict.fromkeys(["credentials", "clock", "sync", "jetstream", "daemon"], "skip")
+        for check, subject in (("credentials", denied[0]), ("jetstream", denied[1]), ("daemon", denied[2])):
+            assert f"the server denies this user {subject}" in text_of(found, check)
+            assert "start it again" not in text_of(found, check)
 
 
 async def test_the_doctor_names_every_fault_of_the_streams_at_once(
@@ -213,7 +262,7 @@ async def test_the_doctor_needs_no_more_permissions_than_the_daemon(tmp_path: Pa
         path.chmod(0o600)
         await run_to_end(load(path, {}))
         status, found = await asyncio.to_thread(findings, path)
-        assert (status, {one["state"] for one in found}) == (0, {"ok"}), found
+        assert (status, set(not_well(found).values())) == (0, {"skip"}), found
         assert "not told" in text_of(found, "credentials")
 
 

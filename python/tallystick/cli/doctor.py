@@ -1,6 +1,7 @@
 """`tallystick doctor`: examines an installation and says what to mend."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ def doctor(config: options.Config = None, server: options.Server = None, as_json
     """Examines configuration, files, server, streams and daemon, and says what to mend. It changes nothing.
 
     Run it as the daemon's user, with the daemon's configuration, whether a daemon runs or not.
-    Exit status 0: nothing must be mended; 1: something must.
+    Exit status 0: nothing was found that must be mended; 1: something was. A check that could not be made is said.
 
     Examples:
 
@@ -44,10 +45,9 @@ def doctor(config: options.Config = None, server: options.Server = None, as_json
 
     # On asyncio's own loop: an installation that lacks another one is to be examined, too.
     found = asyncio.run(look())
-    failures, warnings = (sum(one.state == state for one in found) for state in ("fail", "warn"))
     if not as_json:
-        typer.echo(verdict(failures, warnings))
-    return 1 if failures else 0
+        typer.echo(verdict(found))
+    return 1 if any(one.state == "fail" for one in found) else 0
 
 
 def line(finding: "Finding") -> str:
@@ -56,8 +56,11 @@ def line(finding: "Finding") -> str:
     return printable(f"{text}; {finding.cure}" if finding.cure else text)
 
 
-def verdict(failures: int, warnings: int) -> str:
+def verdict(found: Sequence["Finding"]) -> str:
     """The whole in one sentence."""
-    if not failures and not warnings:
+    failures, warnings = (sum(one.state == state for one in found) for state in ("fail", "warn"))
+    skipped = list(dict.fromkeys(one.check for one in found if one.state == "skip"))
+    if not failures and not warnings and not skipped:
         return "All is well."
-    return f"{failures} to mend, {warnings} to look at."
+    told = f"{failures} to mend, {warnings} to look at" if failures or warnings else "Nothing to mend"
+    return f"{told}; not looked at: {', '.join(skipped)}." if skipped else f"{told}."

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
 SERVICE: Final = "tallystick"
+INFO_SUBJECT: Final = f"$SRV.INFO.{SERVICE}"
+"""Where each daemon tells of itself, to whoever may ask."""
 LISTEN_S: Final = 0.25
 """How long answers are waited for; who is there answers in milliseconds."""
 
@@ -51,7 +53,7 @@ async def refuse_rivals(client: "Client", settings: Output, own_id: str | None =
         )
 
 
-async def services(client: "Client") -> list[dict[str, Any]]:
+async def services(client: "Client", listen_s: float = LISTEN_S) -> list[dict[str, Any]]:
     """Returns what the services of our name tell of themselves."""
     import orjson
     from nats.errors import Error
@@ -66,8 +68,8 @@ async def services(client: "Client") -> list[dict[str, Any]]:
     inbox = client.new_inbox()
     try:
         subscription = await client.subscribe(inbox, cb=note)
-        await client.publish(f"$SRV.INFO.{SERVICE}", b"", inbox)
-        await asyncio.sleep(LISTEN_S)
+        await client.publish(INFO_SUBJECT, b"", inbox)
+        await asyncio.sleep(listen_s)
         await subscription.unsubscribe()
     except Error:  # The connection broke: the fence finds out.
         return found

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import secrets
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from tallystick.errors import SnapshotUnfit, SnapshotWriteError
 
 _NAME: Final = re.compile(r"snapshot-(\d{20})\.tally")
 _TEMPORARY_SUFFIX: Final = ".part"
+_LOCK: Final = ".lock"
 _KEY_BYTES: Final = 16
 _MODE: Final = 0o600
 """A snapshot holds the secret key of the idempotency table, too."""
@@ -64,7 +66,7 @@ class SnapshotFolder:
     def __enter__(self) -> Self:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
+            self._lock = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
         except OSError as error:
             raise SnapshotUnfit(
                 f"{self.folder}: {error.strerror}; set snapshots.folder to one that can be written"
@@ -74,8 +76,12 @@ class SnapshotFolder:
         except BlockingIOError as error:
             os.close(self._lock)
             raise SnapshotUnfit(
-                f"{self.folder} is in use by another daemon; stop that one or set another snapshots.folder"
+                f"{self.folder} is in use by another daemon ({_written_by(self.folder)}); "
+                "stop that one or set another snapshots.folder"
             ) from error
+        with contextlib.suppress(OSError):  # A help for people: a full disk must not keep it from starting.
+            os.ftruncate(self._lock, 0)
+            os.write(self._lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         for leftover in self.folder.glob(f"*{_TEMPORARY_SUFFIX}"):  # Of a crash while writing.
             leftover.unlink()
         return self
@@ -164,6 +170,30 @@ class SnapshotFolder:
         for path in self.paths()[self._keep :]:
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
+
+
+def holder_of(folder: Path) -> str | None:
+    """Returns which process uses a folder of snapshots, in words; None: none does. Raises OSError if it is not told."""
+    try:
+        lock = os.open(folder / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _written_by(folder)
+    finally:
+        os.close(lock)
+    return None
+
+
+def _written_by(folder: Path) -> str:
+    """What whoever holds the lock has written into it."""
+    with contextlib.suppress(OSError):
+        text = (folder / _LOCK).read_text("utf-8", "replace")
+        if text.endswith("\n"):
+            return text.strip()
+    return "a process"
 
 
 def check_belongs(snapshot: Snapshot, *, fingerprint: str, stream: str) -> None:

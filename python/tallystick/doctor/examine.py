@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tallystick import config as configuration
 from tallystick.bus.connection import connect
-from tallystick.doctor import files, server
+from tallystick.doctor import daemons, files, server
 from tallystick.doctor.finding import Finding, of_error, ok
 from tallystick.errors import ConfigurationError, OperationError
 
@@ -33,6 +33,8 @@ async def examine(path: Path | None, url: str | None = None) -> AsyncIterator[Fi
         return
     try:
         async for finding in server.examine(client, config, snapshots):
+            yield finding
+        async for finding in daemons.examine(client, config):
             yield finding
     finally:
         await client.close()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-State = Literal["ok", "warn", "fail"]
+State = Literal["ok", "warn", "fail", "skip"]
 OK: Final = "ok"
 
 
@@ -27,6 +27,17 @@ def ok(check: str, text: str) -> Finding:
 def warn(check: str, text: str, cure: str) -> Finding:
     """Returns a finding that will hurt some day."""
     return Finding(check, "warn", text, cure)
+
+
+def skip(check: str, text: str, cure: str) -> Finding:
+    """Returns a finding that the check could not be made: nobody knows whether all is well there."""
+    return Finding(check, "skip", text, cure)
+
+
+def skip_denied(check: str, text: str, denied: str) -> Finding:
+    """Returns the finding that the server denied what the check needs. `denied` names its cure after a semicolon."""
+    denial, _, cure = denied.partition("; ")
+    return skip(check, f"{text}: {denial}", cure)
 
 
 def fail(check: str, text: str, cure: str) -> Finding:
