@@ -15,6 +15,7 @@ from tallystick.daemon.blockages import Blockage
 from tallystick.daemon.measures import WAITING_MAX, Measures
 from tallystick.daemon.status import Status, Taken
 from tallystick.http.metrics import METRICS, OTHER, SOURCES_MAX, Metrics
+from tallystick.outcome import Outcome
 from tests.sources import ROOT
 
 DAY_NS = 86_400_000_000_000
@@ -71,6 +72,13 @@ def scraped(daemon: Looked, accept: str = "") -> dict[str, dict[tuple[tuple[str,
     return found
 
 
+def counted(
+    found: dict[str, dict[tuple[tuple[str, str], ...], float]], name: str
+) -> dict[tuple[tuple[str, str], ...], float]:
+    """What a counter has counted, without what stands at 0."""
+    return {labels: count for labels, count in found[name].items() if count}
+
+
 def test_the_documentation_has_every_metric() -> None:
     """Run `python -m tests.unit.test_metrics` to write it."""
     assert table() in OPERATIONS.read_text()
@@ -108,7 +116,9 @@ def test_sources_beyond_the_bound_are_together() -> None:
     engine = Engine()
     engine.apply([event(number, f"source-{number:04}") for number in range(SOURCES_MAX + 30)], 1, DAY_NS)
     samples = scraped(Looked(engine))["tallystick_source_events_total"]
-    by_source = {dict(labels)["source"]: count for labels, count in samples.items()}
+    by_source: dict[str, float] = {}
+    for labels, count in samples.items():
+        by_source[dict(labels)["source"]] = by_source.get(dict(labels)["source"], 0) + count
     assert len(by_source) == SOURCES_MAX + 1
     assert by_source[OTHER] == 30
 
@@ -132,9 +142,41 @@ def test_counters_begin_with_the_process_and_leave_out_what_is_not_final() -> No
     measures.note_restored(engine)
     engine.apply([event(number) for number in range(10, 14)], 11, DAY_NS)
     found = scraped(Looked(engine, a_status(outcomes={"applied": 14, "held": 2}), measures))
-    assert found["tallystick_events_total"] == {(("outcome", "applied"),): 4}
-    assert found["tallystick_source_events_total"] == {(("outcome", "applied"), ("source", "wms")): 4}
+    assert counted(found, "tallystick_events_total") == {(("outcome", "applied"),): 4}
+    assert counted(found, "tallystick_source_events_total") == {(("outcome", "applied"), ("source", "wms")): 4}
     assert found["tallystick_held_events"] == {(): 2}
+
+
+def test_every_counter_stands_at_0_before_anything_happens() -> None:
+    final = {str(outcome) for outcome in Outcome} - {"held"}
+    engine = Engine('[sources.wms]\norder = "source"\n[sources.erp]\n')
+    found = scraped(Looked(engine, a_status(outcomes={}, answers=0, answers_failed=0), Measures()))
+    assert found["tallystick_events_total"] == {(("outcome", name),): 0 for name in final}
+    wanted = {(("outcome", name), ("source", source)): 0 for name in final for source in ("wms", "erp")}
+    assert found["tallystick_source_events_total"] == wanted
+    assert found["tallystick_answers_total"] == {(("result", name),): 0 for name in ("sent", "failed")}
+
+
+def test_silence_is_seen_though_the_logs_time_stands_still() -> None:
+    engine = Engine('[sources.never]\norder = "source"\n')
+    engine.apply([event(1, "first")], 1, DAY_NS)
+    engine.apply([event(2, "last"), b"broken"], 2, DAY_NS + 7_500_000_000)
+    heard = scraped(Looked(engine))["tallystick_source_heard_timestamp_seconds"]
+    assert heard == {(("source", "first"),): 86_400.0, (("source", "last"),): 86_407.5}
+
+
+def test_of_sources_that_are_together_the_longest_silence_is_told() -> None:
+    engine = Engine()
+    for number in range(SOURCES_MAX + 30):
+        engine.apply([event(number, f"source-{number:04}")], number + 1, (number + 1) * DAY_NS)
+    heard = scraped(Looked(engine))["tallystick_source_heard_timestamp_seconds"]
+    assert heard[(("source", OTHER),)] == (SOURCES_MAX + 1) * 86_400
+
+
+def test_who_does_not_see_the_log_tells_no_lag() -> None:
+    lags = {"tallystick_lag_messages", "tallystick_lag_seconds"}
+    assert lags <= set(scraped(Looked()))
+    assert not lags & set(scraped(Looked(current=a_status(is_connected=False))))
 
 
 def test_a_daemon_that_begins_or_whose_engine_is_broken_tells_what_is_known() -> None:
@@ -179,17 +221,17 @@ def test_events_that_were_refused_or_came_again_have_no_delay() -> None:
     engine, inbox = Engine(), Inbox(1)
     inbox.measure()
 
-    def counted() -> int:
+    def delayed() -> int:
         return sum(inbox.delays()["effective_to_log"][1])
 
     for sequence, data in enumerate([event(1), event(1), b"broken", event(2, quantity="x")], 1):
         inbox.push(sequence, DAY_NS, data)
     engine.apply_inbox(inbox)
-    assert counted() == 0  # none has a time of its own
+    assert delayed() == 0  # none has a time of its own
     inbox.push(5, DAY_NS, event(3, time="1970-01-01T23:59:59Z"))
     inbox.push(6, DAY_NS, event(3, time="1970-01-01T23:59:59Z"))
     engine.apply_inbox(inbox)
-    assert counted() == 1
+    assert delayed() == 1
     assert sum(inbox.delays()["log_to_applied"][1]) == 6
 
 

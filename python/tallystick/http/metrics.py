@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tallystick.http.look import Daemon
+from tallystick.outcome import Outcome
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric as Family
@@ -51,13 +52,23 @@ METRICS: Final = (
     Metric("tallystick_applied_sequence", "gauge", "log sequence that is applied"),
     Metric("tallystick_published_sequence", "gauge", "log sequence whose output is stored"),
     Metric("tallystick_snapshot_sequence", "gauge", "log sequence of the newest snapshot; 0: none"),
-    Metric("tallystick_lag_messages", "gauge", "messages that are still to be applied"),
-    Metric("tallystick_lag_seconds", "gauge", "age of the last applied message while there are newer ones; else 0"),
+    Metric("tallystick_lag_messages", "gauge", "messages that are still to be applied; absent: the server is away"),
+    Metric(
+        "tallystick_lag_seconds",
+        "gauge",
+        "age of the last applied message while there are newer ones, else 0; absent: the server is away",
+    ),
     Metric("tallystick_waiting_messages", "gauge", "messages that arrived and wait to be applied"),
     Metric("tallystick_unpublished_bytes", "gauge", "output that waits to be stored, about"),
     Metric("tallystick_published_messages", "counter", "messages that this process stored in the output streams"),
     Metric("tallystick_events", "counter", "events by their final outcome, since the process began", ("outcome",)),
     Metric("tallystick_source_events", "counter", "the same by source", ("source", "outcome")),
+    Metric(
+        "tallystick_source_heard_timestamp_seconds",
+        "gauge",
+        "log's time of a source's last event, since 1970; absent: it never spoke",
+        ("source",),
+    ),
     Metric("tallystick_source_lag_seconds", "gauge", "log's time minus a source's newest effective time", ("source",)),
     Metric("tallystick_source_gaps", "gauge", "gaps in the numbers of a source that are open", ("source",)),
     Metric("tallystick_open_gaps", "gauge", "gaps of all sources that are open"),
@@ -87,6 +98,8 @@ METRICS: Final = (
 _BY_NAME: Final = {metric.name.removeprefix("tallystick_"): metric for metric in METRICS}
 _HELD: Final = "held"
 """No final outcome: it falls when what is held is released, as no counter may."""
+_NOTHING: Final = {(str(outcome),): 0.0 for outcome in Outcome if str(outcome) != _HELD}
+"""Every final outcome: a counter that came only with its first event would hide that one from `rate()`."""
 _NO_PARTS: Final = frozenset({"total", "keys_count", "positions_count"})
 
 Values = Mapping[tuple[str, ...], float]
@@ -144,6 +157,7 @@ class Metrics:
         outcomes: dict[tuple[str, ...], float] = {}
         gaps: dict[tuple[str, ...], float] = {}
         lags: dict[tuple[str, ...], float] = {}
+        heard: dict[tuple[str, ...], float] = {}
         for source in sources:
             name = self._label(source["source"])
             for (outcome,), count in _since(source.get("outcomes", {}), before.get(source["source"], {})).items():
@@ -151,7 +165,11 @@ class Metrics:
             gaps[name,] = gaps.get((name,), 0) + len(source["open_gaps"])
             if (lag_s := source.get("lag_s")) is not None:
                 lags[name,] = max(lags.get((name,), 0.0), float(lag_s))
+            if (last := source.get("last_log_time")) is not None:
+                at_s = datetime.fromisoformat(last).timestamp()
+                heard[name,] = min(heard.get((name,), at_s), at_s)  # Of those together, the one that is silent longest.
         yield _family("source_events", outcomes)
+        yield _family("source_heard_timestamp_seconds", heard)
         yield _family("source_lag_seconds", lags)
         yield _family("source_gaps", gaps)
         yield _family("open_gaps", {(): sum(gaps.values())})
@@ -194,8 +212,6 @@ def _of_status(status: "Status", now: float, began_at: float) -> Iterator["Famil
         "applied_sequence": status.sequence,
         "published_sequence": status.published_sequence,
         "snapshot_sequence": taken.sequence,
-        "lag_messages": status.lag,
-        "lag_seconds": status.lag_s(now),
         "waiting_messages": status.waiting_messages,
         "unpublished_bytes": status.unpublished_bytes,
         "published_messages": status.published_messages,
@@ -205,6 +221,8 @@ def _of_status(status: "Status", now: float, began_at: float) -> Iterator["Famil
         "requests_pending": status.requests_pending,
         "ticks": status.ticks,
     }
+    if status.is_connected:  # Else nobody knows how long the log has become.
+        single |= {"lag_messages": status.lag, "lag_seconds": status.lag_s(now)}
     if taken.at:
         single |= {"snapshot_duration_seconds": taken.took_s, "snapshot_bytes": taken.bytes_total}
     for name, value in single.items():
@@ -214,8 +232,8 @@ def _of_status(status: "Status", now: float, began_at: float) -> Iterator["Famil
 
 
 def _since(counts: Mapping[str, int], before: Mapping[str, int]) -> Values:
-    """Final outcomes since the process began."""
-    return {(name,): count - before.get(name, 0) for name, count in counts.items() if name != _HELD}
+    """Final outcomes since the process began, each of them."""
+    return _NOTHING | {(name,): count - before.get(name, 0) for name, count in counts.items() if name != _HELD}
 
 
 def _of_delays(measures: "Measures") -> Iterator["Family"]:
