@@ -222,7 +222,9 @@ async def test_a_busy_port_is_one_line_and_exit_status_2(tmp_path: Path, server:
         port = busy.getsockname()[1]
         status, words = await refused(configured(tmp_path, server.url, port))
     assert status == 2
-    assert words.splitlines()[-1].startswith(f"tallystick: http.listen = 127.0.0.1:{port}: address already in use; ")
+    line = json.loads(words.splitlines()[-1])
+    assert line["message"].startswith(f"http.listen = 127.0.0.1:{port}: address already in use; ")
+    assert (line["level"], line["exit"]) == ("error", 2)
 
 
 async def test_a_stop_does_not_wait_for_those_who_ask(tmp_path: Path, server: EmbeddedServer) -> None:

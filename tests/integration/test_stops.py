@@ -3,11 +3,15 @@ its metric and its exit status, as docs/operations.md says.
 """
 
 import asyncio
+import contextlib
 import json
+import os
+import pty
 import random
 import signal
 import subprocess
 import sys
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +20,7 @@ import pytest
 from tallystick.bus.embedded import EmbeddedServer
 from tallystick.bus.jetstream import JetStream
 from tallystick.config import load
+from tallystick.daemon.snapshots import SnapshotFolder
 from tests.integration import probes
 from tests.integration.daemon import SMALL_STEPS, has_reached, prove, publish, random_messages, run_to_end, write_config
 from tests.integration.daemon import until as until_true
@@ -112,6 +117,143 @@ async def test_sigterm_at_any_moment_ends_it_soon_and_loses_nothing(tmp_path: Pa
         await client.close()
     finally:
         server.stop()
+
+
+SEEN = """
+import sys
+from tallystick.daemon import snapshots
+
+def newest(folder):
+    raise {failure}
+
+snapshots.SnapshotFolder.newest = newest
+from tallystick.cli import main
+sys.argv[1:] = ["run", "--config", sys.argv[1]]
+main()
+"""
+FAILURES = (
+    ("config", 2, "unknown table"),
+    ("no server", 3, "no connection to nats://127.0.0.1:1"),
+    ("held", 5, "is in use by another daemon"),
+    ("ValueError('a\\nb')", 1, "unexpected ValueError: a b; please report it"),
+    ("OSError(28, 'no room', 'here')", 1, "here: no room"),
+    ("ModuleNotFoundError(name='h11')", 2, "pip install 'tallystick[http]'"),
+    ("KeyboardInterrupt", 130, "interrupted"),
+)
+
+
+@pytest.mark.parametrize(("failure", "status", "words"), FAILURES)
+async def test_a_json_log_is_json_to_its_last_line(
+    tmp_path: Path, server: EmbeddedServer, failure: str, status: int, words: str
+) -> None:
+    url = "nats://127.0.0.1:1" if failure == "no server" else server.url
+    path = write_config(tmp_path, url, {"nats": {"connect_timeout_s": 0.3 if failure == "no server" else 10}})
+    if failure == "config":
+        path.write_text("[nonsense]\n")
+    script = SEEN.format(failure=failure) if failure not in ("config", "no server", "held") else ""
+    command = ["-c", script, str(path)] if script else ["-m", "tallystick", "run", "--config", str(path)]
+    with SnapshotFolder(tmp_path / "snapshots") if failure == "held" else contextlib.nullcontext():
+        done = await asyncio.to_thread(
+            subprocess.run, [sys.executable, *command], capture_output=True, text=True, timeout=60, check=False
+        )
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (done.returncode, done.stdout) == (status, "")
+    assert words in lines[-1]["message"]
+    assert (lines[-1]["level"], lines[-1]["exit"]) == ("error", status)
+    assert sum("exit" in line for line in lines) == 1, "it is said once"
+
+
+@pytest.mark.parametrize("words", [[], ["nohup"]])
+async def test_a_terminal_that_goes_away_is_a_clean_stop_unless_nohup_says_otherwise(
+    tmp_path: Path, server: EmbeddedServer, bus: JetStream, rng: random.Random, words: list[str]
+) -> None:
+    path = write_config(tmp_path, server.url)
+    await publish(bus, random_messages(rng, 30))
+    command = [*words, sys.executable, "-m", "tallystick", "run", "--config", str(path)]
+    with (tmp_path / "out").open("wb") as out:
+        daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    try:
+        await until_true(partial(has_reached, bus.client, 30))
+        daemon.send_signal(signal.SIGHUP)
+        if words:
+            await publish(bus, random_messages(rng, 10))
+            await until_true(partial(has_reached, bus.client, 40))
+            daemon.terminate()
+        assert await asyncio.to_thread(daemon.wait, STOP_S) == 0, (tmp_path / "out").read_text()
+    finally:
+        daemon.kill()
+        daemon.wait()
+    assert (tmp_path / "snapshots" / f"snapshot-{40 if words else 30:020}.tally").exists()
+
+
+async def test_a_real_terminal_that_goes_away_leaves_a_snapshot(
+    tmp_path: Path, server: EmbeddedServer, bus: JetStream, rng: random.Random
+) -> None:
+    path = write_config(tmp_path, server.url)
+    await publish(bus, random_messages(rng, 30))
+    ours, its = pty.openpty()
+    script = f"""
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", "tallystick", "run", "--config", {str(path)!r}])
+"""
+    daemon = subprocess.Popen([sys.executable, "-c", script], stdin=its, stdout=its, stderr=its)
+    os.close(its)
+    reader = threading.Thread(target=drain, args=(ours,))
+    reader.start()
+    try:
+        await until_true(partial(has_reached, bus.client, 30))
+        os.close(ours)
+        assert await asyncio.to_thread(daemon.wait, STOP_S) in (0, 1)
+    finally:
+        daemon.kill()
+        daemon.wait()
+        reader.join()
+    assert (tmp_path / "snapshots" / f"snapshot-{30:020}.tally").exists()
+
+
+def drain(file: int) -> None:
+    """Reads what a program shows, until nobody does."""
+    with contextlib.suppress(OSError):
+        while os.read(file, 1_024):
+            pass
+
+
+async def test_a_signal_in_the_first_moment_ends_it_with_0(tmp_path: Path) -> None:
+    path = write_config(tmp_path, "nats://127.0.0.1:1")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        script = f"""
+import os, sys
+from importlib import abc
+
+class Late(abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "typer":
+            os.kill(os.getpid(), {int(number)})
+
+sys.meta_path.insert(0, Late())
+sys.argv[1:] = ["run", "--config", {str(path)!r}]
+from tallystick.cli import main
+main()
+"""
+        done = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", script], timeout=60, check=False)
+        assert done.returncode == 0
+    assert not (tmp_path / "snapshots").exists()
+
+
+async def test_a_stop_before_it_has_begun_is_a_json_line(tmp_path: Path) -> None:
+    daemon = start(write_config(tmp_path, "nats://127.0.0.1:1", {"nats": {"connect_timeout_s": 300}}))
+
+    async def waits() -> bool:
+        return "trying again" in said(tmp_path, daemon)
+
+    await until_true(waits)
+    daemon.terminate()
+    assert await asyncio.to_thread(daemon.wait, STOP_S) == 0
+    lines = [json.loads(line) for line in said(tmp_path, daemon).splitlines()]
+    assert (lines[-1]["level"], lines[-1]["exit"]) == ("info", 0)
+    assert "stopped before it had begun" in lines[-1]["message"]
 
 
 def faulty(path: Path, call: str, error: str) -> "subprocess.Popen[bytes]":

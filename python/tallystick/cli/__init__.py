@@ -3,6 +3,8 @@
 Needs the extra `cli` (typer and rich); without it there is a short usage and a hint how to install it.
 """
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -40,6 +42,8 @@ The command line needs two more packages:  pip install 'tallystick[cli]'
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits with its status (see `tallystick --help`)."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["run"]:
+        _end_quietly_until_it_begins()
     try:
         from tallystick.cli.app import execute
     except ModuleNotFoundError as error:
@@ -47,6 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         sys.exit(_without_extra(arguments))
     sys.exit(execute(arguments))
+
+
+def _end_quietly_until_it_begins() -> None:
+    """A daemon that is told to stop while its modules are loaded has nothing to save: it is a stop as any other."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: os._exit(0))
 
 
 def _without_extra(arguments: Sequence[str]) -> int:

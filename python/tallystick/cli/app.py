@@ -15,6 +15,7 @@ from tallystick.cli import (
     demo,
     doctor,
     exceptions,
+    failures,
     policy,
     publish,
     replay,
@@ -30,8 +31,6 @@ from tallystick.cli import (
     version,
 )
 from tallystick.cli.help import teach
-from tallystick.errors import OperationError
-from tallystick.plain_text import one_line
 
 DESCRIPTION = """
 **Tallystick** turns the inventory events of many systems into one ledger that can be trusted.
@@ -47,8 +46,6 @@ EPILOG = """
 8 the engine found a fault in itself · 9 there is not enough · 10 stopped with output that waits ·
 130 interrupted.
 """
-
-_HTTP = {"starlette", "uvicorn", "h11", "anyio", "prometheus_client"}
 
 app = typer.Typer(
     name="tallystick",
@@ -101,51 +98,22 @@ def execute(arguments: Sequence[str]) -> int:
         status = teach(typer.main.get_command(app))(args=list(arguments), prog_name="tallystick", standalone_mode=False)
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
-    except OperationError as error:
-        return _failed(str(error), error.exit_code)
-    except typer.TyperException as error:
-        message = error.format_message()
-        if message.startswith("Usage: "):  # `no_args_is_help` arrives here, too.
-            print(message.rstrip())
-            return error.exit_code
-        message = message.rstrip(".")
-        return _failed(f"{message}; see --help" if message else "", error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        return _failed("interrupted", 130)
     except BrokenPipeError:
         # The reader of our output has gone, as `head` does; what is still buffered has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except ModuleNotFoundError as error:
-        if error.name == "tallystick._engine":
-            return _failed("the compiled engine is missing; build it with: pip install .", 2)
-        extra = "http" if error.name in _HTTP else "demo" if "demo" in arguments else "cli"
-        return _failed(f"the package {error.name} is not installed; pip install 'tallystick[{extra}]'", 2)
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        return _failed(f"{place}{error.strerror or error}", 1)
-    except Exception as error:  # noqa: BLE001  # the last line of defence between a bug and a traceback
-        if status := _engine_status(error):
-            return _failed(str(error), status)
-        return _failed(f"unexpected {type(error).__name__}: {error}; please report it with the command line", 1)
+    except typer.TyperException as error:
+        usage = error.format_message()
+        if not usage.startswith("Usage: "):
+            return _failed(error, arguments)
+        print(usage.rstrip())  # `no_args_is_help` arrives here, too.
+        return error.exit_code
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the last line between a bug and a traceback
+        return _failed(error, arguments)
 
 
-def _engine_status(error: Exception) -> int | None:
-    """The exit status of an error that the compiled engine raised, or None for any other error."""
-    from tallystick import errors
-
-    module = sys.modules.get("tallystick._engine")  # not loaded: then it cannot have raised anything
-    if module is None or not isinstance(error, module.TallystickError):
-        return None
-    statuses = {
-        module.ConfigError: errors.ConfigurationError.exit_code,
-        module.SnapshotError: errors.SnapshotUnfit.exit_code,
-        module.EngineFault: errors.EngineFailed.exit_code,
-    }
-    return statuses.get(type(error), OperationError.exit_code)
-
-
-def _failed(message: str, status: int) -> int:
-    if message:
-        print(f"tallystick: {one_line(message)}", file=sys.stderr)
+def _failed(error: BaseException, arguments: Sequence[str]) -> int:
+    line, status = failures.told(error, arguments)
+    if line:
+        print(f"tallystick: {line}", file=sys.stderr)
     return status

@@ -18,13 +18,26 @@ _OWN: Final = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
 
 def set_up(level: str, log_format: str, stream: TextIO) -> bool:
     """Sends all records to a stream in this format, and returns whether that is JSON."""
-    is_json = log_format == "json" or (log_format == "auto" and not stream.isatty())
+    in_json = is_json(log_format, stream)
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines() if is_json else TextLines())
+    handler.setFormatter(JsonLines() if in_json else TextLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    return is_json
+    return in_json
+
+
+def is_json(log_format: str, stream: TextIO) -> bool:
+    """Returns whether a setting of `process.log_format` means JSON on a stream."""
+    return log_format == "json" or (log_format == "auto" and not stream.isatty())
+
+
+def last_line(text: str, status: int) -> str:
+    """Returns the JSON line about what ended the process, with its exit status as the field `exit`."""
+    level = logging.ERROR if status else logging.INFO
+    record = logging.LogRecord("tallystick", level, __file__, 0, text, None, None)
+    record.exit = status
+    return JsonLines().format(record)
 
 
 class TextLines(logging.Formatter):

@@ -1,20 +1,22 @@
 """`tallystick run`: the daemon in the foreground."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tallystick.cli import logs, options, records, tables
-from tallystick.errors import OperationError
+from tallystick.cli import failures, logs, options, records, tables
 
 if TYPE_CHECKING:
-    from tallystick.daemon.progress import Progress
+    from tallystick.config import Config
+    from tallystick.daemon.progress import Progress, RunReport
 
 _ACCEPTED = ("applied", "absorbed", "duplicate")
 _log = logging.getLogger("tallystick")
@@ -41,11 +43,11 @@ def run(
         ),
     ] = 10.0,
     as_json: options.Json = False,
-) -> None:
+) -> int:
     """Runs the daemon: events on the bus become balances, availability and exceptions.
 
-    It goes on where its newest snapshot ends. SIGTERM or Ctrl-C: it applies what has arrived, publishes, saves, and
-    exits with 0. After a kill -9 the next start goes on exactly where the log says.
+    It goes on where its newest snapshot ends. SIGTERM, Ctrl-C or SIGHUP: it applies what has arrived, publishes,
+    saves, and exits with 0. Under nohup it stays when the terminal goes. After a kill -9 the next start goes on exactly where the log says.
 
     Examples:
 
@@ -53,29 +55,42 @@ def run(
 
         tallystick run --config tallystick.toml
     """
-    from tallystick import config as configuration
-    from tallystick.daemon.run import run_until_signal
-    from tallystick.http.server import serving
-
-    settings = configuration.load(config)
-    if server is not None:
-        settings = replace(settings, nats=replace(settings.nats, url=server))
-    is_json = logs.set_up(settings.process.log_level, settings.process.log_format, sys.stderr)
-    beside = [lambda pipeline: serving(settings.http, pipeline)]
+    # Until the configuration is read: what is wrong with it is a line of the same kind.
+    is_json = logs.is_json(os.environ.get("TALLYSTICK_PROCESS_LOG_FORMAT", "auto"), sys.stderr)
     try:
-        with _progress(report_every_s, is_live=sys.stderr.isatty() and not is_json) as on_progress:
-            report = run_until_signal(settings, embedded=embedded, on_progress=on_progress, beside=beside)
-    except OperationError as error:
-        if is_json:  # The line for people follows; this one is for those who collect.
-            _log.log(logging.ERROR if error.exit_code else logging.INFO, "%s", error, extra={"exit": error.exit_code})
-        raise
+        settings = _settings(config, server)
+        is_json = logs.set_up(settings.process.log_level, settings.process.log_format, sys.stderr)
+        report = _run(settings, embedded=embedded, report_every_s=report_every_s, is_json=is_json)
+    except (Exception, KeyboardInterrupt) as error:
+        if not is_json:
+            raise
+        line, status = failures.told(error, ["run"])
+        print(logs.last_line(line, status), file=sys.stderr, flush=True)
+        return status
     if as_json:
         records.show([asdict(report)])
-        return
+        return 0
     typer.echo(
         f"stopped cleanly at log sequence {report.sequence:,}: {report.events_total:,} events, "
         f"{tables.counted(report.positions, 'position')}, state hash {report.state_hash}"
     )
+    return 0
+
+
+def _settings(path: Path | None, server: str | None) -> "Config":
+    from tallystick import config as configuration
+
+    settings = configuration.load(path)
+    return settings if server is None else replace(settings, nats=replace(settings.nats, url=server))
+
+
+def _run(settings: "Config", *, embedded: bool, report_every_s: float, is_json: bool) -> "RunReport":
+    from tallystick.daemon.run import run_until_signal
+    from tallystick.http.server import serving
+
+    beside = [lambda pipeline: serving(settings.http, pipeline)]
+    with _progress(report_every_s, is_live=sys.stderr.isatty() and not is_json) as on_progress:
+        return run_until_signal(settings, embedded=embedded, on_progress=on_progress, beside=beside)
 
 
 @contextmanager

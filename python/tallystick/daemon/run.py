@@ -29,7 +29,7 @@ def run_until_signal(
     on_progress: Callable[[Progress], None] | None = None,
     beside: Sequence[Beside] = (),
 ) -> RunReport:
-    """Runs the daemon until SIGTERM or SIGINT and returns after a clean stop. Raises OperationError.
+    """Runs the daemon until SIGTERM, SIGINT or SIGHUP and returns after a clean stop. Raises OperationError.
 
     A service manager that listens is told when it is ready, that it is alive, and that it stops.
     """
@@ -38,12 +38,18 @@ def run_until_signal(
     async def main() -> RunReport:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _stop_signals():
             loop.add_signal_handler(number, stop.set)
         all_beside = [*beside, lambda pipeline: telling(manager, pipeline.status)]
         return await run(config, embedded=embedded, on_progress=on_progress, beside=all_beside, stop=stop)
 
     return run_loop(main())
+
+
+def _stop_signals() -> list[signal.Signals]:
+    """The signals that mean a clean stop: a terminal that goes away is one, unless nohup said that it is not."""
+    is_hung_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    return [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if is_hung_up else [])]
 
 
 async def run(

@@ -35,7 +35,7 @@ async def examine(client: "Client", config: Config) -> AsyncIterator[Finding]:
     if len(found) > 1:
         yield fail("daemon", f"{len(found)} write to the same output streams: {who}", "stop all but one")
     asked = await ask(client, STATUS_SUBJECT)
-    yield _state(who or "one answers here", asked, is_known=denied is None)
+    yield _state(who, asked)
     if asked.answer is not None and asked.answer.get("config_fingerprint", config.fingerprint) != config.fingerprint:
         yield warn(
             "configuration",
@@ -73,16 +73,17 @@ async def _without_answer(client: "Client", config: Config) -> tuple[Finding | N
     return fail("daemon", text, "look at its log; if it says nothing more, kill it and start it again"), []
 
 
-def _state(who: str, asked: Asked, *, is_known: bool) -> Finding:
-    """How it is. `is_known`: there is one; else whoever answers is the first sign of it."""
+def _state(who: str, asked: Asked) -> Finding:
+    """How it is. An empty `who`: it was not told whether there is one, and an answer is the first sign of it."""
     status = asked.answer
     if asked.denied is not None:
-        return skip_denied("daemon", f"{who}; how it is is not told" if is_known else "how it is is not told", asked.denied)
+        return skip_denied("daemon", f"{who}; how it is is not told" if who else "how it is is not told", asked.denied)
     if status is None or "ready" not in status:
-        if not is_known:
-            return skip("daemon", "none tells its status", "run this as the daemon's user")
-        text = f"{who}: it told no status within {ASK_S:g} s"
+        text = f"{who or 'if there is one'}: it told no status within {ASK_S:g} s"
+        if not who:
+            return skip("daemon", text, "run this as the daemon's user")
         return fail("daemon", text, "look at its log; if it says nothing more, kill it and start it again")
+    who = who or "one answers here"
     if not status["ready"]:
         return fail("daemon", f"{who}: {'; '.join(status['not_ready'])}", "tallystick status says what to do")
     return ok("daemon", f"{who}: {status['headline']}")
