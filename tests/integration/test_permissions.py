@@ -14,10 +14,11 @@ from tallystick.bus import questions, requests
 from tallystick.bus.connection import connect
 from tallystick.bus.jetstream import JetStream
 from tallystick.bus.patient_client import PatientClient
-from tallystick.bus.streams import covers
+from tallystick.bus.streams import covers, ensure_input
 from tallystick.cli.app import execute
 from tallystick.cli.doctor import verdict
 from tallystick.client.client import Client
+from tallystick.client.producer import GIVE_UP_AFTER_S
 from tallystick.config import Nats, load
 from tallystick.daemon.run import run
 from tallystick.doctor.examine import examine
@@ -275,6 +276,25 @@ async def test_nothing_else_is_permitted(guarded: GuardedServer, user: str) -> N
 
 def matches(pattern: str, subject: str) -> bool:
     return pattern[-1] in "*>" and subject[-1] not in "*>" and covers(pattern, subject)
+
+
+@pytest.mark.parametrize("count", [1, 50])
+async def test_a_file_for_a_denied_subject_ends_at_once_with_its_cure(
+    guarded: GuardedServer, tmp_path: Path, capfd: pytest.CaptureFixture[str], count: int
+) -> None:
+    config = write_config(tmp_path, guarded.url, {"nats": nats(guarded, "wms"), "engine": BOUND})
+    async with client_of(guarded, "daemon") as daemon:
+        await ensure_input(JetStream(daemon), load(config, {}).input)
+    ours = [event(number) for number in range(count)]
+    events = tmp_path / "events.ndjson"
+    events.write_text("\n".join([*ours, event(count, source="erp"), *ours, ""]))
+    command = ["publish", str(events), "--config", str(config)]
+    status = await asyncio.wait_for(asyncio.to_thread(execute, command), GIVE_UP_AFTER_S / 2)
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("tallystick: ")]
+    assert status == 1
+    found = re.search(r":(\d+): the server denies this user tallystick.events.erp; permit it .* --from-line \1$", line)
+    assert found is not None, line
+    assert int(found[1]) <= count + 1, "what was confirmed meanwhile need not be sent again"
 
 
 async def test_what_is_denied_is_said_at_once(guarded: GuardedServer) -> None:

@@ -169,9 +169,7 @@ async def test_a_terminal_that_goes_away_is_a_clean_stop_unless_nohup_says_other
 ) -> None:
     path = write_config(tmp_path, server.url)
     await publish(bus, random_messages(rng, 30))
-    command = [*words, sys.executable, "-m", "tallystick", "run", "--config", str(path)]
-    with (tmp_path / "out").open("wb") as out:
-        daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    daemon = with_output(tmp_path / "out", [*words, sys.executable, "-m", "tallystick", "run", "--config", str(path)])
     try:
         await until_true(partial(has_reached, bus.client, 30))
         daemon.send_signal(signal.SIGHUP)
@@ -198,8 +196,7 @@ os.setsid()
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, [sys.executable, "-m", "tallystick", "run", "--config", {str(path)!r}])
 """
-    daemon = subprocess.Popen([sys.executable, "-c", script], stdin=its, stdout=its, stderr=its)
-    os.close(its)
+    daemon = at_terminal(its, [sys.executable, "-c", script])
     reader = threading.Thread(target=drain, args=(ours,))
     reader.start()
     try:
@@ -211,6 +208,17 @@ os.execv(sys.executable, [sys.executable, "-m", "tallystick", "run", "--config",
         daemon.wait()
         reader.join()
     assert (tmp_path / "snapshots" / f"snapshot-{30:020}.tally").exists()
+
+
+def with_output(path: Path, command: list[str]) -> "subprocess.Popen[bytes]":
+    with path.open("wb") as out:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+
+
+def at_terminal(file: int, command: list[str]) -> "subprocess.Popen[bytes]":
+    program = subprocess.Popen(command, stdin=file, stdout=file, stderr=file)
+    os.close(file)
+    return program
 
 
 def drain(file: int) -> None:

@@ -46,8 +46,9 @@ def run(
 ) -> int:
     """Runs the daemon: events on the bus become balances, availability and exceptions.
 
-    It goes on where its newest snapshot ends. SIGTERM, Ctrl-C or SIGHUP: it applies what has arrived, publishes,
-    saves, and exits with 0. Under nohup it stays when the terminal goes. After a kill -9 the next start goes on exactly where the log says.
+    It goes on where its newest snapshot ends. SIGTERM, Ctrl-C or a terminal that goes away (SIGHUP, unless under
+    nohup): it applies what has arrived, publishes, saves, and exits with 0. After a kill -9 the next start goes on
+    exactly where the log says.
 
     Examples:
 

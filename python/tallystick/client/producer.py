@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from tallystick.bus.connection import denial
 from tallystick.errors import PublishError, UsageError
 from tallystick.files.messages import Message, MessageReader
 from tallystick.subjects import PLACE, subject_of
@@ -140,6 +141,8 @@ class Window:
         while True:
             await asyncio.sleep(0.25)
             self._moved.set()  # That the connection is back is told by nobody; whoever waits for room looks again.
+            if (denied := self._denied()) is not None:
+                self._fail(denied)
             silent_s = clock() - max(self._confirmed_at, sent_at)
             if self._connection.is_closed or (self._pending and clock() - self._confirmed_at > GIVE_UP_AFTER_S):
                 self._fail(f"no answer from the stream for {GIVE_UP_AFTER_S:.0f} s")
@@ -151,6 +154,11 @@ class Window:
                 if number in self._pending:
                     self.messages_resent += 1
                     await self._publish(number, message)
+
+    def _denied(self) -> str | None:
+        """The line about a subject that the server denies, if something on its way goes there: it answers nothing."""
+        subjects = dict.fromkeys(subject_of(self._subject, message.source) for message in self._pending.values())
+        return next((told for subject in subjects if (told := denial(self._connection, subject)) is not None), None)
 
     def _fail(self, what: str) -> None:
         self._failure = self._failure or PublishError(what)

@@ -98,7 +98,7 @@ METRICS: Final = (
 _BY_NAME: Final = {metric.name.removeprefix("tallystick_"): metric for metric in METRICS}
 _HELD: Final = "held"
 """No final outcome: it falls when what is held is released, as no counter may."""
-_NOTHING: Final[Mapping[tuple[str, ...], float]] = {(str(outcome),): 0.0 for outcome in Outcome if str(outcome) != _HELD}
+_NOTHING: Final[dict[tuple[str, ...], float]] = {(str(one),): 0.0 for one in Outcome if str(one) != _HELD}
 """Every final outcome: a counter that came only with its first event would hide that one from `rate()`."""
 _NO_PARTS: Final = frozenset({"total", "keys_count", "positions_count"})
 
@@ -233,7 +233,7 @@ def _of_status(status: "Status", now: float, began_at: float) -> Iterator["Famil
 
 def _since(counts: Mapping[str, int], before: Mapping[str, int]) -> Values:
     """Final outcomes since the process began, each of them."""
-    return {**_NOTHING} | {(name,): count - before.get(name, 0) for name, count in counts.items() if name != _HELD}
+    return _NOTHING | {(name,): count - before.get(name, 0) for name, count in counts.items() if name != _HELD}
 
 
 def _of_delays(measures: "Measures") -> Iterator["Family"]:
