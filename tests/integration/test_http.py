@@ -264,6 +264,20 @@ async def test_who_sends_too_much_too_slowly_or_too_often_harms_nobody(tmp_path:
         assert daemon.poll() is None
 
 
+async def test_idle_connections_keep_no_probe_out(tmp_path: Path, server: EmbeddedServer) -> None:
+    port = probes.free_port()
+    with started(configured(tmp_path, server.url, port)), contextlib.ExitStack() as stack:
+        await probes.until_ready(port)
+        for number in range(4 * CONNECTIONS_MAX):
+            idle = stack.enter_context(socket.create_connection(("127.0.0.1", port), 30))
+            if number % 2:
+                idle.sendall(b"GET /livez HTTP/1.1\r\n")
+            if number >= CONNECTIONS_MAX and not number % 8:
+                for path in ("/livez", "/readyz"):
+                    reply = await probes.ask(port, path)
+                    assert reply.status == 200, (number, reply.text)
+
+
 async def test_what_is_not_used_is_not_imported(tmp_path: Path, server: EmbeddedServer) -> None:
     path = write_config(tmp_path, server.url)
     script = f"""

@@ -290,7 +290,8 @@ async def check_position(bus: JetStream, position: LogPosition) -> StreamInfo:
     cure = "restore the stream, or move the snapshots away to rebuild from what it holds now"
     if info is None:
         raise StreamError(
-            f"stream {position.stream} is not there any more: it was deleted, or the server has another store; {cure}"
+            f"stream {position.stream} is not there any more: it was deleted, or the server has another store; "
+            "restore the server's store, or move the snapshots away to begin an empty ledger"
         )
     if info.created != position.created:
         raise StreamError(

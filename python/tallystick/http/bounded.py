@@ -9,7 +9,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 CONNECTIONS_MAX: Final = 32
-"""Connections at the same time; those beyond are answered with 503, and beyond twice as many not at all."""
+"""Connections at the same time. One more ends the oldest that asks for nothing; if all are answered, it gets 503."""
 REQUEST_S: Final = 5.0
 """How long the headers of a request may take, and a connection may be idle."""
 
@@ -20,11 +20,25 @@ class Bounded(H11Protocol):
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """Turns away what is too much, and begins to wait for a request."""
+        """Makes room, and begins to wait for a request."""
+        if len(self.connections) >= CONNECTIONS_MAX:
+            self._end_oldest_idle()
         super().connection_made(transport)
         if len(self.connections) > 2 * CONNECTIONS_MAX:
             transport.abort()
         self._watch()
+
+    def _end_oldest_idle(self) -> None:
+        """A probe must not fail because others hold connections that they do not use."""
+        waiting = [
+            (one._deadline.when(), one)
+            for one in self.connections
+            if isinstance(one, Bounded) and one._deadline is not None
+        ]
+        if waiting:
+            _, oldest = min(waiting, key=lambda found: found[0])
+            self.connections.discard(oldest)  # What ends is told later than the next request is read.
+            oldest.transport.abort()  # A polite end over TLS would take its time.
 
     def data_received(self, data: bytes) -> None:
         """Takes bytes over."""

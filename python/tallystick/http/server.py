@@ -105,7 +105,7 @@ def _make_server(settings: Http, app: "ASGIApp") -> "uvicorn.Server":
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=CONNECTIONS_MAX,
+        limit_concurrency=CONNECTIONS_MAX + 1,  # Uvicorn refuses from this number on.
         backlog=CONNECTIONS_MAX,
         timeout_keep_alive=int(REQUEST_S),
         timeout_graceful_shutdown=1,
