@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,6 +65,15 @@ def nats(server: GuardedServer, user: str) -> dict[str, str]:
 @contextlib.asynccontextmanager
 async def client_of(server: GuardedServer, user: str) -> AsyncIterator[PatientClient]:
     client = await connect(Nats(**nats(server, user)))  # type: ignore[arg-type]  # all of these are texts
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+@contextlib.asynccontextmanager
+async def of_daemon(server: ConfiguredServer) -> AsyncIterator[PatientClient]:
+    client = await connect(Nats(url=server.url, user="daemon", password="secret"))
     try:
         yield client
     finally:
@@ -295,6 +305,23 @@ async def test_a_file_for_a_denied_subject_ends_at_once_with_its_cure(
     found = re.search(r":(\d+): the server denies this user tallystick.events.erp; permit it .* --from-line \1$", line)
     assert found is not None, line
     assert int(found[1]) <= count + 1, "what was confirmed meanwhile need not be sent again"
+
+
+async def test_a_permission_that_reading_needs_ends_the_daemon_when_it_is_taken_away(tmp_path: Path) -> None:
+    def users(*denied: str) -> dict[str, Any]:
+        may = {"publish": {"allow": [">"], "deny": list(denied)}, "subscribe": ">"}
+        return {"users": [{"user": "daemon", "password": "secret", "permissions": may}]}
+
+    with ConfiguredServer(tmp_path / "nats", {"authorization": users("nothing")}) as server:
+        path = write_config(tmp_path, server.url, {"nats": {"user": "daemon", "password": "secret"}})
+        daemon = asyncio.create_task(run(load(path, {})))
+        async with of_daemon(server) as client:
+            await until(partial(has_reached, client, 0))
+        server.reload(
+            authorization=users(f"$JS.API.CONSUMER.CREATE.{EVENTS}.*", f"$JS.API.CONSUMER.MSG.NEXT.{EVENTS}.*")
+        )
+        with pytest.raises(BusError, match=rf"the server denies this user \$JS.API.CONSUMER.CREATE.{EVENTS}"):
+            await asyncio.wait_for(daemon, 60)
 
 
 async def test_what_is_denied_is_said_at_once(guarded: GuardedServer) -> None:

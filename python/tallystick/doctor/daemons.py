@@ -77,7 +77,7 @@ def _state(who: str, asked: Asked) -> Finding:
     """How it is. An empty `who`: it was not told whether there is one, and an answer is the first sign of it."""
     status = asked.answer
     if asked.denied is not None:
-        return skip_denied("daemon", f"{who}; how it is is not told" if who else "how it is is not told", asked.denied)
+        return skip_denied("daemon", f"{who}; its state is not told" if who else "its state is not told", asked.denied)
     if status is None or "ready" not in status:
         text = f"{who or 'if there is one'}: it told no status within {ASK_S:g} s"
         if not who:
