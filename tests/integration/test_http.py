@@ -270,8 +270,11 @@ async def test_idle_connections_keep_no_probe_out(tmp_path: Path, server: Embedd
         await probes.until_ready(port)
         for number in range(4 * CONNECTIONS_MAX):
             idle = stack.enter_context(socket.create_connection(("127.0.0.1", port), 30))
-            if number % 2:
+            if number % 3 == 1:
                 idle.sendall(b"GET /livez HTTP/1.1\r\n")
+            elif number % 3 == 2:
+                idle.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert b"200 OK" in await asyncio.to_thread(idle.recv, 1_000), "it is kept for the next one"
             if number >= CONNECTIONS_MAX and not number % 8:
                 for path in ("/livez", "/readyz"):
                     reply = await probes.ask(port, path)

@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -197,15 +198,17 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, [sys.executable, "-m", "tallystick", "run", "--config", {str(path)!r}])
 """
     daemon = at_terminal(its, [sys.executable, "-c", script])
-    reader = threading.Thread(target=drain, args=(ours,))
+    hang_up = threading.Event()
+    reader = threading.Thread(target=show_until, args=(hang_up, ours))
     reader.start()
     try:
         await until_true(partial(has_reached, bus.client, 30))
-        os.close(ours)
+        hang_up.set()
         assert await asyncio.to_thread(daemon.wait, STOP_S) in (0, 1)
     finally:
         daemon.kill()
         daemon.wait()
+        hang_up.set()
         reader.join()
     assert (tmp_path / "snapshots" / f"snapshot-{30:020}.tally").exists()
 
@@ -221,11 +224,13 @@ def at_terminal(file: int, command: list[str]) -> "subprocess.Popen[bytes]":
     return program
 
 
-def drain(file: int) -> None:
-    """Reads what a program shows, until nobody does."""
-    with contextlib.suppress(OSError):
-        while os.read(file, 1_024):
-            pass
+def show_until(hang_up: threading.Event, file: int) -> None:
+    """Is a terminal until it goes away: reads what a program shows, and closes."""
+    while not hang_up.is_set():
+        if select.select([file], [], [], 0.05)[0]:
+            with contextlib.suppress(OSError):  # The program has ended.
+                os.read(file, 1_024)
+    os.close(file)
 
 
 async def test_a_signal_in_the_first_moment_ends_it_with_0(tmp_path: Path) -> None:
@@ -297,7 +302,7 @@ async def test_a_disk_that_cannot_be_trusted_ends_it_and_the_next_start_goes_on(
         daemon.kill()
         daemon.wait()
     last = (tmp_path / "daemon.log").read_text().splitlines()
-    assert json.loads(last[-2])["exit"] == 5
+    assert json.loads(last[-1])["exit"] == 5
     assert ("repair the disk" if call != "read back" else "check the disk") in last[-1]
     await prove(bus, (config := load(path, {})), await run_to_end(config))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tallystick._engine import Engine, check_config
-from tallystick.daemon.snapshots import SnapshotFolder, check_belongs
+from tallystick.daemon.snapshots import SnapshotFolder, check_belongs, holder_of
 from tallystick.errors import SnapshotUnfit, SnapshotWriteError
 
 EVENT = b'{"id":"%d","source":"wms","type":"stock.received","sku":"A","location":"L","quantity":1}'
@@ -59,11 +59,24 @@ def test_what_a_crash_left_half_written_is_removed(tmp_path: Path) -> None:
 
 
 def test_one_daemon_per_folder(tmp_path: Path) -> None:
-    in_use = pytest.raises(SnapshotUnfit, match="in use by another daemon; stop that one")
+    us = rf"process {os.getpid()} on \S+"
+    in_use = pytest.raises(SnapshotUnfit, match=rf"in use by another daemon \({us}\); stop that one")
     with SnapshotFolder(tmp_path), in_use, SnapshotFolder(tmp_path):
         pass
     with SnapshotFolder(tmp_path):
         pass
+
+
+def test_who_holds_a_folder_is_told_by_its_lock_and_not_by_what_stands_in_it(tmp_path: Path) -> None:
+    assert holder_of(tmp_path / "nowhere") is None
+    assert holder_of(tmp_path) is None
+    with SnapshotFolder(tmp_path):
+        assert (holder_of(tmp_path) or "").startswith(f"process {os.getpid()} on ")
+        (tmp_path / ".lock").write_text("process 7", "utf-8")
+        assert holder_of(tmp_path) == "a process", "what was not written whole names nobody"
+    assert holder_of(tmp_path) is None, "a killed one leaves its name and no lock"
+    with SnapshotFolder(tmp_path):
+        assert (holder_of(tmp_path) or "").startswith(f"process {os.getpid()} on ")
 
 
 def test_strangers_are_refused(tmp_path: Path) -> None:

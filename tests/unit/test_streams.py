@@ -183,7 +183,7 @@ async def test_a_position_holds_only_for_the_log_that_was_read(bus: JetStream) -
         await check_position(bus, replace(read, created="2020-01-01T00:00:00Z"))
     with pytest.raises(StreamError, match="ends at message 5, but message 6 was read"):
         await check_position(bus, replace(read, sequence=6))
-    with pytest.raises(StreamError, match="is not there any more"):
+    with pytest.raises(StreamError, match=r"is not there any more: .* to begin an empty ledger"):
         await check_position(bus, replace(read, stream="GONE"))
 
     await bus.request("STREAM.PURGE.EVENTS", {"seq": 4})

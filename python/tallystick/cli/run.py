@@ -1,7 +1,6 @@
 """`tallystick run`: the daemon in the foreground."""
 
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tallystick.cli import failures, logs, options, records, tables
+from tallystick.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from tallystick.config import Config
@@ -56,14 +56,13 @@ def run(
 
         tallystick run --config tallystick.toml
     """
-    # Until the configuration is read: what is wrong with it is a line of the same kind.
-    is_json = logs.is_json(os.environ.get("TALLYSTICK_PROCESS_LOG_FORMAT", "auto"), sys.stderr)
+    is_json: bool | None = None
     try:
         settings = _settings(config, server)
         is_json = logs.set_up(settings.process.log_level, settings.process.log_format, sys.stderr)
         report = _run(settings, embedded=embedded, report_every_s=report_every_s, is_json=is_json)
     except (Exception, KeyboardInterrupt) as error:
-        if not is_json:
+        if not (_is_json_without_file() if is_json is None else is_json):
             raise
         line, status = failures.told(error, ["run"])
         print(logs.last_line(line, status), file=sys.stderr, flush=True)
@@ -76,6 +75,17 @@ def run(
         f"{tables.counted(report.positions, 'position')}, state hash {report.state_hash}"
     )
     return 0
+
+
+def _is_json_without_file() -> bool:
+    """Whether a configuration that cannot be read is told of in JSON, as all would be that comes after it."""
+    from tallystick import config as configuration
+
+    try:
+        log_format = configuration.load(None).process.log_format
+    except ConfigurationError:  # It is the environment that cannot be read.
+        log_format = "auto"
+    return logs.is_json(log_format, sys.stderr)
 
 
 def _settings(path: Path | None, server: str | None) -> "Config":

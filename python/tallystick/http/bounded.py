@@ -17,7 +17,8 @@ REQUEST_S: Final = 5.0
 class Bounded(H11Protocol):
     """Ends a connection whose request does not arrive in time: uvicorn itself waits for ever."""
 
-    _deadline: asyncio.TimerHandle | None = None
+    deadline: asyncio.TimerHandle | None = None
+    """Until when a request is waited for; None: one is answered."""
 
     def connection_made(self, transport: Any) -> None:
         """Makes room, and begins to wait for a request."""
@@ -31,9 +32,9 @@ class Bounded(H11Protocol):
     def _end_oldest_idle(self) -> None:
         """A probe must not fail because others hold connections that they do not use."""
         waiting = [
-            (one._deadline.when(), one)
+            (one.deadline.when(), one)
             for one in self.connections
-            if isinstance(one, Bounded) and one._deadline is not None
+            if isinstance(one, Bounded) and one.deadline is not None
         ]
         if waiting:
             _, oldest = min(waiting, key=lambda found: found[0])
@@ -45,6 +46,11 @@ class Bounded(H11Protocol):
         super().data_received(data)
         self._watch()
 
+    def on_response_complete(self) -> None:
+        """Begins to wait for the next request."""
+        super().on_response_complete()
+        self._watch()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends the wait."""
         super().connection_lost(exc)
@@ -54,8 +60,8 @@ class Bounded(H11Protocol):
         """Counts from the first moment in which a request is waited for, not from its last byte."""
         if self._is_answering:
             self._unwatch()
-        elif self._deadline is None:
-            self._deadline = self.loop.call_later(REQUEST_S, self._give_up)
+        elif self.deadline is None:
+            self.deadline = self.loop.call_later(REQUEST_S, self._give_up)
 
     @property
     def _is_answering(self) -> bool:
@@ -63,12 +69,12 @@ class Bounded(H11Protocol):
         return cycle is not None and not cycle.response_complete
 
     def _unwatch(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        if self.deadline is not None:
+            self.deadline.cancel()
+            self.deadline = None
 
     def _give_up(self) -> None:
-        self._deadline = None
+        self.deadline = None
         if not self._is_answering:
             self.transport.close()
 
