@@ -130,7 +130,13 @@ def numbers_of(item: "WorkItem") -> list[str]:
     lines = []
     if item.before is not None and item.after is not None:
         change = Decimal(item.after) - Decimal(item.before)
-        lines.append(f"On hand: {figure(item.before)} → {figure(item.after)} ({figure(change, signed=True)})")
+        # It waits, and the stock goes on without it.
+        seen = f", when it came ({clock_text(item.first_seen)})" if item.code == "pending_approval" else ""
+        lines.append(f"On hand: {figure(item.before)} → {figure(item.after)} ({figure(change, signed=True)}){seen}")
+    if item.waiting is not None:
+        waits = "waits" if item.waiting == 1 else "wait"
+        stake = f"; they would take away {figure(item.at_stake)}" if item.at_stake is not None else ""
+        lines.append(f"{tables.counted(item.waiting, 'event')} {waits} for one decision{stake}")
     lines += [f"{one['field']}: {one['was']} at first → {one['is']} under the same id" for one in item.versions]
     if unknown := [name for name in item.fields if name not in {version["field"] for version in item.versions}]:
         lines.append(f"Differs, too: {', '.join(unknown)}")

@@ -105,6 +105,8 @@ class WorkItem:
     """… and what is, or would be."""
     at_stake: Decimal | int | None = None
     """Units that it is about: what is missing, what would change, or what was sent."""
+    waiting: int | None = None
+    """Events that wait for its decision, where it is one for many."""
     value: Decimal | int | None = None
     """What these cost, where the item has a unit cost."""
     versions: tuple[Mapping[str, str], ...] = ()
