@@ -54,7 +54,7 @@ class OutputCut(PublishError):
 
     def __init__(self, stream: str) -> None:
         self.stream = stream
-        super().__init__(f"stream {stream} lost messages that it had acknowledged; start again to tell them once more")
+        super().__init__(f"stream {stream} lost messages that it had acknowledged; all that stands is told once more")
 
 
 class RequestRefused(OperationError):
