@@ -65,7 +65,7 @@ async def test_force_sends_what_is_broken_too(tmp_path: Path, server: EmbeddedSe
     (tmp_path / "events.bin").write_bytes(BROKEN["broken line"][0])
     status, _, said = await _run(server, tmp_path, "events.bin", "--force")
     assert status == 0
-    assert "1 lines are no JSON objects" in said
+    assert "1 line sent that the daemon refuses as malformed" in said
     assert len(await _stored(bus)) == 3
 
 

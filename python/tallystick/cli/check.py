@@ -1,6 +1,7 @@
 """`tallystick check`: what of files would be refused, without a daemon and without a server."""
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -42,9 +43,10 @@ def check(
     from tallystick import config as configuration
     from tallystick.files.check import check as check_files
     from tallystick.files.replay import total_bytes
+    from tallystick.subjects import trusting
 
     columns = load_map(mapping)
-    engine_config = configuration.load(config).engine_json if config is not None else ""
+    engine_config = trusting(configuration.load(config).engine_json) if config is not None else ""
     with byte_progress("Checking", total_bytes(files)) as on_progress:
         report = check_files(
             files,
@@ -58,10 +60,12 @@ def check(
         import orjson
 
         typer.echo(orjson.dumps(report.as_dict()).decode())
-    else:
+    elif report.events:
         show_problems(report)
         show_rows(report)
         typer.echo(verdict(report))
+    warn_of_times(report)
+    refuse_empty(report.empty)
     return 1 if report.refused else 0
 
 
@@ -72,6 +76,26 @@ def show_problems(report: "Report") -> None:
     total = report.refused.total()
     if total > len(report.first):
         typer.echo(f"{len(report.first)} of {total:,} shown; all of them: --json")
+
+
+def warn_of_times(report: "Report") -> None:
+    """Says on standard error how many events would be refused for their time alone, if they were sent now."""
+    if report.untimely:
+        cure = 'for a load of history say max_age = "none" in [sources."…"], then: tallystick policy apply FILE'
+        print(
+            f"tallystick: {report.untimely:,} of {report.events:,} events would be time_out_of_bounds if sent now; "
+            f"{report.first_untimely}; {cure}",
+            file=sys.stderr,
+        )
+
+
+def refuse_empty(names: Sequence[str], from_line: int = 1) -> None:
+    """Raises UsageError where files hold no events: an export that did not run must not pass for one that is good."""
+    from tallystick.errors import UsageError
+
+    if names:
+        begun = f" from {from_line:,} on" if from_line > 1 else ""
+        raise UsageError(f"{', '.join(names)}: holds no events{begun}; see whether its export ran, or leave it out")
 
 
 def show_rows(report: "Report") -> None:

@@ -37,7 +37,7 @@ class Packing(Enum):
     GZIP = "gzip"
     ZSTD = "zstd"
     UTF_16 = "UTF-16"
-    UTF_8_MARK = "a byte order mark"
+    UTF_8_MARK = "UTF-8"
 
 
 _PACKED: Final = (
