@@ -6,6 +6,7 @@ import json
 import random
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -312,3 +313,79 @@ def test_bytes_that_no_text_has_are_no_csv(tmp_path: Path) -> None:
     path.write_bytes(b"\x93,\x07;\xf1" * 40)
     with pytest.raises(UsageError, match=r"x\.bin is binary and of no kind that is known"):
         check([path])
+
+
+def _aged(**age: float) -> dict[str, str]:
+    return {"time": (datetime.now(UTC) - timedelta(**age)).isoformat()}
+
+
+def test_what_would_be_too_old_is_told_before_it_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    events = [EVENTS[0] | _aged(minutes=1), EVENTS[1] | _aged(days=9), {}, EVENTS[2] | _aged(hours=-1)]
+    name = _file(b"\n \n" + b"\n".join(map(orjson.dumps, events)), "events.ndjson")
+    report = check([name])
+    assert (report.untimely, report.refused.total()) == (2, 1)
+    assert "events.ndjson:4: `time` " in report.first_untimely
+    assert check([name], from_line=5).first_untimely.startswith("events.ndjson:6: ")
+    good = _file(b"\n".join(map(orjson.dumps, events[:2])), "good.ndjson")
+    for command in (["check"], ["publish", "--dry-run"]):
+        assert execute([*command, good]) == 0
+        said = capsys.readouterr().err
+        assert "1 of 2 events would be time_out_of_bounds if sent now; good.ndjson:2: `time` " in said
+        assert 'say max_age = "none" in [sources."…"], then: tallystick policy apply FILE' in said
+        assert execute([*command, good, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["untimely"] == 1
+    Path("ts.toml").write_text('[sources.wms]\nmax_age = "none"\n[engine]\nsource_subject = "events.{source}"\n')
+    assert execute(["check", good, "--config", "ts.toml"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_thousands_of_old_events_are_counted(tmp_path: Path) -> None:
+    lines = [orjson.dumps(EVENTS[0] | _aged(days=9) | {"id": str(number)}) for number in range(20_000)]
+    report = check([_file(b"\n".join(lines))])
+    assert (report.events, report.untimely) == (20_000, 20_000)
+    assert report.first_untimely.startswith("events.bin:1: ")
+
+
+def test_replay_says_why_most_were_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    events = [*(event | {"unit": "EA"} for event in EVENTS[:2]), EVENTS[2] | {"quantity": 0}, EVENTS[2]]
+    name = _file(b"\n".join(map(orjson.dumps, events)))
+    assert execute(["replay", name]) == 0
+    assert (
+        '3 events refused, most as unknown_reference (2), the first: the unit "EA" cannot be converted: '
+        "the item is not defined at this time; each with its cause and cure: --exceptions OUT\n"
+    ) in capsys.readouterr().out
+    assert execute(["replay", name, "--exceptions", "out.ndjson"]) == 0
+    assert "--exceptions" not in capsys.readouterr().out
+    assert execute(["replay", _file(NDJSON)]) == 0
+    assert "refused" not in capsys.readouterr().out
+
+
+def test_standard_output_is_no_file_to_write(capsys: pytest.CaptureFixture[str]) -> None:
+    for option in ("--balances", "--outcomes", "--exceptions"):
+        assert execute(["replay", _file(NDJSON), option, "-"]) == 2
+        assert capsys.readouterr().err == "tallystick: -: standard output has the summary; name a file to write\n"
+    assert not Path("-").exists()
+
+
+def test_check_tells_what_is_allowed_and_seldom_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    extra = {"sku": "A ", "tiem": "x", "documnet": "D", "Quantity": 5, "site": "B", "subject": "S", "data": {}}
+    name = _file(b"".join(orjson.dumps(event | extra) + b"\n" for event in EVENTS), "events.ndjson")
+    assert execute(["check", name]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "tallystick: events.ndjson: 3 of the first 3 events: " + said
+        for said in (
+            "`sku` has blanks around it, and is another sku than without them",
+            '"tiem" is no field and is not read; did you mean time?',
+            '"documnet" is no field and is not read; did you mean document?',
+        )
+    ]
+    good = EVENTS[0] | {"time": "2026-12-01T10:00:00Z", "tiem": "x"}
+    assert check([_file(orjson.dumps(good), "good.ndjson")]).hints == []
+
+
+def test_check_shows_events_as_they_would_be_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    name = _file(b"\n\n" + NDJSON)
+    assert execute(["check", name, "--show", "2"]) == 0
+    assert capsys.readouterr().out.encode().splitlines()[:3] == [*LINES[:2], b"               3  stock.received  wms"]
+    assert execute(["check", name, "--show", "9", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["shown"] == [line.decode() for line in LINES]

@@ -141,6 +141,7 @@ MAPS = {
         "quantiti = 'x'",
         "stock.toml: [fields] quantiti: is no field of an event; did you mean quantity?",
     ),
+    "no field at all": ("xyz = '{Nr}'", "[fields] xyz: is no field of an event; known are capped, "),
     "typo of a column": ("document = '{Meng}'", 'stock.toml: "Meng" is no column of stock.csv; did you mean "Menge"?'),
     "typo of a key": ("reason = {form = '{Nr}'}", "[fields] reason: form means nothing here"),
     "no from": ("reason = {default = 'x'}", "[fields] reason: `from` is missing"),
@@ -397,3 +398,20 @@ def test_numbers_are_exact_or_named(options: str, value: str, expected: str | No
         assert fault.startswith("t.csv:2: column Q: ")
     else:
         assert _mapped(sheet, f"Q\n{value}\n".encode())[0]["quantity"] == expected
+
+
+def test_the_first_line_that_excel_writes_for_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    sheet = f"{HEAD}sku = '{{S}}'\n"
+    text = b"sep=|\r\nS|T;U\r\nLAMP|1;2\r\n"
+    assert _mapped(sheet, text) == _mapped(f"[file]\nskip_lines = 1\n{sheet}", text)
+    assert _mapped(sheet, text)[0]["sku"] == "LAMP"
+    assert execute(["check", _file(text, "t.csv")]) == 2
+    assert 't.csv is CSV with the columns "S", "T;U"; say with --map' in capsys.readouterr().err
+
+
+def test_rows_that_are_no_events_are_not_shown_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    name = _file(b"Nr;Menge\n1;x\n2;1,5\n", "stock.csv")
+    assert execute(["check", name, "--map", _file(CSV_MAP.encode(), "m.toml"), "--show", "2"]) == 1
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert json.loads(first)["quantity"] == "1.5"
+    assert second.startswith("stock.csv:2: ")

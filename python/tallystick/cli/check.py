@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from tallystick import plain_text
 from tallystick.cli import options
 from tallystick.cli.maps import load_map
 from tallystick.cli.progress import byte_progress
@@ -21,10 +22,19 @@ Files = Annotated[
 ]
 
 
+Show = Annotated[
+    int,
+    typer.Option(
+        envvar="TALLYSTICK_CHECK_SHOW", min=0, metavar="N", help="Show the first N events as they would be sent."
+    ),
+]
+
+
 def check(
     files: Files,
     config: options.Config = None,
     mapping: options.Map = None,
+    show: Show = 0,
     as_json: options.Json = False,
 ) -> int:
     """Says what of files would be refused, and why; asks no daemon and no server.
@@ -37,6 +47,8 @@ def check(
     Examples:
 
         tallystick check monday.ndjson.gz --config tallystick.toml
+
+        tallystick check stock.csv --map stock.toml --show 3
 
         tallystick check stock.csv --map stock.toml --json
     """
@@ -53,18 +65,22 @@ def check(
             config=engine_config,
             mapping=columns,
             keep=_SHOWN,
+            show=show,
             on_problem=_print_record if as_json else None,
             on_progress=on_progress,
         )
     if as_json:
         import orjson
 
-        typer.echo(orjson.dumps(report.as_dict()).decode())
+        shown = {"shown": [line.decode("utf-8", "replace") for line in report.shown]} if show else {}
+        typer.echo(orjson.dumps({**report.as_dict(), **shown}).decode())
     elif report.events:
+        for line in report.shown:
+            typer.echo(plain_text.printable(line.decode("utf-8", "replace")))
         show_problems(report)
         show_rows(report)
         typer.echo(verdict(report))
-    warn_of_times(report)
+    warn(report)
     refuse_empty(report.empty)
     return 1 if report.refused else 0
 
@@ -78,8 +94,10 @@ def show_problems(report: "Report") -> None:
         typer.echo(f"{len(report.first)} of {total:,} shown; all of them: --json")
 
 
-def warn_of_times(report: "Report") -> None:
-    """Says on standard error how many events would be refused for their time alone, if they were sent now."""
+def warn(report: "Report") -> None:
+    """Says on standard error what is allowed, and yet is seldom meant; and what would be refused for its time alone."""
+    for hint in report.hints:
+        print(f"tallystick: {plain_text.printable(hint)}", file=sys.stderr)
     if report.untimely:
         cure = 'for a load of history say max_age = "none" in [sources."…"], then: tallystick policy apply FILE'
         print(
@@ -107,7 +125,7 @@ def show_rows(report: "Report") -> None:
 def verdict(report: "Report") -> str:
     """Says in one sentence what was found."""
     if not report.refused:
-        return f"All {report.events:,} events are good."
+        return f"All {report.events:,} events are good." if report.events > 1 else "The event is good."
     reasons = ", ".join(f"{count:,} {name}" for name, count in report.refused.items())
     return f"{report.refused.total():,} of {report.events:,} events would be refused: {reasons}."
 

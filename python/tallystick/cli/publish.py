@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tallystick.cli import options, tables
-from tallystick.cli.check import refuse_empty, show_problems, show_rows, verdict, warn_of_times
+from tallystick.cli.check import refuse_empty, show_problems, show_rows, verdict, warn
 from tallystick.cli.maps import advised, load_map
 from tallystick.cli.progress import byte_progress
 
@@ -109,7 +109,7 @@ def publish(  # noqa: PLR0913, PLR0917 (an option each)
             return _show_dry_run(report, from_line, force=force, as_json=as_json)
         refuse_empty(report.empty, from_line)
         _refuse_broken(report, advised("check", [file], config, mapping))
-        warn_of_times(report)
+        warn(report)
     # Looked at once more as it is sent: it may be another file by then.
     checker = None if force else _checker(settings)
     started = time.monotonic()
@@ -179,7 +179,7 @@ def _show_dry_run(report: "Report", from_line: int, *, force: bool, as_json: boo
             typer.echo("Nothing would be sent.")
         elif report.refused:
             typer.echo(f"With --force all {sent:,} would be sent.")
-    warn_of_times(report)
+    warn(report)
     refuse_empty(report.empty, from_line)
     return 2 if is_refused else 0
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tallystick.files.events import STDIN, EventFile, opened
+from tallystick.files.events import STDIN, EventFile, fields, opened
+from tallystick.files.hints import EVENTS_LOOKED_AT, hints
 from tallystick.files.lines import Block
 from tallystick.files.mapping import Mapping
 
@@ -75,6 +76,10 @@ class Report:
     """Events that fit, and whose time is out of their source's bounds if they are sent now."""
     first_untimely: str = ""
     """What the engine says of the first of them, with its place."""
+    hints: list[str] = field(default_factory=list)
+    """What in the first events of a file is not read as its writer may think."""
+    shown: list[bytes] = field(default_factory=list)
+    """The first events, as they would be sent."""
 
     def add(self, problems: list[Problem], keep: int) -> None:
         """Counts problems, and keeps the first."""
@@ -89,6 +94,7 @@ class Report:
             "fit": self.fit.total(),
             "refused": dict(self.refused),
             "untimely": self.untimely,
+            "hints": self.hints,
             "types": rows,
         }
 
@@ -139,12 +145,14 @@ def check(
     mapping: Mapping | None = None,
     from_line: int = 1,
     keep: int = 50,
+    show: int = 0,
     on_problem: Callable[[Problem], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Judges the events of files (`-` is standard input) under a configuration of the engine, given as text.
 
-    `on_problem` is called for each event that would be refused; the first `keep` stand in the report, too.
+    `on_problem` is called for each event that would be refused; the first `keep` stand in the report, too,
+    and the first `show` events as they would be sent.
     `on_progress(bytes_read, events)` is called once per block. Raises UsageError for a file that cannot be read.
     """
     from tallystick._engine import Checker
@@ -155,6 +163,9 @@ def check(
         with opened(name, mapping) as file:
             for block in file.blocks():
                 wanted = block.begun_at(from_line)
+                if report.events == events_before:
+                    report.hints += [f"{file.name}: {hint}" for hint in hints(wanted.first(EVENTS_LOOKED_AT), fields())]
+                report.shown += wanted.first(show - len(report.shown))
                 problems = check_block(checker, file, wanted, report)
                 look_at_times(config, file, wanted, report)
                 report.add(problems, keep)

@@ -1,7 +1,9 @@
 """Lines: NDJSON files of any size, read in large blocks that end where a line ends. It parses no JSON."""
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Final, Protocol
 
 from tallystick.files.cells import RowFault
@@ -33,6 +35,12 @@ class Block:
         """Returns where in the file some of the events of this block begin (from 0, blank lines left out)."""
         lines = [number for number, line in enumerate(self.data.split(b"\n")) if line.strip(_BLANKS)]
         return [self.place(lines[element]) for element in elements]
+
+    def first(self, count: int) -> list[bytes]:
+        """Returns its first lines that hold something, but for rows that are no events."""
+        lines = (line.rstrip(b"\r\n") for line in io.BytesIO(self.data))
+        held = (line for index, line in enumerate(lines) if line.strip(_BLANKS) and index not in self.faults)
+        return list(islice(held, max(count, 0)))
 
     def begun_at(self, place: int) -> "Block":
         """Returns what of it stands at that line, or row, of the file or behind it."""

@@ -207,8 +207,9 @@ def _mapping(found: dict[str, Any], path: str, known: Sequence[str]) -> Mapping:
     shared = {key: file.pop(key) for key in ("decimal", "thousands", "zone") if key in file}
     for name in fields:
         if name not in known:
-            near = "".join(f"; did you mean {like}?" for like in get_close_matches(name, known, 1))
-            raise ValueError(f"[fields] {name}: is no field of an event{near}")
+            near = get_close_matches(name, known, 1)
+            cure = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            raise ValueError(f"[fields] {name}: is no field of an event; {cure}")
     if missing := [name for name in ("id", "source", "type") if name not in fields]:
         raise ValueError(f"[fields] {missing[0]}: is missing; every event has one")
     for key, kind in (("delimiter", str), ("encoding", str), ("quote", str), ("skip_lines", int)):

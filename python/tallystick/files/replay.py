@@ -79,7 +79,7 @@ def replay(  # noqa: PLR0913 (all but the files are by name)
     twin = _Twin(Reference(config)) if reference else None
     events = bytes_read = 0
     broken: list[str] = []
-    empty: list[str] = []
+    taken: list[tuple[str, int]] = []
     with _written_whole(outcomes) if outcomes else nullcontext() as outcome_file:
         lines = _OutcomeLines(outcome_file) if outcome_file is not None else None
         for name in files:
@@ -97,8 +97,7 @@ def replay(  # noqa: PLR0913 (all but the files are by name)
                     bytes_read = bytes_before + block.end_offset
                     if on_progress is not None:
                         on_progress(bytes_read, events)
-                if events == events_before:
-                    empty.append(file.name)
+                taken.append((file.name, events - events_before))
         rest = engine.release_held()
         if lines is not None:
             lines.end(rest)
@@ -109,7 +108,8 @@ def replay(  # noqa: PLR0913 (all but the files are by name)
             with _written_whole(output) as output_file:
                 output_file.writelines(written(engine))
     difference = twin.difference(engine) if twin is not None else None
-    return Replayed(engine, events, tuple(broken), tuple(empty), difference)
+    empty = tuple(name for name, count in taken if count == 0)
+    return Replayed(engine, events, tuple(broken), empty, difference)
 
 
 def _blocks(

@@ -13,7 +13,7 @@ from typing import Any, Final
 from tallystick.errors import UsageError
 from tallystick.files import arrow
 from tallystick.files.cells import RowFault
-from tallystick.files.formats import Form, delimiter_of
+from tallystick.files.formats import Form, declared_delimiter, delimiter_of
 from tallystick.files.lines import Block
 from tallystick.files.mapping import Mapping, identity, listed
 from tallystick.files.unpack import look
@@ -71,7 +71,10 @@ def needs_map(name: str, form: Form, columns: Sequence[str]) -> UsageError:
 def csv_blocks(name: str, stream: io.BufferedReader, mapping: Mapping | None) -> Iterator[Block]:
     """Yields the rows of CSV as events; a place is the line on which a row begins."""
     encoding, skipped = (mapping.encoding, mapping.skip_lines) if mapping else ("utf-8", 0)
-    delimiter = (mapping.delimiter if mapping else None) or delimiter_of(look(stream).decode("latin-1"), skipped)
+    head = look(stream).decode("latin-1")
+    declared = declared_delimiter(head)
+    skipped = max(skipped, int(declared is not None))
+    delimiter = (mapping.delimiter if mapping else None) or declared or delimiter_of(head, skipped)
     try:
         text = io.TextIOWrapper(stream, encoding=encoding, newline="")
     except LookupError as error:

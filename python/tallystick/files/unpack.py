@@ -48,7 +48,7 @@ def unpacked(name: str, stream: io.BufferedReader) -> tuple[io.BufferedReader, P
 
     Raises UsageError for what cannot be unwrapped.
     """
-    mark = None
+    mark: Packing | None = None
     for _ in range(_LAYERS_MAX):
         match found := packing(look(stream, 4)):
             case None:
