@@ -409,6 +409,11 @@ def test_the_first_line_that_excel_writes_for_itself(capsys: pytest.CaptureFixtu
     assert 't.csv is CSV with the columns "S", "T;U"; say with --map' in capsys.readouterr().err
 
 
+def test_a_cell_of_blanks_is_an_empty_one() -> None:
+    sheet = f"{HEAD}quantity = '{{Q}}'\ntime = '{{T}}'\nsku = '{{S}}'\n"
+    assert _mapped(sheet, b"Q;T;S\n  ; ;\t\n") == [{"id": "1", "source": "me", "type": "any"}]
+
+
 def test_rows_that_are_no_events_are_not_shown_as_such(capsys: pytest.CaptureFixture[str]) -> None:
     name = _file(b"Nr;Menge\n1;x\n2;1,5\n", "stock.csv")
     assert execute(["check", name, "--map", _file(CSV_MAP.encode(), "m.toml"), "--show", "2"]) == 1

@@ -82,9 +82,9 @@ class Number:
         >>> Number(decimal=",", thousands=".").text("1.234,5-")
         '-1234.5'
         """
-        if value is None or value == "":
-            return ""
         written = text_of(value)
+        if not written:
+            return ""
         if isinstance(value, str):
             written = self._ungrouped(written)
             if self.decimal == ",":
@@ -144,13 +144,13 @@ class Time:
 
     def text(self, value: Any) -> str:
         """Returns a time in RFC 3339 with a zone, or a day where that is enough. Raises ValueError."""
-        if value is None or value == "":
+        written = text_of(value)
+        if not written:
             return ""
         if isinstance(value, date) and not isinstance(value, datetime):
             return self._day(value)
         if isinstance(value, datetime):
             return self._instant(value)
-        written = text_of(value)
         if self.format is None:
             if _DAY.fullmatch(written):
                 return self._day(date.fromisoformat(written))

@@ -30,6 +30,8 @@ class Template:
 
     parts: tuple[tuple[str, str], ...]
     tail: str
+    bare: str | None = None
+    """The column that it is, where there is but one and no text around it; as most are, so that they cost little."""
 
     @classmethod
     def parse(cls, text: str) -> "Template":
@@ -43,7 +45,8 @@ class Template:
                 raise ValueError('name a column in the braces, such as "{Order}"; a brace itself is doubled')
             parts.append((before, column))
             before = ""
-        return cls(tuple(parts), before)
+        is_bare = len(parts) == 1 and parts[0][0] == before == ""
+        return cls(tuple(parts), before, parts[0][1] if is_bare else None)
 
     @property
     def columns(self) -> list[str]:
@@ -52,8 +55,12 @@ class Template:
 
     def fill(self, row: Values[str, Any]) -> str:
         """Returns the text for a row; nothing where all of its columns are empty."""
+        if self.bare is not None:
+            return text_of(row[self.bare])
+        if not self.parts:
+            return self.tail
         filled = [(before, text_of(row[column])) for before, column in self.parts]
-        if filled and not any(text for _, text in filled):
+        if not any(text for _, text in filled):
             return ""
         return "".join(before + text for before, text in filled) + self.tail
 
@@ -87,10 +94,9 @@ class Field:
     def _text(self, row: Values[str, Any]) -> str:
         if self.convert is None:
             return self.template.fill(row)
-        columns = self.template.columns
-        value: Any = self.template.fill(row)
-        if len(columns) == 1 and self.template.parts[0][0] == self.template.tail == "":
-            value = row[columns[0]]  # A number or a time of its own type needs no text in between.
+        bare = self.template.bare
+        # A number or a time of its own type needs no text in between.
+        value = self.template.fill(row) if bare is None else row[bare]
         try:
             return self.convert.text(value)
         except ValueError as error:
