@@ -2,6 +2,7 @@
 
 import io
 import json
+import random
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from tallystick.cli.app import execute
+from tallystick.files.cells import Number
 from tallystick.files.events import fields, opened
 from tallystick.files.mapping import load_mapping
 from tallystick.files.messages import MessageReader
@@ -97,9 +99,12 @@ def test_every_row_that_is_no_event_is_named_in_one_pass(capsys: pytest.CaptureF
     )
     # To a replay they are data, as broken lines are: none is lost on the way, and each stays with its row.
     assert execute(["replay", name, "--map", sheet, "--exceptions", "out.ndjson", "--json"]) == 0
-    said, found = capsys.readouterr(), [json.loads(line) for line in Path("out.ndjson").read_text().splitlines()]
-    assert "b.csv:2, b.csv:3, b.csv:5, b.csv:6: no event; tallystick check b.csv --map 'm m.toml' says why" in said.err
-    assert json.loads(said.out)["outcomes"] == {"applied": 1, "malformed": 4}
+    replayed = capsys.readouterr()
+    found = [json.loads(line) for line in Path("out.ndjson").read_text().splitlines()]
+    assert (
+        "b.csv:2, b.csv:3, b.csv:5, b.csv:6: no event; tallystick check b.csv --map 'm m.toml' says why" in replayed.err
+    )
+    assert json.loads(replayed.out)["outcomes"] == {"applied": 1, "malformed": 4}
     assert json.loads(found[1]["event"]) == {
         "source": "wms",
         "no_event": "column q: 'zehn': is no number with \",\" before its fraction; see decimal and thousands",
@@ -158,6 +163,7 @@ MAPS = {
         "time = {from = '{Nr}', format = '%d.%m.%Y %I:%M'}",
         "does not tell morning from evening; %I needs %p",
     ),
+    "minutes without hours": ("time = {from = '{Nr}', format = '%d.%m.%Y %M'}", "does not tell morning from evening"),
     "zone by name": ("time = {from = '{Nr}', format = '%Y-%m-%d %H:%M %Z'}", "%Z names a zone that is not looked up"),
     "unknown to strptime": (
         "time = {from = '{Nr}', format = '%Y-%-m-%d'}",
@@ -407,6 +413,41 @@ def test_the_first_line_that_excel_writes_for_itself(capsys: pytest.CaptureFixtu
     assert _mapped(sheet, text)[0]["sku"] == "LAMP"
     assert execute(["check", _file(text, "t.csv")]) == 2
     assert 't.csv is CSV with the columns "S", "T;U"; say with --map' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("decimal", "thousands"), [(",", "."), (".", ","), (",", " "), (".", "'"), (",", "\u202f")])
+def test_numbers_in_groups_come_back_and_others_are_no_numbers(decimal: str, thousands: str) -> None:
+    draw = random.Random(11)
+    number = Number(decimal, thousands)
+    for _ in range(500):
+        exact = Decimal(draw.randrange(-(10 ** draw.randrange(1, 13)), 10**12)).scaleb(-draw.randrange(4))
+        plain = f"{exact:f}"
+        grouped = f"{exact:,f}".translate({ord(","): thousands, ord("."): decimal})
+        assert Decimal(number.text(grouped)) == exact == Decimal(number.text(plain.replace(".", decimal)))
+        if thousands in grouped:
+            # One digit more or less in a group: no longer what anybody writes.
+            place = grouped.rindex(thousands)
+            head, tail = grouped[: place + 1], grouped[place + 1 :]
+            for wrong in (f"{head}0{tail}", head + tail[1:]):
+                with pytest.raises(ValueError, match="parts no group of three digits"):
+                    number.text(wrong)
+
+
+def test_a_broken_row_says_whose_it_is_where_that_can_be_read() -> None:
+    sheet = "[fields]\nid = '{N}'\ntype = 't'\nquantity = '{Q}'\nsource = { from = '{S}', values = { A = 'wms-a' } }\n"
+    mapping = load_mapping(Path(_file(sheet.encode(), "m.toml")), fields())
+    with opened(_file(b"N;S;Q\n1;A;x\n2;B;x\n3;A\n", "t.csv"), mapping) as file:
+        lines = [json.loads(line) for block in file.blocks() for line in block.data.splitlines()]
+    assert [line.get("source") for line in lines] == ["wms-a", None, None]
+    assert lines[2]["row"] == {"values": "3;A"}
+
+
+def test_a_column_that_is_nearly_a_field_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    table = TABLE.append_column("tiem", pa.array(["x"] * 3)).append_column("Colour", pa.array(["x"] * 3))
+    pa.parquet.write_table(table, "t.parquet")
+    assert execute(["check", "t.parquet"]) == 0
+    said = 'tallystick: t.parquet: the column "tiem" is no field and is not read; did you mean time?\n'
+    assert capsys.readouterr().err == said
 
 
 def test_a_cell_of_blanks_is_an_empty_one() -> None:

@@ -208,7 +208,7 @@ def _check_format(form: str) -> None:
             raise ValueError(f'`format`: "{form}" cannot be read back ({error})') from error
         if found.date() != probe.date():
             raise ValueError(f'`format`: "{form}" has no day; {cure}')
-        if found.hour not in (probe.hour, 0) or (found.hour == 0 and re.search(r"%[HIcXT]", read)):
+        if found.hour not in (probe.hour, 0) or (found.hour == 0 and _CLOCK.search(read)):
             raise ValueError(f'`format`: "{form}" does not tell morning from evening; %I needs %p, or is %H')
 
 

@@ -164,7 +164,8 @@ def check(
             for block in file.blocks():
                 wanted = block.begun_at(from_line)
                 if report.events == events_before:
-                    report.hints += [f"{file.name}: {hint}" for hint in hints(wanted.first(EVENTS_LOOKED_AT), fields())]
+                    found = [*file.hints, *hints(wanted.first(EVENTS_LOOKED_AT), fields())]
+                    report.hints += [f"{file.name}: {hint}" for hint in found]
                 report.shown += wanted.first(show - len(report.shown))
                 problems = check_block(checker, file, wanted, report)
                 look_at_times(config, file, wanted, report)

@@ -7,7 +7,7 @@ import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +34,8 @@ class EventFile:
     bytes_read: Callable[[], int]
     """Bytes of the file itself that were read so far."""
     mapping: Mapping | None = None
+    hints: list[str] = field(default_factory=list)
+    """What of its columns is not read as their writer may think; known with the first block."""
 
     def place(self, number: int) -> str:
         """A place in it, for messages: `events.ndjson:7`, or `stock.parquet, row 7`."""
@@ -59,7 +61,7 @@ class EventFile:
             case Form.CSV:
                 return csv_blocks(self.name, self.stream, self.mapping)
             case _:
-                return arrow_blocks(self.name, self.stream, self.form, self.mapping, fields())
+                return arrow_blocks(self.name, self.stream, self.form, self.mapping, fields(), self.hints)
 
 
 class _Arriving:

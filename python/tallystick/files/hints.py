@@ -31,6 +31,16 @@ def hints(lines: Iterable[bytes], known: Sequence[str]) -> list[str]:
     return [f"{count:,} of the first {events:,} events: {said}" for said, count in found.most_common()]
 
 
+def column_hints(columns: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Returns a sentence for each misspelt column of a table whose columns are the fields."""
+    near = {column: _nearest(column, known) for column in columns if column not in known}
+    return [
+        f'the column "{column}" is no field and is not read; did you mean {like}?'
+        for column, like in near.items()
+        if like and like not in columns
+    ]
+
+
 def _of_event(event: dict[str, Any], known: Sequence[str], near: dict[str, str]) -> Iterable[str]:
     for name, value in event.items():
         if name not in known and name != "data":

@@ -142,7 +142,10 @@ class Mapping:
         import orjson
 
         [source] = (one for one in self.fields if one.name == "source")
-        whose = {} if source.template.columns else {"source": source.template.tail}
+        try:
+            whose = {"source": said} if (said := source.value(row)) else {}
+        except (RowFault, KeyError):  # it is what is wrong, or no value has its column
+            whose = {}
         shown = {column: text_of(value) for column, value in row.items()}
         return orjson.dumps({**whose, "no_event": str(fault), "row": shown})
 

@@ -14,6 +14,7 @@ from tallystick.errors import UsageError
 from tallystick.files import arrow
 from tallystick.files.cells import RowFault
 from tallystick.files.formats import Form, declared_delimiter, delimiter_of
+from tallystick.files.hints import column_hints
 from tallystick.files.lines import Block
 from tallystick.files.mapping import Mapping, identity, listed
 from tallystick.files.unpack import look
@@ -119,15 +120,23 @@ def _check_header(name: str, columns: Sequence[str], mapping: Mapping) -> None:
 
 
 def arrow_blocks(
-    name: str, stream: io.BufferedReader, form: Form, mapping: Mapping | None, known: Sequence[str]
+    name: str,
+    stream: io.BufferedReader,
+    form: Form,
+    mapping: Mapping | None,
+    known: Sequence[str],
+    hints: list[str],
 ) -> Iterator[Block]:
     """Yields the rows of Parquet or Arrow as events; a place is the number of a row, from 1.
 
-    Without a mapping the columns must be the fields themselves.
+    Without a mapping the columns must be the fields themselves; `hints` takes what is seldom meant then.
     """
     with _told(name, f"cannot be read as {form.value}"):
         batches, schema = arrow.batches(name, stream, form)
-        by_map, mapping = mapping is not None, mapping or identity(schema.names, known)
+        by_map = mapping is not None
+        if mapping is None:
+            mapping = identity(schema.names, known)
+            hints += column_hints(schema.names, known)
         if mapping is None:
             raise needs_map(name, form, schema.names)
         _check_header(name, schema.names, mapping)
