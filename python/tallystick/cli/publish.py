@@ -100,6 +100,7 @@ def publish(  # noqa: PLR0913, PLR0917 (an option each)
     from tallystick import config as configuration
     from tallystick.event_loop import run_loop
     from tallystick.files.check import is_read_once
+    from tallystick.files.events import STDIN
     from tallystick.subjects import event_subject
 
     settings, columns = configuration.load(config), load_map(mapping)
@@ -129,7 +130,7 @@ def publish(  # noqa: PLR0913, PLR0917 (an option each)
     )
     published = run_loop(sending)
     if not published.events and not published.oversized_lines:
-        refuse_empty([str(file)], from_line)
+        refuse_empty(["standard input" if str(file) == STDIN else str(file)], from_line)
     _show(file, published, time.monotonic() - started, as_json=as_json)
     return 0
 
