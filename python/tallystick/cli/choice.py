@@ -141,8 +141,8 @@ def _with_options(command: Callable[..., None], options: Mapping[str, Any]) -> I
             yield inspect.Parameter(name, keyword, default=None, annotation=option)
 
 
-def confirm(what: str, *, yes: bool) -> None:
-    """Asks before many are touched. Raises UsageError where nobody can be asked, Abort for a no."""
+def confirm(what: str, *, yes: bool, cure: str = "") -> None:
+    """Asks before something far-reaching is done. Raises UsageError for a no, and where nobody can be asked."""
     import sys
 
     from tallystick.errors import UsageError
@@ -150,7 +150,7 @@ def confirm(what: str, *, yes: bool) -> None:
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(f"nothing was done; to {what}, say --yes")
+        raise UsageError(f"nothing was done; to {what}, say --yes{f', {cure}' if cure else ''}")
     if not typer.confirm(f"{what[:1].upper()}{what[1:]}?"):
         raise UsageError("nothing was done")
 
