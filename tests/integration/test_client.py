@@ -26,7 +26,7 @@ from tests.shapes import fits
 CAME: dict[str, Any] = {"source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1"}
 LAMP: Any = {"sku": "LAMP", "location": "DC1"}
 UNSHARED = {"connect", "close", "ask", "answer_to", "put", "put_all", "until_applied", "request", "connection"} | {
-    "each", "decide", "send_again", "check_speaker",
+    "each", "decide", "send_again", "say_repaired", "check_speaker",
 }  # fmt: skip
 """What needs an event loop, or stands below what is documented."""
 
@@ -168,8 +168,11 @@ async def test_exceptions_are_worked_on(client: Client) -> None:
     (again,) = await exceptions.ack(1)
     assert (again.outcome, again.holds) == ("unchanged", True)
     assert (await exceptions.assign(2, "finance")).message == "Exception 2 assigned to finance."
-    repaired = await exceptions.repair(1, {"type": "stock.received", "quantity": Decimal("1.5")})
-    assert (repaired.outcome, repaired.is_taken) == (Outcome.APPLIED, True)
+    changes = {"type": "stock.received", "quantity": Decimal("1.5")}
+    with pytest.raises(UsageError, match="reason: it has more than 56 bytes"):
+        await exceptions.repair(1, changes, reason="x" * 57)
+    repaired = await exceptions.repair(1, changes, reason="they meant this", person="bo")
+    assert (repaired.outcome, repaired.is_taken, repaired.raised) == (Outcome.APPLIED, True, ())
     assert repaired.item is not None
     assert repaired.item.state == "resolved"
     with pytest.raises(OperationError, match="would be refused again as unknown_type"):
@@ -181,7 +184,17 @@ async def test_exceptions_are_worked_on(client: Client) -> None:
     assert [one.holds for one in await exceptions.approve(pending[0].number)] == [True]
     assert [one.holds for one in await exceptions.deny(pending[1].number)] == [True]
     assert [one.holds for one in await exceptions.resolve(2)] == [False], "it was discarded"
-    assert [deed.what for deed in await exceptions.history(1)] == ["raised", "acknowledged", "resolved"]
+    assert [(deed.what, deed.who, deed.note) for deed in await exceptions.history(1)][1:] == [
+        ("acknowledged", "ana", "asked"),
+        ("acknowledged", "bo", "repair: they meant this"),
+        ("resolved", None, None),
+    ]
+    sold = CAME | {"id": "w3", "type": "stock.sold", "quantity": -30_000}
+    await client.publish(sold, wait=True)
+    (wrong_sale,) = await exceptions.list(code="quantity_invalid")
+    harmful = await exceptions.repair(wrong_sale.number, {"quantity": 30_000})
+    assert [(one.code, one.sku) for one in harmful.raised] == [("negative_stock", "LAMP")]
+    assert [one.number for one in await exceptions.list(code="negative_stock")] == [harmful.raised[0].number]
     assert await exceptions.show(99) is None
 
 

@@ -70,6 +70,15 @@ def day_of(due: str) -> date | None:
         return None
 
 
+def is_time(text: str) -> bool:
+    """Whether it is a time with a zone, as an event's time must be.
+
+    >>> is_time("2026-12-01T08:00:00+01:00"), is_time("2026-12-01")
+    (True, False)
+    """
+    return len(text) > len("2026-12-01") and day_of(text) is not None
+
+
 async def check_place(client: "Wire", asked: Mapping[str, Any]) -> None:
     """Raises UsageError for a place that was never heard of, or a day that lies beyond the horizon."""
     place = {name: asked[name] for name in ("sku", "location", "group", "due") if asked.get(name) is not None}
