@@ -45,7 +45,11 @@ async def test_192_are_decided_in_five_commands(
         found = await lines(say, "exceptions", "list")
         assert len(found) == 192, "a program gets all of them"
         status, shown = await say("exceptions", "list", "--limit", "3", "--json")
-        assert (status, shown.count("\n"), "3 of 192 shown, worst first; see more with --limit." in shown) == (0, 4, True)
+        assert (status, shown.count("\n"), "3 of 192 shown, worst first; see more with --limit." in shown) == (
+            0,
+            4,
+            True,
+        )
         first = [item["code"] for item in found[:5]]
         assert first == ["mass_change", *["conflict"] * 4], "the worst first, and then what is worth most"
         assert found[1]["value"] == 403 * 120.5

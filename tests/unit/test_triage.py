@@ -215,4 +215,4 @@ def test_a_cure_can_be_pasted_into_a_shell() -> None:
 
 def test_one_is_no_many() -> None:
     one, two = item(1, at_stake=1), item(2, at_stake=2)
-    assert [shown._row(row)[4] for row in (one, two)] == ["1 unit", "2 units"]  # noqa: SLF001
+    assert [shown._row(row)[4] for row in (one, two)] == ["1 unit", "2 units"]

@@ -42,18 +42,31 @@ def check(asked: Mapping[str, Any]) -> None:
             raise UsageError(f"{name}: {text!r} is no text; give one")
         if text is not None and not (0 < len(text.encode("utf-8", "surrogatepass")) <= most and text.isprintable()):
             raise UsageError(f"{name}: {text[:70]!r} is no name; give 1 to {most} bytes that can be printed")
-    if (quantity := asked.get("quantity")) is not None:
-        try:
-            thousandths = to_thousandths(quantity)
-        except ValueError as error:
-            raise UsageError(f"quantity: {error}") from error
-        if not 0 < thousandths <= 10**15:
-            raise UsageError(f"quantity: {quantity} cannot be held; give more than zero, and 10^12 at most")
+    for quantity in (asked.get("quantity"), *(asked.get("quantities") or ())):
+        _check_quantity(quantity)
     due, ttl = asked.get("due"), asked.get("ttl")
-    if due is not None and day_of(due) is None:
-        raise UsageError(f"due: {due} is no day; give 2026-12-01, or 2026-12-01T08:00:00Z")
-    if ttl is not None and (_TTL.fullmatch(ttl) is None or not ttl.strip("0msdh")):
-        raise UsageError(f"ttl: {ttl} is no time to hold it; give 90s, 15m, 2h, 1d or none")
+    if due is not None and (not isinstance(due, str) or day_of(due) is None):
+        raise UsageError(f"due: {_shown(due)} is no day; give 2026-12-01, or 2026-12-01T08:00:00Z")
+    if ttl is not None and (not isinstance(ttl, str) or _TTL.fullmatch(ttl) is None or not ttl.strip("0msdh")):
+        raise UsageError(f"ttl: {_shown(ttl)} is no time to hold it; give 90s, 15m, 2h, 1d or none")
+
+
+def _check_quantity(quantity: Any) -> None:
+    if quantity is None:
+        return
+    try:
+        thousandths = to_thousandths(quantity)
+    except ValueError as error:
+        raise UsageError(f"quantity: {error}") from error
+    except TypeError as error:
+        raise TypeError(f"quantity: {error}") from error
+    if not 0 < thousandths <= 10**15:
+        raise UsageError(f"quantity: {quantity} cannot be held; give more than zero, and 10^12 at most")
+
+
+def _shown(value: Any) -> str:
+    """A text as it is, and of anything else what it is: the number 30 is not the text `30s`."""
+    return value if isinstance(value, str) else f"{value!r} ({type(value).__name__})"
 
 
 def day_of(due: str) -> date | None:
