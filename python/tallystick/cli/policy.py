@@ -1,5 +1,6 @@
 """`tallystick policy`: tables of the configuration that change while the daemon runs, and ownership tried first."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -235,6 +236,7 @@ async def _publish(client: "Client", event: bytes) -> int:
     if outcome not in ("applied", "absorbed"):
         async for item in client.exceptions.each("all", source=made["source"]):
             if item.id == made["id"]:
-                raise OperationError(f"the change was refused as {item.code}: {item.cause}; {item.cure}")
-        raise OperationError(f"the change was refused; see why: tallystick exceptions list --source {made['source']}")
+                raise OperationError(f"the change was refused as {item.code}: {item.cause}; {item.what_to_do}")
+        look = f"tallystick exceptions list --source {shlex.quote(made['source'])}"
+        raise OperationError(f"the change was refused; see why: {look}")
     return sequence

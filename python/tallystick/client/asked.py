@@ -5,6 +5,7 @@ answered by the log all the same.
 """
 
 import re
+import shlex
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -101,7 +102,8 @@ async def check_place(client: "Wire", asked: Mapping[str, Any]) -> None:
         raise UsageError(f"--group: there is no group {asked['group']}")
     if answer.get("known") is False:
         where = f"in group {asked['group']}" if asked.get("group") else f"at {asked['location']}"
-        raise UsageError(f"nothing was ever heard of {asked['sku']} {where}; see: tallystick atp {asked['sku']}")
+        look = f"tallystick atp {shlex.quote(asked['sku'])}"
+        raise UsageError(f"nothing was ever heard of {asked['sku']} {where}; see: {look}")
     day, last = day_of(asked.get("due") or ""), date.fromisoformat(str(answer.get("bucket") or found["bucket"])[:10])
     # Zones move a time by a day at most; what is closer is left to the log.
     if day is not None and day - last > timedelta(days=1):
