@@ -185,6 +185,10 @@ async def test_exceptions_are_worked_on(client: Client) -> None:
     assert await exceptions.list("resolved") == []
     stats = typed(await exceptions.stats(), Exceptions.stats)
     assert (stats["open"], stats["operators"]) == (4, ["operator"])
+    with pytest.raises(UsageError, match="reason: it has more than 64 bytes; say it shorter"):
+        await exceptions.ack(1, reason="x" * 65)
+    with pytest.raises(UsageError, match="person: it has more than 64 bytes"):
+        await exceptions.repair(1, {"type": "stock.received"}, person="x" * 65)
     (said,) = await exceptions.ack(1, reason="asked", person="ana")
     assert (said.outcome, said.message, said.holds) == ("applied", "Exception 1 acknowledged.", True)
     (again,) = await exceptions.ack(1)

@@ -103,6 +103,7 @@ MISTAKES = [
     ("exceptions list --timeout-s soon", "--timeout-s: soon is no number"),
     ("exceptions list --sort size", "--sort: 'size' is not one of"),
     ("exceptions show 1 2", "unexpected argument 2"),
+    ("exceptions repair 1 --code late", "--code for all of one kind, not both"),
     ("exceptions repair 1 2", "repair takes one NUMBER at a time"),
     ("exceptions repair 1 --set locaton=X", "locaton is no field of an event; did you mean location?"),
     ("exceptions repair 1 --set time=2026-12-01", "time: 2026-12-01 is no time with a zone; give 2026-12-01T08:00:00Z"),

@@ -107,8 +107,10 @@ def repair(  # noqa: PLR0913, PLR0917 (an option each)
     speaker = Speaker.of(operator, person, note, NOTE_BYTES_MAX)
     reach = Reach(config, server, timeout_s)
     code = choice.filters.get("code")
-    if bool(numbers) == (code is not None):
+    if not numbers and code is None:
         raise _misused("give the NUMBER of an exception, or --code for all of one kind")
+    if numbers and code is not None:
+        raise _misused("give the NUMBER of an exception or --code for all of one kind, not both")
     if not numbers:
         if changes or file:
             raise _misused("--set and --file are for one exception; name its NUMBER")

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _TAKEN: Final = ("applied", "absorbed")
 _REPAIR: Final = "repair"
 """What the log says of whoever is about to send an event again, with the reason behind it."""
-SAID_BYTES_MAX: Final = directives.REASON_BYTES_MAX
 REPAIR_REASON_BYTES_MAX: Final = directives.REASON_BYTES_MAX - len(f"{_REPAIR}: ")
 
 
@@ -91,6 +90,20 @@ class Repair:
 # Inside the class, `list` is the method.
 Items = list[WorkItem]
 Decisions = list[Decision]
+
+
+def _words(speaker: Speaker, reason_bytes_max: int) -> dict[str, str]:
+    """Why and who, as a directive takes it. Raises UsageError for what is too long."""
+    found: dict[str, str] = {}
+    for name, text, most in (
+        ("reason", speaker.get("reason"), reason_bytes_max),
+        ("person", speaker.get("person"), directives.REASON_BYTES_MAX),
+    ):
+        if text is not None and len(text.encode()) > most:
+            raise UsageError(f"{name}: it has more than {most} bytes; say it shorter")
+        if text:
+            found[name] = text
+    return found
 
 
 class Exceptions:
@@ -219,12 +232,9 @@ class Exceptions:
 
         Raises UsageError for a reason or a name that is too long.
         """
-        reason = speaker.get("reason")
-        person, operator = speaker.get("person"), speaker.get("operator", directives.OPERATOR)
-        for name, text, most in (("reason", reason, REPAIR_REASON_BYTES_MAX), ("person", person, SAID_BYTES_MAX)):
-            if text is not None and len(text.encode()) > most:
-                raise UsageError(f"{name}: it has more than {most} bytes; say it shorter")
-        words = {"reason": f"{_REPAIR}: {reason}" if reason else _REPAIR} | ({"person": person} if person else {})
+        words = _words(speaker, REPAIR_REASON_BYTES_MAX)
+        words["reason"] = f"{_REPAIR}: {words['reason']}" if "reason" in words else _REPAIR
+        operator = speaker.get("operator", directives.OPERATOR)
         open_ones = [item.number for item in meant if item.is_unresolved]
         await self._wire.put_all(directives.acknowledge(number, source=operator, **words) for number in open_ones)
 
@@ -248,7 +258,7 @@ class Exceptions:
         """Says the same about each of some exceptions that were looked at, and what became of it."""
         build, words = getattr(directives, what), () if team is None else (team,)
         operator = speaker.get("operator", directives.OPERATOR)
-        said = {name: text for name, text in speaker.items() if name != "operator" and text is not None}
+        said = _words(speaker, directives.REASON_BYTES_MAX)
         known = {item.number: verbs.already(what, item, team) for item in meant}
         ids = {item.number: str(uuid.uuid4()) for item in meant if known[item.number] is None}
         made = [build(number, *words, source=operator, directive_id=one, **said) for number, one in ids.items()]
