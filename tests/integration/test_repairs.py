@@ -58,6 +58,17 @@ async def test_a_harmful_repair_is_asked_about(
         (raised,) = made["raised"]
         assert (raised["code"], raised["number"]) == ("negative_stock", int(await number_of(say, "negative_stock")))
 
+        again = json.dumps(NEGATIVE | {"id": "s2"}).encode()
+        await publish(bus, [again])
+
+        async def is_raised() -> bool:
+            return bool(await lines(say, "exceptions", "list", "--code", "quantity_invalid"))
+
+        await until(is_raised)
+        number = await number_of(say, "quantity_invalid")
+        status, words = await say("exceptions", "repair", number, "--set", "quantity=1")
+        assert (status, "to send it, though A@L would fall from -9989 to -9990, say --yes" in words) == (2, True)
+
         types = tmp_path / "types.toml"
         types.write_text('[types."stock.gone"]\nalias = "stock.sold"\n')
         assert (await say("policy", "apply", str(types)))[0] == 0
@@ -66,7 +77,7 @@ async def test_a_harmful_repair_is_asked_about(
         assert "They would raise negative_stock (2)." in words
         assert (status, "to send 2 events again, which raises negative_stock (2), say --yes" in words) == (2, True)
         status, words = await say("exceptions", "repair", "3", "--yes")
-        assert (status, "It raised negative_stock (exception 5). Stock fell to −1" in words) == (0, True)
+        assert (status, "It raised negative_stock (exception 6). Stock fell to −1" in words) == (0, True)
         await end()
 
 

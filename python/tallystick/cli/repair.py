@@ -173,11 +173,11 @@ async def _repair_one(
         same = "" if edit.changes or edit.file else "; change it with --set or --file"
         raise OperationError(f"not sent, because it would be refused again as {tried.why}{same}")
     # What waits for a decision has changed nothing, and somebody will look at it anyway.
-    if harm := [one for one in answer["exceptions"] if one["code"] not in DECIDABLE]:
+    raises = [f"{one['code']} ({one['cause']})" for one in answer["exceptions"] if one["code"] not in DECIDABLE]
+    if harm := [f"it would raise {', '.join(raises)}"] * bool(raises) + repairs.deeper(answer):
         if not as_json:
             _show_positions(answer)
-        causes = ", ".join(f"{one['code']} ({one['cause']})" for one in harm)
-        confirm(f"send it, though it would raise {causes}", yes=yes)
+        confirm(f"send it, though {' and '.join(harm)}", yes=yes)
     _tell(item, await client.exceptions.send_again(tried, speaker.words, answer["exceptions"]), as_json=as_json)
 
 
@@ -291,9 +291,12 @@ def _reasons(tried: "Sequence[Tried]", cut: int) -> str:
 
 
 def _raises(answers: "Sequence[Any]") -> list[str]:
-    """What the events would raise that is not there now, by code: `negative_stock (3)`."""
+    """What the events would raise, or make worse, by code: `negative_stock (3)`."""
+    from tallystick.client.repair import deeper
+
     counts = Counter(one["code"] for answer in answers for one in answer["exceptions"])
-    return [f"{code} ({count:,})" for code, count in counts.items()]
+    counts["negative_stock"] += sum(len(deeper(answer)) for answer in answers)
+    return [f"{code} ({count:,})" for code, count in counts.items() if count]
 
 
 def _show_causes(tried: "Sequence[Tried]", cut: int, raises: "Sequence[str]", *, as_json: bool) -> None:

@@ -102,6 +102,22 @@ async def try_out(client: "Wire", batch: Sequence[tuple[WorkItem, bytes]]) -> tu
     return tried, answer
 
 
+def deeper(answer: Mapping[str, Any]) -> list[str]:
+    """Returns the positions that a dry run takes further below zero, in words: what is raised already says nothing new.
+
+    >>> rows = [{"sku": "A", "location": "L", "before": {"on_hand": -1}, "after": {"on_hand": -9}}]
+    >>> deeper({"positions": rows, "exceptions": []})
+    ['A@L would fall from -1 to -9']
+    """
+    new = {(one.get("sku"), one.get("location")) for one in answer["exceptions"] if one["code"] == "negative_stock"}
+    found = []
+    for row in answer["positions"]:
+        before, after = (row.get("before") or {}).get("on_hand", 0), row["after"].get("on_hand", 0)
+        if after < min(before, 0) and (row["sku"], row["location"]) not in new:
+            found.append(f"{row['sku']}@{row['location']} would fall from {before} to {after}")
+    return found
+
+
 def together(batch: Iterable[tuple[WorkItem, bytes]]) -> Iterator[list[tuple[WorkItem, bytes]]]:
     """Yields the events in parts that fit into one question."""
     some: list[tuple[WorkItem, bytes]] = []
