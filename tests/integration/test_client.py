@@ -229,13 +229,18 @@ async def test_mistakes_are_told_before_anything_is_in_the_log(client: Client) -
     lamps = LAMP | {"quantity": 1}
     broken: Any = 2.5
     none: Any = "none"
+    half_hour: Any = 30
     mistakes: list[tuple[Any, type[Exception], str]] = [
         (client.reserve(LAMP | {"quantity": 1.5}, source="shop"), TypeError, "1.5 is a float"),
         (client.reserve(LAMP | {"quantity": "1.2345"}, source="shop"), UsageError, "more than 3 fraction digits"),
         (client.reserve(LAMP | {"quantity": 0}, source="shop"), UsageError, "quantity: 0 cannot be held"),
         (client.reserve(lamps | {"due": "tomorrow"}, source="shop"), UsageError, "due: tomorrow is no day"),
         (client.reserve(lamps, source="shop", ttl="soon"), UsageError, "ttl: soon is no time"),
-        (client.reserve(lamps, source="shop", ttl=30), UsageError, r"ttl: 30 \(int\) is no time to hold it; give 90s"),
+        (
+            client.reserve(lamps, source="shop", ttl=half_hour),
+            UsageError,
+            r"ttl: 30 \(int\) is no time to hold it; give 90s",
+        ),
         (client.reserve(lamps | {"due": date(2026, 1, 1)}, source="shop"), UsageError, "due: .* is no day; give 2026"),
         (
             client.reserve(LAMP | {"quantity": float32(1)}, source="shop"),
@@ -247,7 +252,7 @@ async def test_mistakes_are_told_before_anything_is_in_the_log(client: Client) -
             TypeError,
             "quantity: .* is no quantity; give an int",
         ),
-        (client.change("shop", "r1", ttl=30), UsageError, "ttl: 30"),
+        (client.change("shop", "r1", ttl=half_hour), UsageError, "ttl: 30"),
         (client.post("shop", "r1", [1, broken]), TypeError, "quantity: 2.5 is a float"),
         (client.post("shop", "r1", [0]), UsageError, "quantity: 0 cannot be held"),
         (client.publish(CAME | {"time": datetime64("2026-01-01")}), TypeError, "message 0: time is of type datetime64"),
@@ -276,10 +281,11 @@ async def test_mistakes_are_told_before_anything_is_in_the_log(client: Client) -
 
 
 async def test_whole_numbers_of_numpy_are_whole_numbers(client: Client) -> None:
+    one: Any = int64(1)
     held = await client.reserve(LAMP | {"quantity": int64(2)}, source="shop", id="n1")
     assert (held["status"], held["quantity"]) == ("granted", 2)
-    assert (await client.post("shop", "n1", int64(1)))["quantity"] == 1
-    assert (await client.promise(LAMP, quantity=int64(1)))["answers"][0]["enough"] is True
+    assert (await client.post("shop", "n1", one))["quantity"] == 1
+    assert (await client.promise(LAMP, quantity=one))["answers"][0]["enough"] is True
     (stored,) = await client.publish(CAME | {"id": "n2", "quantity": int64(1)}, wait=True)
     assert stored.outcome is Outcome.APPLIED
 
