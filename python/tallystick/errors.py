@@ -67,7 +67,11 @@ class RequestRefused(OperationError):
     def __init__(self, answer: Mapping[str, Any]) -> None:
         self.answer = answer
         self.outcome = str(answer.get("outcome"))
-        super().__init__(f"refused as {self.outcome}: {answer.get('why') or 'no reason was given'}")
+        why = str(answer.get("why") or "no reason was given")
+        if self.outcome == "conflict":  # The engine says which parts differ, and no more.
+            key = f"{answer.get('source')}/{answer.get('id')}"
+            why = f"{key} was used before for another request ({why}); ask for something else under a new id"
+        super().__init__(f"refused as {self.outcome}: {why}")
 
 
 class UsageError(OperationError):

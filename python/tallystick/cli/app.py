@@ -15,6 +15,7 @@ from tallystick.cli import (
     demo,
     doctor,
     exceptions,
+    mistakes,
     policy,
     publish,
     replay,
@@ -104,11 +105,10 @@ def execute(arguments: Sequence[str]) -> int:
     except OperationError as error:
         return _failed(str(error), error.exit_code)
     except typer.TyperException as error:
-        message = error.format_message()
+        message = mistakes.words(error)
         if message.startswith("Usage: "):  # `no_args_is_help` arrives here, too.
             print(message.rstrip())
             return error.exit_code
-        message = message.rstrip(".")
         return _failed(f"{message}; see --help" if message else "", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _failed("interrupted", 130)

@@ -49,7 +49,8 @@ def _stake(about: "Group | WorkItem", *, is_money: bool) -> str:
         return figure(about.value)
     if about.at_stake is None:
         return ""
-    return figure(about.at_stake) + (" units" if is_money else "")
+    unit = "unit" if about.at_stake == 1 else "units"
+    return figure(about.at_stake) + (f" {unit}" if is_money else "")
 
 
 def print_items(found: "Sequence[WorkItem]") -> None:
@@ -93,9 +94,14 @@ def print_item(item: "WorkItem") -> None:
     """All of one: what happened in numbers, what to do about it, and the event as it was sent."""
     from rich.table import Table
 
+    from tallystick.client import verbs
+
     mover = f", {item.mover}" if item.mover else ""
     head = [f"exception {item.number}: {item.code}, {item.state}{mover}", sentence(item.cause), *numbers_of(item)]
-    tables.show(*map(tables.plain, [*head, f"What to do: {item.what_to_do}"]), "")
+    todo = [f"What to do: {item.what_to_do}"] if item.is_unresolved else []
+    if item.state == "discarded":
+        todo = [f"It is not opened again{verbs.way_back(item)}"]
+    tables.show(*map(tables.plain, [*head, *todo]), "")
     facts = Table.grid(padding=(0, 2))
     for name in _FACTS:
         value = getattr(item, name)
