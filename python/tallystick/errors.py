@@ -54,7 +54,7 @@ class OutputCut(PublishError):
 
     def __init__(self, stream: str) -> None:
         self.stream = stream
-        super().__init__(f"stream {stream} lost messages that it had acknowledged; start again to tell them once more")
+        super().__init__(f"stream {stream} lost messages that it had acknowledged; all that stands is told once more")
 
 
 class RequestRefused(OperationError):
@@ -67,7 +67,11 @@ class RequestRefused(OperationError):
     def __init__(self, answer: Mapping[str, Any]) -> None:
         self.answer = answer
         self.outcome = str(answer.get("outcome"))
-        super().__init__(f"refused as {self.outcome}: {answer.get('why') or 'no reason was given'}")
+        why = str(answer.get("why") or "no reason was given")
+        if self.outcome == "conflict":  # The engine says which parts differ, and no more.
+            key = f"{answer.get('source')}/{answer.get('id')}"
+            why = f"{key} was used before for another request ({why}); ask for something else under a new id"
+        super().__init__(f"refused as {self.outcome}: {why}")
 
 
 class UsageError(OperationError):

@@ -5,6 +5,7 @@ A float would round what somebody sent; here numbers with a fraction are decimal
 
 import json
 from decimal import Decimal
+from operator import index
 from typing import Any, Final
 
 _WORD_MAX: Final = (1 << 64) - 1
@@ -55,4 +56,6 @@ def _number(value: object) -> Any:
         if not value.is_finite():
             raise ValueError(f"{value} is no number in JSON")
         return orjson.Fragment(str(value))
+    if hasattr(value, "__index__"):  # a whole number of NumPy's
+        return orjson.Fragment(str(index(value)))
     raise TypeError(f"{type(value).__name__} is no value in JSON")

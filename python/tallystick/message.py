@@ -6,10 +6,12 @@ stands, as in columns, because few floats are what they look like.
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import date, datetime, time
 from decimal import Decimal
+from enum import Enum
 from operator import index
 from typing import Any
+from uuid import UUID
 
 
 def encode(event: object, place: int = 0) -> bytes:
@@ -68,4 +70,7 @@ def _scalar(value: Any, name: str) -> Any:
         raise ValueError(f"{name} {value} has no zone: use datetime.now(UTC) or replace(tzinfo=…)")
     if hasattr(value, "__index__"):
         return orjson.Fragment(str(index(value)))
+    if not isinstance(value, date | time | UUID | Enum):
+        kind = type(value).__name__
+        raise TypeError(f"{name} is of type {kind}, which JSON does not have; give a text")
     return value

@@ -25,11 +25,17 @@ def to_decimal(thousandths: int) -> Decimal:
 def to_thousandths(quantity: Decimal | int | str) -> int:
     """Converts a quantity in units to thousandths. Raises ValueError if that is not exact, TypeError for a float.
 
+    Whatever is a whole number is one here, those of NumPy among them.
+
     >>> to_thousandths("12.5"), to_thousandths(-1)
     (12500, -1000)
     """
     if isinstance(quantity, float):
         raise TypeError(f"{quantity!r} is a float, and seldom what it looks like; give an int, a Decimal or a text")
+    if not isinstance(quantity, Decimal | str):
+        if not hasattr(quantity, "__index__"):
+            raise TypeError(f"{quantity!r} is no quantity; give an int, a Decimal or a text")
+        quantity = index(quantity)
     try:
         scaled = Decimal(quantity).scaleb(_PLACES)
     except InvalidOperation:

@@ -67,6 +67,8 @@ class ExceptionItem(TypedDict):
     versions: NotRequired[list[Version]]
     at_stake: NotRequired[Amount]
     """How much it is about: what is missing, what would change, or what was sent."""
+    waiting: NotRequired[int]
+    """Events that wait for its decision, where it is one for many."""
     value: NotRequired[Amount]
     """What that costs, where a unit's cost is known."""
 

@@ -1,12 +1,13 @@
 """Real nats-servers that ask for something: configured as a test needs them, reloaded, moved to another store."""
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,17 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@contextlib.contextmanager
+def hanging(server: EmbeddedServer) -> Iterator[None]:
+    """The server takes what it is sent, and does nothing."""
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
 
 
 class ConfiguredServer(EmbeddedServer):

@@ -183,6 +183,14 @@ async def test_a_message_that_can_never_fit_is_named(tmp_path: Path, rng: random
             with pytest.raises(PublishError, match=r"message TALLYSTICK_EVENTS:\d+:availability:0 has .* takes 1,000"):
                 await asyncio.wait_for(task, 60)
         server.reload({"max_payload": 1 << 20})
+
+        async def has_room() -> bool:
+            """Whether the server has read its settings."""
+            client = await connect(Nats(url=server.url))
+            await client.close()
+            return client.max_payload >= 1 << 20
+
+        await until(has_room)
         await prove(bus, config, await run_to_end(config))
         await operator.close()
 
@@ -306,9 +314,17 @@ async def test_settings_that_are_changed_and_changed_back_tell_everything_again(
     for number, stock in enumerate(("allow", "refuse", "allow", "refuse")):
         tables = {"engine": {"negative_stock": stock}, "snapshots": {"folder": f"snapshots-{number}"}}
         config = load(write_config(tmp_path, server.url, tables), {})
-        report = await run_to_end(config)
+        await run_to_end(config)
         believed = await last_availability(bus)
-        assert len(believed) == report.positions
+        async with running(config) as (stop, task):
+            await until(reached(bus, 200))
+            told = [await ask(bus.client, {"sku": sku}, "atp") for sku in {sku for sku, _ in believed}]
+            stop.set()
+            report = await asyncio.wait_for(task, 30)
+        now = {(one["sku"], one["location"]): one["atp"] for answer in told for one in answer["positions"]}
+        assert len(now) == report.positions
+        # What there was under other settings alone is nothing that these could tell of.
+        assert now == {spot: believed[spot]["atp"] for spot in now}
 
 
 async def test_a_retelling_that_is_broken_off_goes_on_where_it_was(
@@ -355,3 +371,54 @@ async def test_a_stop_right_after_both_streams_are_gone_tells_both(
         report = await asyncio.wait_for(task, 30)
     assert len(await last_availability(bus)) == report.positions
     assert await stored(bus, EXCEPTIONS)
+
+
+@pytest.mark.parametrize("fault", ["STREAM.PURGE", "STREAM.DELETE"])
+async def test_what_is_lost_while_nobody_speaks_is_told_again_by_itself(
+    tmp_path: Path, server: EmbeddedServer, bus: JetStream, rng: random.Random, fault: str
+) -> None:
+    config = load(write_config(tmp_path, server.url, {"snapshots": {"interval_s": 3600}}), {})
+    await publish(bus, random_messages(rng, 200))
+    async with running(config) as (stop, task):
+        await until(published(bus, 200))
+        believed = await last_availability(bus)
+        for stream in (AVAILABILITY, EXCEPTIONS):
+            await bus.request(f"{fault}.{stream}", {})
+
+        async def is_told_again() -> bool:
+            infos = [await bus.stream(stream) for stream in (AVAILABILITY, EXCEPTIONS)]
+            if any(info is None or info.first_sequence > info.last_sequence for info in infos):
+                return False
+            return await last_availability(bus) == believed
+
+        await until(is_told_again)
+        stop.set()
+        await asyncio.wait_for(task, 30)
+
+
+async def test_a_purge_right_after_a_retelling_is_noticed_whatever_is_stored_behind_it(
+    tmp_path: Path, server: EmbeddedServer, bus: JetStream, rng: random.Random
+) -> None:
+    """Nothing was looked at between: what is stored after the purge must not hide it."""
+    config = load(write_config(tmp_path, server.url, {"snapshots": {"interval_s": 3600}}), {})
+    await publish(bus, random_messages(rng, 200))
+    await run_to_end(config)
+    for stream in (AVAILABILITY, EXCEPTIONS):
+        await bus.request(f"STREAM.DELETE.{stream}")
+    async with running(config) as (stop, task):
+
+        async def is_retold() -> bool:
+            infos = [await bus.stream(stream) for stream in (AVAILABILITY, EXCEPTIONS)]
+            return all(info is not None and info.last_sequence for info in infos)
+
+        await until(is_retold)
+        await until(published(bus, 200))
+        for stream in (AVAILABILITY, EXCEPTIONS):
+            await bus.request(f"STREAM.PURGE.{stream}", {})
+        event = b'{"id":"n%d","source":"new","type":"stock.received","sku":"new","location":"dc","quantity":1}'
+        await publish(bus, [event % number for number in range(20)])
+        await until(published(bus, 220))
+        stop.set()
+        report = await asyncio.wait_for(task, 30)
+    assert len(await last_availability(bus)) == report.positions
+    assert len(await stored(bus, EXCEPTIONS)) >= 1

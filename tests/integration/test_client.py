@@ -4,11 +4,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
+from numpy import datetime64, float32, int64
 
 import tallystick
 from tallystick import Outcome, UsageError
@@ -26,7 +28,7 @@ from tests.shapes import fits
 CAME: dict[str, Any] = {"source": "wms", "type": "stock.received", "sku": "LAMP", "location": "DC1"}
 LAMP: Any = {"sku": "LAMP", "location": "DC1"}
 UNSHARED = {"connect", "close", "ask", "answer_to", "put", "put_all", "until_applied", "request", "connection"} | {
-    "each", "decide", "send_again", "check_speaker",
+    "each", "decide", "send_again", "say_repaired", "check_speaker",
 }  # fmt: skip
 """What needs an event loop, or stands below what is documented."""
 
@@ -153,6 +155,26 @@ async def test_what_is_published_has_its_outcome(client: Client) -> None:
     assert voided.outcome is Outcome.OBSERVED
 
 
+async def test_each_event_of_a_message_has_its_outcome(client: Client) -> None:
+    good, bad = CAME | {"id": "g1", "quantity": 1}, CAME | {"id": "g2", "quantity": -1}
+    array = json.dumps([good, bad, 7, CAME | {"id": "g3", "quantity": 1}])
+    in_lines = b'{"id": "g1"}\n\nno event\n' + json.dumps(CAME | {"id": "0", "quantity": 7}).encode() + b"\nnone"
+    for sent in (array, array.encode()):
+        found = typed(await client.publish(sent, wait=True), Client.publish)
+        assert [(one.id, one.index) for one in found] == [("g1", 0), ("g2", 1), ("", 2), ("g3", 3)]
+        outcomes = [one.outcome for one in found]
+        assert outcomes == [Outcome.APPLIED, Outcome.QUANTITY_INVALID, Outcome.MALFORMED, Outcome.APPLIED]
+        assert len({one.sequence for one in found}) == 1
+        assert (found[1].cause, found[2].exception is not None) == (
+            "quantity -1 of stock.received must be greater than zero", True)  # fmt: skip
+    found = await client.publish([in_lines, good], wait=True)
+    malformed = Outcome.MALFORMED
+    assert [one.outcome for one in found] == [malformed, malformed, Outcome.CONFLICT, malformed, Outcome.APPLIED]
+    assert [one.index for one in await client.publish(in_lines)] == [0, 1, 2, 3]
+    (broken,) = await client.publish('{\n "id": "g4",\n "source": \n', wait=True)
+    assert broken.outcome is malformed
+
+
 async def test_exceptions_are_worked_on(client: Client) -> None:
     wrong = CAME | {"id": "w1", "source": "robot", "type": "stock.teleported", "quantity": 2}
     await client.publish([wrong, wrong | {"id": "w2"}, COUNTED | LAMP, COUNTED | LAMP | {"id": "c2"}], wait=True)
@@ -163,13 +185,20 @@ async def test_exceptions_are_worked_on(client: Client) -> None:
     assert await exceptions.list("resolved") == []
     stats = typed(await exceptions.stats(), Exceptions.stats)
     assert (stats["open"], stats["operators"]) == (4, ["operator"])
+    with pytest.raises(UsageError, match="reason: it has more than 64 bytes; say it shorter"):
+        await exceptions.ack(1, reason="x" * 65)
+    with pytest.raises(UsageError, match="person: it has more than 64 bytes"):
+        await exceptions.repair(1, {"type": "stock.received"}, person="x" * 65)
     (said,) = await exceptions.ack(1, reason="asked", person="ana")
     assert (said.outcome, said.message, said.holds) == ("applied", "Exception 1 acknowledged.", True)
     (again,) = await exceptions.ack(1)
     assert (again.outcome, again.holds) == ("unchanged", True)
     assert (await exceptions.assign(2, "finance")).message == "Exception 2 assigned to finance."
-    repaired = await exceptions.repair(1, {"type": "stock.received", "quantity": Decimal("1.5")})
-    assert (repaired.outcome, repaired.is_taken) == (Outcome.APPLIED, True)
+    changes = {"type": "stock.received", "quantity": Decimal("1.5")}
+    with pytest.raises(UsageError, match="reason: it has more than 56 bytes"):
+        await exceptions.repair(1, changes, reason="x" * 57)
+    repaired = await exceptions.repair(1, changes, reason="they meant this", person="bo")
+    assert (repaired.outcome, repaired.is_taken, repaired.raised) == (Outcome.APPLIED, True, ())
     assert repaired.item is not None
     assert repaired.item.state == "resolved"
     with pytest.raises(OperationError, match="would be refused again as unknown_type"):
@@ -181,7 +210,17 @@ async def test_exceptions_are_worked_on(client: Client) -> None:
     assert [one.holds for one in await exceptions.approve(pending[0].number)] == [True]
     assert [one.holds for one in await exceptions.deny(pending[1].number)] == [True]
     assert [one.holds for one in await exceptions.resolve(2)] == [False], "it was discarded"
-    assert [deed.what for deed in await exceptions.history(1)] == ["raised", "acknowledged", "resolved"]
+    assert [(deed.what, deed.who, deed.note) for deed in await exceptions.history(1)][1:] == [
+        ("acknowledged", "ana", "asked"),
+        ("acknowledged", "bo", "repair: they meant this"),
+        ("resolved", None, None),
+    ]
+    sold = CAME | {"id": "w3", "type": "stock.sold", "quantity": -30_000}
+    await client.publish(sold, wait=True)
+    (wrong_sale,) = await exceptions.list(code="quantity_invalid")
+    harmful = await exceptions.repair(wrong_sale.number, {"quantity": 30_000})
+    assert [(one.code, one.sku) for one in harmful.raised] == [("negative_stock", "LAMP")]
+    assert [one.number for one in await exceptions.list(code="negative_stock")] == [harmful.raised[0].number]
     assert await exceptions.show(99) is None
 
 
@@ -190,12 +229,33 @@ async def test_mistakes_are_told_before_anything_is_in_the_log(client: Client) -
     lamps = LAMP | {"quantity": 1}
     broken: Any = 2.5
     none: Any = "none"
+    half_hour: Any = 30
     mistakes: list[tuple[Any, type[Exception], str]] = [
         (client.reserve(LAMP | {"quantity": 1.5}, source="shop"), TypeError, "1.5 is a float"),
         (client.reserve(LAMP | {"quantity": "1.2345"}, source="shop"), UsageError, "more than 3 fraction digits"),
         (client.reserve(LAMP | {"quantity": 0}, source="shop"), UsageError, "quantity: 0 cannot be held"),
         (client.reserve(lamps | {"due": "tomorrow"}, source="shop"), UsageError, "due: tomorrow is no day"),
         (client.reserve(lamps, source="shop", ttl="soon"), UsageError, "ttl: soon is no time"),
+        (
+            client.reserve(lamps, source="shop", ttl=half_hour),
+            UsageError,
+            r"ttl: 30 \(int\) is no time to hold it; give 90s",
+        ),
+        (client.reserve(lamps | {"due": date(2026, 1, 1)}, source="shop"), UsageError, "due: .* is no day; give 2026"),
+        (
+            client.reserve(LAMP | {"quantity": float32(1)}, source="shop"),
+            TypeError,
+            "quantity: .* is no quantity; give",
+        ),
+        (
+            client.reserve(LAMP | {"quantity": [1]}, source="shop"),
+            TypeError,
+            "quantity: .* is no quantity; give an int",
+        ),
+        (client.change("shop", "r1", ttl=half_hour), UsageError, "ttl: 30"),
+        (client.post("shop", "r1", [1, broken]), TypeError, "quantity: 2.5 is a float"),
+        (client.post("shop", "r1", [0]), UsageError, "quantity: 0 cannot be held"),
+        (client.publish(CAME | {"time": datetime64("2026-01-01")}), TypeError, "message 0: time is of type datetime64"),
         (client.reserve(lamps, source="x" * 65), UsageError, "source: .* is no name"),
         (client.reserve(lamps | {"sku": 4711}, source="shop"), UsageError, "sku: 4711 is no text"),
         (client.reserve(lamps | {"skew": 1}, source="shop"), UsageError, "refuses the question: unknown field 'skew'"),
@@ -220,7 +280,23 @@ async def test_mistakes_are_told_before_anything_is_in_the_log(client: Client) -
     assert (await client.status())["stream_end"] == before
 
 
+async def test_whole_numbers_of_numpy_are_whole_numbers(client: Client) -> None:
+    one: Any = int64(1)
+    held = await client.reserve(LAMP | {"quantity": int64(2)}, source="shop", id="n1")
+    assert (held["status"], held["quantity"]) == ("granted", 2)
+    assert (await client.post("shop", "n1", one))["quantity"] == 1
+    assert (await client.promise(LAMP, quantity=one))["answers"][0]["enough"] is True
+    (stored,) = await client.publish(CAME | {"id": "n2", "quantity": int64(1)}, wait=True)
+    assert stored.outcome is Outcome.APPLIED
+
+
 async def test_what_the_engine_refuses_is_raised_with_its_answer(client: Client) -> None:
+    assert (await client.reserve(LAMP | {"quantity": 1}, source="shop", id="k1"))["status"] == "granted"
+    with pytest.raises(RequestRefused) as other:
+        await client.reserve(LAMP | {"quantity": 2}, source="shop", id="k1")
+    words = "refused as conflict: shop/k1 was used before for another request (different: "
+    assert str(other.value).startswith(words)
+    assert str(other.value).endswith("); ask for something else under a new id")
     with pytest.raises(RequestRefused, match="refused as unknown_reference") as raised:
         await client.reserve({"sku": "LAMP", "group": "north", "quantity": 1}, source="shop", id="g1")
     assert (raised.value.outcome, raised.value.answer["id"]) == ("unknown_reference", "g1")

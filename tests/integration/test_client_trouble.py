@@ -15,7 +15,7 @@ from tallystick.aio import Client
 from tallystick.bus.embedded import EmbeddedServer
 from tallystick.bus.jetstream import JetStream
 from tallystick.bus.streams import ensure_input
-from tallystick.config import Input
+from tallystick.config import Input, load
 from tallystick.daemon.run import run
 from tallystick.errors import ConfigurationError
 from tests.integration.daemon import configure, prove, until
@@ -104,10 +104,34 @@ def test_settings_are_those_of_the_configuration(tmp_path: Path) -> None:
     assert client.settings.input.subject == "a.b"
     assert Client("nats://10.0.0.6", config=str(tmp_path / "a.toml")).settings.nats.url == "nats://10.0.0.6"
     assert Client("nats://10.0.0.7", config=client.settings).settings.nats.user == "erp"
-    with pytest.raises(ConfigurationError, match='no key "pasword"; did you mean'):
-        Client(pasword="x")
-    with pytest.raises(ConfigurationError, match=r"nats\.password needs nats\.user"):
-        Client(password="x")
+
+
+MISGIVEN: list[tuple[dict[str, Any], str]] = [
+    ({"pasword": "x"}, 'a client has no setting "pasword"; did you mean "password"?'),
+    ({"timeout": 3}, 'a client has no setting "timeout"; did you mean "timeout_s"?'),
+    ({"password": "x"}, "nats.password needs nats.user"),
+    ({"user": "a", "token": "b"}, "give one of nats.user, nats.token, nats.token_file"),
+    ({"url": "localhost:14102"}, 'nats.url = "localhost:14102" does not do; give an address'),
+    ({"connect_timeout_s": "soon"}, 'nats.connect_timeout_s = "soon" does not do; give a number'),
+    ({"timeout_s": 0}, "timeout_s = 0 does not do; give seconds, more than zero"),
+    ({"timeout_s": "3"}, "timeout_s = '3' does not do"),
+]
+
+
+@pytest.mark.parametrize(("given", "words"), MISGIVEN)
+def test_what_was_given_is_named_and_no_environment(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        Client(**given)
+    assert str(raised.value).startswith(words)
+
+
+def test_what_stands_in_the_environment_is_named_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TALLYSTICK_NATS_CONNECT_TIMEOUT_S", "soon")
+    with pytest.raises(ConfigurationError, match=r"^environment: TALLYSTICK_NATS_CONNECT_TIMEOUT_S: nats\.connect"):
+        Client("nats://10.0.0.5")
+    monkeypatch.delenv("TALLYSTICK_NATS_CONNECT_TIMEOUT_S")
+    with pytest.raises(ConfigurationError, match="user goes with a file"):
+        Client(config=load(), user="x")
 
 
 async def test_a_daemon_that_is_started_again_loses_no_request(

@@ -33,6 +33,7 @@ from tests.integration.daemon import (
     write_config,
 )
 from tests.integration.disorder import TABLES, Disorder
+from tests.integration.servers import hanging
 
 KILLS = 25
 MESSAGES = 1_500
@@ -180,6 +181,23 @@ async def test_a_signal_ends_it_in_time_although_the_server_is_away(
     assert daemon.wait(5) == 10, said(tmp_path, daemon)
     assert "the server is away" in said(tmp_path, daemon)
     server.start()
+    await prove(bus, (config := load(path, {})), await run_to_end(config))
+
+
+@pytest.mark.parametrize(("events", "pause_s"), [(50, 0.5), (50, 6.0), (4_000, 0.3)])
+async def test_a_signal_ends_it_in_time_although_the_server_hangs(
+    tmp_path: Path, server: EmbeddedServer, bus: JetStream, rng: random.Random, events: int, pause_s: float
+) -> None:
+    """A server that takes what it is sent and answers nothing: no goodbye waits for it."""
+    tables = {"output": {"positions_per_message": 1, "window_messages": 1}} if events > 50 else {}
+    path = write_config(tmp_path, server.url, {**SMALL_STEPS, **tables})
+    await publish(bus, random_messages(rng, events))
+    daemon = start(path)
+    await until(partial(has_reached, bus.client, 50 if events == 50 else 100))
+    with hanging(server):
+        await asyncio.sleep(pause_s)
+        daemon.terminate()
+        assert await asyncio.to_thread(daemon.wait, 8) in (0, 10), said(tmp_path, daemon)
     await prove(bus, (config := load(path, {})), await run_to_end(config))
 
 

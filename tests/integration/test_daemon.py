@@ -170,7 +170,7 @@ async def test_no_server_is_one_clear_line(tmp_path: Path, server: EmbeddedServe
     config = configure(tmp_path, server, {"nats": {"connect_timeout_s": 0.5}})
     server.stop()
     with pytest.raises(
-        BusError, match=r"no connection to .* within 0\.5 s.*; start a nats-server there, or set nats\.url"
+        BusError, match=r"no connection to .* within 0\.5 s.*; start the server there \(a nats-server, or a daemon"
     ):
         await run_to_end(config)
 

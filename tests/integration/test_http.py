@@ -19,12 +19,14 @@ import pytest
 
 from tallystick.bus.embedded import EmbeddedServer
 from tallystick.bus.jetstream import JetStream
+from tallystick.http.app import BEGINS, Probes
 from tallystick.http.bounded import CONNECTIONS_MAX
 from tallystick.http.gate import HEADER_BYTES_MAX
 from tests.integration import probes
 from tests.integration.daemon import has_reached, publish, random_messages, until, write_config
 from tests.integration.test_crash import said, start
 from tests.integration.test_disk import started
+from tests.unit.test_metrics import Looked
 
 pytestmark = pytest.mark.slow
 
@@ -61,6 +63,20 @@ async def test_it_answers_while_it_waits_for_the_server_and_once_it_is_ready(tmp
             assert (await probes.ask(port, "/readyz", {"Accept": "application/json"})).json() == {
                 "state": "running", "ready": True, "not_ready": [],
             }  # fmt: skip
+
+
+async def test_a_daemon_that_is_told_to_stop_while_it_begins_says_so() -> None:
+    from starlette.requests import Request
+
+    accept = (b"accept", b"application/json")
+    told = {}
+    for is_stopping in (False, True):
+        reply = await Probes(Looked(None, None, is_stopping=is_stopping)).ready(
+            Request({"type": "http", "headers": [accept]})
+        )
+        told[is_stopping] = (reply.status_code, json.loads(bytes(reply.body)))
+    assert told[False] == (503, {"state": "beginning", "ready": False, "not_ready": [BEGINS]})
+    assert told[True] == (503, {"state": "stopping", "ready": False, "not_ready": ["it is stopping"]})
 
 
 async def test_metrics_are_what_the_daemon_did(

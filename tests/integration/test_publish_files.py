@@ -65,7 +65,7 @@ async def test_force_sends_what_is_broken_too(tmp_path: Path, server: EmbeddedSe
     (tmp_path / "events.bin").write_bytes(BROKEN["broken line"][0])
     status, _, said = await _run(server, tmp_path, "events.bin", "--force")
     assert status == 0
-    assert "1 lines are no JSON objects" in said
+    assert "1 line sent that the daemon refuses as malformed" in said
     assert len(await _stored(bus)) == 3
 
 
@@ -80,3 +80,26 @@ async def test_standard_input_stops_at_the_first_broken_line(
     assert await _stored(bus) == LINES[:2]
     status, _, said = await _run(server, tmp_path, "-", stdin=gzip.compress(NDJSON))
     assert (status, said) == (0, "")
+
+
+async def test_force_sends_a_row_that_is_no_event_with_what_is_wrong(
+    tmp_path: Path, server: EmbeddedServer, bus: JetStream
+) -> None:
+    (tmp_path / "stock.csv").write_text("Nr;Menge\n1;2,5\n2;zehn\n3;1\n")
+    (tmp_path / "stock.toml").write_text(CSV_MAP)
+    status, _, said = await _run(server, tmp_path, "stock.csv", "--map", "stock.toml")
+    assert status == 2
+    assert "1 of 3 events would be refused, so nothing was sent" in said
+    assert await _stored(bus) == []
+    status, _, said = await _run(server, tmp_path, "stock.csv", "--map", "stock.toml", "--force")
+    assert (status, said) == (0, "tallystick: 1 line sent that the daemon refuses as malformed\n")
+    first, broken, last = map(json.loads, await _stored(bus))
+    assert (first["id"], last["id"]) == ("1", "3")
+    assert broken["row"] == {"Nr": "2", "Menge": "zehn"}
+    assert broken["no_event"].startswith("column Menge: 'zehn': is no number")
+
+
+async def test_nothing_from_standard_input_is_no_success(tmp_path: Path, server: EmbeddedServer) -> None:
+    status, shown, said = await _run(server, tmp_path, "-", stdin=b"")
+    assert (status, shown) == (2, "")
+    assert said == "tallystick: standard input: holds no events; see whether its export ran, or leave it out\n"

@@ -23,7 +23,7 @@ def test_sixty_seconds_go_as_the_readme_shows(tmp_path: Path) -> None:
         status, printed = shell.type("wait; cat tallystick.log")
     assert status == 0
     assert "Traceback" not in printed
-    assert re.search(r"stopped cleanly at log sequence 4: 4 events", printed), printed
+    assert re.search(r"stopped cleanly at log sequence 5: 5 events", printed), printed
 
 
 def test_the_home_page_shows_the_same() -> None:

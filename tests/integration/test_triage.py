@@ -42,8 +42,14 @@ async def test_192_are_decided_in_five_commands(
     tmp_path: Path, server: EmbeddedServer, bus: JetStream, say: Say
 ) -> None:
     async with at_work(tmp_path, server, bus, morning(), TABLES) as end:
-        found = await lines(say, "exceptions", "list", "--limit", "1000")
-        assert len(found) == 192
+        found = await lines(say, "exceptions", "list")
+        assert len(found) == 192, "a program gets all of them"
+        status, shown = await say("exceptions", "list", "--limit", "3", "--json")
+        assert (status, shown.count("\n"), "3 of 192 shown, worst first; see more with --limit." in shown) == (
+            0,
+            4,
+            True,
+        )
         first = [item["code"] for item in found[:5]]
         assert first == ["mass_change", *["conflict"] * 4], "the worst first, and then what is worth most"
         assert found[1]["value"] == 403 * 120.5
@@ -61,7 +67,7 @@ async def test_192_are_decided_in_five_commands(
         assert (await say("exceptions", "deny", str(found[0]["number"]), "--as", "ana"))[0] == 0
         # Two: the second version of each was wrong.
         status, shown = await say("exceptions", "discard", "--code", "conflict", "--note", "typed twice", "--yes")
-        assert (status, shown.count(" discarded.")) == (0, 4)
+        assert (status, shown.count(" discarded."), "4 of 4 exceptions discarded." in shown) == (0, 5, True)
         # Three and four: the robot's type is known now, and what it said is counted.
         types = tmp_path / "types.toml"
         types.write_text('[types."stock.teleported"]\nalias = "stock.received"\n')
@@ -91,7 +97,19 @@ MISTAKES = [
     ("exceptions ack 99", "there is no exception 99"),
     ("exceptions approve 1", "only pending_approval and mass_change"),
     ("exceptions ack", "give the numbers of exceptions, or options"),
-    ("exceptions ack 1 --code late", "give the numbers of exceptions, or options"),
+    ("exceptions ack 1 --code late", "options such as --code that say which, not both"),
+    ("exceptions ack 1x", "NUMBER: 1x is no whole number"),
+    ("exceptions ack 0", "NUMBER: 0 is too small; give 1 or more"),
+    ("exceptions list --timeout-s soon", "--timeout-s: soon is no number"),
+    ("exceptions list --sort size", "--sort: 'size' is not one of"),
+    ("exceptions show 1 2", "unexpected argument 2"),
+    ("exceptions repair 1 --code late", "--code for all of one kind, not both"),
+    ("exceptions repair 1 2", "repair takes one NUMBER at a time"),
+    ("exceptions repair 1 --set locaton=X", "locaton is no field of an event; did you mean location?"),
+    ("exceptions repair 1 --set time=2026-12-01", "time: 2026-12-01 is no time with a zone; give 2026-12-01T08:00:00Z"),
+    ("exceptions repair 1 --set due=soon", "due: soon is no day; give 2026-12-01, or 2026-12-01T08:00:00Z"),
+    ("exceptions repair 1 --operator nobody", 'there is no "nobody"; there are operator'),
+    ("exceptions repair 1 --note " + "x" * 57, "--note has more than 56 bytes"),
     ("exceptions ack 1 --operator nobody", 'there is no "nobody"; there are operator'),
     ("exceptions resolve --code unknown_typ --yes", "did you mean unknown_type?"),
     ("exceptions resolve --severity critcal --yes", "did you mean critical?"),
@@ -104,7 +122,7 @@ MISTAKES = [
     ("exceptions list --code unknown_typ", "did you mean unknown_type?"),
     ("exceptions list --team carrier", "did you mean carriers?"),
     ("exceptions list --severity bad", "there are critical, error, warning, info"),
-    ("exceptions list --sku AA", "did you mean A?"),
+    ("exceptions list --sku AA", "--sku: no exception names SKU AA; did you mean A?"),
     ("exceptions list --since yesterday", "neither a duration nor a time"),
     ("policy end-shadow --operator nobody", None),
 ]
@@ -122,6 +140,19 @@ async def test_what_is_typed_wrong_stays_out_of_the_log(
         assert info is not None
         assert info.last_sequence == 2
         assert [item["code"] for item in await lines(say, "exceptions", "list", "--state", "all")] == ["unknown_type"]
+        await end()
+
+
+async def test_what_the_ledger_knows_is_no_mistake(
+    tmp_path: Path, server: EmbeddedServer, bus: JetStream, say: Say
+) -> None:
+    known = RECEIVED | {"id": "r2", "sku": "A2", "source": "robot2"}
+    async with at_work(tmp_path, server, bus, [RECEIVED, TELEPORTED, known], TABLES) as end:
+        assert await say("exceptions", "list", "--sku", "A2") == (0, "No exceptions are unresolved with sku A2.\n")
+        assert (await say("exceptions", "list", "--source", "robot2"))[0] == 0
+        assert await lines(say, "exceptions", "list", "--sku", "A2") == []
+        status, words = await say("exceptions", "list", "--location", "L2")
+        assert status == 0 or "no exception names location L2; did you mean L?" in words
         await end()
 
 
@@ -191,7 +222,7 @@ async def test_nothing_is_sent_that_would_be_refused_again(
         assert (await ask(bus.client, {"sku": "A"}))["positions"][0]["on_hand"] == 8
         info = await bus.stream(EVENTS)
         assert info is not None
-        assert info.last_sequence == 6, "the change of types, and the one event"
+        assert info.last_sequence == 7, "the change of types, who repairs, and the one event"
         await end()
 
 

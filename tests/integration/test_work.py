@@ -156,7 +156,9 @@ async def test_policies_sources_and_trails(tmp_path: Path, server: EmbeddedServe
         await end()
 
 
-async def test_a_trail_knows_what_was_repaired(tmp_path: Path, server: EmbeddedServer, bus: JetStream, say: Say) -> None:
+async def test_a_trail_knows_what_was_repaired(
+    tmp_path: Path, server: EmbeddedServer, bus: JetStream, say: Say
+) -> None:
     """Of what came twice under one key, the trail names what counted: not what was refused before it."""
     wrong = RECEIVED | {"id": "typo", "quantity": "5,000"}
     taken_back = RECEIVED | {"id": "minus", "quantity": -4, "time": "2026-01-01T00:00:00Z"}

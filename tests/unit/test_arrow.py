@@ -47,8 +47,7 @@ def rows(positions: Positions) -> list[tuple[Any, ...]]:
     return list(zip(*columns, *numbers, strict=True))
 
 
-def of_pandas(positions: Positions) -> list[tuple[Any, ...]]:
-    frame = pd.DataFrame.from_arrow(positions)
+def of_frame(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
     assert frame["atp_thousandths"].dtype == np.int64
     return [
         tuple(None if value is None or value is pd.NA or value != value else value for value in row)  # noqa: PLR0124 (NaN)
@@ -64,7 +63,8 @@ def of_duckdb(positions: Positions) -> list[tuple[Any, ...]]:
 READERS: Final[dict[str, Callable[[Positions], list[tuple[Any, ...]]]]] = {
     "polars": lambda positions: pl.DataFrame(positions).rows(),
     "pyarrow": lambda positions: [tuple(row.values()) for row in pa.table(positions).to_pylist()],
-    "pandas": of_pandas,
+    "pandas": lambda positions: of_frame(pd.DataFrame.from_arrow(positions)),
+    "pandas through pyarrow": lambda positions: of_frame(pa.table(positions).to_pandas()),
     "duckdb": of_duckdb,
 }
 

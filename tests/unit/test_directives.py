@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tallystick import acknowledge, approve, assign, configure, correct_event, deny, discard, resolve, void_event
-from tallystick.cli import decide, policy
-from tallystick.client import directives
+from tallystick.cli import decide, policy, repair
+from tallystick.client import directives, exceptions
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,4 @@ def test_what_the_engine_would_refuse_is_not_made(make: Callable[[], bytes], err
 
 def test_the_command_line_speaks_as_the_same_operator() -> None:
     assert decide.OPERATOR == policy.OPERATOR == directives.OPERATOR
+    assert repair.NOTE_BYTES_MAX == exceptions.REPAIR_REASON_BYTES_MAX

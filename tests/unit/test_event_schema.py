@@ -258,7 +258,7 @@ def test_types_of_ones_own_are_there_and_strange_ones_are_not() -> None:
     [
         ({"sku": "漢" * 30}, "is longer than the contract allows"),
         ({"sequence": 1.0}, "`sequence`"),
-        ({"quantity": 1.0005}, "at most 3 fraction digits"),
+        ({"quantity": 1.0005}, "has 4 fraction digits; at most 3 are kept"),
         ({"note": "x" * 70_000}, "an event has at most 65536"),
         ({"note": [[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]}, "nested more than 16 levels deep"),
         ({"hops": 9}, "hops between systems"),

@@ -6,6 +6,7 @@ import json
 import random
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,9 +19,7 @@ import pytest
 from tallystick.cli.app import execute
 from tallystick.errors import UsageError
 from tallystick.files.check import check
-from tallystick.files.events import fields, opened
 from tallystick.files.json_text import json_blocks
-from tallystick.files.mapping import load_mapping
 from tallystick.files.messages import MessageReader
 from tallystick.files.replay import replay
 
@@ -153,13 +152,36 @@ def test_a_folder_and_nothing_at_all_are_named(command: str, capsys: pytest.Capt
         assert words in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("data", [b"", b"\n \r\n", gzip.compress(b""), b"\xef\xbb\xbf", b"[]", b"[ \n ]"])
-def test_an_empty_file_has_no_events(data: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+EMPTY = [b"", b"\n \r\n", gzip.compress(b""), b"\xef\xbb\xbf", b"[]", b"[ \n ]"]
+
+
+@pytest.mark.parametrize("command", [["check"], ["replay"], ["publish", "--dry-run"], ["publish"]], ids=" ".join)
+@pytest.mark.parametrize("data", EMPTY)
+def test_a_file_without_events_does_not_pass_for_a_good_one(
+    data: bytes, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     name = _file(data)
-    assert execute(["check", name]) == 0
-    assert execute(["publish", name, "--dry-run"]) == 0
-    assert replay([name]).events == 0
-    assert "0 events would be sent." in capsys.readouterr().out
+    assert execute([*command, name]) == 2
+    said = capsys.readouterr()
+    assert said.err == "tallystick: events.bin: holds no events; see whether its export ran, or leave it out\n"
+    assert said.out == ""
+
+
+def test_one_of_several_files_without_events_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    good, empty = _file(NDJSON, "good.ndjson"), _file(b"[]", "empty.json")
+    for command in ("check", "replay"):
+        assert execute([command, good, empty, "--json"]) == 2
+        said = capsys.readouterr()
+        assert "tallystick: empty.json: holds no events" in said.err
+        assert json.loads(said.out)["events"] == 3
+    assert check([empty]).empty == ["empty.json"]
+    assert replay([good, empty]).empty == ("empty.json",)
+    rows, sheet = _file(b"Nr;Menge\n", "stock.csv"), _file(CSV_MAP.encode(), "stock.toml")
+    assert execute(["check", rows, "--map", sheet]) == 2
+    assert execute(["publish", good, "--from-line", "4", "--dry-run"]) == 2
+    assert "good.ndjson: holds no events from 4 on" in capsys.readouterr().err
+    good = _file(NDJSON[:-1], "good.ndjson")
+    assert execute(["publish", good, "--from-line", "4", "--dry-run"]) == 2
 
 
 BROKEN = {
@@ -196,7 +218,10 @@ def test_a_broken_event_is_named_by_its_line(data: bytes, line: int, capsys: pyt
     assert execute(["publish", name, "--dry-run"]) == 2
     assert "Nothing would be sent." in capsys.readouterr().out
     assert execute(["replay", name]) == 0
-    assert f"tallystick: events.ndjson:{line}: no event; tallystick check FILE says why" in capsys.readouterr().err
+    assert (
+        f"tallystick: events.ndjson:{line}: no event; tallystick check events.ndjson says why"
+        in capsys.readouterr().err
+    )
 
 
 def test_check_says_what_and_why(capsys: pytest.CaptureFixture[str]) -> None:
@@ -255,202 +280,6 @@ def test_memory_stays_bounded_in_a_bomb(capsys: pytest.CaptureFixture[str]) -> N
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 100 << 10
 
 
-def test_csv_through_a_map(capsys: pytest.CaptureFixture[str]) -> None:
-    name, sheet = _file(CSV.encode("utf-8-sig"), "stock.csv"), _file(CSV_MAP.encode(), "stock.toml")
-    assert execute(["check", name, "--map", sheet]) == 0
-    assert execute(["replay", name, "--map", sheet, "--balances", "out.ndjson"]) == 0
-    assert json.loads(Path("out.ndjson").read_bytes())["on_hand"] == 7.5
-    assert execute(["publish", name, "--map", sheet, "--dry-run", "--json"]) == 0
-    answer = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert answer["would_send"] == 3
-    assert answer["types"] == [{"type": "stock.received", "source": "wms", "events": 3}]
-
-
-ROWS = {
-    "number": ("3;2.5", "stock.csv:4: column Menge: '2.5': is no number with \",\" before its fraction"),
-    "letters": ("3;viel", "stock.csv:4: column Menge: 'viel': is no number"),
-    "too many columns": ("3;2,5;x", "stock.csv:4: has 3 columns, the header has 2"),
-    "too few": ("3", "stock.csv:4: has 1 columns, the header has 2"),
-    "quote": ('3;"2,5', "stock.csv:4: unexpected end of data"),
-}
-
-
-@pytest.mark.parametrize(("row", "words"), ROWS.values(), ids=ROWS)
-def test_a_row_that_does_not_fit_is_named(row: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    name = _file(f"Nr;Menge\n1;2,5\n2;2,5\n{row}\n".encode(), "stock.csv")
-    for command in ("check", "replay", "publish"):
-        assert execute([command, name, "--map", _file(CSV_MAP.encode(), "stock.toml")]) == 2
-        assert words in capsys.readouterr().err
-
-
-def test_a_row_that_makes_no_good_event_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    name = _file(b'Nr;Menge\n"1\n2";1\n2;0\n', "stock.csv")
-    assert execute(["check", name, "--map", _file(CSV_MAP.encode(), "stock.toml")]) == 1
-    shown = capsys.readouterr().out
-    assert "stock.csv:2: " in shown
-    assert "`id`: has a control character" in shown
-    assert "stock.csv:4: event 2: quantity_invalid" in shown
-
-
-MAPS = {
-    "typo of a field": (
-        "quantiti = 'x'",
-        "stock.toml: [fields] quantiti: is no field of an event; did you mean quantity?",
-    ),
-    "typo of a column": ("document = '{Meng}'", 'stock.toml: "Meng" is no column of stock.csv; did you mean "Menge"?'),
-    "typo of a key": ("reason = {form = '{Nr}'}", "[fields] reason: form means nothing here"),
-    "no from": ("reason = {default = 'x'}", "[fields] reason: `from` is missing"),
-    "zone": ("time = {from = '{Nr}', zone = 'Berlin'}", "[fields] time: `zone`: 'Berlin' is no time zone"),
-    "factor": ("capped = {from = '{Nr}', factor = 'x'}", "[fields] capped: `factor` is a number"),
-    "brace": ("reason = '{Nr'", "[fields] reason: "),
-    "no TOML": ("reason = ", "stock.toml: is no TOML"),
-}
-
-
-@pytest.mark.parametrize(("line", "words"), MAPS.values(), ids=MAPS)
-def test_a_map_that_is_wrong_is_named(line: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    name, sheet = _file(CSV.encode(), "stock.csv"), _file(f"{CSV_MAP}\n{line}\n".encode(), "stock.toml")
-    assert execute(["check", name, "--map", sheet]) == 2
-    assert words in capsys.readouterr().err
-
-
-def _mapped(sheet: str, data: bytes, name: str = "t.csv") -> list[dict[str, str]]:
-    mapping = load_mapping(Path(_file(sheet.encode(), "m.toml")), fields())
-    with opened(_file(data, name), mapping) as file:
-        return [json.loads(line) for block in file.blocks() for line in block.data.splitlines()]
-
-
-def test_all_that_a_map_can_say() -> None:
-    sheet = """
-    [file]
-    delimiter = "|"
-    encoding = "cp1252"
-    skip_lines = 1
-    [fields]
-    id = "{Nr}-{Pos}"
-    source = "erp"
-    type = { from = "{Art}{SH}", values = { "1S" = "stock.received", "2H" = "stock.sold", "9S" = false } }
-    sku = "{Art.Nr}"
-    location = { from = "{Lager}", default = "DC1" }
-    lot = "{Charge}"
-    quantity = { from = "{Menge}", decimal = ",", thousands = ".", factor = "0.001", absolute = true }
-    time = { from = "{Tag} {Zeit}", format = "%d.%m.%Y %H:%M", zone = "Europe/Berlin" }
-    """
-    text = (
-        "Auszug\nNr|Pos|Art|SH|Art.Nr|Lager|Charge|Menge|Tag|Zeit\n"
-        "7|1|1|S|0815| |ü|1.500,5|01.03.2026|10:00\n"
-        "7|2|9|S|0815|X||1|01.03.2026|10:00\n"
-        "7|3|2|H|0815|X||12-|01.07.2026|10:00\n"
-    )
-    received, sold = _mapped(sheet, text.encode("cp1252"))
-    assert received == {
-        "id": "7-1",
-        "source": "erp",
-        "type": "stock.received",
-        "sku": "0815",
-        "location": "DC1",
-        "lot": "ü",
-        "quantity": "1.5005",
-        "time": "2026-03-01T10:00:00+01:00",
-    }
-    assert (sold["id"], sold["type"], sold["quantity"]) == ("7-3", "stock.sold", "0.012")
-    assert sold["time"] == "2026-07-01T10:00:00+02:00"
-
-
-HEAD = "[fields]\nid = '1'\nsource = 's'\ntype = 't'\n"
-
-
-@pytest.mark.parametrize(
-    ("options", "value", "expected"),
-    [
-        ("zone = 'Europe/Berlin'", "2026-10-25 01:30:00", "2026-10-25T01:30:00+02:00"),
-        ("zone = 'Europe/Berlin'", "2026-10-25 02:30:00", "came twice in Europe/Berlin"),
-        ("zone = 'Europe/Berlin', repeated_hour = 'first'", "2026-10-25 02:30", "2026-10-25T02:30:00+02:00"),
-        ("zone = 'Europe/Berlin', repeated_hour = 'second'", "2026-10-25 02:30", "2026-10-25T02:30:00+01:00"),
-        ("zone = 'Europe/Berlin'", "2026-03-29 02:30:00", "skipped when its clocks went forward"),
-        ("zone = 'Europe/Berlin'", "2026-03-01T10:00:00Z", "2026-03-01T10:00:00Z"),
-        ("", "2026-03-01 10:00", "is a time without a zone"),
-        ("", "2026-03-01", "is a day without a time"),
-        ("", "gestern", "is no time as ISO 8601 writes it"),
-        ("format = '%d.%m.%y', zone = 'UTC'", "1.3.26", "is a day without a time"),
-        ("format = '%d.%m.%y %H:%M', zone = 'UTC'", "1.3.26 10:00", "2026-03-01T10:00:00Z"),
-        ("format = '%H:%M', zone = 'UTC'", "x", 'is not written as the format "%H:%M"'),
-    ],
-)
-def test_times_are_read_or_named(options: str, value: str, expected: str) -> None:
-    comma = ", " if options else ""
-    sheet = f"{HEAD}time = {{ from = '{{T}}'{comma}{options} }}\n"
-    if expected.startswith("20"):
-        assert _mapped(sheet, f"T\n{value}\n".encode())[0]["time"] == expected
-        return
-    with pytest.raises(UsageError) as refused:
-        _mapped(sheet, f"T\n{value}\n".encode())
-    assert str(refused.value).startswith(f"t.csv:2: column T: {value!r}: ")
-    assert expected in str(refused.value)
-
-
-def test_parquet_keeps_its_types() -> None:
-    import datetime as dt
-
-    noon = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
-    columns = {
-        "k": pa.array([1, 2], pa.int64()),
-        "q": pa.array([Decimal("2.500"), None], pa.decimal128(10, 3)),
-        "f": pa.array([0.1, 5.0]),
-        "t": pa.array([noon, noon], pa.timestamp("ns", "UTC")),
-        "n": pa.array([noon.replace(tzinfo=None)] * 2, pa.timestamp("us")),
-        "d": pa.array([noon.date()] * 2),
-        "s": pa.array(["LAMP", "LAMP"]).dictionary_encode(),
-    }
-    stream = io.BytesIO()
-    pa.parquet.write_table(pa.table(columns), stream)
-    sheet = (
-        f"{HEAD.replace(chr(39) + '1' + chr(39), chr(39) + 'r{k}' + chr(39))}quantity = '{{q}}'\nsku = '{{s}}'\n"
-        "capped = '{f}'\ntime = '{t}'\ndue = '{d}'\n"
-    )
-    first, second = _mapped(sheet, stream.getvalue(), "t.parquet")
-    assert first == {
-        "id": "r1",
-        "source": "s",
-        "type": "t",
-        "quantity": "2.5",
-        "sku": "LAMP",
-        "capped": "0.1",
-        "time": "2026-03-01T12:00:00Z",
-        "due": "2026-03-01",
-    }
-    assert (second["id"], second["capped"], "quantity" in second) == ("r2", "5", False)
-    naive = f"{HEAD}time = {{ from = '{{n}}', zone = 'Asia/Tokyo' }}\n"
-    assert _mapped(naive, stream.getvalue(), "t.parquet")[0]["time"] == "2026-03-01T12:00:00+09:00"
-    with pytest.raises(UsageError, match=r"t\.parquet, row 1: column n: .* is a time without a zone"):
-        _mapped(f"{HEAD}time = '{{n}}'\n", stream.getvalue(), "t.parquet")
-
-
-@pytest.mark.parametrize(
-    ("options", "value", "expected"),
-    [
-        ("", "1e3", "1000"),
-        ("", "-0.50", "-0.5"),
-        ('thousands = "\'"', "1'234.5", "1234.5"),
-        ("decimal = ','", "1.5", None),
-        ("factor = '-1'", "5", "-5"),
-        ("factor = 12", "0.25", "3"),
-        ("", "1e999999999", None),
-        ("", "9" * 80, None),
-        ("", "NaN", None),
-        ("", "٣", None),
-    ],
-)
-def test_numbers_are_exact_or_named(options: str, value: str, expected: str | None) -> None:
-    comma = ", " if options else ""
-    sheet = f"{HEAD}quantity = {{ from = '{{Q}}'{comma}{options} }}\n"
-    if expected is None:
-        with pytest.raises(UsageError, match=r"t\.csv:2: column Q: "):
-            _mapped(sheet, f"Q\n{value}\n".encode())
-    else:
-        assert _mapped(sheet, f"Q\n{value}\n".encode())[0]["quantity"] == expected
-
-
 def test_what_is_packed_too_often_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     data = NDJSON
     for _ in range(4):
@@ -484,3 +313,79 @@ def test_bytes_that_no_text_has_are_no_csv(tmp_path: Path) -> None:
     path.write_bytes(b"\x93,\x07;\xf1" * 40)
     with pytest.raises(UsageError, match=r"x\.bin is binary and of no kind that is known"):
         check([path])
+
+
+def _aged(**age: float) -> dict[str, str]:
+    return {"time": (datetime.now(UTC) - timedelta(**age)).isoformat()}
+
+
+def test_what_would_be_too_old_is_told_before_it_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    events = [EVENTS[0] | _aged(minutes=1), EVENTS[1] | _aged(days=9), {}, EVENTS[2] | _aged(hours=-1)]
+    name = _file(b"\n \n" + b"\n".join(map(orjson.dumps, events)), "events.ndjson")
+    report = check([name])
+    assert (report.untimely, report.refused.total()) == (2, 1)
+    assert "events.ndjson:4: `time` " in report.first_untimely
+    assert check([name], from_line=5).first_untimely.startswith("events.ndjson:6: ")
+    good = _file(b"\n".join(map(orjson.dumps, events[:2])), "good.ndjson")
+    for command in (["check"], ["publish", "--dry-run"]):
+        assert execute([*command, good]) == 0
+        said = capsys.readouterr().err
+        assert "1 of 2 events would be time_out_of_bounds if sent now; good.ndjson:2: `time` " in said
+        assert 'say max_age = "none" in [sources."…"], then: tallystick policy apply FILE' in said
+        assert execute([*command, good, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["untimely"] == 1
+    Path("ts.toml").write_text('[sources.wms]\nmax_age = "none"\n[engine]\nsource_subject = "events.{source}"\n')
+    assert execute(["check", good, "--config", "ts.toml"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_thousands_of_old_events_are_counted(tmp_path: Path) -> None:
+    lines = [orjson.dumps(EVENTS[0] | _aged(days=9) | {"id": str(number)}) for number in range(20_000)]
+    report = check([_file(b"\n".join(lines))])
+    assert (report.events, report.untimely) == (20_000, 20_000)
+    assert report.first_untimely.startswith("events.bin:1: ")
+
+
+def test_replay_says_why_most_were_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    events = [*(event | {"unit": "EA"} for event in EVENTS[:2]), EVENTS[2] | {"quantity": 0}, EVENTS[2]]
+    name = _file(b"\n".join(map(orjson.dumps, events)))
+    assert execute(["replay", name]) == 0
+    assert (
+        '3 events refused, most as unknown_reference (2), the first: the unit "EA" cannot be converted: '
+        "the item is not defined at this time; each with its cause and cure: --exceptions OUT\n"
+    ) in capsys.readouterr().out
+    assert execute(["replay", name, "--exceptions", "out.ndjson"]) == 0
+    assert "--exceptions" not in capsys.readouterr().out
+    assert execute(["replay", _file(NDJSON)]) == 0
+    assert "refused" not in capsys.readouterr().out
+
+
+def test_standard_output_is_no_file_to_write(capsys: pytest.CaptureFixture[str]) -> None:
+    for option in ("--balances", "--outcomes", "--exceptions"):
+        assert execute(["replay", _file(NDJSON), option, "-"]) == 2
+        assert capsys.readouterr().err == "tallystick: -: standard output has the summary; name a file to write\n"
+    assert not Path("-").exists()
+
+
+def test_check_tells_what_is_allowed_and_seldom_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    extra = {"sku": "A ", "tiem": "x", "documnet": "D", "Quantity": 5, "site": "B", "subject": "S", "data": {}}
+    name = _file(b"".join(orjson.dumps(event | extra) + b"\n" for event in EVENTS), "events.ndjson")
+    assert execute(["check", name]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "tallystick: events.ndjson: 3 of the first 3 events: " + said
+        for said in (
+            "`sku` has blanks around it, and is another sku than without them",
+            '"tiem" is no field and is not read; did you mean time?',
+            '"documnet" is no field and is not read; did you mean document?',
+        )
+    ]
+    good = EVENTS[0] | {"time": "2026-12-01T10:00:00Z", "tiem": "x"}
+    assert check([_file(orjson.dumps(good), "good.ndjson")]).hints == []
+
+
+def test_check_shows_events_as_they_would_be_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    name = _file(b"\n\n" + NDJSON)
+    assert execute(["check", name, "--show", "2"]) == 0
+    assert capsys.readouterr().out.encode().splitlines()[:3] == [*LINES[:2], b"               3  stock.received  wms"]
+    assert execute(["check", name, "--show", "9", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["shown"] == [line.decode() for line in LINES]

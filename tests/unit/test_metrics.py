@@ -48,6 +48,7 @@ class Looked:
     current: Status | None = field(default_factory=a_status)
     measures: Measures | None = None
     is_sound: bool = True
+    is_stopping: bool = False
 
     def status(self) -> Status | None:
         return self.current

@@ -1,10 +1,12 @@
 """Policy: which tables of a file can change while the daemon runs."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tallystick.client.policy import changes
+from tallystick.cli import policy as policy_command
+from tallystick.client.policy import LOOK_BACK_MESSAGES, Difference, changes, difference
 from tallystick.errors import ConfigurationError
 
 OWNERSHIP = '[ownership]\ndefault = "observer"\n[[ownership.rules]]\nsources = ["wms-*"]\nrole = "owner"\n'
@@ -45,3 +47,32 @@ def test_tables_of_which_there_are_several_can_change(tmp_path: Path, name: str,
 def test_files_that_do_not_do(tmp_path: Path, text: str, shadow: bool, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         changes(write(tmp_path, text), shadow=shadow)
+
+
+SOURCES = {"wms": {"max_age": "1d", "team": "dock"}, "erp": {}, "shop": {"order": "sequence"}}
+
+
+@pytest.mark.parametrize(
+    ("after", "removed", "changed", "added"),
+    [
+        ({"sources": SOURCES}, [], [], []),
+        ({"sources": SOURCES | {"new.one": {}}}, [], [], ['sources."new.one"']),
+        ({"sources": {"late": {}}}, ["sources.wms", "sources.erp", "sources.shop"], [], ["sources.late"]),
+        ({"sources": SOURCES | {"wms": {"max_age": "2d"}}}, ["sources.wms.team"], ["sources.wms.max_age"], []),
+        ({"approvals": {"absolute": 5}}, [], [], ["approvals.absolute"]),
+        ({"shipping": [{"from": "on_hand"}, {"from": "picked", "sources": ["a"]}]}, [], [], ["1 of 2 in shipping"]),
+        ({"shipping": [{"from": "picked"}]}, ["1 of 1 in shipping"], [], ["1 of 1 in shipping"]),
+        ({"ownership": {"rules": [2, 1]}}, [], ["ownership.rules"], []),
+        ({"ownership": {"rules": [1]}}, ["1 of 2 in ownership.rules"], [], []),
+        ({"replenish": [{"point": 1}]}, [], [], ["1 of 1 in replenish"]),
+    ],
+)
+def test_what_a_change_removes_is_named(
+    after: dict[str, Any], removed: list[str], changed: list[str], added: list[str]
+) -> None:
+    before = {"sources": SOURCES, "shipping": [{"from": "on_hand"}], "ownership": {"rules": [1, 2]}}
+    assert difference(before, after) == Difference(removed, changed, added)
+
+
+def test_how_far_the_log_is_looked_through_is_said_once() -> None:
+    assert policy_command.LOOK_BACK_MESSAGES == LOOK_BACK_MESSAGES

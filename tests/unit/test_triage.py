@@ -1,5 +1,6 @@
 """Triage and verbs: which exceptions come first, what was meant, and what is said of every decision."""
 
+import shlex
 from datetime import UTC, datetime
 from typing import Any
 
@@ -103,6 +104,8 @@ COUNT = {"code": "pending_approval", "event": '{"type":"stock.counted"}', "event
          ("was resolved already, because its event was accepted; nothing changed.", True)),
         ("discard", {"state": "resolved"} | MOVED, ("was resolved already" + BY, False)),
         ("discard", {"state": "discarded"} | MOVED, ("was discarded already" + BY, True)),
+        ("resolve", {"state": "discarded", "code": "malformed"} | MOVED, ("was discarded already" + BY + " It is not "
+         "opened again; to count its event after all: tallystick exceptions repair 12", False)),
         ("approve", {"state": "acknowledged"} | MOVED, None),
         ("approve", {"state": "resolved"} | MOVED | {"moved_by": "granted"}, ("was approved already" + BY, True)),
         ("approve", {"state": "resolved"} | MOVED | {"moved_by": "denied"}, ("was denied already" + BY, False)),
@@ -144,7 +147,8 @@ def test_every_decision_and_outcome_has_an_honest_sentence(
 
 def test_who_was_faster_is_said() -> None:
     told = verbs.done("resolve", item(12), item(12, state="discarded", **MOVED), "unknown_reference", "why")
-    assert (told.words, told.holds) == ("Exception 12 was discarded meanwhile" + BY, False)
+    anew = " It is not opened again; what goes wrong anew gets an exception of its own."
+    assert (told.words, told.holds) == ("Exception 12 was discarded meanwhile" + BY + anew, False)
 
 
 def test_sentences_and_figures_are_for_people() -> None:
@@ -201,3 +205,14 @@ def test_one_exception_has_no_blanks_at_the_ends_of_lines_and_breaks_no_line_in_
     assert any("[bold]" in line for line in lines), "what somebody else wrote is no markup"
     assert (f"What to do: {one.what_to_do}" in lines) == (columns is None)
     assert columns is None or max(map(len, lines)) <= int(columns)
+
+
+def test_a_cure_can_be_pasted_into_a_shell() -> None:
+    known = item(7, sku="O'BRIEN $5", location="DC 1", source="wms")
+    words = shlex.split(known.what_to_do.partition("or ")[2].partition(";")[0])
+    assert words == ["trail", "O'BRIEN $5", "DC 1"]
+
+
+def test_one_is_no_many() -> None:
+    one, two = item(1, at_stake=1), item(2, at_stake=2)
+    assert [shown._row(row)[4] for row in (one, two)] == ["1 unit", "2 units"]

@@ -99,7 +99,7 @@ async def _end(task: "asyncio.Task[None]") -> None:
 def _not_reached(settings: Nats, link: Link) -> BusError:
     reason, cure = (
         link.reason or "",
-        "start a nats-server there, or set nats.url; with a server of its own: tallystick run --embedded",
+        "start the server there (a nats-server, or a daemon with its own: tallystick run --embedded), or set nats.url",
     )
     text = reason.lower()
     if "authoriz" in text or "authentic" in text:

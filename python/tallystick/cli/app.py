@@ -16,6 +16,7 @@ from tallystick.cli import (
     doctor,
     exceptions,
     failures,
+    mistakes,
     policy,
     publish,
     replay,
@@ -103,7 +104,7 @@ def execute(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except typer.TyperException as error:
-        usage = error.format_message()
+        usage = mistakes.words(error)
         if not usage.startswith("Usage: "):
             return _failed(error, arguments)
         print(usage.rstrip())  # `no_args_is_help` arrives here, too.

@@ -1,10 +1,12 @@
 """`tallystick check`: what of files would be refused, without a daemon and without a server."""
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from tallystick import plain_text
 from tallystick.cli import options
 from tallystick.cli.maps import load_map
 from tallystick.cli.progress import byte_progress
@@ -20,10 +22,19 @@ Files = Annotated[
 ]
 
 
+Show = Annotated[
+    int,
+    typer.Option(
+        envvar="TALLYSTICK_CHECK_SHOW", min=0, metavar="N", help="Show the first N events as they would be sent."
+    ),
+]
+
+
 def check(
     files: Files,
     config: options.Config = None,
     mapping: options.Map = None,
+    show: Show = 0,
     as_json: options.Json = False,
 ) -> int:
     """Says what of files would be refused, and why; asks no daemon and no server.
@@ -37,31 +48,40 @@ def check(
 
         tallystick check monday.ndjson.gz --config tallystick.toml
 
+        tallystick check stock.csv --map stock.toml --show 3
+
         tallystick check stock.csv --map stock.toml --json
     """
     from tallystick import config as configuration
     from tallystick.files.check import check as check_files
     from tallystick.files.replay import total_bytes
+    from tallystick.subjects import trusting
 
     columns = load_map(mapping)
-    engine_config = configuration.load(config).engine_json if config is not None else ""
+    engine_config = trusting(configuration.load(config).engine_json) if config is not None else ""
     with byte_progress("Checking", total_bytes(files)) as on_progress:
         report = check_files(
             files,
             config=engine_config,
             mapping=columns,
             keep=_SHOWN,
+            show=show,
             on_problem=_print_record if as_json else None,
             on_progress=on_progress,
         )
     if as_json:
         import orjson
 
-        typer.echo(orjson.dumps(report.as_dict()).decode())
-    else:
+        shown = {"shown": [line.decode("utf-8", "replace") for line in report.shown]} if show else {}
+        typer.echo(orjson.dumps({**report.as_dict(), **shown}).decode())
+    elif report.events:
+        for line in report.shown:
+            typer.echo(plain_text.printable(line.decode("utf-8", "replace")))
         show_problems(report)
         show_rows(report)
         typer.echo(verdict(report))
+    warn(report)
+    refuse_empty(report.empty)
     return 1 if report.refused else 0
 
 
@@ -74,6 +94,28 @@ def show_problems(report: "Report") -> None:
         typer.echo(f"{len(report.first)} of {total:,} shown; all of them: --json")
 
 
+def warn(report: "Report") -> None:
+    """Says on standard error what is allowed, and yet is seldom meant; and what would be refused for its time alone."""
+    for hint in report.hints:
+        print(f"tallystick: {plain_text.printable(hint)}", file=sys.stderr)
+    if report.untimely:
+        cure = 'for a load of history say max_age = "none" in [sources."…"], then: tallystick policy apply FILE'
+        print(
+            f"tallystick: {report.untimely:,} of {report.events:,} events would be time_out_of_bounds if sent now; "
+            f"{report.first_untimely}; {cure}",
+            file=sys.stderr,
+        )
+
+
+def refuse_empty(names: Sequence[str], from_line: int = 1) -> None:
+    """Raises UsageError where files hold no events: an export that did not run must not pass for one that is good."""
+    from tallystick.errors import UsageError
+
+    if names:
+        begun = f" from {from_line:,} on" if from_line > 1 else ""
+        raise UsageError(f"{', '.join(names)}: holds no events{begun}; see whether its export ran, or leave it out")
+
+
 def show_rows(report: "Report") -> None:
     """Prints how many events there are of each type and source."""
     for (kind, source), count in report.rows():
@@ -83,7 +125,7 @@ def show_rows(report: "Report") -> None:
 def verdict(report: "Report") -> str:
     """Says in one sentence what was found."""
     if not report.refused:
-        return f"All {report.events:,} events are good."
+        return f"All {report.events:,} events are good." if report.events > 1 else "The event is good."
     reasons = ", ".join(f"{count:,} {name}" for name, count in report.refused.items())
     return f"{report.refused.total():,} of {report.events:,} events would be refused: {reasons}."
 

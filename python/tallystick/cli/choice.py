@@ -27,6 +27,7 @@ _GUESSED: Final = {
     "correlation": "correlationid",
 }
 """Filters of which the daemon has no list: the option, and which member of an item has the value."""
+_IN_MESSAGES: Final = {"sku": "SKU", "correlation": "correlation id"}
 
 Yes = Annotated[
     bool,
@@ -65,10 +66,10 @@ class Choice:
         return found
 
     async def _check_guessed(self, client: "Client") -> None:
-        """Where nothing fits, a value that no exception has, and much like one that some have, is a mistake."""
+        """Where nothing fits, a value that nothing has, and much like one that some exceptions have, is a mistake."""
         import difflib
 
-        from tallystick.client import triage
+        from tallystick.errors import UsageError
 
         given = {name: value for name, value in self.filters.items() if name in _GUESSED and value is not None}
         if not given:
@@ -76,14 +77,27 @@ class Choice:
         seen = [item async for item in client.exceptions.each("all")]
         for name, value in given.items():
             known = sorted({str(getattr(item, _GUESSED[name])) for item in seen} - {"None"})
-            if value not in known and difflib.get_close_matches(value, known, n=1, cutoff=0.5):
-                triage.check_known(f"--{name}", value, known)
+            close = difflib.get_close_matches(value, known, n=1, cutoff=0.5) if value not in known else []
+            if close and not await _is_known(client, name, value):
+                noun = _IN_MESSAGES.get(name, name)
+                raise UsageError(f"--{name}: no exception names {noun} {value}; did you mean {close[0]}?")
 
     def in_words(self) -> str:
         """What is chosen: ` with code late, source wms`; nothing for all."""
         given = [f"{_WORDS.get(name, name)} {value}" for name, value in self.filters.items() if value is not None]
         given += [f"seen since {self.since}"] if self.since is not None else []
         return f" with {', '.join(given)}" if given else ""
+
+
+async def _is_known(client: "Client", name: str, value: str) -> bool:
+    """Whether the ledger knows the value, though no exception has it: then there is nothing wrong with it."""
+    if name == "sku":
+        return bool((await client.atp(value))["positions"])
+    if name == "source":
+        return bool(await client.sources(value))
+    if name == "document":
+        return bool((await client.claims(document=value, limit=1))["lines"])
+    return False
 
 
 _WORDS: Final = {"owner": "team"}
@@ -141,8 +155,8 @@ def _with_options(command: Callable[..., None], options: Mapping[str, Any]) -> I
             yield inspect.Parameter(name, keyword, default=None, annotation=option)
 
 
-def confirm(what: str, *, yes: bool) -> None:
-    """Asks before many are touched. Raises UsageError where nobody can be asked, Abort for a no."""
+def confirm(what: str, *, yes: bool, cure: str = "") -> None:
+    """Asks before something far-reaching is done. Raises UsageError for a no, and where nobody can be asked."""
     import sys
 
     from tallystick.errors import UsageError
@@ -150,7 +164,7 @@ def confirm(what: str, *, yes: bool) -> None:
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(f"nothing was done; to {what}, say --yes")
+        raise UsageError(f"nothing was done; to {what}, say --yes{f', {cure}' if cure else ''}")
     if not typer.confirm(f"{what[:1].upper()}{what[1:]}?"):
         raise UsageError("nothing was done")
 

@@ -1,4 +1,4 @@
-"""`tallystick config`: is it right, and what is in force?"""
+"""`tallystick config`: is it right, and what does it say?"""
 
 import typer
 
@@ -32,7 +32,8 @@ def show(config: options.Config = None, as_json: options.Json = False) -> None:
     """Prints every setting with its value and its origin: default, file and line, or environment; secrets are hidden.
 
     What is printed can be used as a file. Settings of the engine that are not given stand in it as comments, because
-    the fingerprint changes with what is given. Changes through the log, by policy apply, are not known here.
+    the fingerprint changes with what is given. Changes through the log are not known here: what a file would change of
+    what is in force, policy apply --dry-run says.
 
     Example:
 

@@ -42,13 +42,13 @@ class Speaker:
     note: str | None
 
     @classmethod
-    def of(cls, operator: str, person: str | None, note: str | None) -> "Speaker":
+    def of(cls, operator: str, person: str | None, note: str | None, note_bytes_max: int = SAID_BYTES_MAX) -> "Speaker":
         """The speaker as the options say, under the login name where no other is given. Raises UsageError."""
         from tallystick.errors import UsageError
 
-        for option, text in (("--note", note), ("--as", person)):
-            if text is not None and len(text.encode()) > SAID_BYTES_MAX:
-                raise UsageError(f"{option} has more than {SAID_BYTES_MAX} bytes; say it shorter")
+        for option, text, most in (("--note", note, note_bytes_max), ("--as", person, SAID_BYTES_MAX)):
+            if text is not None and len(text.encode()) > most:
+                raise UsageError(f"{option} has more than {most} bytes; say it shorter")
             if text is not None and not text.isprintable():
                 raise UsageError(f"{option} has signs that cannot be printed; leave them out")
         return cls(operator, person or _login_name(), note)
@@ -246,9 +246,12 @@ def _say(
     as_json: bool,
 ) -> None:
     from tallystick import exact_json
+    from tallystick.client import verbs
     from tallystick.errors import OperationError, UsageError
 
-    if bool(numbers) == choice.is_given:
+    if numbers and choice.is_given:
+        raise UsageError("give the numbers of exceptions or options such as --code that say which, not both")
+    if not numbers and not choice.is_given:
         raise UsageError("give the numbers of exceptions, or options such as --code that say which; see --help")
 
     async def decide(client: "Client") -> "list[exceptions.Decision]":
@@ -264,6 +267,11 @@ def _say(
             typer.echo(exact_json.dumps({**answer, "message": one.message}).decode())
         else:
             typer.echo(one.message)
+    if len(said) > 1 and not as_json:
+        so_before = sum(one.holds and one.outcome == "unchanged" for one in said)
+        done = sum(one.holds for one in said) - so_before
+        rest = f"; {so_before:,} had been so before" if so_before else ""
+        typer.echo(f"{done:,} of {len(said):,} exceptions {verbs.DONE[what]}{rest}.")
     if failed := [one.number for one in said if not one.holds]:
         listed = ", ".join(map(str, failed[:10])) + (f" and {len(failed) - 10} more" if len(failed) > 10 else "")
         raise OperationError(f"{len(failed)} of {len(said)} not done: exception {listed}")

@@ -19,6 +19,8 @@ app = typer.Typer(
     add_completion=False,
 )
 TIMEOUT_S = 10.0
+_SHOWN = 50
+"""For people, unless they say otherwise; a program counts what it gets."""
 
 
 class State(StrEnum):
@@ -61,8 +63,15 @@ def list_(  # noqa: PLR0913, PLR0917 (an option each)
         ),
     ] = False,
     limit: Annotated[
-        int, typer.Option(envvar="TALLYSTICK_LIST_LIMIT", min=1, max=1_000_000, help="Show at most so many.")
-    ] = 50,
+        int | None,
+        typer.Option(
+            envvar="TALLYSTICK_LIST_LIMIT",
+            min=1,
+            max=1_000_000,
+            show_default="50; with --json: all",
+            help="Show at most so many.",
+        ),
+    ] = None,
     config: options.Config = None,
     server: options.Server = None,
     timeout_s: options.Timeout = TIMEOUT_S,
@@ -70,7 +79,8 @@ def list_(  # noqa: PLR0913, PLR0917 (an option each)
 ) -> None:
     """Lists exceptions: first what they come to by code and cause, then each, what matters most first.
 
-    With --json, one object a line, without the original events (`show` has them); with --summary, one for each kind.
+    With --json all of them, one object a line, without the original events (`show` has them); with --summary, one for
+    each kind.
 
     Examples:
 
@@ -82,13 +92,17 @@ def list_(  # noqa: PLR0913, PLR0917 (an option each)
 
         tallystick exceptions list --state all --team finance --json
     """
+    from tallystick.cli import records
     from tallystick.client import triage
 
     found = Reach(config, server, timeout_s).run(lambda client: choice.items(client, state.value))
-    shown = triage.ordered(found, sort.value)[:limit]
+    most = limit if as_json else limit or _SHOWN
+    shown = triage.ordered(found, sort.value)[:most]
     if as_json:
         for one in triage.groups(found) if summary else shown:
             typer.echo(_json(one))
+        if not summary:
+            records.left_out(len(shown), len(found), triage.IN_WORDS[sort.value], "see more with --limit", as_json=True)
     elif not found:
         which = " are there" if state is State.all else f" are {state.value}"
         typer.echo(f"No exceptions{which}{choice.in_words()}.")

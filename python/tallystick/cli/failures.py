@@ -6,6 +6,7 @@ from typing import Final
 
 import typer
 
+from tallystick.cli import mistakes
 from tallystick.errors import OperationError
 from tallystick.plain_text import one_line
 
@@ -28,7 +29,7 @@ def _told(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
         case OperationError():
             return str(error), error.exit_code
         case typer.TyperException():
-            message = error.format_message().rstrip(".")
+            message = mistakes.words(error)
             return f"{message}; see --help" if message else "", error.exit_code
         case KeyboardInterrupt() | typer.Abort():
             return "interrupted", INTERRUPTED

@@ -159,9 +159,12 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "replay_procedure": "how its events are got once more",
     },
     "policy apply": {
-        "sequence": "the message from which on it holds",
+        "sequence": "the message from which on it holds; null with --dry-run",
         "mode": "act or shadow",
-        "tables": "which tables were replaced",
+        "tables": "which tables are replaced",
+        "removed": "settings that are not in force any more",
+        "changed": "settings that have another value",
+        "added": "settings that are new",
     },
     "policy end-shadow": {"sequence": "the message at which the trial ended", "mode": "end_shadow", "tables": "none"},
     "policy report": {

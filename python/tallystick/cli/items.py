@@ -49,7 +49,8 @@ def _stake(about: "Group | WorkItem", *, is_money: bool) -> str:
         return figure(about.value)
     if about.at_stake is None:
         return ""
-    return figure(about.at_stake) + (" units" if is_money else "")
+    unit = "unit" if about.at_stake == 1 else "units"
+    return figure(about.at_stake) + (f" {unit}" if is_money else "")
 
 
 def print_items(found: "Sequence[WorkItem]") -> None:
@@ -93,9 +94,14 @@ def print_item(item: "WorkItem") -> None:
     """All of one: what happened in numbers, what to do about it, and the event as it was sent."""
     from rich.table import Table
 
+    from tallystick.client import verbs
+
     mover = f", {item.mover}" if item.mover else ""
     head = [f"exception {item.number}: {item.code}, {item.state}{mover}", sentence(item.cause), *numbers_of(item)]
-    tables.show(*map(tables.plain, [*head, f"What to do: {item.what_to_do}"]), "")
+    todo = [f"What to do: {item.what_to_do}"] if item.is_unresolved else []
+    if item.state == "discarded":
+        todo = [f"It is not opened again{verbs.way_back(item)}"]
+    tables.show(*map(tables.plain, [*head, *todo]), "")
     facts = Table.grid(padding=(0, 2))
     for name in _FACTS:
         value = getattr(item, name)
@@ -130,7 +136,13 @@ def numbers_of(item: "WorkItem") -> list[str]:
     lines = []
     if item.before is not None and item.after is not None:
         change = Decimal(item.after) - Decimal(item.before)
-        lines.append(f"On hand: {figure(item.before)} → {figure(item.after)} ({figure(change, signed=True)})")
+        # It waits, and the stock goes on without it.
+        seen = f", when it came ({clock_text(item.first_seen)})" if item.code == "pending_approval" else ""
+        lines.append(f"On hand: {figure(item.before)} → {figure(item.after)} ({figure(change, signed=True)}){seen}")
+    if item.waiting is not None:
+        waits = "waits" if item.waiting == 1 else "wait"
+        stake = f"; they would take away {figure(item.at_stake)}" if item.at_stake is not None else ""
+        lines.append(f"{tables.counted(item.waiting, 'event')} {waits} for one decision{stake}")
     lines += [f"{one['field']}: {one['was']} at first → {one['is']} under the same id" for one in item.versions]
     if unknown := [name for name in item.fields if name not in {version["field"] for version in item.versions}]:
         lines.append(f"Differs, too: {', '.join(unknown)}")

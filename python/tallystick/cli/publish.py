@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tallystick.cli import options, tables
-from tallystick.cli.check import show_problems, show_rows, verdict
-from tallystick.cli.maps import load_map
+from tallystick.cli.check import refuse_empty, show_problems, show_rows, verdict, warn
+from tallystick.cli.maps import advised, load_map
 from tallystick.cli.progress import byte_progress
 
 if TYPE_CHECKING:
@@ -100,14 +100,17 @@ def publish(  # noqa: PLR0913, PLR0917 (an option each)
     from tallystick import config as configuration
     from tallystick.event_loop import run_loop
     from tallystick.files.check import is_read_once
+    from tallystick.files.events import STDIN
     from tallystick.subjects import event_subject
 
     settings, columns = configuration.load(config), load_map(mapping)
     if dry_run or not (force or is_read_once(file)):
         report = _checked(file, settings, columns, from_line)
         if dry_run:
-            return _show_dry_run(report, force=force, as_json=as_json)
-        _refuse_broken(file, report)
+            return _show_dry_run(report, from_line, force=force, as_json=as_json)
+        refuse_empty(report.empty, from_line)
+        _refuse_broken(report, advised("check", [file], config, mapping))
+        warn(report)
     # Looked at once more as it is sent: it may be another file by then.
     checker = None if force else _checker(settings)
     started = time.monotonic()
@@ -126,6 +129,8 @@ def publish(  # noqa: PLR0913, PLR0917 (an option each)
         },
     )
     published = run_loop(sending)
+    if not published.events and not published.oversized_lines:
+        refuse_empty(["standard input" if str(file) == STDIN else str(file)], from_line)
     _show(file, published, time.monotonic() - started, as_json=as_json)
     return 0
 
@@ -133,9 +138,11 @@ def publish(  # noqa: PLR0913, PLR0917 (an option each)
 def _checked(file: Path, settings: "Config", mapping: "Mapping | None", from_line: int) -> "Report":
     from tallystick.files.check import check
     from tallystick.files.replay import total_bytes
+    from tallystick.subjects import trusting
 
+    config = trusting(settings.engine_json)
     with byte_progress("Checking", total_bytes([file])) as on_progress:
-        return check([file], config=settings.engine_json, mapping=mapping, from_line=from_line, on_progress=on_progress)
+        return check([file], config=config, mapping=mapping, from_line=from_line, on_progress=on_progress)
 
 
 def _checker(settings: "Config") -> "Checker":
@@ -144,7 +151,7 @@ def _checker(settings: "Config") -> "Checker":
     return Checker(settings.engine_json)
 
 
-def _refuse_broken(file: Path, report: "Report") -> None:
+def _refuse_broken(report: "Report", advice: str) -> None:
     from tallystick.errors import UsageError
 
     if not report.refused:
@@ -153,11 +160,11 @@ def _refuse_broken(file: Path, report: "Report") -> None:
     whose = "; a type of your own needs --config FILE" if first.outcome == "unknown_type" else ""
     raise UsageError(
         f"{first}{whose}; {total:,} of {report.events:,} events would be refused, so nothing was sent; "
-        f"see all: tallystick check {file}; send them all the same: --force"
+        f"see all: {advice}; send them all the same: --force"
     )
 
 
-def _show_dry_run(report: "Report", *, force: bool, as_json: bool) -> int:
+def _show_dry_run(report: "Report", from_line: int, *, force: bool, as_json: bool) -> int:
     is_refused = bool(report.refused) and not force
     sent = 0 if is_refused else report.events
     if as_json:
@@ -165,7 +172,7 @@ def _show_dry_run(report: "Report", *, force: bool, as_json: bool) -> int:
 
         problems = [problem.as_dict() for problem in report.first]
         typer.echo(orjson.dumps({"would_send": sent, **report.as_dict(), "problems": problems}).decode())
-    else:
+    elif report.events:
         show_problems(report)
         show_rows(report)
         typer.echo(verdict(report) if report.refused else f"{sent:,} events would be sent.")
@@ -173,6 +180,8 @@ def _show_dry_run(report: "Report", *, force: bool, as_json: bool) -> int:
             typer.echo("Nothing would be sent.")
         elif report.refused:
             typer.echo(f"With --force all {sent:,} would be sent.")
+    warn(report)
+    refuse_empty(report.empty, from_line)
     return 2 if is_refused else 0
 
 
@@ -192,7 +201,7 @@ def _show(file: Path, published: "Published", seconds: float, *, as_json: bool) 
             typer.echo(f"{published.messages_stored_before:,} of the messages had been stored before")
     if published.broken_lines:
         print(
-            f"tallystick: {published.broken_lines:,} lines are no JSON objects; they were sent as they are",
+            f"tallystick: {tables.counted(published.broken_lines, 'line')} sent that the daemon refuses as malformed",
             file=sys.stderr,
         )
     if published.oversized_lines:

@@ -3,8 +3,10 @@
 The daemon judges each first; what would be refused again, or changes nothing, is not sent.
 """
 
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -12,15 +14,19 @@ from tallystick import plain_text
 from tallystick.cli import options, tables
 from tallystick.cli.bus import Reach
 from tallystick.cli.choice import Choice, Yes, choosing, confirm
+from tallystick.cli.decide import OPERATOR, Speaker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tallystick.client.client import Client
+    from tallystick.client.exceptions import Repair
     from tallystick.client.repair import Tried
     from tallystick.client.work import WorkItem
 
 TIMEOUT_S = 10.0
+NOTE_BYTES_MAX: Final = 56
+"""What the word for a repair leaves of a reason. Said here once more; a test holds the two together."""
 _SENT: dict[str, str] = {
     "applied": "counted",
     "late": "counted, late",
@@ -34,8 +40,8 @@ _SENT: dict[str, str] = {
 @choosing("REPAIR")
 def repair(  # noqa: PLR0913, PLR0917 (an option each)
     choice: Choice,
-    number: Annotated[
-        int | None,
+    numbers: Annotated[
+        list[int] | None,
         typer.Argument(metavar="[NUMBER]", help="Which exception.", show_default="those that the options say", min=1),
     ] = None,
     changes: Annotated[
@@ -70,6 +76,9 @@ def repair(  # noqa: PLR0913, PLR0917 (an option each)
             help="Publish nothing; show what the daemon says would become of it.",
         ),
     ] = False,
+    note: options.Note = None,
+    person: options.Person = None,
+    operator: options.Operator = OPERATOR,
     yes: Yes = False,
     config: options.Config = None,
     server: options.Server = None,
@@ -79,33 +88,42 @@ def repair(  # noqa: PLR0913, PLR0917 (an option each)
     """Corrects an event that was refused and sends it again under its own key, which resolves its exception.
 
     With --code, sends every event that was refused for it once more, as it was: after a type was added, or a source
-    was registered. The daemon judges each first: what would be refused again is not sent. The key (source, id,
-    sequence) cannot be changed: that would be another event.
+    was registered. The daemon judges each first: what would be refused again is not sent, and what would raise
+    something new is asked about. The key (source, id, sequence) cannot be changed: that would be another event.
+
+    The event speaks for its source. So that the history names you and your reason, the exception is acknowledged first,
+    with "repair" before the note. One that was discarded stays so; its event counts all the same.
 
     Examples:
 
         tallystick exceptions repair 17 --set quantity=12 --dry-run
 
+        tallystick exceptions repair 17 --set quantity=12 --note "counted in dozens"
+
         tallystick exceptions repair 17 --file corrected.json
 
         tallystick exceptions repair --code unknown_type --source wms-east --yes
     """
+    speaker = Speaker.of(operator, person, note, NOTE_BYTES_MAX)
     reach = Reach(config, server, timeout_s)
     code = choice.filters.get("code")
-    if number is None and code is None:
+    if not numbers and code is None:
         raise _misused("give the NUMBER of an exception, or --code for all of one kind")
-    if number is None:
+    if numbers and code is not None:
+        raise _misused("give the NUMBER of an exception or --code for all of one kind, not both")
+    if not numbers:
         if changes or file:
             raise _misused("--set and --file are for one exception; name its NUMBER")
-        reach.run(lambda client: _repair_all(client, choice, kind, dry_run=dry_run, yes=yes, as_json=as_json))
+        reach.run(lambda client: _repair_all(client, choice, kind, speaker, dry_run=dry_run, yes=yes, as_json=as_json))
         return
-    if code is not None:
-        raise _misused("give the NUMBER of an exception, or --code for all of one kind")
+    if len(numbers) > 1:
+        raise _misused("repair takes one NUMBER at a time, or --code for all of one kind")
     if choice.is_given or kind:
         raise _misused("--source, --type and the like go with --code")
     if changes and file:
         raise _misused("give --set or --file, not both")
-    reach.run(lambda client: _repair_one(client, number, changes or [], file, dry_run=dry_run, as_json=as_json))
+    edit = _Edit(changes or [], file)
+    reach.run(lambda client: _repair_one(client, numbers[0], edit, speaker, dry_run=dry_run, yes=yes, as_json=as_json))
 
 
 def _misused(what: str) -> Exception:
@@ -114,56 +132,99 @@ def _misused(what: str) -> Exception:
     return UsageError(f"{what}; see --help")
 
 
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """What is to become of the original."""
+
+    changes: "Sequence[str]"
+    file: Path | None
+
+    def of(self, item: "WorkItem") -> bytes:
+        """The event to send. Raises UsageError."""
+        from tallystick.client import repair as repairs
+        from tallystick.errors import UsageError
+
+        if self.file is None:
+            return repairs.edited(item, self.changes) if self.changes else repairs.unchanged(item)
+        try:
+            return repairs.replaced(item, self.file.read_bytes())
+        except OSError as error:
+            raise UsageError(f"{self.file}: {error.strerror}") from error
+
+
 async def _repair_one(
-    client: "Client", number: int, changes: "Sequence[str]", file: Path | None, *, dry_run: bool, as_json: bool
+    client: "Client", number: int, edit: _Edit, speaker: Speaker, *, dry_run: bool, yes: bool, as_json: bool
 ) -> None:
-    from tallystick import exact_json
     from tallystick.client import repair as repairs
-    from tallystick.client.verbs import already
-    from tallystick.client.work import sentence
+    from tallystick.client.verbs import DECIDABLE, already
     from tallystick.errors import OperationError, UsageError
 
     item = await client.exceptions.show(number)
     if item is None:
         raise UsageError(f"there is no exception {number}; see: tallystick exceptions list")
-    if file is not None:
-        try:
-            event = repairs.replaced(item, file.read_bytes())
-        except OSError as error:
-            raise UsageError(f"{file}: {error.strerror}") from error
-    else:
-        event = repairs.edited(item, changes) if changes else repairs.unchanged(item)
-    ((tried,), answer) = await repairs.try_out(client, [(item, event)])
+    await client.exceptions.check_speaker(speaker.operator)
+    ((tried,), answer) = await repairs.try_out(client, [(item, edit.of(item))])
     if dry_run:
         _show_tried([tried], answer, as_json=as_json)
         return
-    if (told := already("resolve", item)) is not None:
-        raise OperationError(told.words[:-1])
+    if (told := already("resolve", item)) is not None and not tried.is_sent:
+        raise OperationError(told.words.removesuffix("."))
     if not tried.is_taken:
-        same = "" if changes or file else "; change it with --set or --file"
+        same = "" if edit.changes or edit.file else "; change it with --set or --file"
         raise OperationError(f"not sent, because it would be refused again as {tried.why}{same}")
-    sent = await client.exceptions.send_again(item, event)
-    sequence, now, taken = sent.sequence, sent.item, sent.is_taken
+    # What waits for a decision has changed nothing, and somebody will look at it anyway.
+    raises = [f"{one['code']} ({one['cause']})" for one in answer["exceptions"] if one["code"] not in DECIDABLE]
+    if harm := [f"it would raise {', '.join(raises)}"] * bool(raises) + repairs.deeper(answer):
+        if not as_json:
+            _show_positions(answer)
+        confirm(f"send it, though {' and '.join(harm)}", yes=yes)
+    _tell(item, await client.exceptions.send_again(tried, speaker.words, answer["exceptions"]), as_json=as_json)
+
+
+def _tell(item: "WorkItem", sent: "Repair", *, as_json: bool) -> None:
+    """What became of it. Raises OperationError where it was refused again."""
+    from tallystick import exact_json
+    from tallystick.client.work import sentence
+    from tallystick.errors import OperationError
+
+    number, now = item.number, sent.item
     outcome = str(sent.outcome) if sent.outcome is not None else None
     state = now.state if now is not None else "gone"
     if as_json:
-        answer = {"number": number, "sequence": sequence, "outcome": outcome, "state": state}
-        typer.echo(exact_json.dumps(answer).decode())
-    elif taken:
-        typer.echo(f"Sent as message {sequence}: {_SENT.get(outcome or '', outcome)}. Exception {number} is {state}.")
-    if not taken:
+        answer: dict[str, Any] = {"number": number, "sequence": sent.sequence, "outcome": outcome, "state": state}
+        raised = [{"number": one.number, "code": one.code, "cause": one.cause} for one in sent.raised]
+        typer.echo(exact_json.dumps(answer | {"raised": raised}).decode())
+    elif sent.is_taken:
+        what = _SENT.get(outcome or "", outcome)
+        typer.echo(f"Sent as message {sent.sequence}: {what}. Exception {number} is {state}.")
+        for one in sent.raised:
+            typer.echo(plain_text.printable(f"It raised {one.code} (exception {one.number}). {sentence(one.cause)}"))
+        if now is not None and now.is_unresolved and None in (item.source, item.id):
+            typer.echo(
+                f"Which event exception {number} is about could not be read, so it does not settle itself. "
+                f"If it was this one: tallystick exceptions resolve {number}"
+            )
+    if not sent.is_taken:
         why = sentence(now.cause) if now is not None else ""
-        raise OperationError(f"sent as message {sequence}, and refused again. {why}".rstrip("."))
+        raise OperationError(f"sent as message {sent.sequence}, and refused again. {why}".rstrip("."))
 
 
 async def _repair_all(
-    client: "Client", choice: Choice, kind: str | None, *, dry_run: bool, yes: bool, as_json: bool
+    client: "Client",
+    choice: Choice,
+    kind: str | None,
+    speaker: Speaker,
+    *,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     from tallystick import exact_json
     from tallystick.client import repair as repairs
     from tallystick.errors import OperationError, UsageError
 
     code = choice.filters.get("code")
+    await client.exceptions.check_speaker(speaker.operator)
     found = await choice.items(client, events=True)
     if code not in repairs.REPEATABLE:
         raise _misused(
@@ -174,8 +235,9 @@ async def _repair_all(
     if not chosen:
         raise UsageError(f"there is nothing to repair{choice.in_words()}{f', type {kind}' if kind else ''}")
     tried, answers = await _try_all(client, whole)
+    raises = _raises(answers)
     if not as_json or dry_run:
-        _show_causes(tried, len(chosen) - len(whole), as_json=as_json)
+        _show_causes(tried, len(chosen) - len(whole), raises, as_json=as_json)
     if dry_run:
         if not as_json:
             for answer in answers:
@@ -185,7 +247,9 @@ async def _repair_all(
     left = len(chosen) - len(good)
     if not good:
         raise OperationError(f"nothing was sent: {_reasons(tried, len(chosen) - len(whole))}")
-    confirm(f"send {tables.counted(len(good), 'event')} again", yes=yes)
+    new = "".join(f", which raises {', '.join(raises)}" for _ in raises[:1])
+    confirm(f"send {tables.counted(len(good), 'event')} again{new}", yes=yes)
+    await client.exceptions.say_repaired([one.item for one in good], speaker.words)
     last = max(await client.put_all(one.event for one in good))
     await client.until_applied(last)
     meant = {one.item.number for one in good}
@@ -226,7 +290,16 @@ def _reasons(tried: "Sequence[Tried]", cut: int) -> str:
     return "; ".join(said)
 
 
-def _show_causes(tried: "Sequence[Tried]", cut: int, *, as_json: bool) -> None:
+def _raises(answers: "Sequence[Any]") -> list[str]:
+    """What the events would raise, or make worse, by code: `negative_stock (3)`."""
+    from tallystick.client.repair import deeper
+
+    counts = Counter(one["code"] for answer in answers for one in answer["exceptions"])
+    counts["negative_stock"] += sum(len(deeper(answer)) for answer in answers)
+    return [f"{code} ({count:,})" for code, count in counts.items() if count]
+
+
+def _show_causes(tried: "Sequence[Tried]", cut: int, raises: "Sequence[str]", *, as_json: bool) -> None:
     """What would become of the events, counted by outcome and reason."""
     from tallystick import exact_json
 
@@ -245,6 +318,8 @@ def _show_causes(tried: "Sequence[Tried]", cut: int, *, as_json: bool) -> None:
     for (outcome, why), count in sorted(counts.items(), key=lambda row: -row[1]):
         table.add_row(f"{count:,}", outcome, "yes" if outcome in _SENT else "no", tables.plain(why))
     tables.show(table)
+    if raises:
+        typer.echo(f"They would raise {', '.join(raises)}.")
 
 
 def _show_tried(tried: "Sequence[Tried]", answer: Any, *, as_json: bool) -> None:

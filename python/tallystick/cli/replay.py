@@ -4,13 +4,17 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from tallystick.cli import options, tables
-from tallystick.cli.maps import load_map
+from tallystick.cli.check import refuse_empty
+from tallystick.cli.maps import advised, load_map
 from tallystick.cli.progress import byte_progress
+
+if TYPE_CHECKING:
+    from tallystick.files.replay import Replayed
 
 _CORES: Final = min(os.cpu_count() or 1, 16)
 
@@ -115,22 +119,46 @@ def replay(  # noqa: PLR0913, PLR0917 (an option each)
         import orjson
 
         typer.echo(orjson.dumps(replayed.as_dict()).decode())
-    else:
-        summary = replayed.as_dict()
-        typer.echo(f"{replayed.events:,} events in {seconds:.2f} s, {replayed.events / seconds:,.0f} a second")
-        for name, count in replayed.engine.outcome_totals().items():
-            if count:
-                typer.echo(f"  {count:>14,}  {name}")
-        typer.echo(f"{tables.counted(len(replayed.engine), 'position')}, state hash {summary['state_hash']}")
-        if reference and replayed.difference is None:
-            typer.echo("The reference agrees on every outcome, every balance and the state hash.")
+    elif replayed.events:
+        _show(replayed, seconds, by_reference=reference, has_exceptions=exceptions is not None)
     if replayed.broken:
         totals = replayed.engine.outcome_totals()
         more = totals.get("malformed", 0) + totals.get("too_large", 0) - len(replayed.broken)
         others = f" and {more:,} more" if more > 0 else ""
         print(
-            f"tallystick: {', '.join(replayed.broken)}{others}: no event; tallystick check FILE says why",
+            f"tallystick: {', '.join(replayed.broken)}{others}: no event; "
+            f"{advised('check', files, config, mapping)} says why",
             file=sys.stderr,
         )
+    refuse_empty(replayed.empty)
     if replayed.difference is not None:
         raise OperationError(f"engine and reference disagree: {replayed.difference}; please report it with the input")
+
+
+def _show(replayed: "Replayed", seconds: float, *, by_reference: bool, has_exceptions: bool) -> None:
+    typer.echo(f"{replayed.events:,} events in {seconds:.2f} s, {replayed.events / seconds:,.0f} a second")
+    for name, count in replayed.engine.outcome_totals().items():
+        if count:
+            typer.echo(f"  {count:>14,}  {name}")
+    typer.echo(f"{tables.counted(len(replayed.engine), 'position')}, state hash {replayed.engine.state_hash()}")
+    _show_refusals(replayed, has_exceptions=has_exceptions)
+    if by_reference and replayed.difference is None:
+        typer.echo("The reference agrees on every outcome, every balance and the state hash.")
+
+
+def _show_refusals(replayed: "Replayed", *, has_exceptions: bool) -> None:
+    """Says why most of the refused events were: a file of which nothing counts is wrong in one place as a rule."""
+    from tallystick.outcome import Outcome
+
+    totals = replayed.engine.outcome_totals()
+    refused = {name: count for name, count in totals.items() if count and Outcome[name.upper()].is_refusal}
+    if not refused:
+        return
+    most = max(refused, key=refused.__getitem__)
+    # Lines that are no events are named elsewhere, with the command that says why.
+    first = [] if most == str(Outcome.MALFORMED) else replayed.engine.exceptions(code=most, limit=1)
+    said = "".join(f", the first: {item['cause']}" for item in first)
+    more = "" if has_exceptions else "; each with its cause and cure: --exceptions OUT"
+    typer.echo(
+        f"{tables.counted(sum(refused.values()), 'event')} refused, most as {most} ({refused[most]:,}){said}{more}"
+    )

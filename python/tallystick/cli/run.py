@@ -71,7 +71,7 @@ def run(
         records.show([asdict(report)])
         return 0
     typer.echo(
-        f"stopped cleanly at log sequence {report.sequence:,}: {report.events_total:,} events, "
+        f"stopped cleanly at log sequence {report.sequence:,}: {tables.counted(report.events_total, 'event')}, "
         f"{tables.counted(report.positions, 'position')}, state hash {report.state_hash}"
     )
     return 0

@@ -5,6 +5,7 @@ answered by the log all the same.
 """
 
 import re
+import shlex
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -42,18 +43,31 @@ def check(asked: Mapping[str, Any]) -> None:
             raise UsageError(f"{name}: {text!r} is no text; give one")
         if text is not None and not (0 < len(text.encode("utf-8", "surrogatepass")) <= most and text.isprintable()):
             raise UsageError(f"{name}: {text[:70]!r} is no name; give 1 to {most} bytes that can be printed")
-    if (quantity := asked.get("quantity")) is not None:
-        try:
-            thousandths = to_thousandths(quantity)
-        except ValueError as error:
-            raise UsageError(f"quantity: {error}") from error
-        if not 0 < thousandths <= 10**15:
-            raise UsageError(f"quantity: {quantity} cannot be held; give more than zero, and 10^12 at most")
+    for quantity in (asked.get("quantity"), *(asked.get("quantities") or ())):
+        _check_quantity(quantity)
     due, ttl = asked.get("due"), asked.get("ttl")
-    if due is not None and day_of(due) is None:
-        raise UsageError(f"due: {due} is no day; give 2026-12-01, or 2026-12-01T08:00:00Z")
-    if ttl is not None and (_TTL.fullmatch(ttl) is None or not ttl.strip("0msdh")):
-        raise UsageError(f"ttl: {ttl} is no time to hold it; give 90s, 15m, 2h, 1d or none")
+    if due is not None and (not isinstance(due, str) or day_of(due) is None):
+        raise UsageError(f"due: {_shown(due)} is no day; give 2026-12-01, or 2026-12-01T08:00:00Z")
+    if ttl is not None and (not isinstance(ttl, str) or _TTL.fullmatch(ttl) is None or not ttl.strip("0msdh")):
+        raise UsageError(f"ttl: {_shown(ttl)} is no time to hold it; give 90s, 15m, 2h, 1d or none")
+
+
+def _check_quantity(quantity: Any) -> None:
+    if quantity is None:
+        return
+    try:
+        thousandths = to_thousandths(quantity)
+    except ValueError as error:
+        raise UsageError(f"quantity: {error}") from error
+    except TypeError as error:
+        raise TypeError(f"quantity: {error}") from error
+    if not 0 < thousandths <= 10**15:
+        raise UsageError(f"quantity: {quantity} cannot be held; give more than zero, and 10^12 at most")
+
+
+def _shown(value: Any) -> str:
+    """A text as it is, and of anything else what it is: the number 30 is not the text `30s`."""
+    return value if isinstance(value, str) else f"{value!r} ({type(value).__name__})"
 
 
 def day_of(due: str) -> date | None:
@@ -70,6 +84,15 @@ def day_of(due: str) -> date | None:
         return None
 
 
+def is_time(text: str) -> bool:
+    """Whether it is a time with a zone, as an event's time must be.
+
+    >>> is_time("2026-12-01T08:00:00+01:00"), is_time("2026-12-01")
+    (True, False)
+    """
+    return len(text) > len("2026-12-01") and day_of(text) is not None
+
+
 async def check_place(client: "Wire", asked: Mapping[str, Any]) -> None:
     """Raises UsageError for a place that was never heard of, or a day that lies beyond the horizon."""
     place = {name: asked[name] for name in ("sku", "location", "group", "due") if asked.get(name) is not None}
@@ -79,7 +102,8 @@ async def check_place(client: "Wire", asked: Mapping[str, Any]) -> None:
         raise UsageError(f"--group: there is no group {asked['group']}")
     if answer.get("known") is False:
         where = f"in group {asked['group']}" if asked.get("group") else f"at {asked['location']}"
-        raise UsageError(f"nothing was ever heard of {asked['sku']} {where}; see: tallystick atp {asked['sku']}")
+        look = f"tallystick atp {shlex.quote(asked['sku'])}"
+        raise UsageError(f"nothing was ever heard of {asked['sku']} {where}; see: {look}")
     day, last = day_of(asked.get("due") or ""), date.fromisoformat(str(answer.get("bucket") or found["bucket"])[:10])
     # Zones move a time by a day at most; what is closer is left to the log.
     if day is not None and day - last > timedelta(days=1):

@@ -202,17 +202,20 @@ class Client(Wire):
     async def publish(self, events: Event | Iterable[Event], *, wait: bool = False) -> list[Stored]:
         """Puts one event or many into the log, each confirmed by the stream, and returns their log sequences, in order.
 
-        With `wait`, also what became of each, once the daemon has applied them all. Whoever does not know whether an
-        event was stored publishes it again: the ledger counts it once by its `source` and `id`. Directives are events,
-        too (`tallystick.void_event` and others). Raises TypeError for a float and PublishError, and as `ask` does.
+        JSON may hold several, as an array or in lines: they are one message, and each has its own place in what is
+        returned. With `wait`, also what became of each, once the daemon has applied them all. Whoever does not know
+        whether an event was stored publishes it again: the ledger counts it once by its `source` and `id`. Directives
+        are events, too (`tallystick.void_event` and others). Raises TypeError for a float and PublishError, and as
+        `ask` does.
         """
         made = _encoded(events)
         sequences = await self.put_all(made)
-        stored = [outcomes.stored(event, sequence) for event, sequence in zip(made, sequences, strict=True)]
+        pairs = [outcomes.stored(event, sequence) for event, sequence in zip(made, sequences, strict=True)]
+        stored = [one for several in pairs for one, _ in several]
         if not wait or not stored:
             return stored
         await self.until_applied(max(sequences))
-        return await outcomes.known(self, stored, made)
+        return await outcomes.known(self, stored, [event for several in pairs for _, event in several])
 
     async def request(self, kind: RequestKind, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Sends a request, under a new id if it has none, and returns the engine's answer.

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from tallystick.client.history import Deed
 
 _TAKEN: Final = ("applied", "absorbed")
+_REPAIR: Final = "repair"
+"""What the log says of whoever is about to send an event again, with the reason behind it."""
+REPAIR_REASON_BYTES_MAX: Final = directives.REASON_BYTES_MAX - len(f"{_REPAIR}: ")
 
 
 class Filters(TypedDict, total=False):
@@ -75,6 +78,8 @@ class Repair:
     """None if it was refused again in its form: then `item` says why."""
     item: WorkItem | None
     """The exception as it is now."""
+    raised: tuple[WorkItem, ...] = ()
+    """What is out of order because of it, and was not before."""
 
     @property
     def is_taken(self) -> bool:
@@ -85,6 +90,20 @@ class Repair:
 # Inside the class, `list` is the method.
 Items = list[WorkItem]
 Decisions = list[Decision]
+
+
+def _words(speaker: Speaker, reason_bytes_max: int) -> dict[str, str]:
+    """Why and who, as a directive takes it. Raises UsageError for what is too long."""
+    found: dict[str, str] = {}
+    for name, text, most in (
+        ("reason", speaker.get("reason"), reason_bytes_max),
+        ("person", speaker.get("person"), directives.REASON_BYTES_MAX),
+    ):
+        if text is not None and len(text.encode()) > most:
+            raise UsageError(f"{name}: it has more than {most} bytes; say it shorter")
+        if text:
+            found[name] = text
+    return found
 
 
 class Exceptions:
@@ -176,29 +195,56 @@ class Exceptions:
         (decision,) = await self._decide("assign", [number], speaker, team)
         return decision
 
-    async def repair(self, number: int, changes: Mapping[str, Any] | None = None) -> Repair:
+    async def repair(self, number: int, changes: Mapping[str, Any] | None = None, **speaker: Unpack[Speaker]) -> Repair:
         """Sends the original again under its own key, with fields of other values; None takes a field away.
 
         The daemon judges it first. Raises OperationError, and sends nothing, where it would be refused again or nothing
         is out of order any more; UsageError for a change that would make another event of it.
         """
+        await self.check_speaker(speaker.get("operator", directives.OPERATOR))
         item = verbs.check("repair", number, await self.show(number))
         said = [f"{name}={'' if value is None else value}" for name, value in (changes or {}).items()]
         event = repairs.edited(item, said) if said else repairs.unchanged(item)
-        ((tried,), _) = await repairs.try_out(self._wire, [(item, event)])
-        if (told := verbs.already("resolve", item)) is not None:
-            raise OperationError(told.words[:-1])
+        ((tried,), answer) = await repairs.try_out(self._wire, [(item, event)])
+        if (told := verbs.already("resolve", item)) is not None and not tried.is_sent:
+            raise OperationError(told.words.removesuffix("."))
         if not tried.is_taken:
             raise OperationError(f"not sent, because it would be refused again as {tried.why}")
-        return await self.send_again(item, event)
+        return await self.send_again(tried, speaker, answer["exceptions"])
 
-    async def send_again(self, item: WorkItem, event: bytes) -> Repair:
-        """Sends an event in place of an exception's original, and waits until it is applied."""
-        sequence = await self._wire.put(event)
+    async def send_again(
+        self, tried: repairs.Tried, speaker: Speaker, raises: Sequence[Mapping[str, Any]] = ()
+    ) -> Repair:
+        """Sends an event in place of an exception's original, and waits until it is applied.
+
+        `raises` is what the dry run said that it would raise.
+        """
+        await self.say_repaired([tried.item], speaker)
+        sequence = await self._wire.put(tried.event)
         await self._wire.until_applied(sequence)
-        now = await self.show(item.number)
-        (outcome,) = await self._wire.answers([repairs.key_of(event)])
-        return Repair(item.number, sequence, Outcome[outcome.upper()] if outcome is not None else None, now)
+        now = await self.show(tried.item.number)
+        (outcome,) = await self._wire.answers([repairs.key_of(tried.event)])
+        known = Outcome[outcome.upper()] if outcome is not None else None
+        return Repair(tried.item.number, sequence, known, now, await self._raised(raises))
+
+    async def say_repaired(self, meant: Sequence[WorkItem], speaker: Speaker) -> None:
+        """Says who is about to repair exceptions, and why: what is sent again then has the words of its source alone.
+
+        Raises UsageError for a reason or a name that is too long.
+        """
+        words = _words(speaker, REPAIR_REASON_BYTES_MAX)
+        words["reason"] = f"{_REPAIR}: {words['reason']}" if "reason" in words else _REPAIR
+        operator = speaker.get("operator", directives.OPERATOR)
+        open_ones = [item.number for item in meant if item.is_unresolved]
+        await self._wire.put_all(directives.acknowledge(number, source=operator, **words) for number in open_ones)
+
+    async def _raised(self, told: Sequence[Mapping[str, Any]]) -> tuple[WorkItem, ...]:
+        """The exceptions that a dry run told of, as they are now, with their numbers."""
+        found: list[WorkItem] = []
+        for one in told:
+            filters: Filters = {"code": one["code"], "sku": one.get("sku"), "location": one.get("location")}
+            found += [item async for item in self.each(**filters) if item.subject == one["subject"]]
+        return tuple(found)
 
     async def check_speaker(self, operator: str, team: str | None = None) -> None:
         """Raises UsageError for an operator, or a team, that the daemon's configuration does not name."""
@@ -212,7 +258,7 @@ class Exceptions:
         """Says the same about each of some exceptions that were looked at, and what became of it."""
         build, words = getattr(directives, what), () if team is None else (team,)
         operator = speaker.get("operator", directives.OPERATOR)
-        said = {name: text for name, text in speaker.items() if name != "operator" and text is not None}
+        said = _words(speaker, directives.REASON_BYTES_MAX)
         known = {item.number: verbs.already(what, item, team) for item in meant}
         ids = {item.number: str(uuid.uuid4()) for item in meant if known[item.number] is None}
         made = [build(number, *words, source=operator, directive_id=one, **said) for number, one in ids.items()]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from tallystick import exact_json
 from tallystick.bus import questions
 from tallystick.client.repair import key_of
 from tallystick.client.work import WorkItem
@@ -33,6 +34,8 @@ class Stored:
     """Of a refusal: why."""
     exception: int | None = None
     """Of a refusal: under which number it is worked on."""
+    index: int = 0
+    """Its place in the message, where that has several."""
 
 
 def as_bytes(event: Any, place: int, encode: Callable[[Any, int], bytes]) -> bytes:
@@ -42,9 +45,30 @@ def as_bytes(event: Any, place: int, encode: Callable[[Any, int], bytes]) -> byt
     return event if isinstance(event, bytes) else encode(event, place)
 
 
-def stored(event: bytes, sequence: int) -> Stored:
-    """Returns what is known of an event once the stream has confirmed it."""
-    return Stored(sequence, *key_of(event))
+def stored(message: bytes, sequence: int) -> list[tuple[Stored, bytes]]:
+    """Returns what is known of each event of a message once the stream has confirmed it, with its bytes."""
+    from tallystick.files.elements import elements
+
+    found = dict(elements(message))
+    count = _count(message, len(found))
+    if count == 1:
+        # As it was sent: two of a member are one to whoever writes it anew.
+        return [(Stored(sequence, *key_of(message)), message)]
+    parts = [exact_json.dumps(found[index]) if index in found else b"" for index in range(count)]
+    return [(Stored(sequence, *key_of(part), index=index), part) for index, part in enumerate(parts)]
+
+
+def _count(message: bytes, readable: int) -> int:
+    """How many events a message has: one, or those of an array, of lines, or of columns."""
+    try:
+        whole = exact_json.loads(message)
+    except ValueError:
+        try:
+            lines = message.decode().splitlines()
+        except UnicodeDecodeError:
+            return max(readable, 1)
+        return sum(not line.isspace() and line != "" for line in lines) if readable else 1
+    return max(len(whole), 1) if isinstance(whole, list) else 1
 
 
 async def known(wire: "Wire", events: Sequence[Stored], sent: Sequence[bytes]) -> list[Stored]:
@@ -64,7 +88,7 @@ async def known(wire: "Wire", events: Sequence[Stored], sent: Sequence[bytes]) -
         elif answer is not None:
             found.append(replace(one, outcome=Outcome[answer.upper()]))
         else:
-            item = refusals.get(key) if all(key) else refusals.get(("", str(one.sequence)))
+            item = refusals.get(key) if all(key) else refusals.get(("", f"{one.sequence}:{one.index}"))
             found.append(one if item is None else _refused(one, item))
     return found
 
@@ -87,7 +111,7 @@ async def _refusals(wire: "Wire", sources: Iterable[str], code: str | None) -> d
             for item in items:
                 after = item.number
                 is_named = item.source is not None and item.id is not None
-                key = (str(item.source), str(item.id)) if is_named else ("", str(item.sequence))
+                key = (str(item.source), str(item.id)) if is_named else ("", item.place)
                 if item.outcome is not None or item.code.upper() in Outcome.__members__:
                     found[key] = item
             more = bool(page["more"] and items)

@@ -4,6 +4,7 @@ What it may not change is what the event is known by: source, id and sequence. A
 be counted beside the first one instead of in its place; that is a new event, and not made here.
 """
 
+import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
 from tallystick import exact_json
+from tallystick.client import asked
 from tallystick.client.work import WorkItem
 from tallystick.errors import UsageError
 
@@ -59,6 +61,14 @@ class Tried:
         return self.outcome in TAKEN
 
     @property
+    def is_sent(self) -> bool:
+        """Whether it is worth sending: it would be taken, and nobody has settled its exception in another way.
+
+        A refusal that was discarded, or resolved by hand, has an event that never counted: it may be sent after all.
+        """
+        return self.is_taken and (self.item.is_unresolved or self.item.code in REPEATABLE)
+
+    @property
     def why(self) -> str:
         """Why not: outcome and cause."""
         if self.outcome == "duplicate":
@@ -90,6 +100,22 @@ async def try_out(client: "Wire", batch: Sequence[tuple[WorkItem, bytes]]) -> tu
         row = next(rows) if _is_object(event) else {"outcome": "malformed", "cause": "it is no JSON object"}
         tried.append(Tried(item, event, row["outcome"], row.get("cause")))
     return tried, answer
+
+
+def deeper(answer: Mapping[str, Any]) -> list[str]:
+    """Returns the positions that a dry run takes further below zero, in words: what is raised already says nothing new.
+
+    >>> rows = [{"sku": "A", "location": "L", "before": {"on_hand": -1}, "after": {"on_hand": -9}}]
+    >>> deeper({"positions": rows, "exceptions": []})
+    ['A@L would fall from -1 to -9']
+    """
+    new = {(one.get("sku"), one.get("location")) for one in answer["exceptions"] if one["code"] == "negative_stock"}
+    found = []
+    for row in answer["positions"]:
+        before, after = (row.get("before") or {}).get("on_hand", 0), row["after"].get("on_hand", 0)
+        if after < min(before, 0) and (row["sku"], row["location"]) not in new:
+            found.append(f"{row['sku']}@{row['location']} would fall from {before} to {after}")
+    return found
 
 
 def together(batch: Iterable[tuple[WorkItem, bytes]]) -> Iterator[list[tuple[WorkItem, bytes]]]:
@@ -199,6 +225,8 @@ def _set(event: dict[str, Any], change: str) -> None:
     name, separator, text = change.partition("=")
     if not separator or not _NAME.fullmatch(name) or name == "data":
         raise UsageError(f"{change!r} is no change; write field=value, or field= to take it away")
+    if text:
+        _check_name(name)
     data = event.get("data")
     # A new field goes where the event has its others: under `data` if there is one, unless it is an attribute.
     inside = isinstance(data, dict) and (name in data or (name not in _ENVELOPE and name not in event))
@@ -209,8 +237,23 @@ def _set(event: dict[str, Any], change: str) -> None:
     place[name] = _value(name, text)
 
 
+def _check_name(name: str) -> None:
+    """Raises UsageError for a field that events do not have: it would be left out in silence."""
+    from tallystick.files.event_schema import field_names
+
+    names = field_names()
+    if name not in names:
+        near = difflib.get_close_matches(name, names, 1)
+        meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+        raise UsageError(f"{name} is no field of an event; {meant}")
+
+
 def _value(name: str, text: str) -> Any:
     """Returns the value in the form that the contract has for the field: a number only where it asks for one."""
+    if name == "time" and not asked.is_time(text):
+        raise UsageError(f"time: {text} is no time with a zone; give 2026-12-01T08:00:00Z")
+    if name == "due":
+        asked.check({"due": text})
     try:
         value: Any = Decimal(text) if name == "quantity" else int(text) if name in _INTEGERS else text
     except (InvalidOperation, ValueError):

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from tallystick import exact_json
+from tallystick.client.repair import REPEATABLE
 from tallystick.client.work import WorkItem, sentence
 from tallystick.errors import UsageError
 
 DECIDABLE: Final = ("pending_approval", "mass_change")
 """Codes under which something waits for a decision."""
 DECISIONS: Final = {"approve": "granted", "deny": "denied"}
-_DONE: Final = {
+DONE: Final = {
     "acknowledge": "acknowledged",
     "resolve": "resolved",
     "discard": "discarded",
@@ -49,11 +50,21 @@ def already(what: str, item: WorkItem, team: str | None = None) -> Told | None:
     elif what in DECISIONS:
         is_so = item.moved_by == DECISIONS[what] and not item.is_unresolved
     else:
-        is_so = item.state == _DONE[what]
+        is_so = item.state == DONE[what]
     if item.is_unresolved and not is_so:
         return None
     now = _state(item) if what != "assign" or not is_so else f"assigned to {team}"
-    return Told(f"Exception {item.number} was {now} already{_by(item)}; nothing changed.", is_so)
+    words = f"Exception {item.number} was {now} already{_by(item)}; nothing changed."
+    if item.state == "discarded" and not is_so:
+        words += f" It is not opened again{way_back(item)}"
+    return Told(words, is_so)
+
+
+def way_back(item: WorkItem) -> str:
+    """What can be done after all about an exception that was discarded."""
+    if item.code in REPEATABLE:
+        return f"; to count its event after all: tallystick exceptions repair {item.number}"
+    return "; what goes wrong anew gets an exception of its own."
 
 
 def done(what: str, item: WorkItem, now: WorkItem | None, outcome: str | None, cause: str | None) -> Told:
@@ -62,11 +73,11 @@ def done(what: str, item: WorkItem, now: WorkItem | None, outcome: str | None, c
     if outcome == "unknown_reference" or outcome is None:
         if now is not None and (meanwhile := already(what, now, item.owner)) is not None and what != "assign":
             return Told(meanwhile.words.replace(" already", " meanwhile", 1), meanwhile.holds)
-        return Told(f"{name} was not {_DONE[what]}: {cause or 'the daemon does not say why'}", False)
+        return Told(f"{name} was not {DONE[what]}: {cause or 'the daemon does not say why'}", False)
     if what == "assign":
         return Told(f"{name} assigned to {now.owner if now is not None else 'another team'}.", True)
     if what not in DECISIONS:
-        return Told(f"{name} {_DONE[what]}.", True)
+        return Told(f"{name} {DONE[what]}.", True)
     thing = _thing(item)
     if what == "deny":
         return Told(f"{name} denied; {thing} was dropped.", True)
@@ -90,7 +101,7 @@ def _thing(item: WorkItem) -> str:
 
 
 def _state(item: WorkItem) -> str:
-    by_decision = {moved: _DONE[what] for what, moved in DECISIONS.items()}
+    by_decision = {moved: DONE[what] for what, moved in DECISIONS.items()}
     return by_decision.get(item.moved_by or "", item.state)
 
 

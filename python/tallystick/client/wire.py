@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from tallystick import exact_json
 from tallystick.bus import questions
 from tallystick.bus.connection import denial
-from tallystick.errors import BusError, NoAnswer, NoDaemon, OperationError, PublishError, StreamError, UsageError
+from tallystick.errors import (
+    BusError,
+    ConfigurationError,
+    NoAnswer,
+    NoDaemon,
+    OperationError,
+    PublishError,
+    StreamError,
+    UsageError,
+)
 from tallystick.subjects import event_subject, subject_of_event
 
 if TYPE_CHECKING:
@@ -48,10 +57,13 @@ class Wire:
         **nats: str | float | Path,
     ) -> None:
         """Reads the settings, and connects to nobody yet. Raises ConfigurationError."""
-        from tallystick import config as configuration
-
+        seconds: object = timeout_s
+        if not isinstance(seconds, int | float) or not seconds > 0:
+            raise ConfigurationError(f"timeout_s = {timeout_s!r} does not do; give seconds, more than zero")
         if config is None or isinstance(config, str | Path):
-            config = configuration.load(None if config is None else Path(config), nats={"url": url, **nats})
+            config = _settings(None if config is None else Path(config), {"url": url, **nats})
+        elif nats:
+            raise ConfigurationError(f"{next(iter(nats))} goes with a file; a Config has its own [nats]")
         elif url is not None:
             config = replace(config, nats=replace(config.nats, url=url))
         self.settings = config
@@ -269,6 +281,29 @@ class Wire:
     def _server(self) -> str:
         url = self._connection.connected_url if self._connection is not None else None
         return url.netloc.rpartition("@")[2] if url else self.settings.nats.shown
+
+
+def _settings(path: Path | None, given: Mapping[str, Any]) -> "Config":
+    """The configuration with what a caller gives of [nats]. Raises ConfigurationError, which names what was given."""
+    from dataclasses import fields
+
+    from tallystick import config as configuration
+    from tallystick.config_engine import variable
+    from tallystick.config_text import did_you_mean
+
+    names = {one.name for one in fields(configuration.Nats)} | {"config", "timeout_s"}
+    if unknown := [name for name in given if name not in names]:
+        raise ConfigurationError(f'a client has no setting "{unknown[0]}"; {did_you_mean(unknown[0], names)}')
+    try:
+        return configuration.load(path, nats=given)
+    except ConfigurationError as error:
+        said = [name for name, value in given.items() if value is not None]
+        words, place = str(error), "environment: "
+        for name in said:  # What was said here stands in no environment.
+            words = words.removeprefix(f"{place}{variable('nats', name)}: ")
+        if said and not words.startswith(f"{place}TALLYSTICK_"):
+            words = words.removeprefix(place)
+        raise ConfigurationError(words) from error
 
 
 def check_process(process: int | None) -> None:

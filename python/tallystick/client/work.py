@@ -1,6 +1,7 @@
 """Work: exceptions as items that people work on (docs/truth.md §7), read from what the engine says of them."""
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
@@ -105,6 +106,8 @@ class WorkItem:
     """… and what is, or would be."""
     at_stake: Decimal | int | None = None
     """Units that it is about: what is missing, what would change, or what was sent."""
+    waiting: int | None = None
+    """Events that wait for its decision, where it is one for many."""
     value: Decimal | int | None = None
     """What these cost, where the item has a unit cost."""
     versions: tuple[Mapping[str, str], ...] = ()
@@ -140,7 +143,8 @@ class WorkItem:
             "LOCATION": self.location,
             "DOCUMENT": self.document,
         }
-        text = _PLACE.sub(lambda found: known[found[0]] or found[0], self.cure)
+        # What a name has of blanks and signs, a shell must not take for its own.
+        text = _PLACE.sub(lambda found: shlex.quote(known[found[0]] or found[0]), self.cure)
         # Many end with a command, which a full stop would spoil.
         return text[:1].upper() + text[1:]
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from tallystick.bus.connection import closed_for_good, denial, take_denial
 from tallystick.bus.jetstream import ApiError, JetStream, StreamInfo
 from tallystick.daemon.blockages import Blockages
+from tallystick.daemon.kept import Kept
 from tallystick.daemon.outputs import (
     NOTHING_STORED,
     Beginning,
@@ -74,9 +75,7 @@ class OutputStream:
         self._resend = resend
         self._blockages = blockages or Blockages()
         self._epoch = 0
-        self._seen = 0
-        """The last message at the last look, and when it was new."""
-        self._seen_at = 0.0
+        self._kept = Kept()
         self._base = 0
         """Stream sequence before the first message that is being sent."""
         self._reconnects = 0
@@ -119,6 +118,8 @@ class OutputStream:
         found = Found(info.created, info.last_sequence, _lost_through(info), last)
         begins = begin(found, self._origin.fingerprint, restored=restored, noted=noted, resend=self._resend)
         self._begin(begins)
+        if not begins.is_cut:  # What is there is to be kept; where it may grow too old, the last of it.
+            self._kept.begin(max(1, info.last_sequence) if info.config.get("max_age") else _lost_through(info) + 1)
         if begins.is_cut:
             _log.warning("%s: some of what was sent is not there; all that stands now is told once more", self.what)
         self._inbox = self._bus.client.new_inbox()
@@ -137,19 +138,19 @@ class OutputStream:
 
     def _begin(self, begins: Beginning) -> None:
         self.position, self._epoch, self.is_cut = begins.position, begins.epoch, begins.is_cut
-        self._seen, self._seen_at = self.last_sequence, time.monotonic()
+        self._kept.begin(self.last_sequence + 1)
 
     async def check_kept(self) -> None:
-        """Looks whether the stream still holds what it held at the last look. Raises OutputCut if it was purged."""
+        """Looks whether the stream still holds what it was sent. Raises OutputCut if it does not."""
+        created, sent = self.created, self.last_sequence
         info = await self._bus.stream(self.stream)
-        if info is None or info.created != self.created:
+        if self.created != created:
+            return  # It was made anew meanwhile, and what was asked is of the old one.
+        if info is None or info.created != created:
             raise OutputCut(self.stream)
-        age_s = int(info.config.get("max_age", 0)) / _NANOSECONDS
-        may_have_expired = age_s and time.monotonic() - self._seen_at > age_s / 2
-        if self._seen and not may_have_expired and _lost_through(info) >= self._seen:
+        if self._kept.has_lost(_lost_through(info), int(info.config.get("max_age", 0)) / _NANOSECONDS):
             raise OutputCut(self.stream)
-        if self.last_sequence > self._seen:
-            self._seen, self._seen_at = self.last_sequence, time.monotonic()
+        self._kept.note(sent)
 
     async def close(self) -> None:
         """Ends the subscription to acks."""

@@ -21,6 +21,7 @@ from tallystick.bus.link import Link
 from tallystick.bus.streams import LogPosition, message_digest
 from tallystick.config import Config
 from tallystick.daemon.blockages import Blockages
+from tallystick.daemon.goodbyes import Goodbyes
 from tallystick.daemon.ingest import PullLimits, PullSource
 from tallystick.daemon.intake import Intake
 from tallystick.daemon.measures import Measures
@@ -33,7 +34,7 @@ from tallystick.daemon.replies import Replies
 from tallystick.daemon.rivals import refuse_rivals
 from tallystick.daemon.saving import WHAT as SNAPSHOTS
 from tallystick.daemon.saving import Saver
-from tallystick.daemon.service import serve
+from tallystick.daemon.service import serve, stop_serving
 from tallystick.daemon.snapshots import Snapshot, SnapshotFolder
 from tallystick.daemon.status import Status, Taken
 from tallystick.daemon.telling import Telling
@@ -79,7 +80,7 @@ class Pipeline:
         self._server = server
         self._stop = stop
         self._worker = Worker()
-        self._closing = contextlib.AsyncExitStack()
+        self._goodbyes = Goodbyes()
         self._intake: Intake
         self._engine: Engine
         self._source: PullSource
@@ -91,7 +92,7 @@ class Pipeline:
         self._link: Link
         self._intake_closed: str | None = None
         """Why nothing can be put into the log."""
-        self._rivals: asyncio.Task[None]
+        self._rivals: asyncio.Task[None] | None = None
         self._bus: JetStream
         self._blockages = Blockages()
         self._saver = Saver(folder, config.snapshots.interval_s, self._blockages)
@@ -137,7 +138,7 @@ class Pipeline:
         """Connects, checks the streams, restores the newest valid snapshot and begins to read."""
         client = await connect(self._config.nats)
         self._link = client.link
-        self._closing.push_async_callback(client.close)
+        self._goodbyes.add(client.close)
         if client.max_payload < MESSAGE_BYTES_MAX:
             raise BusError(f"the server takes messages of {client.max_payload:,} bytes at most; set max_payload to 1MB")
         bus = self._bus = JetStream(client)
@@ -160,19 +161,18 @@ class Pipeline:
         subject = event_subject(self._config)
         ours = (*info.subjects, *events.subjects, settings.availability_subject, settings.exceptions_subject)
         self._replies = Replies(client, (*ours, "tallystick.>"))
-        self._closing.push_async_callback(self._replies.close)
+        self._goodbyes.add(self._replies.close)
         self._intake_closed = closed
         after_s = events.tick_after_s if closed is None else 0
         self._ticker = Ticker(client, subject_of(subject, TICKS), after_s, bus.server_time_ns)
         intake = self._intake = Intake(client, subject, closed)
-        self._closing.push_async_callback(intake.close)
+        self._goodbyes.add(intake.close)
         await intake.open()
         self._is_open = True
         service = await serve(client, self._engine, self._answer_status, settings, intake)
-        self._closing.push_async_callback(_stop_service, service, client)
+        self._goodbyes.add(stop_serving, service, client)
         # Once more: two that started at the same time did not see each other.
         self._rivals = asyncio.create_task(refuse_rivals(client, settings, service.id))
-        self._closing.callback(self._rivals.cancel)
 
     def _restore(self, snapshot: Snapshot | None, info: StreamInfo) -> LogPosition:
         """Makes the engine, from the newest snapshot if there is one, and returns where its log goes on."""
@@ -207,7 +207,7 @@ class Pipeline:
         self._source, self._replay_from = source, position.sequence
         if self._measures is not None:
             self._measures.measure(source.inbox)
-        self._closing.push_async_callback(source.close)
+        self._goodbyes.add(source.close)
         await source.start()
 
     async def _open_publisher(self, bus: JetStream, info: StreamInfo) -> None:
@@ -228,7 +228,7 @@ class Pipeline:
             )
         ]
         self._publisher = Publisher(*streams)
-        self._closing.push_async_callback(self._publisher.close)
+        self._goodbyes.add(self._publisher.close)
         await self._publisher.open(restored=self._sequence, noted=await self._worker.call(self._noted))
         # Outputs may tell only of what the log still holds.
         for stream in streams:
@@ -241,6 +241,7 @@ class Pipeline:
         self._telling = Telling(
             self._engine, self._worker, self._publisher, info.name, settings, self._blockages, make_streams
         )
+        self._goodbyes.add(self._telling.close)
         await self._telling.retell_if_cut()
 
     def _noted(self) -> dict[str, Noted]:
@@ -258,6 +259,11 @@ class Pipeline:
     def is_sound(self) -> bool:
         """Whether the engine found no fault in itself."""
         return not self._worker.has_failed
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stop.is_set()
 
     @property
     def engine(self) -> "Engine | None":
@@ -347,7 +353,7 @@ class Pipeline:
                 await self._apply(until_sequence)
             elif self._ticker.is_time_to_look() and self._source.last_sequence <= self._sequence:
                 await self._ticker.tick_if_overdue(*await self._worker.call(self._due))
-            if self._rivals.done():
+            if self._rivals is not None and self._rivals.done():
                 self._rivals.result()
             if self._measures is not None:
                 self._measures.note_published(self._telling.published_sequence, self._publisher.stored_at)
@@ -484,13 +490,7 @@ class Pipeline:
     async def close(self) -> None:
         """Releases everything, after success and failure alike."""
         await self._saver.close()
-        await self._closing.aclose()
+        if self._rivals is not None:
+            self._rivals.cancel()
+        await self._goodbyes.say()
         self._worker.close()
-
-
-async def _stop_service(service: Any, client: Any) -> None:
-    from nats.errors import Error
-
-    if client.is_connected:
-        with contextlib.suppress(Error):  # The connection may break while it says good-bye.
-            await service.stop()

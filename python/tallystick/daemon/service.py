@@ -87,6 +87,15 @@ async def serve(
     return service
 
 
+async def stop_serving(service: "Service", client: "Client") -> None:
+    """Ends the service. A connection that is gone needs no goodbye."""
+    from nats.errors import Error
+
+    if client.is_connected:
+        with contextlib.suppress(Error):  # The connection may break while it says good-bye.
+            await service.stop()
+
+
 def _promising(client: "Client", engine: "Engine") -> Callable[["Request"], Awaitable[None]]:
     """Returns what answers a question for promises. Its bytes go to the engine as they are: a question may be long."""
 

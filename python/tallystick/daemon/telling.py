@@ -3,6 +3,8 @@
 While nothing gets through, changes of positions are merged into the next flush, and applying goes on.
 """
 
+import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -13,13 +15,15 @@ from tallystick.config import Output
 from tallystick.daemon.blockages import Blockages
 from tallystick.daemon.publish import Publisher
 from tallystick.daemon.worker import Worker
-from tallystick.errors import OutputCut
+from tallystick.errors import OperationError, OutputCut
 
 if TYPE_CHECKING:
     from tallystick._engine import Engine, Flush
 
 CATCH_UP_MS: Final = 1_000
 """Longest time between two flushes, however far ahead the log's end is."""
+LOOK_S: Final = 5.0
+"""Time between two looks at what the streams hold: who purges or deletes one tells nobody."""
 APPLYING: Final = "applying"
 """What is blocked when too much output waits."""
 _log: Final = logging.getLogger(__name__)
@@ -51,6 +55,14 @@ class Telling:
         self._sequence = self._flushed_sequence = worker.sequence
         self._flushed_at = time.monotonic()
         self._held_bytes = 0
+        self._looked_at = time.monotonic()
+        self._look: asyncio.Task[None] | None = None
+
+    async def close(self) -> None:
+        """Ends a look that is under way."""
+        if self._look is not None:
+            self._look.cancel()
+            await asyncio.gather(self._look, return_exceptions=True)
 
     @property
     def published_sequence(self) -> int:
@@ -99,6 +111,7 @@ class Telling:
 
     async def look_after(self) -> None:
         """Raises what the publishing failed with; a stream that lost its messages is told all that stands."""
+        self._look_if_due()
         try:
             self.publisher.check()
         except OutputCut as error:
@@ -106,6 +119,18 @@ class Telling:
             await self._make_streams()
             await self.publisher.restart_cut()
         await self.retell_if_cut()
+
+    def _look_if_due(self) -> None:
+        """Begins to look whether the streams hold what they were sent. What it finds, the next check raises."""
+        is_busy = self._look is not None and not self._look.done()
+        if is_busy or time.monotonic() - self._looked_at < LOOK_S:
+            return
+        self._looked_at = time.monotonic()
+        self._look = asyncio.create_task(self._look_now())
+
+    async def _look_now(self) -> None:
+        with contextlib.suppress(OperationError):
+            await self.publisher.check_kept()
 
     async def settle(self, until: float | None = None) -> bool:
         """Waits as `Publisher.settle` does; what a stream turns out to have lost is told on the way."""

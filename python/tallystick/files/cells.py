@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping as Values
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal, Inexact, InvalidOperation, localcontext
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -11,16 +11,25 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 _PLAIN: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DIGITS: Final = 60
+_YEAR: Final = re.compile(r"%[YyGcx]")
+_CLOCK: Final = re.compile(r"%[HIMSTcXsf]")
+_PROBES: Final = (datetime(2031, 11, 23, 20, 45, 58, tzinfo=UTC), datetime(2026, 3, 2, 9, 5, 7, tzinfo=UTC))
+"""What a format must be able to tell from all other days and hours."""
 
 
 class RowFault(ValueError):
-    """A value that does not fit."""
+    """A row that is no event: a value that does not fit, or too many of them."""
 
-    def __init__(self, column: str, value: str, cure: str) -> None:
-        super().__init__(f"column {column}: {value[:64]!r}: {cure}")
-        self.column = column
-        self.value = value
+    def __init__(self, cause: str, cure: str) -> None:
+        super().__init__(f"{cause}; {cure}")
+        self.cause = cause
         self.cure = cure
+
+    @classmethod
+    def of_value(cls, column: str, value: str, said: str) -> "RowFault":
+        """Of a value: what is wrong with it and, behind a semicolon, how to mend it."""
+        cause, _, cure = said.partition("; ")
+        return cls(f"column {column}: {value[:64]!r}: {cause}", cure or "correct it in the file")
 
 
 def text_of(value: Any) -> str:
@@ -53,7 +62,8 @@ class Number:
     def of(cls, options: Values[str, Any]) -> "Number":
         """Checks the options of a map. Raises ValueError."""
         decimal, thousands = options.get("decimal", "."), options.get("thousands", "")
-        if decimal not in (".", ",") or not isinstance(thousands, str) or len(thousands) > 1 or thousands == decimal:
+        is_mark = isinstance(thousands, str) and re.fullmatch(r"[^\w+-]?", thousands, re.ASCII)
+        if decimal not in (".", ",") or not is_mark or thousands == decimal:
             raise ValueError('`decimal` is "." or ",", `thousands` another character')
         factor, absolute = options.get("factor"), options.get("absolute", False)
         if not isinstance(absolute, bool):
@@ -72,11 +82,11 @@ class Number:
         >>> Number(decimal=",", thousands=".").text("1.234,5-")
         '-1234.5'
         """
-        if value is None or value == "":
-            return ""
         written = text_of(value)
+        if not written:
+            return ""
         if isinstance(value, str):
-            written = written.replace(self.thousands, "") if self.thousands else written
+            written = self._ungrouped(written)
             if self.decimal == ",":
                 written = written.replace(".", "?").replace(",", ".")
             if written.endswith("-"):  # as ERPs print what goes out
@@ -93,6 +103,18 @@ class Number:
             raise ValueError("is far beyond what a quantity may be")
         plain = f"{abs(number) if self.absolute else number:f}"
         return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+    def _ungrouped(self, written: str) -> str:
+        """Takes out what parts thousands. `1.5` is not 15, and `0.125` not 125: whoever wrote them meant no groups."""
+        if not self.thousands or self.thousands not in written:
+            return written
+        whole, _, fraction = written.partition(self.decimal)
+        mark = re.escape(self.thousands)
+        if self.thousands in fraction or not re.fullmatch(
+            rf"[+-]?[1-9]\d{{0,2}}(?:{mark}\d{{3}})+ *-?", whole, re.ASCII
+        ):
+            raise ValueError(f'has "{self.thousands}" where it parts no group of three digits; see thousands')
+        return written.replace(self.thousands, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +134,8 @@ class Time:
             raise ValueError('`format` is a text such as "%d.%m.%Y %H:%M"')
         if hour not in (None, "first", "second"):
             raise ValueError('`repeated_hour` is "first" or "second"')
+        if form is not None:
+            _check_format(form)
         try:
             known = None if zone is None else ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError, TypeError, OSError) as error:
@@ -120,13 +144,13 @@ class Time:
 
     def text(self, value: Any) -> str:
         """Returns a time in RFC 3339 with a zone, or a day where that is enough. Raises ValueError."""
-        if value is None or value == "":
+        written = text_of(value)
+        if not written:
             return ""
         if isinstance(value, date) and not isinstance(value, datetime):
             return self._day(value)
         if isinstance(value, datetime):
             return self._instant(value)
-        written = text_of(value)
         if self.format is None:
             if _DAY.fullmatch(written):
                 return self._day(date.fromisoformat(written))
@@ -139,7 +163,7 @@ class Time:
             found = datetime.strptime(written, self.format)  # noqa: DTZ007 (the zone follows)
         except ValueError as error:
             raise ValueError(f'is not written as the format "{self.format}"') from error
-        if not re.search(r"%[HIMSTcXsf]", self.format):
+        if not _CLOCK.search(self.format):
             return self._day(found.date())
         return self._instant(found)
 
@@ -165,6 +189,27 @@ class Time:
                 'say which with repeated_hour = "first" or "second"'
             )
         return _rfc_3339((first, second)[self.repeated_hour])
+
+
+def _check_format(form: str) -> None:
+    """Refuses a format that loses the day or the half of the day: `strptime` puts 1900, January 1 and a.m. there."""
+    read = "" if "%" not in form else form.replace("%%", "")
+    if "%Z" in read and "%z" not in read:
+        raise ValueError("`format`: %Z names a zone that is not looked up; use %z, or `zone`")
+    cure = (
+        'name year, month and day, as in "%d.%m.%Y %H:%M"; a column of days can stand beside it: from = "{Day} {Hour}"'
+    )
+    if not _YEAR.search(read):
+        raise ValueError(f'`format`: "{form}" has no year; {cure}')
+    for probe in _PROBES:
+        try:
+            found = datetime.strptime(probe.strftime(form), form)  # noqa: DTZ007 (compared without its zone)
+        except ValueError as error:
+            raise ValueError(f'`format`: "{form}" cannot be read back ({error})') from error
+        if found.date() != probe.date():
+            raise ValueError(f'`format`: "{form}" has no day; {cure}')
+        if found.hour not in (probe.hour, 0) or (found.hour == 0 and _CLOCK.search(read)):
+            raise ValueError(f'`format`: "{form}" does not tell morning from evening; %I needs %p, or is %H')
 
 
 def _rfc_3339(time: datetime) -> str:

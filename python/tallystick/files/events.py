@@ -7,7 +7,7 @@ import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from tallystick.errors import UsageError
 from tallystick.files.formats import Form, recognise
 from tallystick.files.json_text import json_blocks
 from tallystick.files.lines import Block, line_blocks
-from tallystick.files.mapping import Mapping
+from tallystick.files.mapping import Mapping, marked
 from tallystick.files.tables import arrow_blocks, csv_blocks
 from tallystick.files.unpack import look, unpacked
 
@@ -34,6 +34,8 @@ class EventFile:
     bytes_read: Callable[[], int]
     """Bytes of the file itself that were read so far."""
     mapping: Mapping | None = None
+    hints: list[str] = field(default_factory=list)
+    """What of its columns is not read as their writer may think; known with the first block."""
 
     def place(self, number: int) -> str:
         """A place in it, for messages: `events.ndjson:7`, or `stock.parquet, row 7`."""
@@ -46,7 +48,7 @@ class EventFile:
         `at_once` is for a pipe in which lines come now and then: none waits for others to fill a block.
         """
         for block in self._blocks(at_once=at_once):
-            yield Block(block.data, block.first_line, self.bytes_read(), block.places)
+            yield replace(block, end_offset=self.bytes_read())
 
     def _blocks(self, *, at_once: bool) -> Iterator[Block]:
         match self.form:
@@ -59,7 +61,7 @@ class EventFile:
             case Form.CSV:
                 return csv_blocks(self.name, self.stream, self.mapping)
             case _:
-                return arrow_blocks(self.name, self.stream, self.form, self.mapping, fields())
+                return arrow_blocks(self.name, self.stream, self.form, self.mapping, fields(), self.hints)
 
 
 class _Arriving:
@@ -86,7 +88,7 @@ def opened(name: str | Path, mapping: Mapping | None = None) -> Iterator[EventFi
             shown = "standard input"
         else:
             raw, shown = stack.enter_context(_open(Path(name))), str(name)
-        stream = unpacked(shown, raw)
+        stream, mark = unpacked(shown, raw)
         beginning = look(stream)
         try:
             form = recognise(beginning)
@@ -96,6 +98,8 @@ def opened(name: str | Path, mapping: Mapping | None = None) -> Iterator[EventFi
             form = Form.CSV  # Of one column, or in another encoding; the map says how it is written.
         if mapping is not None and not form.is_table and form is not Form.EMPTY:
             raise UsageError(f"{shown} is {form.value}, whose members have names; leave --map away")
+        if mapping is not None and mark is not None and form is Form.CSV:
+            mapping = marked(mapping, shown, mark.value)
         yield EventFile(shown, form, stream, _counted(raw), mapping)
 
 

@@ -37,7 +37,7 @@ class Packing(Enum):
     GZIP = "gzip"
     ZSTD = "zstd"
     UTF_16 = "UTF-16"
-    UTF_8_MARK = "a byte order mark"
+    UTF_8_MARK = "UTF-8"
 
 
 _PACKED: Final = (
@@ -120,8 +120,16 @@ def delimiter_of(text: str, skip_lines: int = 0) -> str:
     return max(_DELIMITERS, key=header.count)
 
 
+def declared_delimiter(text: str) -> str | None:
+    """Returns what a first line such as `sep=;` says, which is for Excel and no header."""
+    found = re.match(r"sep=([^\r\n])\r?\n", text)
+    return found[1] if found else None
+
+
 def _recognise_lines(text: bytes) -> Form:
     lines = text.split(b"\n")
+    if declared_delimiter(text.decode("latin-1")):
+        return Form.CSV
     # A broken line among events is told by its line; only what has no event at all is something else.
     if any(line.lstrip(_BLANKS).startswith((b"{", b"[")) for line in lines[1:]):
         return Form.NDJSON

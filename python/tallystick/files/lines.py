@@ -1,8 +1,12 @@
 """Lines: NDJSON files of any size, read in large blocks that end where a line ends. It parses no JSON."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Final, Protocol
+
+from tallystick.files.cells import RowFault
 
 BLOCK_BYTES: Final = 8 << 20
 LINE_BYTES_MAX: Final = 1 << 20
@@ -20,10 +24,38 @@ class Block:
     """Bytes of the file that were read when this block was complete."""
     places: Sequence[int] | None = None
     """Where in the file each line begins, if lines do not follow one another there: a line number, or that of a row."""
+    faults: Mapping[int, RowFault] = field(default_factory=dict)
+    """What is wrong with the rows that are no events, by their lines in `data` (from 0)."""
 
     def place(self, index: int) -> int:
         """Returns the line, or the row, of the file from which a line of this block comes (index from 0)."""
         return self.first_line + index if self.places is None else self.places[index]
+
+    def element_places(self, elements: Sequence[int]) -> list[int]:
+        """Returns where in the file some of the events of this block begin (from 0, blank lines left out)."""
+        lines = [number for number, line in enumerate(self.data.split(b"\n")) if line.strip(_BLANKS)]
+        return [self.place(lines[element]) for element in elements]
+
+    def first(self, count: int) -> list[bytes]:
+        """Returns its first lines that hold something, but for rows that are no events."""
+        lines = (line.rstrip(b"\r\n") for line in io.BytesIO(self.data))
+        held = (line for index, line in enumerate(lines) if line.strip(_BLANKS) and index not in self.faults)
+        return list(islice(held, max(count, 0)))
+
+    def begun_at(self, place: int) -> "Block":
+        """Returns what of it stands at that line, or row, of the file or behind it."""
+        if self.place(0) >= place:
+            return self
+        lines = self.data.split(b"\n")
+        count = len(lines) - (not lines[-1])
+        first = next((index for index in range(count) if self.place(index) >= place), count)
+        return replace(
+            self,
+            data=b"\n".join(lines[first:]),
+            first_line=self.first_line + first,
+            places=None if self.places is None else self.places[first:],
+            faults={index - first: fault for index, fault in self.faults.items() if index >= first},
+        )
 
     @property
     def line_ends(self) -> int:

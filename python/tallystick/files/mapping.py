@@ -3,10 +3,11 @@
 It reads the map and turns values into text; it opens no table and judges no event.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping as Values
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from string import Formatter
@@ -29,6 +30,8 @@ class Template:
 
     parts: tuple[tuple[str, str], ...]
     tail: str
+    bare: str | None = None
+    """The column that it is, where there is but one and no text around it; as most are, so that they cost little."""
 
     @classmethod
     def parse(cls, text: str) -> "Template":
@@ -42,7 +45,8 @@ class Template:
                 raise ValueError('name a column in the braces, such as "{Order}"; a brace itself is doubled')
             parts.append((before, column))
             before = ""
-        return cls(tuple(parts), before)
+        is_bare = len(parts) == 1 and parts[0][0] == before == ""
+        return cls(tuple(parts), before, parts[0][1] if is_bare else None)
 
     @property
     def columns(self) -> list[str]:
@@ -51,8 +55,12 @@ class Template:
 
     def fill(self, row: Values[str, Any]) -> str:
         """Returns the text for a row; nothing where all of its columns are empty."""
+        if self.bare is not None:
+            return text_of(row[self.bare])
+        if not self.parts:
+            return self.tail
         filled = [(before, text_of(row[column])) for before, column in self.parts]
-        if filled and not any(text for _, text in filled):
+        if not any(text for _, text in filled):
             return ""
         return "".join(before + text for before, text in filled) + self.tail
 
@@ -79,17 +87,16 @@ class Field:
             return str(known)
         return text or self.default or ""
 
-    def fault(self, value: str, cure: str) -> RowFault:
+    def fault(self, value: str, said: str) -> RowFault:
         """What is wrong with a value of its columns."""
-        return RowFault(", ".join(self.template.columns) or self.name, value, cure)
+        return RowFault.of_value(", ".join(self.template.columns) or self.name, value, said)
 
     def _text(self, row: Values[str, Any]) -> str:
         if self.convert is None:
             return self.template.fill(row)
-        columns = self.template.columns
-        value: Any = self.template.fill(row)
-        if len(columns) == 1 and self.template.parts[0][0] == self.template.tail == "":
-            value = row[columns[0]]  # A number or a time of its own type needs no text in between.
+        bare = self.template.bare
+        # A number or a time of its own type needs no text in between.
+        value = self.template.fill(row) if bare is None else row[bare]
         try:
             return self.convert.text(value)
         except ValueError as error:
@@ -106,12 +113,16 @@ class Mapping:
     quote: str = '"'
     skip_lines: int = 0
     path: str = ""
-    _columns: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def columns(self) -> list[str]:
         """The columns that it reads, each once."""
         return list(dict.fromkeys(column for one in self.fields for column in one.template.columns))
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The columns that become text as they are, each with its field."""
+        return {column: one.name for one in self.fields if one.convert is None for column in one.template.columns}
 
     def event(self, row: Values[str, Any]) -> bytes | None:
         """Returns a row as an event, without line end; None where the row is none. Raises RowFault."""
@@ -126,13 +137,47 @@ class Mapping:
                 event[one.name] = value
         return orjson.dumps(event)
 
+    def no_event(self, row: Values[str, Any], fault: RowFault) -> bytes:
+        """Returns a row that is no event as a line that says why: without an id the engine refuses it, and keeps it."""
+        import orjson
+
+        [source] = (one for one in self.fields if one.name == "source")
+        try:
+            whose = {"source": said} if (said := source.value(row)) else {}
+        except (RowFault, KeyError):  # it is what is wrong, or no value has its column
+            whose = {}
+        shown = {column: text_of(value) for column, value in row.items()}
+        return orjson.dumps({**whose, "no_event": str(fault), "row": shown})
+
     def check_columns(self, name: str, columns: Sequence[str]) -> None:
-        """Raises UsageError for a column that the table lacks."""
-        for column in self.columns:
+        """Raises UsageError for a column that the table lacks, and for a constant that must have been meant as one."""
+        read = self.columns
+        for one in self.fields:
+            # Whoever reads the column elsewhere knows the braces: a table with one column for each place does so.
+            if not one.template.columns and one.template.tail in columns and one.template.tail not in read:
+                said = one.template.tail
+                raise UsageError(
+                    f'{self.path}: [fields] {one.name}: "{said}" is a column of {name}; write "{{{said}}}", '
+                    "or each row has that very text"
+                )
+        for column in read:
             if column not in columns:
                 near = get_close_matches(column, columns, 1)
                 meant = f'; did you mean "{near[0]}"?' if near else f"; it has {listed(columns)}"
                 raise UsageError(f'{self.path}: "{column}" is no column of {name}{meant}')
+
+
+def marked(mapping: Mapping, name: str, mark: str) -> Mapping:
+    """Returns the mapping for a text that begins with a mark, which makes it Unicode, whatever others are written in.
+
+    Raises UsageError where the map says something else: read so, each letter with an accent would be another.
+    """
+    if not re.match(r"utf[-_ ]?(8|16)", mapping.encoding, re.IGNORECASE):
+        raise UsageError(
+            f'{name} begins with the mark of {mark}, and {mapping.path} says encoding = "{mapping.encoding}"; '
+            "leave encoding away"
+        )
+    return replace(mapping, encoding="utf-8")
 
 
 def identity(columns: Sequence[str], known: Sequence[str]) -> Mapping | None:
@@ -171,8 +216,9 @@ def _mapping(found: dict[str, Any], path: str, known: Sequence[str]) -> Mapping:
     shared = {key: file.pop(key) for key in ("decimal", "thousands", "zone") if key in file}
     for name in fields:
         if name not in known:
-            near = "".join(f"; did you mean {like}?" for like in get_close_matches(name, known, 1))
-            raise ValueError(f"[fields] {name}: is no field of an event{near}")
+            near = get_close_matches(name, known, 1)
+            cure = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            raise ValueError(f"[fields] {name}: is no field of an event; {cure}")
     if missing := [name for name in ("id", "source", "type") if name not in fields]:
         raise ValueError(f"[fields] {missing[0]}: is missing; every event has one")
     for key, kind in (("delimiter", str), ("encoding", str), ("quote", str), ("skip_lines", int)):

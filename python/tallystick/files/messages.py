@@ -53,7 +53,7 @@ class MessageReader:
     """Whether a message has events of one source alone."""
     bytes_read: int = 0
     broken_lines: int = 0
-    """Lines that are no JSON object: sent, each in a message of its own."""
+    """Lines that are no JSON object: sent, each in a message of its own; and rows that are no events, sent as well."""
     oversized_lines: list[int] = field(default_factory=list)
     """Numbers of the lines that fit into no message: not sent."""
     _source: str = ""
@@ -70,7 +70,7 @@ class MessageReader:
                     yield from self._messages(block)
 
     def _checked(self, checker: "Checker", file: EventFile, block: Block) -> Iterator[Message]:
-        problems = check_block(checker, file, block, Report(), self.from_line)
+        problems = check_block(checker, file, block.begun_at(self.from_line), Report())
         if not problems:
             yield from self._messages(block)
             return
@@ -95,7 +95,7 @@ class MessageReader:
                 continue
             event = _object(line)
             alone = event is None
-            self.broken_lines += alone
+            self.broken_lines += alone or index in block.faults
             before_it = self._source
             if self.by_source:
                 self._note_source(event, number)

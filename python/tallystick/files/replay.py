@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from tallystick import exact_json
 from tallystick.errors import UsageError
 from tallystick.files import arrow
-from tallystick.files.events import EventFile, opened
+from tallystick.files.events import STDIN, EventFile, opened
 from tallystick.files.formats import Form
 from tallystick.files.lines import Block
 from tallystick.files.mapping import Mapping
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _BALANCE_LINES: Final = 65_536
 _EXCEPTIONS_TOGETHER: Final = 256
 _BROKEN_NAMED: Final = 5
-_BLANKS: Final = b" \t\r"
 _EVERY_ROW: Final = range(0)
 
 
@@ -38,6 +37,8 @@ class Replayed:
     events: int
     broken: tuple[str, ...] = ()
     """Places of the first lines that are no events (malformed or too large)."""
+    empty: tuple[str, ...] = ()
+    """Files that hold no events at all."""
     difference: str | None = None
     """The first difference from the reference, in one sentence. None: there is none, or it was not asked for."""
 
@@ -78,11 +79,12 @@ def replay(  # noqa: PLR0913 (all but the files are by name)
     twin = _Twin(Reference(config)) if reference else None
     events = bytes_read = 0
     broken: list[str] = []
+    taken: list[tuple[str, int]] = []
     with _written_whole(outcomes) if outcomes else nullcontext() as outcome_file:
         lines = _OutcomeLines(outcome_file) if outcome_file is not None else None
         for name in files:
             with opened(name, mapping) as file:
-                bytes_before = bytes_read
+                bytes_before, events_before = bytes_read, events
                 for block, apply in _blocks(engine, file, with_reference=reference):
                     batch = apply(block.data, events + 1, event_times=True, keys=outcome_file is not None)
                     if lines is not None:
@@ -95,18 +97,19 @@ def replay(  # noqa: PLR0913 (all but the files are by name)
                     bytes_read = bytes_before + block.end_offset
                     if on_progress is not None:
                         on_progress(bytes_read, events)
+                taken.append((file.name, events - events_before))
         rest = engine.release_held()
         if lines is not None:
             lines.end(rest)
         if twin is not None:
             twin.end(events)
-    if balances is not None:
-        with _written_whole(balances) as balance_file:
-            balance_file.writelines(balance_lines(engine))
-    if exceptions is not None:
-        with _written_whole(exceptions) as exception_file:
-            exception_file.writelines(exception_lines(engine))
-    return Replayed(engine, events, tuple(broken), twin.difference(engine) if twin is not None else None)
+    for output, written in ((balances, balance_lines), (exceptions, exception_lines)):
+        if output is not None:
+            with _written_whole(output) as output_file:
+                output_file.writelines(written(engine))
+    difference = twin.difference(engine) if twin is not None else None
+    empty = tuple(name for name, count in taken if count == 0)
+    return Replayed(engine, events, tuple(broken), empty, difference)
 
 
 def _blocks(
@@ -150,8 +153,7 @@ def _broken(file: EventFile, block: Block, batch: "Batch") -> list[str]:
     found = np.flatnonzero(is_broken)[:_BROKEN_NAMED].tolist()
     if block.places is _EVERY_ROW:
         return [file.place(row + 1) for row in found]
-    lines = [number for number, line in enumerate(block.data.split(b"\n")) if line.strip(_BLANKS)]
-    return [file.place(block.place(lines[element])) for element in found]
+    return [file.place(place) for place in block.element_places(found)]
 
 
 def balance_lines(engine: "Engine") -> Iterator[bytes]:
@@ -233,6 +235,8 @@ def _check_output(path: Path | None) -> None:
     """Refuses an output that cannot be written before the first event is read, not an hour later."""
     if path is None:
         return
+    if str(path) == STDIN:
+        raise UsageError("-: standard output has the summary; name a file to write")
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; name a file to write")
     if not path.parent.is_dir():

@@ -13,7 +13,8 @@ from typing import Any, Final
 from tallystick.errors import UsageError
 from tallystick.files import arrow
 from tallystick.files.cells import RowFault
-from tallystick.files.formats import Form, delimiter_of
+from tallystick.files.formats import Form, declared_delimiter, delimiter_of
+from tallystick.files.hints import column_hints
 from tallystick.files.lines import Block
 from tallystick.files.mapping import Mapping, identity, listed
 from tallystick.files.unpack import look
@@ -25,23 +26,28 @@ _PAGE: Final = "docs/files.md"
 class Rows:
     """Lines that were made of rows, until there are enough for a block."""
 
-    def __init__(self, name: str, mapping: Mapping, word: str) -> None:
-        self._name = name
+    def __init__(self, mapping: Mapping) -> None:
         self._mapping = mapping
-        self._word = word
         self._lines: list[bytes] = []
         self._places: list[int] = []
+        self._faults: dict[int, RowFault] = {}
 
     def add(self, row: dict[str, Any], place: int) -> None:
-        """Maps a row. Raises UsageError, which names file, place, column, value and cure."""
+        """Maps a row. One that does not fit stays, as a line that is no event: none gets lost on the way."""
         try:
             event = self._mapping.event(row)
         except RowFault as fault:
-            where = f"{self._name}:{place}" if self._word == "line" else f"{self._name}, row {place}"
-            raise UsageError(f"{where}: {fault}") from fault
+            self.add_broken(row, place, fault)
+            return
         if event is not None:
             self._lines.append(event)
             self._places.append(place)
+
+    def add_broken(self, row: dict[str, Any], place: int, fault: RowFault) -> None:
+        """Keeps a row that is no event, with what is wrong with it."""
+        self._faults[len(self._lines)] = fault
+        self._lines.append(self._mapping.no_event(row, fault))
+        self._places.append(place)
 
     def is_full(self) -> bool:
         """Whether there are enough."""
@@ -50,8 +56,8 @@ class Rows:
     def block(self) -> Iterator[Block]:
         """Yields what there is, if anything. How many bytes of the file were read is known to who opened it."""
         if self._lines:
-            yield Block(b"\n".join(self._lines) + b"\n", self._places[0], 0, self._places)
-            self._lines, self._places = [], []
+            yield Block(b"\n".join(self._lines) + b"\n", self._places[0], 0, self._places, self._faults)
+            self._lines, self._places, self._faults = [], [], {}
 
 
 def needs_map(name: str, form: Form, columns: Sequence[str]) -> UsageError:
@@ -66,7 +72,10 @@ def needs_map(name: str, form: Form, columns: Sequence[str]) -> UsageError:
 def csv_blocks(name: str, stream: io.BufferedReader, mapping: Mapping | None) -> Iterator[Block]:
     """Yields the rows of CSV as events; a place is the line on which a row begins."""
     encoding, skipped = (mapping.encoding, mapping.skip_lines) if mapping else ("utf-8", 0)
-    delimiter = (mapping.delimiter if mapping else None) or delimiter_of(look(stream).decode("latin-1"), skipped)
+    head = look(stream).decode("latin-1")
+    declared = declared_delimiter(head)
+    skipped = max(skipped, int(declared is not None))
+    delimiter = (mapping.delimiter if mapping else None) or declared or delimiter_of(head, skipped)
     try:
         text = io.TextIOWrapper(stream, encoding=encoding, newline="")
     except LookupError as error:
@@ -81,14 +90,11 @@ def csv_blocks(name: str, stream: io.BufferedReader, mapping: Mapping | None) ->
             if mapping is None:
                 raise needs_map(name, Form.CSV, columns)
             _check_header(name, columns, mapping)
-            rows, place = Rows(name, mapping, "line"), skipped + reader.line_num + 1
+            rows, place = Rows(mapping), skipped + reader.line_num + 1
             for values in reader:
                 if values and len(values) != len(columns):
-                    raise UsageError(
-                        f"{name}:{place}: has {len(values)} columns, the header has {len(columns)}; "
-                        "look for the delimiter in a value without quotes"
-                    )
-                if values:
+                    rows.add_broken({"values": delimiter.join(values)}, place, _unlike_header(values, columns))
+                elif values:
                     rows.add(dict(zip(columns, values, strict=True)), place)
                 place = skipped + reader.line_num + 1
                 if rows.is_full():
@@ -100,6 +106,13 @@ def csv_blocks(name: str, stream: io.BufferedReader, mapping: Mapping | None) ->
         yield from rows.block()
 
 
+def _unlike_header(values: Sequence[str], columns: Sequence[str]) -> RowFault:
+    return RowFault(
+        f"has {len(values)} values, the header has {len(columns)} columns",
+        "look for the delimiter in a value without quotes",
+    )
+
+
 def _check_header(name: str, columns: Sequence[str], mapping: Mapping) -> None:
     mapping.check_columns(name, columns)
     if double := [column for column in mapping.columns if columns.count(column) > 1]:
@@ -107,19 +120,28 @@ def _check_header(name: str, columns: Sequence[str], mapping: Mapping) -> None:
 
 
 def arrow_blocks(
-    name: str, stream: io.BufferedReader, form: Form, mapping: Mapping | None, known: Sequence[str]
+    name: str,
+    stream: io.BufferedReader,
+    form: Form,
+    mapping: Mapping | None,
+    known: Sequence[str],
+    hints: list[str],
 ) -> Iterator[Block]:
     """Yields the rows of Parquet or Arrow as events; a place is the number of a row, from 1.
 
-    Without a mapping the columns must be the fields themselves.
+    Without a mapping the columns must be the fields themselves; `hints` takes what is seldom meant then.
     """
     with _told(name, f"cannot be read as {form.value}"):
-        batches, columns = arrow.batches(name, stream, form)
-        mapping = mapping or identity(columns, known)
+        batches, schema = arrow.batches(name, stream, form)
+        by_map = mapping is not None
         if mapping is None:
-            raise needs_map(name, form, columns)
-        mapping.check_columns(name, columns)
-        rows, place = Rows(name, mapping, "row"), 0
+            mapping = identity(schema.names, known)
+            hints += column_hints(schema.names, known)
+        if mapping is None:
+            raise needs_map(name, form, schema.names)
+        _check_header(name, schema.names, mapping)
+        arrow.check_texts(name, schema, mapping.texts, takes_whole_numbers=by_map)
+        rows, place = Rows(mapping), 0
         for batch in batches:
             places = [batch.schema.names.index(column) for column in mapping.columns]
             values = [arrow.values(name, batch.schema.names[place], batch.column(place)) for place in places]

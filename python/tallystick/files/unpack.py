@@ -43,15 +43,21 @@ class Plain(io.RawIOBase):
         return count
 
 
-def unpacked(name: str, stream: io.BufferedReader) -> io.BufferedReader:
-    """Returns the stream without what it is wrapped in. Raises UsageError for what cannot be unwrapped."""
+def unpacked(name: str, stream: io.BufferedReader) -> tuple[io.BufferedReader, Packing | None]:
+    """Returns the stream without what it is wrapped in, and the mark that says how its text is written, if it has one.
+
+    Raises UsageError for what cannot be unwrapped.
+    """
+    mark: Packing | None = None
     for _ in range(_LAYERS_MAX):
-        match packing(look(stream, 4)):
+        match found := packing(look(stream, 4)):
             case None:
-                return stream
+                return stream, mark
             case Packing.UTF_8_MARK:
+                mark = mark or found
                 stream.read(3)
             case Packing.UTF_16:
+                mark = found
                 stream = _from_utf_16(name, stream)
             case Packing.GZIP:
                 file = gzip.GzipFile(fileobj=stream)

@@ -19,6 +19,7 @@ SCRAPE_S: Final = 10.0
 SCRAPES_MAX: Final = 4
 """Scrapes that wait at the same time; beyond it they are turned away."""
 BEGINS: Final = "it begins: the snapshot is restored, or the server is waited for"
+STOPPING: Final = "it is stopping"
 
 
 class Probes:
@@ -48,10 +49,11 @@ class Probes:
         from starlette.responses import JSONResponse, PlainTextResponse
 
         status, now = self._daemon.status(), time.time()
-        reasons = status.why_not_ready(now) if status is not None else [BEGINS]
+        ends = self._daemon.is_stopping
+        reasons = status.why_not_ready(now) if status is not None else [STOPPING if ends else BEGINS]
         code = 503 if reasons else 200
         if "application/json" in request.headers.get("accept", ""):
-            state = status.state(now) if status is not None else "beginning"
+            state = status.state(now) if status is not None else "stopping" if ends else "beginning"
             return JSONResponse({"state": state, "ready": not reasons, "not_ready": reasons}, code)
         return PlainTextResponse("".join(f"{reason}\n" for reason in reasons) or "ready\n", code)
 

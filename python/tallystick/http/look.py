@@ -15,6 +15,10 @@ class Daemon(Protocol):
         """How it is; None while it begins."""
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop, while it begins, too."""
+
+    @property
     def engine(self) -> "Engine | None":
         """The ledger, for questions; None while it begins."""
 

@@ -7,8 +7,8 @@ use arrow_array::{Array, StructArray};
 use arrow_data::ArrayData;
 use arrow_schema::{DataType, TimeUnit};
 use tallystick_engine::read::columns::{Column, ColumnKind, Dictionary, Memory, Rows, TextLayout};
-use tallystick_engine::read::decode::Malformed;
 use tallystick_engine::read::event::Field;
+use tallystick_engine::read::malformed::Malformed;
 
 /// A record batch: the columns that the contract knows.
 pub(crate) struct ArrowTable {

@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyMapping, PyString, PyTuple};
 use tallystick_engine::read::columns::{Column, ColumnKind, Dictionary, Memory, Rows};
-use tallystick_engine::read::decode::Malformed;
 use tallystick_engine::read::event::Field;
+use tallystick_engine::read::malformed::Malformed;
 
 use crate::numpy_array::Array;
 

@@ -4,7 +4,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyMapping;
 use tallystick_engine::read::columns::{self, Rows};
-use tallystick_engine::read::decode::Malformed;
+use tallystick_engine::read::malformed::Malformed;
 
 use crate::arrow_ffi;
 use crate::arrow_table::ArrowTable;

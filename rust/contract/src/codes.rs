@@ -186,7 +186,7 @@ pub const CODES: [Code; 40] = [
         severity: Error,
         owner: It,
         settled: Accepted,
-        cure: "if the source is right, give it a role in [[ownership.rules]] or a table in [sources] (tallystick policy apply FILE). Then: tallystick exceptions repair --code not_owner",
+        cure: "if the source is right, give it a role in [[ownership.rules]] or a table in [sources] (tallystick policy apply FILE; the file has all of that table). Then: tallystick exceptions repair --code not_owner",
     },
     Code {
         name: "over_protected",
@@ -242,7 +242,7 @@ pub const CODES: [Code; 40] = [
         severity: Critical,
         owner: It,
         settled: ByItself("all its numbers came after all"),
-        cure: "find out what became of these events and send them again, they are applied as late; if they never were: tallystick exceptions discard NUMBER --note WHY",
+        cure: "find out what became of these events and send them again under the same ids: they are applied, and each is told as late (all at once: tallystick exceptions discard --code late --source SOURCE --note WHY); if they never were: tallystick exceptions discard NUMBER --note WHY",
     },
     Code {
         name: "sequence_missing",
@@ -291,7 +291,7 @@ pub const CODES: [Code; 40] = [
         severity: Error,
         owner: It,
         settled: Accepted,
-        cure: "correct the clock of the source: tallystick exceptions repair NUMBER --set time=TIME; or let it be late with max_age in [sources] (tallystick policy apply FILE), then: tallystick exceptions repair NUMBER",
+        cure: "correct the clock of the source: tallystick exceptions repair NUMBER --set time=TIME; or let it be late with max_age in [sources.SOURCE] (tallystick policy apply FILE; the file has all of [sources]), then: tallystick exceptions repair NUMBER",
     },
     Code {
         name: "too_large",
@@ -305,7 +305,7 @@ pub const CODES: [Code; 40] = [
         severity: Warning,
         owner: Operations,
         settled: ByItself("the dispatch was taken"),
-        cure: "ask where the goods are; send transfer.received, or void the dispatch (tallystick trail SKU LOCATION); age in [transfers] decides what is too long",
+        cure: "ask where the goods are; send transfer.received, or event.voided for the dispatch that the cause names (tallystick trace DISPATCH shows it); age in [transfers] decides what is too long",
     },
     Code {
         name: "unallocated_pick",

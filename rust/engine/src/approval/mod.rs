@@ -94,6 +94,11 @@ impl Pendings {
         self.by_age.len() < PENDING_MAX && self.bytes + bytes <= PENDING_BYTES_MAX
     }
 
+    /// What waits of a mass change, in the order of the log.
+    pub(crate) fn of_site(&self, site: &SourceSite) -> impl Iterator<Item = &Pending> {
+        self.by_age.values().filter(move |pending| pending.site.as_ref() == Some(site))
+    }
+
     pub(crate) fn held(&self) -> impl Iterator<Item = &HeldEvent> + '_ {
         self.by_age.values().map(|pending| &pending.held)
     }

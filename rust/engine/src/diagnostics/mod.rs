@@ -10,11 +10,12 @@ use tallystick_tables::dedup::Fingerprint;
 
 use crate::diagnostics::exception::Difference;
 use crate::diagnostics::turn::{NetTurn, ShelfTurn};
-use crate::read::decode::Malformed;
 use crate::read::event::{Event, EventQuantity, EventTime};
+use crate::read::malformed::Malformed;
 pub(crate) mod exception;
 pub(crate) mod flood;
 mod notice;
+pub(crate) mod sent;
 pub(crate) mod turn;
 
 pub(crate) use notice::{About, Notice, Now};
@@ -123,13 +124,14 @@ pub(crate) fn cause_of_outcome(
     diagnostics: &Diagnostics,
     config: &Config,
     log_time_ns: i64,
-    bytes: u64,
+    (original, bytes): (&[u8], u64),
 ) -> String {
     let kind = event.kind;
     match outcome {
-        Outcome::Malformed => {
-            diagnostics.malformed.map_or_else(|| "not an event".to_owned(), |malformed| malformed.to_string())
-        }
+        Outcome::Malformed => diagnostics.malformed.map_or_else(
+            || "not an event".to_owned(),
+            |malformed| malformed.in_words(|field| sent::shown(original, field)),
+        ),
         Outcome::UnknownType => format!("unknown event type {kind:?}: it stands in no rule table and is no alias"),
         Outcome::QuantityInvalid => {
             let rule = config.rules.find(kind).map_or("", |number| config.rules.rule(number).quantity.in_words());
@@ -137,9 +139,7 @@ pub(crate) fn cause_of_outcome(
                 Some(EventQuantity::Exact(sent)) => {
                     format!("quantity {} of {kind} must be {rule}", quantity::text(sent))
                 }
-                _ => format!(
-                    "`quantity` of {kind} must be {rule}, with at most 3 fraction digits and a magnitude of at most 10^12"
-                ),
+                _ => cause_of_inexact(kind, rule, sent::shown(original, "quantity").as_deref()),
             }
         }
         Outcome::Conflict => cause_of_conflict(diagnostics.fields.as_deref()),
@@ -181,6 +181,19 @@ pub(crate) fn cause_of_outcome(
         Outcome::PendingApproval => "it waits for an approval".to_owned(),
         other => other.name().to_owned(),
     }
+}
+
+/// Why a quantity is not taken that thousandths cannot hold.
+fn cause_of_inexact(kind: &str, rule: &str, sent: Option<&str>) -> String {
+    let Some(sent) = sent else {
+        return format!("`quantity` of {kind} must be {rule}, with at most 3 fraction digits and at most 10^12");
+    };
+    let plain = sent.trim_matches('"');
+    let fraction = plain.split_once('.').map_or("", |(_, fraction)| fraction.trim_end_matches('0'));
+    if fraction.len() > 3 && fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return format!("quantity {plain} of {kind} has {} fraction digits; at most 3 are kept", fraction.len());
+    }
+    format!("quantity {plain} of {kind} must be {rule}, with at most 3 fraction digits and at most 10^12")
 }
 
 fn cause_of_conflict(fields: Option<&[&str]>) -> String {

@@ -2,7 +2,6 @@
 //! builds no tree.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use bumpalo::Bump;
 use tallystick_contract::instant::{self, ParsedInstant};
@@ -14,44 +13,8 @@ use tallystick_contract::quantity::{self, ParsedQuantity};
 use crate::read::event::{Event, EventQuantity, EventTime, Field, REQUEST, RequestTail};
 use crate::read::json::{Cursor, Fault, JsonKind, Text, plain_bytes};
 use crate::read::line_number::LineNumber;
+use crate::read::malformed::Malformed;
 use crate::read::shape::{Shapes, ValueKind, ValueSpan};
-/// Why an element is `malformed`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Malformed {
-    field: Option<Field>,
-    fault: Fault,
-}
-
-impl Malformed {
-    /// A fault of a field that only shows with the event's type.
-    pub const fn of_field(field: Field, what: &'static str) -> Self {
-        Self { field: Some(field), fault: Fault { what, offset: 0 } }
-    }
-
-    /// A fault of a message or element as a whole.
-    pub const fn of_element(what: &'static str) -> Self {
-        Self { field: None, fault: Fault { what, offset: 0 } }
-    }
-}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(field) = self.field {
-            write!(f, "`{}`: ", field.name())?;
-        }
-        f.write_str(self.fault.what)?;
-        if self.fault.offset > 0 {
-            write!(f, " (byte {})", self.fault.offset)?;
-        }
-        Ok(())
-    }
-}
-
-impl From<Fault> for Malformed {
-    fn from(fault: Fault) -> Self {
-        Self { field: None, fault }
-    }
-}
 
 /// Decodes an element. The event holds what could be read even when something is malformed, so that the exception can
 /// name its key. Events that are laid out like one before take the short way that [`Shapes`] remember; the answer is

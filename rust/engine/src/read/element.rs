@@ -11,8 +11,9 @@ use tallystick_tables::dedup::{Fingerprint, fingerprint};
 use tallystick_tables::hash::of_name;
 
 use crate::read::columns::Rows;
-use crate::read::decode::{Malformed, decode};
+use crate::read::decode::decode;
 use crate::read::event::Event;
+use crate::read::malformed::Malformed;
 use crate::read::shape::Shapes;
 /// Where the log's time comes from.
 #[derive(Debug, Clone, Copy)]

@@ -4,8 +4,8 @@ use tallystick_contract::account::Account;
 use tallystick_contract::outcome::Outcome;
 use tallystick_contract::rules::{Rule, StatusRule};
 
-use crate::read::decode::Malformed;
 use crate::read::event::{Event, EventQuantity, Field};
+use crate::read::malformed::Malformed;
 /// Statuses after defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Statuses {

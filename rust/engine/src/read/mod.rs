@@ -8,6 +8,7 @@ pub mod event;
 pub mod form;
 pub mod json;
 pub mod line_number;
+pub mod malformed;
 pub(crate) mod reading;
 pub mod shape;
 pub mod split;

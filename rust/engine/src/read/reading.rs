@@ -8,12 +8,12 @@ use tallystick_contract::rules::Rule;
 use tallystick_tables::body::{Body, BodyBuilder, Known};
 use tallystick_tables::hash::of_name;
 
-use crate::read::decode::Malformed;
 use crate::read::directive::{Directive, Request};
 use crate::read::element::{Bar, Clock, Decoded};
 use crate::read::event::{Event, EventTime, given};
 use crate::read::form::{Statuses, check_form, check_quantity};
 use crate::read::line_number::LineNumber;
+use crate::read::malformed::Malformed;
 /// What an element asks for, as far as its own form tells. Depends on no state.
 #[derive(Debug)]
 pub(crate) enum Reading<'e> {

@@ -25,7 +25,8 @@ impl Engine {
             self.core.rename(event, source, context.time_ns, &mut admitted);
         }
         // A tick says that time passes, and the daemon's own has no table.
-        let is_tick = matches!(context.command, Command::Directive(directive, _) if directive.kind == DirectiveKind::Tick);
+        let is_tick =
+            matches!(context.command, Command::Directive(directive, _) if directive.kind == DirectiveKind::Tick);
         let is_known = is_tick || config.source(source).is_some() || config.is_operator(source);
         if config.unregistered != Unregistered::Accept && !is_known {
             if config.unregistered == Unregistered::Refuse {

@@ -95,9 +95,10 @@ impl Engine {
                 }
             }
             Err(outcome) => {
-                let (_, bytes) = element.original();
+                let (original, bytes) = element.original();
                 let cause = diagnostics.why.take();
-                let cause = cause.unwrap_or_else(|| cause_of_outcome(outcome, event, &diagnostics, config, 0, bytes));
+                let cause = cause
+                    .unwrap_or_else(|| cause_of_outcome(outcome, event, &diagnostics, config, 0, (&*original, bytes)));
                 let cure = codes::find(outcome.name()).cure;
                 let [source, id, kind] =
                     [event.source, event.id, event.kind].map(|text| given(text).map(Box::<str>::from));

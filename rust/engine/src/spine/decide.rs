@@ -7,7 +7,7 @@ use crate::core::context::Context;
 use crate::diagnostics::{Diagnostics, Raised};
 use crate::read::directive::{Decided, Target};
 use crate::spine::engine::Engine;
-use crate::work::Mover;
+use crate::work::{Item, Mover};
 use bumpalo::Bump;
 use tallystick_contract::config::Config;
 use tallystick_contract::outcome::Outcome;
@@ -66,13 +66,16 @@ impl Engine {
         let item = self.work.get(number)?;
         match &*item.record.code {
             "pending_approval" => item.key.filter(|key| self.pendings.get(*key).is_some()).map(Ok),
-            "mass_change" => {
-                let record = &item.record;
-                let site = (record.source.clone()?, record.location.clone()?);
-                self.pendings.sites.get(&site).is_some_and(|changes| changes.is_guarded).then_some(Err(site))
-            }
+            "mass_change" => self.site_under(item).map(Err),
             _ => None,
         }
+    }
+
+    /// The site that waits for the decision of a mass change.
+    pub(crate) fn site_under(&self, item: &Item) -> Option<SourceSite> {
+        let record = Some(&item.record).filter(|record| &*record.code == "mass_change")?;
+        let site = (record.source.clone()?, record.location.clone()?);
+        self.pendings.sites.get(&site).is_some_and(|changes| changes.is_guarded).then_some(site)
     }
 
     /// Posts an event that waited, or drops it. Returns what became of it.
@@ -118,8 +121,7 @@ impl Engine {
         (is_granted, mover): (bool, Mover<'_>),
         diagnostics: &mut Diagnostics,
     ) -> Outcome {
-        let of_site = self.pendings.by_age.values().filter(|pending| pending.site.as_ref() == Some(site));
-        let keys: Vec<_> = of_site.map(|pending| pending.held.key).collect();
+        let keys: Vec<_> = self.pendings.of_site(site).map(|pending| pending.held.key).collect();
         for key in keys {
             let Some(pending) = self.pendings.take_pending(&mut self.core, key) else { continue };
             let outcome = self.settle_pending(config, context, &pending, (is_granted, mover), diagnostics);

@@ -20,9 +20,9 @@ use crate::output::effect::{Covers, Message, encode_availability, encode_excepti
 use crate::promise::Promises;
 use crate::read::columns;
 use crate::read::columns::Rows;
-use crate::read::decode::Malformed;
 use crate::read::element::{Clock, Element, Place};
 use crate::read::event::EventTime;
+use crate::read::malformed::Malformed;
 use crate::read::split::{Framing, split, split_lines};
 use crate::receipts::ExpectedReceipts;
 use crate::replenish::Replenishing;

@@ -14,26 +14,42 @@ use crate::output::batch::Batch;
 use crate::output::effect::{write_name, write_number, write_text};
 use crate::read::element::Place;
 use crate::spine::engine::Engine;
-use crate::work::{Filter, write_item};
+use crate::work::{Filter, Item, Known, Undecided, value_of, write_item};
+
+impl Known for Engine {
+    /// As of now, by the log's time.
+    fn cost(&self, sku: &str) -> Option<i64> {
+        self.core.items.at(sku, self.core.now_ns()).and_then(|item| item.unit_cost)
+    }
+
+    fn waiting(&self, item: &Item) -> Option<Undecided> {
+        let site = self.site_under(item)?;
+        let mut waiting = Undecided::default();
+        for pending in self.pendings.of_site(&site) {
+            waiting.events += 1;
+            waiting.loss = waiting.loss.saturating_add(pending.loss);
+            if let Some(cost) = self.cost(&pending.position[0]) {
+                let value = value_of(pending.loss, cost);
+                waiting.value = Some(waiting.value.unwrap_or_default().saturating_add(value));
+            }
+        }
+        Some(waiting)
+    }
+}
 
 impl Engine {
     /// The items of work that fit, as a JSON array, by their numbers.
     pub fn exceptions_json(&self, filter: &Filter<'_>) -> Vec<u8> {
         let mut out = Vec::new();
-        self.work.write_items(filter, |sku| self.unit_cost(sku), &mut out);
+        self.work.write_items(filter, self, &mut out);
         out
     }
 
     /// One item of work as JSON.
     pub fn exception_json(&self, number: u64) -> Option<Vec<u8>> {
         let mut out = Vec::new();
-        write_item(self.work.get(number)?, &|sku: &str| self.unit_cost(sku), &mut out);
+        write_item(self.work.get(number)?, self, &mut out);
         Some(out)
-    }
-
-    /// What a unit of a SKU costs now, in thousandths.
-    fn unit_cost(&self, sku: &str) -> Option<i64> {
-        self.core.items.at(sku, self.core.now_ns()).and_then(|item| item.unit_cost)
     }
 
     /// How many items of work there are, by state and by code, as JSON.
@@ -183,7 +199,7 @@ impl Engine {
         });
         write_name(&mut out, "exceptions");
         let opened = Filter { after: opened_after, limit: usize::MAX, ..Filter::default() };
-        copy.work.write_items(&opened, |sku| copy.unit_cost(sku), &mut out);
+        copy.work.write_items(&opened, &copy, &mut out);
         let resolved = copy.work.changes.iter().filter(|change| change.state.is_done());
         write_list(&mut out, "resolved", resolved, |out, change| quantity::write_digits(out, change.number));
         out.push(b'}');

@@ -187,7 +187,9 @@ impl Engine {
         if let Some(code) = own {
             let versions = self.versions(config, outcome, decoded, diagnostics.fields.as_deref());
             let cause = diagnostics.why.take().unwrap_or_else(|| match &*versions {
-                [] => cause_of_outcome(outcome, event, diagnostics, config, log_time_ns, event_bytes_total),
+                [] => {
+                    cause_of_outcome(outcome, event, diagnostics, config, log_time_ns, (&*original, event_bytes_total))
+                }
                 all => cause_of_versions(event.id, diagnostics.fields.as_deref().unwrap_or_default(), all),
             });
             let (fields, stock) = (diagnostics.fields.take().unwrap_or_default(), diagnostics.stock.take());

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tallystick_contract::account::Account;
 use tallystick_contract::config::Config;
 use tallystick_contract::heap_size::heap_size;
+use tallystick_contract::{instant, quantity};
 use tallystick_tables::dedup::Fingerprint;
 use tallystick_tables::image::Image;
 use tallystick_tables::wire::{Reader, SnapshotError, Writer};
@@ -197,10 +198,10 @@ impl InTransit {
             for dispatch in &mut inbound.dispatches[arrived..] {
                 if !dispatch.is_told && dispatch.at_ns.saturating_add(age_ns) <= due_ns {
                     dispatch.is_told = true;
-                    overdue.push(dispatch.name.clone());
+                    overdue.push((dispatch.name.clone(), dispatch.quantity, dispatch.at_ns));
                 }
             }
-            for name in overdue {
+            for (name, sent, at_ns) in overdue {
                 let subject = subject_of(&place, &name);
                 let about = About {
                     code: "transfer_overdue",
@@ -208,7 +209,11 @@ impl InTransit {
                     source: None,
                     sku: Some(&place[0]),
                     location: Some(&place[1]),
-                    cause: format!("what {name} dispatched has been on its way for more than transfers.age"),
+                    cause: format!(
+                        "{} units that {name} dispatched on {} are on their way for more than transfers.age",
+                        quantity::text(sent),
+                        instant::format(at_ns)
+                    ),
                     missing: None,
                     place: at,
                 };

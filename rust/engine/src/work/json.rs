@@ -6,6 +6,7 @@ use tallystick_contract::exception_state::{self, ExceptionState};
 use tallystick_contract::instant;
 
 use crate::diagnostics::exception::ExceptionRecord;
+use crate::diagnostics::sent;
 use crate::output::effect::{write_amount, write_members, write_name, write_names, write_number, write_text};
 use crate::work::{Item, Work};
 /// Which items are asked for, and how many at most. Of the rest, what is absent fits all.
@@ -69,8 +70,8 @@ impl Filter<'_> {
 }
 
 impl Work {
-    /// A JSON array of the items that fit, by number. `cost` is what a unit of a SKU costs, in thousandths.
-    pub(crate) fn write_items(&self, filter: &Filter<'_>, cost: impl Fn(&str) -> Option<i64>, out: &mut Vec<u8>) {
+    /// A JSON array of the items that fit, by number.
+    pub(crate) fn write_items(&self, filter: &Filter<'_>, known: &impl Known, out: &mut Vec<u8>) {
         out.push(b'[');
         let after = self.items.range(filter.after.saturating_add(1)..);
         let mut lead = false;
@@ -78,7 +79,7 @@ impl Work {
             if std::mem::replace(&mut lead, true) {
                 out.push(b',');
             }
-            write_item(item, &cost, out);
+            write_item(item, known, out);
         }
         out.push(b']');
     }
@@ -125,18 +126,61 @@ impl Work {
     }
 }
 
+/// What others know of an item.
+pub(crate) trait Known {
+    /// What a unit of a SKU costs, in thousandths.
+    fn cost(&self, sku: &str) -> Option<i64>;
+    /// What waits for the decision of an item, beside the event that opened it.
+    fn waiting(&self, item: &Item) -> Option<Undecided>;
+}
+
+/// Events that wait for one decision.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Undecided {
+    pub(crate) events: u64,
+    /// What they would take away, in thousandths; its value as far as costs are known.
+    pub(crate) loss: i64,
+    pub(crate) value: Option<i64>,
+}
+
 /// How much it is about, in thousandths: what is missing, what would change, or what was sent.
 fn at_stake(record: &ExceptionRecord) -> Option<i64> {
     let amount = match record.stock {
         Some((_, after)) if &*record.code == "negative_stock" => Some(after),
         Some((before, after)) => Some(after.saturating_sub(before)),
-        None => record.quantity,
+        None => record.quantity.or_else(|| sent::amount(&record.event)),
     };
     amount.map(i64::saturating_abs).filter(|amount| *amount > 0)
 }
 
+/// What a quantity is worth, where a unit's cost is known; both in thousandths.
+pub(crate) fn value_of(quantity: i64, cost: i64) -> i64 {
+    i64::try_from(i128::from(quantity) * i128::from(cost) / 1_000).unwrap_or(i64::MAX - 1)
+}
+
+/// How much it is about and what that is worth, with all that waits for its decision.
+fn write_worth(item: &Item, known: &impl Known, out: &mut Vec<u8>) {
+    let waiting = known.waiting(item);
+    if let Some(Undecided { events, .. }) = waiting {
+        write_number(out, "waiting", events);
+    }
+    if let Some(Undecided { loss, value, .. }) = waiting.filter(|waiting| waiting.loss > 0) {
+        write_amount(out, "at_stake", loss);
+        if let Some(value) = value {
+            write_amount(out, "value", value);
+        }
+        return;
+    }
+    let record = &item.record;
+    let Some(quantity) = at_stake(record) else { return };
+    write_amount(out, "at_stake", quantity);
+    if let Some(cost) = record.sku.as_deref().and_then(|sku| known.cost(sku)) {
+        write_amount(out, "value", value_of(quantity, cost));
+    }
+}
+
 /// Writes one item, with its value where a unit's cost is known.
-pub(crate) fn write_item(item: &Item, cost: &impl Fn(&str) -> Option<i64>, out: &mut Vec<u8>) {
+pub(crate) fn write_item(item: &Item, known: &impl Known, out: &mut Vec<u8>) {
     let record = &item.record;
     out.extend_from_slice(b"{\"number\":");
     tallystick_contract::quantity::write_digits(out, record.number);
@@ -150,13 +194,7 @@ pub(crate) fn write_item(item: &Item, cost: &impl Fn(&str) -> Option<i64>, out: 
     if let Some(moved_ns) = item.moved_ns {
         write_text(out, "moved_at", Some(&instant::format(moved_ns)));
     }
-    if let Some(quantity) = at_stake(record) {
-        write_amount(out, "at_stake", quantity);
-        if let Some(cost) = record.sku.as_deref().and_then(cost) {
-            let value = i128::from(quantity) * i128::from(cost) / 1_000;
-            write_amount(out, "value", i64::try_from(value).unwrap_or(i64::MAX - 1));
-        }
-    }
+    write_worth(item, known, out);
     for (name, value) in [
         ("correlationid", &record.correlation_id),
         ("causationid", &record.causation_id),

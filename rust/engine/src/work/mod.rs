@@ -18,7 +18,7 @@ use tallystick_tables::hash::{fold, of_name};
 use crate::diagnostics::Now;
 use crate::diagnostics::exception::{ExceptionRecord, StateChange};
 pub use json::Filter;
-pub(crate) use json::write_item;
+pub(crate) use json::{Known, Undecided, value_of, write_item};
 
 /// An exception that somebody works on.
 #[derive(Debug, Clone)]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::read::columns::memory::{Bits, Memory, Numbers, TextLayout, Texts};
-use crate::read::decode::Malformed;
 use crate::read::event::Field;
+use crate::read::malformed::Malformed;
 /// What a column's values are, as its type says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnKind {

@@ -4,7 +4,8 @@
 use tallystick_contract::limits::EVENT_BYTES_MAX;
 
 use crate::read::columns::column::Answer;
-use crate::read::decode::{Malformed, has_control};
+use crate::read::decode::has_control;
+use crate::read::malformed::Malformed;
 /// How texts lie in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextLayout {

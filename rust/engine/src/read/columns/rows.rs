@@ -6,10 +6,9 @@ use tallystick_contract::limits::{ROW_BYTES_MAX, SECOND_NS};
 use tallystick_contract::quantity;
 
 use crate::read::columns::column::{Column, Value};
-use crate::read::decode::{
-    CONTROL, Malformed, NOT_A_TIME, has_control, is_whole, require_envelope, set_text, set_whole,
-};
+use crate::read::decode::{CONTROL, NOT_A_TIME, has_control, is_whole, require_envelope, set_text, set_whole};
 use crate::read::event::{Event, EventQuantity, EventTime, Field};
+use crate::read::malformed::Malformed;
 /// A text of at most so many bytes cannot make its row too large, even if all texts of the row are as long and every
 /// byte of them is escaped.
 pub(crate) const SHORT_BYTES: usize = 512;

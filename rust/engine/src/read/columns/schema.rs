@@ -6,8 +6,8 @@ use tallystick_contract::limits::SECOND_NS;
 
 use crate::read::columns::column::{ColumnKind, check};
 use crate::read::columns::memory::TextLayout;
-use crate::read::decode::Malformed;
 use crate::read::event::Field;
+use crate::read::malformed::Malformed;
 /// A column of the schema, in the schema's order.
 #[derive(Debug)]
 pub(crate) enum Slot {

@@ -15,7 +15,7 @@ use crate::read::columns::column::{Column, ColumnKind, Dictionary};
 use crate::read::columns::memory::Memory;
 use crate::read::columns::rows::Rows;
 use crate::read::columns::schema::{ContractColumn, Extent, Slot, slots};
-use crate::read::decode::Malformed;
+use crate::read::malformed::Malformed;
 
 /// What a stream's messages begin with.
 const CONTINUATION: [u8; 4] = [0xFF; 4];
