@@ -150,7 +150,8 @@ async def prove(bus: JetStream, config: Config, report: RunReport) -> Engine:
     assert report.outcomes == {name: count for name, count in wanted.engine.outcome_totals().items() if count}
     for name, flushed in ((AVAILABILITY, wanted.availability), (EXCEPTIONS, wanted.exceptions)):
         sent = [(message.headers["Nats-Msg-Id"].rpartition(":")[0], message.data) for message in outputs[name]]
-        assert [place for place, _ in sent] == [place for place, _ in flushed], name
+        places, wanted_places = [place for place, _ in sent], [place for place, _ in flushed]
+        assert places == wanted_places, (name, sorted(set(places) ^ set(wanted_places)), len(places))
         for told, replayed in zip(sent, flushed, strict=True):
             assert told == replayed, name
     return wanted.engine

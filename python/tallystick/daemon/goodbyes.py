@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 LIMIT_S: Final = 1.0
-_LEAST_S: Final = 0.02
-"""What is only written, and waits for no answer, is still written."""
+_LEAST_S: Final = 0.2
+"""What waits for no answer still comes to its end, on a busy machine as well."""
 
 
 class Goodbyes:

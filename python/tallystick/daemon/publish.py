@@ -94,10 +94,15 @@ class Lane:
         self.waiting_bytes = 0
         await self.stream.reopen()
 
-    async def close(self) -> None:
-        """Stops writing."""
+    def stop(self) -> None:
+        """Begins to stop writing."""
         if self.task is not None:
             self.task.cancel()
+
+    async def close(self) -> None:
+        """Stops writing."""
+        self.stop()
+        if self.task is not None:
             await asyncio.gather(self.task, return_exceptions=True)
         await self.stream.close()
 
@@ -145,6 +150,8 @@ class Publisher:
 
     async def close(self) -> None:
         """Stops writing and ends both subscriptions."""
+        for lane in self._lanes:  # At once: what comes next may be given up, and nothing may be sent after it.
+            lane.stop()
         await asyncio.gather(*(lane.close() for lane in self._lanes))
 
     @property
