@@ -126,7 +126,7 @@ def test_replay_in_json(events: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_replay_for_people_beside_the_reference(events: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(["replay", str(events), "--reference"]) == 0
     shown = capsys.readouterr().out
-    assert "1 events in" in shown
+    assert "1 event in" in shown
     assert "The reference agrees" in shown
 
 

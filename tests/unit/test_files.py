@@ -379,6 +379,9 @@ def test_check_tells_what_is_allowed_and_seldom_meant(capsys: pytest.CaptureFixt
             '"documnet" is no field and is not read; did you mean document?',
         )
     ]
+    for sku, is_told in (("4.01235E+12", True), ("1e5", True), ("4,71E+03", True), ("1EX5", False), ("E12", False)):
+        told = check([_file(orjson.dumps(EVENTS[0] | {"sku": sku}), "power.ndjson")]).hints
+        assert [("power of ten" in hint) for hint in told] == [True] * is_told, sku
     good = EVENTS[0] | {"time": "2026-12-01T10:00:00Z", "tiem": "x"}
     assert check([_file(orjson.dumps(good), "good.ndjson")]).hints == []
 

@@ -136,7 +136,9 @@ def replay(  # noqa: PLR0913, PLR0917 (an option each)
 
 
 def _show(replayed: "Replayed", seconds: float, *, by_reference: bool, has_exceptions: bool) -> None:
-    typer.echo(f"{replayed.events:,} events in {seconds:.2f} s, {replayed.events / seconds:,.0f} a second")
+    typer.echo(
+        f"{tables.counted(replayed.events, 'event')} in {seconds:.2f} s, {replayed.events / seconds:,.0f} a second"
+    )
     for name, count in replayed.engine.outcome_totals().items():
         if count:
             typer.echo(f"  {count:>14,}  {name}")

@@ -62,7 +62,8 @@ class Rows:
 
 def needs_map(name: str, form: Form, columns: Sequence[str]) -> UsageError:
     """The refusal of a table without a map: what was found, what is missing, and an example with its own columns."""
-    example = columns[0] if columns else "Column"
+    like = (column for column in columns if column.lower() == "sku")
+    example = next(like, None) or next(iter(columns), "Column")
     return UsageError(
         f"{name} is {form.value} with the columns {listed(columns, 6)}; say with --map FILE.toml which column is what "
         f'({_PAGE}), e.g. [fields] sku = "{{{example}}}"'
