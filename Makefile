@@ -21,7 +21,7 @@ CARGO := $(ALONE) cargo
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-fast fast-rust fast-python test-long test-rust test-units test-bus test-python
-.PHONY: test-oldest
+.PHONY: test-benches test-oldest
 .PHONY: lint audit bench docs fuzz sanitize
 .PHONY: wheels wheel-pgo builds test-arm clean
 
@@ -35,7 +35,7 @@ demo: .venv/stamps/package ## a year of real sales through a real server, proven
 # program, and would wait for its lock: they come last.
 test: .venv/stamps/package ## the engine's tests (Rust) and everything else (Python, real nats-server)
 	$(CARGO) test --locked --no-run
-	$(MAKE) --jobs=2 --output-sync=target test-bus test-units test-rust
+	$(MAKE) --jobs=2 --output-sync=target test-bus test-units test-rust test-benches
 
 test-fast: .venv/stamps/package ## what shows most mistakes: at most 90 s from a built tree
 	$(MAKE) --jobs=2 --output-sync=target fast-rust fast-python
@@ -59,7 +59,10 @@ test-units: .venv/stamps/package
 	$(ALONE) $(BIN)/python -m pytest tests/unit --ignore=tests/unit/test_benches.py benches/surface
 
 test-bus: .venv/stamps/package
-	$(ALONE) $(BIN)/python -m pytest tests/integration tests/unit/test_benches.py
+	$(ALONE) $(BIN)/python -m pytest tests/integration
+
+test-benches: .venv/stamps/package
+	$(ALONE) $(BIN)/python -m pytest tests/unit/test_benches.py
 
 test-python: .venv/stamps/package ## the tests in Python alone (PYTEST_ARGS=…: some of them)
 	$(ALONE) $(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -86,11 +86,12 @@ def test_ci_runs_lint_tests_and_demo() -> None:
 
 def test_all_tests_are_run() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    assert "$(MAKE) --jobs=2 --output-sync=target test-bus test-units test-rust\n" in makefile
+    assert "$(MAKE) --jobs=2 --output-sync=target test-bus test-units test-rust test-benches\n" in makefile
     late = "tests/unit/test_benches.py"
     assert re.findall(r"-m pytest (.*)$", makefile, re.MULTILINE)[1:] == [
         f"tests/unit --ignore={late} benches/surface",
-        f"tests/integration {late}",
+        "tests/integration",
+        late,
         "$(PYTEST_ARGS)",
         "$(OLDEST_TESTS)",
     ]
