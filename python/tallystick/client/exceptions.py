@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _TAKEN: Final = ("applied", "absorbed")
 _REPAIR: Final = "repair"
-"""What the log says of whoever is about to send an event again, with the reason behind it."""
+"""What the log says of whoever is about to send an event again; the reason follows it."""
 REPAIR_REASON_BYTES_MAX: Final = directives.REASON_BYTES_MAX - len(f"{_REPAIR}: ")
 
 

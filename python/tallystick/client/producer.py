@@ -35,7 +35,7 @@ class Window:
     """Messages on their way: sent, kept until the stream confirms them, sent again when it does not."""
 
     def __init__(self, connection: "Connection", subject: str, *, messages_max: int = WINDOW_MESSAGES) -> None:
-        """`subject` may be a template, in which each message's source stands."""
+        """`subject` may be a template, which is filled in with each message's source."""
         self.events_confirmed = 0
         self.messages_confirmed = 0
         self.messages_stored_before = 0
@@ -195,7 +195,7 @@ async def publish_file(  # noqa: PLR0913 (all but the file are by name)
 ) -> Published:
     """Publishes every event of `path` that fits into a message; returns counts when the stream has confirmed them all.
 
-    In a `subject` with `{source}`, each message's source stands there.
+    A `{source}` in `subject` is filled in with each message's source.
     `window` is the most messages that may be unconfirmed; with a `checker` it stops before the first event that would
     be refused. `on_progress(bytes_read, events_confirmed)` is called for every message. Raises PublishError, which
     names the line to go on from, and UsageError for the file.

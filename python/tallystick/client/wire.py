@@ -299,7 +299,7 @@ def _settings(path: Path | None, given: Mapping[str, Any]) -> "Config":
     except ConfigurationError as error:
         said = [name for name, value in given.items() if value is not None]
         words, place = str(error), "environment: "
-        for name in said:  # What was said here stands in no environment.
+        for name in said:  # What was said here came from no environment.
             words = words.removeprefix(f"{place}{variable('nats', name)}: ")
         if said and not words.startswith(f"{place}TALLYSTICK_"):
             words = words.removeprefix(place)

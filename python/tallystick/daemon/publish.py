@@ -17,11 +17,6 @@ from tallystick.errors import OutputCut
 if TYPE_CHECKING:
     from tallystick._engine import Flush
 
-    start: int
-    through: int
-    messages: Sequence[tuple[str, bytes]]
-    is_retelling: bool = False
-
 
 _LOOK_S: Final = 0.05
 

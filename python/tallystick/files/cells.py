@@ -27,7 +27,7 @@ class RowFault(ValueError):
 
     @classmethod
     def of_value(cls, column: str, value: str, said: str) -> "RowFault":
-        """Of a value: what is wrong with it and, behind a semicolon, how to mend it."""
+        """Of a value: what is wrong with it and, after a semicolon, how to mend it."""
         cause, _, cure = said.partition("; ")
         return cls(f"column {column}: {value[:64]!r}: {cause}", cure or "correct it in the file")
 

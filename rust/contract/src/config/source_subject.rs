@@ -3,7 +3,7 @@
 
 use crate::heap_size::heap_size;
 
-/// Stands for the source in a pattern.
+/// The place of the source in a pattern.
 const PLACE: &str = "{source}";
 
 /// The pattern of the subjects that sources speak on.
@@ -20,7 +20,7 @@ const PLACE: &str = "{source}";
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceSubject {
-    /// What stands before the source, and behind it.
+    /// What comes before the source, and after it.
     before: String,
     after: String,
 }
@@ -39,8 +39,8 @@ impl SourceSubject {
         let places = pattern.split('.').filter(|token| *token == PLACE).count();
         if places != 1 || pattern.len() > PATTERN_BYTES_MAX || !pattern.split('.').all(is_token) {
             return Err(format!(
-                "engine.source_subject: {pattern:?} names no source; give a subject in which one token is {PLACE}, such \
-                 as \"tallystick.events.{PLACE}\""
+                "engine.source_subject: {pattern:?} names no source; give a subject in which one token is {PLACE}, \
+                 such as \"tallystick.events.{PLACE}\""
             ));
         }
         let (before, after) = pattern.split_once(PLACE).unwrap_or((pattern, ""));
@@ -122,7 +122,7 @@ fn written(byte: u8) -> Written {
     }
 }
 
-/// Whether a byte stands for itself in a token of a subject.
+/// Whether a byte is written as it is in a token of a subject.
 const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'.' | b'*' | b'>' | b'%')
 }
